@@ -1,0 +1,47 @@
+# make demo   a Slack, a cluster and the bot on this machine
+# make test   everything, on the same real servers
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: help demo test check fmt bench lock clean
+
+help: ## list these targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: $(VENV)/ready ## a Slack page, a cluster and the bot on this machine, until Ctrl-C
+	@$(RUN) -m sandbox demo
+
+test: $(VENV)/ready ## every test, on real servers
+	@$(RUN) -m sandbox build
+	$(RUN) -m pytest -q
+
+check: $(VENV)/ready ## formatting, lint, types, and that imports point down
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+fmt: $(VENV)/ready ## format the code
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: $(VENV)/ready ## measure, as ratios against a floor of the same run
+	$(RUN) -m bench
+
+lock: $(VENV)/ready ## renew requirements*.lock from pyproject.toml
+	$(VENV)/bin/pip install -q uv
+	$(VENV)/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --universal --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --universal --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove the virtual environment (the servers' cache stays)
+	rm -rf $(VENV)
+
+$(VENV)/ready: requirements-dev.lock pyproject.toml
+	@echo "Installing the locked Python packages into $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(VENV)/bin/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
