@@ -1,0 +1,1 @@
+"""What a rollout is, and when things happen."""

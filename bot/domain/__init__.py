@@ -1,0 +1,1 @@
+"""Values and pure functions: no vendor, no network, no clock."""

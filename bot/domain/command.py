@@ -1,0 +1,68 @@
+"""What people can ask for: the request, as it lies in the inbox. The grammar is in grammar.py."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.plan import Wishes
+
+
+class Verb(StrEnum):
+    """The verbs of `/rollout`, in the order of the help."""
+
+    START = "start"
+    STATUS = "status"
+    WHY = "why"
+    APPROVE = "approve"
+    REJECT = "reject"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ADVANCE = "advance"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+    FINISH = "finish"
+    END = "end"
+    HELP = "help"
+
+
+BRAKES = frozenset({Verb.ROLLBACK, Verb.PAUSE})
+"""Verbs whose buttons are never stale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartWords:
+    """The words of ``start`` beyond the pool: first weight in percent, and what was said by key."""
+
+    weight: int
+    stable: str = ""
+    route: str = ""
+    namespace: str = ""
+    rule: str = ""
+    wishes: Wishes = field(default_factory=Wishes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One parsed line: the verb, the pool or rollout id it is about (may be empty), and its words."""
+
+    verb: Verb
+    subject: str = ""
+    reason: str = ""
+    start: StartWords | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A command or a click, as it is kept in the inbox.
+
+    ``delivery`` is Slack's id of this delivery; the same id twice is one request. ``turn`` comes with a
+    button. ``reply_to`` is where a private answer goes (a response_url).
+    """
+
+    command: Command
+    by: str
+    channel: str
+    delivery: str
+    at: datetime
+    turn: int | None = None
+    reply_to: str = ""

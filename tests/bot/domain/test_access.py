@@ -1,0 +1,61 @@
+"""Who may do what."""
+
+import pytest
+
+from bot.domain.access import Access, permit
+from bot.domain.command import Verb
+from bot.domain.errors import NotAllowedError
+
+ACCESS = Access(
+    start=frozenset({"USTART"}),
+    run=frozenset({"URUN"}),
+    approve=frozenset({"UAPPROVE"}),
+    rollback=frozenset({"UBACK"}),
+)
+GOVERNED = {
+    Verb.START: "USTART",
+    Verb.APPROVE: "UAPPROVE",
+    Verb.REJECT: "UAPPROVE",
+    Verb.PAUSE: "URUN",
+    Verb.RESUME: "URUN",
+    Verb.ADVANCE: "URUN",
+    Verb.PROMOTE: "URUN",
+    Verb.ROLLBACK: "UBACK",
+    Verb.FINISH: "URUN",
+    Verb.END: "URUN",
+}
+READS = [Verb.STATUS, Verb.WHY, Verb.HELP]
+
+
+def test_every_verb_is_governed_or_free() -> None:
+    assert {*GOVERNED, *READS} == set(Verb)
+
+
+@pytest.mark.parametrize(("verb", "user"), GOVERNED.items())
+def test_the_list_of_a_verb_lets_its_members_do_it(verb: Verb, user: str) -> None:
+    permit(ACCESS, verb, user)
+
+
+@pytest.mark.parametrize(("verb", "user"), GOVERNED.items())
+def test_others_are_refused_with_a_name_to_ask(verb: Verb, user: str) -> None:
+    with pytest.raises(NotAllowedError) as refusal:
+        permit(ACCESS, verb, "UOTHER")
+    assert str(refusal.value) == f"You may not `{verb.value}` here. Ask one of <@{user}>."
+
+
+@pytest.mark.parametrize("verb", READS)
+def test_reading_is_for_everybody(verb: Verb) -> None:
+    permit(ACCESS, verb, "UOTHER")
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_without_lists_every_member_may_do_everything(verb: Verb) -> None:
+    permit(Access(), verb, "UOTHER")
+
+
+def test_a_long_list_is_cut_to_ten_names() -> None:
+    access = Access(start=frozenset(f"U{number:02}" for number in range(30)))
+    with pytest.raises(NotAllowedError) as refusal:
+        permit(access, Verb.START, "UOTHER")
+    names = ", ".join(f"<@U{number:02}>" for number in range(10))
+    assert str(refusal.value) == f"You may not `start` here. Ask one of {names}."
