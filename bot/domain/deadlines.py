@@ -1,0 +1,47 @@
+"""How long each wait may last (design section 3), and when the timer looks at a rollout next."""
+
+from datetime import datetime, timedelta
+
+from bot.domain.rollout import Phase, Rollout
+
+WRITE_WITHIN = timedelta(seconds=60)  # an intent to raise the canary, counted from its gates
+ACCEPT_WITHIN = timedelta(seconds=60)
+POLL_ACCEPTANCE = timedelta(milliseconds=300)
+ASK_GATES_EVERY = timedelta(seconds=30)
+HOLD_AT_MOST = timedelta(minutes=30)
+APPROVE_WITHIN = timedelta(hours=24)
+REMIND_EVERY = timedelta(hours=4)
+REMIND_CLOSELY = 12  # so many reminders at REMIND_EVERY, then one a day
+DAY = timedelta(days=1)
+REMIND_FINISHED = 7  # days
+
+
+def next_look(rollout: Rollout, now: datetime) -> datetime | None:
+    """Return when the timer looks at a rollout whose write is done; the phase's time starts ``now``."""
+    match rollout.phase:
+        case Phase.STARTING:
+            return now + POLL_ACCEPTANCE
+        case Phase.PROGRESSING:
+            return now + rollout.plan.interval
+        case Phase.HOLDING:
+            return now + ASK_GATES_EVERY
+        case Phase.AWAITING_APPROVAL:
+            return rollout.since + APPROVE_WITHIN
+        case Phase.PROMOTED:
+            return now + rollout.plan.bake
+        case Phase.PAUSED | Phase.FINISHED:
+            return next_reminder(rollout, now)
+        case _:
+            return None
+
+
+def next_reminder(rollout: Rollout, now: datetime) -> datetime | None:
+    """Return when people are reminded of a paused or finished rollout again; None: no more."""
+    if rollout.phase is Phase.FINISHED:
+        days = (now - rollout.since) // DAY + 1
+        return rollout.since + days * DAY if days <= REMIND_FINISHED else None
+    count = (now - rollout.since) // REMIND_EVERY + 1
+    if count <= REMIND_CLOSELY:
+        return rollout.since + count * REMIND_EVERY
+    close = rollout.since + REMIND_CLOSELY * REMIND_EVERY
+    return close + ((now - close) // DAY + 1) * DAY

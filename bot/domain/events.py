@@ -1,0 +1,51 @@
+"""What happened to a rollout: one append-only stream that the thread, the history and the audit read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What happened; the sentence for it is written in handlers/story.py."""
+
+    STARTED = "started"
+    STEPPED = "stepped"
+    ACCEPTANCE_UNKNOWN = "acceptance_unknown"
+    HELD = "held"
+    APPROVAL_WANTED = "approval_wanted"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    PROMOTED = "promoted"
+    FINISHED = "finished"
+    ROLLED_BACK = "rolled_back"
+    ENDED = "ended"
+    REFUSED = "refused"
+    DRIFTED = "drifted"
+    ADOPTED = "adopted"
+    WARNED = "warned"
+    TROUBLE = "trouble"
+    REMINDER = "reminder"
+
+
+BROADCAST = frozenset(
+    {
+        EventKind.APPROVAL_WANTED,
+        EventKind.ROLLED_BACK,
+        EventKind.PROMOTED,
+        EventKind.FINISHED,
+    }
+)
+"""Events that the whole channel sees, not only the thread. A start is seen by its card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened; ``by`` is a Slack user id, empty where the timer or the cluster did it."""
+
+    kind: EventKind
+    at: datetime
+    by: str = ""
+    weight: int | None = None  # of the canary in percent, after it
+    reason: str = ""  # a sentence of the person, the gate, the gateway or the API server

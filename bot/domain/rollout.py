@@ -1,0 +1,230 @@
+"""The record of one rollout, and what it wants the route to be.
+
+Decisions, not fields, change a record: every ``Rollout`` is one decision with its own random id. What is
+known about writing it (applied, accepted, due) lies beside it in an ``Entry`` and is no decision.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.events import Event
+from bot.domain.gate import Readiness
+from bot.domain.plan import Plan
+
+
+class Phase(StrEnum):
+    """Where a rollout is in its life (design section 3)."""
+
+    STARTING = "starting"  # the first write is not yet accepted
+    PROGRESSING = "progressing"  # waits for its due time
+    HOLDING = "holding"  # a gate says wait
+    AWAITING_APPROVAL = "awaiting_approval"
+    PAUSED = "paused"  # waits for a person
+    PROMOTED = "promoted"  # 100 %, the stable pool at 0, baking
+    FINISHED = "finished"  # only the canary is on the route
+    CLEANED = "cleaned"
+    ROLLED_BACK = "rolled_back"
+    ENDED = "ended"  # the bot let go, the weights stay
+    REFUSED = "refused"  # never got onto the route
+
+
+OVER = frozenset({Phase.CLEANED, Phase.ROLLED_BACK, Phase.ENDED, Phase.REFUSED})
+"""Phases that nothing follows by itself."""
+
+SLOTLESS = OVER | {Phase.FINISHED}
+"""Phases in which the route is free for another rollout."""
+
+TAKEN_BACK = frozenset({Phase.ROLLED_BACK, Phase.REFUSED})
+"""Phases in which the route is as it was before the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """An InferencePool."""
+
+    namespace: str
+    name: str
+    group: str = "inference.networking.k8s.io"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule of the HTTPRoute that moves, as it was before the start.
+
+    ``key`` is the rule's name, else a digest of its matches; ``index`` only says where it stood then.
+    ``stable_ref`` is the whole backendRef of the stable pool as JSON text. ``canary_before`` is None where
+    the bot adds the canary's backendRef.
+    """
+
+    key: str
+    index: int
+    stable_ref: str
+    stable_index: int
+    stable_before: int
+    canary_before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Weights of our two backendRefs in one rule; None: the backendRef is not there."""
+
+    stable: int | None
+    canary: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """An approval that is asked for: of which step, and who has given it."""
+
+    id: str
+    step: int
+    approvals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One decision about one rollout.
+
+    ``step`` is the index into ``plan.steps`` of the weight that is wanted, -1 before the first.
+    ``base`` is the step that was on the route when this was decided: what a step not yet written goes back to.
+    ``turn`` moves with phase and step only; a button that raises the canary is good for one turn.
+    """
+
+    id: str
+    channel: str
+    started_by: str
+    started_at: datetime
+    reason: str
+
+    namespace: str
+    route: str
+    route_uid: str
+    stable: Pool
+    canary: Pool
+    rules: tuple[Rule, ...]
+    plan: Plan
+
+    phase: Phase
+    since: datetime
+    step: int
+    base: int
+    revision: int
+    decision: str
+    decided_at: datetime
+    turn: int
+
+    by: str = ""  # who made this decision; empty: the timer or the cluster
+    why: str = ""  # why it waits or is over, in a sentence
+    left: Phase | None = None  # the phase a pause left
+    drifted: bool = False  # paused because somebody else changed our weights, which stay theirs
+    ask: Ask | None = None
+
+    @property
+    def weight(self) -> int:
+        """Percent of the pair's traffic that is wanted on the canary."""
+        if self.phase in TAKEN_BACK:
+            return 0
+        return self.weight_at(self.step)
+
+    def weight_at(self, step: int) -> int:
+        """Return the canary's percent at a step; before the first, what a canary that is taken over had already."""
+        if step >= 0:
+            return self.plan.steps[step]
+        rule = self.rules[0]
+        canary = rule.canary_before or 0
+        return round(100 * canary / (rule.stable_before + canary)) if canary else 0
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether nothing follows by itself."""
+        return self.phase in OVER
+
+    @property
+    def next_step(self) -> int | None:
+        """Index of the step after this one; None at the last."""
+        return self.step + 1 if self.step + 1 < len(self.plan.steps) else None
+
+    @property
+    def hands_off(self) -> bool:
+        """Say whether only the annotation is ours to write, whatever the weights are."""
+        return self.drifted or self.phase is Phase.ENDED
+
+
+def before(rule: Rule) -> Pair:
+    """Weights of a rule as they were when the rollout started."""
+    return Pair(rule.stable_before, rule.canary_before)
+
+
+def wanted(rollout: Rollout) -> tuple[Pair, ...]:
+    """Weights that each rule of ``rollout.rules`` shall have, in their order."""
+    return tuple(_wanted(rollout, rule) for rule in rollout.rules)
+
+
+def _wanted(rollout: Rollout, rule: Rule) -> Pair:
+    if rollout.phase in TAKEN_BACK:
+        return Pair(rule.stable_before, None if rule.canary_before is None else 0)
+    if rollout.phase in (Phase.FINISHED, Phase.CLEANED):
+        return Pair(None, 100)
+    if rollout.step < 0:
+        return before(rule)
+    return Pair(100 - rollout.weight, rollout.weight)
+
+
+class Acceptance(StrEnum):
+    """What the gateway said of the last weights that were written."""
+
+    NOT_WRITTEN = "not_written"
+    WAITING = "waiting"  # written; the gateway has not answered yet
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"  # no answer in time; some gateways never give one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The last decision known to be on the route, and the route's generation after its weights."""
+
+    revision: int
+    decision: str
+    weight: int
+    at: datetime
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why a wanted write is not on the route yet, and since when."""
+
+    since: datetime
+    reason: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the store holds of one rollout: the decision, and how far it has got onto the route."""
+
+    rollout: Rollout
+    applied: Applied | None = None
+    pending: tuple[str, ...] = ()  # decisions not known to be applied or overtaken, oldest first
+    acceptance: Acceptance = Acceptance.NOT_WRITTEN
+    due: datetime | None = None  # when the timer looks at it next
+    trouble: Trouble | None = None
+    readiness: Readiness | None = None
+
+    @property
+    def is_applied(self) -> bool:
+        """Say whether the route is known to be what the record wants."""
+        return self.applied is not None and self.applied.decision == self.rollout.decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One decision: the record after it, what to tell, and when the timer looks next.
+
+    ``due`` None: the write sets it, because the time counts from the gateway's acceptance.
+    """
+
+    after: Rollout
+    events: tuple[Event, ...]
+    due: datetime | None = None

@@ -1,0 +1,64 @@
+"""The first decision of a rollout."""
+
+import hashlib
+
+from bot.domain.command import Request
+from bot.domain.deadlines import next_look
+from bot.domain.events import Event, EventKind
+from bot.domain.plan import Plan
+from bot.domain.rollout import Ask, Change, Phase, Pool, Rollout, Rule
+from bot.domain.transitions import Moment
+
+
+def rollout_id(delivery: str) -> str:
+    """Derive a rollout's id from the delivery of its start, so that one delivery cannot make two rollouts."""
+    return "r-" + hashlib.sha256(delivery.encode()).hexdigest()[:8]
+
+
+def start(
+    request: Request,
+    plan: Plan,
+    moment: Moment,
+    *,
+    route: tuple[str, str, str],
+    stable: Pool,
+    canary: Pool,
+    rules: tuple[Rule, ...],
+    warnings: tuple[str, ...] = (),
+) -> Change:
+    """Begin a rollout on ``route`` (namespace, name, uid): the first weight, or the question for it."""
+    asks = plan.needs_approval(0, plan.steps[0])
+    namespace, name, uid = route
+    to = Rollout(
+        id=rollout_id(request.delivery),
+        channel=request.channel,
+        started_by=request.by,
+        started_at=moment.now,
+        reason=request.command.reason,
+        namespace=namespace,
+        route=name,
+        route_uid=uid,
+        stable=stable,
+        canary=canary,
+        rules=rules,
+        plan=plan,
+        phase=Phase.AWAITING_APPROVAL if asks else Phase.STARTING,
+        since=moment.now,
+        step=-1 if asks else 0,
+        base=-1,
+        revision=1,
+        decision=moment.decision,
+        decided_at=moment.now,
+        turn=1,
+        by=request.by,
+        ask=Ask(id=moment.decision, step=0) if asks else None,
+    )
+    return Change(after=to, events=_told(to, moment, warnings), due=next_look(to, moment.now) if asks else None)
+
+
+def _told(to: Rollout, moment: Moment, warnings: tuple[str, ...]) -> tuple[Event, ...]:
+    first = to.plan.steps[0]
+    started = Event(kind=EventKind.STARTED, at=moment.now, by=moment.by, weight=to.weight, reason=to.reason)
+    asked = Event(kind=EventKind.APPROVAL_WANTED, at=moment.now, by=moment.by, weight=first)
+    warned = tuple(Event(kind=EventKind.WARNED, at=moment.now, weight=to.weight, reason=text) for text in warnings)
+    return (started, *warned, asked) if to.ask else (started, *warned)

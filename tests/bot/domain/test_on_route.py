@@ -1,0 +1,121 @@
+"""A row for each row of the table in design section 5."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.on_route import Move, adopted, drifted, judge, raises, taken_back
+from bot.domain.rollout import Applied, Entry, Pair, Phase, Rollout
+from tests.builders import NOON, a_rollout, an_entry, at
+
+AT_10, AT_25, AT_0, RIVAL = (Pair(90, 10),), (Pair(75, 25),), (Pair(1, None),), (Pair(50, 50),)
+
+PROGRESSING = a_rollout()
+STEP = a_rollout(step=1, base=0, revision=3, decision="d3", turn=3)
+PAUSED = a_rollout(phase=Phase.PAUSED, revision=3, decision="d3", turn=3)
+DRIFTED = replace(PAUSED, drifted=True)
+BACK = a_rollout(phase=Phase.ROLLED_BACK, revision=3, decision="d3", turn=3)
+FIRST = a_rollout(phase=Phase.STARTING, base=-1, revision=1, decision="d1", turn=1)
+OTHER = replace(PROGRESSING, id="r-other000", decision="o2")
+
+
+def waiting(rollout: Rollout) -> Entry:
+    """Return an entry whose decision is not yet on the route; revision 2 is."""
+    last = Applied(revision=2, decision="d2", weight=10, at=NOON, generation=2)
+    return Entry(rollout=rollout, applied=last, pending=("d3",))
+
+
+NEW = Entry(rollout=FIRST, pending=("d1",))
+
+
+@pytest.mark.parametrize(
+    ("row", "entry", "note", "observed", "move"),
+    [
+        ("of this decision, as wanted", an_entry(), PROGRESSING, AT_10, Move.DONE),
+        ("of this decision, not as wanted: drift", an_entry(), PROGRESSING, RIVAL, Move.DRIFT),
+        ("of this decision, not as wanted: a roll back writes", an_entry(BACK), BACK, RIVAL, Move.WEIGHTS),
+        ("of this decision, paused by drift: weights are theirs", an_entry(DRIFTED), DRIFTED, RIVAL, Move.DONE),
+        ("the last applied, as it says: a step", waiting(STEP), PROGRESSING, AT_10, Move.WEIGHTS),
+        ("the last applied, as it says: no weight moves", waiting(PAUSED), PROGRESSING, AT_10, Move.NOTE),
+        ("the last applied, not as it says: drift", waiting(STEP), PROGRESSING, RIVAL, Move.DRIFT),
+        ("the last applied, not as it says: a roll back writes", waiting(BACK), PROGRESSING, RIVAL, Move.WEIGHTS),
+        ("any, paused by drift: the annotation alone", waiting(DRIFTED), PROGRESSING, RIVAL, Move.NOTE),
+        ("missing at a start", NEW, None, AT_0, Move.WEIGHTS),
+        ("missing at a start, weights moved since the survey", NEW, None, RIVAL, Move.DRIFT),
+        ("missing later: drift", waiting(STEP), None, AT_10, Move.DRIFT),
+        ("missing, and a roll back writes also what looks as wanted", waiting(BACK), None, AT_0, Move.WEIGHTS),
+        ("older than the last applied: drift", waiting(STEP), replace(FIRST, decision="old"), AT_10, Move.DRIFT),
+        ("unknown, newer: another writer", waiting(STEP), replace(STEP, decision="x", revision=9), AT_25, Move.ADOPT),
+        ("unknown, same revision", waiting(STEP), replace(PAUSED, decision="x", revision=2), AT_10, Move.ADOPT),
+        ("rolled back at any revision", waiting(STEP), replace(BACK, decision="x", revision=1), AT_0, Move.ADOPT),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_copy_of_the_route_means(
+    row: str, entry: Entry, note: Rollout | None, observed: tuple[Pair, ...], move: Move
+) -> None:
+    assert judge(entry, note, observed, holds_slot=True) is move
+
+
+def test_a_pending_decision_on_the_route_is_ours_too() -> None:
+    entry = Entry(rollout=replace(PAUSED, decision="d4", revision=4), applied=None, pending=("d2", "d3", "d4"))
+    assert judge(entry, PROGRESSING, AT_10, holds_slot=True) is Move.NOTE
+
+
+def test_a_start_overwrites_the_annotation_of_an_ended_rollout() -> None:
+    ended = replace(OTHER, phase=Phase.ROLLED_BACK)
+    assert judge(NEW, ended, AT_0, holds_slot=True, other_is_over=None) is Move.WEIGHTS
+
+
+def test_a_start_is_refused_by_an_active_rollout_the_store_does_not_know() -> None:
+    assert judge(NEW, OTHER, AT_0, holds_slot=True, other_is_over=None) is Move.REFUSE
+
+
+def test_a_rollout_without_the_slot_never_writes_over_another() -> None:
+    assert judge(waiting(BACK), OTHER, AT_10, holds_slot=False, other_is_over=False) is Move.REFUSE
+
+
+def test_a_roll_back_does_not_mind_a_rule_that_is_gone() -> None:
+    assert judge(an_entry(BACK), BACK, (None,), holds_slot=True) is Move.DONE
+
+
+def test_a_step_minds_a_rule_that_is_gone() -> None:
+    assert judge(an_entry(), PROGRESSING, (None,), holds_slot=True) is Move.DRIFT
+
+
+def test_drift_takes_an_unwritten_step_back_and_leaves_the_weights_alone() -> None:
+    after = drifted(waiting(STEP), at(1)).after
+    assert (after.phase, after.step, after.drifted, after.hands_off) == (Phase.PAUSED, 0, True, True)
+
+
+def test_a_step_that_cannot_be_written_is_taken_back() -> None:
+    after = taken_back(waiting(STEP), "No.", at(1)).after
+    assert (after.phase, after.step, after.why) == (Phase.PAUSED, 0, "No.")
+
+
+def test_a_first_write_that_cannot_be_written_refuses_the_start() -> None:
+    after = taken_back(NEW, "No.", at(1)).after
+    assert (after.phase, after.weight) == (Phase.REFUSED, 0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "phase"),
+    [
+        (PROGRESSING, BACK, Phase.ROLLED_BACK),
+        (BACK, PROGRESSING, Phase.ROLLED_BACK),
+        (PAUSED, PROGRESSING, Phase.PAUSED),
+        (PROGRESSING, PAUSED, Phase.PAUSED),
+        (PROGRESSING, STEP, Phase.PROGRESSING),
+    ],
+)
+def test_where_two_records_disagree_the_safer_phase_wins(ours: Rollout, theirs: Rollout, phase: Phase) -> None:
+    unknown = replace(theirs, decision="x", revision=7)
+    after = adopted(an_entry(ours), unknown, at(1)).after
+    assert (after.phase, after.revision, after.decision) == (phase, 8, "d3")
+
+
+@pytest.mark.parametrize(
+    ("rollout", "raised"), [(FIRST, True), (STEP, True), (PROGRESSING, False), (PAUSED, False), (BACK, False)]
+)
+def test_only_a_step_up_raises_the_canary(rollout: Rollout, raised: bool) -> None:
+    assert raises(rollout) is raised

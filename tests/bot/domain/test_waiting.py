@@ -1,0 +1,121 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.access import Access
+from bot.domain.deadlines import ACCEPT_WITHIN
+from bot.domain.rollout import OVER, Acceptance, Applied, Ask, Entry, Phase, Trouble
+from bot.domain.waiting import waits, why
+from tests.builders import ALICE, BOB, NOON
+from tests.handlers.records import ANYBODY, a_rollout, an_entry, applied, awaiting, in_phase
+
+WAITING = [phase for phase in Phase if phase not in OVER]
+
+
+@pytest.mark.parametrize("phase", WAITING)
+@pytest.mark.parametrize("due", [None, NOON + timedelta(minutes=7)])
+def test_every_wait_has_a_reason_a_person_and_a_deadline(phase: Phase, due: object) -> None:
+    wait = waits(an_entry(in_phase(phase), due=due), ANYBODY)
+    assert wait.reason
+    assert "any full member" in wait.who.lower()
+    assert wait.deadline is not None
+    assert wait.deadline > wait.since
+    assert wait.then
+
+
+@pytest.mark.parametrize("phase", sorted(OVER))
+def test_what_is_over_waits_for_nothing(phase: Phase) -> None:
+    wait = waits(an_entry(in_phase(phase)), ANYBODY)
+    assert (wait.deadline, wait.who, wait.then) == (None, "", "It waits for nothing.")
+
+
+def test_the_sentence_of_a_step() -> None:
+    assert why(waits(an_entry(a_rollout(step=0)), ANYBODY)) == (
+        "It lets 10 % prove itself before 25 %, since 23 Nov 12:00 UTC. "
+        "Any full member can `advance` it now. It goes to 25 % 23 Nov 12:10 UTC."
+    )
+
+
+def test_the_sentence_of_an_approval_names_who_counts() -> None:
+    access = Access(approve=frozenset({ALICE, BOB}))
+    assert why(waits(an_entry(awaiting()), access)) == (
+        "It waits for 1 approval of 50 %, since 23 Nov 12:00 UTC. "
+        f"<@{BOB}> can `approve` or `reject` it. It pauses 24 Nov 12:00 UTC."
+    )
+
+
+def test_given_approvals_are_no_longer_waited_for() -> None:
+    rollout = awaiting(plan=replace(a_rollout().plan, approvals=3))
+    given = replace(rollout, ask=Ask(id="a1", step=2, approvals=(BOB,)))
+    assert "It waits for 2 approvals of 50 %" in waits(an_entry(given), ANYBODY).reason
+
+
+def test_other_peoples_words_are_quoted_as_the_caller_wants() -> None:
+    rollout = a_rollout(phase=Phase.PAUSED, why="<!channel> no.", by=BOB)
+    assert "since then: [<!channel> no]." in why(
+        waits(an_entry(rollout), ANYBODY), when=lambda time: "then", quote=lambda said: f"[{said.rstrip('.')}]"
+    )
+
+
+def test_an_unwritten_step_up_waits_a_minute_and_no_longer() -> None:
+    trouble = Trouble(since=NOON, reason="The API server did not answer.", attempts=2)
+    wait = waits(an_entry(applied=applied(10), trouble=trouble), ANYBODY)
+    assert why(wait) == (
+        "It waits for the route: 25 % is wanted, 10 % is known to be there, since 23 Nov 12:00 UTC: "
+        "The API server did not answer. Any full member can `rollback` it. "
+        "It is tried again; unless the gates pass, it is taken back 23 Nov 12:01 UTC."
+    )
+
+
+def test_an_unwritten_roll_back_is_tried_for_ever() -> None:
+    wait = waits(an_entry(in_phase(Phase.ROLLED_BACK), applied=applied(25)), ANYBODY)
+    assert (wait.deadline, wait.then) == (None, "It is tried again until it is written.")
+
+
+def test_while_the_gateway_is_silent_it_is_the_gateway_that_is_waited_for() -> None:
+    rollout = a_rollout()
+    there = Applied(revision=3, decision="d3", weight=25, at=NOON)
+    entry = Entry(rollout=rollout, applied=there, acceptance=Acceptance.WAITING, due=NOON + timedelta(seconds=5))
+    assert why(waits(entry, ANYBODY)) == (
+        "It waits for the gateway to accept 25 %, since 23 Nov 12:00 UTC. "
+        "Any full member can `rollback` it. Without the gateway's word it goes on 23 Nov 12:01 UTC."
+    )
+
+
+@pytest.mark.parametrize(("phase", "what"), [(Phase.STARTING, "the first 10 %"), (Phase.PROMOTED, "100 %")])
+def test_the_gateway_has_until_a_minute_after_the_write_and_not_until_the_next_look(phase: Phase, what: str) -> None:
+    entry = an_entry(in_phase(phase), acceptance=Acceptance.WAITING, due=NOON + timedelta(seconds=5))
+    wait = waits(entry, ANYBODY)
+    assert wait.reason == f"It waits for the gateway to accept {what}"
+    assert wait.deadline == NOON + ACCEPT_WITHIN
+
+
+@pytest.mark.parametrize(
+    ("phase", "there", "what"),
+    [
+        (Phase.PAUSED, 25, "the bot's note on it is not written yet"),
+        (Phase.ENDED, 10, "the bot's note on it is not written yet"),
+        (Phase.ROLLED_BACK, 0, "the roll back is not written yet"),
+        (Phase.FINISHED, 100, "the old pool is not known to be off it yet"),
+    ],
+)
+def test_where_no_weight_differs_none_is_said_to_be_missing(phase: Phase, there: int, what: str) -> None:
+    wait = waits(an_entry(in_phase(phase), applied=applied(there)), ANYBODY)
+    assert wait.reason == f"It waits for the route: {what}"
+
+
+@pytest.mark.parametrize(
+    ("by", "reason"),
+    [(BOB, "It was ended; the weights stay as they were then"), ("", "It ended and let go")],
+)
+def test_an_end_that_nobody_wanted_says_nothing_of_weights(by: str, reason: str) -> None:
+    entry = an_entry(replace(in_phase(Phase.ENDED), by=by, why="HTTPRoute `a/b` is not there (404)."))
+    assert waits(entry, ANYBODY).reason == reason
+
+
+def test_drift_says_whose_weights_they_are() -> None:
+    why_so = "Somebody else changed the weights or the bot's note on the route."
+    wait = waits(an_entry(a_rollout(phase=Phase.PAUSED, drifted=True, why=why_so)), ANYBODY)
+    reason = "It is paused because somebody else changed the weights or the bot's note on the route"
+    assert (wait.reason, wait.said) == (reason, "")
