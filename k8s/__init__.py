@@ -1,0 +1,1 @@
+"""The cluster: one file for each resource that the bot reads or writes."""

@@ -1,0 +1,160 @@
+"""One connection to the Kubernetes API server: how to get it, and the one way to ask it something."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import urllib3
+import yaml
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+
+from bot.domain.errors import ClusterError
+from k8s.failure import failure, no_answer
+
+CONNECT_SECONDS: Final = 2.0
+READ_SECONDS: Final = 5.0
+CONNECTIONS: Final = 40
+JSON_PATCH: Final = "application/json-patch+json"
+
+_POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+Query = Sequence[tuple[str, str]]
+
+
+class TimeoutClient(ApiClient):
+    """The vendor's client waits for ever unless told otherwise at every call; this one is told once."""
+
+    timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS)
+
+    def call_api(self, *arguments: Any, **options: Any) -> Any:
+        """Send a request; without a timeout of its own it gets ours."""
+        options["_request_timeout"] = options.get("_request_timeout") or self.timeout
+        return super().call_api(*arguments, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A client, and the namespace that it is at home in: the kubeconfig context's, or the pod's."""
+
+    api: ApiClient
+    namespace: str
+
+
+def connect(kubeconfig: str | Path | None = None, *, context: str | None = None) -> Connection:
+    """Connect with the kubeconfig that is named, here or in ``KUBECONFIG``, else as the pod we run in, else with the
+    default kubeconfig.
+
+    Nothing is sent yet. Raises ClusterError where the configuration cannot be used.
+    """
+    configuration = Configuration()
+    try:
+        file = str(kubeconfig or os.environ.get("KUBECONFIG", "")) or None
+        in_pod = file is None and "KUBERNETES_SERVICE_HOST" in os.environ
+        namespace = _of_pod(configuration) if in_pod else _of_file(configuration, file, context)
+    except (
+        config.ConfigException,
+        OSError,
+        yaml.YAMLError,
+        AttributeError,
+        TypeError,
+    ) as e:  # the vendor checks little
+        raise ClusterError(
+            "The configuration of the Kubernetes client cannot be used.",
+            hint="Name a kubeconfig that works with `kubectl`, or run the bot in a pod with a ServiceAccount.",
+        ) from e
+    return Connection(client_of(configuration), namespace)
+
+
+def client_of(configuration: Configuration) -> TimeoutClient:
+    """Make a client that gives up in seconds, never retries by itself, and serves many threads."""
+    configuration.retries = urllib3.Retry(0)
+    configuration.connection_pool_maxsize = CONNECTIONS
+    client = TimeoutClient(configuration)
+    client.user_agent = "rolloutbot"
+    return client
+
+
+def _of_pod(configuration: Configuration) -> str:
+    config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    return _POD_NAMESPACE.read_text().strip()
+
+
+def _of_file(configuration: Configuration, file: str | None, context: str | None) -> str:
+    config.load_kube_config(file, context, configuration)  # type: ignore[no-untyped-call]
+    contexts, active = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
+    chosen = next((each for each in contexts if each["name"] == context), active)
+    return chosen["context"].get("namespace") or "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A namespaced resource: the root of its API, its plural in the path, its kind for people."""
+
+    root: str
+    plural: str
+    kind: str
+
+    def path(self, namespace: str, name: str = "") -> str:
+        """Return the path of an object, or of the collection where ``name`` is empty."""
+        collection = f"{self.root}/namespaces/{quote(namespace, safe='')}/{self.plural}"
+        return f"{collection}/{quote(name, safe='')}" if name else collection
+
+    def label(self, namespace: str, name: str = "") -> str:
+        """Name an object, or the collection, for people."""
+        return f"{self.kind} `{namespace}/{name}`" if name else f"the {self.plural} of namespace `{namespace}`"
+
+
+def get(api: ApiClient, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
+    """Read one object."""
+    return _ask(api, "GET", resource.path(namespace, name), what=resource.label(namespace, name))
+
+
+def list_all(api: ApiClient, resource: Resource, namespace: str, *, labels: str = "") -> Sequence[dict[str, Any]]:
+    """List the objects of a namespace in one call, those with ``labels`` (a selector) where it is given."""
+    query = [("labelSelector", labels)] if labels else []
+    answer = _ask(api, "GET", resource.path(namespace), query=query, what=resource.label(namespace))
+    return answer.get("items") or ()
+
+
+def patch(
+    api: ApiClient, resource: Resource, namespace: str, name: str, operations: Sequence[dict[str, Any]], query: Query
+) -> dict[str, Any]:
+    """Send a JSON Patch, and return the object as it is then."""
+    path, what = resource.path(namespace, name), resource.label(namespace, name)
+    return _ask(api, "PATCH", path, query=query, body=list(operations), what=what)
+
+
+def _ask(
+    api: ApiClient, method: str, path: str, *, query: Query = (), body: list[Any] | None = None, what: str
+) -> dict[str, Any]:
+    """Send one request and return the answer's JSON; the only place where the vendor's errors become ours."""
+    headers = {"Accept": "application/json"}
+    if body is not None:
+        headers["Content-Type"] = JSON_PATCH
+    try:
+        request = api.param_serialize(
+            method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        response: Any = api.call_api(*request)
+        data: bytes = response.read()
+    except (urllib3.exceptions.HTTPError, ApiException, config.ConfigException, OSError) as e:
+        raise no_answer(e, what) from e
+    if not 200 <= response.status <= 299:
+        raise failure(response.status, data, what)
+    return _document(data, what)
+
+
+def _document(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except ValueError as e:
+        raise ClusterError(f"The API server answered with something that is not JSON (asked for {what}).") from e
+    if not isinstance(document, dict):
+        raise ClusterError(f"The API server answered with something that is no object (asked for {what}).")
+    return document

@@ -1,0 +1,106 @@
+"""What the API server's refusals mean for us, in sentences that are safe to show.
+
+Never the body, a token or a URL: a body can hold anything, and messages of webhooks hold addresses.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+import urllib3
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException
+
+from bot.domain.errors import ClusterError, GoneError, RaceError, RefusedError
+
+BARE: Final = "the server rejected our request due to an error in our request"
+"""The whole message of a 422 when a ``test`` of a JSON Patch failed; there are no causes then."""
+
+LONGEST: Final = 400
+_URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"']+", re.IGNORECASE)
+_SECRET: Final = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}|\beyJ[\w-]{10,}(\.[\w-]+)*", re.IGNORECASE)
+_FORBIDDEN: Final = re.compile(
+    r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+    r'(?: in the namespace "(?P<namespace>[^"]+)")?'
+)
+_WEBHOOK: Final = re.compile(r'failed calling webhook "([^"]+)"')
+
+
+def no_answer(error: Exception, what: str) -> ClusterError:
+    """Turn a failure without an answer into ours: nobody listens, nothing comes, or it breaks off."""
+    cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
+    match cause:
+        case urllib3.exceptions.SSLError() | ApiException():
+            problem = "could not be trusted: check its certificate"
+        case urllib3.exceptions.ReadTimeoutError():
+            problem = "did not answer in time"
+        case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.NewConnectionError():
+            problem = "could not be reached"
+        case ConfigException() | OSError():  # what the network does is wrapped by urllib3; this is a token's file
+            problem = "cannot be asked: the bot's credentials cannot be read"
+        case _:
+            problem = "broke off its answer"
+    return ClusterError(f"The API server {problem} (asked for {what}).")
+
+
+def failure(code: int, body: bytes, what: str) -> ClusterError:
+    """Turn an answer that is not 2xx into ours; ``what`` names the object that was asked for."""
+    status = _status(body)
+    message = _clean(status.get("message", ""))
+    if code == 409 or (code == 422 and _is_failed_test(status)):
+        return RaceError(f"{_capital(what)} changed since it was read.")
+    if code == 429 or code >= 500 or code < 400:
+        return ClusterError(f"The API server answered {code}{_webhook(message)} (asked for {what}).")
+    if code == 401:
+        return RefusedError("The API server does not know the bot (401).", hint="Check its token or kubeconfig.")
+    if code == 403 and (found := _FORBIDDEN.search(message)):
+        return _forbidden(found)
+    if code == 404:
+        return _not_there(status, what)
+    return RefusedError(f"The API server refused {what} ({code}): {message or 'it gave no reason'}")
+
+
+def _is_failed_test(status: dict[str, Any]) -> bool:
+    details = status.get("details") or {}
+    return not details.get("causes") and status.get("message") == BARE
+
+
+def _webhook(message: str) -> str:
+    found = _WEBHOOK.search(message)
+    return f" because it failed to call the webhook `{found[1]}`" if found else ""
+
+
+def _forbidden(found: re.Match[str]) -> RefusedError:
+    group = f" of {found['group']}" if found["group"] else ""
+    where = f"in namespace `{found['namespace']}`" if found["namespace"] else "in the whole cluster"
+    return RefusedError(
+        f"The bot may not `{found['verb']}` `{found['resource']}`{group} {where}.",
+        hint="Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does.",
+    )
+
+
+def _not_there(status: dict[str, Any], what: str) -> RefusedError:
+    if status.get("reason") == "NotFound" and (status.get("details") or {}).get("name"):
+        return GoneError(f"{_capital(what)} is not there (404).")
+    return RefusedError(
+        f"The API server does not serve what was asked for with {what} (404).",
+        hint="Install the CustomResourceDefinitions of the Gateway API and of InferencePool v1.",
+    )
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _clean(message: object) -> str:
+    text = " ".join(str(message or "").split())
+    text = _SECRET.sub("…", _URL.sub("…", text))
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _capital(what: str) -> str:
+    return what[:1].upper() + what[1:]

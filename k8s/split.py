@@ -1,0 +1,237 @@
+"""The split of a route's traffic: an HTTPRoute document -> weights, and record + document -> JSON Patch. Pure.
+
+A patch leads with tests, so that the API server refuses it when the route is no longer as it was read. A step
+tests the route's generation, which covers every index it uses. A roll back does not: other people's edits must
+not make the brake lose, so it tests what each backendRef it touches *is* instead.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bot.domain.errors import RouteError
+from bot.domain.rollout import TAKEN_BACK, Pair, Pool, Rollout, Rule, wanted
+from bot.record import annotation
+from k8s.document import (
+    ANNOTATION,
+    Document,
+    annotation_of,
+    full_name,
+    locate,
+    namespace_of,
+    places,
+    refs_of,
+    rules_of,
+    weight_of,
+)
+
+Operation = dict[str, Any]
+
+_ANNOTATIONS: Final = "/metadata/annotations"
+_NOTE: Final = f"{_ANNOTATIONS}/{ANNOTATION.replace('~', '~0').replace('/', '~1')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """Operations for the API server, and the rules that they leave out because they are not there any more."""
+
+    operations: tuple[Operation, ...]
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """One rule of the rollout where it stands now: the path and content of its refs, and the places of our two."""
+
+    path: str
+    refs: Sequence[Document]
+    rule: Rule
+    stable: int | None
+    canary: int | None
+    extra: tuple[int, ...]  # more refs to the canary, which somebody else added
+    doubled: bool  # one of the pools is there more than once
+
+
+def observe(document: Document, rollout: Rollout) -> tuple[Pair | None, ...]:
+    """Return the weights of each rule of the rollout; None where the rule is gone.
+
+    A pool that a rule holds twice counts with the sum of its weights.
+    """
+    return tuple(
+        None if index is None else _pair(rules_of(document)[index], rollout, namespace_of(document))
+        for index in locate(document, rollout)
+    )
+
+
+def _pair(rule: Document, rollout: Rollout, namespace: str) -> Pair:
+    return Pair(_weight(rule, rollout.stable, namespace), _weight(rule, rollout.canary, namespace))
+
+
+def _weight(rule: Document, pool: Pool, namespace: str) -> int | None:
+    found = places(rule, pool, namespace)
+    return sum(weight_of(refs_of(rule)[place]) for place in found) if found else None
+
+
+def patch(document: Document, rollout: Rollout, *, weights: bool) -> Patch:
+    """Return the JSON Patch that writes what the rollout wants: the annotation and, with ``weights``, the pair.
+
+    Nothing else of the document changes. Both weights of a rule are always written, together.
+    Raises RouteError where the route was made anew, or where a step finds a rule that it cannot write.
+    """
+    if document["metadata"]["uid"] != rollout.route_uid:
+        raise RouteError(
+            f"HTTPRoute `{full_name(document)}` was deleted and made again since the rollout started.",
+            hint="End this rollout and start a new one.",
+        )
+    braking = rollout.phase in TAKEN_BACK
+    tests = [_test("/metadata/uid", rollout.route_uid)]
+    if not braking:
+        tests.append(_test("/metadata/generation", document["metadata"]["generation"]))
+    edits, missing = _edits(document, rollout, braking=braking) if weights else ((), ())
+    return Patch(operations=(*tests, *_note(document, rollout, edits)), missing=missing)
+
+
+def _note(document: Document, rollout: Rollout, edits: Iterable[Operation]) -> list[Operation]:
+    """Wrap edits between the test of our annotation and its new text."""
+    text = annotation(rollout)
+    if document["metadata"].get("annotations") is None:
+        return [_test(_ANNOTATIONS, None), *edits, _add(_ANNOTATIONS, {ANNOTATION: text})]
+    return [_test(_NOTE, annotation_of(document)), *edits, _add(_NOTE, text)]
+
+
+def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tuple[Operation, ...], tuple[str, ...]]:
+    tests: list[Operation] = []
+    edits: list[Operation] = []
+    missing: list[str] = []
+    for rule, index, pair in zip(rollout.rules, locate(document, rollout), wanted(rollout), strict=True):
+        found = None if index is None else _find(document, rollout, rule, index)
+        if found is None and not braking:
+            raise _gone(document, rule)
+        if found is None:
+            missing.append(_label(rule))
+        elif braking:
+            tests += _identities(found, pair)
+            edits += _back(found, pair)
+        else:
+            edits += _step(document, rollout, found, pair)
+    return (*tests, *edits), tuple(missing)
+
+
+def _find(document: Document, rollout: Rollout, rule: Rule, index: int) -> _Found | None:
+    """Find our refs in a rule; None where it holds neither pool, and so is no longer the rule we knew."""
+    now = rules_of(document)[index]
+    stable, canary = (places(now, pool, namespace_of(document)) for pool in (rollout.stable, rollout.canary))
+    if not stable and not canary:
+        return None
+    return _Found(
+        path=f"/spec/rules/{index}/backendRefs",
+        refs=refs_of(now),
+        rule=rule,
+        stable=stable[0] if stable else None,
+        canary=canary[0] if canary else None,
+        extra=canary[1:],
+        doubled=len(stable) > 1 or len(canary) > 1,
+    )
+
+
+def _step(document: Document, rollout: Rollout, found: _Found, pair: Pair) -> list[Operation]:
+    """Give both pools their weights, add the canary's ref where it is missing, drop the stable one at the end."""
+    _refuse_doubtful(document, rollout, found, pair)
+    edits: list[Operation] = []
+    if pair.stable is not None and found.stable is not None:
+        edits.append(_weigh(found, found.stable, pair.stable))
+    if pair.canary is not None and found.canary is not None:
+        edits.append(_weigh(found, found.canary, pair.canary))
+    elif pair.canary is not None and found.stable is not None:
+        edits.append(_add(f"{found.path}/-", _sibling(found.refs[found.stable], rollout.canary.name, pair.canary)))
+    if pair.stable is None:
+        edits += _removal(found, found.stable)
+    if pair.canary is None:
+        edits += _removal(found, found.canary)
+    return edits
+
+
+def _refuse_doubtful(document: Document, rollout: Rollout, found: _Found, pair: Pair) -> None:
+    where = f"Rule `{_label(found.rule)}` of HTTPRoute `{full_name(document)}`"
+    if found.doubled:
+        raise RouteError(
+            f"{where} holds one of the rollout's pools twice.",
+            hint="Remove the second backendRef and resume, or roll back.",
+        )
+    if pair.stable is not None and found.stable is None:
+        raise RouteError(
+            f"{where} no longer holds the stable pool `{rollout.stable.name}`.",
+            hint="Put its backendRef back and resume, or roll back, which puts it back.",
+        )
+
+
+def _back(found: _Found, pair: Pair) -> list[Operation]:
+    """Undo a rollout in one rule: stable as before and put back where it is missing, the canary at 0 or removed."""
+    edits = [_weigh(found, place, 0) for place in found.extra]
+    if found.stable is not None:
+        edits.append(_weigh(found, found.stable, found.rule.stable_before))
+    if pair.canary is not None and found.canary is not None:
+        edits.append(_weigh(found, found.canary, pair.canary))
+    if pair.canary is None:
+        edits += _removal(found, found.canary)
+    if found.stable is None:
+        ref = {**json.loads(found.rule.stable_ref), "weight": found.rule.stable_before}
+        edits.append(_add(f"{found.path}/{_home(found, pair)}", ref))
+    return edits
+
+
+def _home(found: _Found, pair: Pair) -> int:
+    """Return where the stable ref goes back to, counted after the canary's was removed."""
+    left = len(found.refs) - (1 if pair.canary is None and found.canary is not None else 0)
+    return min(found.rule.stable_index, left)
+
+
+def _identities(found: _Found, pair: Pair) -> list[Operation]:
+    """Test what every ref is that a roll back writes, and every one whose index it shifts."""
+    touched = {place for place in (found.stable, found.canary, *found.extra) if place is not None}
+    shifting = [found.canary] if pair.canary is None and found.canary is not None else []
+    if found.stable is None:
+        shifting.append(_home(found, pair))
+    if shifting:
+        touched |= set(range(min(shifting), len(found.refs)))
+    return [
+        _test(f"{found.path}/{place}/{field}", found.refs[place].get(field))
+        for place in sorted(touched)
+        for field in ("group", "kind", "namespace", "name")
+    ]
+
+
+def _gone(document: Document, rule: Rule) -> RouteError:
+    return RouteError(
+        f"Rule `{_label(rule)}` of HTTPRoute `{full_name(document)}` is gone, or no longer holds the rollout's pools.",
+        hint="Put it back and resume, or roll back.",
+    )
+
+
+def _label(rule: Rule) -> str:
+    return f"rule {rule.index + 1}" if rule.key.startswith("#") else rule.key
+
+
+def _sibling(ref: Document, name: str, weight: int) -> Operation:
+    """Copy the stable pool's ref for the canary: same group, kind, namespace, filters."""
+    return {**ref, "name": name, "weight": weight}
+
+
+def _removal(found: _Found, place: int | None) -> list[Operation]:
+    """Remove a ref, after all that is written by index: a rule loses one of the two at the most, never both."""
+    return [] if place is None else [{"op": "remove", "path": f"{found.path}/{place}"}]
+
+
+def _weigh(found: _Found, place: int, weight: int) -> Operation:
+    """``add`` replaces a member that is there, and makes one that is not."""
+    return _add(f"{found.path}/{place}/weight", weight)
+
+
+def _test(path: str, value: object) -> Operation:
+    """A test of ``null`` passes where the member is absent."""
+    return {"op": "test", "path": path, "value": value}
+
+
+def _add(path: str, value: object) -> Operation:
+    return {"op": "add", "path": path, "value": value}
