@@ -1,0 +1,84 @@
+"""Who else writes to a route: controllers that would fight us are refused, deployment tools are warned of. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from bot.domain.errors import RouteError
+from k8s.document import Document, full_name
+
+_CONTROLLERS: Final = {
+    "LLMInferenceService": "KServe",
+    "InferenceService": "KServe",
+    "Canary": "Flagger",
+}
+_ARGO_ROLLOUTS: Final = "rollouts.argoproj.io/gatewayapi-canary"
+
+
+def refuse_owned(route: Document) -> None:
+    """Raise RouteError where another controller moves the weights of a route."""
+    for owner in _owners(route):
+        if tool := _CONTROLLERS.get(owner.get("kind", "")):
+            raise RouteError(
+                f"HTTPRoute `{full_name(route)}` is owned by {tool} ({owner['kind']} `{owner.get('name', '?')}`), "
+                "which writes its weights.",
+                hint=f"Roll out with {tool}, or give the bot a route that {tool} does not own.",
+            )
+    if _ARGO_ROLLOUTS in _labels(route):
+        raise RouteError(
+            f"HTTPRoute `{full_name(route)}` is in the hands of Argo Rollouts (label `{_ARGO_ROLLOUTS}`).",
+            hint="Wait for its rollout to end, or take the route out of it.",
+        )
+
+
+def warnings(route: Document) -> Iterator[str]:
+    """Say which deployment tools may put the weights back, and the exact rule that stops them."""
+    yield from _unknown_controller(route)
+    annotations, labels = _annotations(route), _labels(route)
+    name = route["metadata"]["name"]
+    if "argocd.argoproj.io/tracking-id" in annotations:
+        yield (
+            f"Argo CD manages HTTPRoute `{name}` and may put its weights back; add to the Application "
+            f"`ignoreDifferences: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: {name}, "
+            "jqPathExpressions: ['.spec.rules[].backendRefs']}]` and `syncOptions: [RespectIgnoreDifferences=true]`."
+        )
+    if _any_key("kustomize.toolkit.fluxcd.io/", annotations, labels):
+        yield (
+            f"Flux manages HTTPRoute `{name}` and puts its weights back; set "
+            "`kustomize.toolkit.fluxcd.io/reconcile: disabled` on the route until the rollout is over."
+        )
+    if _any_key("helm.toolkit.fluxcd.io/", annotations, labels):
+        yield (
+            f"A Flux HelmRelease manages HTTPRoute `{name}` and may put its weights back; add to it "
+            f"`driftDetection: {{ignore: [{{paths: [/spec/rules], target: {{kind: HTTPRoute, name: {name}}}}}]}}`, "
+            "and do not upgrade the release before the rollout is over."
+        )
+    if release := annotations.get("meta.helm.sh/release-name"):
+        yield (
+            f"HTTPRoute `{name}` belongs to the Helm release `{release}`: `helm uninstall {release}` deletes it, "
+            "and a `helm upgrade` may put the weights back (Helm 3) or fails with a conflict (Helm 4)."
+        )
+
+
+def _unknown_controller(route: Document) -> Iterator[str]:
+    for owner in _owners(route):
+        if owner.get("controller"):
+            yield (
+                f"HTTPRoute `{route['metadata']['name']}` is made by {owner.get('kind')} `{owner.get('name')}`, "
+                "whose controller may put the weights back."
+            )
+
+
+def _owners(route: Document) -> Sequence[Mapping[str, Any]]:
+    return route["metadata"].get("ownerReferences") or ()
+
+
+def _annotations(route: Document) -> Mapping[str, str]:
+    return route["metadata"].get("annotations") or {}
+
+
+def _labels(route: Document) -> Mapping[str, str]:
+    return route["metadata"].get("labels") or {}
+
+
+def _any_key(prefix: str, *maps: Mapping[str, str]) -> bool:
+    return any(key.startswith(prefix) for each in maps for key in each)

@@ -1,0 +1,185 @@
+"""Find, among the routes of a namespace, the one whose traffic a canary shall take, and the rules that move. Pure.
+
+The stable pool is never named by the person unless it must be: it is the only other InferencePool with weight in a
+rule. Where that does not single out one route and one pool, the error offers commands that do.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from bot.domain.errors import RouteError
+from bot.domain.rollout import Pool, Rule
+from bot.ports import RouteCopy
+from k8s.document import (
+    Document,
+    full_name,
+    namespace_of,
+    places,
+    pool_of,
+    refs_of,
+    rule_key,
+    rule_label,
+    rules_of,
+    weight_of,
+)
+from k8s.search import Search, near, one_of
+
+Choice = tuple[RouteCopy, Pool]
+
+
+def choose(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Choice:
+    """Return the only route and stable pool that the words fit. Raises RouteError with commands ready to copy."""
+    routes = _named(search, copies, canary)
+    choices = _choices(search, routes, canary, strict=True)
+    if not choices:
+        _refuse_mixed(search, routes, canary)
+        choices = _choices(search, routes, canary, strict=False)
+    if not choices:
+        raise _nothing(search, routes, canary)
+    if len(choices) > 1:
+        raise _several(search, choices)
+    return choices[0]
+
+
+def rules_for(search: Search, copy: RouteCopy, stable: Pool, canary: Pool) -> tuple[Rule, ...]:
+    """Return the rules of a route that hold the stable pool. Raises RouteError where one of them cannot be moved."""
+    route = copy.document
+    if (stable.namespace, stable.group) != (canary.namespace, canary.group):
+        raise RouteError(
+            f"`{stable.namespace}/{stable.name}` ({stable.group}) and `{canary.namespace}/{canary.name}` "
+            f"({canary.group}) are not of the same namespace and group.",
+            hint="Deploy the new pool beside the old one, with the same API group.",
+        )
+    found = [(i, rule) for i, rule in _rules(search, route) if places(rule, stable, namespace_of(route))]
+    return tuple(_rule(search, route, index, rule, stable, canary) for index, rule in found)
+
+
+def _named(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Sequence[RouteCopy]:
+    alive = [copy for copy in copies if not copy.document["metadata"].get("deletionTimestamp")]
+    name = search.words.route
+    found = [copy for copy in alive if name in ("", copy.name)]
+    if name and not found:
+        names = near(name, [copy.name for copy in alive]) or sorted(copy.name for copy in alive)
+        raise RouteError(
+            f"There is no HTTPRoute `{canary.namespace}/{name}`.",
+            hint=one_of(search.offer(route=each) for each in names) if names else "Create one first.",
+        )
+    return found
+
+
+def _rules(search: Search, route: Document) -> Iterator[tuple[int, Document]]:
+    """Yield the rules that ``rule=`` leaves."""
+    for index, rule in enumerate(rules_of(route)):
+        if search.words.rule in ("", rule.get("name")):
+            yield index, rule
+
+
+def _choices(search: Search, copies: Sequence[RouteCopy], canary: Pool, *, strict: bool) -> list[Choice]:
+    """Return the routes and pools that fit; ``strict``: the only other pool with weight in a rule, else any."""
+    return [(copy, pool) for copy in copies for pool in _fitting(search, copy, canary, strict=strict)]
+
+
+def _fitting(search: Search, copy: RouteCopy, canary: Pool, *, strict: bool) -> list[Pool]:
+    """Return the pools of one route that fit, each once."""
+    fitting: list[Pool] = []
+    for _, rule in _rules(search, copy.document):
+        others = _others(rule, copy.namespace, canary, weighted=strict)
+        named = [pool for pool in others if search.words.stable in ("", pool.name)]
+        if len(named) == 1 or not strict:
+            fitting += named
+    return list(dict.fromkeys(fitting))
+
+
+def _others(rule: Document, namespace: str, canary: Pool, *, weighted: bool) -> list[Pool]:
+    """Return the pools of a rule beside the canary, each once."""
+    refs = [ref for ref in refs_of(rule) if not weighted or weight_of(ref) > 0]
+    pools = [pool for ref in refs if (pool := pool_of(ref, namespace))]
+    return [pool for pool in dict.fromkeys(pools) if pool != canary]
+
+
+def _nothing(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> RouteError:
+    words = search.words
+    if words.rule and not any(True for copy in copies for _ in _rules(search, copy.document)):
+        names = {str(rule["name"]) for copy in copies for rule in rules_of(copy.document) if rule.get("name")}
+        hint = one_of(search.offer(rule=name) for name in sorted(names)) if names else "Leave `rule=` out."
+        return RouteError(f"No HTTPRoute in namespace `{canary.namespace}` has a rule `{words.rule}`.", hint=hint)
+    if words.stable:
+        pools = {p.name for copy in copies for r in rules_of(copy.document) for p in _held(r, copy, canary)}
+        hint = (
+            one_of(search.offer(stable=name) for name in sorted(pools)) if pools else "Check the routes' backendRefs."
+        )
+        return RouteError(f"No HTTPRoute in namespace `{canary.namespace}` sends to `{words.stable}`.", hint=hint)
+    holders = [copy.name for copy in copies if any(places(r, canary, copy.namespace) for r in rules_of(copy.document))]
+    if holders:
+        return RouteError(
+            f"`{canary.name}` is the only InferencePool of HTTPRoute `{canary.namespace}/{holders[0]}`: "
+            "there is no pool to take traffic from.",
+            hint="Name the new pool, not the one that serves now.",
+        )
+    return RouteError(
+        f"No HTTPRoute in namespace `{canary.namespace}` sends traffic to an InferencePool.",
+        hint="Point a route at the pool that serves now, or name another namespace with `namespace=`.",
+    )
+
+
+def _held(rule: Document, copy: RouteCopy, canary: Pool) -> list[Pool]:
+    return _others(rule, copy.namespace, canary, weighted=False)
+
+
+def _refuse_mixed(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> None:
+    """A rule that splits between two other pools fits no ``from=``: say so, instead of offering it."""
+    for copy in copies:
+        for index, rule in _rules(search, copy.document):
+            others = _others(rule, copy.namespace, canary, weighted=True)
+            if len(others) > 1 and search.words.stable in ("", *(pool.name for pool in others)):
+                _refuse_third(copy.document, index, rule, others[0], canary)
+
+
+def _several(search: Search, choices: Sequence[Choice]) -> RouteError:
+    routes, pools = {copy.name for copy, _ in choices}, {pool.name for _, pool in choices}
+    offers = [
+        search.offer(route=copy.name if len(routes) > 1 else "", stable=pool.name if len(pools) > 1 else "")
+        for copy, pool in choices
+    ]
+    what = "HTTPRoute" if len(routes) > 1 else "pool to take traffic from"
+    return RouteError(f"More than one {what} fits `{search.canary}`.", hint=one_of(offers))
+
+
+def _rule(search: Search, route: Document, index: int, rule: Document, stable: Pool, canary: Pool) -> Rule:
+    namespace, refs = namespace_of(route), refs_of(rule)
+    ours, theirs = places(rule, stable, namespace), places(rule, canary, namespace)
+    where = f"`{rule_label(rule, index)}` of HTTPRoute `{full_name(route)}`"
+    if len(ours) > 1 or len(theirs) > 1:
+        twice = stable if len(ours) > 1 else canary
+        raise RouteError(f"{where} holds `{twice.name}` twice.", hint="Merge the two backendRefs into one first.")
+    _refuse_third(route, index, rule, stable, canary)
+    before, taken = weight_of(refs[ours[0]]), weight_of(refs[theirs[0]]) if theirs else None
+    if before == 0:
+        raise RouteError(
+            f"{where} gives `{stable.name}` weight 0: there is no traffic to move.",
+            hint="Give it weight first, or choose other rules with `rule=`.",
+        )
+    if taken and taken * 100 > search.words.weight * (before + taken):
+        share = -(-taken * 100 // (before + taken))
+        raise RouteError(
+            f"{where} already gives `{canary.name}` about {share} %, more than the first weight {search.words.weight}.",
+            hint=f"Start at {share} % or above, or lower its weight first.",
+        )
+    return Rule(
+        key=rule_key(rule),
+        index=index,
+        stable_ref=json.dumps(refs[ours[0]], separators=(",", ":")),
+        stable_index=ours[0],
+        stable_before=before,
+        canary_before=taken,
+    )
+
+
+def _refuse_third(route: Document, index: int, rule: Document, stable: Pool, canary: Pool) -> None:
+    for ref in refs_of(rule):
+        if weight_of(ref) > 0 and pool_of(ref, namespace_of(route)) not in (stable, canary):
+            raise RouteError(
+                f"`{rule_label(rule, index)}` of HTTPRoute `{full_name(route)}` also sends to "
+                f"{ref.get('kind', 'Service')} `{ref['name']}` (weight {weight_of(ref)}), besides `{stable.name}`.",
+                hint="Give it weight 0 or remove it: a rollout moves traffic between two pools only.",
+            )

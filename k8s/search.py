@@ -1,0 +1,68 @@
+"""What a start looks for, and the commands it offers when the words fit more than one thing. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from bot.domain.command import StartWords
+from bot.domain.plan import ALL_STEPS, Wishes, show_duration
+
+MOST_OFFERS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The words of a start, and where to look."""
+
+    command: str
+    namespaces: tuple[str, ...]
+    canary: str
+    words: StartWords
+
+    def offer(self, *, canary: str = "", namespace: str = "", route: str = "", stable: str = "", rule: str = "") -> str:
+        """Write the start again with what is given here, ready to copy."""
+        words = self.words
+        keys = {
+            "namespace": namespace or words.namespace,
+            "route": route or words.route,
+            "from": stable or words.stable,
+            "rule": rule or words.rule,
+            **_wishes(words.wishes),
+        }
+        said = "".join(f" {key}={value}" for key, value in keys.items() if value)
+        return f"`{self.command} start {canary or self.canary} {words.weight}{said}`"
+
+
+def one_of(offers: Iterable[str], *, lead: str = "Say which one:") -> str:
+    """Write offers as a list, one a line, and say how many were left out; a single one as what to type."""
+    lines = list(dict.fromkeys(offers))
+    if len(lines) == 1:
+        return f"Type {lines[0]}."
+    left = len(lines) - MOST_OFFERS
+    more = [f"… and {left} more"] if left > 0 else []
+    return "\n".join([lead, *lines[:MOST_OFFERS], *more])
+
+
+def near(name: str, names: Iterable[str]) -> Sequence[str]:
+    """Return the names most like ``name``, the likeliest first; at most three."""
+    return get_close_matches(name, sorted(set(names)), n=3, cutoff=0.5)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names for a sentence."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _wishes(wishes: Wishes) -> dict[str, str]:
+    said: dict[str, str] = {}
+    if wishes.steps is not None:
+        said["steps"] = ",".join(map(str, wishes.steps))
+    if wishes.interval is not None:
+        said["every"] = show_duration(wishes.interval)
+    if wishes.bake is not None:
+        said["bake"] = show_duration(wishes.bake)
+    if wishes.approve_at is not None:
+        marks = "all" if wishes.approve_at == ALL_STEPS else ",".join(map(str, wishes.approve_at))
+        said["approve"] = marks or "none"
+    return said

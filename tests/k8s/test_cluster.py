@@ -1,0 +1,71 @@
+"""What the port costs the API server, call by call."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiClient
+
+from bot.domain.command import StartWords
+from bot.ports import Routes
+from k8s.client import TimeoutClient
+from k8s.cluster import Cluster
+from sandbox.world import CANARY, World
+from tests.k8s.stories import back, start, write
+
+
+class CountingClient(TimeoutClient):
+    """Remembers what was sent, as verb and collection."""
+
+    def call_api(self, *arguments: Any, **options: Any) -> Any:
+        path = arguments[1].partition("?")[0].split("/namespaces/")[1].split("/")
+        self.sent.append(f"{arguments[0]} {path[1]}")
+        return super().call_api(*arguments, **options)
+
+    sent: list[str]
+
+
+@pytest.fixture
+def counting(api: ApiClient) -> Iterator[CountingClient]:
+    client = CountingClient(api.configuration)
+    client.sent = []
+    yield client
+    client.rest_client.close()
+
+
+def test_the_calls_of_each_question(world: World, counting: CountingClient) -> None:
+    cluster: Routes = Cluster(counting, [world.namespace])
+    rollout = start(cluster)
+    survey = [*counting.sent]
+    counting.sent.clear()
+
+    def sent() -> list[str]:
+        done = [*counting.sent]
+        counting.sent.clear()
+        return done
+
+    reads = ["GET inferencepools", "GET pods"]
+    assert survey[-1] == "PATCH httproutes"
+    assert sorted(survey[:-1]) == sorted(
+        ["GET inferencepools", "GET httproutes", "GET pods", "GET pods", "GET endpointslices", "GET endpointslices"]
+    )
+    write(cluster, replace(rollout, step=1))
+    assert sent() == ["GET httproutes", "PATCH httproutes"]
+    write(cluster, back(rollout))
+    assert sent() == ["GET httproutes", "PATCH httproutes"]
+    cluster.check(rollout)
+    assert sorted(sent()) == sorted([*reads, "GET endpointslices", *reads])
+    cluster.readiness(rollout.stable, rollout.canary)
+    assert sent() == [*reads, *reads]
+    cluster.list(world.namespace)
+    assert sent() == ["GET httproutes"]
+
+
+def test_a_start_that_is_refused_writes_nothing(world: World, counting: CountingClient) -> None:
+    world.delete_pool(CANARY)
+    cluster: Routes = Cluster(counting, [world.namespace])
+
+    with pytest.raises(Exception, match="There is no InferencePool"):
+        cluster.survey(CANARY, StartWords(weight=10))
+    assert counting.sent == ["GET inferencepools"]

@@ -1,0 +1,110 @@
+"""Whether a pool can serve: its picker's endpoints and its model servers, on the real API server."""
+
+import pytest
+
+from bot.domain.gate import Answer, Readiness, Verdict
+from k8s.cluster import Cluster
+from sandbox.kube import path_of
+from sandbox.objects import POOL_API, picker_name
+from sandbox.world import CANARY, STABLE, World
+from tests.k8s.build import NOW
+from tests.k8s.stories import start
+
+
+def seen(*, canary: tuple[int, int] = (2, 2), stable: tuple[int, int] = (2, 2)) -> Readiness:
+    return Readiness(canary_ready=canary[0], canary_of=canary[1], stable_ready=stable[0], stable_of=stable[1], at=NOW)
+
+
+def hold(reason: str, readiness: Readiness | None) -> Verdict:
+    return Verdict(answer=Answer.HOLD, reason=reason, readiness=readiness)
+
+
+def test_a_canary_that_can_serve_passes(world: World, cluster: Cluster) -> None:
+    assert cluster.check(start(cluster)) == Verdict(answer=Answer.PASS, readiness=seen())
+
+
+def test_one_ready_server_of_two_is_enough_and_counted(world: World, cluster: Cluster) -> None:
+    rollout = start(cluster)
+    world.set_servers_ready(CANARY, 1)
+    world.set_servers_ready(STABLE, 0)
+
+    assert cluster.check(rollout) == Verdict(answer=Answer.PASS, readiness=seen(canary=(1, 2), stable=(0, 2)))
+
+
+def test_a_canary_without_a_ready_server_holds(world: World, cluster: Cluster) -> None:
+    rollout = start(cluster)
+    world.set_servers_ready(CANARY, 0)
+
+    assert cluster.check(rollout) == hold(
+        f"InferencePool `{world.namespace}/{CANARY}` has no ready model server: 0 of 2 pods are Ready.",
+        seen(canary=(0, 2)),
+    )
+
+
+def test_a_canary_whose_pods_are_gone_holds(world: World, cluster: Cluster) -> None:
+    rollout = start(cluster)
+    for number in range(2):
+        world.kube.delete(path_of("v1", "Pod", world.namespace, f"{CANARY}-{number}"), grace_seconds=0)
+
+    assert cluster.check(rollout) == hold(
+        f"InferencePool `{world.namespace}/{CANARY}` selects no pod: none has the labels `app={CANARY}`.",
+        seen(canary=(0, 0)),
+    )
+
+
+def test_a_picker_without_a_ready_endpoint_holds(world: World, cluster: Cluster) -> None:
+    rollout = start(cluster)
+    reason = (
+        f"Service `{world.namespace}/{picker_name(CANARY)}`, the endpoint picker of InferencePool `{CANARY}`, "
+        "has no ready endpoint."
+    )
+    world.set_picker_ready(CANARY, False)
+    assert cluster.check(rollout) == hold(reason, seen())
+    world.delete_picker(CANARY)
+    assert cluster.check(rollout) == hold(reason, seen())
+
+
+def test_followers_of_a_picker_may_be_unready(world: World, cluster: Cluster) -> None:
+    rollout = start(cluster)
+    world.delete_picker(CANARY)
+    world.delete_pool(CANARY)
+    for number in range(2):
+        world.kube.delete(path_of("v1", "Pod", world.namespace, f"{CANARY}-{number}"), grace_seconds=0)
+    world.kube.delete(path_of("apps/v1", "Deployment", world.namespace, CANARY))
+    world.add_pool(CANARY, pickers=3)
+    world.set_picker_ready(CANARY, True)  # the first of three
+
+    assert cluster.check(rollout).answer is Answer.PASS
+
+
+def test_a_canary_that_is_gone_holds(world: World, cluster: Cluster) -> None:
+    rollout = start(cluster)
+    world.delete_pool(CANARY)
+
+    assert cluster.check(rollout) == hold(f"InferencePool `{world.namespace}/{CANARY}` is not there (404).", None)
+    assert cluster.readiness(rollout.stable, rollout.canary) == seen(canary=(0, 0))
+
+
+def test_a_stable_pool_that_is_gone_does_not_hold(world: World, cluster: Cluster) -> None:
+    rollout = start(cluster)
+    world.delete_pool(STABLE)
+
+    assert cluster.check(rollout) == Verdict(answer=Answer.PASS, readiness=seen(stable=(0, 0)))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"kind": "ServiceImport", "group": "multicluster.x-k8s.io"}, "cannot be checked: only a Service can."),
+        ({"name": "another-epp"}, "has no ready endpoint."),
+    ],
+)
+def test_the_picker_is_the_one_that_the_pool_names(
+    world: World, cluster: Cluster, change: dict[str, str], reason: str
+) -> None:
+    rollout = start(cluster)
+    world.kube.merge(
+        path_of(POOL_API, "InferencePool", world.namespace, CANARY), {"spec": {"endpointPickerRef": change}}
+    )
+
+    assert cluster.check(rollout).reason.endswith(f"the endpoint picker of InferencePool `{CANARY}`, {reason}")
