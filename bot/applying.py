@@ -1,0 +1,221 @@
+"""Apply: make the route what the record wants now. The one function for clicks, timers and sweeps.
+
+The copy of the route is read first and the record loaded after it. A patch may rest on an old copy, because its
+guards make it harmless; drift, adoption and refusal are only decided where the record did not change around the read.
+"""
+
+import logging
+import random
+import uuid
+from datetime import timedelta
+
+from bot.domain.deadlines import WRITE_WITHIN
+from bot.domain.errors import ClusterError, DependencyError, GoneError, RaceError, RefusedError, RouteError
+from bot.domain.events import Event, EventKind
+from bot.domain.gate import Answer
+from bot.domain.on_route import (
+    TRUSTS_OLD_COPY,
+    Move,
+    adopted,
+    applied_by,
+    drifted,
+    foreign_owner,
+    gone,
+    judge,
+    raises,
+    taken_back,
+)
+from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
+from bot.domain.transitions import Moment
+from bot.ports import Clock, Progress, RouteCopy, Routes, Save, Store
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 15
+"""A step loses its guard to every edit of the route's spec; a roll back does not."""
+
+
+class Applier:
+    """Writes what records want onto their routes."""
+
+    def __init__(self, routes: Routes, store: Store, clock: Clock) -> None:
+        self._routes = routes
+        self._store = store
+        self._clock = clock
+
+    def apply(self, rollout_id: str, *, saved: Rollout | None = None) -> None:
+        """Make the route what the record wants. What fails is kept, noted and tried again; then raises ClusterError.
+
+        ``saved`` is the record as this thread has just saved it: it tells which route to read without another load.
+        """
+        entry: Entry | None = None
+        for attempt in range(ROUNDS):
+            entry = Entry(rollout=saved) if saved and attempt == 0 else self._store.load(rollout_id)
+            if entry is None:
+                return
+            try:
+                if self._round(entry):
+                    return
+            except RaceError:
+                self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
+            except (GoneError, RefusedError, RouteError) as error:
+                if not self._give_up(entry, error):
+                    self._note_trouble(entry, error)
+                    raise
+            except ClusterError as error:
+                self._note_trouble(entry, error)
+                raise
+        if entry is not None:
+            self._note_trouble(entry, RaceError(f"The route changed {ROUNDS} times while it was being written."))
+
+    def _round(self, before: Entry) -> bool:
+        """Read, judge, act; True where nothing is left to do."""
+        if self._is_late(before) and not self._may_still_raise(before):
+            return False
+        copy = self._read(before.rollout)
+        entry = self._store.load(before.rollout.id)
+        if entry is None:
+            return True
+        move = self._judge(entry, copy)
+        if move not in TRUSTS_OLD_COPY and entry != before:
+            return False  # the record moved around the read: decide on a copy read after it
+        return self._act(move, entry, copy)
+
+    def _read(self, rollout: Rollout) -> RouteCopy:
+        copy = self._routes.read(rollout.namespace, rollout.route)
+        if copy.uid != rollout.route_uid:
+            raise GoneError(f"HTTPRoute `{rollout.namespace}/{rollout.route}` was deleted and made anew.")
+        return copy
+
+    def _judge(self, entry: Entry, copy: RouteCopy) -> Move:
+        rollout, note = entry.rollout, _own_note(copy)
+        observed = self._routes.observe(copy, rollout)
+        if note is None or note.id == rollout.id:
+            return judge(entry, note, observed, holds_slot=True)
+        other = self._store.load(note.id)
+        holds = self._store.slot(rollout.route_uid) == rollout.id
+        return judge(entry, note, observed, holds_slot=holds, other_is_over=other.rollout.is_over if other else None)
+
+    def _act(self, move: Move, entry: Entry, copy: RouteCopy) -> bool:
+        note = _own_note(copy)
+        match move:
+            case Move.WEIGHTS | Move.NOTE:
+                return self._write(entry, copy, weights=move is Move.WEIGHTS)
+            case Move.DRIFT:
+                return self._save(entry, drifted(entry, self._moment()))
+            case Move.ADOPT if note is not None:
+                return self._save(entry, adopted(entry, note, self._moment()), applied_by(note, copy.generation))
+            case Move.REFUSE if note is not None:
+                return self._refuse(entry, note)
+            case _:
+                return self._done(entry, copy.generation)
+
+    def _write(self, entry: Entry, copy: RouteCopy, *, weights: bool) -> bool:
+        written = self._routes.write(copy, entry.rollout, weights=weights)
+        moved = weights or _wants_acceptance(entry)
+        self._store.applied(entry.rollout.id, self._applied(entry.rollout, written.generation), moved=moved)
+        if written.missing:
+            self._tell_missing(entry, written.missing)
+        return True
+
+    def _done(self, entry: Entry, generation: int) -> bool:
+        if not entry.is_applied:
+            done = self._applied(entry.rollout, generation)
+            self._store.applied(entry.rollout.id, done, moved=_wants_acceptance(entry))
+        return True
+
+    def _refuse(self, entry: Entry, note: Rollout) -> bool:
+        """Leave a route that another rollout owns; nothing is written."""
+        if entry.rollout.is_over:
+            return self._done(entry, 0)
+        change = foreign_owner(entry, note, self._moment())
+        if entry.applied is not None:
+            change = gone(entry, change.after.why, self._moment())
+        return self._settle(entry, change)
+
+    def _is_late(self, entry: Entry) -> bool:
+        age = self._clock.now() - entry.rollout.decided_at
+        return not entry.is_applied and raises(entry.rollout) and age > WRITE_WITHIN
+
+    def _may_still_raise(self, entry: Entry) -> bool:
+        """Ask the gates again for a step that waited too long; take it back where they do not pass."""
+        verdict = self._routes.check(entry.rollout)
+        if verdict.answer is Answer.PASS:
+            return True
+        why = f"It could not be written within {WRITE_WITHIN.seconds} seconds. {verdict.reason}"
+        self._save(entry, taken_back(entry, why, self._moment()))
+        return False
+
+    def _give_up(self, entry: Entry, error: ClusterError | RouteError) -> bool:
+        """Decide on a definite no; False where it has to be tried again all the same."""
+        rollout = entry.rollout
+        if isinstance(error, GoneError):
+            if rollout.is_over:
+                return self._done(entry, 0)
+            return self._settle(entry, gone(entry, error.message, self._moment()))
+        if entry.is_applied or not raises(rollout):
+            return False
+        change = taken_back(entry, str(error), self._moment())
+        if change.after.phase is Phase.REFUSED and entry.trouble is None:
+            return self._settle(entry, change)  # the only try was refused: nothing of ours can be on the route
+        self._save(entry, change)
+        return True
+
+    def _save(self, entry: Entry, change: Change, applied: Applied | None = None) -> bool:
+        self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied))
+        return False  # won or lost, go round: something has to be written
+
+    def _settle(self, entry: Entry, change: Change) -> bool:
+        """Save a decision with which nothing is left to write."""
+        applied = self._applied(change.after, 0)
+        self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied, settled=True))
+        return True
+
+    def _note_trouble(self, entry: Entry, error: DependencyError | RouteError) -> None:
+        stored = self._store.load(entry.rollout.id) or entry
+        now, old = self._clock.now(), stored.trouble
+        attempts = old.attempts + 1 if old else 1
+        trouble = Trouble(since=old.since if old else now, reason=error.message, attempts=attempts)
+        told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=error.message)
+        progress = Progress(trouble=trouble, events=() if old else (told,), redraw=old is None)
+        self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
+        self._store.retry_at(entry.rollout.id, now + backoff(attempts, brake=entry.rollout.phase in TAKEN_BACK))
+        log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
+
+    def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
+        now, why = self._clock.now(), f"Not found on the route, so not written: rule {', '.join(missing)}."
+        told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=why)
+        trouble = Trouble(since=now, reason=why, attempts=0)
+        self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(trouble=trouble, events=(told,)))
+
+    def _applied(self, rollout: Rollout, generation: int) -> Applied:
+        return Applied(
+            revision=rollout.revision,
+            decision=rollout.decision,
+            weight=rollout.weight,
+            at=self._clock.now(),
+            generation=generation,
+        )
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._clock.now(), decision=new_decision())
+
+
+def new_decision() -> str:
+    """Return a fresh random id for a decision."""
+    return uuid.uuid4().hex[:16]
+
+
+def backoff(attempts: int, *, brake: bool) -> timedelta:
+    """Return how long to wait before the next try, with jitter; a brake is tried at least every 5 s."""
+    longest = 5.0 if brake else 30.0
+    return timedelta(seconds=min(longest, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1))
+
+
+def _own_note(copy: RouteCopy) -> Rollout | None:
+    """Return the record in the annotation, unless it was copied here from another route."""
+    return copy.note if copy.note is not None and copy.note.route_uid == copy.uid else None
+
+
+def _wants_acceptance(entry: Entry) -> bool:
+    return entry.due is None and not entry.rollout.is_over

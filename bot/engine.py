@@ -1,0 +1,222 @@
+"""Receive and decide: the one path of a change from a word to a record; apply brings it onto the route.
+
+The engine alone orders effects. Nothing is acknowledged before it is in the inbox, nothing is written to a route
+before it is in the store, and every step can be repeated: by another thread, another replica, or after a crash.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bot.applying import Applier, new_decision
+from bot.domain.access import permit
+from bot.domain.command import Request, Verb
+from bot.domain.errors import (
+    DependencyError,
+    RaceError,
+    RefusedError,
+    RouteError,
+    SlotTakenError,
+    TransitionError,
+    UsageError,
+    UserError,
+)
+from bot.domain.plan import make_plan
+from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
+from bot.domain.starting import start
+from bot.domain.transitions import Moment
+from bot.domain.verbs import RAISES, decide, describe, require_fit
+from bot.finding import Finder
+from bot.policy import Policy
+from bot.ports import Clock, Progress, Routes, Save, Saved, Scene, Store
+from bot.record import LONGEST_ANNOTATION, annotation
+from bot.ticking import Ticker
+
+LATE_AFTER = {Verb.START: timedelta(seconds=60), **dict.fromkeys(RAISES, timedelta(minutes=5))}
+"""Verbs that may raise the canary are not carried out later than this; the others always are."""
+
+TRIES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a request; ``said`` is one more sentence for the asker."""
+
+    entry: Entry
+    said: str = ""
+
+
+class Engine:
+    """What Slack, the terminal and the timer call."""
+
+    def __init__(self, routes: Routes, store: Store, clock: Clock, policy: Policy) -> None:
+        self._routes = routes
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._finder = Finder(store, clock)
+        self._applier = Applier(routes, store, clock)
+        self.ticker = Ticker(routes, store, clock, self._applier)
+
+    def receive(self, request: Request) -> bool:
+        """Check local rights and make a request durable; False where this delivery was seen before."""
+        permit(self._policy.access, request.command.verb, request.by)
+        return self._store.receive(request)
+
+    def process(self, request: Request) -> Outcome | None:
+        """Decide a request from the inbox and write it; None where somebody else has decided it.
+
+        Raises UserError (the request is out of the inbox) or DependencyError (it is kept and tried again).
+        """
+        try:
+            rollout = self._decide(request)
+        except UserError:
+            if not self._store.drop(request.delivery):
+                return None  # somebody else has decided it, and so it did not fit any more
+            raise
+        if rollout is None:
+            return None
+        self._applier.apply(rollout.id, saved=rollout)
+        return self._outcome(request, rollout.id)
+
+    def find(self, subject: str, channel: str) -> Entry:
+        """Return the rollout that people mean. Raises UserError."""
+        return self._finder.find(subject, channel)
+
+    def entries(self, channel: str = "") -> Sequence[Entry]:
+        """Return the rollouts that are not over, newest first, of one channel or of all."""
+        return [entry for entry in self._store.entries() if channel in ("", entry.rollout.channel)]
+
+    def waiting_requests(self, older_than: timedelta) -> Sequence[Request]:
+        """Return requests that nobody has decided for a while: their replica died, or a dependency failed."""
+        return self._store.requests(self._clock.now() - older_than)
+
+    def _decide(self, request: Request) -> Rollout | None:
+        self._require_fresh(request)
+        for attempt in range(TRIES):
+            try:
+                save, saved = self._try(request)
+            except RaceError:
+                self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
+                continue
+            match saved:
+                case Saved.YES:
+                    return save.change.after
+                case Saved.DECIDED:
+                    return None
+                case Saved.TAKEN:
+                    raise self._taken(save.change)
+                case Saved.FOLLOWED:
+                    raise TransitionError(
+                        f"A newer rollout came after `{save.change.after.canary.name}` on this route.",
+                        hint="Roll back the newer one.",
+                    )
+                case Saved.LOST:
+                    continue
+        raise DependencyError("Too many changes at once.")
+
+    def _require_fresh(self, request: Request) -> None:
+        """Refuse to raise the canary for somebody who asked long ago and may have gone home."""
+        verb, age = request.command.verb, self._clock.now() - request.at
+        if verb in LATE_AFTER and age > LATE_AFTER[verb]:
+            raise UsageError(
+                f"Nothing was done: your `{verb.value}` could not be looked at within {age.seconds // 60 or 1} min.",
+                hint="Type it again if you still want it.",
+            )
+
+    def _try(self, request: Request) -> tuple[Save, Saved]:
+        save = self._start(request) if request.command.verb is Verb.START else self._verb(request)
+        return save, self._store.save(save)
+
+    def _verb(self, request: Request) -> Save:
+        entry, command = self._finder.meant_by(request.command, request.channel)
+        request = replace(request, command=command)
+        require_fit(entry, request)
+        if request.command.verb in RAISES and not entry.is_applied:
+            # Decided a moment ago and on its way: write it now, rather than have a person ask again.
+            self._applier.apply(entry.rollout.id)
+            entry = self._store.load(entry.rollout.id) or entry
+            require_fit(entry, request)
+        verdict = self._routes.check(entry.rollout) if request.command.verb in RAISES else None
+        again = request.command.verb is Verb.ROLLBACK and entry.rollout.phase in SLOTLESS
+        change = decide(entry, request, verdict, self._moment(request))
+        return Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
+
+    def _start(self, request: Request) -> Save:
+        words = request.command.start
+        if words is None:
+            raise UsageError("A start needs a pool and a weight.", hint="Type `start POOL WEIGHT`.")
+        try:
+            scene = self._routes.survey(request.command.subject, words)
+            plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
+            self._require_free(scene)
+            change = start(
+                request,
+                plan,
+                self._moment(request),
+                route=(scene.copy.namespace, scene.copy.name, scene.copy.uid),
+                stable=scene.stable,
+                canary=scene.canary,
+                rules=scene.rules,
+                warnings=scene.warnings,
+            )
+            self._rehearse(scene, change)
+        except RefusedError as error:
+            raise RouteError(error.message, hint=error.hint or "Nothing was started.") from error
+        return Save(change=change, expected=None, request=request.delivery, take_slot=True)
+
+    def _rehearse(self, scene: Scene, change: Change) -> None:
+        """Have the API server check the first write (rights, schema, webhooks) before anything is saved."""
+        if len(annotation(change.after)) > LONGEST_ANNOTATION:
+            raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
+        self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
+
+    def _require_free(self, scene: Scene) -> None:
+        """Refuse a route whose annotation names an active rollout; take up one that the store forgot."""
+        note = scene.copy.note
+        if note is None or note.route_uid != scene.copy.uid or note.phase in SLOTLESS:
+            return
+        entry = self._store.load(note.id)
+        if entry is None:
+            self.ticker.rebuild(scene.copy)
+        elif entry.rollout.phase in SLOTLESS:
+            return
+        raise _slot_taken(note)
+
+    def _taken(self, change: Change) -> SlotTakenError:
+        holder = self._store.slot(change.after.route_uid)
+        entry = self._store.load(holder) if holder else None
+        if entry is None:
+            return SlotTakenError("Another rollout has the route.", hint="Try again in a moment.")
+        return _slot_taken(entry.rollout)
+
+    def _outcome(self, request: Request, rollout_id: str) -> Outcome | None:
+        entry = self._store.load(rollout_id)
+        if entry is None:
+            return None
+        if request.command.verb not in (Verb.START, Verb.ROLLBACK):
+            return Outcome(entry=entry)
+        return Outcome(entry=entry, said=self._look_at_pools(entry, request.command.verb))
+
+    def _look_at_pools(self, entry: Entry, verb: Verb) -> str:
+        """Count ready endpoints for the card, after the write; say so where the old pool cannot serve."""
+        try:
+            readiness = self._routes.readiness(entry.rollout.stable, entry.rollout.canary)
+        except DependencyError:
+            return ""
+        self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(readiness=readiness))
+        if verb is Verb.ROLLBACK and readiness.stable_ready == 0:
+            return f"Rolled back, but `{entry.rollout.stable.name}` has no ready endpoint: bring it up now."
+        return ""
+
+    def _moment(self, request: Request) -> Moment:
+        return Moment(now=self._clock.now(), decision=new_decision(), by=request.by)
+
+
+def _slot_taken(holder: Rollout) -> SlotTakenError:
+    ending = holder.phase in SLOTLESS
+    return SlotTakenError(
+        f"The route already has rollout `{holder.id}` of `{holder.canary.name}`, {describe(holder)}.",
+        hint="Its end is being written: try again in a minute." if ending else "`rollback` or `end` it first.",
+    )

@@ -1,0 +1,88 @@
+"""Which rollout people mean: by the canary's name, by rollout id, or the only one of the channel."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.domain.command import BRAKES, Command, Verb
+from bot.domain.errors import RouteError, UsageError
+from bot.domain.rollout import SLOTLESS, Entry
+from bot.ports import Clock, Store
+
+WORDY = BRAKES | {Verb.REJECT}
+
+REMEMBERED = timedelta(hours=24)
+"""So long the channel's last rollout is meant by nothing more than a verb."""
+
+
+class Finder:
+    """Looks rollouts up for commands and clicks."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def meant_by(self, command: Command, channel: str) -> tuple[Entry, Command]:
+        """Return the rollout that a command is about, and the command as it was meant.
+
+        A brake or a rejection is not refused for its first word: `rollback p99 doubled` has a reason and no pool,
+        unless the word comes close to the name of a pool that has a rollout.
+        """
+        try:
+            return self.find(command.subject, channel), command
+        except RouteError:
+            if command.verb not in WORDY or self._near(command.subject, cutoff=0.75):
+                raise
+            reason = f"{command.subject} {command.reason}".strip()
+            return self._of_channel(channel), replace(command, subject="", reason=reason)
+
+    def find(self, subject: str, channel: str) -> Entry:
+        """Return the rollout that ``subject`` (may be empty) means in a channel. Raises UserError."""
+        return self._by_name(subject) if subject else self._of_channel(channel)
+
+    def _by_name(self, subject: str) -> Entry:
+        entry = self._store.load(subject)
+        if entry is not None:
+            return entry
+        named = self._store.named(subject)
+        active = [entry for entry in named if not entry.rollout.is_over]
+        if len(active) > 1:
+            raise UsageError(f"`{subject}` has several rollouts.", hint=f"Name one: {_ids(active)}.")
+        if named:
+            return (active or list(named))[0]
+        raise RouteError(f"There is no rollout of `{subject}`.", hint=self._nearest(subject))
+
+    def _nearest(self, subject: str) -> str:
+        near = self._near(subject, cutoff=0.6) or self._running()[:5]
+        if not near:
+            return "None is running: begin one with `start POOL WEIGHT`."
+        return f"Running: {', '.join(f'`{name}`' for name in near)}."
+
+    def _near(self, subject: str, *, cutoff: float) -> list[str]:
+        return difflib.get_close_matches(subject, self._running(), n=3, cutoff=cutoff)
+
+    def _running(self) -> list[str]:
+        return sorted({entry.rollout.canary.name for entry in self._store.entries()})
+
+    def _of_channel(self, channel: str) -> Entry:
+        entries = self._store.in_channel(channel)
+        open_ones = [entry for entry in entries if not entry.rollout.is_over]
+        # A finished rollout only waits to be cleaned up; a word without a name means the one that moves.
+        active = [entry for entry in open_ones if entry.rollout.phase not in SLOTLESS] or open_ones
+        if len(active) == 1:
+            return active[0]
+        if active:
+            raise UsageError("This channel has several rollouts.", hint=f"Name one: {_names(active)}.")
+        recent = [e for e in entries if self._clock.now() - e.rollout.since <= REMEMBERED]
+        if recent:
+            return recent[0]
+        raise RouteError("This channel has no rollout.", hint="Name its pool, or begin one with `start POOL WEIGHT`.")
+
+
+def _names(entries: Sequence[Entry]) -> str:
+    return ", ".join(f"`{entry.rollout.canary.name}`" for entry in entries)
+
+
+def _ids(entries: Sequence[Entry]) -> str:
+    return ", ".join(f"`{entry.rollout.id}`" for entry in entries)

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.__main__ import app
+
+GOOD = {
+    "SLACK_BOT_TOKEN": "xoxb-1",
+    "SLACK_APP_TOKEN": "xapp-1",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+}
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    for name in (
+        "SLACK_BOT_TOKEN",
+        "SLACK_APP_TOKEN",
+        "SLACK_SIGNING_SECRET",
+        "REDIS_URL",
+        "KUBECONFIG",
+        "ROLLOUTBOT_CONFIG",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    return CliRunner()
+
+
+def test_a_good_configuration_is_called_good(runner: CliRunner) -> None:
+    result = runner.invoke(app, ["check-config"], env=GOOD)
+    assert (result.exit_code, result.output) == (0, "The configuration is good.\n")
+
+
+def test_every_mistake_is_explained_at_once_with_its_line(runner: CliRunner, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("plan:\n  steps: [25, 10]\n  evry: 10m\n")
+    result = runner.invoke(app, ["check-config", str(policy)], env={**GOOD, "REDIS_URL": "localhost"})
+    assert result.exit_code == 2
+    assert "`REDIS_URL`" in result.output
+    assert "policy.yaml:2: plan.steps" in result.output
+    assert "policy.yaml:3: plan: `evry` is not a key; did you mean `every`?" in result.output
+
+
+def test_run_explains_what_is_missing_and_does_not_start(runner: CliRunner) -> None:
+    result = runner.invoke(app, ["run"], env={})
+    assert result.exit_code == 2
+    assert "`SLACK_BOT_TOKEN` is not set" in result.output
+    assert "`REDIS_URL` is not set" in result.output

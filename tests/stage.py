@@ -1,0 +1,192 @@
+"""A stage for stories: the engine on a real API server and a real Valkey, with a clock that a test moves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.domain.command import Command, Request, StartWords, Verb
+from bot.domain.plan import Wishes
+from bot.domain.rollout import Entry, Phase
+from bot.engine import Engine, Outcome
+from bot.policy import Policy
+from bot.ports import RouteCopy, Routes, Store
+from bot.store import RedisStore, connect
+from k8s.client import connect as connect_cluster
+from k8s.cluster import Cluster
+from sandbox.apiserver import ApiServer
+from sandbox.world import World
+from tests.builders import ALICE, BOB, CANARY
+
+
+class HandClock:
+    """A clock that stands still until a test moves it; naps take no time."""
+
+    def __init__(self) -> None:
+        self._now = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """Return the time it shows."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Return at once."""
+
+    def set(self, now: datetime) -> None:
+        """Set it."""
+        self._now = now
+
+    def forward(self, **by: float) -> None:
+        """Move it."""
+        self._now += timedelta(**by)
+
+
+class Meddler:
+    """A port with somebody standing beside it: does one thing before or after the next call of a method."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+        self._before: dict[str, Callable[[], object]] = {}
+        self._after: dict[str, Callable[[], object]] = {}
+        self._always: dict[str, Callable[[], object]] = {}
+        self.calls: list[str] = []
+
+    def before(self, method: str, act: Callable[[], object]) -> None:
+        """Act once, before the next call of a method."""
+        self._before[method] = act
+
+    def always(self, method: str, act: Callable[[], object]) -> None:
+        """Act before every call of a method."""
+        self._always[method] = act
+
+    def after(self, method: str, act: Callable[[], object]) -> None:
+        """Act once, after the next call of a method: its reply is then lost where ``act`` raises."""
+        self._after[method] = act
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+        if not callable(method):
+            return method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(name)
+            self._always.get(name, lambda: None)()
+            self._before.pop(name, lambda: None)()
+            result = method(*args, **kwargs)
+            self._after.pop(name, lambda: None)()
+            return result
+
+        return call
+
+
+@dataclass
+class Stage:
+    """The engine, its ports, and short words for what people do."""
+
+    world: World
+    store: RedisStore
+    cluster: Cluster
+    clock: HandClock
+    policy: Policy
+    routes: Meddler = field(init=False)
+    memory: Meddler = field(init=False)
+    engine: Engine = field(init=False)
+    deliveries: int = 0
+
+    def __post_init__(self) -> None:
+        self.routes, self.memory = Meddler(self.cluster), Meddler(self.store)
+        self.engine = self.replica()
+
+    def replica(self, routes: Routes | None = None, store: Store | None = None) -> Engine:
+        """Return another engine on the same servers."""
+        return Engine(routes or self.routes, store or self.memory, self.clock, self.policy)
+
+    def request(self, verb: Verb, *, by: str = BOB, subject: str = CANARY, reason: str = "", **more: Any) -> Request:
+        """Return a request that nobody has received yet."""
+        self.deliveries += 1
+        command = Command(verb=verb, subject=subject, reason=reason, start=more.pop("start", None))
+        delivery = f"{self.world.namespace}-{self.deliveries}"
+        return Request(command=command, by=by, channel="C0INFER001", delivery=delivery, at=self.clock.now(), **more)
+
+    def ask(self, request: Request) -> Outcome | None:
+        """Receive a request and do it."""
+        self.engine.receive(request)
+        return self.engine.process(request)
+
+    def say(self, verb: Verb, **more: Any) -> Entry:
+        """Ask for a verb and return the rollout after it."""
+        outcome = self.ask(self.request(verb, **more))
+        assert outcome is not None
+        return outcome.entry
+
+    def elsewhere(self, verb: Verb) -> None:
+        """Have another replica, with nobody standing beside it, carry out a verb."""
+        other, request = self.replica(self.cluster, self.store), self.request(verb)
+        other.receive(request)
+        other.process(request)
+
+    def start(self, weight: int = 10, *, subject: str = CANARY, wishes: Wishes | None = None, **more: Any) -> Entry:
+        """Alice starts a rollout; without marks unless ``wishes`` says otherwise."""
+        words = self.words(weight, wishes, **more)
+        return self.say(Verb.START, by=ALICE, subject=subject, start=words)
+
+    def words(self, weight: int, wishes: Wishes | None = None, **more: Any) -> StartWords:
+        """Return the words of a start without marks."""
+        return StartWords(weight=weight, wishes=wishes or Wishes(approve_at=()), **more)
+
+    def started(self, weight: int = 10, **more: Any) -> Entry:
+        """Alice starts a rollout and the gateway accepts it."""
+        entry = self.start(weight, **more)
+        self.world.wait_observed()
+        self.pass_time(seconds=1)
+        return self.load(entry.rollout.id)
+
+    def load(self, rollout_id: str) -> Entry:
+        """Return what is stored of a rollout."""
+        entry = self.store.load(rollout_id)
+        assert entry is not None
+        return entry
+
+    def pass_time(self, **by: float) -> None:
+        """Move the clock, and let the timer and the sweep of unwritten intents look once."""
+        self.clock.forward(**by)
+        for rollout_id, _ in self.store.claim_due(self.clock.now()):
+            self.engine.ticker.tick(rollout_id)
+        for brakes in (True, False):
+            self.engine.ticker.catch_up(brakes=brakes)
+
+    def step(self) -> None:
+        """Let one interval pass, and the gateway accept what came of it."""
+        self.pass_time(minutes=10)
+        self.world.wait_observed()
+        self.pass_time(seconds=1)
+
+    def step_without_gateway(self) -> None:
+        """Let one interval pass, where no gateway will answer."""
+        self.pass_time(minutes=10)
+        self.pass_time(seconds=1)
+
+    def copy(self) -> RouteCopy:
+        """Read the route."""
+        return self.cluster.read(self.world.namespace, self.world.route)
+
+    def note_phase(self) -> Phase | None:
+        """Return the phase that the annotation says."""
+        note = self.copy().note
+        return note.phase if note else None
+
+    def events(self, rollout_id: str) -> list[str]:
+        """Return the kinds of all events, in order."""
+        return [event.kind.value for event in self.store.events(rollout_id, 0)]
+
+
+def a_stage(api_server: ApiServer, world: World, redis_url: str, **policy: Any) -> Stage:
+    """Return a stage in a test's own namespace and database."""
+    connection = connect_cluster(api_server.kubeconfig())
+    return Stage(
+        world=world,
+        store=RedisStore(connect(redis_url)),
+        cluster=Cluster(connection.api, [world.namespace]),
+        clock=HandClock(),
+        policy=replace(Policy(namespaces=(world.namespace,)), **policy),
+    )
