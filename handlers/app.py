@@ -1,0 +1,79 @@
+"""Puts Slack's side together: the Bolt app, its listeners, and what they share."""
+
+import logging
+from dataclasses import dataclass
+
+from slack_bolt import App
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.logger.messages import warning_client_prioritized_and_token_skipped
+from slack_sdk import WebClient
+
+from bot.policy import Policy
+from bot.ports import Clock, Store
+from handlers import actions, commands, errors
+from handlers.desk import Desk
+from handlers.people import People
+from handlers.ports import Engine
+from handlers.private import Private
+from handlers.slack import TIMEOUT, Slack
+from handlers.work import Work
+
+QUICK = 1
+"""Seconds that a roll back waits for Slack's word on who asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """Slack's side, ready to be connected; ``close`` after the connection is."""
+
+    app: App
+    work: Work
+    slack: Slack
+    private: Private
+
+    def close(self) -> None:
+        """Let running work end, then what it has to say."""
+        self.work.close()
+        self.private.close()
+
+
+def web_client(token: str | None, *, base_url: str = WebClient.BASE_URL, timeout: int = TIMEOUT) -> WebClient:
+    """Return a client that repeats nothing by itself: a post repeated after a lost answer is a second post."""
+    return WebClient(token=token, base_url=base_url, timeout=timeout, retry_handlers=[])
+
+
+def build(
+    engine: Engine, store: Store, clock: Clock, policy: Policy, client: WebClient, *, signing_secret: str = ""
+) -> Handlers:
+    """Build everything; nothing here asks the network, so the bot starts while Slack is away."""
+    slack, private = Slack(client), Private()
+    quick = Slack(web_client(client.token, base_url=client.base_url, timeout=QUICK))
+    work = Work(engine, store, People(slack, clock, quick=quick), private)
+    app = bolt_app(client, signing_secret=signing_secret)
+    desk = Desk(engine, engine, work, policy, clock)
+    commands.register(app, desk, name=policy.command)
+    actions.register(app, desk, slack, private)
+    errors.register(app, private)
+    return Handlers(app=app, work=work, slack=slack, private=private)
+
+
+def _is_not_about_the_token(record: logging.LogRecord) -> bool:
+    """Drop one warning: Bolt finds SLACK_BOT_TOKEN in the environment by itself, and here ``authorize`` gives it."""
+    return record.getMessage() != warning_client_prioritized_and_token_skipped()
+
+
+def bolt_app(client: WebClient, *, signing_secret: str = "") -> App:
+    """Return a Bolt app that answers in the thread that received, without asking Slack who it is.
+
+    Without ``signing_secret`` it is for Socket Mode only, where Slack has signed nothing.
+    """
+    logging.getLogger("slack_bolt.App").addFilter(_is_not_about_the_token)
+    return App(
+        client=web_client(None, base_url=client.base_url),  # with a token in it Bolt would warn that it is not used
+        signing_secret=signing_secret or "socket mode only",
+        request_verification_enabled=bool(signing_secret),
+        authorize=lambda enterprise_id, team_id: AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, bot_token=client.token
+        ),
+        process_before_response=True,
+    )

@@ -1,0 +1,220 @@
+"""The board: makes each rollout's card and thread in Slack what the store says, and posts nothing twice.
+
+A post is claimed in the store before it is sent. Where its answer never came, the board looks for the message by
+its block id before it posts again; the oldest one counts, and doubles of ours are taken away.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.domain.access import Access
+from bot.domain.errors import DependencyError, StoreError
+from bot.domain.events import Event
+from bot.ports import Board as Memory
+from bot.ports import Shown, Store
+from handlers.cards import draw
+from handlers.pace import CARD_AT_MOST, SLACK_AT_MOST, Later, Pace
+from handlers.slack import Fault, Found, Slack, SlackError
+from handlers.story import MOST, is_broadcast, message
+from handlers.task import Task, card_number, digest_of, last_event
+
+log = logging.getLogger(__name__)
+
+SETTLE = timedelta(seconds=10)
+"""How long after a lost answer a message may still turn up."""
+
+SKEW = timedelta(minutes=5)
+"""How far Slack's clock and ours may be apart."""
+
+LIMIT = 1000
+UPDATE, POST, HISTORY, SLACK = "chat.update", "chat.postMessage", "conversations.history", "slack"
+
+
+class Board:
+    """Brings Slack up to date, one round at a time; only the leader runs it, and two of them do no harm."""
+
+    def __init__(self, memory: Memory, store: Store, slack: Slack, access: Access) -> None:
+        self._memory, self._store, self._slack, self._access = memory, store, slack, access
+        self._pace = Pace()
+
+    def reconcile(self, now: datetime) -> datetime | None:
+        """Bring every dirty card up to date that may be written now; return when another one may be."""
+        again: list[datetime] = []
+        for rollout_id in self._memory.dirty(LIMIT):
+            if self._pace.blocked_until(SLACK, now) > now:
+                return self._pace.blocked_until(SLACK, now)
+            wait = self._reconcile_one(rollout_id, now)
+            if wait is not None:
+                again.append(wait)
+        return min(again) if again else None
+
+    def _reconcile_one(self, rollout_id: str, now: datetime) -> datetime | None:
+        free = self._pace.blocked_until(rollout_id, now)
+        if free > now:
+            return free
+        try:
+            self._bring_up_to_date(rollout_id, now)
+        except Later as later:
+            return later.at
+        except StoreError:
+            raise
+        except Exception as error:
+            return self._note(rollout_id, error, now)
+        self._pace.worked(rollout_id)
+        return None
+
+    def _note(self, rollout_id: str, error: Exception, now: datetime) -> datetime:
+        """Leave this card alone for a while; the others too, for a moment, where Slack did not answer at all."""
+        log.warning("Card of %s: %s", rollout_id, error, exc_info=None if isinstance(error, DependencyError) else error)
+        is_silent = isinstance(error, SlackError) and error.fault is Fault.UNCLEAR
+        self._pace.failed(rollout_id, now, most=SLACK_AT_MOST if is_silent else CARD_AT_MOST)
+        if is_silent:
+            self._pace.block(SLACK, now, timedelta(seconds=1))
+        return self._pace.blocked_until(rollout_id, now)
+
+    def _bring_up_to_date(self, rollout_id: str, now: datetime) -> None:
+        seen = self._memory.mark(rollout_id)
+        entry = self._store.load(rollout_id)
+        if entry is not None and entry.rollout.channel:  # one that was started in a terminal may have none
+            shown = self._memory.shown(rollout_id)
+            task = Task(entry=entry, shown=shown or Shown(channel=entry.rollout.channel), now=now)
+            self._thread(self._card(task, is_known=shown is not None))
+        self._memory.clean(rollout_id, seen)
+        self._pace.worked(SLACK)
+
+    # --- the card ---------------------------------------------------------------------------------------------
+
+    def _card(self, task: Task, *, is_known: bool) -> Task:
+        if not task.shown.ts and (task.shown.claimed is not None or not is_known):
+            task = self._look_for_card(task)
+        return self._update(task) if task.shown.ts else self._post(task)
+
+    def _look_for_card(self, task: Task) -> Task:
+        """Find a card that we may have posted: one that was claimed, or any where the store has forgotten."""
+        claimed = task.shown.claimed
+        number = f"{task.shown.posts}." if claimed else ""
+        since = claimed or task.entry.rollout.started_at
+        found = self._find(task, f"card:{task.id}:{number}", since)
+        newest = max((card_number(message.block_id) for message in found), default=0)
+        kept = self._keep_oldest(task, [message for message in found if card_number(message.block_id) == newest])
+        if kept is None:
+            return task
+        return self._save(task, ts=kept.ts, claimed=None, posts=newest, digest="")
+
+    def _update(self, task: Task) -> Task:
+        card = draw(task.entry, self._access, n=task.shown.posts)
+        digest = digest_of(card)
+        if digest == task.shown.digest:
+            return task
+        self._wait_for(UPDATE, task.now)
+        at = self._pace.edit_at(task.id, task.turn, task.now)
+        if at > task.now:
+            raise Later(at)
+        self._pace.edited(task.id, task.turn, task.now)
+        try:
+            self._slack.update(task.shown.channel, task.shown.ts, card)
+        except SlackError as error:
+            if error.fault is not Fault.GONE:
+                raise self._later(error, UPDATE, task.now) from error
+            return self._post(self._save(task, ts="", claimed=None, digest=""))
+        return self._save(task, digest=digest)
+
+    def _post(self, before: Task) -> Task:
+        channel = before.shown.channel
+        self._wait_for(_posting(channel), before.now)
+        task = self._save(before, claimed=before.now, posts=before.shown.posts + 1, digest="")
+        card = draw(task.entry, self._access, n=task.shown.posts)
+        ts = self._send(before, lambda: self._slack.post(channel, card))
+        self._pace.drawn(task.id, task.turn, task.now)
+        stored = self._memory.shown(task.id)
+        if stored is not None and stored.ts and stored.claimed != task.shown.claimed:
+            return self._yield(task, stored, ts)
+        return self._save(task, ts=ts, claimed=None, digest=digest_of(card))
+
+    def _yield(self, task: Task, stored: Shown, ts: str) -> Task:
+        """Give way: this process froze inside its post, and another leader has shown a card meanwhile."""
+        if stored.ts != ts:
+            self._slack.delete(stored.channel, ts)
+        return replace(task, shown=stored)
+
+    # --- the thread -------------------------------------------------------------------------------------------
+
+    def _thread(self, task: Task) -> None:
+        if task.shown.thread_claimed is not None:
+            task = self._look_for_reply(task)
+        while events := self._memory.events(task.id, task.shown.cursor)[:MOST]:
+            task = self._reply(task, events)
+
+    def _look_for_reply(self, task: Task) -> Task:
+        claimed = task.shown.thread_claimed or task.now
+        found = self._find(task, f"event:{task.id}:{task.shown.cursor + 1}-", claimed, thread_ts=task.shown.ts)
+        kept = self._keep_oldest(task, found)
+        cursor = task.shown.cursor if kept is None else last_event(kept.block_id)
+        return self._save(task, cursor=cursor, thread_claimed=None)
+
+    def _reply(self, before: Task, events: Sequence[Event]) -> Task:
+        shown = before.shown
+        self._wait_for(_posting(shown.channel), before.now)
+        note = message(events, before.entry, self._access, first=shown.cursor + 1)
+        task = self._save(before, thread_claimed=before.now)
+        loud = is_broadcast(events)
+        try:
+            self._send(before, lambda: self._slack.post(shown.channel, note, thread_ts=shown.ts, broadcast=loud))
+        except SlackError as error:
+            if error.fault is Fault.GONE:  # the card is gone: a new one, and its thread, come in the next round
+                self._save(before, ts="", digest="")
+            raise
+        return self._save(task, cursor=shown.cursor + len(events), thread_claimed=None)
+
+    # --- what both need ---------------------------------------------------------------------------------------
+
+    def _find(self, task: Task, prefix: str, since: datetime, *, thread_ts: str = "") -> list[Found]:
+        if task.now < since + SETTLE and (task.shown.claimed or task.shown.thread_claimed):
+            raise Later(since + SETTLE)
+        self._wait_for(HISTORY, task.now)
+        channel = task.shown.channel
+        try:
+            return self._slack.find(channel, prefix, since=since - SKEW, thread_ts=thread_ts)
+        except SlackError as error:
+            if error.fault in (Fault.REFUSED, Fault.GONE):  # no right to read back: better two cards than none
+                log.warning("Cannot look for %s: %s", prefix, error)
+                return []
+            raise self._later(error, HISTORY, task.now) from error
+
+    def _keep_oldest(self, task: Task, found: list[Found]) -> Found | None:
+        for double in found[1:]:
+            self._slack.delete(task.shown.channel, double.ts)
+        return found[0] if found else None
+
+    def _send(self, before: Task, post: Callable[[], str]) -> str:
+        """Post under a claim; where Slack clearly did not take it, things are again as they were ``before``."""
+        try:
+            return post()
+        except SlackError as error:
+            if error.fault is not Fault.UNCLEAR:
+                self._memory.show(before.id, before.shown)
+            raise self._later(error, _posting(before.shown.channel), before.now) from error
+
+    def _later(self, error: SlackError, key: str, now: datetime) -> Exception:
+        """Turn "slow down" into a wait for this one kind of call."""
+        if error.fault is not Fault.LIMITED:
+            return error
+        self._pace.block(key, now, timedelta(seconds=error.retry_after))
+        return Later(self._pace.blocked_until(key, now))
+
+    def _wait_for(self, key: str, now: datetime) -> None:
+        at = self._pace.blocked_until(key, now)
+        if at > now:
+            raise Later(at)
+
+    def _save(self, task: Task, **changes: object) -> Task:
+        shown = replace(task.shown, **changes)  # type: ignore[arg-type]
+        self._memory.show(task.id, shown)
+        return replace(task, shown=shown)
+
+
+def _posting(channel: str) -> str:
+    """Slack's limit on posts counts by channel."""
+    return f"{POST} {channel}"

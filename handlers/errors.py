@@ -1,0 +1,53 @@
+"""The one place where a listener's failure becomes an answer: always 200, always private, always a sentence."""
+
+import json
+import logging
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from slack_bolt import App, BoltResponse
+
+from bot.domain.errors import UserError
+from handlers import replies
+from handlers.private import Private
+
+log = logging.getLogger(__name__)
+
+
+def new_ref() -> str:
+    """Return a mark that is in the log and in the answer."""
+    return secrets.token_hex(4)
+
+
+def register(app: App, private: Private) -> None:
+    """Let every failure of a listener be answered."""
+
+    @app.error
+    def on_error(error: Exception, body: dict[str, Any], response: BoltResponse | None) -> BoltResponse | None:
+        text = replies.mishap(error, _logged(error))
+        answer = _in_acknowledgement(body, text)
+        if answer is None or response is None:
+            private.say(str(body.get("response_url") or ""), text)
+        return BoltResponse(status=200, body=answer or "", headers=_JSON if answer else None) if response else None
+
+
+_JSON: dict[str, str | Sequence[str]] = {"content-type": ["application/json"]}
+
+
+def _logged(error: Exception) -> str:
+    if isinstance(error, UserError):
+        log.info("Refused: %s", error)
+        return ""
+    ref = new_ref()
+    log.error("A listener failed, ref %s.", ref, exc_info=error)
+    return ref
+
+
+def _in_acknowledgement(body: dict[str, Any], text: str) -> str | None:
+    """Return the acknowledgement that carries the answer; None where Slack shows none of a button's."""
+    if "command" in body:
+        return json.dumps({"response_type": "ephemeral", "text": text})
+    if body.get("type") == "view_submission":
+        return json.dumps({"response_action": "errors", "errors": {"reason": text[:1900]}})
+    return None

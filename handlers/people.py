@@ -1,0 +1,105 @@
+"""Who asks, and from where: guests, bots and strangers are refused, and so are channels a card cannot live in."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.command import Request, Verb
+from bot.domain.errors import DependencyError, NotAllowedError, UserError
+from bot.ports import Clock
+from handlers.slack import Fault, Identity, Slack, SlackError
+
+KEPT = timedelta(seconds=60)
+MOST = 10_000
+
+_REFUSALS = (
+    ("deleted", "This account is deactivated, so it cannot run rollouts."),
+    ("is_bot", "Bots cannot run rollouts."),
+    ("is_stranger", "People from outside this workspace cannot run rollouts."),
+    ("is_ultra_restricted", "Guests cannot run rollouts."),
+    ("is_restricted", "Guests cannot run rollouts."),
+)
+
+
+class People:
+    """Asks Slack about people and channels; people are remembered for a minute.
+
+    ``quick`` is for roll backs: it gives up within a second, so that a silent Slack does not delay the brake.
+    """
+
+    def __init__(self, slack: Slack, clock: Clock, *, quick: Slack) -> None:
+        self._slack, self._quick = slack, quick
+        self._clock = clock
+        self._known: dict[str, tuple[datetime, str]] = {}
+
+    def admit(self, request: Request) -> None:
+        """Raise NotAllowedError or UserError where the person, or for a start the channel, will not do.
+
+        Where Slack does not answer: DependencyError, and only a roll back passes.
+        """
+        is_brake = request.command.verb is Verb.ROLLBACK
+        try:
+            refusal = self._refusal(request.by, self._quick if is_brake else self._slack)
+        except DependencyError:
+            if is_brake:
+                return
+            raise
+        if refusal:
+            raise NotAllowedError(refusal, hint="Ask a full member of this workspace.")
+        if request.command.verb is Verb.START:
+            self._admit_channel(request.channel)
+
+    def _refusal(self, user: str, slack: Slack) -> str:
+        now = self._clock.now()
+        known = self._known.get(user)
+        if known is not None and timedelta(0) <= now - known[0] < KEPT:
+            return known[1]
+        refusal = _ask(user, slack)
+        if len(self._known) >= MOST:
+            self._known.clear()
+        self._known[user] = (now, refusal)
+        return refusal
+
+    def _admit_channel(self, channel: str) -> None:
+        try:
+            facts = self._slack.channel(channel)
+        except SlackError as error:
+            if error.fault is Fault.CHANNEL:
+                raise UserError("I cannot see this channel.", hint=self._invite()) from error
+            raise
+        if facts.get("is_im") or facts.get("is_mpim"):
+            raise UserError("A rollout needs a channel, not a direct message.", hint="Start it where the team sees it.")
+        if facts.get("is_archived"):
+            raise UserError("This channel is archived.", hint="Start the rollout in another one.")
+        if facts.get("is_ext_shared") or facts.get("is_pending_ext_shared"):
+            raise UserError(
+                "This channel is shared with another company.", hint="Start the rollout in an internal one."
+            )
+        if not facts.get("is_member"):
+            raise UserError("I am not in this channel.", hint=self._invite())
+
+    def _invite(self) -> str:
+        return f"Type `/invite` <@{self._slack.identity().user}> here, then start again."
+
+
+def _ask(user: str, slack: Slack) -> str:
+    try:
+        return _judge(slack.person(user), slack.identity())
+    except SlackError as error:
+        if error.error in ("user_not_found", "user_not_visible"):
+            return "People from outside this workspace cannot run rollouts."
+        raise
+
+
+def _judge(person: Mapping[str, Any], us: Identity) -> str:
+    for flag, refusal in _REFUSALS:
+        if person.get(flag):
+            return refusal
+    return "" if _is_ours(person, us) else "People from another workspace cannot run rollouts."
+
+
+def _is_ours(person: Mapping[str, Any], us: Identity) -> bool:
+    enterprise = (person.get("enterprise_user") or {}).get("enterprise_id")
+    if us.enterprise and enterprise == us.enterprise:
+        return True
+    return person.get("team_id") in (us.team, None, "")

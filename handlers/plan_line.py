@@ -1,0 +1,50 @@
+"""The plan on one line: ``10 ✓ → *25* → 50 🔒 → 100 🔒``."""
+
+from bot.domain.access import Access
+from bot.domain.rollout import Entry
+from bot.domain.waiting import approvers, count_approvals
+
+MOST = 9
+
+
+def plan_line(entry: Entry) -> str:
+    """Write the steps with what is behind, where the route is, and where people are asked."""
+    rollout = entry.rollout
+    here = rollout.step if entry.is_applied else rollout.base
+    steps = [_step(entry, index, here) for index in range(len(rollout.plan.steps))]
+    return " → ".join(_window(steps, max(here, 0)))
+
+
+def lock_rule(entry: Entry, access: Access) -> str:
+    """Say what the lock means; nothing where none is left."""
+    rollout, plan = entry.rollout, entry.rollout.plan
+    ahead = range(rollout.step + 1, len(plan.steps))
+    if rollout.is_over or not any(_is_locked(entry, at) for at in ahead):
+        return ""
+    return f"🔒 waits for {count_approvals(plan.approvals)} from {approvers(rollout, access)}"
+
+
+def _step(entry: Entry, index: int, here: int) -> str:
+    plan = entry.rollout.plan
+    weight = plan.steps[index]
+    if index < here:
+        return f"{weight} ✓"
+    if index == here:
+        return f"*{weight}*"
+    return f"{weight} 🔒" if _is_locked(entry, index) else str(weight)
+
+
+def _is_locked(entry: Entry, index: int) -> bool:
+    steps = entry.rollout.plan.steps
+    return entry.rollout.plan.needs_approval(steps[index - 1] if index else 0, steps[index])
+
+
+def _window(steps: list[str], here: int) -> list[str]:
+    """Keep the first, the last and what is around the current step."""
+    if len(steps) <= MOST:
+        return steps
+    first = min(max(here - 1, 1), len(steps) - MOST + 3)
+    around = steps[first : first + MOST - 4]
+    gap = ["…"] if first > 1 else []
+    rest = ["…"] if first + len(around) < len(steps) - 1 else []
+    return [steps[0], *gap, *around, *rest, steps[-1]]

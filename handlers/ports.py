@@ -1,0 +1,53 @@
+"""What Slack's side needs of the engine, as Protocols; ``bot.engine.Engine`` is what stands behind them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bot.domain.command import Request
+from bot.domain.rollout import Entry
+
+
+class Outcome(Protocol):
+    """What became of a request; ``said`` is one more sentence for the asker, often empty."""
+
+    @property
+    def entry(self) -> Entry:
+        """Return the rollout after it."""
+
+    @property
+    def said(self) -> str:
+        """Return a sentence for the asker."""
+
+
+class Inbox(Protocol):
+    """Takes requests in before they are acknowledged."""
+
+    def receive(self, request: Request) -> bool:
+        """Check local rights and keep the request; False where this delivery was seen before.
+
+        Raises NotAllowedError, StoreError; at most about a second.
+        """
+
+
+class Reader(Protocol):
+    """Reads what is stored; raises UserError (with near names) and StoreError."""
+
+    def find(self, subject: str, channel: str) -> Entry:
+        """Find by canary, rollout id, or by channel where ``subject`` is empty."""
+
+    def entries(self, channel: str = "") -> Sequence[Entry]:
+        """List rollouts, newest first."""
+
+
+class Doer(Protocol):
+    """Does what was taken in."""
+
+    def process(self, request: Request) -> Outcome | None:
+        """Decide and apply; None: done elsewhere.
+
+        Raises UserError (it has left the inbox then) and DependencyError (it is kept and tried again).
+        """
+
+
+class Engine(Inbox, Reader, Doer, Protocol):
+    """All three."""

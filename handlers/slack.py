@@ -1,0 +1,185 @@
+"""Slack's Web API: the calls we make, and its failures as ours."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from http.client import HTTPException
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.domain.errors import DependencyError
+from handlers.cards import Card
+
+TIMEOUT = 5
+PAGES = 10
+
+
+class Fault(StrEnum):
+    """What a failed call means for us."""
+
+    LIMITED = "limited"  # 429: nothing happened, ask again later
+    UNCLEAR = "unclear"  # no answer, or one that does not say: it may have happened
+    CHANNEL = "channel"  # this channel cannot be written to; others can
+    GONE = "gone"  # the message is not there, or can no longer be edited
+    REFUSED = "refused"  # anything else that Slack says no to
+
+
+_FAULTS = {
+    "ratelimited": Fault.LIMITED,
+    "rate_limited": Fault.LIMITED,
+    **dict.fromkeys(("internal_error", "fatal_error", "request_timeout", "service_unavailable"), Fault.UNCLEAR),
+    **dict.fromkeys(
+        ("channel_not_found", "is_archived", "is_inactive", "not_in_channel", "restricted_action", "no_permission"),
+        Fault.CHANNEL,
+    ),
+    **dict.fromkeys(
+        (
+            "message_not_found",
+            "edit_window_closed",
+            "cant_update_message",
+            "thread_not_found",
+            "cannot_reply_to_message",
+        ),
+        Fault.GONE,
+    ),
+}
+
+
+class SlackError(DependencyError):
+    """A call to Slack failed; ``error`` is Slack's own word for it."""
+
+    def __init__(self, fault: Fault, error: str, *, retry_after: int = 0) -> None:
+        super().__init__(_SENTENCES[fault].format(error=error))
+        self.fault = fault
+        self.error = error
+        self.retry_after = retry_after
+
+
+_SENTENCES = {
+    Fault.LIMITED: "Slack asked us to slow down.",
+    Fault.UNCLEAR: "Slack did not answer.",
+    Fault.CHANNEL: "Slack does not let me write to the channel (`{error}`).",
+    Fault.GONE: "The message is gone (`{error}`).",
+    Fault.REFUSED: "Slack refused (`{error}`).",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are in Slack."""
+
+    team: str
+    enterprise: str
+    user: str
+    bot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message of ours: when it was posted, and its first block's id."""
+
+    ts: str
+    block_id: str
+
+
+class Slack:
+    """The calls, each bounded in time, none repeated behind our back."""
+
+    def __init__(self, client: WebClient) -> None:
+        self._client = client
+        self._identity: Identity | None = None
+
+    def identity(self) -> Identity:
+        """Ask once who we are."""
+        if self._identity is None:
+            answer = _call(self._client.auth_test)
+            words = (str(answer.get(key) or "") for key in ("team_id", "enterprise_id", "user_id", "bot_id"))
+            self._identity = Identity(*words)
+        return self._identity
+
+    def post(self, channel: str, card: Card, *, thread_ts: str = "", broadcast: bool = False) -> str:
+        """Post a message and return its ts."""
+        thread = {"thread_ts": thread_ts, "reply_broadcast": broadcast} if thread_ts else {}
+        quiet = {"unfurl_links": False, "unfurl_media": False}
+        words = {"channel": channel, "text": card.text, "blocks": card.blocks}
+        return str(_call(self._client.chat_postMessage, **words, **thread, **quiet)["ts"])
+
+    def update(self, channel: str, ts: str, card: Card) -> None:
+        """Write a message anew."""
+        _call(self._client.chat_update, channel=channel, ts=ts, text=card.text, blocks=card.blocks)
+
+    def delete(self, channel: str, ts: str) -> None:
+        """Take a message of ours away; one that is gone already is fine."""
+        try:
+            _call(self._client.chat_delete, channel=channel, ts=ts)
+        except SlackError as error:
+            if error.fault is not Fault.GONE:
+                raise
+
+    def find(self, channel: str, prefix: str, *, since: datetime, thread_ts: str = "") -> list[Found]:
+        """Look for messages of ours whose first block id begins with ``prefix``, oldest first."""
+        where = {"channel": channel, "oldest": f"{since.timestamp():.6f}", "limit": 200, "inclusive": True}
+        method: Callable[..., Any] = self._client.conversations_history
+        if thread_ts:
+            method, where = self._client.conversations_replies, where | {"ts": thread_ts}
+        found: list[Found] = []
+        cursor = ""
+        for _ in range(PAGES):
+            answer = _call(method, **where, **({"cursor": cursor} if cursor else {}))
+            found += [
+                Found(str(message["ts"]), block) for message, block in self._ours(answer) if block.startswith(prefix)
+            ]
+            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                break
+        return sorted(found, key=lambda message: float(message.ts))
+
+    def _ours(self, answer: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
+        us = self.identity()
+        messages = answer.get("messages") or []
+        ours = [message for message in messages if message.get("user") == us.user or message.get("bot_id") == us.bot]
+        return [(message, str(blocks[0].get("block_id", ""))) for message in ours if (blocks := message.get("blocks"))]
+
+    def person(self, user: str) -> Mapping[str, Any]:
+        """Return what Slack knows of somebody."""
+        known: Mapping[str, Any] = _call(self._client.users_info, user=user)["user"]
+        return known
+
+    def channel(self, channel: str) -> Mapping[str, Any]:
+        """Return what Slack knows of a channel."""
+        known: Mapping[str, Any] = _call(self._client.conversations_info, channel=channel)["channel"]
+        return known
+
+    def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> None:
+        """Open a dialog for the person whose click this was, within three seconds of it."""
+        _call(self._client.views_open, trigger_id=trigger_id, view=view)
+
+
+def _call(method: Callable[..., Any], **words: Any) -> Mapping[str, Any]:
+    try:
+        answer: Mapping[str, Any] = method(**words).data
+    except SlackApiError as error:
+        raise _refusal(error) from error
+    except (OSError, HTTPException, SlackClientError, ValueError) as error:
+        raise SlackError(Fault.UNCLEAR, type(error).__name__) from error
+    return answer
+
+
+def _refusal(error: SlackApiError) -> SlackError:
+    answer: Any = error.response
+    status = getattr(answer, "status_code", 0)
+    word = str(answer.get("error") or "unknown") if hasattr(answer, "get") else "unknown"
+    if status == 429 or _FAULTS.get(word) is Fault.LIMITED:
+        return SlackError(Fault.LIMITED, word, retry_after=_seconds(answer.headers))
+    if status >= 500 or " " in word:  # a body that is no answer of Slack's
+        return SlackError(Fault.UNCLEAR, f"status {status}")
+    return SlackError(_FAULTS.get(word, Fault.REFUSED), word)
+
+
+def _seconds(headers: Mapping[str, Any]) -> int:
+    value = next((value for key, value in headers.items() if key.lower() == "retry-after"), "")
+    text = str(value[0] if isinstance(value, list) else value)
+    return min(max(int(text), 1), 600) if text.isdigit() else 30

@@ -1,0 +1,46 @@
+"""One card that is behind, and what its block ids say."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.rollout import Entry
+from bot.ports import Shown
+from handlers.cards import Card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is stored, what is shown, and when the board looked."""
+
+    entry: Entry
+    shown: Shown
+    now: datetime
+
+    @property
+    def id(self) -> str:
+        return self.entry.rollout.id
+
+    @property
+    def turn(self) -> int:
+        return self.entry.rollout.turn
+
+
+def digest_of(card: Card) -> str:
+    """Return a mark of all that a message shows."""
+    text = json.dumps([card.text, card.blocks], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def card_number(block_id: str) -> int:
+    """Read which of a rollout's cards it is out of ``card:{id}:{n}.{revision}``."""
+    match = re.search(r":([0-9]+)\.[0-9]+$", block_id)
+    return int(match[1]) if match else 0
+
+
+def last_event(block_id: str) -> int:
+    """Read the place of the last event out of ``event:{id}:{first}-{last}``."""
+    match = re.search(r"-([0-9]+)$", block_id)
+    return int(match[1]) if match else 0

@@ -1,0 +1,117 @@
+"""Does what was acknowledged: each request once more as itself, in a lane where no queue delays the brake."""
+
+import logging
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+from bot.domain.command import Request, Verb
+from bot.domain.errors import DependencyError, UserError
+from bot.ports import Store
+from handlers import replies
+from handlers.errors import new_ref
+from handlers.people import People
+from handlers.ports import Doer, Outcome
+from handlers.private import Private
+
+log = logging.getLogger(__name__)
+
+LANE, PAUSE_LANE, ROLLBACK_LANE = 8, 2, 4
+FIRST = (Verb.ROLLBACK, Verb.PAUSE)
+
+
+class Work:
+    """Three lanes of threads; what is in them is also in the inbox, so nothing is lost when they end."""
+
+    def __init__(self, engine: Doer, store: Store, people: People, private: Private) -> None:
+        self._engine, self._store, self._people, self._private = engine, store, people, private
+        self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="work")
+        self._pauses = ThreadPoolExecutor(PAUSE_LANE, thread_name_prefix="pause")
+        self._rollbacks = ThreadPoolExecutor(ROLLBACK_LANE, thread_name_prefix="rollback")
+        self._busy: set[str] = set()
+        self._lock = Lock()
+
+    def begin(self, request: Request) -> None:
+        """Take up a request that was just acknowledged."""
+        self._put(request, fresh=True)
+
+    def resume(self, requests: Iterable[Request]) -> None:
+        """Take up requests that were found in the inbox, brakes first; people were told that these are kept."""
+        for request in sorted(requests, key=_rank):
+            self._put(request, fresh=False)
+
+    def close(self) -> None:
+        """Take nothing new and wait for what runs; what waits in line stays in the inbox."""
+        lanes = (self._rollbacks, self._pauses, self._lane)
+        for lane in lanes:
+            lane.shutdown(wait=False, cancel_futures=True)
+        for lane in lanes:
+            lane.shutdown(wait=True)
+
+    def _put(self, request: Request, *, fresh: bool) -> None:
+        with self._lock:
+            if request.delivery in self._busy:
+                return
+            self._busy.add(request.delivery)
+        try:
+            self._lane_of(request).submit(self._run, request, fresh=fresh)
+        except RuntimeError:  # closed: the inbox keeps it
+            self._done(request)
+
+    def _lane_of(self, request: Request) -> ThreadPoolExecutor:
+        match request.command.verb:
+            case Verb.ROLLBACK:
+                return self._rollbacks
+            case Verb.PAUSE:
+                return self._pauses
+            case _:
+                return self._lane
+
+    def _run(self, request: Request, *, fresh: bool) -> None:
+        try:
+            self._tell(request, self._do(request))
+        except UserError as error:
+            log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
+            self._private.say(request.reply_to, replies.mishap(error, ""))
+        except DependencyError as error:
+            self._keep(request, error, fresh=fresh)
+        except Exception as error:
+            ref = new_ref()
+            log.exception("%s by %s broke, ref %s.", request.command.verb, request.by, ref)
+            if fresh:
+                self._private.say(request.reply_to, replies.mishap(error, ref))
+        finally:
+            self._done(request)
+
+    def _do(self, request: Request) -> Outcome | None:
+        try:
+            self._people.admit(request)
+        except UserError:
+            if not self._store.drop(request.delivery):
+                return None  # somebody else has answered it
+            raise
+        return self._engine.process(request)
+
+    def _tell(self, request: Request, outcome: Outcome | None) -> None:
+        if outcome is None:
+            return
+        elsewhere = outcome.entry.rollout.channel != request.channel
+        said = " ".join(filter(None, [outcome.said, replies.elsewhere(outcome.entry) if elsewhere else ""]))
+        if said:
+            self._private.say(request.reply_to, said)
+
+    def _keep(self, request: Request, error: DependencyError, *, fresh: bool) -> None:
+        ref = new_ref()
+        log.error("%s by %s is kept, ref %s.", request.command.verb, request.by, ref, exc_info=error)
+        if fresh:
+            self._private.say(request.reply_to, replies.kept(error, ref))
+
+    def _done(self, request: Request) -> None:
+        with self._lock:
+            self._busy.discard(request.delivery)
+
+
+def _rank(request: Request) -> int:
+    """Say how soon a request has its turn; those of the same rank keep their order."""
+    verb = request.command.verb
+    return FIRST.index(verb) if verb in FIRST else len(FIRST)

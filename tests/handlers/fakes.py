@@ -1,0 +1,137 @@
+"""Stand-ins for the engine and the store: they keep what they are given, in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from threading import Event as Signal
+from typing import Any, cast
+
+from bot.domain.command import Request
+from bot.domain.errors import UnreadableError, UserError
+from bot.domain.events import Event
+from bot.domain.rollout import Entry
+from bot.ports import Shown, Store
+from tests.builders import NOON
+
+
+@dataclass
+class Hand:
+    """A clock that is moved by hand."""
+
+    time: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+    def forward(self, **by: float) -> datetime:
+        self.time += timedelta(**by)
+        return self.time
+
+
+@dataclass
+class Memory:
+    """The store as the board sees it."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    shows: dict[str, Shown] = field(default_factory=dict)
+    streams: dict[str, list[Event]] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    unreadable: str = ""
+    gone: Signal = field(default_factory=Signal)
+
+    def put(self, entry: Entry, *events: Event) -> None:
+        """Store a decision: the card is dirty then."""
+        rollout_id = entry.rollout.id
+        self.entries[rollout_id] = entry
+        self.streams.setdefault(rollout_id, []).extend(events)
+        self.marks[rollout_id] = self.marks.get(rollout_id, 0) + 1
+        if rollout_id not in self.order:
+            self.order.append(rollout_id)
+
+    def as_store(self) -> Store:
+        return cast(Store, self)
+
+    def load(self, rollout_id: str) -> Entry | None:
+        if rollout_id == self.unreadable:
+            raise UnreadableError("The record is of another version.")
+        return self.entries.get(rollout_id)
+
+    def dirty(self, limit: int) -> Sequence[str]:
+        return self.order[:limit]
+
+    def clean(self, rollout_id: str, seen: str) -> None:
+        if self.mark(rollout_id) == seen:
+            self.order.remove(rollout_id)
+
+    def mark(self, rollout_id: str) -> str:
+        return str(self.marks.get(rollout_id, 0))
+
+    def shown(self, rollout_id: str) -> Shown | None:
+        return self.shows.get(rollout_id)
+
+    def show(self, rollout_id: str, shown: Shown) -> None:
+        self.shows[rollout_id] = shown
+
+    def events(self, rollout_id: str, after: int) -> Sequence[Event]:
+        return self.streams.get(rollout_id, [])[after:]
+
+    def drop(self, delivery: str) -> bool:
+        self.dropped.append(delivery)
+        self.gone.set()
+        return True
+
+
+@dataclass(frozen=True)
+class Done:
+    entry: Entry
+    said: str = ""
+
+
+@dataclass
+class FakeEngine:
+    """Takes everything in, and does what ``outcome`` says."""
+
+    known: list[Entry] = field(default_factory=list)
+    ended: list[Entry] = field(default_factory=list)
+    received: list[Request] = field(default_factory=list)
+    processed: list[str] = field(default_factory=list)
+    outcome: Any = None
+    refusal: Exception | None = None
+    gate: Signal | None = None
+    done: Signal = field(default_factory=Signal)
+
+    def receive(self, request: Request) -> bool:
+        if self.refusal:
+            raise self.refusal
+        is_new = request.delivery not in [seen.delivery for seen in self.received]
+        self.received.append(request)
+        return is_new
+
+    def process(self, request: Request) -> Done | None:
+        if self.gate is not None and request.delivery.startswith("slow"):
+            assert self.gate.wait(10)
+        self.processed.append(request.delivery)
+        self.done.set()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return cast(Done | None, self.outcome)
+
+    def find(self, subject: str, channel: str) -> Entry:
+        for entry in [*self.known, *self.ended]:
+            is_here = not subject and entry.rollout.channel == channel
+            if is_here or subject in (entry.rollout.id, entry.rollout.canary.name):
+                return entry
+        raise UserError(f"There is no rollout `{subject}`.")
+
+    def entries(self, channel: str = "") -> Sequence[Entry]:
+        return [entry for entry in self.known if channel in ("", entry.rollout.channel)]
+
+
+def moved(entry: Entry, **changes: Any) -> Entry:
+    """Return an entry whose rollout has gone on."""
+    return replace(entry, rollout=replace(entry.rollout, **changes))

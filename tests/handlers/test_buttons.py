@@ -1,0 +1,110 @@
+from typing import Any
+
+import pytest
+
+from bot.domain.command import BRAKES, Verb
+from bot.domain.rollout import OVER, Acceptance, Entry, Phase
+from bot.domain.verbs import ALLOWED
+from handlers.buttons import PRESSABLE, verbs
+from handlers.cards import draw
+from tests.handlers.records import ANYBODY, NEW, OLD, TAKEN_OVER, a_rollout, an_entry, applied, in_phase, ready
+
+
+def buttons(entry: Entry) -> list[dict[str, Any]]:
+    return [
+        button
+        for block in draw(entry, ANYBODY, n=1).blocks
+        if block["type"] == "actions"
+        for button in block["elements"]
+    ]
+
+
+def labels(entry: Entry) -> list[str]:
+    return [button["text"]["text"] for button in buttons(entry)]
+
+
+def test_a_button_carries_the_rollout_and_the_turn_and_the_brake_asks_in_numbers() -> None:
+    (brake,) = [button for button in buttons(an_entry()) if button["action_id"] == "rollout_rollback"]
+    assert brake == {
+        "type": "button",
+        "action_id": "rollout_rollback",
+        "text": {"type": "plain_text", "text": "Roll back to 0 %", "emoji": False},
+        "value": '{"id":"r-7f3a2c01","turn":4}',
+        "accessibility_label": f"Roll back to 0 %: {NEW}",
+        "style": "danger",
+        "confirm": {
+            "title": {"type": "plain_text", "text": "Roll back?"},
+            "text": {"type": "plain_text", "text": f"Traffic goes from 25 % on {NEW} back to 100 % on {OLD}."},
+            "confirm": {"type": "plain_text", "text": "Roll back"},
+            "deny": {"type": "plain_text", "text": "Cancel"},
+            "style": "danger",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("phase", "shown"),
+    [
+        (Phase.STARTING, ["Pause", "Roll back to 0 %", "Why?"]),
+        (Phase.PROGRESSING, ["Advance to 50 %", "Pause", "Roll back to 0 %", "Promote to 100 %", "Why?"]),
+        (Phase.HOLDING, ["Pause", "Roll back to 0 %", "Advance to 50 %", "Why?"]),
+        (Phase.AWAITING_APPROVAL, ["Approve 50 %", "Reject 50 %", "Pause", "Roll back to 0 %", "Why?"]),
+        (Phase.PAUSED, ["Resume at 25 %", "Roll back to 0 %", "End, keep the weights", "Why?"]),
+        (Phase.PROMOTED, ["Finish: drop the old pool", "Pause", "Roll back to 0 %", "Why?"]),
+        (Phase.FINISHED, ["Roll back to 0 %", "Why?"]),
+        (Phase.CLEANED, []),
+        (Phase.ROLLED_BACK, []),
+        (Phase.ENDED, []),
+        (Phase.REFUSED, []),
+    ],
+)
+def test_each_phase_has_its_buttons(phase: Phase, shown: list[str]) -> None:
+    assert labels(an_entry(in_phase(phase))) == shown
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_no_button_is_drawn_that_would_be_refused_and_the_brakes_always_are(phase: Phase) -> None:
+    entry = an_entry(in_phase(phase))
+    drawn = set(verbs(entry))
+    assert drawn <= set(PRESSABLE)
+    assert all(phase in ALLOWED[verb] for verb in drawn - {Verb.WHY})
+    assert phase in OVER or {verb for verb in BRAKES if phase in ALLOWED[verb]} <= drawn
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_only_the_brake_is_red_and_at_most_one_button_is_green(phase: Phase) -> None:
+    styles = [(button["action_id"], button.get("style")) for button in buttons(an_entry(in_phase(phase)))]
+    red = {action for action, style in styles if style == "danger"}
+    assert red == ({"rollout_rollback"} if phase not in OVER | {Phase.FINISHED} else set())
+    assert len([style for _, style in styles if style == "primary"]) <= 1
+    assert len(styles) <= 5
+
+
+def test_while_a_write_is_open_no_button_offers_a_further_step() -> None:
+    assert labels(an_entry(applied=applied(10))) == ["Pause", "Roll back to 0 %", "Why?"]
+    assert labels(an_entry(acceptance=Acceptance.WAITING)) == ["Pause", "Roll back to 0 %", "Why?"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (
+            an_entry(TAKEN_OVER, applied=None),
+            f"Traffic goes from 20 % on {NEW} back to 100 % on {OLD}.",
+        ),
+        (an_entry(applied=None), f"No traffic has moved: {OLD} keeps 100 %, and this rollout is over."),
+        (
+            an_entry(readiness=ready(stable=0)),
+            f"Traffic goes from 25 % on {NEW} back to 100 % on {OLD}."
+            " It has no ready endpoint now: requests will fail until it has one.",
+        ),
+        (
+            an_entry(a_rollout(phase=Phase.PAUSED, drifted=True)),
+            f"Traffic goes back to 100 % on {OLD} and 0 % on {NEW}, whatever it is now.",
+        ),
+        (an_entry(in_phase(Phase.PROMOTED)), f"Traffic goes from 100 % on {NEW} back to 100 % on {OLD}."),
+    ],
+)
+def test_the_brake_says_what_it_will_do(entry: Entry, said: str) -> None:
+    (brake,) = [button for button in buttons(entry) if button["action_id"] == "rollout_rollback"]
+    assert brake["confirm"]["text"]["text"] == said

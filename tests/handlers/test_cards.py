@@ -1,0 +1,228 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.access import Access
+from bot.domain.rollout import Acceptance, Ask, Entry, Phase, Trouble
+from bot.domain.waiting import weight_there
+from handlers.cards import Card, draw
+from handlers.plan_line import plan_line
+from tests.builders import ALICE, BOB, NOON
+from tests.handlers.block_kit import faults
+from tests.handlers.records import (
+    ANYBODY,
+    NEW,
+    OLD,
+    TAKEN_OVER,
+    a_rollout,
+    an_entry,
+    applied,
+    awaiting,
+    in_phase,
+    ready,
+)
+
+UNREACHABLE = Trouble(since=NOON, reason="The API server did not answer.", attempts=4)
+
+
+def card(entry: Entry, access: Access = ANYBODY) -> Card:
+    return draw(entry, access, n=1)
+
+
+def title(entry: Entry) -> str:
+    return str(card(entry).blocks[0]["text"]["text"])
+
+
+def part(entry: Entry, name: str, access: Access = ANYBODY) -> str:
+    """Return the text of the block whose id ends in ``name``; empty where it is not drawn."""
+    found = [block for block in card(entry, access).blocks if block["block_id"].endswith(f":{name}")]
+    texts = [block.get("text") or block["elements"][0] for block in found]
+    return str(texts[0]["text"]) if texts else ""
+
+
+def date(minutes: float, style: str, fallback: str) -> str:
+    return f"<!date^{int((NOON + timedelta(minutes=minutes)).timestamp())}^{style}|{fallback}>"
+
+
+def test_the_whole_card_of_a_rollout_on_its_way() -> None:
+    entry = an_entry(a_rollout(step=0))
+    due, began = date(10, "{time}", "12:10 UTC"), date(-25, "{date_short_pretty} at {time}", "23 Nov 11:35 UTC")
+    drawn = card(entry)
+    blocks = [block for block in drawn.blocks if block["type"] != "actions"]
+    assert drawn.text == f"{NEW}: 10 %. Next: 25 % at {due}. Now 10 % new, 90 % {OLD}."
+    assert blocks == [
+        {
+            "type": "header",
+            "block_id": "card:r-7f3a2c01:1.3",
+            "text": {"type": "plain_text", "text": f"{NEW}  ·  10 %", "emoji": False},
+        },
+        {
+            "type": "section",
+            "block_id": "card:r-7f3a2c01:1.3:state",
+            "text": {"type": "mrkdwn", "text": f"*Next: 25 %* at {due}.", "verbatim": True},
+            "expand": True,
+        },
+        {
+            "type": "section",
+            "block_id": "card:r-7f3a2c01:1.3:weights",
+            "text": {
+                "type": "mrkdwn",
+                "text": "▰▱▱▱▱▱▱▱▱▱▱▱  *10 %* new · 90 % old\n*10* → 25 → 50 🔒 → 100 🔒",
+                "verbatim": True,
+            },
+            "expand": True,
+        },
+        {
+            "type": "context",
+            "block_id": "card:r-7f3a2c01:1.3:facts",
+            "elements": [
+                {
+                    "type": "mrkdwn",
+                    "text": f"🔒 waits for 1 approval from any full member but <@{ALICE}>\n"
+                    "Ready: new 4/4, old 8/8  ·  a step every 10m\n"
+                    f"Old pool `{OLD}`\n"
+                    "Route `default/llm-route`, accepted",
+                    "verbatim": True,
+                }
+            ],
+        },
+        {
+            "type": "context",
+            "block_id": "card:r-7f3a2c01:1.3:origin",
+            "elements": [
+                {
+                    "type": "mrkdwn",
+                    "text": f"<@{ALICE}> started it {began}  ·  r-7f3a2c01  ·  “H100 nodes”",
+                    "verbatim": True,
+                }
+            ],
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (an_entry(), f"{NEW}  ·  25 %"),
+        (an_entry(applied=applied(10)), f"{NEW}  ·  10 % → 25 %"),
+        (an_entry(applied=None), f"{NEW}  ·  0 % → 25 %"),
+        (an_entry(in_phase(Phase.ROLLED_BACK), applied=applied(25)), f"{NEW}  ·  25 % → 0 %"),
+        (an_entry(in_phase(Phase.ROLLED_BACK)), f"{NEW}  ·  rolled back"),
+        (an_entry(awaiting()), f"{NEW}  ·  25 %, wants 50 %"),
+        (an_entry(TAKEN_OVER, applied=None), f"{NEW}  ·  20 % → 25 %"),
+        (an_entry(replace(TAKEN_OVER, phase=Phase.PAUSED, step=-1)), f"{NEW}  ·  20 %, paused"),
+        (an_entry(in_phase(Phase.PAUSED)), f"{NEW}  ·  25 %, paused"),
+        (an_entry(a_rollout(phase=Phase.PAUSED, drifted=True)), f"{NEW}  ·  paused"),
+        (an_entry(in_phase(Phase.REFUSED), applied=None), f"{NEW}  ·  not started"),
+    ],
+)
+def test_the_title_shows_what_the_route_has_and_what_is_wanted(entry: Entry, said: str) -> None:
+    assert title(entry) == said
+
+
+def test_a_wanted_weight_that_is_not_written_says_since_when_and_why() -> None:
+    since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
+    entry = an_entry(applied=applied(10), trouble=UNREACHABLE)
+    assert part(entry, "state") == (
+        "*25 % is wanted*, the route still has *10 %*.\n"
+        f"Not written since {since}: The API server did not answer. I keep trying while the gates pass ⚠️"
+    )
+    assert part(entry, "weights").startswith("▰▱▱▱▱▱▱▱▱▱▱▱  *10 %* new · 90 % old\n*10* → 25")
+
+
+def test_a_pause_that_is_not_written_is_told_without_a_weight() -> None:
+    entry = an_entry(in_phase(Phase.PAUSED), applied=applied(25), trouble=UNREACHABLE)
+    since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
+    assert part(entry, "state").endswith(
+        f"\nMy note is not written since {since}: The API server did not answer. I keep trying ⚠️"
+    )
+    assert title(entry) == f"{NEW}  ·  25 %, paused"
+
+
+def test_a_canary_that_is_taken_over_is_shown_with_what_it_has() -> None:
+    assert part(an_entry(TAKEN_OVER, applied=None), "weights").startswith("▰▰▱▱▱▱▱▱▱▱▱▱  *20 %* new · 80 % old\n")
+    nothing_written = an_entry(replace(TAKEN_OVER, phase=Phase.REFUSED), applied=applied(0))
+    assert weight_there(nothing_written) == 20
+
+
+@pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.ENDED, Phase.PROGRESSING])
+def test_a_rule_that_is_gone_is_told_also_when_all_is_over(phase: Phase) -> None:
+    trouble = Trouble(since=NOON, reason="Not found on the route, so not written: rule chat.", attempts=0)
+    told = part(an_entry(in_phase(phase), trouble=trouble), "state")
+    assert told.endswith("\nNot found on the route, so not written: rule chat. ⚠️")
+
+
+def test_a_roll_back_says_from_where_and_what_is_next() -> None:
+    since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
+    assert part(an_entry(in_phase(Phase.ROLLED_BACK)), "state") == (
+        f"*Rolled back from 25 % by <@{BOB}>* {since}: errors on the new nodes.\n"
+        "`start` again when the new pool is ready."
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        (BOB, f"*Ended by <@{BOB}>* SINCE: HTTPRoute is mine. I let go; the weights stay as they were then, 25 % new."),
+        ("", "*Ended* SINCE: HTTPRoute is mine. I let go."),
+    ],
+)
+def test_an_end_that_nobody_wanted_says_nothing_of_weights(by: str, told: str) -> None:
+    since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
+    entry = an_entry(replace(in_phase(Phase.ENDED), by=by, why="HTTPRoute is mine."))
+    assert part(entry, "state") == told.replace("SINCE", since)
+
+
+def test_drift_may_be_about_our_note_alone() -> None:
+    entry = an_entry(a_rollout(phase=Phase.PAUSED, drifted=True))
+    assert part(entry, "state").startswith("*Somebody else changed our weights or our note on the route*, seen ")
+
+
+def test_resumed_after_a_drift_nothing_is_said_to_be_written() -> None:
+    entry = an_entry(applied=applied(25), due=None, acceptance=Acceptance.WAITING)
+    assert part(entry, "state") == "*25 % is wanted* and not on the route yet."
+
+
+def test_the_legend_of_the_lock_stays_during_an_ask() -> None:
+    assert part(an_entry(awaiting()), "facts").startswith("🔒 waits for 1 approval from any full member but")
+
+
+def test_an_approval_names_who_is_asked_and_who_has_given_it() -> None:
+    access = Access(approve=frozenset({ALICE, BOB, "U0CAROL001"}))
+    rollout = awaiting(plan=replace(a_rollout().plan, approvals=2))
+    entry = an_entry(replace(rollout, ask=Ask(id="a", step=2, approvals=(BOB,))))
+    assert part(entry, "state", access).startswith(
+        f"*50 % needs 2 approvals* from <@{BOB}>, <@U0CAROL001>. Approved by <@{BOB}>, 1 to go.\nPauses "
+    )
+
+
+def test_weights_that_are_not_ours_are_not_drawn() -> None:
+    entry = an_entry(a_rollout(phase=Phase.PAUSED, drifted=True))
+    assert "▰" not in part(entry, "weights")
+    assert "25 % new" not in card(entry).text
+
+
+def test_an_old_pool_that_cannot_serve_is_said_loudly() -> None:
+    assert "*The old pool has no ready endpoint" in part(an_entry(readiness=ready(stable=0)), "facts")
+
+
+def test_other_peoples_words_are_no_markup() -> None:
+    entry = an_entry(a_rollout(reason="<!channel> & <@U1>\nnew line"))
+    assert part(entry, "origin").endswith("“&lt;!channel&gt; &amp; &lt;@U1&gt; new line”")
+
+
+def test_long_names_keep_the_end_that_tells_them_apart() -> None:
+    rollout = a_rollout(canary=replace(a_rollout().canary, name="a" * 240 + "-new"))
+    assert title(an_entry(rollout)).endswith("aaa-new  ·  25 %")
+    assert faults(card(an_entry(rollout)).text, card(an_entry(rollout)).blocks) == []
+
+
+def test_a_long_plan_shows_what_is_near() -> None:
+    plan = replace(a_rollout().plan, steps=tuple(range(1, 101)), approve_at=())
+    line = plan_line(an_entry(a_rollout(plan=plan, step=49)))
+    assert line == "1 ✓ → … → 49 ✓ → *50* → 51 → 52 → 53 → … → 100"
+
+
+def test_the_same_record_is_the_same_card() -> None:
+    assert card(an_entry()) == card(an_entry())

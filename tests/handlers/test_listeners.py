@@ -1,0 +1,228 @@
+"""Speaks to the bot as Slack does: a payload in, an acknowledgement out."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from slack_bolt import BoltRequest
+
+from bot.domain.command import Command, Request, StartWords, Verb
+from bot.domain.errors import NotAllowedError, StoreError
+from bot.domain.rollout import Entry, Phase
+from bot.policy import Policy
+from handlers import replies
+from handlers.app import Handlers, build, web_client
+from handlers.buttons import PRESSABLE, Press
+from tests.builders import ALICE, NOON
+from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
+from tests.handlers.records import NEW, ROOM, a_rollout, an_entry, awaiting, in_phase
+from tests.handlers.slack_server import SlackServer
+
+PRESSED = Press("r-7f3a2c01", 4).dumps()
+POLICY = Policy(namespaces=("default",))
+
+
+class Bot:
+    def __init__(self, slack: SlackServer) -> None:
+        self.slack, self.engine, self.memory = slack, FakeEngine(), Memory()
+        self.engine.outcome = Done(an_entry())
+        client = web_client("xoxb-test", base_url=f"{slack.url}/api/")
+        self.handlers: Handlers = build(self.engine, self.memory.as_store(), Hand(), POLICY, client)
+
+    def hears(self, body: dict[str, Any]) -> tuple[int, Any]:
+        answer = self.handlers.app.dispatch(BoltRequest(mode="socket_mode", body=body))
+        return answer.status, json.loads(answer.body) if answer.body else ""
+
+    def command(self, text: str, **changes: Any) -> tuple[int, Any]:
+        return self.hears({**self._who(), "command": "/rollout", "text": text, "user_id": ALICE, **changes})
+
+    def press(self, action_id: str, value: Any = PRESSED, **changes: Any) -> tuple[int, Any]:
+        action = {"type": "button", "action_id": action_id, "block_id": "b", "value": value, "action_ts": "1.2"}
+        place = {"container": {"type": "message", "message_ts": "9.9", "channel_id": ROOM}, "channel": {"id": ROOM}}
+        body = {**self._who(), "type": "block_actions", "user": {"id": ALICE}, "actions": [action], **place, **changes}
+        return self.hears(body)
+
+    def submit(self, reason: str | None, metadata: str) -> tuple[int, Any]:
+        values = {"reason": {"reason": {"type": "plain_text_input", "value": reason}}}
+        view = {"id": "V1", "type": "modal", "callback_id": "rollout_reject", "private_metadata": metadata}
+        body = {"type": "view_submission", "team": {"id": "T0TEAM0001"}, "user": {"id": ALICE}}
+        return self.hears({**body, "view": {**view, "state": {"values": values}}})
+
+    def _who(self) -> dict[str, Any]:
+        reply_to = f"{self.slack.url}/respond/1"
+        return {"team_id": "T0TEAM0001", "trigger_id": "t1", "channel_id": ROOM, "response_url": reply_to}
+
+    def said(self) -> list[str]:
+        """Wait for everything in the background, and return the private answers."""
+        self.handlers.close()
+        return [str(answer["text"]) for answer in self.slack.private]
+
+
+@pytest.fixture
+def bot(slack: SlackServer) -> Iterator[Bot]:
+    bot = Bot(slack)
+    yield bot
+    bot.handlers.close()
+
+
+def private(text: str) -> tuple[int, dict[str, str]]:
+    return 200, {"text": text, "response_type": "ephemeral"}
+
+
+def test_a_start_is_taken_in_and_acknowledged_with_one_sentence(bot: Bot) -> None:
+    assert bot.command(f"start {NEW} 10") == private(f"Got it: start for `{NEW}`. The card shows what comes of it.")
+    assert bot.engine.received == [
+        Request(
+            command=Command(verb=Verb.START, subject=NEW, start=StartWords(weight=10)),
+            by=ALICE,
+            channel=ROOM,
+            delivery="t1",
+            at=NOON,
+            reply_to=f"{bot.slack.url}/respond/1",
+        )
+    ]
+    assert bot.engine.done.wait(10)
+    assert bot.engine.processed == ["t1"]
+
+
+def test_the_same_command_twice_is_worked_on_once(bot: Bot) -> None:
+    assert bot.command("pause") == bot.command("pause")
+    assert bot.engine.done.wait(10)
+    assert bot.said() == []
+    assert bot.engine.processed == ["t1"]
+
+
+@pytest.mark.parametrize("text", ["", "help"])
+def test_help_lists_exactly_the_verbs_that_exist(bot: Bot, text: str) -> None:
+    status, answer = bot.command(text)
+    assert (status, answer["response_type"]) == (200, "ephemeral")
+    lines = answer["text"].split("\n")
+    assert [line.split()[1].strip("`") for line in lines if line.startswith("`/rollout")] == list(Verb)
+    assert [line for line in lines if line.startswith("`/rollout start")] == ["`/rollout start POOL WEIGHT`"]
+    assert lines[-1].startswith("`[from=POOL route=NAME")
+    assert bot.engine.received == []
+
+
+def test_status_and_why_are_answered_in_the_acknowledgement(bot: Bot) -> None:
+    bot.engine.known = [an_entry()]
+    assert bot.command("status") == private(replies.detail(an_entry(), POLICY.access))
+    assert bot.command("why") == private(replies.why(an_entry(), POLICY.access))
+
+
+def test_status_does_not_tell_of_other_channels(bot: Bot) -> None:
+    bot.engine.known = [an_entry(a_rollout(channel="C0SECRET01"))]
+    assert bot.command("status") == private(
+        "This channel has no rollout. Name a pool, as in `/rollout status POOL`, "
+        "or begin one with `/rollout start POOL WEIGHT`."
+    )
+    assert bot.command(f"status {NEW}") == private(replies.detail(bot.engine.known[0], POLICY.access))
+
+
+def test_status_tells_of_the_last_rollout_where_none_runs(bot: Bot) -> None:
+    bot.engine.ended = [an_entry(in_phase(Phase.ROLLED_BACK))]
+    assert bot.command("status") == private(replies.detail(bot.engine.ended[0], POLICY.access))
+
+
+@pytest.mark.parametrize("verb", ["rollback", "pause"])
+def test_the_receipt_of_a_brake_names_no_pool_because_the_word_may_be_a_reason(bot: Bot, verb: str) -> None:
+    said = {"rollback": "roll back", "pause": "Pause"}[verb]
+    assert bot.command(f"{verb} latency") == private(f"Got it: {said}. The card shows what comes of it.")
+
+
+def test_words_that_make_no_sense_are_answered_with_what_to_type(bot: Bot) -> None:
+    status, answer = bot.command("strat x 10 <!channel>")
+    assert (status, answer["response_type"]) == (200, "ephemeral")
+    assert "start" in answer["text"]
+    assert "<!channel>" not in answer["text"]
+
+
+def test_somebody_who_may_not_is_told_who_may(bot: Bot) -> None:
+    bot.engine.refusal = NotAllowedError("You may not `start` here.", hint="Ask one of <@U0BOB00001>.")
+    assert bot.command(f"start {NEW} 10") == private("You may not `start` here. Ask one of <@U0BOB00001>.")
+
+
+def test_without_a_store_nothing_is_promised_and_the_other_brake_is_named(bot: Bot) -> None:
+    bot.engine.refusal = StoreError("Redis did not answer.")
+    status, answer = bot.command("rollback")
+    assert (status, answer["response_type"]) == (200, "ephemeral")
+    assert answer["text"].startswith(
+        "Redis did not answer. I could not confirm this; if it took effect, the card shows it. Try again in a moment"
+    )
+    assert "kubectl edit httproute" in answer["text"]
+
+
+def test_what_nobody_foresaw_is_one_sentence_with_a_ref_that_is_in_the_log(
+    bot: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot.engine.refusal = RuntimeError("xoxb-secret")
+    status, answer = bot.command("pause")
+    ref = answer["text"].split("`")[1]
+    said = "Something broke on our side. Nothing of yours is lost: look at the card, then try again; ref `{ref}`."
+    assert (status, answer["text"]) == (200, said.format(ref=ref))
+    assert ref in caplog.text
+    assert "RuntimeError" in caplog.text
+
+
+@pytest.mark.parametrize("verb", [verb for verb in PRESSABLE if verb not in (Verb.WHY, Verb.REJECT)])
+def test_a_button_is_its_verb(bot: Bot, verb: Verb) -> None:
+    assert bot.press(f"rollout_{verb.value}") == (200, "")
+    (request,) = bot.engine.received
+    assert request.command == Command(verb=verb, subject="r-7f3a2c01")
+    assert (request.by, request.channel, request.turn, request.delivery) == (ALICE, ROOM, 4, "t1")
+
+
+def test_a_click_without_a_trigger_is_known_by_where_and_when_it_was(bot: Bot) -> None:
+    bot.press("rollout_pause", trigger_id=None)
+    assert bot.engine.received[0].delivery == f"{ALICE}:1.2:rollout_pause:9.9"
+
+
+@pytest.mark.parametrize("value", [None, "", "{}", "[]", '{"id":1,"turn":2}', '{"id":"r","turn":true}', "x" * 3000])
+def test_a_button_that_carries_nonsense_is_one_private_sentence(bot: Bot, value: Any) -> None:
+    assert bot.press("rollout_advance", value) == (200, "")
+    assert bot.said() == ["This button carries nothing I can read. Use the newest card of the rollout."]
+    assert bot.engine.received == []
+
+
+def test_why_is_answered_in_private(bot: Bot) -> None:
+    bot.engine.known = [an_entry()]
+    assert bot.press("rollout_why") == (200, "")
+    assert bot.said() == [replies.why(an_entry(), POLICY.access)]
+
+
+@pytest.mark.parametrize(
+    ("known", "about"),
+    [
+        ([an_entry(awaiting())], f"Reject *50 %* of `{NEW}`? It pauses at 25 %. Resume asks for approval again."),
+        ([], "The rollout pauses where it is. Resume asks for approval again."),
+    ],
+)
+def test_a_rejection_asks_why_and_its_submit_is_the_request(bot: Bot, known: list[Entry], about: str) -> None:
+    bot.engine.known = known
+    assert bot.press("rollout_reject") == (200, "")
+    bot.handlers.private.close()
+    (view,) = bot.slack.views
+    assert view["blocks"][0]["text"]["text"] == about
+    assert bot.submit(" latency doubled ", view["private_metadata"]) == (200, "")
+    (request,) = bot.engine.received
+    assert request.command == Command(verb=Verb.REJECT, subject="r-7f3a2c01", reason="latency doubled")
+    assert (request.channel, request.turn, request.delivery) == (ROOM, 4, "V1")
+    assert request.reply_to == f"{bot.slack.url}/respond/1"
+
+
+def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
+    status, answer = bot.submit("  ", '{"id":"r-7f3a2c01","turn":4}')
+    said = "A rejection needs a reason. Say why in a few words."
+    assert (status, answer) == (200, {"response_action": "errors", "errors": {"reason": said}})
+
+
+def test_a_dialog_that_slack_does_not_open_is_told(bot: Bot) -> None:
+    bot.slack.trips["views.open"] = ["expired_trigger_id"]
+    bot.press("rollout_reject")
+    assert bot.said() == [replies.too_slow()]
+
+
+def test_every_answer_is_acknowledged_while_slack_is_silent(bot: Bot) -> None:
+    bot.slack.trips["users.info"] = ["lost"]
+    assert bot.command("pause")[0] == 200
+    assert bot.engine.received[0].command.verb is Verb.PAUSE

@@ -1,0 +1,111 @@
+import pytest
+
+from bot.domain.command import Command, Request, Verb
+from bot.domain.errors import DependencyError, NotAllowedError, UserError
+from handlers.app import web_client
+from handlers.people import People
+from handlers.slack import Slack
+from tests.builders import ALICE, NOON
+from tests.handlers.fakes import Hand
+from tests.handlers.records import ROOM
+from tests.handlers.slack_server import BOT, TEAM, SlackServer
+
+
+def people(slack: SlackServer, clock: Hand | None = None, quick: Slack | None = None) -> People:
+    asked = Slack(web_client("xoxb-test", base_url=f"{slack.url}/api/"))
+    return People(asked, clock or Hand(), quick=quick or asked)
+
+
+def ask(verb: Verb = Verb.PAUSE, channel: str = ROOM) -> Request:
+    return Request(command=Command(verb=verb), by=ALICE, channel=channel, delivery="t1", at=NOON)
+
+
+@pytest.mark.parametrize("verb", [Verb.START, Verb.PAUSE, Verb.ROLLBACK])
+def test_a_full_member_passes(slack: SlackServer, verb: Verb) -> None:
+    people(slack).admit(ask(verb))
+
+
+@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.ROLLBACK])
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"deleted": True}, "This account is deactivated, so it cannot run rollouts."),
+        ({"is_bot": True}, "Bots cannot run rollouts."),
+        ({"is_restricted": True}, "Guests cannot run rollouts."),
+        ({"is_restricted": True, "is_ultra_restricted": True}, "Guests cannot run rollouts."),
+        ({"is_stranger": True}, "People from outside this workspace cannot run rollouts."),
+        ({"team_id": "T0OTHER001"}, "People from another workspace cannot run rollouts."),
+    ],
+)
+def test_others_are_refused_also_at_the_brake(
+    slack: SlackServer, facts: dict[str, object], said: str, verb: Verb
+) -> None:
+    slack.users[ALICE] = {"team_id": TEAM, **facts}
+    with pytest.raises(NotAllowedError) as refused:
+        people(slack).admit(ask(verb))
+    assert refused.value.message == said
+
+
+def test_somebody_slack_does_not_know_is_a_stranger(slack: SlackServer) -> None:
+    slack.users.clear()
+    with pytest.raises(NotAllowedError):
+        people(slack).admit(ask())
+
+
+def test_people_are_remembered_for_a_minute(slack: SlackServer) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    asked.admit(ask())
+    slack.users[ALICE]["is_restricted"] = True
+    clock.forward(seconds=59)
+    asked.admit(ask())
+    clock.forward(seconds=1)
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask())
+
+
+@pytest.mark.parametrize("trip", ["lost", "500", "429", "fatal_error", "invalid_auth"])
+def test_while_slack_is_silent_only_a_roll_back_passes(slack: SlackServer, trip: str) -> None:
+    slack.trips["users.info"] = [trip, trip]
+    asked = people(slack)
+    with pytest.raises(DependencyError):
+        asked.admit(ask())
+    asked.admit(ask(Verb.ROLLBACK))
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"is_im": True}, "A rollout needs a channel, not a direct message. Start it where the team sees it."),
+        ({"is_archived": True}, "This channel is archived. Start the rollout in another one."),
+        (
+            {"is_member": True, "is_ext_shared": True},
+            "This channel is shared with another company. Start the rollout in an internal one.",
+        ),
+        ({"is_member": False}, f"I am not in this channel. Type `/invite` <@{BOT}> here, then start again."),
+        (None, f"I cannot see this channel. Type `/invite` <@{BOT}> here, then start again."),
+    ],
+)
+def test_a_start_needs_a_channel_that_a_card_can_live_in(
+    slack: SlackServer, facts: dict[str, object] | None, said: str
+) -> None:
+    slack.channels = {"C0PLACE001": facts} if facts else {}
+    with pytest.raises(UserError) as refused:
+        people(slack).admit(ask(Verb.START, "C0PLACE001"))
+    assert str(refused.value) == said
+
+
+def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: SlackServer) -> None:
+    slack.trips["users.info"] = ["lost"]
+    nobody = Slack(web_client("xoxb-test", base_url="http://127.0.0.1:1/api/"))
+    asked = people(slack, quick=nobody)
+    asked.admit(ask(Verb.ROLLBACK))
+    assert slack.count("users.info") == 0
+    with pytest.raises(DependencyError):
+        asked.admit(ask())
+    assert slack.count("users.info") == 1
+
+
+def test_only_a_start_asks_about_the_channel(slack: SlackServer) -> None:
+    slack.channels.clear()
+    people(slack).admit(ask())

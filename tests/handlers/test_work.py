@@ -1,0 +1,140 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+import pytest
+
+from bot.domain.command import Command, Request, Verb
+from bot.domain.errors import ClusterError, StaleError
+from handlers.app import web_client
+from handlers.people import People
+from handlers.private import Private
+from handlers.slack import Slack
+from handlers.work import LANE, ROLLBACK_LANE, Work
+from tests.builders import ALICE, NOON
+from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
+from tests.handlers.records import NEW, ROOM, an_entry
+from tests.handlers.slack_server import SlackServer
+
+
+class Shop:
+    def __init__(self, slack: SlackServer) -> None:
+        self.slack, self.engine, self.memory, self.private = slack, FakeEngine(), Memory(), Private()
+        self.engine.outcome = Done(an_entry())
+        client = web_client("xoxb-test", base_url=f"{slack.url}/api/")
+        people = People(Slack(client), Hand(), quick=Slack(client))
+        self.work = Work(self.engine, self.memory.as_store(), people, self.private)
+
+    def ask(self, verb: Verb = Verb.PAUSE, **changes: Any) -> Request:
+        request = Request(
+            command=Command(verb=verb),
+            by=ALICE,
+            channel=ROOM,
+            delivery="t1",
+            at=NOON,
+            reply_to=f"{self.slack.url}/respond/1",
+        )
+        return replace(request, **changes)
+
+    def said(self) -> list[str]:
+        self.work.close()
+        self.private.close()
+        return [str(answer["text"]) for answer in self.slack.private]
+
+
+@pytest.fixture
+def shop(slack: SlackServer) -> Iterator[Shop]:
+    shop = Shop(slack)
+    yield shop
+    shop.said()
+
+
+def test_success_is_silent_because_the_card_tells(shop: Shop) -> None:
+    shop.work.begin(shop.ask())
+    assert shop.engine.done.wait(10)
+    assert shop.said() == []
+
+
+def test_what_the_engine_adds_is_said_to_the_asker(shop: Shop) -> None:
+    shop.engine.outcome = Done(an_entry(), said="The old pool has no ready endpoint.")
+    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    assert shop.engine.done.wait(10)
+    assert shop.said() == ["The old pool has no ready endpoint."]
+
+
+def test_an_order_from_another_channel_is_told_where_the_card_is(shop: Shop) -> None:
+    shop.work.begin(shop.ask(channel="C0OTHER001"))
+    assert shop.engine.done.wait(10)
+    assert shop.said() == [f"Done; the card of `{NEW}` is in <#{ROOM}>."]
+
+
+def test_a_refusal_is_one_private_sentence(shop: Shop) -> None:
+    shop.engine.outcome = StaleError("That button is from an older card.", hint="Look at the newest one.")
+    shop.work.begin(shop.ask())
+    assert shop.engine.done.wait(10)
+    assert shop.said() == ["That button is from an older card. Look at the newest one."]
+
+
+def test_a_request_that_cannot_be_done_now_is_kept_and_said_once(shop: Shop) -> None:
+    shop.engine.outcome = ClusterError("The API server did not answer.", hint="It is kept and tried again.")
+    shop.work.begin(shop.ask())
+    assert shop.engine.done.wait(10)
+    shop.engine.done.clear()
+    shop.work.resume([shop.ask(delivery="t2")])
+    assert shop.engine.done.wait(10)
+    (said,) = shop.said()
+    assert said.startswith("The API server did not answer. Your request is kept and will be tried again (ref `")
+    assert shop.memory.dropped == []
+
+
+def test_a_guest_is_refused_and_the_request_is_taken_out(shop: Shop) -> None:
+    shop.slack.users[ALICE]["is_restricted"] = True
+    shop.work.begin(shop.ask())
+    assert shop.memory.gone.wait(10)
+    assert shop.said() == ["Guests cannot run rollouts. Ask a full member of this workspace."]
+    assert (shop.engine.processed, shop.memory.dropped) == ([], ["t1"])
+
+
+def test_a_queue_of_starts_does_not_delay_the_brake(shop: Shop) -> None:
+    shop.engine.gate = Event()
+    for number in range(LANE * 3):
+        shop.work.begin(shop.ask(Verb.ADVANCE, delivery=f"slow-{number}"))
+    shop.work.begin(shop.ask(Verb.ROLLBACK, delivery="brake"))
+    assert shop.engine.done.wait(10)
+    assert shop.engine.processed == ["brake"]
+    shop.engine.gate.set()
+
+
+def test_pauses_do_not_delay_the_roll_back(shop: Shop) -> None:
+    shop.engine.gate = Event()
+    for number in range(ROLLBACK_LANE * 3):
+        shop.work.begin(shop.ask(Verb.PAUSE, delivery=f"slow-{number}"))
+    shop.work.begin(shop.ask(Verb.ROLLBACK, delivery="brake"))
+    assert shop.engine.done.wait(10)
+    assert shop.engine.processed == ["brake"]
+    shop.engine.gate.set()
+
+
+def test_what_is_taken_up_again_begins_with_the_brakes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
+    verbs = (Verb.ADVANCE, Verb.PAUSE, Verb.ROLLBACK, Verb.START)
+    shop.work.resume([shop.ask(verb, delivery=verb.value) for verb in verbs])
+    assert taken == ["rollback", "pause", "advance", "start"]
+
+
+def test_a_request_that_is_being_worked_on_is_not_taken_up_again(shop: Shop) -> None:
+    shop.engine.gate = Event()
+    shop.work.begin(shop.ask(delivery="slow"))
+    shop.work.resume([shop.ask(delivery="slow")])
+    shop.engine.gate.set()
+    assert shop.engine.done.wait(10)
+    shop.said()
+    assert shop.engine.processed == ["slow"]
+
+
+def test_after_the_end_nothing_is_taken_up(shop: Shop) -> None:
+    shop.work.close()
+    shop.work.begin(shop.ask())
+    assert shop.engine.processed == []
