@@ -1,0 +1,47 @@
+"""The command line: ``rolloutbot run`` and ``rolloutbot check-config``."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.settings import ConfigError, check, read_settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.command()
+def run() -> None:
+    """Answer Slack and roll out, until SIGTERM or Ctrl-C."""
+    from bot import logs, wiring  # what they import takes seconds that check-config does not need
+
+    try:
+        settings = read_settings(os.environ)
+        logs.configure(settings.log, settings.secrets())
+        wiring.run(settings)
+    except ConfigError as error:
+        raise _explained(error.mistakes) from None
+
+
+@app.command("check-config")
+def check_config(
+    policy: Annotated[Path | None, typer.Argument(help="A policy file; else the one in ROLLOUTBOT_CONFIG.")] = None,
+    only_policy: Annotated[bool, typer.Option("--policy-only", help="Leave the environment alone.")] = False,
+) -> None:
+    """Explain every mistake in the environment and the policy file, with its line."""
+    mistakes = check(None if only_policy else os.environ, policy)
+    if mistakes:
+        raise _explained(mistakes)
+    typer.echo("The configuration is good.")
+
+
+def _explained(mistakes: Iterable[str]) -> typer.Exit:
+    for mistake in mistakes:
+        typer.echo(mistake, err=True)
+    return typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app()
