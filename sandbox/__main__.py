@@ -1,0 +1,127 @@
+"""``python -m sandbox``: start a sandbox, and look at one from another terminal."""
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import ApiError, SandboxError
+from sandbox.install import say
+from sandbox.kube import Kube, Object, path_of
+from sandbox.signals import stop_on_signals
+
+NO_SANDBOX = "No sandbox is running here; start one with `python -m sandbox up`."
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; an error that a person can act on is one sentence."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], None] = options.run
+    try:
+        command(options)
+    except (SandboxError, ApiError) as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def up(options: argparse.Namespace) -> None:
+    """Run a sandbox until somebody stops it."""
+    # Imported here: `route` and `env` need none of it.
+    from sandbox.running import running
+
+    stop_on_signals()
+    say("Starting etcd, kube-apiserver, Valkey and Slack ...")
+    with running(options.name, mode=options.mode, request_url=options.request_url) as sandbox:
+        print(f"Slack      {sandbox.slack_url}")
+        print(f"Kubernetes {sandbox.api_server.url}   kubectl --kubeconfig {sandbox.kubeconfig} get httproutes")
+        print(f"Valkey     {sandbox.redis_url}")
+        print(f"\nSandbox `{sandbox.name}` runs until Ctrl-C. In another terminal:\n", flush=True)
+        print('eval "$(python -m sandbox env)"', flush=True)
+        while True:  # not signal.pause(): a signal just before it would be waited for for ever
+            time.sleep(1)
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Run a sandbox with the bot in it until somebody stops it."""
+    from sandbox.demo import demo as run_demo
+
+    run_demo(options.name)
+
+
+def env(options: argparse.Namespace) -> None:
+    """Print the variables that point a bot at the sandbox, for a shell to read."""
+    for name, value in _state(options.name)["environment"].items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def route(options: argparse.Namespace) -> None:
+    """Print the weights of a route."""
+    found = _kube(options.name).get(
+        path_of("gateway.networking.k8s.io/v1", "HTTPRoute", options.namespace, options.route)
+    )
+    for line in _weights(options.route, found):
+        print(line)
+
+
+def build(options: argparse.Namespace) -> None:
+    """Build and install what a sandbox needs, and run nothing."""
+    from sandbox.binaries import binaries, crds
+    from sandbox.slack import slack_binary
+
+    found = binaries()
+    crds()
+    for file in (found.etcd, found.kube_apiserver, slack_binary()):
+        print(file)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    named = argparse.ArgumentParser(add_help=False)
+    named.add_argument("--name", help="the name of the sandbox; else the newest one, or a new name for `up`")
+    start = commands.add_parser("up", parents=[named], help="start everything and run until Ctrl-C")
+    start.add_argument("--mode", choices=("socket", "http"), default="socket", help="how Slack reaches the bot")
+    start.add_argument("--request-url", default="", help="where Slack sends requests in mode http")
+    start.set_defaults(run=up)
+    commands.add_parser("demo", parents=[named], help="start everything and the bot").set_defaults(run=demo)
+    commands.add_parser("env", parents=[named], help="print the variables for a bot").set_defaults(run=env)
+    show = commands.add_parser("route", parents=[named], help="print the weights of the route")
+    show.add_argument("route", nargs="?", default="llm-route")
+    show.add_argument("--namespace", default="default")
+    show.set_defaults(run=route)
+    commands.add_parser("build", help="build and install all that a sandbox needs").set_defaults(run=build)
+    return parser
+
+
+def _state(name: str | None) -> dict[str, Any]:
+    """Return what the newest sandbox, or the named one, wrote down."""
+    from sandbox.workplace import live
+
+    states = [state for state in live() if name in (None, state["name"])]
+    if not states:
+        raise SandboxError(NO_SANDBOX if name is None else f"No sandbox named `{name}` is running here.")
+    return states[0]
+
+
+def _kube(name: str | None) -> Kube:
+    server = _state(name)["api_server"]
+    return Kube(server["url"], server["token"], Path(server["ca"]))
+
+
+def _weights(name: str, found: Object) -> list[str]:
+    """Return one line for each rule: the route, then each backend with its weight."""
+    lines = []
+    for rule in found["spec"]["rules"]:
+        refs = [f"{ref['name']} {ref['weight']}" for ref in rule.get("backendRefs", [])]
+        lines.append("  ".join([name, *refs]))
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,201 @@
+"""A real control plane without nodes: etcd and kube-apiserver, with RBAC and the published custom resources."""
+
+import base64
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+import urllib3
+
+from sandbox.binaries import binaries, crds
+from sandbox.errors import ApiError
+from sandbox.kube import Kube, path_of
+from sandbox.process import Server, free_ports, wait_until
+from sandbox.workplace import Workplace
+
+# Everybody the API server knows, with their groups. Only `admin` may do anything; RBAC objects may bind the others.
+USERS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "admin": ("admin", ("system:masters",)),
+        "rolloutbot": (
+            "system:serviceaccount:rolloutbot:rolloutbot",
+            ("system:serviceaccounts", "system:serviceaccounts:rolloutbot"),
+        ),
+        "alice": ("alice", ("developers",)),
+        "bob": ("bob", ("developers",)),
+        "stranger": ("stranger", ()),
+    }
+)
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """A running control plane. ``tokens`` holds one for each of USERS."""
+
+    url: str
+    ca: Path
+    tokens: Mapping[str, str]
+    folder: Path
+    etcd: Server
+    server: Server
+
+    def client(self, user: str = "admin") -> Kube:
+        """Return a client that acts as ``user``."""
+        return Kube(self.url, self.tokens[user], self.ca)
+
+    def kubeconfig(self, user: str = "admin", namespace: str = "default") -> Path:
+        """Write a kubeconfig for ``user`` and return its path."""
+        file = self.folder / f"kubeconfig-{user}-{namespace}"
+        file.write_text(json.dumps(self._kubeconfig(user, namespace), indent=2))
+        return file
+
+    def _kubeconfig(self, user: str, namespace: str) -> dict[str, object]:
+        ca = base64.b64encode(self.ca.read_bytes()).decode()
+        context = {"cluster": "sandbox", "user": user, "namespace": namespace}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "sandbox",
+            "clusters": [{"name": "sandbox", "cluster": {"server": self.url, "certificate-authority-data": ca}}],
+            "users": [{"name": user, "user": {"token": self.tokens[user]}}],
+            "contexts": [{"name": "sandbox", "context": context}],
+        }
+
+    def stop(self) -> None:
+        """End the API server, then its store; the state is thrown away, so politeness only costs time."""
+        self.server.kill()
+        self.etcd.kill()
+
+    def restart(self) -> None:
+        """Start the API server again, at the same address and on the same store."""
+        self.server.start()
+        self.server.wait_ready(self._ready)
+
+    def _ready(self) -> bool:
+        """The certificate appears with the first start, so there may be nothing to check the server with yet."""
+        if not self.ca.exists():
+            return False
+        with closing(self.client()) as kube, suppress(urllib3.exceptions.HTTPError, OSError):
+            return not kube.unready()
+        return False
+
+
+@contextmanager
+def api_server(place: Workplace) -> Iterator[ApiServer]:
+    """Run a control plane with the custom resource definitions installed."""
+    control_plane = _prepare(place.folder / "kubernetes")
+    try:
+        control_plane.etcd.start()
+        control_plane.server.start()
+        control_plane.server.wait_ready(control_plane._ready)
+        with closing(control_plane.client()) as kube:
+            install_crds(kube)
+        yield control_plane
+    finally:
+        control_plane.stop()
+
+
+def _prepare(folder: Path) -> ApiServer:
+    certs = folder / "certs"
+    certs.mkdir(parents=True)
+    store, peers, port = free_ports(3)
+    tokens = {user: secrets.token_urlsafe(24) for user in USERS}
+    (folder / "tokens.csv").write_text(_token_file(tokens))
+    (folder / "service-accounts.key").write_text(_signing_key())
+    found = binaries()
+    return ApiServer(
+        url=f"https://127.0.0.1:{port}",
+        ca=certs / "apiserver.crt",
+        tokens=MappingProxyType(tokens),
+        folder=folder,
+        etcd=Server("etcd", [found.etcd, *_etcd_flags(folder, store, peers)], folder),
+        server=Server("kube-apiserver", [found.kube_apiserver, *_api_server_flags(folder, store, port)], folder),
+    )
+
+
+def _etcd_flags(folder: Path, store: int, peers: int) -> list[str]:
+    client, peer = f"http://127.0.0.1:{store}", f"http://127.0.0.1:{peers}"
+    return [
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=default={peer}",
+        "--unsafe-no-fsync",
+        "--log-level=error",
+    ]
+
+
+def _api_server_flags(folder: Path, store: int, port: int) -> list[str]:
+    key = folder / "service-accounts.key"
+    return [
+        f"--etcd-servers=http://127.0.0.1:{store}",
+        f"--cert-dir={folder / 'certs'}",
+        f"--secure-port={port}",
+        "--bind-address=127.0.0.1",
+        f"--token-auth-file={folder / 'tokens.csv'}",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+        "--service-cluster-ip-range=10.0.0.0/16",
+        # Without kube-controller-manager nobody makes the default service accounts, and pods would be refused.
+        "--disable-admission-plugins=ServiceAccount",
+        "--endpoint-reconciler-type=none",
+        "--profiling=false",
+    ]
+
+
+def _token_file(tokens: Mapping[str, str]) -> str:
+    lines = []
+    for user, (name, groups) in USERS.items():
+        lines.append(f'{tokens[user]},{name},uid-{user},"{",".join(groups)}"')
+    return "\n".join(lines) + "\n"
+
+
+def _signing_key() -> str:
+    """Return a new P-256 key in PEM (RFC 5915, without the optional public half): 32 random bytes in a fixed frame.
+
+    A random number above the order of the curve would be no key; that has a chance of 1 in 4 thousand million, so the
+    first byte is kept below 0xff.
+    """
+    number = bytes([secrets.randbelow(0xFF)]) + secrets.token_bytes(31)
+    curve = bytes.fromhex("a00a06082a8648ce3d030107")
+    body = bytes.fromhex("0201010420") + number + curve
+    der = bytes([0x30, len(body)]) + body
+    return f"-----BEGIN EC PRIVATE KEY-----\n{base64.b64encode(der).decode()}\n-----END EC PRIVATE KEY-----\n"
+
+
+def install_crds(kube: Kube) -> None:
+    """Install the custom resource definitions and wait until their resources are served.
+
+    The API server makes the first creation of an object wait 2 s where its definition is that young.
+    """
+    with ThreadPoolExecutor(len(crds())) as pool:
+        list(pool.map(partial(_install_crd, kube), crds()))
+
+
+def _install_crd(kube: Kube, file: Path) -> None:
+    group, _, plural = file.stem.partition("_")
+    definition = path_of("apiextensions.k8s.io/v1", "CustomResourceDefinition", name=f"{plural}.{group}")
+    kube.apply_file(definition, file.read_bytes())
+    path = f"/apis/{group}/v1/{plural}"
+    wait_until(f"{path}: being served", partial(_served, kube, path))
+
+
+def _served(kube: Kube, path: str) -> bool:
+    """A new resource is first not found, then for a moment refused with 429."""
+    try:
+        kube.get(path)
+    except ApiError as error:
+        if error.status not in {404, 429, 503}:
+            raise
+        return False
+    return True

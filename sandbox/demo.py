@@ -1,0 +1,85 @@
+"""``python -m sandbox demo``: a sandbox with the bot in it, for people who want to see a rollout."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import urllib3
+
+from sandbox.install import say
+from sandbox.process import Server, free_ports
+from sandbox.running import Sandbox, running
+from sandbox.signals import stop_on_signals
+from sandbox.world import CANARY
+
+ROOT = Path(__file__).parent.parent
+
+POLICY = """\
+# The demo is in a hurry: a step every 20 s, and 40 s at 100 % before the old pool leaves the route.
+namespaces: [default]
+plan: {steps: [10, 25, 50, 100], every: 20s, bake: 40s}
+approvals: {at: [50, 100], needed: 1, requester_may_approve: false}
+"""
+
+WELCOME = """
+  Slack       {slack}
+              You are Alice. In #inference, type:
+
+                /rollout start {canary} 10
+
+              It steps up every 20 s. At 50 % somebody else has to approve: choose
+              Bob under "Act as", and press Approve.
+
+  The route   .venv/bin/python -m sandbox route
+  The bot     kill -9 {pid}   it is started again, and the same card goes on
+              its log: {log}
+
+  Ctrl-C ends everything.
+"""
+
+
+def demo(name: str | None) -> None:
+    """Run a sandbox and the bot until somebody stops it; a bot that died is started again."""
+    stop_on_signals()
+    say("Starting etcd, kube-apiserver, Valkey, Slack and the bot ...")
+    with running(name) as sandbox:
+        bot, address = bot_in(sandbox, policy=POLICY)
+        bot.start()
+        bot.wait_ready(lambda: is_ready(address))
+        print(WELCOME.format(slack=sandbox.slack_url, canary=CANARY, pid=bot.pid, log=bot.log), flush=True)
+        try:
+            _keep_alive(bot)
+        finally:
+            bot.terminate(seconds=10)
+
+
+def bot_in(sandbox: Sandbox, *, policy: str = "", name: str = "bot") -> tuple[Server, str]:
+    """Return a bot that is wired to a sandbox but not started, and the address it will listen on."""
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    env = {
+        **sandbox.environment(),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "ROLLOUTBOT_HTTP": address,
+    }
+    if policy:
+        file = sandbox.folder / f"{name}-policy.yaml"
+        file.write_text(policy)
+        env["ROLLOUTBOT_CONFIG"] = str(file)
+    return Server(name, [sys.executable, "-m", "bot", "run"], sandbox.folder, env), address
+
+
+def is_ready(address: str) -> bool:
+    """Ask a bot's /readyz."""
+    try:
+        return urllib3.request("GET", f"http://{address}/readyz", timeout=1, retries=False).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def _keep_alive(bot: Server) -> None:
+    while True:
+        if not bot.alive():
+            bot.start()
+            say(f"The bot had ended; it runs again as process {bot.pid}.")
+        time.sleep(0.5)

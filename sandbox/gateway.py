@@ -1,0 +1,131 @@
+"""What a gateway controller writes: pure functions from objects to their status."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.kube import Object
+
+CONTROLLER = "sandbox.example.com/gateway-controller"
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+POOL_GROUP = "inference.networking.k8s.io"
+ADDRESS = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How the gateway answers a change of a route; the knobs for tests."""
+
+    refuses: str = ""
+    """The message of Accepted=False; empty: routes are accepted."""
+    silent: bool = False
+    """It writes no status at all, as some gateways do."""
+    delay_seconds: float = 0.0
+    """How long it takes to see a change."""
+
+
+def class_status(gateway_class: Object) -> Object:
+    """Return the status of an accepted GatewayClass."""
+    return {"conditions": [_condition(gateway_class, "Accepted", True, "Accepted")]}
+
+
+def gateway_status(gateway: Object, routes: int) -> Object:
+    """Return the status of a Gateway that serves ``routes`` routes on each listener."""
+    conditions = [_condition(gateway, kind, True, kind) for kind in ("Accepted", "Programmed")]
+    return {
+        "addresses": [{"type": "IPAddress", "value": ADDRESS}],
+        "conditions": conditions,
+        "listeners": [_listener(gateway, listener["name"], routes) for listener in gateway["spec"]["listeners"]],
+    }
+
+
+def route_status(route: Object, gateways: Collection[str], pools: Collection[str], answer: Answer) -> Object:
+    """Return the status of an HTTPRoute: one parent for each of our gateways it names; parents of others are kept."""
+    ours = [_route_parent(route, ref, pools, answer) for ref in parents_among(route, gateways)]
+    others = [one for one in _parents(route) if one.get("controllerName") != CONTROLLER]
+    return {"parents": [*others, *ours]}
+
+
+def pool_status(pool: Object, gateways: Iterable[str]) -> Object:
+    """Return the status of an InferencePool: one parent for each gateway that reaches it through a route, or none."""
+    return {"parents": [_pool_parent(pool, gateway) for gateway in sorted(gateways)]}
+
+
+def parents_among(route: Object, gateways: Collection[str]) -> list[Object]:
+    """Return the parentRefs of a route that name one of ``gateways`` in its own namespace."""
+    namespace = route["metadata"]["namespace"]
+    refs = [ref for ref in route["spec"].get("parentRefs", []) if ref.get("kind", "Gateway") == "Gateway"]
+    return [ref for ref in refs if ref["name"] in gateways and ref.get("namespace", namespace) == namespace]
+
+
+def pools_of(route: Object) -> list[str]:
+    """Return the names of the InferencePools that a route sends to, in order."""
+    refs = [ref for rule in route["spec"].get("rules", []) for ref in rule.get("backendRefs", [])]
+    return [ref["name"] for ref in refs if ref.get("kind") == "InferencePool" and ref.get("group") == POOL_GROUP]
+
+
+def same_status(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Compare without the times: a status is written when it says something new, so it does not answer itself."""
+    return all(_timeless(now.get(key) or []) == _timeless(value) for key, value in wanted.items())
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(item) for key, item in value.items() if key != "lastTransitionTime"}
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
+
+
+def _parents(route: Object) -> list[Object]:
+    parents: list[Object] = route.get("status", {}).get("parents", [])
+    return parents
+
+
+def _listener(gateway: Object, name: str, routes: int) -> Object:
+    kinds = ("Accepted", "Programmed", "ResolvedRefs")
+    return {
+        "name": name,
+        "attachedRoutes": routes,
+        "supportedKinds": [{"group": GATEWAY_GROUP, "kind": "HTTPRoute"}],
+        "conditions": [_condition(gateway, kind, True, kind) for kind in kinds],
+    }
+
+
+def _route_parent(route: Object, ref: Object, pools: Collection[str], answer: Answer) -> Object:
+    return {
+        "parentRef": ref,
+        "controllerName": CONTROLLER,
+        "conditions": [_accepted(route, answer), _resolved(route, pools)],
+    }
+
+
+def _accepted(route: Object, answer: Answer) -> Object:
+    if answer.refuses:
+        return _condition(route, "Accepted", False, "UnsupportedValue", answer.refuses)
+    return _condition(route, "Accepted", True, "Accepted")
+
+
+def _resolved(route: Object, pools: Collection[str]) -> Object:
+    missing = [name for name in pools_of(route) if name not in pools]
+    if missing:
+        return _condition(route, "ResolvedRefs", False, "BackendNotFound", f"InferencePool {missing[0]} not found")
+    return _condition(route, "ResolvedRefs", True, "ResolvedRefs")
+
+
+def _pool_parent(pool: Object, gateway: str) -> Object:
+    kinds = ("Accepted", "ResolvedRefs")
+    return {
+        "parentRef": {"group": GATEWAY_GROUP, "kind": "Gateway", "name": gateway},
+        "conditions": [_condition(pool, kind, True, kind) for kind in kinds],
+    }
+
+
+def _condition(obj: Object, kind: str, holds: bool, reason: str, message: str = "") -> Object:
+    return {
+        "type": kind,
+        "status": "True" if holds else "False",
+        "reason": reason,
+        "message": message,
+        "observedGeneration": obj["metadata"]["generation"],
+        "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }

@@ -1,0 +1,47 @@
+"""Which process is meant: a pid comes round again, a pid together with the time of its start does not."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+def write_identity(file: Path, pid: int) -> None:
+    """Write down a process, for a clean-up by somebody else."""
+    file.write_text(json.dumps([pid, _started(pid)]))
+
+
+def is_alive(file: Path) -> bool:
+    """Return whether the process that a file names still runs."""
+    return _running_pid(file) is not None
+
+
+def end(file: Path) -> None:
+    """Kill the process that a file names, if it still runs."""
+    pid = _running_pid(file)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _running_pid(file: Path) -> int | None:
+    try:
+        pid, started = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return int(pid) if started and _started(pid) == started else None
+
+
+def _started(pid: int) -> str:
+    if sys.platform != "linux":
+        answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return answer.stdout.strip()
+    try:
+        # The name, in brackets, may hold anything: count the fields after it.
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if state == "Z" else fields[18]

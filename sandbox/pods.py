@@ -1,0 +1,85 @@
+"""Pods, and what a kubelet and the endpoint slice controller say about them: pure functions."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sandbox.kube import Object
+
+NODE = "sandbox"
+
+
+def needs_start(pod: Object) -> bool:
+    """Return whether nobody has said yet how a pod is."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return not any(condition["type"] == "Ready" for condition in conditions)
+
+
+def running_status(pod: Object, *, ready: bool) -> Object:
+    """Return the status of a running pod."""
+    container = pod["spec"]["containers"][0]
+    ip = pod_ip(pod)
+    verdict = "True" if ready else "False"
+    conditions = {"PodScheduled": "True", "Initialized": "True", "ContainersReady": verdict, "Ready": verdict}
+    return {
+        "phase": "Running",
+        "podIP": ip,
+        "podIPs": [{"ip": ip}],
+        "startTime": _now(),
+        "conditions": [
+            {"type": kind, "status": value, "lastTransitionTime": _now()} for kind, value in conditions.items()
+        ],
+        "containerStatuses": [
+            {
+                "name": container["name"],
+                "image": container["image"],
+                "imageID": container["image"],
+                "ready": ready,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": _now()}},
+            }
+        ],
+    }
+
+
+def is_ready(pod: Object) -> bool:
+    """Return whether a pod is Ready."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def pod_ip(pod: Object) -> str:
+    """Return an address from the pod's identity: the same at every call, and nobody has to count."""
+    digest = hashlib.sha256(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}".encode()).digest()
+    return f"10.{64 + digest[0] % 64}.{digest[1]}.{1 + digest[2] % 254}"
+
+
+def endpoint_slice(service: str, namespace: str, pods: Iterable[Object], ports: dict[str, int]) -> Object:
+    """Return the EndpointSlice of a Service over ``pods``."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{service}-1",
+            "namespace": namespace,
+            "labels": {"kubernetes.io/service-name": service, "endpointslice.kubernetes.io/managed-by": "sandbox"},
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": name, "port": port, "protocol": "TCP"} for name, port in ports.items()],
+        "endpoints": [_endpoint(pod) for pod in pods],
+    }
+
+
+def _endpoint(pod: Object) -> Object:
+    ready = is_ready(pod)
+    meta = pod["metadata"]
+    return {
+        "addresses": [pod_ip(pod)],
+        "conditions": {"ready": ready, "serving": ready, "terminating": False},
+        "targetRef": {"kind": "Pod", "name": meta["name"], "namespace": meta["namespace"], "uid": meta.get("uid", "")},
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,113 @@
+"""Real servers for the tests: one process of each per session, a namespace or a database of its own per test."""
+
+import itertools
+import secrets
+from collections.abc import Iterator
+
+import pytest
+import redis
+from hypothesis import settings
+
+from sandbox import apiserver, slack
+from sandbox import valkey as valkey_server
+from sandbox.binaries import binaries, crds
+from sandbox.kube import Kube
+from sandbox.robot import Robot
+from sandbox.robot import robot as running_robot
+from sandbox.workplace import Workplace, workplace
+from sandbox.world import World, create_namespace, create_world
+from tests.stage import Stage, a_stage
+
+_databases = itertools.count()
+
+# How long an example takes says nothing on a busy machine; timings go to bench/.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build before the first test: it can take minutes, people want to see it, and the time limits are for tests."""
+    names = {name for item in session.items if isinstance(item, pytest.Function) for name in item.fixturenames}
+    if session.config.option.collectonly:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        if "api_server" in names:
+            binaries()
+            crds()
+        if "local_slack" in names:
+            slack.slack_binary()
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Workplace]:
+    """Return the folder of this session's servers."""
+    with workplace(prefix="tests") as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def api_server(place: Workplace) -> Iterator[apiserver.ApiServer]:
+    """Return a real API server with the custom resources. It is everybody's: do not stop it."""
+    with apiserver.api_server(place) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kube(api_server: apiserver.ApiServer) -> Iterator[Kube]:
+    """Return a client of the API server that may do everything."""
+    client = api_server.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def namespace(kube: Kube) -> str:
+    """Return a new namespace."""
+    name = f"test-{secrets.token_hex(4)}"
+    create_namespace(kube, name)
+    return name
+
+
+@pytest.fixture
+def robot(kube: Kube, namespace: str) -> Iterator[Robot]:
+    """Return the kubelet and gateway controller of the test's namespace."""
+    with running_robot(kube, namespace) as player:
+        yield player
+
+
+@pytest.fixture
+def world(kube: Kube, namespace: str, robot: Robot) -> World:
+    """Return the guide's world in the test's namespace, its route accepted by the gateway."""
+    built = create_world(kube, namespace)
+    built.wait_observed()
+    return built
+
+
+@pytest.fixture(scope="session")
+def valkey(place: Workplace) -> Iterator[valkey_server.Valkey]:
+    """Return a real Valkey. It is everybody's: do not stop it."""
+    with valkey_server.valkey(place) as running:
+        yield running
+
+
+@pytest.fixture
+def redis_url(valkey: valkey_server.Valkey) -> str:
+    """Return the address of an empty database. Channels of publish and subscribe are one for all databases."""
+    url = valkey.url(next(_databases) % valkey_server.DATABASES)
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture(scope="session")
+def local_slack(place: Workplace) -> Iterator[slack.Slack]:
+    """Return a Slack with Socket Mode. It is everybody's: call ``reset()`` before use."""
+    with slack.local_slack(place) as running:
+        yield running
+
+
+@pytest.fixture
+def stage(api_server: apiserver.ApiServer, world: World, redis_url: str) -> Stage:
+    """Return the engine on real servers, with a clock that the test moves."""
+    return a_stage(api_server, world, redis_url)

@@ -1,0 +1,51 @@
+"""The commands of ``python -m sandbox``, as a person types them."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.running import Sandbox, running
+from sandbox.world import CANARY, STABLE
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with running("commands-test") as sandbox:
+        yield sandbox
+
+
+def test_route_prints_the_weights(sandbox: Sandbox) -> None:
+    assert _run("route", "--name", sandbox.name) == f"llm-route  {STABLE} 1\n"
+
+    sandbox.world.set_weights({STABLE: 90, CANARY: 10})
+
+    assert _run("route", "--name", sandbox.name) == f"llm-route  {STABLE} 90  {CANARY} 10\n"
+
+
+def test_env_prints_lines_for_a_shell(sandbox: Sandbox) -> None:
+    shell = (
+        f'eval "$({sys.executable} -m sandbox env --name {sandbox.name})"; echo $REDIS_URL $SLACK_API_URL $KUBECONFIG'
+    )
+    printed = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+
+    assert printed == f"{sandbox.redis_url} {sandbox.slack_api_url} {sandbox.kubeconfig}\n"
+
+
+def test_without_a_sandbox_the_commands_say_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    answer = subprocess.run([sys.executable, "-m", "sandbox", "route"], capture_output=True, text=True, check=False)
+
+    assert (answer.returncode, answer.stdout, answer.stderr) == (
+        1,
+        "",
+        "No sandbox is running here; start one with `python -m sandbox up`.\n",
+    )
+
+
+def _run(*arguments: str) -> str:
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,156 @@
+"""Server processes end with the sandbox, however it ends, and leave nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import folders
+from sandbox.errors import SandboxError
+from sandbox.process import Server, free_ports, wait_until
+from sandbox.workplace import live, sweep, workplace
+
+# A sandbox with one server, which then waits for its end; it prints the server's pid.
+PROGRAM = """
+import sys
+from sandbox.process import Server
+from sandbox.signals import stop_on_signals
+from sandbox.workplace import workplace
+stop_on_signals()
+with workplace("child") as place:
+    server = Server("sleeper", ["/bin/sleep", "600"], place.folder)
+    try:
+        server.start()
+        place.publish({"name": "child"})
+        print(server.pid, flush=True)
+        sys.stdin.read()
+    finally:
+        server.kill()
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def child() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Return a sandbox in a process of its own, and the pid of its server."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def test_two_ports_are_never_the_same() -> None:
+    assert len(set(free_ports(50))) == 50
+
+
+def test_a_program_that_ends_early_is_reported_with_its_words(tmp_path: Path) -> None:
+    server = Server("grumbler", ["/bin/sh", "-c", "echo no such flag >&2; exit 3"], tmp_path)
+    server.start()
+
+    with pytest.raises(SandboxError, match=r"(?s)grumbler ended before it answered:.*no such flag"):
+        server.wait_ready(lambda: False)
+
+
+def test_a_server_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
+    server = Server("sleeper", ["/bin/sleep", "600"], tmp_path)
+    thread = threading.Thread(target=server.start)
+    thread.start()
+    thread.join()
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        server._process and server._process.wait(0.3)
+
+    server.kill()
+    assert not server.alive()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_servers_and_removes_the_folder(
+    child: tuple[subprocess.Popen[str], int], number: signal.Signals
+) -> None:
+    process, server = child
+    assert [state["name"] for state in live()] == ["child"]
+
+    def ended() -> bool:
+        # Sent again: a signal just before the child's read() begins is only seen with the next one.
+        process.send_signal(number)
+        return process.poll() is not None
+
+    wait_until("the end of the sandbox", ended, seconds=10, pause=0.5)
+
+    # Ended, it is there until its new parent has taken note of it.
+    wait_until("the server gone", lambda: not _exists(server), seconds=5)
+    assert (live(), list(folders.runs().iterdir())) == ([], [])
+
+
+def test_a_killed_sandbox_takes_its_servers_with_it_and_the_next_one_cleans_up(
+    child: tuple[subprocess.Popen[str], int],
+) -> None:
+    process, server = child
+
+    process.kill()
+    process.wait(10)
+
+    wait_until("the server gone", lambda: not _exists(server), seconds=5)
+    assert live() == []
+    with workplace() as place:
+        assert [folder.name for folder in folders.runs().iterdir()] == [place.name] == ["sandbox-1"]
+
+
+def test_a_sweep_ends_the_servers_of_a_dead_owner_where_the_kernel_did_not(tmp_path: Path) -> None:
+    server = Server("sleeper", ["/bin/sleep", "600"], tmp_path)
+    server.start()
+    folder = folders.runs() / "crashed"
+    folder.mkdir(parents=True)
+    (folder / "owner").write_text(json.dumps([1, "long ago"]))
+    (tmp_path / "sleeper.pid").rename(folder / "sleeper.pid")
+
+    sweep()
+
+    wait_until("the server gone", lambda: not server.alive(), seconds=5)
+    assert not folder.exists()
+
+
+def test_a_sweep_leaves_a_process_alone_that_only_has_the_same_pid(tmp_path: Path) -> None:
+    server = Server("sleeper", ["/bin/sleep", "600"], tmp_path)
+    server.start()
+    folder = folders.runs() / "crashed"
+    folder.mkdir(parents=True)
+    (folder / "owner").write_text(json.dumps([1, "long ago"]))
+    (folder / "sleeper.pid").write_text(json.dumps([server.pid, "long ago"]))
+
+    sweep()
+
+    assert server.alive()
+    server.kill()
+
+
+def test_two_sandboxes_run_side_by_side_but_not_under_one_name() -> None:
+    with workplace() as first, workplace() as second, workplace("mine") as third:
+        assert [first.name, second.name, third.name] == ["sandbox-1", "sandbox-2", "mine"]
+        with pytest.raises(SandboxError, match="`mine` is running already"), workplace("mine"):
+            pass
+
+    assert list(folders.runs().iterdir()) == []
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
