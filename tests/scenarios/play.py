@@ -1,0 +1,261 @@
+"""A play on the whole chain: people at local-slack, bot processes, a real Valkey, a real API server and its robot."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import urllib3
+import yaml
+
+from bot.domain.command import Verb
+from bot.store import RedisStore, connect
+from sandbox.apiserver import ApiServer
+from sandbox.demo import ROOT, is_ready
+from sandbox.errors import SandboxError
+from sandbox.process import Server, free_ports, wait_until
+from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Slack
+from sandbox.world import World
+from tests.builders import ALICE, BOB, CANARY
+
+RIGHTS = ROOT / "manifests/kustomize/rights/rbac.yaml"
+PLAN = {"steps": [10, 25, 50, 100], "every": "1s", "bake": "2s"}
+APPROVALS = {"at": [50], "needed": 1}
+_FRAME = re.compile(rf"^(<!date\^\d+\^\{{time\}}\|[^>]*>  |`{CANARY}`: )|( It waits for .*)$")
+"""What stands around an event: its time in the thread, or the pool and who is asked where the channel reads it."""
+
+
+@dataclass
+class Bot:
+    """One bot process."""
+
+    server: Server
+    address: str
+
+    def start(self) -> "Bot":
+        """Start it and wait until it is ready."""
+        self.server.start()
+        self.server.wait_ready(lambda: is_ready(self.address))
+        return self
+
+    def log(self) -> str:
+        """Return everything it has written."""
+        return self.server.log.read_text()
+
+    def leads(self) -> bool:
+        """Say whether it is the leader."""
+        metrics = urllib3.request("GET", f"http://{self.address}/metrics", timeout=2, retries=False).data
+        return b"rolloutbot_leader 1.0" in metrics
+
+
+@dataclass
+class Play:
+    """What people do and see; every wait has a deadline."""
+
+    slack: Slack
+    world: World
+    api_server: ApiServer
+    redis_url: str
+    folder: Path
+    bots: list[Bot] = field(default_factory=list)
+
+    # --- bots
+
+    def bot(self, *, address: str = "", mode: str = "socket", **policy: Any) -> Bot:
+        """Start another bot."""
+        bot = self.cast(address=address, mode=mode, **policy)
+        return bot.start()
+
+    def cast(self, *, address: str = "", mode: str = "socket", **policy: Any) -> Bot:
+        """Return another bot that is not started."""
+        name, at = f"bot-{len(self.bots)}", address or f"127.0.0.1:{free_ports(1)[0]}"
+        file = self.folder / f"{name}.yaml"
+        file.write_text(
+            yaml.safe_dump({"namespaces": [self.world.namespace], "plan": PLAN, "approvals": APPROVALS, **policy})
+        )
+        env = {
+            "PYTHONPATH": str(ROOT),
+            "KUBECONFIG": str(self.api_server.kubeconfig("rolloutbot")),
+            "REDIS_URL": self.redis_url,
+            "SLACK_API_URL": self.slack.api_url,
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "ROLLOUTBOT_HTTP": at,
+            "ROLLOUTBOT_CONFIG": str(file),
+            **({"SLACK_APP_TOKEN": APP_TOKEN} if mode == "socket" else {"SLACK_SIGNING_SECRET": SIGNING_SECRET}),
+        }
+        bot = Bot(Server(name, [sys.executable, "-m", "bot", "run"], self.folder, env), at)
+        self.bots.append(bot)
+        return bot
+
+    # --- what people do
+
+    def say(self, text: str, user: str = BOB) -> None:
+        """Type a command."""
+        self._read()
+        self.slack.command(text, user=user)
+
+    def start(self, words: str = f"{CANARY} 10") -> None:
+        """Alice starts a rollout."""
+        self.say(f"start {words}", ALICE)
+
+    def press(self, verb: Verb, user: str = BOB) -> None:
+        """Press the button of the card as soon as it is there."""
+        self.until(f"button {verb.value}", lambda: self._button(verb) is not None)
+        self._read()
+        button = self._button(verb)
+        assert button is not None
+        block_id, element = button
+        self.slack.press(self.card()["ts"], element["action_id"], element["value"], block_id=block_id, user=user)
+
+    def dialog(self) -> str:
+        """Wait for a dialog and return its title."""
+        wait_until("a dialog", lambda: bool(self.slack.dialogs()), seconds=15)
+        return str(self.slack.dialogs()[-1]["title"]["text"])
+
+    def submit(self, reason: str, user: str = BOB) -> None:
+        """Fill in the dialog and submit it."""
+        self.slack.submit({"reason": {"reason": {"type": "plain_text_input", "value": reason}}}, user=user)
+
+    def _read(self) -> None:
+        """Take as long as it takes to read a card: what it says is on the route by then."""
+        store = RedisStore(connect(self.redis_url))
+        self.until("the route as decided", lambda: all(entry.is_applied for entry in store.entries()))
+
+    def _button(self, verb: Verb) -> tuple[str, dict[str, Any]] | None:
+        found = [
+            (block["block_id"], element)
+            for card in self.cards()
+            for block in card["blocks"]
+            for element in block.get("elements", [])
+            if element.get("action_id") == f"rollout_{verb.value}"
+        ]
+        return found[-1] if found else None
+
+    # --- what people see
+
+    def cards(self) -> list[dict[str, Any]]:
+        """Return the cards in the channel."""
+        return [one for one in self.slack.messages() if _mark(one).startswith("card:")]
+
+    def card(self) -> dict[str, Any]:
+        """Return the only card."""
+        (card,) = self.cards()
+        return card
+
+    def title(self) -> str:
+        """Return what stands behind the pool's name in the card's title; empty while there is no card."""
+        titles = [str(card["blocks"][0]["text"]["text"]).split("  ·  ")[1] for card in self.cards()]
+        return titles[-1] if titles else ""
+
+    def thread(self) -> list[str]:
+        """Return every line of the card's thread."""
+        return [line for lines in self.notes() for line in lines]
+
+    def notes(self) -> list[list[str]]:
+        """Return the messages of the card's thread, a line for each event, without times, the headline first.
+
+        Asserts that no event is told twice.
+        """
+        told = [one for one in self.slack.messages() if one.get("thread_ts") == self.card()["ts"]]
+        spans = [_mark(one).rsplit(":", 1)[1].split("-") for one in told]
+        places = [place for first, last in spans for place in range(int(first), int(last) + 1)]
+        assert places == list(range(1, len(places) + 1))
+        texts = ["\n".join(block["text"]["text"] for block in one["blocks"]) for one in told]
+        return [[_FRAME.sub("", line) for line in text.split("\n")] for text in texts]
+
+    def private(self) -> list[str]:
+        """Return what only one person was told, but the receipts of commands."""
+        said = [str(one["text"]) for one in self.slack.messages() if not one.get("blocks")]
+        return [text for text in said if not text.startswith("Got it: ")]
+
+    # --- waiting
+
+    def see(self, title: str, *, seconds: float = 20) -> None:
+        """Wait until the card's title says so."""
+        self.until(f"a card with {title!r}", lambda: self.title() == title, seconds=seconds)
+
+    def told(self, sentence: str, *, seconds: float = 20) -> None:
+        """Wait until a private sentence was said."""
+        self.until(repr(sentence), lambda: sentence in self.private(), seconds=seconds)
+
+    def hears(self, line: str) -> None:
+        """Wait until the thread's last message tells it."""
+        self.until(line, lambda: line in (self.notes() or [[]])[-1])
+
+    def tells(self, *lines: str) -> None:
+        """Wait until the thread tells exactly this, message by message; a headline stands before its time."""
+        wait_until("the whole thread", lambda: len(self.thread()) >= len(lines), seconds=15)
+        wanted = list(lines)
+        for note in self.notes():
+            told, wanted = wanted[: len(note)], wanted[len(note) :]
+            assert sorted(note) == sorted(told)
+        assert wanted == []
+
+    def until(self, what: str, happened: Callable[[], bool], *, seconds: float = 20) -> None:
+        """Wait for anything."""
+        try:
+            wait_until(what, happened, seconds=seconds)
+        except SandboxError as error:
+            raise AssertionError(f"{error}\ncard: {self.title()}\nprivate: {self.private()}") from None
+
+    # --- the route
+
+    def spec(self) -> dict[str, Any]:
+        """Return the route's spec."""
+        spec: dict[str, Any] = self.world.http_route()["spec"]
+        return spec
+
+    def changes(self) -> int:
+        """Return how often the route's spec was changed since it was made."""
+        return int(self.world.http_route()["metadata"]["generation"]) - 1
+
+    # --- the end
+
+    def leader(self) -> Bot:
+        """Wait for a leader and return it."""
+        wait_until("a leader", lambda: any(map(Bot.leads, self.alive())), seconds=15)
+        (leader,) = filter(Bot.leads, self.alive())
+        return leader
+
+    def alive(self) -> list[Bot]:
+        """Return the bots that run."""
+        return [bot for bot in self.bots if bot.server.alive()]
+
+    def close(self) -> None:
+        """End what still runs; none of it may have failed in a way that nobody foresaw."""
+        for bot in self.bots:
+            bot.server.kill()
+        assert [line for bot in self.bots for line in bot.log().split("\n") if "Traceback" in line] == []
+
+
+def ended(bot: Bot, *, seconds: float) -> int:
+    """Send SIGTERM and return the exit status."""
+    process = bot.server._process
+    assert process is not None
+    os.kill(bot.server.pid, signal.SIGTERM)
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"the bot did not end within {seconds} s") from None
+
+
+def _mark(message: dict[str, Any]) -> str:
+    blocks = message.get("blocks") or [{}]
+    return str(blocks[0].get("block_id", ""))
+
+
+def give_rights(world: World) -> dict[str, Any]:
+    """Give the bot's ServiceAccount in a namespace what the manifests give it, and return the Role."""
+    documents = list(yaml.safe_load_all(RIGHTS.read_text()))
+    for document in documents:
+        document["metadata"]["namespace"] = world.namespace
+        for subject in document.get("subjects", []):
+            subject["namespace"] = "rolloutbot"
+        world.kube.create(document)
+    role: dict[str, Any] = documents[0]
+    return role

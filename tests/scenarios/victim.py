@@ -1,0 +1,69 @@
+"""A process that takes one request through the bot's one path and dies by SIGKILL at a named effect."""
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.command import Request
+from bot.engine import Engine
+from bot.policy import Policy
+from bot.store import RedisStore, connect
+from handlers.app import web_client
+from handlers.board import Board
+from handlers.slack import Slack
+from k8s.client import connect as connect_cluster
+from k8s.cluster import Cluster
+from tests.stage import HandClock
+
+
+@dataclass(frozen=True)
+class Death:
+    """Where a process dies: before or after the first call of a method."""
+
+    method: str
+    after: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """The servers of a test, for another process."""
+
+    kubeconfig: str
+    namespace: str
+    redis_url: str
+    slack_url: str
+
+
+class Deadly:
+    """A port that kills its process around one call; a rehearsal of a write does not count."""
+
+    def __init__(self, port: Any, death: Death) -> None:
+        self._port, self._death = port, death
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+        if name != self._death.method:
+            return method
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            rehearsed = bool(kwargs.get("rehearse"))
+            result = method(*args, **kwargs) if rehearsed or self._death.after else None
+            if not rehearsed:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return call
+
+
+def do(place: Place, death: Death, request: Request) -> None:
+    """Receive, decide, apply and draw, until death."""
+    clock, namespaces = HandClock(), (place.namespace,)
+    clock.set(request.at)
+    store: Any = Deadly(RedisStore(connect(place.redis_url)), death)
+    routes: Any = Deadly(Cluster(connect_cluster(place.kubeconfig).api, namespaces), death)
+    slack: Any = Deadly(Slack(web_client("xoxb-test", base_url=f"{place.slack_url}/api/")), death)
+    engine = Engine(routes, store, clock, Policy(namespaces=namespaces))
+    engine.receive(request)
+    engine.process(request)
+    Board(store, store, slack, Policy(namespaces=namespaces).access).reconcile(clock.now())
