@@ -1,0 +1,52 @@
+"""Measure everything and print the tables; with ``--write`` they also become docs/performance.md."""
+
+import logging
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+
+from bench import acknowledgement, click, idle, lateness
+from bench.figures import Finding
+from bench.page import report, write
+from bench.population import Population, populate
+from bench.servers import Servers, servers
+
+ROLLOUTS = 200
+
+
+def main() -> None:
+    """Run the benches that are named, or all."""
+    parser = ArgumentParser(prog="python -m bench", description="Ratios against floors of the same run.")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md too")
+    parser.add_argument("--only", choices=("acknowledgement", "clicks", "lateness"), help="run one part")
+    chosen = parser.parse_args()
+    if chosen.write and chosen.only:
+        parser.error("the page holds all parts: --write goes without --only")
+    logging.disable(logging.WARNING)  # what a busy machine makes late is in the tables
+    findings: list[Finding] = []
+    with servers() as running:
+        for part in _parts(running, chosen.only):
+            findings += part()
+            print(report(findings[-1:]), flush=True)
+    if chosen.write:
+        print(f"Written: {write(findings)}", file=sys.stderr)
+
+
+def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Finding]]]:
+    """Return what there is to run; the rollouts of the idle bench are clicked on after it."""
+    people: list[Population] = []
+
+    def idling() -> list[Finding]:
+        people.append(populate(running, "bench", ROLLOUTS))
+        return [idle.measure(running, people[0])]
+
+    parts = {
+        "acknowledgement": (lambda: [acknowledgement.measure(running)],),
+        "clicks": (idling, lambda: [click.measure(running, people[0])]),
+        "lateness": (lambda: [lateness.measure(running)],),
+    }
+    return [part for name, each in parts.items() if only in (None, name) for part in each]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""From a click to the route written, with 200 rollouts running: the last word of a click is the API server's reply.
+
+The floor is what no bot can do without: one GET of a route and one PATCH of its two weights, on routes that carry as
+long an annotation as ours, with the same client on the same server, in turns with the clicks. Both come at random
+moments, as people do. Advance asks the gates first: two GETs and three lists. Since Kubernetes 1.31 a list that names
+no resourceVersion waits, up to 100 ms, until the API server's cache has seen all that was written before it.
+
+The time of API requests and of Redis round trips is inside that of the engine's calls of `routes` and `store`.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kubernetes.client import ApiClient
+
+from bench.figures import Finding, Round, milliseconds, rows_of
+from bench.ledger import Ledger, Watched, WatchedApi, WatchedRedis
+from bench.population import Population, a_request
+from bench.servers import Servers
+from bot.clock import SystemClock
+from bot.domain.command import Verb
+from bot.engine import Engine
+from bot.store import RedisStore, connect
+from k8s import client
+from k8s.cluster import Cluster
+from k8s.document import ANNOTATION
+from k8s.httproute import HTTPROUTES
+from sandbox.objects import pool_ref
+from sandbox.world import CANARY, STABLE
+
+ROUNDS = 4
+FLOORS = 50
+REST = 0.1
+"""At most so many seconds between two; without them each click would march in step with the API server's 100 ms."""
+
+
+class Clicks:
+    """An engine that is timed from the click to the reply of the PATCH."""
+
+    def __init__(self, servers: Servers, people: Population) -> None:
+        self.ledger = Ledger()
+        self.api = WatchedApi(servers.api().configuration, self.ledger)
+        self._store = RedisStore(WatchedRedis(connect(people.redis_url), self.ledger))
+        self._written: float = 0
+        self._seen: list[tuple[dict[str, int], dict[str, float]]] = []
+        routes: Any = Watched(Cluster(self.api, people.policy.namespaces), self.ledger, "routes", after=self._after)
+        store: Any = Watched(self._store, self.ledger, "store")
+        self._engine = Engine(routes, store, SystemClock(), people.policy)
+
+    def click(self, verb: Verb, rollout_id: str, number: int) -> float:
+        """Click once and return the seconds until the route was written."""
+        entry = self._store.load(rollout_id)
+        assert entry is not None
+        request = a_request(verb, rollout_id, number, turn=entry.rollout.turn)
+        self.ledger.open()
+        begun = time.perf_counter()
+        self._engine.receive(request)
+        self._engine.process(request)
+        return self._written - begun
+
+    def _after(self, method: str) -> None:
+        if method == "write":
+            self._written = time.perf_counter()
+            self._seen.append((dict(self.ledger.counts), dict(self.ledger.seconds)))
+
+    def spent(self, verb: Verb, times: Sequence[float]) -> list[str]:
+        """Say what the clicks since the last call asked for until the route was written, and how long it took."""
+        seen, self._seen = self._seen, []
+        whole = statistics.median(times)
+        lines = [f"{verb.value}, {milliseconds(whole)}, the median of {len(seen)} clicks:"]
+        for name in sorted({name for _, seconds in seen for name in seconds}):
+            count = statistics.median(counts.get(name, 0) for counts, _ in seen)
+            took = statistics.median(seconds.get(name, 0.0) for _, seconds in seen)
+            lines.append(f"  - {name}: {count:g} x, {milliseconds(took)}, {took / whole:.0%}")
+        return lines
+
+
+def measure(servers: Servers, people: Population) -> Finding:
+    """Advance each rollout, then roll it back."""
+    clicks = Clicks(servers, people)
+    make_floor(people)
+    rows, notes = [], []
+    for verb, goal in ((Verb.ADVANCE, ""), (Verb.ROLLBACK, "1.5")):
+        rounds = [_round(clicks, people, verb, number) for number in range(ROUNDS)]
+        rows += rows_of(f"{verb.value} click to route written", rounds, goals={50: goal, 99: goal})
+        notes += clicks.spent(verb, [time for each in rounds for time in each.ours])
+    return Finding(title="Click to route", about=__doc__ or "", rows=rows, notes=notes)
+
+
+def _round(clicks: Clicks, people: Population, verb: Verb, number: int) -> Round:
+    floor, ours = [], []
+    for place, rollout_id in enumerate(people.ids[number::ROUNDS]):
+        floor.append(
+            get_and_patch(
+                clicks.api, people.world.namespace, place, 20 + number if verb is Verb.ADVANCE else 30 + number
+            )
+        )
+        time.sleep(random.uniform(0, REST))
+        ours.append(clicks.click(verb, rollout_id, number * 1000 + place))
+    return Round(floor, ours)
+
+
+def make_floor(people: Population) -> None:
+    """Add routes as ours are, with a text as long as our annotation."""
+    world = people.world
+    text = world.http_route("route-0")["metadata"]["annotations"][ANNOTATION]
+    for number in range(FLOORS):
+        world.add_route(f"floor-{number}", [pool_ref(STABLE, 90), pool_ref(CANARY, 10)])
+        world.set_annotations({"bench/floor": text}, f"floor-{number}")
+
+
+def get_and_patch(api: ApiClient, namespace: str, number: int, weight: int) -> float:
+    """Read a route and set its two weights; return the seconds it took."""
+    name = f"floor-{number % FLOORS}"
+    begun = time.perf_counter()
+    client.get(api, HTTPROUTES, namespace, name)
+    refs = "/spec/rules/0/backendRefs"
+    weights = [
+        {"op": "replace", "path": f"{refs}/0/weight", "value": 100 - weight},
+        {"op": "replace", "path": f"{refs}/1/weight", "value": weight},
+    ]
+    client.patch(api, HTTPROUTES, namespace, name, weights, ())
+    return time.perf_counter() - begun

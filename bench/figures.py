@@ -1,0 +1,88 @@
+"""What a bench found: ratios by round with their spread, and where the time went."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+def percentile(times: Sequence[float], percent: float) -> float:
+    """Return the value that ``percent`` of ``times`` do not exceed."""
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The times of one round, in seconds: the floor's and ours, taken in turns."""
+
+    floor: Sequence[float]
+    ours: Sequence[float]
+
+    def ratio(self, percent: float) -> float:
+        """Return how many times the floor ours is."""
+        return percentile(self.ours, percent) / percentile(self.floor, percent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table: ``ratios`` has one for each round, ``floor`` and ``ours`` are of all rounds together."""
+
+    what: str
+    floor: str
+    ours: str
+    ratios: Sequence[float]
+    goal: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Return the median of the rounds."""
+        return statistics.median(self.ratios)
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the line as text: what, ratio, spread, goal, floor, ours."""
+        spread = f"{min(self.ratios):.2f}-{max(self.ratios):.2f}"
+        return self.what, f"{self.ratio:.2f}", spread, self.goal, self.floor, self.ours
+
+
+HEAD = ("what", "ratio", "rounds", "goal", "floor", "ours")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """All that one bench found. ``about`` says what is measured, what the floor is and what the ratio means."""
+
+    title: str
+    about: str
+    rows: Sequence[Row]
+    notes: Sequence[str] = ()
+
+
+def rows_of(what: str, rounds: Sequence[Round], *, goals: dict[int, str] | None = None) -> list[Row]:
+    """Return a line for the 50th and one for the 99th percentile."""
+    floor = [time for each in rounds for time in each.floor]
+    ours = [time for each in rounds for time in each.ours]
+    return [
+        Row(
+            what=f"{what}, p{percent}",
+            floor=milliseconds(percentile(floor, percent)),
+            ours=milliseconds(percentile(ours, percent)),
+            ratios=[each.ratio(percent) for each in rounds],
+            goal=(goals or {}).get(percent, ""),
+        )
+        for percent in (50, 99)
+    ]
+
+
+def milliseconds(seconds: float) -> str:
+    """Write a time for people."""
+    return f"{seconds * 1000:.1f} ms"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Write lines as a table in Markdown, with even columns."""
+    lines = [HEAD, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+    written = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    return "\n".join([written[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *written[1:]])

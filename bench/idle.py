@@ -1,0 +1,73 @@
+"""What 200 rollouts cost that nobody touches: the whole bot as its wiring makes it, leading, for 30 seconds.
+
+Counted by the servers themselves. The floor is one list of routes for each namespace and 30 seconds.
+"""
+
+import time
+
+from bench.figures import Finding, Row
+from bench.population import Population
+from bench.servers import Servers
+from bot.lease import Lease
+from bot.settings import read_settings
+from bot.store import PREFIX, connect
+from bot.wiring import assemble
+
+SETTLED, WINDOW = 5.0, 30.0
+
+
+def measure(servers: Servers, people: Population) -> Finding:
+    """Let the bot lead and count what it asks for."""
+    client = connect(people.redis_url)
+    client.delete(f"{PREFIX}dirty")  # every card is as Slack shows it
+    namespace = people.world.namespace
+    bot = assemble(
+        read_settings(
+            {
+                "SLACK_BOT_TOKEN": "xoxb-bench",
+                "SLACK_SIGNING_SECRET": "bench",
+                "SLACK_API_URL": "http://127.0.0.1:9/api/",
+                "REDIS_URL": people.redis_url,
+                "KUBECONFIG": str(servers.api_server.kubeconfig(namespace=namespace)),
+            }
+        )
+    )
+    lease = Lease(bot.client, gained=bot.lead, lost=bot.follow)
+    lease.start()
+    try:
+        time.sleep(SETTLED)
+        asked, told, cpu = servers.requests_served(), client.info("commandstats"), time.process_time()
+        time.sleep(WINDOW)
+        cpu = time.process_time() - cpu
+        asked_after, told_after = servers.requests_served(), client.info("commandstats")
+    finally:
+        lease.stop()
+        bot.handlers.close()
+    requests = {name: asked_after[name] - asked.get(name, 0) for name in asked_after}
+    requests = {name: number for name, number in requests.items() if number}
+    commands = {name: int(each["calls"]) - _calls(told, name) for name, each in told_after.items()}
+    return _finding(requests, commands, cpu, len(people.ids))
+
+
+def _calls(told: dict[str, dict[str, int]], name: str) -> int:
+    return int(told[name]["calls"]) if name in told else 0
+
+
+def _finding(requests: dict[str, int], commands: dict[str, int], cpu: float, rollouts: int) -> Finding:
+    total = sum(requests.values())
+    row = Row(
+        what=f"API requests, {rollouts} idle rollouts, 30 s",
+        floor="1",
+        ours=str(total),
+        ratios=[float(total)],
+        goal="1",
+    )
+    often = sorted(((number, name) for name, number in commands.items() if number), reverse=True)
+    notes = [
+        f"{total * 60 / WINDOW / rollouts:.3f} API requests for each idle rollout and minute:"
+        f" {', '.join(f'{number} x {name}' for name, number in requests.items()) or 'none'}",
+        f"{sum(commands.values()) / WINDOW:.1f} Redis commands a second, those inside scripts included: "
+        + ", ".join(f"{name.removeprefix('cmdstat_')} {number / WINDOW:.1f}" for number, name in often[:8]),
+        f"{cpu / WINDOW:.1%} of a core",
+    ]
+    return Finding(title="Idle", about=__doc__ or "", rows=[row], notes=notes)

@@ -1,0 +1,38 @@
+"""The findings as text: for the terminal, and as docs/performance.md."""
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.figures import Finding, table
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+
+INTRODUCTION = """# Performance
+
+Written by `python -m bench --write`; `make bench` only prints the tables. Measured on {cores} cores with Python
+{python}, the servers (etcd, kube-apiserver, Valkey with its append-only file) and the bot on the same machine.
+
+Each **ratio** is what the bot takes, divided by what a **floor** takes that is measured in the same run, in turns with
+it: 1.5 is half as much again as can be had at all. The ratio is the median of the rounds, `rounds` their smallest and
+largest. Times are of all rounds together and hold for that machine only; compare ratios. Nothing is asserted.
+"""
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """Write the findings, each with its table and where the time goes."""
+    return "\n\n".join(_section(finding) for finding in findings) + "\n"
+
+
+def write(findings: Sequence[Finding]) -> Path:
+    """Write the page and return where it is."""
+    introduction = INTRODUCTION.format(cores=os.cpu_count(), python=platform.python_version())
+    PAGE.write_text(f"{introduction}\n{report(findings)}")
+    return PAGE
+
+
+def _section(finding: Finding) -> str:
+    notes = "\n".join(note if note.startswith(" ") else f"- {note}" for note in finding.notes)
+    parts = (f"## {finding.title}", finding.about.strip(), table(finding.rows), notes)
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,122 @@
+"""Many rollouts on real routes: started, written, accepted by the gateway and waiting for their next step."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bench.servers import Servers
+from bot.applying import Applier, new_decision
+from bot.clock import SystemClock
+from bot.domain.command import Command, Request, StartWords, Verb
+from bot.domain.errors import DependencyError
+from bot.domain.rollout import Acceptance, Change, Pool, Rollout, Rule
+from bot.domain.starting import start
+from bot.domain.transitions import Moment
+from bot.engine import Engine
+from bot.policy import DEFAULT_PLAN, Policy
+from bot.ports import Save, Scene
+from bot.store import RedisStore, connect
+from k8s.cluster import Cluster
+from sandbox.errors import SandboxError
+from sandbox.objects import pool_ref
+from sandbox.process import wait_until
+from sandbox.robot import robot
+from sandbox.world import CANARY, STABLE, World, create_world
+
+ALICE, CHANNEL = "U0ALICE001", "C0INFER001"
+PLAN = replace(DEFAULT_PLAN, approve_at=(), interval=timedelta(hours=1))
+
+
+@dataclass(frozen=True)
+class Population:
+    """Rollouts in one namespace, and where their records are."""
+
+    world: World
+    redis_url: str
+    policy: Policy
+    ids: Sequence[str]
+
+
+def a_request(verb: Verb, subject: str, number: int, *, turn: int | None = None) -> Request:
+    """Return what a person asked for; ``number`` makes the delivery."""
+    command = Command(verb=verb, subject=subject)
+    now = SystemClock().now()
+    return Request(command=command, by=ALICE, channel=CHANNEL, delivery=f"{verb}-{number}", at=now, turn=turn)
+
+
+def populate(servers: Servers, namespace: str, count: int) -> Population:
+    """Start ``count`` rollouts, each on a route of its own, all of the same two pools."""
+    world = create_world(servers.kube, namespace)
+    names = [f"route-{number}" for number in range(count)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: world.add_route(name, [pool_ref(STABLE)]), names))
+    url, policy = servers.redis_url(), Policy(namespaces=(namespace,), plan=PLAN)
+    store, cluster = RedisStore(connect(url)), Cluster(servers.api(), (namespace,))
+    with robot(servers.kube, namespace):
+        ids = _start(store, cluster, names)
+        _write(store, cluster, policy, ids)
+    return Population(world, url, policy, ids)
+
+
+def _start(store: RedisStore, cluster: Cluster, names: Sequence[str]) -> list[str]:
+    """Save the first decision of each; one survey serves all, as the routes are alike."""
+    scene = cluster.survey(CANARY, StartWords(weight=PLAN.steps[0], route=names[0]))
+    uids = {copy.name: copy.uid for copy in cluster.list(cluster.namespaces[0])}
+    changes = [first_decision(scene, name, uids[name], number) for number, name in enumerate(names)]
+    for change in changes:
+        store.save(Save(change=change, expected=None, take_slot=True))
+    return [change.after.id for change in changes]
+
+
+def first_decision(scene: Scene, name: str, uid: str, number: int) -> Change:
+    """Return the start of a rollout on one of many routes that are alike."""
+    return start(
+        a_request(Verb.START, CANARY, number),
+        PLAN,
+        Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE),
+        route=(scene.copy.namespace, name, uid),
+        stable=scene.stable,
+        canary=scene.canary,
+        rules=scene.rules,
+    )
+
+
+def a_rollout() -> Rollout:
+    """Return a record as large as a real one, for a store without a cluster."""
+    rule = Rule(
+        key="#0f1e2d3c4b5a6978",
+        index=0,
+        stable_ref=f'{{"group":"inference.networking.k8s.io","kind":"InferencePool","name":"{STABLE}","weight":1}}',
+        stable_index=0,
+        stable_before=1,
+        canary_before=None,
+    )
+    stable, canary = Pool("default", STABLE), Pool("default", CANARY)
+    moment = Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE)
+    request = a_request(Verb.START, CANARY, 0)
+    change = start(
+        request, PLAN, moment, route=("default", "route", "uid"), stable=stable, canary=canary, rules=(rule,)
+    )
+    return change.after
+
+
+def _write(store: RedisStore, cluster: Cluster, policy: Policy, ids: Sequence[str]) -> None:
+    """Bring the first weights onto the routes, and let the timer look until the gateway has accepted them."""
+    clock = SystemClock()
+    applier, engine = Applier(cluster, store, clock), Engine(cluster, store, clock, policy)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(applier.apply, ids))
+
+        def tick(rollout_id: str) -> None:
+            with suppress(DependencyError):  # on a busy machine a store may be late; the claim comes again
+                engine.ticker.tick(rollout_id)
+
+        def accepted() -> bool:
+            list(pool.map(tick, [rollout_id for rollout_id, _ in store.claim_due(clock.now())]))
+            return all(each.acceptance is Acceptance.ACCEPTED and each.is_applied for each in store.load_all(ids))
+
+        wait_until("the rollouts: accepted by the gateway", accepted, seconds=60, pause=0.2)
+    if len(store.entries()) != len(ids):
+        raise SandboxError("Not all rollouts are running.")

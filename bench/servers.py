@@ -1,0 +1,69 @@
+"""The real servers that the benches run on, and clients of the bot's own making to them."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+
+import redis
+import urllib3
+from kubernetes.client import ApiClient
+
+from bot.store import connect
+from k8s.client import connect as connect_cluster
+from sandbox.apiserver import ApiServer, api_server
+from sandbox.kube import Kube
+from sandbox.valkey import Valkey, valkey
+from sandbox.workplace import workplace
+
+
+@dataclass(frozen=True)
+class Servers:
+    """A running API server and a running Valkey."""
+
+    api_server: ApiServer
+    kube: Kube
+    valkey: Valkey
+    _databases: Iterator[int] = field(default_factory=itertools.count)
+
+    def redis_url(self) -> str:
+        """Return the address of a database that nobody has used."""
+        return self.valkey.url(next(self._databases))
+
+    def redis(self) -> "redis.Redis":
+        """Return the bot's client to a database that nobody has used."""
+        return connect(self.redis_url())
+
+    def api(self) -> ApiClient:
+        """Return the bot's client to the API server."""
+        return connect_cluster(self.api_server.kubeconfig()).api
+
+    def requests_served(self) -> dict[str, int]:
+        """Return how many requests for the bot's resources the API server has counted, by verb and resource."""
+        server = self.api_server
+        headers = {"Authorization": f"Bearer {server.tokens['admin']}"}
+        with urllib3.PoolManager(ca_certs=str(server.ca)) as pool:
+            text = pool.request("GET", f"{server.url}/metrics", headers=headers).data.decode()
+        counted: dict[str, int] = {}
+        for labels, number in re.findall(r"^apiserver_request_total\{(.*)\} (\S+)$", text, re.MULTILINE):
+            said = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+            if said["resource"] in OURS:
+                key = f"{said['verb']} {said['resource']}"
+                counted[key] = counted.get(key, 0) + int(float(number))
+        return counted
+
+
+OURS = frozenset({"httproutes", "inferencepools", "pods", "endpointslices"})
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    """Start both, and end them."""
+    with (
+        workplace(prefix="bench") as place,
+        api_server(place) as control_plane,
+        valkey(place) as store,
+        closing(control_plane.client()) as kube,
+    ):
+        yield Servers(control_plane, kube, store)
