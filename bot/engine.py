@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from bot.applying import Applier, new_decision
 from bot.domain.access import permit
-from bot.domain.command import Request, Verb
+from bot.domain.command import Request, StartWords, Verb
 from bot.domain.errors import (
     DependencyError,
     RaceError,
@@ -148,7 +148,7 @@ class Engine:
         if words is None:
             raise UsageError("A start needs a pool and a weight.", hint="Type `start POOL WEIGHT`.")
         try:
-            scene = self._routes.survey(request.command.subject, words)
+            scene = self._survey(request.command.subject, words)
             plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
             self._require_free(scene)
             change = start(
@@ -165,6 +165,16 @@ class Engine:
         except RefusedError as error:
             raise RouteError(error.message, hint=error.hint or "Nothing was started.") from error
         return Save(change=change, expected=None, request=request.delivery, take_slot=True)
+
+    def _survey(self, canary: str, words: StartWords) -> Scene:
+        """Look at the cluster; a pool that is on its way already is named before anything that this makes odd."""
+        try:
+            return self._routes.survey(canary, words)
+        except RouteError:
+            active = [entry.rollout for entry in self._store.named(canary) if entry.rollout.phase not in SLOTLESS]
+            if active:
+                raise _slot_taken(active[0]) from None
+            raise
 
     def _rehearse(self, scene: Scene, change: Change) -> None:
         """Have the API server check the first write (rights, schema, webhooks) before anything is saved."""

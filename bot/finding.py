@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.command import BRAKES, Command, Verb
+from bot.domain.command import WORDY, Command
 from bot.domain.errors import RouteError, UsageError
 from bot.domain.rollout import SLOTLESS, Entry
 from bot.ports import Clock, Store
-
-WORDY = BRAKES | {Verb.REJECT}
 
 REMEMBERED = timedelta(hours=24)
 """So long the channel's last rollout is meant by nothing more than a verb."""
@@ -31,17 +29,17 @@ class Finder:
         """
         try:
             return self.find(command.subject, channel), command
-        except RouteError:
-            if command.verb not in WORDY or self._near(command.subject, cutoff=0.75):
-                raise
+        except RouteError as error:
+            if command.verb not in WORDY or self._near(command.subject, channel, cutoff=0.75):
+                raise _with_reason_apart(error, command) from error
             reason = f"{command.subject} {command.reason}".strip()
             return self._of_channel(channel), replace(command, subject="", reason=reason)
 
     def find(self, subject: str, channel: str) -> Entry:
         """Return the rollout that ``subject`` (may be empty) means in a channel. Raises UserError."""
-        return self._by_name(subject) if subject else self._of_channel(channel)
+        return self._by_name(subject, channel) if subject else self._of_channel(channel)
 
-    def _by_name(self, subject: str) -> Entry:
+    def _by_name(self, subject: str, channel: str) -> Entry:
         entry = self._store.load(subject)
         if entry is not None:
             return entry
@@ -51,19 +49,22 @@ class Finder:
             raise UsageError(f"`{subject}` has several rollouts.", hint=f"Name one: {_ids(active)}.")
         if named:
             return (active or list(named))[0]
-        raise RouteError(f"There is no rollout of `{subject}`.", hint=self._nearest(subject))
+        raise RouteError(f"There is no rollout of `{subject}`.", hint=self._nearest(subject, channel))
 
-    def _nearest(self, subject: str) -> str:
-        near = self._near(subject, cutoff=0.6) or self._running()[:5]
-        if not near:
-            return "None is running: begin one with `start POOL WEIGHT`."
-        return f"Running: {', '.join(f'`{name}`' for name in near)}."
+    def _nearest(self, subject: str, channel: str) -> str:
+        if near := self._near(subject, channel, cutoff=0.6):
+            return f"Did you mean {_list(near)}?"
+        if running := sorted(self._running())[:5]:
+            return f"Running: {_list(running)}."
+        return "None is running: begin one with `start POOL WEIGHT`."
 
-    def _near(self, subject: str, *, cutoff: float) -> list[str]:
-        return difflib.get_close_matches(subject, self._running(), n=3, cutoff=cutoff)
+    def _near(self, subject: str, channel: str, *, cutoff: float) -> list[str]:
+        """Return names that ``subject`` may be a slip of: of what runs, and of the channel's last rollouts."""
+        names = self._running() | {entry.rollout.canary.name for entry in self._store.in_channel(channel)}
+        return difflib.get_close_matches(subject, names, n=3, cutoff=cutoff)
 
-    def _running(self) -> list[str]:
-        return sorted({entry.rollout.canary.name for entry in self._store.entries()})
+    def _running(self) -> set[str]:
+        return {entry.rollout.canary.name for entry in self._store.entries()}
 
     def _of_channel(self, channel: str) -> Entry:
         entries = self._store.in_channel(channel)
@@ -80,9 +81,20 @@ class Finder:
         raise RouteError("This channel has no rollout.", hint="Name its pool, or begin one with `start POOL WEIGHT`.")
 
 
+def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
+    """Tell somebody who gave a reason and no pool how to; a verb that raises the canary does not guess."""
+    if command.verb in WORDY or not command.reason:
+        return error
+    return RouteError(error.message, hint=f'{error.hint} Without a pool, write a reason as `reason="…"`.')
+
+
 def _names(entries: Sequence[Entry]) -> str:
-    return ", ".join(f"`{entry.rollout.canary.name}`" for entry in entries)
+    return _list([entry.rollout.canary.name for entry in entries])
 
 
 def _ids(entries: Sequence[Entry]) -> str:
-    return ", ".join(f"`{entry.rollout.id}`" for entry in entries)
+    return _list([entry.rollout.id for entry in entries])
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -67,7 +67,7 @@ def _compose(path: Path) -> yaml.Node | None:
     try:
         root: yaml.Node | None = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror}); set `ROLLOUTBOT_CONFIG` to a file."]) from error
+        raise ConfigError([f"{path}: cannot be read ({error.strerror}); name a file that can be read."]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not written in UTF-8; save it as UTF-8."]) from error
     except yaml.MarkedYAMLError as error:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from bot.domain.access import Access
 from bot.domain.errors import DependencyError, StoreError
 from bot.domain.events import Event
+from bot.domain.rollout import Entry
 from bot.ports import Board as Memory
 from bot.ports import Shown, Store
 from handlers.cards import draw
@@ -27,6 +28,9 @@ SETTLE = timedelta(seconds=10)
 
 SKEW = timedelta(minutes=5)
 """How far Slack's clock and ours may be apart."""
+
+ON_ITS_WAY = timedelta(seconds=1)
+"""So long a decision may take to the route before the card shows it as wanted and not written."""
 
 LIMIT = 1000
 UPDATE, POST, HISTORY, SLACK = "chat.update", "chat.postMessage", "conversations.history", "slack"
@@ -78,6 +82,7 @@ class Board:
         seen = self._memory.mark(rollout_id)
         entry = self._store.load(rollout_id)
         if entry is not None and entry.rollout.channel:  # one that was started in a terminal may have none
+            _let_it_arrive(entry, now)
             shown = self._memory.shown(rollout_id)
             task = Task(entry=entry, shown=shown or Shown(channel=entry.rollout.channel), now=now)
             self._thread(self._card(task, is_known=shown is not None))
@@ -213,6 +218,13 @@ class Board:
         shown = replace(task.shown, **changes)  # type: ignore[arg-type]
         self._memory.show(task.id, shown)
         return replace(task, shown=shown)
+
+
+def _let_it_arrive(entry: Entry, now: datetime) -> None:
+    """Wait for a write that is under way, rather than show for seconds what was true for milliseconds."""
+    is_writing = not entry.is_applied and entry.trouble is None
+    if is_writing and timedelta(0) <= now - entry.rollout.decided_at < ON_ITS_WAY:
+        raise Later(entry.rollout.decided_at + ON_ITS_WAY)
 
 
 def _posting(channel: str) -> str:

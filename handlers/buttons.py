@@ -7,7 +7,8 @@ from typing import Any
 from bot.domain.command import Verb
 from bot.domain.errors import UsageError
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
-from bot.domain.waiting import asked_weight, next_weight, weight_there
+from bot.domain.transitions import must_ask
+from bot.domain.waiting import asked_weight, weight_there
 from handlers.mrkdwn import shorten
 
 Block = dict[str, Any]
@@ -26,14 +27,15 @@ PRESSABLE = (
 )
 
 _SHOWN: dict[Phase, tuple[Verb, ...]] = {
-    Phase.STARTING: (Verb.PAUSE, Verb.ROLLBACK, Verb.WHY),
-    Phase.PROGRESSING: (Verb.ADVANCE, Verb.PAUSE, Verb.ROLLBACK, Verb.PROMOTE, Verb.WHY),
-    Phase.HOLDING: (Verb.PAUSE, Verb.ROLLBACK, Verb.ADVANCE, Verb.WHY),
-    Phase.AWAITING_APPROVAL: (Verb.APPROVE, Verb.REJECT, Verb.PAUSE, Verb.ROLLBACK, Verb.WHY),
-    Phase.PAUSED: (Verb.RESUME, Verb.ROLLBACK, Verb.END, Verb.WHY),
-    Phase.PROMOTED: (Verb.FINISH, Verb.PAUSE, Verb.ROLLBACK, Verb.WHY),
+    Phase.STARTING: (Verb.ROLLBACK, Verb.PAUSE, Verb.WHY),
+    Phase.PROGRESSING: (Verb.ROLLBACK, Verb.PAUSE, Verb.ADVANCE, Verb.PROMOTE, Verb.WHY),
+    Phase.HOLDING: (Verb.ROLLBACK, Verb.PAUSE, Verb.ADVANCE, Verb.WHY),
+    Phase.AWAITING_APPROVAL: (Verb.ROLLBACK, Verb.PAUSE, Verb.APPROVE, Verb.REJECT, Verb.WHY),
+    Phase.PAUSED: (Verb.ROLLBACK, Verb.RESUME, Verb.END, Verb.WHY),
+    Phase.PROMOTED: (Verb.ROLLBACK, Verb.PAUSE, Verb.FINISH, Verb.WHY),
     Phase.FINISHED: (Verb.ROLLBACK, Verb.WHY),
 }
+"""The brakes come first and stay where they are, so that nothing else comes to lie under a finger."""
 
 _EXPECTED = {
     Phase.PROGRESSING: Verb.ADVANCE,
@@ -73,7 +75,7 @@ def action_id(verb: Verb) -> str:
 
 
 def verbs(entry: Entry) -> tuple[Verb, ...]:
-    """Return the verbs that have a button now, the expected one first."""
+    """Return the verbs that have a button now, the brakes first."""
     shown = _SHOWN.get(entry.rollout.phase, ())
     idle = {Verb.PROMOTE} if _next_is_last(entry.rollout) else set()
     return tuple(verb for verb in shown if verb not in idle | (set() if _is_settled(entry) else _NEED_SETTLED))
@@ -116,13 +118,13 @@ def _button(verb: Verb, entry: Entry) -> Block:
 def _label(verb: Verb, rollout: Rollout) -> str:
     match verb:
         case Verb.ADVANCE:
-            return f"Advance to {next_weight(rollout)} %"
+            return _go_or_ask("Advance to", rollout, rollout.step + 1)
         case Verb.APPROVE | Verb.REJECT:
             return f"{verb.value.capitalize()} {asked_weight(rollout)} %"
         case Verb.ROLLBACK:
             return "Roll back to 0 %"
         case Verb.PROMOTE:
-            return "Promote to 100 %"
+            return _go_or_ask("Promote to", rollout, len(rollout.plan.steps) - 1)
         case Verb.RESUME:
             return f"Resume at {rollout.weight} %" if rollout.step >= 0 else "Resume"
         case Verb.FINISH:
@@ -135,6 +137,11 @@ def _label(verb: Verb, rollout: Rollout) -> str:
             return verb.value.capitalize()
 
 
+def _go_or_ask(lead: str, rollout: Rollout, step: int) -> str:
+    """Say what a button does: where people have to approve first, it only asks them."""
+    return f"{'Ask for' if must_ask(rollout, step) else lead} {rollout.plan.steps[step]} %"
+
+
 def _question(verb: Verb, entry: Entry) -> Block | None:
     rollout, there = entry.rollout, weight_there(entry)
     old, new = (shorten(pool.name, 60) for pool in (rollout.stable, rollout.canary))
@@ -143,6 +150,8 @@ def _question(verb: Verb, entry: Entry) -> Block | None:
             return _confirm("Roll back?", _way_back(entry, old, new) + _stable_warning(entry), "Roll back", "danger")
         case Verb.PROMOTE:
             text = f"Traffic goes from {there} % to 100 % on {new}; the steps between are skipped."
+            if must_ask(rollout, len(rollout.plan.steps) - 1):
+                text = f"I ask for approval of 100 % on {new}; with it, the steps between are skipped."
             return _confirm("Promote?", text, "Promote", "primary")
         case Verb.FINISH:
             text = f"{old} leaves the route, {new} keeps 100 %. You can still roll back while {old} runs."

@@ -82,7 +82,7 @@ def _facts(entry: Entry, access: Access) -> str:
 
 def _ready(entry: Entry) -> str:
     seen = entry.readiness
-    every = f"a step every {show_duration(entry.rollout.plan.interval)}" if shows_plan(entry.rollout) else ""
+    every = f"a step every {show_duration(entry.rollout.plan.interval)}" if _steps_by_itself(entry.rollout) else ""
     if seen is None or entry.rollout.is_over:
         return every[:1].upper() + every[1:]
     counts = f"Ready: new {seen.canary_ready}/{seen.canary_of}, old {seen.stable_ready}/{seen.stable_of}"
@@ -90,6 +90,10 @@ def _ready(entry: Entry) -> str:
         "" if seen.stable_ready else f"\n*The old pool has no ready endpoint: it cannot take traffic back* {WARNING}"
     )
     return "  ·  ".join(filter(None, [counts, every])) + warning
+
+
+def _steps_by_itself(rollout: Rollout) -> bool:
+    return shows_plan(rollout) and rollout.phase is not Phase.PAUSED
 
 
 def _old_pool(entry: Entry) -> str:

@@ -50,6 +50,11 @@ def clock(time: datetime) -> str:
     return _date(time, "{time}", f"{time:%H:%M} UTC")
 
 
+def to_the_second(time: datetime) -> str:
+    """Show a time that is only seconds away."""
+    return _date(time, "{time_secs}", f"{time:%H:%M:%S} UTC")
+
+
 def moment(time: datetime) -> str:
     """Show a time that may be on another day."""
     return _date(time, "{date_short_pretty} at {time}", f"{time:%d %b %H:%M} UTC")

@@ -11,7 +11,9 @@ def plan_line(entry: Entry) -> str:
     """Write the steps with what is behind, where the route is, and where people are asked."""
     rollout = entry.rollout
     here = rollout.step if entry.is_applied else rollout.base
-    steps = [_step(entry, index, here) for index in range(len(rollout.plan.steps))]
+    asked = rollout.ask.step if rollout.ask else here
+    skipped = range(here + 1, asked)
+    steps = [_step(entry, index, here) for index in range(len(rollout.plan.steps)) if index not in skipped]
     return " → ".join(_window(steps, max(here, 0)))
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from bot.domain.access import Access
-from bot.domain.command import BRAKES, Command, Verb
+from bot.domain.command import WORDY, Command, Verb
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UserError
 from bot.domain.grammar import USAGE
 from bot.domain.rollout import Entry
@@ -56,14 +56,9 @@ def _help(verb: Verb, command: str) -> str:
 
 
 def accepted(command: Command) -> str:
-    """Say that a request is taken in; the card shows what comes of it."""
-    what = f"{_NOUNS.get(command.verb, command.verb.value.capitalize())}"
-    # The first word behind a brake may be the first of its reason.
-    whose = f" for {code(command.subject, 80)}" if command.subject and command.verb not in BRAKES else ""
-    return f"Got it: {what}{whose}. The card shows what comes of it."
-
-
-_NOUNS = {Verb.START: "start", Verb.ROLLBACK: "roll back"}
+    """Say that a request is taken in, and no more: what comes of it is on the card, or in another answer."""
+    whose = f" {code(command.subject, 80)}" if command.subject and command.verb not in WORDY else ""
+    return f"Got it: `{command.verb.value}`{whose}."
 
 
 def status(entries: Sequence[Entry], access: Access, *, command: str) -> str:

@@ -18,10 +18,10 @@ from bot.domain.waiting import (
     people,
     weight_there,
 )
-from handlers.mrkdwn import WARNING, clean, clock, code, moment
+from handlers.mrkdwn import WARNING, clean, clock, code, moment, to_the_second
 
 SAID = 400
-FAR = timedelta(hours=12)
+NEAR, FAR = timedelta(minutes=5), timedelta(hours=12)
 
 
 def headword(entry: Entry) -> str:
@@ -69,8 +69,8 @@ def _moving(entry: Entry) -> str:
     there = weight_there(entry)
     if rollout.phase in TAKEN_BACK:
         reason = _said(" Reason: ", rollout.why, ".")
-        return f"*Rolling back.* 0 % is wanted, the route still has *{there} %*.{reason}"
-    return f"*{rollout.weight} % is wanted*, the route still has *{there} %*."
+        return f"*Rolling back.* 0 % is wanted, the route had *{there} %* when last seen.{reason}"
+    return f"*{rollout.weight} % is wanted*, the route had *{there} %* when last seen."
 
 
 def _trouble(entry: Entry) -> str:
@@ -169,7 +169,7 @@ def _rolled_back(entry: Entry, access: Access) -> str:
     before = rollout.weight_at(rollout.base)
     where = f" from {before} %" if before else ""
     told = f"*Rolled back{where}{by}* {moment(rollout.since)}{_said(': ', rollout.why)}."
-    return f"{told}\n`start` again when the new pool is ready."
+    return f"{told}\nTo try again, `start` it when the new pool is ready."
 
 
 def _ended(entry: Entry, access: Access) -> str:
@@ -177,7 +177,7 @@ def _ended(entry: Entry, access: Access) -> str:
     since, why = moment(rollout.since), _said(": ", rollout.why)
     if not rollout.by:  # the route is gone, or somebody else's
         return f"*Ended* {since}{why}. I let go."
-    return f"*Ended by {mention(rollout.by)}* {since}{why}. I let go; {_left(entry)}."
+    return f"*Ended by {mention(rollout.by)}* {since}{why}. I let go; {_left(entry)}.\n`rollback` still works."
 
 
 def _left(entry: Entry) -> str:
@@ -215,4 +215,6 @@ def _names(users: tuple[str, ...]) -> str:
 
 
 def _at(time: datetime, since: datetime) -> str:
+    if time - since < NEAR:
+        return f"at {to_the_second(time)}"
     return f"at {clock(time)}" if time - since < FAR else moment(time)

@@ -147,6 +147,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], str]] = {
         f"*{_who(event, 'finished it', 'Finished')}*, the route dropped {_old(entry)}"
     ),
     EventKind.ROLLED_BACK: _rolled_back,
+    EventKind.WRITTEN_AGAIN: lambda event, entry: _who(event, "wrote the roll back again", "Wrote the roll back again"),
     EventKind.WARNED: lambda event, entry: "Mind",
     EventKind.ENDED: lambda event, entry: _who(event, "ended it and left the weights", "Ended"),
     EventKind.REFUSED: lambda event, entry: "Not started, the route is as it was",

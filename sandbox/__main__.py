@@ -13,7 +13,7 @@ from sandbox.install import say
 from sandbox.kube import Kube, Object, path_of
 from sandbox.signals import stop_on_signals
 
-NO_SANDBOX = "No sandbox is running here; start one with `python -m sandbox up`."
+NO_SANDBOX = "No sandbox is running here; start one with `make demo`."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
         say(str(error))
         return 1
     except KeyboardInterrupt:
-        return 130
+        say("Everything has ended.")  # Ctrl-C is how it is meant to end
     return 0
 
 

@@ -28,6 +28,9 @@ class Verb(StrEnum):
 BRAKES = frozenset({Verb.ROLLBACK, Verb.PAUSE})
 """Verbs whose buttons are never stale."""
 
+WORDY = BRAKES | {Verb.REJECT}
+"""Verbs that are not refused for their first word: it may be the first of the reason."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartWords:

@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     PROMOTED = "promoted"
     FINISHED = "finished"
     ROLLED_BACK = "rolled_back"
+    WRITTEN_AGAIN = "written_again"  # a roll back of what is rolled back
     ENDED = "ended"
     REFUSED = "refused"
     DRIFTED = "drifted"

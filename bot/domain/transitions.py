@@ -73,10 +73,14 @@ def ask_approval(entry: Entry, step: int, moment: Moment) -> Change:
 
 def step_or_ask(entry: Entry, step: int, moment: Moment, reason: str = "") -> Change:
     """Take a step, or ask for it where the plan wants approval and nobody has given it."""
-    rollout = entry.rollout
-    if rollout.plan.needs_approval(rollout.weight, rollout.plan.steps[step]) and not is_approved(rollout, step):
+    if must_ask(entry.rollout, step):
         return ask_approval(entry, step, moment)
     return take_step(entry, step, moment, reason)
+
+
+def must_ask(rollout: Rollout, step: int) -> bool:
+    """Say whether people have to approve a step and have not."""
+    return rollout.plan.needs_approval(rollout.weight, rollout.plan.steps[step]) and not is_approved(rollout, step)
 
 
 def is_approved(rollout: Rollout, step: int) -> bool:
@@ -112,6 +116,13 @@ def roll_back(entry: Entry, reason: str, moment: Moment) -> Change:
     """Give the route back as it was before the start."""
     to = after(entry, moment, phase=Phase.ROLLED_BACK, ask=None, left=None, why=reason)
     return Change(after=to, events=(event(EventKind.ROLLED_BACK, moment, to, reason),))
+
+
+def roll_back_again(entry: Entry, reason: str, moment: Moment) -> Change:
+    """Write a roll back once more; who rolled back and why stays, unless somebody gives another reason."""
+    old, to = entry.rollout, roll_back(entry, reason, moment).after
+    told = (event(EventKind.WRITTEN_AGAIN, moment, to, reason),)
+    return Change(after=to if reason else replace(to, by=old.by, why=old.why), events=told)
 
 
 def refuse(entry: Entry, reason: str, moment: Moment) -> Change:

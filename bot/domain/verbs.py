@@ -20,6 +20,7 @@ from bot.domain.transitions import (
     is_approved,
     pause,
     roll_back,
+    roll_back_again,
     step_or_ask,
     take_step,
 )
@@ -190,6 +191,8 @@ def _require_pass(verdict: Verdict) -> None:
 
 
 def _roll_back(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
+    if entry.rollout.phase is Phase.ROLLED_BACK:
+        return roll_back_again(entry, request.command.reason, moment)
     return roll_back(entry, request.command.reason, moment)
 
 

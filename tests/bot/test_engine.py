@@ -110,6 +110,15 @@ def test_a_second_start_on_the_route_is_refused_by_name(stage: Stage) -> None:
     )
 
 
+def test_a_second_start_with_a_lower_weight_is_told_of_the_first_one(stage: Stage) -> None:
+    first = stage.started(25).rollout.id
+    with pytest.raises(SlotTakenError) as refused:
+        stage.start(10)
+    assert str(refused.value) == (
+        f"The route already has rollout `{first}` of `{CANARY}`, progressing at 25 %. `rollback` or `end` it first."
+    )
+
+
 def test_a_start_is_refused_where_the_canary_cannot_serve_and_nothing_is_written(stage: Stage) -> None:
     before = stage.world.http_route()["metadata"]["resourceVersion"]
     stage.world.set_servers_ready(CANARY, 0)
@@ -181,7 +190,24 @@ def test_other_verbs_are_refused_for_a_pool_that_has_no_rollout(stage: Stage) ->
     stage.started(10)
     with pytest.raises(RouteError) as refused:
         stage.say(Verb.PROMOTE, subject="vllm-llama3-8b-instruct-mew")
-    assert str(refused.value) == (f"There is no rollout of `vllm-llama3-8b-instruct-mew`. Running: `{CANARY}`.")
+    assert str(refused.value) == (f"There is no rollout of `vllm-llama3-8b-instruct-mew`. Did you mean `{CANARY}`?")
+
+
+def test_a_verb_that_raises_the_canary_does_not_guess_whether_a_word_is_a_pool_or_a_reason(stage: Stage) -> None:
+    stage.started(10)
+    with pytest.raises(RouteError) as refused:
+        stage.say(Verb.PROMOTE, subject="go", reason="for it")
+    assert str(refused.value) == (
+        f'There is no rollout of `go`. Running: `{CANARY}`. Without a pool, write a reason as `reason="…"`.'
+    )
+
+
+def test_a_slip_in_the_pools_name_is_no_reason_also_where_the_rollout_is_over(stage: Stage) -> None:
+    stage.started(10)
+    stage.say(Verb.ROLLBACK, subject="latency", reason="doubled")
+    with pytest.raises(RouteError) as refused:
+        stage.say(Verb.ROLLBACK, subject="vllm-llama3-8b-instruct-nwe", reason="again")
+    assert str(refused.value) == f"There is no rollout of `vllm-llama3-8b-instruct-nwe`. Did you mean `{CANARY}`?"
 
 
 def test_a_pause_still_listens_to_the_gateway(stage: Stage) -> None:

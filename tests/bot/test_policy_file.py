@@ -41,7 +41,7 @@ def test_an_empty_file_is_the_defaults(text: str) -> None:
 
 
 def test_the_example_is_the_defaults() -> None:
-    assert read_policy(EXAMPLE, default_namespace="other") == replace(DEFAULT, namespaces=("default",))
+    assert read_policy(EXAMPLE, default_namespace="other") == replace(DEFAULT, namespaces=("other",))
 
 
 def test_everything_that_can_be_said() -> None:
@@ -142,7 +142,7 @@ def test_a_file_that_is_not_there() -> None:
     with pytest.raises(ConfigError) as refusal:
         read_policy(Path("none.yaml"), default_namespace="default")
     assert refusal.value.mistakes == (
-        "none.yaml: cannot be read (No such file or directory); set `ROLLOUTBOT_CONFIG` to a file.",
+        "none.yaml: cannot be read (No such file or directory); name a file that can be read.",
     )
 
 

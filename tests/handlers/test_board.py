@@ -51,6 +51,19 @@ def test_a_changed_card_is_edited_in_place(world: World) -> None:
     assert "paused" in card["text"]
 
 
+def test_what_is_on_its_way_to_the_route_is_not_shown_as_missing(world: World) -> None:
+    entry = entry_of("r-7f3a2c01")
+    world.memory.put(entry)
+    world.round()
+    world.memory.put(
+        replace(moved(entry, step=2, turn=5, decision="d4", decided_at=world.clock.now()), applied=entry.applied)
+    )
+    world.round()
+    assert world.slack.cards()[0]["edits"] == 0
+    world.round(seconds=1)
+    assert "50 % is wanted, the route had 25 % when last seen" in world.slack.cards()[0]["text"]
+
+
 def test_an_unchanged_card_is_not_sent(world: World) -> None:
     world.memory.put(entry_of("r-7f3a2c01"))
     world.round()

@@ -1,12 +1,14 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.domain.command import BRAKES, Verb
-from bot.domain.rollout import OVER, Acceptance, Entry, Phase
+from bot.domain.rollout import OVER, Acceptance, Ask, Entry, Phase
 from bot.domain.verbs import ALLOWED
 from handlers.buttons import PRESSABLE, verbs
 from handlers.cards import draw
+from tests.builders import BOB
 from tests.handlers.records import ANYBODY, NEW, OLD, TAKEN_OVER, a_rollout, an_entry, applied, in_phase, ready
 
 
@@ -45,12 +47,12 @@ def test_a_button_carries_the_rollout_and_the_turn_and_the_brake_asks_in_numbers
 @pytest.mark.parametrize(
     ("phase", "shown"),
     [
-        (Phase.STARTING, ["Pause", "Roll back to 0 %", "Why?"]),
-        (Phase.PROGRESSING, ["Advance to 50 %", "Pause", "Roll back to 0 %", "Promote to 100 %", "Why?"]),
-        (Phase.HOLDING, ["Pause", "Roll back to 0 %", "Advance to 50 %", "Why?"]),
-        (Phase.AWAITING_APPROVAL, ["Approve 50 %", "Reject 50 %", "Pause", "Roll back to 0 %", "Why?"]),
-        (Phase.PAUSED, ["Resume at 25 %", "Roll back to 0 %", "End, keep the weights", "Why?"]),
-        (Phase.PROMOTED, ["Finish: drop the old pool", "Pause", "Roll back to 0 %", "Why?"]),
+        (Phase.STARTING, ["Roll back to 0 %", "Pause", "Why?"]),
+        (Phase.PROGRESSING, ["Roll back to 0 %", "Pause", "Ask for 50 %", "Ask for 100 %", "Why?"]),
+        (Phase.HOLDING, ["Roll back to 0 %", "Pause", "Ask for 50 %", "Why?"]),
+        (Phase.AWAITING_APPROVAL, ["Roll back to 0 %", "Pause", "Approve 50 %", "Reject 50 %", "Why?"]),
+        (Phase.PAUSED, ["Roll back to 0 %", "Resume at 25 %", "End, keep the weights", "Why?"]),
+        (Phase.PROMOTED, ["Roll back to 0 %", "Pause", "Finish: drop the old pool", "Why?"]),
         (Phase.FINISHED, ["Roll back to 0 %", "Why?"]),
         (Phase.CLEANED, []),
         (Phase.ROLLED_BACK, []),
@@ -60,6 +62,15 @@ def test_a_button_carries_the_rollout_and_the_turn_and_the_brake_asks_in_numbers
 )
 def test_each_phase_has_its_buttons(phase: Phase, shown: list[str]) -> None:
     assert labels(an_entry(in_phase(phase))) == shown
+
+
+def test_a_step_that_nobody_has_to_approve_is_named_as_what_it_does() -> None:
+    free = replace(a_rollout().plan, approve_at=())
+    said = ["Roll back to 0 %", "Pause", "Advance to 50 %", "Promote to 100 %", "Why?"]
+    assert labels(an_entry(a_rollout(plan=free))) == said
+    approved = Ask(id="a1", step=2, approvals=(BOB,))
+    held = ["Roll back to 0 %", "Pause", "Advance to 50 %", "Why?"]
+    assert labels(an_entry(a_rollout(phase=Phase.HOLDING, ask=approved))) == held
 
 
 @pytest.mark.parametrize("phase", list(Phase))
@@ -81,8 +92,8 @@ def test_only_the_brake_is_red_and_at_most_one_button_is_green(phase: Phase) -> 
 
 
 def test_while_a_write_is_open_no_button_offers_a_further_step() -> None:
-    assert labels(an_entry(applied=applied(10))) == ["Pause", "Roll back to 0 %", "Why?"]
-    assert labels(an_entry(acceptance=Acceptance.WAITING)) == ["Pause", "Roll back to 0 %", "Why?"]
+    assert labels(an_entry(applied=applied(10))) == ["Roll back to 0 %", "Pause", "Why?"]
+    assert labels(an_entry(acceptance=Acceptance.WAITING)) == ["Roll back to 0 %", "Pause", "Why?"]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_a_wanted_weight_that_is_not_written_says_since_when_and_why() -> None:
     since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
     entry = an_entry(applied=applied(10), trouble=UNREACHABLE)
     assert part(entry, "state") == (
-        "*25 % is wanted*, the route still has *10 %*.\n"
+        "*25 % is wanted*, the route had *10 %* when last seen.\n"
         f"Not written since {since}: The API server did not answer. I keep trying while the gates pass ⚠️"
     )
     assert part(entry, "weights").startswith("▰▱▱▱▱▱▱▱▱▱▱▱  *10 %* new · 90 % old\n*10* → 25")
@@ -138,6 +138,16 @@ def test_a_pause_that_is_not_written_is_told_without_a_weight() -> None:
         f"\nMy note is not written since {since}: The API server did not answer. I keep trying ⚠️"
     )
     assert title(entry) == f"{NEW}  ·  25 %, paused"
+
+
+def test_a_step_that_is_near_is_told_to_the_second() -> None:
+    due = date(0.5, "{time_secs}", "12:00:30 UTC")
+    assert part(an_entry(a_rollout(step=0), due=NOON + timedelta(seconds=30)), "state") == f"*Next: 25 %* at {due}."
+
+
+def test_while_a_far_step_is_asked_for_the_plan_shows_no_step_between() -> None:
+    asked = an_entry(a_rollout(phase=Phase.AWAITING_APPROVAL, step=0, ask=Ask(id="a1", step=3)))
+    assert part(asked, "weights").endswith("\n*10* → 100 🔒")
 
 
 def test_a_canary_that_is_taken_over_is_shown_with_what_it_has() -> None:
@@ -157,14 +167,18 @@ def test_a_roll_back_says_from_where_and_what_is_next() -> None:
     since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
     assert part(an_entry(in_phase(Phase.ROLLED_BACK)), "state") == (
         f"*Rolled back from 25 % by <@{BOB}>* {since}: errors on the new nodes.\n"
-        "`start` again when the new pool is ready."
+        "To try again, `start` it when the new pool is ready."
     )
 
 
 @pytest.mark.parametrize(
     ("by", "told"),
     [
-        (BOB, f"*Ended by <@{BOB}>* SINCE: HTTPRoute is mine. I let go; the weights stay as they were then, 25 % new."),
+        (
+            BOB,
+            f"*Ended by <@{BOB}>* SINCE: HTTPRoute is mine. I let go; the weights stay as they were then, 25 % new.\n"
+            "`rollback` still works.",
+        ),
         ("", "*Ended* SINCE: HTTPRoute is mine. I let go."),
     ],
 )

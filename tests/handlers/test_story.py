@@ -22,18 +22,20 @@ STEPPED = Event(kind=EventKind.STEPPED, at=NOON, weight=25)
 WANTED = Event(kind=EventKind.APPROVAL_WANTED, at=NOON, weight=50)
 REJECTED = Event(kind=EventKind.REJECTED, at=NOON, by=BOB, weight=25, reason="Rejected: latency doubled")
 GATE = Event(kind=EventKind.ROLLED_BACK, at=NOON, weight=0, reason="Errors doubled.")
+AGAIN = Event(kind=EventKind.WRITTEN_AGAIN, at=NOON, by=BOB, weight=0)
 BRAKE = Event(kind=EventKind.ROLLED_BACK, at=NOON, by=BOB, weight=0)
 
 
 def test_the_thread_tells_in_order() -> None:
     at = date(0, "{time}", "12:00 UTC")
-    assert tell([STARTED, STEPPED, WANTED, REJECTED, GATE, BRAKE], an_entry(), ANYBODY).split("\n") == [
+    assert tell([STARTED, STEPPED, WANTED, REJECTED, GATE, BRAKE, AGAIN], an_entry(), ANYBODY).split("\n") == [
         f"{at}  <@{ALICE}> started the rollout at 10 %, from `{OLD}`: “H100 &lt;nodes&gt;”",
         f"{at}  Stepped to *25 %*.",
         f"{at}  *50 % needs approval*.",
         f"{at}  <@{BOB}> rejected the step: “latency doubled”",
         f"{at}  *Rolled back by itself*, all traffic goes to `{OLD}`: Errors doubled.",
         f"{at}  *<@{BOB}> rolled back*, all traffic goes to `{OLD}`.",
+        f"{at}  <@{BOB}> wrote the roll back again.",
     ]
 
 

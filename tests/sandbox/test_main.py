@@ -42,7 +42,7 @@ def test_without_a_sandbox_the_commands_say_how_to_start_one(tmp_path: Path, mon
     assert (answer.returncode, answer.stdout, answer.stderr) == (
         1,
         "",
-        "No sandbox is running here; start one with `python -m sandbox up`.\n",
+        "No sandbox is running here; start one with `make demo`.\n",
     )
 
 

@@ -105,7 +105,7 @@ class Play:
 
     def press(self, verb: Verb, user: str = BOB) -> None:
         """Press the button of the card as soon as it is there."""
-        self.until(f"button {verb.value}", lambda: self._button(verb) is not None)
+        self.offers(verb)
         self._read()
         button = self._button(verb)
         assert button is not None
@@ -178,6 +178,10 @@ class Play:
     def see(self, title: str, *, seconds: float = 20) -> None:
         """Wait until the card's title says so."""
         self.until(f"a card with {title!r}", lambda: self.title() == title, seconds=seconds)
+
+    def offers(self, verb: Verb) -> None:
+        """Wait until the card has a button; those of a further step come with the gateway's word."""
+        self.until(f"button {verb.value}", lambda: self._button(verb) is not None)
 
     def told(self, sentence: str, *, seconds: float = 20) -> None:
         """Wait until a private sentence was said."""

@@ -56,8 +56,8 @@ def own_valkey() -> Iterator[Valkey]:
 @pytest.mark.parametrize(
     ("text", "said"),
     {
-        START: f"Got it: start for `{CANARY}`. The card shows what comes of it.",
-        "rollback": "Got it: roll back. The card shows what comes of it.",
+        START: f"Got it: `start` `{CANARY}`.",
+        "rollback": "Got it: `rollback`.",
         "status": NONE,
     }.items(),
 )

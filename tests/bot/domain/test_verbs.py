@@ -5,7 +5,7 @@ import pytest
 
 from bot.domain.command import Verb
 from bot.domain.errors import NotAllowedError, StaleError, TransitionError, UsageError
-from bot.domain.events import EventKind
+from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Ask, Entry, Pair, Phase, Rollout, wanted
 from bot.domain.verbs import ALLOWED, INSTEAD, VERBS, decide
 from tests.builders import ALICE, BOB, CAROL, HOLD, NOON, PASS, PLAN, a_request, a_rollout, an_entry, applied, at
@@ -188,9 +188,18 @@ def test_a_taken_over_canary_goes_to_zero_and_stays() -> None:
 
 
 def test_roll_back_again_is_a_new_decision() -> None:
-    back = a_rollout(phase=Phase.ROLLED_BACK)
-    after = decide(an_entry(back), a_request(Verb.ROLLBACK), None, at(1)).after
+    back = a_rollout(phase=Phase.ROLLED_BACK, by=ALICE, why="p99 doubled")
+    change = decide(an_entry(back), a_request(Verb.ROLLBACK), None, at(1, by=BOB))
+    after = change.after
     assert (after.phase, after.revision, after.decision) == (Phase.ROLLED_BACK, 3, "d3")
+    assert (after.by, after.why) == (ALICE, "p99 doubled")
+    assert change.events == (Event(kind=EventKind.WRITTEN_AGAIN, at=at(1).now, by=BOB, weight=0),)
+
+
+def test_another_reason_for_what_is_rolled_back_is_its_givers() -> None:
+    back = a_rollout(phase=Phase.ROLLED_BACK, by=ALICE, why="p99 doubled")
+    after = decide(an_entry(back), a_request(Verb.ROLLBACK, reason="and errors"), None, at(1, by=BOB)).after
+    assert (after.by, after.why) == (BOB, "and errors")
 
 
 def test_finish_leaves_only_the_canary() -> None:
