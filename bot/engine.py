@@ -171,9 +171,9 @@ class Engine:
         try:
             return self._routes.survey(canary, words)
         except RouteError:
-            active = [entry.rollout for entry in self._store.named(canary) if entry.rollout.phase not in SLOTLESS]
-            if active:
-                raise _slot_taken(active[0]) from None
+            for rollout in (entry.rollout for entry in self._store.named(canary)):
+                if rollout.phase not in SLOTLESS and words.namespace in ("", rollout.namespace):
+                    raise _slot_taken(rollout) from None
             raise
 
     def _rehearse(self, scene: Scene, change: Change) -> None:

@@ -95,7 +95,11 @@ def draw_buttons(entry: Entry) -> list[Block]:
 
 
 def _next_is_last(rollout: Rollout) -> bool:
-    return rollout.next_step is None or rollout.next_step == len(rollout.plan.steps) - 1
+    return rollout.next_step in (None, _last(rollout))
+
+
+def _last(rollout: Rollout) -> int:
+    return len(rollout.plan.steps) - 1
 
 
 def _button(verb: Verb, entry: Entry) -> Block:
@@ -118,13 +122,13 @@ def _button(verb: Verb, entry: Entry) -> Block:
 def _label(verb: Verb, rollout: Rollout) -> str:
     match verb:
         case Verb.ADVANCE:
-            return _go_or_ask("Advance to", rollout, rollout.step + 1)
+            return _go_or_ask("Advance to", rollout, _last(rollout) if rollout.next_step is None else rollout.next_step)
         case Verb.APPROVE | Verb.REJECT:
             return f"{verb.value.capitalize()} {asked_weight(rollout)} %"
         case Verb.ROLLBACK:
             return "Roll back to 0 %"
         case Verb.PROMOTE:
-            return _go_or_ask("Promote to", rollout, len(rollout.plan.steps) - 1)
+            return _go_or_ask("Promote to", rollout, _last(rollout))
         case Verb.RESUME:
             return f"Resume at {rollout.weight} %" if rollout.step >= 0 else "Resume"
         case Verb.FINISH:
@@ -150,7 +154,7 @@ def _question(verb: Verb, entry: Entry) -> Block | None:
             return _confirm("Roll back?", _way_back(entry, old, new) + _stable_warning(entry), "Roll back", "danger")
         case Verb.PROMOTE:
             text = f"Traffic goes from {there} % to 100 % on {new}; the steps between are skipped."
-            if must_ask(rollout, len(rollout.plan.steps) - 1):
+            if must_ask(rollout, _last(rollout)):
                 text = f"I ask for approval of 100 % on {new}; with it, the steps between are skipped."
             return _confirm("Promote?", text, "Promote", "primary")
         case Verb.FINISH:

@@ -73,6 +73,11 @@ def test_a_step_that_nobody_has_to_approve_is_named_as_what_it_does() -> None:
     assert labels(an_entry(a_rollout(phase=Phase.HOLDING, ask=approved))) == held
 
 
+def test_a_hold_at_the_last_step_has_its_card_too() -> None:
+    last = ["Roll back to 0 %", "Pause", "Advance to 100 %", "Why?"]
+    assert labels(an_entry(a_rollout(phase=Phase.HOLDING, step=3))) == last
+
+
 @pytest.mark.parametrize("phase", list(Phase))
 def test_no_button_is_drawn_that_would_be_refused_and_the_brakes_always_are(phase: Phase) -> None:
     entry = an_entry(in_phase(phase))
