@@ -3,17 +3,21 @@
 import os
 import signal
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bot.domain.command import Request
+from bot.domain.rollout import Entry
 from bot.engine import Engine
 from bot.policy import Policy
+from bot.ports import GatewaySays, Routes
 from bot.store import RedisStore, connect
 from handlers.app import web_client
 from handlers.board import Board
 from handlers.slack import Slack
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
+from sandbox.process import wait_until
 from tests.stage import HandClock
 
 
@@ -57,7 +61,7 @@ class Deadly:
 
 
 def do(place: Place, death: Death, request: Request) -> None:
-    """Receive, decide, apply and draw, until death."""
+    """Receive, decide, apply and draw, and draw again when the gateway has spoken, until death."""
     clock, namespaces = HandClock(), (place.namespace,)
     clock.set(request.at)
     store: Any = Deadly(RedisStore(connect(place.redis_url)), death)
@@ -66,4 +70,15 @@ def do(place: Place, death: Death, request: Request) -> None:
     engine = Engine(routes, store, clock, Policy(namespaces=namespaces))
     engine.receive(request)
     engine.process(request)
-    Board(store, store, slack, Policy(namespaces=namespaces).access).reconcile(clock.now())
+    board = Board(store, store, slack, Policy(namespaces=namespaces).access)
+    board.reconcile(clock.now())
+    for entry in store.entries():
+        wait_until("the gateway's word", partial(_is_accepted, routes, entry), seconds=10)
+        clock.forward(seconds=5)
+        engine.ticker.tick(entry.rollout.id)
+    board.reconcile(clock.now())
+
+
+def _is_accepted(routes: Routes, entry: Entry) -> bool:
+    copy = routes.read(entry.rollout.namespace, entry.rollout.route)
+    return routes.gateway_says(copy, copy.generation).says is GatewaySays.ACCEPTED
