@@ -10,22 +10,23 @@ import uuid
 from datetime import timedelta
 
 from bot.domain.deadlines import WRITE_WITHIN
+from bot.domain.drifting import drifted
 from bot.domain.errors import ClusterError, DependencyError, GoneError, RaceError, RefusedError, RouteError
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import Answer
 from bot.domain.on_route import (
     TRUSTS_OLD_COPY,
     Move,
+    Observed,
     adopted,
     applied_by,
-    drifted,
     foreign_owner,
     gone,
     judge,
     raises,
     taken_back,
 )
-from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
+from bot.domain.rollout import SLOTLESS, TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble, wanted
 from bot.domain.transitions import Moment
 from bot.ports import Clock, Progress, RouteCopy, Routes, Save, Store
 
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 ROUNDS = 15
 """A step loses its guard to every edit of the route's spec; a roll back does not."""
+
+AFTER_A_BUG = timedelta(seconds=30)
 
 
 class Applier:
@@ -54,7 +57,7 @@ class Applier:
             if entry is None:
                 return
             try:
-                if self._round(entry):
+                if self._round(entry, first=attempt == 0):
                     return
             except RaceError:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
@@ -68,18 +71,41 @@ class Applier:
         if entry is not None:
             self._note_trouble(entry, RaceError(f"The route changed {ROUNDS} times while it was being written."))
 
-    def _round(self, before: Entry) -> bool:
-        """Read, judge, act; True where nothing is left to do."""
+    def attempt(self, rollout_id: str) -> None:
+        """Apply, and leave what fails for later; one rollout that breaks the program does not hold up others."""
+        try:
+            self.apply(rollout_id)
+        except (DependencyError, RouteError) as error:
+            log.info("rollout %s: tried again later: %s", rollout_id, error)
+        except Exception:
+            log.exception("rollout %s: could not be written", rollout_id)
+            self._store.retry_at(rollout_id, self._clock.now() + AFTER_A_BUG)
+
+    def _round(self, before: Entry, *, first: bool) -> bool:
+        """Take a copy of the route, judge, act; True where nothing is left to do."""
         if self._is_late(before) and not self._may_still_raise(before):
             return False
-        copy = self._read(before.rollout)
+        kept = self._kept(before.rollout) if first else None
+        copy = kept or self._read(before.rollout)
         entry = self._store.load(before.rollout.id)
         if entry is None:
             return True
-        move = self._judge(entry, copy)
+        observed = self._routes.observe(copy, entry.rollout)
+        move = self._judge(entry, copy, observed)
+        if kept is not None and (move not in TRUSTS_OLD_COPY or None in observed):
+            return False  # a copy that may be old does not prove it
         if move not in TRUSTS_OLD_COPY and entry != before:
             return False  # the record moved around the read: decide on a copy read after it
-        return self._act(move, entry, copy)
+        try:
+            return self._act(move, entry, copy, observed)
+        except RouteError:
+            if kept is None:
+                raise
+            return False
+
+    def _kept(self, rollout: Rollout) -> RouteCopy | None:
+        copy = self._routes.kept(rollout.namespace, rollout.route)
+        return copy if copy is not None and copy.uid == rollout.route_uid else None
 
     def _read(self, rollout: Rollout) -> RouteCopy:
         copy = self._routes.read(rollout.namespace, rollout.route)
@@ -87,22 +113,21 @@ class Applier:
             raise GoneError(f"HTTPRoute `{rollout.namespace}/{rollout.route}` was deleted and made anew.")
         return copy
 
-    def _judge(self, entry: Entry, copy: RouteCopy) -> Move:
+    def _judge(self, entry: Entry, copy: RouteCopy, observed: Observed) -> Move:
         rollout, note = entry.rollout, _own_note(copy)
-        observed = self._routes.observe(copy, rollout)
         if note is None or note.id == rollout.id:
             return judge(entry, note, observed, holds_slot=True)
         other = self._store.load(note.id)
         holds = self._store.slot(rollout.route_uid) == rollout.id
         return judge(entry, note, observed, holds_slot=holds, other_is_over=other.rollout.is_over if other else None)
 
-    def _act(self, move: Move, entry: Entry, copy: RouteCopy) -> bool:
+    def _act(self, move: Move, entry: Entry, copy: RouteCopy, observed: Observed) -> bool:
         note = _own_note(copy)
         match move:
             case Move.WEIGHTS | Move.NOTE:
                 return self._write(entry, copy, weights=move is Move.WEIGHTS)
             case Move.DRIFT:
-                return self._save(entry, drifted(entry, self._moment()))
+                return self._save(entry, drifted(entry, self._routes.hand(copy), observed, self._moment()))
             case Move.ADOPT if note is not None:
                 return self._save(entry, adopted(entry, note, self._moment()), applied_by(note, copy.generation))
             case Move.REFUSE if note is not None:
@@ -116,7 +141,14 @@ class Applier:
         self._store.applied(entry.rollout.id, self._applied(entry.rollout, written.generation), moved=moved)
         if written.missing:
             self._tell_missing(entry, written.missing)
-        return True
+        return not self._was_edited(entry.rollout, written.generation)
+
+    def _was_edited(self, rollout: Rollout, generation: int) -> bool:
+        """Say whether the watch saw an edit between our write and our saving it, when nobody could judge it yet."""
+        kept = self._kept(rollout)
+        if kept is None or kept.generation <= generation or rollout.hands_off or rollout.phase in SLOTLESS:
+            return False
+        return self._routes.observe(kept, rollout) != wanted(rollout)
 
     def _done(self, entry: Entry, generation: int) -> bool:
         if not entry.is_applied:

@@ -28,6 +28,7 @@ from bot.domain.starting import start
 from bot.domain.transitions import Moment
 from bot.domain.verbs import RAISES, decide, describe, require_fit
 from bot.finding import Finder
+from bot.inspecting import Inspector
 from bot.policy import Policy
 from bot.ports import Clock, Progress, Routes, Save, Saved, Scene, Store
 from bot.record import LONGEST_ANNOTATION, annotation
@@ -58,6 +59,7 @@ class Engine:
         self._finder = Finder(store, clock)
         self._applier = Applier(routes, store, clock)
         self.ticker = Ticker(routes, store, clock, self._applier)
+        self.inspector = Inspector(routes, store, clock, self._applier)
 
     def receive(self, request: Request) -> bool:
         """Check local rights and make a request durable; False where this delivery was seen before."""
@@ -189,7 +191,7 @@ class Engine:
             return
         entry = self._store.load(note.id)
         if entry is None:
-            self.ticker.rebuild(scene.copy)
+            self.inspector.rebuild(scene.copy)
         elif entry.rollout.phase in SLOTLESS:
             return
         raise _slot_taken(note)

@@ -1,6 +1,6 @@
 """What the engine needs of the world, as Protocols, and the values that cross them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bot.domain.command import Request, StartWords
 from bot.domain.events import Event
 from bot.domain.gate import Readiness, Verdict
-from bot.domain.rollout import Acceptance, Applied, Change, Entry, Pair, Pool, Rollout, Rule, Trouble
+from bot.domain.rollout import Acceptance, Applied, Change, Entry, Hand, Pair, Pool, Rollout, Rule, Trouble
 
 
 class Clock(Protocol):
@@ -85,12 +85,27 @@ class Routes(Protocol):
     def read(self, namespace: str, route: str) -> RouteCopy:
         """Read one route from the API server."""
 
+    def kept(self, namespace: str, route: str) -> RouteCopy | None:
+        """Return the copy that a watch keeps; None where it keeps none. It may be a moment old."""
+
+    def hand(self, copy: RouteCopy) -> Hand:
+        """Say who edited the route last, but for us."""
+
+    def owner(self, copy: RouteCopy) -> str:
+        """Say which other controller moves the weights of a route; empty where none does."""
+
+    def is_gone(self, pool: Pool) -> bool:
+        """Ask whether an InferencePool is not there."""
+
     @property
     def namespaces(self) -> Sequence[str]:
         """Return the namespaces we work in."""
 
     def list(self, namespace: str) -> Sequence[RouteCopy]:
-        """List the routes of a namespace."""
+        """Return the routes of a namespace: those that a watch keeps, else asked for."""
+
+    def pools(self, namespace: str) -> Set[str]:
+        """Return the names of the pools of a namespace: those that a watch keeps, else asked for."""
 
     def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""

@@ -1,28 +1,21 @@
 """Time: what the timer and the sweeps do with a rollout. All of it ends in the same apply as a click."""
 
-import logging
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from bot.applying import Applier, new_decision
-from bot.domain.deadlines import ACCEPT_WITHIN, next_look
-from bot.domain.errors import ClusterError, DependencyError, RouteError
+from bot.domain.deadlines import ACCEPT_WITHIN
 from bot.domain.events import Event, EventKind
-from bot.domain.on_route import applied_by
 from bot.domain.on_time import ASKS_GATES, LookAgain, on_accepted, on_due, on_rejected
-from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Applied, Change, Entry, Phase, Rollout, wanted
+from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.domain.transitions import Moment, end
-from bot.ports import Clock, GatewaySays, Progress, RouteCopy, Routes, Save, Saved, Store
-
-log = logging.getLogger(__name__)
+from bot.ports import Clock, GatewaySays, GatewayWord, Progress, Routes, Save, Saved, Store
 
 WRITERS = 8
-AFTER_A_BUG = timedelta(seconds=30)
 
 
 class Ticker:
-    """Looks at rollouts when their time has come, and at routes when nobody asked."""
+    """Looks at rollouts when their time has come, and writes what is not written yet."""
 
     def __init__(self, routes: Routes, store: Store, clock: Clock, applier: Applier) -> None:
         self._routes = routes
@@ -38,7 +31,7 @@ class Ticker:
         elif entry.due > self._clock.now():
             return
         elif not entry.is_applied:
-            self._apply(rollout_id)
+            self._applier.attempt(rollout_id)
         elif self._is_followed(entry.rollout):
             self._let_go(entry)
         elif entry.acceptance is Acceptance.WAITING and entry.applied is not None:
@@ -49,84 +42,11 @@ class Ticker:
     def catch_up(self, *, brakes: bool) -> None:
         """Write roll backs, or what else is still to be written: after a crash, or when the API server is back."""
         with ThreadPoolExecutor(WRITERS, "brakes" if brakes else "catch-up") as pool:
-            list(pool.map(self._apply, self._store.unapplied(self._clock.now(), brakes=brakes)))
-
-    def inspect_routes(self) -> None:
-        """Look at every route once: rollouts that only an annotation knows, and routes that differ from us."""
-        active = self._store.entries()
-        for namespace in self._routes.namespaces:
-            try:
-                copies = self._routes.list(namespace)
-            except ClusterError as error:
-                log.warning("the routes of namespace %s: %s", namespace, error)
-                continue
-            for copy in copies:
-                self._inspect(copy)
-            self._miss({copy.uid for copy in copies}, [e for e in active if e.rollout.namespace == namespace])
-
-    def rebuild(self, copy: RouteCopy) -> None:
-        """Take up a rollout that only the route's annotation knows."""
-        note = copy.note
-        if note is None:
-            return
-        told = Event(kind=EventKind.ADOPTED, at=self._clock.now(), weight=note.weight)
-        change = Change(after=note, events=(told,), due=next_look(note, self._clock.now()))
-        applied = applied_by(note, copy.generation)
-        takes = note.phase not in SLOTLESS
-        saved = self._store.save(Save(change=change, expected=None, take_slot=takes, applied=applied))
-        log.warning("rollout %s on HTTPRoute %s/%s: rebuilt: %s", note.id, copy.namespace, copy.name, saved)
-        if saved is Saved.YES and takes:
-            # Nothing is known of what the gateway said: ask before the next step.
-            self._store.learn(note.id, note.decision, Progress(acceptance=Acceptance.WAITING, due=self._clock.now()))
-
-    def _apply(self, rollout_id: str) -> None:
-        try:
-            self._applier.apply(rollout_id)
-        except (DependencyError, RouteError) as error:
-            log.info("rollout %s: tried again later: %s", rollout_id, error)
-        except Exception:
-            # One rollout that breaks the program must not hold up the others.
-            log.exception("rollout %s: could not be written", rollout_id)
-            self._store.retry_at(rollout_id, self._clock.now() + AFTER_A_BUG)
-
-    def _miss(self, found: set[str], active: Sequence[Entry]) -> None:
-        """Let rollouts whose route is not there any more find that out."""
-        for entry in active:
-            if entry.rollout.route_uid not in found and entry.is_applied:
-                self._apply(entry.rollout.id)
-
-    def _inspect(self, copy: RouteCopy) -> None:
-        """Look at one route; one that breaks the program must not hide the others."""
-        try:
-            self._compare(copy)
-        except DependencyError as error:
-            log.warning("route %s/%s: %s", copy.namespace, copy.name, error)
-        except Exception:
-            log.exception("route %s/%s could not be inspected", copy.namespace, copy.name)
-
-    def _compare(self, copy: RouteCopy) -> None:
-        note = copy.note
-        if note is None or note.route_uid != copy.uid:
-            return
-        entry = self._store.load(note.id)
-        if entry is None:
-            if note.phase not in OVER:
-                self.rebuild(copy)
-        elif entry.is_applied and self._differs(entry.rollout, note, copy):
-            self._apply(note.id)
-
-    def _differs(self, rollout: Rollout, note: Rollout, copy: RouteCopy) -> bool:
-        if rollout.phase in SLOTLESS:
-            # Over: only an older annotation of ours that came back (a backup, GitOps) concerns us.
-            return rollout.phase is Phase.ROLLED_BACK and note.phase not in SLOTLESS
-        if note.decision != rollout.decision:
-            return True
-        return not rollout.hands_off and self._routes.observe(copy, rollout) != wanted(rollout)
+            list(pool.map(self._applier.attempt, self._store.unapplied(self._clock.now(), brakes=brakes)))
 
     def _hear_gateway(self, entry: Entry, applied: Applied) -> None:
         age = self._clock.now() - applied.at
-        copy = self._routes.read(entry.rollout.namespace, entry.rollout.route)
-        word = self._routes.gateway_says(copy, applied.generation)
+        word = self._gateway_word(entry.rollout, applied.generation)
         if word.says is GatewaySays.REJECTED:
             self._carry_out(
                 entry, on_rejected(entry, word.message, self._moment()), Progress(acceptance=Acceptance.UNKNOWN)
@@ -140,6 +60,14 @@ class Ticker:
         else:
             again = self._clock.now() + min(max(age / 2, timedelta(seconds=0.3)), timedelta(seconds=5))
             self._learn(entry, Progress(due=again, redraw=False))
+
+    def _gateway_word(self, rollout: Rollout, generation: int) -> GatewayWord:
+        """Read it out of the copy that a watch keeps; a no is read anew, because something is decided on it."""
+        kept = self._routes.kept(rollout.namespace, rollout.route)
+        word = self._routes.gateway_says(kept, generation) if kept else None
+        if word is not None and word.says is not GatewaySays.REJECTED:
+            return word
+        return self._routes.gateway_says(self._routes.read(rollout.namespace, rollout.route), generation)
 
     def _on_due(self, entry: Entry) -> None:
         rollout = entry.rollout
@@ -165,7 +93,7 @@ class Ticker:
         self._learn(entry, progress)
         saved = self._store.save(Save(change=outcome, expected=entry.rollout.decision))
         if saved is Saved.YES:
-            self._apply(entry.rollout.id)
+            self._applier.attempt(entry.rollout.id)
 
     def _wait(self, entry: Entry, wait: LookAgain, progress: Progress) -> None:
         self._learn(

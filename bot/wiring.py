@@ -17,6 +17,7 @@ from bot.domain.errors import StoreError
 from bot.engine import Engine
 from bot.lease import Lease
 from bot.metrics import RolloutMetrics
+from bot.noticing import Noticer
 from bot.policy import Policy
 from bot.settings import Settings, read_policy
 from bot.store import RedisStore, connect, nobody
@@ -50,19 +51,28 @@ class Bot:
     handlers: Handlers
     timer: Timer
     clock: SystemClock
+    cluster: Cluster
+    noticer: Noticer
     socket: Socket | None = None
     board: BoardThread | None = None
+
+    def watch(self) -> None:
+        """Keep copies of routes and pools; in the leader, what changes is looked at."""
+        told = self.noticer
+        self.cluster.watch(route_changed=told.route_changed, route_gone=told.route_gone, pool_gone=told.pool_gone)
 
     def lead(self) -> None:
         """Become the leader: keep time, and bring Slack up to date."""
         self.board = BoardThread(Board(self.store, self.store, self.handlers.slack, self.policy.access), self.clock)
         self.store.changed = self.board.wake
         self.board.start()
+        self.noticer.start()
         self.timer.start()
 
     def follow(self) -> None:
         """Be the leader no more; what is under way is finished."""
         self.timer.stop()
+        self.noticer.stop()
         self.store.changed = nobody
         if self.board is not None:
             self.board.stop()
@@ -106,11 +116,12 @@ def assemble(settings: Settings) -> Bot:
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(engine, store, clock, policy, slack, signing_secret="" if settings.socket_mode else secret)
     timer = Timer(store, engine.ticker.tick)
-    bot = Bot(settings, policy, client, store, engine, handlers, timer, clock)
+    noticer = Noticer(engine.inspector)
+    bot = Bot(settings, policy, client, store, engine, handlers, timer, clock, cluster, noticer)
     timer.every(timedelta(seconds=1), "unwritten roll backs", partial(engine.ticker.catch_up, brakes=True))
     timer.every(timedelta(seconds=1), "unwritten intents", partial(engine.ticker.catch_up, brakes=False))
     timer.every(timedelta(seconds=2), "waiting requests", bot.resume_requests)
-    timer.every(timedelta(seconds=30), "routes", engine.ticker.inspect_routes)
+    timer.every(timedelta(seconds=30), "routes", engine.inspector.inspect)
     return bot
 
 
@@ -125,6 +136,7 @@ def run(settings: Settings) -> None:
     server = _serve(bot)
     if settings.slack_app_token is not None:
         bot.socket = Socket(bot.handlers.app, settings.slack_app_token.get_secret_value())
+    bot.watch()
     lease.start()
     _connect(bot, stopping)
     log.info("ready for %s in namespaces %s", bot.policy.command, ", ".join(bot.policy.namespaces))
@@ -135,6 +147,7 @@ def run(settings: Settings) -> None:
     server.close()
     bot.handlers.close()
     lease.stop()
+    bot.cluster.close()
 
 
 def _serve(bot: Bot) -> Any:

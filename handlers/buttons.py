@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.command import Verb
+from bot.domain.drifting import is_fight, lacks_to_adopt, share
 from bot.domain.errors import UsageError
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
 from bot.domain.transitions import must_ask
@@ -19,6 +20,8 @@ PRESSABLE = (
     Verb.REJECT,
     Verb.PAUSE,
     Verb.RESUME,
+    Verb.RESTORE,
+    Verb.ADOPT,
     Verb.PROMOTE,
     Verb.ROLLBACK,
     Verb.FINISH,
@@ -76,9 +79,17 @@ def action_id(verb: Verb) -> str:
 
 def verbs(entry: Entry) -> tuple[Verb, ...]:
     """Return the verbs that have a button now, the brakes first."""
-    shown = _SHOWN.get(entry.rollout.phase, ())
+    shown = _drift_verbs(entry.rollout) or _SHOWN.get(entry.rollout.phase, ())
     idle = {Verb.PROMOTE} if _next_is_last(entry.rollout) else set()
     return tuple(verb for verb in shown if verb not in idle | (set() if _is_settled(entry) else _NEED_SETTLED))
+
+
+def _drift_verbs(rollout: Rollout) -> tuple[Verb, ...]:
+    """Return what is offered over somebody else's weights; in a fight, another restore would change nothing."""
+    if rollout.phase is not Phase.PAUSED or not rollout.drifted:
+        return ()
+    offered = {Verb.RESTORE: not is_fight(rollout), Verb.ADOPT: not lacks_to_adopt(rollout)}
+    return (Verb.ROLLBACK, *(verb for verb, fits in offered.items() if fits), Verb.END, Verb.WHY)
 
 
 _NEED_SETTLED = {Verb.ADVANCE, Verb.PROMOTE, Verb.FINISH}
@@ -113,7 +124,7 @@ def _button(verb: Verb, entry: Entry) -> Block:
     }
     if verb is Verb.ROLLBACK and rollout.phase is not Phase.FINISHED:  # there people look for "remove", not for this
         block["style"] = "danger"
-    elif verb is _EXPECTED.get(rollout.phase):
+    elif verb is _EXPECTED.get(rollout.phase) or verb is Verb.RESTORE:
         block["style"] = "primary"
     question = _question(verb, entry)
     return block | ({"confirm": question} if question else {})
@@ -131,6 +142,10 @@ def _label(verb: Verb, rollout: Rollout) -> str:
             return _go_or_ask("Promote to", rollout, _last(rollout))
         case Verb.RESUME:
             return f"Resume at {rollout.weight} %" if rollout.step >= 0 else "Resume"
+        case Verb.RESTORE:
+            return f"Restore {rollout.weight} %"
+        case Verb.ADOPT:
+            return f"Adopt {_theirs(rollout)} %"
         case Verb.FINISH:
             return "Finish: drop the old pool"
         case Verb.END:
@@ -163,11 +178,19 @@ def _question(verb: Verb, entry: Entry) -> Block | None:
         case Verb.END:
             stay = "as they are" if rollout.drifted else f"at {there} % on {new} and {100 - there} % on {old}"
             return _confirm("End?", f"I let go of the route. The weights stay {stay}.", "End", "danger")
-        case Verb.RESUME if rollout.drifted:
-            text = f"I write {rollout.weight} % on {new} over what is there now."
-            return _confirm("Resume?", text, "Resume", "primary")
+        case Verb.RESTORE:
+            text = f"I write {rollout.weight} % on {new} over what is there now, and go on."
+            return _confirm("Restore?", text, "Restore", "primary")
+        case Verb.ADOPT:
+            text = f"{_theirs(rollout)} % on {new} becomes the present step, and I go on from there."
+            return _confirm("Adopt?", text, "Adopt", "primary")
         case _:
             return None
+
+
+def _theirs(rollout: Rollout) -> int:
+    """Return the canary's percent that somebody else has set; a rollout of which it cannot be said has no Adopt."""
+    return (share(rollout.drift) if rollout.drift else None) or 0
 
 
 def _way_back(entry: Entry, old: str, new: str) -> str:

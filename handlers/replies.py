@@ -23,6 +23,8 @@ _HELP = {
     Verb.REJECT: "say no to it: pauses",
     Verb.PAUSE: "stay at this weight until somebody resumes",
     Verb.RESUME: "go on",
+    Verb.RESTORE: "somebody else changed the weights: write ours again and go on",
+    Verb.ADOPT: "or take theirs as the present step and go on",
     Verb.ADVANCE: "take the next step now",
     Verb.PROMOTE: "go to 100 % now",
     Verb.ROLLBACK: "the brake: all traffic back to the old pool, always",
@@ -35,6 +37,7 @@ _GROUPS = (
     (Verb.START, Verb.STATUS, Verb.WHY),
     (Verb.APPROVE, Verb.REJECT),
     (Verb.PAUSE, Verb.RESUME, Verb.ADVANCE, Verb.PROMOTE),
+    (Verb.RESTORE, Verb.ADOPT),
     (Verb.ROLLBACK, Verb.FINISH, Verb.END),
     (Verb.HELP,),
 )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from bot.domain.access import Access
 from bot.domain.command import Verb
 from bot.domain.deadlines import APPROVE_WITHIN, HOLD_AT_MOST
+from bot.domain.drifting import is_fight, lacks_to_adopt
 from bot.domain.on_route import raises
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.waiting import (
@@ -131,12 +132,19 @@ def _paused(entry: Entry, access: Access) -> str:
     rollout = entry.rollout
     since = moment(rollout.since)
     if rollout.drifted:
-        return (
-            f"*Somebody else changed our weights or our note on the route*, seen {since}. It stays as it is.\n"
-            f"Resume writes {rollout.weight} % again; Roll back writes 0 %."
-        )
+        return _drifted(rollout)
     by = f" by {mention(rollout.by)}" if rollout.by else ""
     return f"*Paused{by}*, since {since}{_said(': ', rollout.why)}.\n{_go_on(rollout, access)}"
+
+
+def _drifted(rollout: Rollout) -> str:
+    """Say who changed what, when, and what each way out would write."""
+    at = rollout.drift.hand.at if rollout.drift else None
+    when = f" Written {moment(at)}." if at else ""
+    told = f"*Paused: somebody else wrote to the route.* {clean(rollout.why, 2 * SAID)}{when} It stays as it is."
+    again = "When that is done, type `restore`" if is_fight(rollout) else "Restore writes"
+    adopt = "" if lacks_to_adopt(rollout) else " Adopt goes on from what is there."
+    return f"{told}\n{again}{' to write' if is_fight(rollout) else ''} {rollout.weight} % again.{adopt}"
 
 
 def _go_on(rollout: Rollout, access: Access) -> str:

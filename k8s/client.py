@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -118,8 +120,15 @@ def get(api: ApiClient, resource: Resource, namespace: str, name: str) -> dict[s
 def list_all(api: ApiClient, resource: Resource, namespace: str, *, labels: str = "") -> Sequence[dict[str, Any]]:
     """List the objects of a namespace in one call, those with ``labels`` (a selector) where it is given."""
     query = [("labelSelector", labels)] if labels else []
+    return list_at(api, resource, namespace, query)[0]
+
+
+def list_at(
+    api: ApiClient, resource: Resource, namespace: str, query: Query = ()
+) -> tuple[Sequence[dict[str, Any]], str]:
+    """List the objects of a namespace in one call, and return the resourceVersion of the list too."""
     answer = _ask(api, "GET", resource.path(namespace), query=query, what=resource.label(namespace))
-    return answer.get("items") or ()
+    return answer.get("items") or (), str((answer.get("metadata") or {}).get("resourceVersion") or "")
 
 
 def patch(
@@ -130,10 +139,68 @@ def patch(
     return _ask(api, "PATCH", path, query=query, body=list(operations), what=what)
 
 
+class Stream:
+    """An answer that goes on: one JSON document a line. ``cut`` ends it from another thread."""
+
+    def __init__(self, response: Any, what: str) -> None:
+        self._response, self._what = response, what
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """Yield documents until the server ends its answer. Raises ClusterError where it breaks off."""
+        rest = b""
+        try:
+            for part in self._response.stream(None):
+                *lines, rest = (rest + part).split(b"\n")
+                yield from (_document(line, self._what) for line in lines if line)
+        except (urllib3.exceptions.HTTPError, OSError) as e:
+            raise no_answer(e, self._what) from e
+
+    def cut(self) -> None:
+        """Let the reader see the end now."""
+        connection = self._response.connection
+        if connection is not None and connection.sock is not None:
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def stream(api: ApiClient, resource: Resource, namespace: str, query: Query, *, silence: float) -> Iterator[Stream]:
+    """Open an answer that goes on; ``silence`` is how many seconds without a byte are its end. Raises ClusterError."""
+    what = f"a watch of {resource.label(namespace)}"
+    response = _send(api, "GET", resource.path(namespace), query, None, what, timeout=(CONNECT_SECONDS, silence))
+    try:
+        if response.status != 200:
+            raise failure(response.status, response.read(), what)
+        yield Stream(response.response, what)
+    finally:
+        response.response.close()
+
+
 def _ask(
     api: ApiClient, method: str, path: str, *, query: Query = (), body: list[Any] | None = None, what: str
 ) -> dict[str, Any]:
-    """Send one request and return the answer's JSON; the only place where the vendor's errors become ours."""
+    """Send one request and return the answer's JSON."""
+    response = _send(api, method, path, query, body, what)
+    try:
+        data: bytes = response.read()
+    except (urllib3.exceptions.HTTPError, OSError) as e:
+        raise no_answer(e, what) from e
+    if not 200 <= response.status <= 299:
+        raise failure(response.status, data, what)
+    return _document(data, what)
+
+
+def _send(
+    api: ApiClient,
+    method: str,
+    path: str,
+    query: Query,
+    body: list[Any] | None,
+    what: str,
+    *,
+    timeout: tuple[float, float] | None = None,
+) -> Any:
+    """Send one request and return the vendor's response before its body is read."""
     headers = {"Accept": "application/json"}
     if body is not None:
         headers["Content-Type"] = JSON_PATCH
@@ -141,13 +208,9 @@ def _ask(
         request = api.param_serialize(
             method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        response: Any = api.call_api(*request)
-        data: bytes = response.read()
+        return api.call_api(*request, _request_timeout=timeout)
     except (urllib3.exceptions.HTTPError, ApiException, config.ConfigException, OSError) as e:
         raise no_answer(e, what) from e
-    if not 200 <= response.status <= 299:
-        raise failure(response.status, data, what)
-    return _document(data, what)
 
 
 def _document(data: bytes, what: str) -> dict[str, Any]:

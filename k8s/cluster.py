@@ -1,16 +1,19 @@
 """The cluster as the engine sees it: the ``Routes`` port over one connection."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
 
 from kubernetes.client import ApiClient
 
 from bot.domain.command import StartWords
+from bot.domain.errors import GoneError, RouteError
 from bot.domain.gate import Readiness, Verdict
-from bot.domain.rollout import Pair, Pool, Rollout
+from bot.domain.rollout import Hand, Pair, Pool, Rollout
 from bot.ports import GatewayWord, RouteCopy, Scene, Written
-from k8s import httproute, inferencepool, split, survey
+from k8s import client, hands, httproute, inferencepool, owners, split, survey
+from k8s.document import Document
 from k8s.search import Search
+from k8s.watch import Seen, Watch
 
 
 def _now() -> datetime:
@@ -18,7 +21,10 @@ def _now() -> datetime:
 
 
 class Cluster:
-    """HTTPRoutes and InferencePools of some namespaces; may be used by many threads, and keeps nothing."""
+    """HTTPRoutes and InferencePools of some namespaces; may be used by many threads.
+
+    It keeps nothing until ``watch`` is called; from then on routes and pools come from memory where they may.
+    """
 
     def __init__(
         self,
@@ -32,6 +38,37 @@ class Cluster:
         self._namespaces = tuple(namespaces)
         self._command = command
         self._now = now
+        self._routes: dict[str, Watch] = {}
+        self._pools: dict[str, Watch] = {}
+
+    def watch(
+        self,
+        *,
+        route_changed: Callable[[RouteCopy], None],
+        route_gone: Callable[[RouteCopy], None],
+        pool_gone: Callable[[Pool], None],
+    ) -> None:
+        """Watch the routes and pools of every namespace; what is told is told in the watches' own threads."""
+
+        def of_route(seen: Seen, document: Document) -> None:
+            (route_gone if seen is Seen.GONE else route_changed)(httproute.copy_of(document))
+
+        def of_pool(seen: Seen, document: Document) -> None:
+            if seen is Seen.GONE:
+                pool_gone(inferencepool.pool_of(document))
+
+        api = client.client_of(self._api.configuration)
+        for namespace in self._namespaces:
+            self._routes[namespace] = Watch(api, httproute.HTTPROUTES, namespace, of_route)
+            self._pools[namespace] = Watch(api, inferencepool.POOLS, namespace, of_pool)
+        for watch in (*self._routes.values(), *self._pools.values()):
+            watch.start()
+
+    def close(self) -> None:
+        """End the watches."""
+        watches = (*self._routes.values(), *self._pools.values())
+        for watch in watches:
+            watch.stop()
 
     def survey(self, canary: str, words: StartWords) -> Scene:
         """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
@@ -41,13 +78,43 @@ class Cluster:
         """Read one route from the API server."""
         return httproute.read(self._api, namespace, route)
 
+    def kept(self, namespace: str, route: str) -> RouteCopy | None:
+        """Return the copy that a watch keeps; None where it keeps none. It may be a moment old."""
+        watch = self._routes.get(namespace)
+        document = watch.object(route) if watch else None
+        return httproute.copy_of(document) if document else None
+
+    def hand(self, copy: RouteCopy) -> Hand:
+        """Say who edited the route last, but for us."""
+        return hands.hand(copy.document)
+
+    def owner(self, copy: RouteCopy) -> str:
+        """Say which other controller moves the weights of a route; empty where none does."""
+        try:
+            owners.refuse_owned(copy.document)
+        except RouteError as error:
+            return error.message
+        return ""
+
+    def is_gone(self, pool: Pool) -> bool:
+        """Ask whether an InferencePool is not there."""
+        try:
+            inferencepool.read_pool(self._api, pool)
+        except GoneError:
+            return True
+        return False
+
     def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
         return split.observe(copy.document, rollout)
 
     def write(self, copy: RouteCopy, rollout: Rollout, *, weights: bool, rehearse: bool = False) -> Written:
         """Patch the annotation and, with ``weights``, our two backendRefs to what the rollout wants."""
-        return httproute.write(self._api, copy, rollout, weights=weights, rehearse=rehearse)
+        written, document = httproute.write(self._api, copy, rollout, weights=weights, rehearse=rehearse)
+        watch = self._routes.get(copy.namespace)
+        if watch is not None and not rehearse:
+            watch.keep(document)
+        return written
 
     def gateway_says(self, copy: RouteCopy, generation: int) -> GatewayWord:
         """Read the acceptance of ``generation`` by every parent out of a copy."""
@@ -67,5 +134,12 @@ class Cluster:
         return self._namespaces
 
     def list(self, namespace: str) -> Sequence[RouteCopy]:
-        """List the routes of a namespace, in one call."""
-        return httproute.list_routes(self._api, namespace)
+        """Return the routes of a namespace: those that a watch keeps, else asked for in one call."""
+        kept = self._routes[namespace].objects() if namespace in self._routes else None
+        return httproute.list_routes(self._api, namespace) if kept is None else [*map(httproute.copy_of, kept)]
+
+    def pools(self, namespace: str) -> Set[str]:
+        """Return the names of the pools of a namespace: those that a watch keeps, else asked for in one call."""
+        kept = self._pools[namespace].objects() if namespace in self._pools else None
+        found = inferencepool.list_pools(self._api, namespace) if kept is None else kept
+        return {str(pool["metadata"]["name"]) for pool in found}

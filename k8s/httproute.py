@@ -43,14 +43,16 @@ def list_routes(api: ApiClient, namespace: str) -> Sequence[RouteCopy]:
     return [copy_of(document) for document in client.list_all(api, HTTPROUTES, namespace)]
 
 
-def write(api: ApiClient, copy: RouteCopy, rollout: Rollout, *, weights: bool, rehearse: bool = False) -> Written:
-    """Patch the route under the guards of split.py; ``rehearse`` stores nothing."""
+def write(
+    api: ApiClient, copy: RouteCopy, rollout: Rollout, *, weights: bool, rehearse: bool = False
+) -> tuple[Written, Document]:
+    """Patch the route under the guards of split.py, and return it as it is then; ``rehearse`` stores nothing."""
     patch = split.patch(copy.document, rollout, weights=weights)
     query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
     if rehearse:
         query.append(("dryRun", "All"))
     after = client.patch(api, HTTPROUTES, copy.namespace, copy.name, patch.operations, query)
-    return Written(generation=after["metadata"]["generation"], missing=patch.missing)
+    return Written(generation=after["metadata"]["generation"], missing=patch.missing), after
 
 
 def gateway_says(copy: RouteCopy, generation: int) -> GatewayWord:

@@ -32,6 +32,11 @@ def list_pools(api: ApiClient, namespace: str) -> Sequence[Document]:
     return client.list_all(api, POOLS, namespace)
 
 
+def pool_of(document: Document) -> Pool:
+    """Name the pool that a document is."""
+    return Pool(namespace_of(document), str(document["metadata"]["name"]), GROUP)
+
+
 def read_pool(api: ApiClient, pool: Pool) -> Document:
     """Read one pool. Raises GoneError where it does not exist."""
     return client.get(api, POOLS, pool.namespace, pool.name)

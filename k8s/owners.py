@@ -1,6 +1,6 @@
 """Who else writes to a route: controllers that would fight us are refused, deployment tools are warned of. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bot.domain.errors import RouteError
@@ -36,27 +36,52 @@ def warnings(route: Document) -> Iterator[str]:
     annotations, labels = _annotations(route), _labels(route)
     name = route["metadata"]["name"]
     if "argocd.argoproj.io/tracking-id" in annotations:
-        yield (
-            f"Argo CD manages HTTPRoute `{name}` and may put its weights back; add to the Application "
-            f"`ignoreDifferences: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: {name}, "
-            "jqPathExpressions: ['.spec.rules[].backendRefs']}]` and `syncOptions: [RespectIgnoreDifferences=true]`."
-        )
+        yield f"Argo CD manages HTTPRoute `{name}` and may put its weights back; {_argo_cd(name)}"
     if _any_key("kustomize.toolkit.fluxcd.io/", annotations, labels):
-        yield (
-            f"Flux manages HTTPRoute `{name}` and puts its weights back; set "
-            "`kustomize.toolkit.fluxcd.io/reconcile: disabled` on the route until the rollout is over."
-        )
+        yield f"Flux manages HTTPRoute `{name}` and puts its weights back; {_flux(name)}"
     if _any_key("helm.toolkit.fluxcd.io/", annotations, labels):
-        yield (
-            f"A Flux HelmRelease manages HTTPRoute `{name}` and may put its weights back; add to it "
-            f"`driftDetection: {{ignore: [{{paths: [/spec/rules], target: {{kind: HTTPRoute, name: {name}}}}}]}}`, "
-            "and do not upgrade the release before the rollout is over."
-        )
+        yield f"A Flux HelmRelease manages HTTPRoute `{name}` and may put its weights back; {_flux_helm(name)}"
     if release := annotations.get("meta.helm.sh/release-name"):
         yield (
             f"HTTPRoute `{name}` belongs to the Helm release `{release}`: `helm uninstall {release}` deletes it, "
             "and a `helm upgrade` may put the weights back (Helm 3) or fails with a conflict (Helm 4)."
         )
+
+
+def ignore_rule(route: Document, manager: str) -> str:
+    """Return what keeps a field manager away from our weights, as a sentence; empty where we do not know it."""
+    rule = next((rule for sign, rule in _RULES.items() if manager.startswith(sign)), None)
+    if rule is None:
+        return ""
+    text = rule(str(route["metadata"]["name"]))
+    return text[:1].upper() + text[1:]
+
+
+def _argo_cd(name: str) -> str:
+    return (
+        "add to the Application `ignoreDifferences: [{group: gateway.networking.k8s.io, kind: HTTPRoute, "
+        f"name: {name}, "
+        "jqPathExpressions: ['.spec.rules[].backendRefs']}]` and `syncOptions: [RespectIgnoreDifferences=true]`."
+    )
+
+
+def _flux(name: str) -> str:
+    return "set `kustomize.toolkit.fluxcd.io/reconcile: disabled` on the route until the rollout is over."
+
+
+def _flux_helm(name: str) -> str:
+    return (
+        f"add to the HelmRelease `driftDetection: {{ignore: [{{paths: [/spec/rules], target: {{kind: HTTPRoute, "
+        f"name: {name}}}}}]}}`, and do not upgrade the release before the rollout is over."
+    )
+
+
+_RULES: Final[Mapping[str, Callable[[str], str]]] = {
+    "argocd": _argo_cd,
+    "kustomize-controller": _flux,
+    "helm-controller": _flux_helm,
+}
+"""By how the field manager begins."""
 
 
 def _unknown_controller(route: Document) -> Iterator[str]:

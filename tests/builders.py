@@ -7,7 +7,7 @@ from typing import Any
 from bot.domain.command import Command, Request, Verb
 from bot.domain.gate import Answer, Readiness, Verdict
 from bot.domain.plan import Plan
-from bot.domain.rollout import Acceptance, Applied, Entry, Phase, Pool, Rollout, Rule
+from bot.domain.rollout import Acceptance, Applied, Drift, Entry, Hand, Pair, Phase, Pool, Rollout, Rule
 from bot.domain.transitions import Moment
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -34,6 +34,8 @@ RULE = Rule(
     stable_before=1,
     canary_before=None,
 )
+
+DRIFT = Drift(hand=Hand(manager="kubectl-edit", at=NOON), found=(Pair(60, 40),))
 
 
 def a_rollout(**changes: Any) -> Rollout:

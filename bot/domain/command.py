@@ -17,6 +17,8 @@ class Verb(StrEnum):
     REJECT = "reject"
     PAUSE = "pause"
     RESUME = "resume"
+    RESTORE = "restore"
+    ADOPT = "adopt"
     ADVANCE = "advance"
     PROMOTE = "promote"
     ROLLBACK = "rollback"

@@ -23,8 +23,11 @@ class EventKind(StrEnum):
     WRITTEN_AGAIN = "written_again"  # a roll back of what is rolled back
     ENDED = "ended"
     REFUSED = "refused"
-    DRIFTED = "drifted"
-    ADOPTED = "adopted"
+    DRIFTED = "drifted"  # somebody else changed our weights
+    RESTORED = "restored"  # ours are written again
+    KEPT = "kept"  # theirs are the present step now
+    CLEANED = "cleaned"
+    ADOPTED = "adopted"  # a decision on the route that the store did not know
     WARNED = "warned"
     TROUBLE = "trouble"
     REMINDER = "reminder"

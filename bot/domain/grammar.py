@@ -23,6 +23,8 @@ USAGE: dict[Verb, str] = {
     Verb.REJECT: "{command} reject [POOL] reason",
     Verb.PAUSE: "{command} pause [POOL] [reason]",
     Verb.RESUME: "{command} resume [POOL] [reason]",
+    Verb.RESTORE: "{command} restore [POOL] [reason]",
+    Verb.ADOPT: "{command} adopt [POOL] [reason]",
     Verb.ADVANCE: "{command} advance [POOL] [reason]",
     Verb.PROMOTE: "{command} promote [POOL] [reason]",
     Verb.ROLLBACK: "{command} rollback [POOL] [reason]",

@@ -59,6 +59,8 @@ def _foreign(entry: Entry, note: Rollout, observed: Observed, *, holds_slot: boo
 
 def _own(entry: Entry, observed: Observed) -> Move:
     rollout = entry.rollout
+    if rollout.phase is Phase.PAUSED and rollout.drift is not None:
+        return Move.DONE if observed == rollout.drift.found else Move.DRIFT  # theirs again: what people see is true
     if rollout.hands_off or _is_as(observed, rollout):
         return Move.DONE
     return Move.WEIGHTS if rollout.phase in TAKEN_BACK else Move.DRIFT
@@ -106,13 +108,6 @@ def raises(rollout: Rollout) -> bool:
     return rollout.phase not in TAKEN_BACK and rollout.weight > rollout.weight_at(rollout.base)
 
 
-def drifted(entry: Entry, moment: Moment) -> Change:
-    """Pause because the weights are not ours; they are left as they are."""
-    why = "Somebody else changed the weights or the bot's note on the route."
-    change = pause(entry, why, moment, kind=EventKind.DRIFTED)
-    return replace(change, after=replace(change.after, drifted=True))
-
-
 def taken_back(entry: Entry, reason: str, moment: Moment) -> Change:
     """Give up a step up that could not be written: pause where it stood, refuse where nothing stood."""
     if written_step(entry) < 0:
@@ -145,7 +140,7 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
         by=winner.by,
         why=winner.why,
         left=winner.left,
-        drifted=winner.drifted,
+        drift=winner.drift,
         ask=winner.ask,
         revision=max(ours.revision, note.revision) + 1,
         decision=moment.decision,

@@ -74,6 +74,25 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """Whose edit of a route was not ours: the field manager (empty: the API server does not say), when, and the rule
+    that keeps it away from our weights.
+    """
+
+    manager: str = ""
+    at: datetime | None = None
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """What somebody else made of our weights: a pair for each rule of the rollout, None where the rule is gone."""
+
+    hand: Hand
+    found: tuple[Pair | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """An approval that is asked for: of which step, and who has given it."""
 
@@ -117,7 +136,8 @@ class Rollout:
     by: str = ""  # who made this decision; empty: the timer or the cluster
     why: str = ""  # why it waits or is over, in a sentence
     left: Phase | None = None  # the phase a pause left
-    drifted: bool = False  # paused because somebody else changed our weights, which stay theirs
+    drift: Drift | None = None  # paused because somebody else changed our weights, which stay theirs
+    restored: tuple[str, ...] = ()  # field managers over whose weights ours were written again, one entry each time
     ask: Ask | None = None
 
     @property
@@ -144,6 +164,11 @@ class Rollout:
     def next_step(self) -> int | None:
         """Index of the step after this one; None at the last."""
         return self.step + 1 if self.step + 1 < len(self.plan.steps) else None
+
+    @property
+    def drifted(self) -> bool:
+        """Say whether it is paused over somebody else's weights."""
+        return self.drift is not None
 
     @property
     def hands_off(self) -> bool:

@@ -27,7 +27,7 @@ def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
     A drift is over with the next decision, unless that says otherwise.
     """
     old = entry.rollout
-    new = replace(old, **{"drifted": False, **changes})
+    new = replace(old, **{"drift": None, **changes})
     moved = (new.phase, new.step) != (old.phase, old.step)
     return replace(
         new,
@@ -112,6 +112,19 @@ def _left(old: Phase | None, step: int, last: int) -> Phase:
     return old if old in (Phase.AWAITING_APPROVAL, Phase.HOLDING) else Phase.PROGRESSING
 
 
+def go_on(entry: Entry, moment: Moment) -> Change:
+    """Take up again what a pause left."""
+    rollout = entry.rollout
+    left = rollout.left
+    if rollout.step < 0:
+        return step_or_ask(entry, 0, moment)
+    if left is Phase.AWAITING_APPROVAL and rollout.next_step is not None:
+        return ask_approval(entry, rollout.next_step, moment)
+    phase = Phase.PROMOTED if left is Phase.PROMOTED else Phase.PROGRESSING
+    to = after(entry, moment, phase=phase, left=None, why="")
+    return Change(after=to, events=(), due=moment.now if left is Phase.HOLDING else next_look(to, moment.now))
+
+
 def roll_back(entry: Entry, reason: str, moment: Moment) -> Change:
     """Give the route back as it was before the start."""
     to = after(entry, moment, phase=Phase.ROLLED_BACK, ask=None, left=None, why=reason)
@@ -140,8 +153,6 @@ def finish(entry: Entry, reason: str, moment: Moment) -> Change:
 
 def end(entry: Entry, reason: str, moment: Moment) -> Change:
     """Let go of the route; the weights stay as they are."""
-    drifted = entry.rollout.drifted
-    to = after(
-        entry, moment, phase=Phase.ENDED, step=written_step(entry), ask=None, left=None, why=reason, drifted=drifted
-    )
+    drift = entry.rollout.drift
+    to = after(entry, moment, phase=Phase.ENDED, step=written_step(entry), ask=None, left=None, why=reason, drift=drift)
     return Change(after=to, events=(event(EventKind.ENDED, moment, to, reason),))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from bot.domain.command import BRAKES, Request, Verb
 from bot.domain.deadlines import next_look
+from bot.domain.drifting import adopt, restore, say_drift
 from bot.domain.errors import NotAllowedError, StaleError, TransitionError, UsageError
 from bot.domain.events import EventKind
 from bot.domain.gate import Answer, Verdict
@@ -12,10 +13,10 @@ from bot.domain.rollout import OVER, Acceptance, Ask, Change, Entry, Phase, Roll
 from bot.domain.transitions import (
     Moment,
     after,
-    ask_approval,
     end,
     event,
     finish,
+    go_on,
     hold,
     is_approved,
     pause,
@@ -30,6 +31,8 @@ ALLOWED: dict[Verb, frozenset[Phase]] = {
     Verb.REJECT: frozenset({Phase.AWAITING_APPROVAL}),
     Verb.PAUSE: frozenset({Phase.STARTING, Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PROMOTED}),
     Verb.RESUME: frozenset({Phase.PAUSED}),
+    Verb.RESTORE: frozenset({Phase.PAUSED}),
+    Verb.ADOPT: frozenset({Phase.PAUSED}),
     Verb.ADVANCE: frozenset({Phase.PROGRESSING, Phase.HOLDING}),
     Verb.PROMOTE: frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROVAL}),
     Verb.FINISH: frozenset({Phase.PROMOTED}),
@@ -37,7 +40,7 @@ ALLOWED: dict[Verb, frozenset[Phase]] = {
     Verb.END: frozenset(Phase) - OVER,
 }
 
-RAISES = frozenset({Verb.APPROVE, Verb.ADVANCE, Verb.PROMOTE, Verb.RESUME})
+RAISES = frozenset({Verb.APPROVE, Verb.ADVANCE, Verb.PROMOTE, Verb.RESUME, Verb.RESTORE})
 """Verbs that may raise the canary, so the gates are asked before they are decided."""
 
 INSTEAD: dict[Phase, str] = {
@@ -53,6 +56,8 @@ INSTEAD: dict[Phase, str] = {
     Phase.ENDED: "`start` a new rollout; `rollback` still puts the old weights back.",
     Phase.REFUSED: "Nothing was changed: mend what it names and `start` again.",
 }
+
+INSTEAD_OF_RESUME = "`restore` writes {weight} % again, `adopt` goes on from what is there; `rollback` works too."
 
 
 def require_fit(entry: Entry, request: Request) -> None:
@@ -145,25 +150,11 @@ def _pause(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> 
 def _resume(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
     rollout = entry.rollout
     if rollout.drifted:
-        _require_pass(verdict)
+        raise TransitionError(say_drift(rollout), hint=INSTEAD_OF_RESUME.format(weight=rollout.weight))
     if rollout.step < 0:
         _require_pass(verdict)
-        change = step_or_ask(entry, 0, moment)
-    elif rollout.left is Phase.AWAITING_APPROVAL and rollout.next_step is not None:
-        change = ask_approval(entry, rollout.next_step, moment)
-    else:
-        change = _go_on(entry, moment)
-    resumed = event(EventKind.RESUMED, moment, rollout, request.command.reason)
-    # After a drift the weights are written again, and the time counts from their acceptance.
-    return replace(change, events=(resumed, *change.events), due=None if rollout.drifted else change.due)
-
-
-def _go_on(entry: Entry, moment: Moment) -> Change:
-    left = entry.rollout.left
-    phase = Phase.PROMOTED if left is Phase.PROMOTED else Phase.PROGRESSING
-    to = after(entry, moment, phase=phase, left=None, why="")
-    due = moment.now if left is Phase.HOLDING else next_look(to, moment.now)
-    return Change(after=to, events=(), due=due)
+    change = go_on(entry, moment)
+    return replace(change, events=(event(EventKind.RESUMED, moment, rollout, request.command.reason), *change.events))
 
 
 def _advance(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
@@ -211,6 +202,8 @@ VERBS: dict[Verb, Callable[[Entry, Request, Verdict, Moment], Change]] = {
     Verb.REJECT: _reject,
     Verb.PAUSE: _pause,
     Verb.RESUME: _resume,
+    Verb.RESTORE: restore,
+    Verb.ADOPT: adopt,
     Verb.ADVANCE: _advance,
     Verb.PROMOTE: _promote,
     Verb.ROLLBACK: _roll_back,

@@ -11,6 +11,7 @@ from datetime import datetime
 from bot.domain.access import Access
 from bot.domain.command import Verb
 from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOST, REMIND_EVERY, WRITE_WITHIN
+from bot.domain.drifting import lacks_to_adopt
 from bot.domain.on_route import raises
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 
@@ -192,15 +193,21 @@ def _paused(entry: Entry, access: Access) -> Wait:
     rollout = entry.rollout
     by = f" by {mention(rollout.by)}" if rollout.by else ""
     return Wait(
-        reason="It is paused because somebody else changed the weights or the bot's note on the route"
+        reason="It is paused because somebody else wrote to the route"
         if rollout.drifted
         else f"It is paused at {rollout.weight} %{by}",
         since=rollout.since,
-        who=f"{_start(people(access, Verb.RESUME))} can `resume`, `rollback` or `end` it.",
+        who=f"{_start(people(access, Verb.RESUME))} can {_ways_out(rollout)}, `rollback` or `end` it.",
         deadline=entry.due or rollout.since + REMIND_EVERY,
         then="The next reminder comes",
-        said="" if rollout.drifted else rollout.why,
+        said=rollout.why,
     )
+
+
+def _ways_out(rollout: Rollout) -> str:
+    if not rollout.drifted:
+        return "`resume`"
+    return "`restore`" if lacks_to_adopt(rollout) else "`restore`, `adopt`"
 
 
 def _promoted(entry: Entry, access: Access) -> Wait:

@@ -90,7 +90,7 @@ def test_the_pause_after_a_drift_is_not_itself_drift(stage: Stage) -> None:
     stage.step()
     paused = stage.load(rollout_id)
     assert (paused.rollout.phase, paused.rollout.drifted, paused.is_applied) == (Phase.PAUSED, True, True)
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     stage.pass_time(seconds=30)
     stage.engine.ticker._applier.apply(rollout_id)
     assert stage.load(rollout_id).rollout.revision == paused.rollout.revision
@@ -104,7 +104,7 @@ def test_an_older_annotation_put_back_and_then_a_brake_in_the_terminal_ends_roll
     stage.step()
     put_back(stage, old, {STABLE: 90, CANARY: 10})
     brake_in_terminal(stage)
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     assert (stage.load(rollout_id).rollout.phase, stage.note_phase()) == (Phase.ROLLED_BACK, Phase.ROLLED_BACK)
     assert stage.world.weights() == AT_0
 
@@ -112,7 +112,7 @@ def test_an_older_annotation_put_back_and_then_a_brake_in_the_terminal_ends_roll
 def test_a_rollout_the_store_forgot_while_its_patch_was_under_way_is_taken_up_again(stage: Stage) -> None:
     rollout_id = stage.start(10).rollout.id
     stage.store._redis.flushdb()
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.rollout.weight, stage.store.slot(stage.copy().uid)) == (
         Phase.STARTING,
@@ -155,7 +155,7 @@ def test_a_frozen_first_write_after_a_roll_back_is_rolled_back_again(stage: Stag
     stage.memory.after("save", lambda: stage.routes.before("write", roll_back_and_remove_the_annotation))
     rollout_id = stage.start(10).rollout.id
     assert stage.world.weights() == AT_10  # it landed late: no guard could know
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, AT_0)
 
 
@@ -232,7 +232,7 @@ def test_a_store_that_forgot_a_step_takes_it_from_the_route(stage: Stage) -> Non
     forget = forgetting(stage, rollout_id)
     stage.step()
     forget()
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     entry = stage.load(rollout_id)
     assert (entry.rollout.weight, entry.is_applied, stage.world.weights()) == (25, True, AT_25)
 
@@ -260,7 +260,7 @@ def test_a_backup_put_back_after_a_roll_back_is_rolled_back_again(stage: Stage) 
     old = note_text(stage)
     stage.say(Verb.ROLLBACK)
     put_back(stage, old, {STABLE: 90, CANARY: 10})
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     assert (stage.world.weights(), stage.note_phase()) == (AT_0, Phase.ROLLED_BACK)
 
 
@@ -311,11 +311,11 @@ def test_a_removed_annotation_is_drift_and_a_roll_back_writes_all_the_same(stage
     assert stage.world.weights() == AT_0
 
 
-def test_a_resume_after_drift_writes_our_weights_again(stage: Stage) -> None:
+def test_a_restore_writes_our_weights_again_and_goes_on(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.world.set_weights({STABLE: 60, CANARY: 40})
     stage.step()
-    stage.say(Verb.RESUME)
+    stage.say(Verb.RESTORE)
     assert stage.world.weights() == AT_10
     stage.world.wait_observed()
     stage.pass_time(seconds=1)

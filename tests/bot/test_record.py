@@ -18,7 +18,7 @@ OLDEST = (
     '"canary_before":null}],"plan":{"steps":[10,25,50,100],"interval":"PT10M","bake":"PT30M","approve_at":[50,100],'
     '"approvals":1,"requester_may_approve":false},"phase":"progressing","since":"2026-11-23T12:00:00Z","step":0,'
     '"base":0,"revision":2,"decision":"d2","decided_at":"2026-11-23T12:00:00Z","turn":2,"by":"","why":"","left":null,'
-    '"drifted":false,"ask":null}}'
+    '"drift":null,"restored":[],"ask":null}}'
 )
 
 

@@ -91,7 +91,7 @@ def test_a_route_deleted_under_a_pause_is_noticed(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.say(Verb.PAUSE)
     stage.world.delete_route()
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     assert stage.load(rollout_id).rollout.phase is Phase.ENDED
 
 
@@ -136,7 +136,7 @@ def test_an_annotation_of_somebody_else_blinds_nobody(stage: Stage, text: str) -
     stage.world.kube.merge(stage.world.route_path("aaa"), {"metadata": {"annotations": {ANNOTATION: text}}})
     rollout_id = stage.start(10, route="llm-route").rollout.id
     stage.store._redis.flushdb()
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     assert stage.load(rollout_id).rollout.weight == 10
 
 
@@ -206,7 +206,7 @@ def test_a_first_write_taken_up_again_still_waits_for_the_gateway(stage: Stage, 
     rollout_id = stage.start(10).rollout.id
     stage.world.wait_observed()
     stage.store._redis.flushdb()
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     stage.pass_time(seconds=1)
     assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, [(STABLE, 1)])
 
@@ -215,7 +215,7 @@ def test_a_finished_rollout_is_taken_up_again_and_can_be_rolled_back(stage: Stag
     rollout_id = stage.started(100).rollout.id
     stage.say(Verb.FINISH)
     stage.store._redis.flushdb()
-    stage.engine.ticker.inspect_routes()
+    stage.engine.inspector.inspect()
     assert stage.load(rollout_id).rollout.phase is Phase.FINISHED
     stage.say(Verb.ROLLBACK)
     assert stage.world.weights() == [(STABLE, 1)]

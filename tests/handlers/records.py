@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain.access import Access
+from bot.domain.drifting import say_drift
 from bot.domain.gate import Readiness
-from bot.domain.rollout import Acceptance, Applied, Ask, Entry, Phase, Rollout
+from bot.domain.rollout import Acceptance, Applied, Ask, Entry, Hand, Phase, Rollout
 from tests import builders
-from tests.builders import BOB, NOON
+from tests.builders import BOB, DRIFT, NOON
 
 OLD, NEW = builders.STABLE, builders.CANARY
 ROOM = "C0INFER001"
@@ -44,6 +45,12 @@ def applied(weight: int, decision: str = "d2") -> Applied:
 
 def awaiting(**changes: Any) -> Rollout:
     return a_rollout(phase=Phase.AWAITING_APPROVAL, ask=Ask(id="a1", step=2), **changes)
+
+
+def drifting(hand: Hand = DRIFT.hand, **changes: Any) -> Rollout:
+    """Paused at 25 % because somebody set 40 %."""
+    rollout = a_rollout(phase=Phase.PAUSED, left=Phase.PROGRESSING, drift=replace(DRIFT, hand=hand), **changes)
+    return replace(rollout, why=say_drift(rollout))
 
 
 def in_phase(phase: Phase) -> Rollout:

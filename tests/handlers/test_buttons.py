@@ -8,7 +8,7 @@ from bot.domain.rollout import OVER, Acceptance, Ask, Entry, Phase
 from bot.domain.verbs import ALLOWED
 from handlers.buttons import PRESSABLE, verbs
 from handlers.cards import draw
-from tests.builders import BOB
+from tests.builders import BOB, DRIFT
 from tests.handlers.records import ANYBODY, NEW, OLD, TAKEN_OVER, a_rollout, an_entry, applied, in_phase, ready
 
 
@@ -115,7 +115,7 @@ def test_while_a_write_is_open_no_button_offers_a_further_step() -> None:
             " It has no ready endpoint now: requests will fail until it has one.",
         ),
         (
-            an_entry(a_rollout(phase=Phase.PAUSED, drifted=True)),
+            an_entry(a_rollout(phase=Phase.PAUSED, drift=DRIFT)),
             f"Traffic goes back to 100 % on {OLD} and 0 % on {NEW}, whatever it is now.",
         ),
         (an_entry(in_phase(Phase.PROMOTED)), f"Traffic goes from 100 % on {NEW} back to 100 % on {OLD}."),

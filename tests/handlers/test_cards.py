@@ -8,7 +8,7 @@ from bot.domain.rollout import Acceptance, Ask, Entry, Phase, Trouble
 from bot.domain.waiting import weight_there
 from handlers.cards import Card, draw
 from handlers.plan_line import plan_line
-from tests.builders import ALICE, BOB, NOON
+from tests.builders import ALICE, BOB, DRIFT, NOON
 from tests.handlers.block_kit import faults
 from tests.handlers.records import (
     ANYBODY,
@@ -113,7 +113,7 @@ def test_the_whole_card_of_a_rollout_on_its_way() -> None:
         (an_entry(TAKEN_OVER, applied=None), f"{NEW}  ·  20 % → 25 %"),
         (an_entry(replace(TAKEN_OVER, phase=Phase.PAUSED, step=-1)), f"{NEW}  ·  20 %, paused"),
         (an_entry(in_phase(Phase.PAUSED)), f"{NEW}  ·  25 %, paused"),
-        (an_entry(a_rollout(phase=Phase.PAUSED, drifted=True)), f"{NEW}  ·  paused"),
+        (an_entry(a_rollout(phase=Phase.PAUSED, drift=DRIFT)), f"{NEW}  ·  paused"),
         (an_entry(in_phase(Phase.REFUSED), applied=None), f"{NEW}  ·  not started"),
     ],
 )
@@ -188,9 +188,23 @@ def test_an_end_that_nobody_wanted_says_nothing_of_weights(by: str, told: str) -
     assert part(entry, "state") == told.replace("SINCE", since)
 
 
-def test_drift_may_be_about_our_note_alone() -> None:
-    entry = an_entry(a_rollout(phase=Phase.PAUSED, drifted=True))
-    assert part(entry, "state").startswith("*Somebody else changed our weights or our note on the route*, seen ")
+def test_drift_says_who_what_when_and_what_each_way_out_writes() -> None:
+    written = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
+    assert part(an_entry(drifting()), "state") == (
+        "*Paused: somebody else wrote to the route.* `kubectl-edit` changed the weights (old/new): 75/25 before, "
+        f"60/40 now. Written {written}. It stays as it is.\nRestore writes 25 % again. Adopt goes on from what is there."
+    )
+
+
+def test_a_fight_says_what_ends_it_and_offers_no_third_restore() -> None:
+    hand = Hand(manager="argocd-controller", rule="Add the rule.")
+    entry = an_entry(drifting(hand, restored=("argocd-controller", "argocd-controller")))
+    assert part(entry, "state") == (
+        "*Paused: somebody else wrote to the route.* You are fighting `argocd-controller`, which undid 2 restores "
+        "(changed the weights (old/new): 75/25 before, 60/40 now). Add the rule. It stays as it is.\n"
+        "When that is done, type `restore` to write 25 % again. Adopt goes on from what is there."
+    )
+    assert [verb.value for verb in verbs(entry)] == ["rollback", "adopt", "end", "why"]
 
 
 def test_resumed_after_a_drift_nothing_is_said_to_be_written() -> None:
@@ -212,7 +226,7 @@ def test_an_approval_names_who_is_asked_and_who_has_given_it() -> None:
 
 
 def test_weights_that_are_not_ours_are_not_drawn() -> None:
-    entry = an_entry(a_rollout(phase=Phase.PAUSED, drifted=True))
+    entry = an_entry(a_rollout(phase=Phase.PAUSED, drift=DRIFT))
     assert "▰" not in part(entry, "weights")
     assert "25 % new" not in card(entry).text
 

@@ -13,7 +13,7 @@ from bot.domain.rollout import Acceptance, Applied, Ask, Entry, Phase, Pool, Rol
 from handlers import replies
 from handlers.cards import draw
 from handlers.story import MOST, message
-from tests.builders import NOON, RULE
+from tests.builders import DRIFT, NOON, RULE
 from tests.handlers.block_kit import faults, texts, units
 from tests.handlers.records import a_rollout, ready
 
@@ -59,7 +59,7 @@ def rollouts(draw_: st.DrawFn) -> Rollout:
         step=step,
         base=draw_(st.integers(-1, step)),
         rules=(RULE,) * draw_(st.integers(1, 3)),
-        drifted=draw_(st.booleans()),
+        drift=draw_(st.sampled_from([None, DRIFT])),
         left=draw_(st.sampled_from([None, Phase.PROGRESSING, Phase.PROMOTED])),
         ask=draw_(st.sampled_from([None, Ask(id="a", step=asked, approvals=given_)])),
         revision=draw_(st.integers(1, 10**6)),

@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.on_route import Move, adopted, drifted, judge, raises, taken_back
+from bot.domain.drifting import drifted
+from bot.domain.on_route import Move, adopted, judge, raises, taken_back
 from bot.domain.rollout import Applied, Entry, Pair, Phase, Rollout
-from tests.builders import NOON, a_rollout, an_entry, at
+from tests.builders import DRIFT, NOON, a_rollout, an_entry, at
 
 AT_10, AT_25, AT_0, RIVAL = (Pair(90, 10),), (Pair(75, 25),), (Pair(1, None),), (Pair(50, 50),)
 
 PROGRESSING = a_rollout()
 STEP = a_rollout(step=1, base=0, revision=3, decision="d3", turn=3)
 PAUSED = a_rollout(phase=Phase.PAUSED, revision=3, decision="d3", turn=3)
-DRIFTED = replace(PAUSED, drifted=True)
+DRIFTED = replace(PAUSED, drift=DRIFT)
 BACK = a_rollout(phase=Phase.ROLLED_BACK, revision=3, decision="d3", turn=3)
 FIRST = a_rollout(phase=Phase.STARTING, base=-1, revision=1, decision="d1", turn=1)
 OTHER = replace(PROGRESSING, id="r-other000", decision="o2")
@@ -84,8 +85,13 @@ def test_a_step_minds_a_rule_that_is_gone() -> None:
 
 
 def test_drift_takes_an_unwritten_step_back_and_leaves_the_weights_alone() -> None:
-    after = drifted(waiting(STEP), at(1)).after
-    assert (after.phase, after.step, after.drifted, after.hands_off) == (Phase.PAUSED, 0, True, True)
+    after = drifted(waiting(STEP), DRIFT.hand, DRIFT.found, at(1)).after
+    assert (after.phase, after.step, after.drift, after.hands_off) == (Phase.PAUSED, 0, DRIFT, True)
+
+
+def test_weights_that_change_again_during_a_drift_are_looked_at_again() -> None:
+    assert judge(an_entry(DRIFTED), DRIFTED, DRIFT.found, holds_slot=True) is Move.DONE
+    assert judge(an_entry(DRIFTED), DRIFTED, AT_25, holds_slot=True) is Move.DRIFT
 
 
 def test_a_step_that_cannot_be_written_is_taken_back() -> None:

@@ -8,7 +8,7 @@ from bot.domain.errors import NotAllowedError, StaleError, TransitionError, Usag
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Ask, Entry, Pair, Phase, Rollout, wanted
 from bot.domain.verbs import ALLOWED, INSTEAD, VERBS, decide
-from tests.builders import ALICE, BOB, CAROL, HOLD, NOON, PASS, PLAN, a_request, a_rollout, an_entry, applied, at
+from tests.builders import ALICE, BOB, CAROL, DRIFT, HOLD, NOON, PASS, PLAN, a_request, a_rollout, an_entry, applied, at
 
 AWAITING = a_rollout(phase=Phase.AWAITING_APPROVAL, step=1, base=1, ask=Ask(id="d2", step=2))
 PAUSED = a_rollout(phase=Phase.PAUSED, left=Phase.PROGRESSING, step=1, base=1)
@@ -135,12 +135,9 @@ def test_resume_of_a_paused_bake_bakes_again() -> None:
     assert (change.after.phase, change.due) == (Phase.PROMOTED, NOON + timedelta(minutes=35))
 
 
-def test_resume_after_drift_writes_our_weights_again_if_the_gates_pass() -> None:
-    entry = an_entry(replace(PAUSED, drifted=True))
-    change = decide(entry, a_request(Verb.RESUME), PASS, at(1))
-    assert (change.after.drifted, change.due) == (False, None)
-    with pytest.raises(TransitionError, match="no ready model server"):
-        decide(entry, a_request(Verb.RESUME), HOLD, at(1))
+def test_resume_of_a_drift_asks_what_to_do_with_the_weights() -> None:
+    with pytest.raises(TransitionError, match="`restore` writes 10 % again, `adopt` goes on from what is there"):
+        decide(an_entry(replace(PAUSED, drift=DRIFT)), a_request(Verb.RESUME), PASS, at(1))
 
 
 def test_resume_of_a_start_that_never_got_onto_the_route_takes_the_first_step() -> None:
@@ -149,7 +146,7 @@ def test_resume_of_a_start_that_never_got_onto_the_route_takes_the_first_step() 
 
 
 def test_a_paused_bake_that_drifted_is_not_finished_over_somebody_elses_weights() -> None:
-    paused = an_entry(replace(PROMOTED, phase=Phase.PAUSED, left=Phase.PROMOTED, drifted=True))
+    paused = an_entry(replace(PROMOTED, phase=Phase.PAUSED, left=Phase.PROMOTED, drift=DRIFT))
     with pytest.raises(TransitionError, match="does not fit"):
         decide(paused, a_request(Verb.FINISH), None, at(1))
 

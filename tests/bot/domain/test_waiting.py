@@ -7,7 +7,7 @@ from bot.domain.access import Access
 from bot.domain.deadlines import ACCEPT_WITHIN
 from bot.domain.rollout import OVER, Acceptance, Applied, Ask, Entry, Phase, Trouble
 from bot.domain.waiting import waits, why
-from tests.builders import ALICE, BOB, NOON
+from tests.builders import ALICE, BOB, DRIFT, NOON
 from tests.handlers.records import ANYBODY, a_rollout, an_entry, applied, awaiting, in_phase
 
 WAITING = [phase for phase in Phase if phase not in OVER]
@@ -115,7 +115,10 @@ def test_an_end_that_nobody_wanted_says_nothing_of_weights(by: str, reason: str)
 
 
 def test_drift_says_whose_weights_they_are() -> None:
-    why_so = "Somebody else changed the weights or the bot's note on the route."
-    wait = waits(an_entry(a_rollout(phase=Phase.PAUSED, drifted=True, why=why_so)), ANYBODY)
-    reason = "It is paused because somebody else changed the weights or the bot's note on the route"
-    assert (wait.reason, wait.said) == (reason, "")
+    why_so = "`kubectl-edit` changed the weights (old/new): 75/25 before, 60/40 now."
+    wait = waits(an_entry(a_rollout(phase=Phase.PAUSED, drift=DRIFT, why=why_so)), ANYBODY)
+    assert (wait.reason, wait.said, wait.who) == (
+        "It is paused because somebody else wrote to the route",
+        why_so,
+        "Any full member can `restore`, `adopt`, `rollback` or `end` it.",
+    )

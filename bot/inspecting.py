@@ -1,0 +1,123 @@
+"""Routes and pools that changed without us: what a watch says of one, and now and then a look at all of them.
+
+Nothing is decided on what a watch says: it only says where to look. The decision is apply's, on a copy read anew.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from bot.applying import Applier, new_decision
+from bot.domain.deadlines import next_look
+from bot.domain.errors import ClusterError, DependencyError
+from bot.domain.events import Event, EventKind
+from bot.domain.on_route import applied_by
+from bot.domain.on_world import owned, pool_gone
+from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Phase, Pool, Rollout, wanted
+from bot.domain.transitions import Moment
+from bot.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
+
+log = logging.getLogger(__name__)
+
+
+class Inspector:
+    """Compares routes and pools with the records."""
+
+    def __init__(self, routes: Routes, store: Store, clock: Clock, applier: Applier) -> None:
+        self._routes = routes
+        self._store = store
+        self._clock = clock
+        self._applier = applier
+
+    def inspect(self) -> None:
+        """Look at every route and pool once: also at rollouts that only an annotation knows."""
+        active = self._store.entries()
+        for namespace in self._routes.namespaces:
+            try:
+                copies, pools = self._routes.list(namespace), self._routes.pools(namespace)
+            except ClusterError as error:
+                log.warning("the routes of namespace %s: %s", namespace, error)
+                continue
+            here = [entry for entry in active if entry.rollout.namespace == namespace]
+            for copy in copies:
+                self.look(copy)
+            found = {copy.uid for copy in copies}
+            for entry in here:
+                if entry.rollout.route_uid not in found and entry.is_applied:
+                    self._applier.attempt(entry.rollout.id)
+            self._miss(pools, here)
+
+    def look(self, copy: RouteCopy) -> None:
+        """Look at one route; one that breaks the program must not hide the others."""
+        try:
+            self._compare(copy)
+        except DependencyError as error:
+            log.warning("route %s/%s: %s", copy.namespace, copy.name, error)
+        except Exception:
+            log.exception("route %s/%s could not be inspected", copy.namespace, copy.name)
+
+    def route_gone(self, copy: RouteCopy) -> None:
+        """Let the rollout of a deleted route find that out."""
+        for rollout_id in {self._store.slot(copy.uid), copy.note.id if copy.note else None} - {None}:
+            self._applier.attempt(str(rollout_id))
+
+    def pool_gone(self, pool: Pool) -> None:
+        """Decide for every rollout of a pool that was deleted, unless it is there again."""
+        named = [entry for entry in self._store.entries() if pool in (entry.rollout.stable, entry.rollout.canary)]
+        if named and self._routes.is_gone(pool):
+            for entry in named:
+                self._save(entry, pool_gone(entry, pool, self._moment()))
+
+    def rebuild(self, copy: RouteCopy) -> None:
+        """Take up a rollout that only the route's annotation knows."""
+        note = copy.note
+        if note is None:
+            return
+        told = Event(kind=EventKind.ADOPTED, at=self._clock.now(), weight=note.weight)
+        change = Change(after=note, events=(told,), due=next_look(note, self._clock.now()))
+        applied = applied_by(note, copy.generation)
+        takes = note.phase not in SLOTLESS
+        saved = self._store.save(Save(change=change, expected=None, take_slot=takes, applied=applied))
+        log.warning("rollout %s on HTTPRoute %s/%s: rebuilt: %s", note.id, copy.namespace, copy.name, saved)
+        if saved is Saved.YES and takes:
+            # Nothing is known of what the gateway said: ask before the next step.
+            self._store.learn(note.id, note.decision, Progress(acceptance=Acceptance.WAITING, due=self._clock.now()))
+
+    def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
+        """Find pools that are not there any more. A missing old pool stops nothing that went on in spite of it."""
+        there = set(pools)
+        for rollout in (entry.rollout for entry in active):
+            matters = rollout.stable if rollout.phase is Phase.FINISHED else rollout.canary
+            if matters.name not in there and rollout.phase is not Phase.PAUSED:
+                self.pool_gone(matters)
+
+    def _compare(self, copy: RouteCopy) -> None:
+        note = copy.note if copy.note is not None and copy.note.route_uid == copy.uid else None
+        rollout_id = note.id if note else self._store.slot(copy.uid)
+        entry = self._store.load(rollout_id) if rollout_id else None
+        if entry is None:
+            if note is not None and note.phase not in OVER:
+                self.rebuild(copy)
+        elif not entry.is_applied:
+            return
+        elif entry.rollout.route_uid == copy.uid and self._differs(entry.rollout, note, copy):
+            self._applier.attempt(entry.rollout.id)
+        elif owner := self._routes.owner(copy):
+            self._save(entry, owned(entry, owner, self._moment()))
+
+    def _differs(self, rollout: Rollout, note: Rollout | None, copy: RouteCopy) -> bool:
+        if rollout.phase in SLOTLESS:
+            # Over: only an older annotation of ours that came back (a backup, GitOps) concerns us.
+            return rollout.phase is Phase.ROLLED_BACK and note is not None and note.phase not in SLOTLESS
+        if note is None or note.decision != rollout.decision:
+            return True
+        observed = self._routes.observe(copy, rollout)
+        return observed != (rollout.drift.found if rollout.drift else wanted(rollout))
+
+    def _save(self, entry: Entry, change: Change | None) -> None:
+        if change is None:
+            return
+        if self._store.save(Save(change=change, expected=entry.rollout.decision)) is Saved.YES:
+            self._applier.attempt(entry.rollout.id)
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._clock.now(), decision=new_decision())

@@ -1,0 +1,71 @@
+"""What a watch tells the leader is looked at in threads of its own, so that the watch goes on."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Final
+
+from bot.domain.errors import DependencyError
+from bot.domain.rollout import Pool
+from bot.inspecting import Inspector
+from bot.ports import RouteCopy
+
+log = logging.getLogger(__name__)
+
+THREADS: Final = 4
+
+
+class Noticer:
+    """Has changes looked at; of several changes of one object only the newest. Not started, it looks at nothing."""
+
+    def __init__(self, inspector: Inspector) -> None:
+        self._inspector = inspector
+        self._newest: dict[object, Callable[[], None]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = Lock()
+
+    def start(self) -> None:
+        """Begin: this process is the leader now."""
+        with self._lock:
+            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="notice")
+
+    def stop(self) -> None:
+        """End; what is being looked at is finished."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            self._newest.clear()
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def route_changed(self, copy: RouteCopy) -> None:
+        """A route is new, or not as it was."""
+        self._notice((copy.namespace, copy.name), lambda: self._inspector.look(copy))
+
+    def route_gone(self, copy: RouteCopy) -> None:
+        """A route was deleted."""
+        self._notice(copy.uid, lambda: self._inspector.route_gone(copy))
+
+    def pool_gone(self, pool: Pool) -> None:
+        """A pool was deleted."""
+        self._notice(pool, lambda: self._inspector.pool_gone(pool))
+
+    def _notice(self, key: object, look: Callable[[], None]) -> None:
+        with self._lock:
+            if self._pool is None:
+                return
+            waits = key in self._newest
+            self._newest[key] = look
+            if not waits:
+                self._pool.submit(self._look, key)
+
+    def _look(self, key: object) -> None:
+        with self._lock:
+            look = self._newest.pop(key, None)
+        try:
+            if look is not None:
+                look()
+        except DependencyError as error:
+            log.warning("%s It is looked at again within half a minute.", error.message)
+        except Exception:
+            log.exception("what a watch told could not be looked at")
