@@ -4,8 +4,9 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.access import Access
-from bot.domain.rollout import Acceptance, Ask, Entry, Phase, Trouble
+from bot.domain.rollout import Acceptance, Ask, Entry, Hand, Phase, Trouble
 from bot.domain.waiting import weight_there
+from handlers.buttons import verbs
 from handlers.cards import Card, draw
 from handlers.plan_line import plan_line
 from tests.builders import ALICE, BOB, DRIFT, NOON
@@ -19,6 +20,7 @@ from tests.handlers.records import (
     an_entry,
     applied,
     awaiting,
+    drifting,
     in_phase,
     ready,
 )
@@ -192,7 +194,8 @@ def test_drift_says_who_what_when_and_what_each_way_out_writes() -> None:
     written = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
     assert part(an_entry(drifting()), "state") == (
         "*Paused: somebody else wrote to the route.* `kubectl-edit` changed the weights (old/new): 75/25 before, "
-        f"60/40 now. Written {written}. It stays as it is.\nRestore writes 25 % again. Adopt goes on from what is there."
+        f"60/40 now. Written {written}. It stays as it is.\n"
+        "Restore writes 25 % again. Adopt goes on from what is there."
     )
 
 

@@ -72,7 +72,7 @@ def test_routes_of_other_controllers_are_refused_by_name(metadata: dict[str, Any
                 "annotations": {"meta.helm.sh/release-name": "llama"},
             },
             [
-                "A Flux HelmRelease manages HTTPRoute `llm-route` and may put its weights back; add to it "
+                "A Flux HelmRelease manages HTTPRoute `llm-route` and may put its weights back; add to the HelmRelease "
                 "`driftDetection: {ignore: [{paths: [/spec/rules], target: {kind: HTTPRoute, name: llm-route}}]}`, "
                 "and do not upgrade the release before the rollout is over.",
                 "HTTPRoute `llm-route` belongs to the Helm release `llama`: `helm uninstall llama` deletes it, "

@@ -23,6 +23,8 @@ GOVERNED = {
     Verb.ROLLBACK: "UBACK",
     Verb.FINISH: "URUN",
     Verb.END: "URUN",
+    Verb.RESTORE: "URUN",
+    Verb.ADOPT: "URUN",
 }
 READS = [Verb.STATUS, Verb.WHY, Verb.HELP]
 

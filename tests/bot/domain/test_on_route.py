@@ -35,7 +35,7 @@ NEW = Entry(rollout=FIRST, pending=("d1",))
         ("of this decision, as wanted", an_entry(), PROGRESSING, AT_10, Move.DONE),
         ("of this decision, not as wanted: drift", an_entry(), PROGRESSING, RIVAL, Move.DRIFT),
         ("of this decision, not as wanted: a roll back writes", an_entry(BACK), BACK, RIVAL, Move.WEIGHTS),
-        ("of this decision, paused by drift: weights are theirs", an_entry(DRIFTED), DRIFTED, RIVAL, Move.DONE),
+        ("of this decision, paused by drift: weights are theirs", an_entry(DRIFTED), DRIFTED, DRIFT.found, Move.DONE),
         ("the last applied, as it says: a step", waiting(STEP), PROGRESSING, AT_10, Move.WEIGHTS),
         ("the last applied, as it says: no weight moves", waiting(PAUSED), PROGRESSING, AT_10, Move.NOTE),
         ("the last applied, not as it says: drift", waiting(STEP), PROGRESSING, RIVAL, Move.DRIFT),
