@@ -30,8 +30,8 @@ SCOPES = [
     "groups:history",
 ]
 RIGHTS = {
-    ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "patch"},
-    ("inference.networking.k8s.io", "inferencepools"): {"get", "list"},
+    ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "patch"},
+    ("inference.networking.k8s.io", "inferencepools"): {"get", "list", "watch"},
     ("", "pods"): {"list"},
     ("discovery.k8s.io", "endpointslices"): {"list"},
 }
