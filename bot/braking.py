@@ -36,7 +36,7 @@ class Brake:
     def pull(self, namespace: str, route: str, *, by: str, reason: str) -> Braked:
         """Put the weights of a route back as its annotation says they were before the rollout.
 
-        Rolled back already, it writes nothing. Raises RouteError, TransitionError (there is nothing to do) or ClusterError.
+        Rolled back already, it writes nothing. Raises RouteError, TransitionError or ClusterError.
         """
         for attempt in range(ROUNDS):
             copy = self._routes.read(namespace, route)
