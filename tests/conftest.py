@@ -12,6 +12,7 @@ from bot.store import PREFIX
 from sandbox import apiserver, slack
 from sandbox import valkey as valkey_server
 from sandbox.binaries import binaries, crds
+from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.kube import Kube
 from sandbox.robot import Robot
 from sandbox.robot import robot as running_robot
@@ -51,6 +52,13 @@ def place() -> Iterator[Workplace]:
 def api_server(place: Workplace) -> Iterator[apiserver.ApiServer]:
     """Return a real API server with the custom resources. It is everybody's: do not stop it."""
     with apiserver.api_server(place) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy(api_server: apiserver.ApiServer) -> Iterator[FaultProxy]:
+    """Return a proxy in front of the API server that fails when it is told to; clients reach it by its kubeconfig."""
+    with fault_proxy(api_server) as running:
         yield running
 
 

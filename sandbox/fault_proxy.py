@@ -1,0 +1,300 @@
+"""A proxy in front of the API server that fails as networks, API servers and clouds do, when it is told to.
+
+It ends TLS with the API server's own certificate, so that a client needs nothing but another address, and passes
+tokens through. Faults are switched on and off while it runs, from any thread, and each is counted with what it hit.
+"""
+
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from sandbox.apiserver import ApiServer
+from sandbox.faults import ANSWERS, Fault, Faults, Hits, Rule, refusal
+from sandbox.relay import BrokenOffError, Head, Line
+
+HANDSHAKE_SECONDS: Final = 10.0
+HANG_SECONDS: Final = 0.2
+"""How often it is looked whether somebody still waits for an answer that hangs."""
+
+
+class _Connection:
+    """One client's connection, the one to the API server behind it, and what was asked last."""
+
+    def __init__(self, client: Line) -> None:
+        self.client = client
+        self.server: Line | None = None
+        self.request: Head | None = None
+        self.watches = False
+        self.silent = False
+        self.reset = False
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether its client has gone, or it is to be ended, while a request waits."""
+        return self.reset or self.client.is_dropped()
+
+    def end(self, *, reset: bool) -> None:
+        """Have its thread end it, whatever it waits for."""
+        self.reset = reset
+        self.client.end()
+        if self.server is not None:
+            self.server.end()
+
+    def forward(self, data: bytes) -> None:
+        """Give the client what the API server said."""
+        if self.reset:
+            raise BrokenOffError
+        if data and not self.silent:
+            self.client.send(data)
+
+    def close(self) -> None:
+        """Close both sides."""
+        self.client.close(reset=self.reset)
+        if self.server is not None:
+            self.server.close()
+
+
+class FaultProxy:
+    """A loopback proxy in front of one API server. Made by ``fault_proxy``."""
+
+    def __init__(self, real: ApiServer) -> None:
+        self._real = urlsplit(real.url)
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(real.ca, real.ca.with_suffix(".key"))
+        self._to_server = ssl.create_default_context(cafile=str(real.ca))
+        self._faults = Faults()
+        self._lock = threading.Lock()
+        self._connections: set[_Connection] = set()
+        self._threads: set[threading.Thread] = set()
+        # It holds the port, also while nobody listens on it.
+        self._holder = _bound(0)
+        self._port = int(self._holder.getsockname()[1])
+        self._switch = threading.Lock()
+        self._listener: socket.socket | None = None
+        folder = real.folder / f"proxy-{self._port}"
+        folder.mkdir()
+        self.api_server: Final = replace(real, url=f"https://127.0.0.1:{self._port}", folder=folder)
+        """The API server as clients of the proxy see it: its ``kubeconfig`` and ``client`` lead through the proxy."""
+
+    def kubeconfig(self, user: str = "admin", namespace: str = "default") -> Path:
+        """Write a kubeconfig that leads through the proxy, and return its path."""
+        return self.api_server.kubeconfig(user, namespace)
+
+    # --- faults
+
+    def inject(
+        self, fault: Fault, *, method: str = "", path: str = "", times: int | None = None, seconds: float = 1.0
+    ) -> None:
+        """Fail requests until lifted, or the next ``times``: those with ``method`` whose target ``path`` (a regular
+        expression) is found in. What was injected first goes first.
+
+        ``seconds`` is how late SLOW is, and the Retry-After of TOO_MANY. REFUSED is for everything, until lifted. CUT
+        and SILENT hit each watch that runs and fits once, and none that begins later.
+        """
+        rule = Rule(fault, method, re.compile(path), times, seconds)
+        if fault in (Fault.CUT, Fault.SILENT):
+            self._break_watches(rule)
+            return
+        self._faults.add(rule)
+        if fault is Fault.REFUSED:
+            self._stop_listening()
+            for connection in self._running():
+                self._faults.count(fault, connection.request)
+                connection.end(reset=True)
+
+    def lift(self, fault: Fault | None = None) -> None:
+        """Fail no more, or no more in this way. What hangs is ended without an answer."""
+        self._faults.lift(fault)
+        if not self._faults.has(Fault.REFUSED):
+            self._listen()
+
+    @contextmanager
+    def failing(
+        self, fault: Fault, *, method: str = "", path: str = "", times: int | None = None, seconds: float = 1.0
+    ) -> Iterator[None]:
+        """Fail so within the block."""
+        self.inject(fault, method=method, path=path, times=times, seconds=seconds)
+        try:
+            yield
+        finally:
+            self.lift(fault)
+
+    @property
+    def hits(self) -> Hits:
+        """How often each fault hit what, as in ``(Fault.LOST, "PATCH httproutes")`` or ``(..., "WATCH httproutes")``.
+
+        REFUSED counts the connections it reset, by their last request: who comes to a closed port is seen by nobody.
+        """
+        return self._faults.hits()
+
+    def _break_watches(self, rule: Rule) -> None:
+        for each in self._running():
+            if each.watches and not each.silent and each.request is not None and rule.fits(each.request):
+                self._faults.count(rule.fault, each.request)
+                if rule.fault is Fault.SILENT:
+                    each.silent = True
+                else:
+                    each.end(reset=False)
+
+    # --- connections
+
+    def _running(self) -> list[_Connection]:
+        with self._lock:
+            return list(self._connections)
+
+    def _listen(self) -> None:
+        with self._switch:
+            if self._listener is not None:
+                return
+            self._listener = _bound(self._port)
+            self._listener.listen(128)
+            threading.Thread(target=self._accept, args=(self._listener,), name="fault proxy", daemon=True).start()
+
+    def _stop_listening(self) -> None:
+        with self._switch:
+            if self._listener is not None:
+                self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts; close alone would not
+                self._listener.close()
+                self._listener = None
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve, args=(sock,), name="fault proxy connection", daemon=True)
+            with self._lock:
+                self._threads.add(thread)
+            thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            sock.settimeout(HANDSHAKE_SECONDS)
+            with suppress(OSError):
+                secure = self._tls.wrap_socket(sock, server_side=True)
+                secure.settimeout(None)
+                self._converse(_Connection(Line(secure)))
+        finally:
+            sock.close()
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+
+    def _converse(self, connection: _Connection) -> None:
+        with self._lock:
+            self._connections.add(connection)
+        try:
+            with suppress(OSError, ValueError, BrokenOffError):
+                while self._exchange(connection):
+                    pass
+                if connection.silent:
+                    connection.client.wait_for_end()
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+            connection.close()
+
+    def _exchange(self, connection: _Connection) -> bool:
+        """Take one request; True where another may follow on the connection."""
+        request = connection.client.head()
+        if request is None:
+            return False
+        connection.request = request
+        body = b"".join(connection.client.body(request, is_answer=False))
+        rule = self._faults.hit(request)
+        return self._pass_on(connection, request, body) if rule is None else self._fail(rule, connection, request, body)
+
+    def _fail(self, rule: Rule, connection: _Connection, request: Head, body: bytes) -> bool:
+        match rule.fault:
+            case Fault.SLOW:
+                rule.lifted.wait(rule.seconds)
+                return self._pass_on(connection, request, body)
+            case fault if fault in ANSWERS:
+                connection.forward(refusal(rule))
+                return not request.closes
+            case Fault.LOST:
+                self._ask(connection, request, body)
+            case Fault.HUNG:
+                while not (rule.lifted.wait(HANG_SECONDS) or connection.is_over):
+                    pass
+            case _:
+                connection.reset = True
+        return False
+
+    def _pass_on(self, connection: _Connection, request: Head, body: bytes) -> bool:
+        answer, pieces = self._ask(connection, request, body)
+        connection.watches = request.is_watch and answer.words[1] == "200"
+        waiting = answer.raw
+        if connection.watches:  # its first event may be long in coming
+            connection.forward(waiting)
+            waiting = b""
+        for piece in pieces:
+            connection.forward(waiting + piece)
+            waiting = b""
+        connection.forward(waiting)
+        connection.watches = False
+        ends = "content-length" not in answer.fields and "transfer-encoding" not in answer.fields
+        return not (ends or request.closes or answer.closes or connection.silent)
+
+    def _ask(self, connection: _Connection, request: Head, body: bytes) -> tuple[Head, Iterator[bytes]]:
+        """Pass a request on, and return the answer's head and its body as it comes."""
+        server = connection.server
+        if server is not None and server.is_dropped():
+            server.close()
+            server = None
+        connection.server = server = server or self._dial()
+        server.send(request.raw + body)
+        answer = server.head()
+        if answer is None:
+            raise BrokenOffError
+        return answer, server.body(answer, is_answer=True)
+
+    def _dial(self) -> Line:
+        sock = socket.create_connection((self._real.hostname, self._real.port), HANDSHAKE_SECONDS)
+        try:
+            secure = self._to_server.wrap_socket(sock, server_hostname=self._real.hostname)
+        except BaseException:
+            sock.close()
+            raise
+        secure.settimeout(None)
+        return Line(secure)
+
+    def close(self) -> None:
+        """End everything."""
+        self._faults.lift(None)
+        self._stop_listening()
+        with self._lock:
+            threads = set(self._threads)
+        while threads:
+            for connection in self._running():
+                connection.end(reset=True)
+            for thread in threads:
+                thread.join(0.05)
+            threads = {thread for thread in threads if thread.is_alive()}
+        self._holder.close()
+
+
+@contextmanager
+def fault_proxy(real: ApiServer) -> Iterator[FaultProxy]:
+    """Run a proxy in front of an API server; nothing fails until a fault is injected."""
+    proxy = FaultProxy(real)
+    try:
+        proxy.lift()
+        yield proxy
+    finally:
+        proxy.close()
+
+
+def _bound(port: int) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind(("127.0.0.1", port))
+    return sock

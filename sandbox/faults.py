@@ -1,0 +1,111 @@
+"""What can go wrong between a client and the API server, what is to go wrong now, and how often it did."""
+
+import json
+import re
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from sandbox.relay import Head
+
+
+class Fault(StrEnum):
+    """What can go wrong."""
+
+    REFUSED = "refused"  # nobody listens, and what is connected is reset
+    RESET = "reset"  # a request is not passed on, its connection is reset
+    HUNG = "hung"  # a request is not passed on, and nothing comes
+    SLOW = "slow"  # a request is passed on late
+    LOST = "lost"  # a request is passed on and done, its answer does not come
+    UNKNOWN_TOKEN = "401"
+    TOO_MANY = "429"
+    BROKEN = "500"
+    UNAVAILABLE = "503"
+    CUT = "cut"  # a watch that runs is ended
+    SILENT = "silent"  # a watch that runs is half open: its connection stays, and nothing more comes
+
+
+ANSWERS: Final = {
+    Fault.UNKNOWN_TOKEN: ("Unauthorized", "Unauthorized"),
+    Fault.TOO_MANY: ("TooManyRequests", "too many requests, please try again later"),
+    Fault.BROKEN: ("InternalError", "Internal error occurred: etcdserver: request timed out"),
+    Fault.UNAVAILABLE: ("ServiceUnavailable", "apiserver is shutting down"),
+}
+
+Hits = Counter[tuple[Fault, str]]
+
+
+@dataclass(eq=False)
+class Rule:
+    """One fault that is to happen: to which requests, and to how many more of them (None: until it is lifted)."""
+
+    fault: Fault
+    method: str
+    path: re.Pattern[str]
+    left: int | None
+    seconds: float
+    lifted: threading.Event = field(default_factory=threading.Event)
+
+    def fits(self, request: Head) -> bool:
+        """Say whether a request is one of those."""
+        method, target, _ = request.words
+        return self.left != 0 and self.method in ("", method) and self.path.search(target) is not None
+
+
+class Faults:
+    """The rules in force, and what they hit; may be used by many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules: list[Rule] = []
+        self._hits: Hits = Counter()
+
+    def add(self, rule: Rule) -> None:
+        """Put a rule in force, behind the others."""
+        with self._lock:
+            self._rules.append(rule)
+
+    def lift(self, fault: Fault | None) -> None:
+        """Take away the rules of a fault, or all."""
+        with self._lock:
+            over = [rule for rule in self._rules if fault in (None, rule.fault)]
+            self._rules = [rule for rule in self._rules if rule not in over]
+        for rule in over:
+            rule.lifted.set()
+
+    def has(self, fault: Fault) -> bool:
+        """Say whether a fault is in force."""
+        with self._lock:
+            return any(rule.fault is fault for rule in self._rules)
+
+    def hit(self, request: Head) -> Rule | None:
+        """Return the rule that a request falls under, and count it."""
+        with self._lock:
+            rule = next((each for each in self._rules if each.fits(request)), None)
+            if rule is not None:
+                self._hits[(rule.fault, request.asks_for)] += 1
+                rule.left = None if rule.left is None else rule.left - 1
+            return rule
+
+    def count(self, fault: Fault, request: Head | None) -> None:
+        """Count a fault that hit a connection, by its last request."""
+        with self._lock:
+            self._hits[(fault, request.asks_for if request else "nothing yet")] += 1
+
+    def hits(self) -> Hits:
+        """Return how often each fault hit what."""
+        with self._lock:
+            return Counter(self._hits)
+
+
+def refusal(rule: Rule) -> bytes:
+    """Write the answer of an API server that refuses."""
+    code = int(rule.fault.value)
+    reason, message = ANSWERS[rule.fault]
+    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code}
+    body = json.dumps({**status, "metadata": {}, "message": message}).encode()
+    retry = f"Retry-After: {rule.seconds:.0f}\r\n" if rule.fault is Fault.TOO_MANY else ""
+    head = f"HTTP/1.1 {code} {reason}\r\nContent-Type: application/json\r\n{retry}Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
