@@ -15,12 +15,13 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 @app.command()
 def run() -> None:
     """Answer Slack and roll out, until SIGTERM or Ctrl-C."""
-    from bot import logs, wiring  # what they import takes seconds that check-config does not need
+    from bot import ending, logs, wiring  # what they import takes seconds that check-config does not need
 
     try:
         settings = read_settings(os.environ)
         logs.configure(settings.log, settings.secrets())
         wiring.run(settings)
+        ending.leave()
     except ConfigError as error:
         raise _explained(error.mistakes) from None
 

@@ -39,14 +39,25 @@ UPDATE, POST, HISTORY, SLACK = "chat.update", "chat.postMessage", "conversations
 class Board:
     """Brings Slack up to date, one round at a time; only the leader runs it, and two of them do no harm."""
 
-    def __init__(self, memory: Memory, store: Store, slack: Slack, access: Access) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        store: Store,
+        slack: Slack,
+        access: Access,
+        *,
+        goes_on: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._memory, self._store, self._slack, self._access = memory, store, slack, access
+        self._goes_on = goes_on
         self._pace = Pace()
 
     def reconcile(self, now: datetime) -> datetime | None:
         """Bring every dirty card up to date that may be written now; return when another one may be."""
         again: list[datetime] = []
         for rollout_id in self._memory.dirty(LIMIT):
+            if not self._goes_on():
+                return None
             if self._pace.blocked_until(SLACK, now) > now:
                 return self._pace.blocked_until(SLACK, now)
             wait = self._reconcile_one(rollout_id, now)

@@ -31,12 +31,12 @@ class BoardThread:
         """Look at the dirty cards now."""
         self._woken.set()
 
-    def stop(self, timeout: float = 10) -> None:
+    def stop(self) -> None:
         """End after the round that is running."""
         self._stopped.set()
         self._woken.set()
         if self._thread.is_alive():
-            self._thread.join(timeout)
+            self._thread.join()
 
     def _loop(self) -> None:
         while not self._stopped.is_set():
