@@ -186,7 +186,7 @@ def _ask(
     except (urllib3.exceptions.HTTPError, OSError) as e:
         raise no_answer(e, what) from e
     if not 200 <= response.status <= 299:
-        raise failure(response.status, data, what)
+        raise failure(response.status, data, what, retry_after=response.headers.get("Retry-After"))
     return _document(data, what)
 
 
