@@ -1,0 +1,37 @@
+"""Keeps the store whole: what it has lost is taken up again from the routes before anything goes on."""
+
+import logging
+
+from bot.inspecting import Inspector
+from bot.ports import Clock, Store
+
+log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Runs in the leader. ``inspector`` is one that saves into a store that is not whole."""
+
+    def __init__(self, store: Store, clock: Clock, inspector: Inspector) -> None:
+        self._store = store
+        self._clock = clock
+        self._inspector = inspector
+        self._was_away = False
+
+    def keep(self) -> None:
+        """Compare every route with the records where the store is not whole, and declare it whole after that.
+
+        Where it only was away, what people did without it meanwhile (a roll back) is taken up at once.
+        """
+        was_away, self._was_away = self._was_away, True
+        is_whole = self._store.is_whole()  # raises where it is away
+        self._was_away = False
+        if not is_whole:
+            self._rebuild()
+        elif was_away:
+            self._inspector.inspect()
+
+    def _rebuild(self) -> None:
+        log.warning("Redis is empty, or older than it was: the rollouts are taken up from their routes")
+        self._store.doubt()
+        if self._inspector.inspect():
+            self._store.declare_whole(self._clock.now())
