@@ -77,8 +77,8 @@ class Bot:
 
     def lead(self) -> None:
         """Become the leader: keep time, and bring Slack up to date."""
-        board = Board(self.store, self.store, self.handlers.slack, self.policy.access, goes_on=self.leader.leads)
-        self.board = BoardThread(board, self.clock)
+        board = Board(self.store, self.store, self.handlers.slack, self.policy.access)
+        self.board = BoardThread(board, self.clock, self.leader.leads)
         self.store.changed = self.board.wake
         self.board.start()
         self.noticer.start()

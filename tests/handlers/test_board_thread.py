@@ -4,12 +4,12 @@ import pytest
 
 from bot.domain.errors import StoreError
 from handlers.board_thread import BoardThread
+from sandbox.strict_slack import StrictSlack
 from tests.handlers.board_world import World, entry_of
-from tests.handlers.slack_server import SlackServer
 
 
 @pytest.fixture
-def world(slack: SlackServer) -> World:
+def world(slack: StrictSlack) -> World:
     return World(slack)
 
 
@@ -39,6 +39,20 @@ def test_a_store_that_is_away_does_not_end_the_thread(world: World) -> None:
     world.memory.put(entry_of("r-7f3a2c01"))
     running.start()
     assert failed.wait(10)
+    running.wake()
+    assert posted.wait(10)
+    running.stop()
+
+
+def test_nothing_is_begun_by_a_process_that_does_not_lead(world: World) -> None:
+    leads, posted = Signal(), Signal()
+    running = BoardThread(world.board, world.clock, leads.is_set)
+    running.start()
+    world.during("chat.postMessage", posted.set)
+    world.memory.put(entry_of("r-7f3a2c01"))
+    running.wake()
+    assert not posted.wait(0.2)
+    leads.set()
     running.wake()
     assert posted.wait(10)
     running.stop()
