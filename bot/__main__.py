@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bot.logs import Masked
 from bot.settings import ConfigError, check, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -40,7 +41,7 @@ def check_config(
 
 def _explained(mistakes: Iterable[str]) -> typer.Exit:
     for mistake in mistakes:
-        typer.echo(mistake, err=True)
+        typer.echo(Masked().mask(mistake), err=True)  # a token in the wrong place is a mistake that quotes it
     return typer.Exit(2)
 
 

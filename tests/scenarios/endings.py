@@ -2,20 +2,18 @@
 
 import os
 import signal
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.redis_connection import connect
 from bot.store import RedisStore
-from sandbox.demo import ROOT
-from sandbox.process import Server, free_ports, wait_until
+from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN, SIGNING_SECRET
 from sandbox.valkey import valkey
 from sandbox.workplace import workplace
 from tests.builders import CANARY
-from tests.scenarios.play import Bot
+from tests.scenarios.play import Bot, bot_process
 from tests.scenarios.signed import a_command, post, signed
 
 
@@ -54,15 +52,9 @@ def end_while_redis_hangs(environment: dict[str, str]) -> End:
 
 
 def _bot(folder: Path, environment: dict[str, str]) -> Bot:
-    address = f"127.0.0.1:{free_ports(1)[0]}"
-    env = {
-        "PYTHONPATH": str(ROOT),
-        "SLACK_BOT_TOKEN": BOT_TOKEN,
-        "SLACK_SIGNING_SECRET": SIGNING_SECRET,
-        "ROLLOUTBOT_HTTP": address,
-        **environment,
-    }
-    return Bot(Server("bot", [sys.executable, "-m", "bot", "run"], folder, env), address)
+    return bot_process(
+        "bot", folder, {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_SIGNING_SECRET": SIGNING_SECRET, **environment}
+    )
 
 
 def _ended(bot: Bot, *, seconds: float) -> int:
