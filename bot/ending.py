@@ -45,7 +45,7 @@ def finish(jobs: Mapping[str, Callable[[], object]], seconds: float = FINISH_WIT
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     if left := [thread.name for thread in threads if thread.is_alive()]:
-        log.warning("not finished within %.0f s, so the next process takes it up: %s", seconds, ", ".join(left))
+        log.warning("not finished within %.0f s, and left to the next process: %s", seconds, ", ".join(left))
 
 
 def _do(name: str, job: Callable[[], object]) -> None:
