@@ -216,7 +216,7 @@ class Applier:
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
     def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
-        now, why = self._clock.now(), f"Not found on the route, so not written: rule {', '.join(missing)}."
+        now, why = self._clock.now(), f"Not found on the route, so not written: {', '.join(missing)}."
         told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=why)
         trouble = Trouble(since=now, reason=why, attempts=0)
         self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(trouble=trouble, events=(told,)))
