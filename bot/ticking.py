@@ -104,9 +104,19 @@ class Ticker:
 
     def _on_due(self, entry: Entry) -> None:
         rollout = entry.rollout
+        if rollout.phase in ASKS_GATES and (no := self._late_no(entry)):
+            self._carry_out(entry, on_rejected(entry, no, self._moment()), Progress())
+            return
         verdict = self._routes.check(rollout) if rollout.phase in ASKS_GATES else None
         readiness = verdict.readiness if verdict else None
         self._carry_out(entry, on_due(entry, verdict, self._moment()), Progress(readiness=readiness))
+
+    def _late_no(self, entry: Entry) -> str:
+        """Return the gateway's no to weights that it had not spoken of in time; empty where it has none."""
+        if entry.acceptance is not Acceptance.UNKNOWN or entry.applied is None:
+            return ""
+        word = self._gateway_word(entry.rollout, entry.applied.generation)
+        return word.message if word.says is GatewaySays.REJECTED else ""
 
     def _is_followed(self, rollout: Rollout) -> bool:
         return rollout.phase is Phase.FINISHED and self._store.latest(rollout.route_uid) != rollout.id
