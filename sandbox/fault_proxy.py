@@ -54,15 +54,22 @@ class FaultProxy:
     # --- faults
 
     def inject(
-        self, fault: Fault, *, method: str = "", path: str = "", times: int | None = None, seconds: float = 1.0
+        self,
+        fault: Fault,
+        *,
+        method: str = "",
+        path: str = "",
+        token: str = "",
+        times: int | None = None,
+        seconds: float = 1.0,
     ) -> None:
-        """Fail requests until lifted, or the next ``times``: those with ``method`` whose target ``path`` (a regular
-        expression) is found in. What was injected first goes first.
+        """Fail requests until lifted, or the next ``times``: those with ``method`` and ``token`` whose target ``path``
+        (a regular expression) is found in. What was injected first goes first.
 
         ``seconds`` is how late SLOW is, and the Retry-After of TOO_MANY. REFUSED is for everything, until lifted. CUT
         and SILENT hit each watch that runs and fits once, and none that begins later.
         """
-        rule = Rule(fault, method, re.compile(path), times, seconds)
+        rule = Rule(fault, method, re.compile(path), times, seconds, token)
         if fault in (Fault.CUT, Fault.SILENT):
             self._break_watches(rule)
             return
