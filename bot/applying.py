@@ -248,7 +248,7 @@ def backoff(attempts: int, *, brake: bool, asked: float = 0.0) -> timedelta:
     """
     longest = 5.0 if brake else 30.0
     ours = min(longest, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1)
-    return timedelta(seconds=max(ours, min(longest, asked) * random.uniform(1, 1.25)))
+    return timedelta(seconds=max(ours, min(longest, asked * random.uniform(1, 1.25))))
 
 
 def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) -> datetime:
