@@ -208,7 +208,10 @@ class Applier:
 
     def _note_trouble(self, entry: Entry, error: DependencyError | RouteError) -> None:
         stored = self._store.load(entry.rollout.id) or entry
-        now, old = self._clock.now(), stored.trouble
+        if stored.is_applied:  # it was only looked at: nothing waits to be written
+            log.warning("rollout %s: its route could not be looked at: %s", entry.rollout.id, error.message)
+            return
+        now, old = self._clock.now(), stored.trouble if stored.trouble and stored.trouble.attempts else None
         attempts = old.attempts + 1 if old else 1
         trouble = Trouble(since=old.since if old else now, reason=str(error), attempts=attempts)
         told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=str(error))

@@ -146,6 +146,14 @@ def test_a_start_whose_first_write_fails_is_refused_after_a_minute_and_leaves_th
     assert stage.world.http_route()["spec"] == before
 
 
+def test_a_look_that_fails_is_no_trouble_of_a_rollout_that_is_written(outage: Outage) -> None:
+    stage = outage.stage
+    rollout_id = stage.started(10).rollout.id
+    with outage.of(Fault.REFUSED):
+        stage.engine.ticker._applier.attempt(rollout_id)
+    assert (stage.load(rollout_id).trouble, stage.events(rollout_id)) == (None, ["started"])
+
+
 def test_a_route_that_is_deleted_ends_its_rollout_at_the_first_look(outage: Outage) -> None:
     stage = outage.stage
     rollout_id = stage.started(10).rollout.id
