@@ -43,7 +43,7 @@ class FaultProxy:
         self._switch = threading.Lock()
         self._listener: socket.socket | None = None
         folder = real.folder / f"proxy-{self._port}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # a port comes round again
         self.api_server: Final = replace(real, url=f"https://127.0.0.1:{self._port}", folder=folder)
         """The API server as clients of the proxy see it: its ``kubeconfig`` and ``client`` lead through the proxy."""
 
