@@ -1,5 +1,6 @@
 """One connection to the Kubernetes API server: how to get it, and the one way to ask it something."""
 
+import copy
 import json
 import os
 import socket
@@ -12,12 +13,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import urllib3
-import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 
 from bot.domain.errors import ClusterError
+from k8s.credentials import UNUSABLE, Credentials, doubt
 from k8s.failure import failure, no_answer
 
 CONNECT_SECONDS: Final = 2.0
@@ -62,13 +63,7 @@ def connect(kubeconfig: str | Path | None = None, *, context: str | None = None)
         file = str(kubeconfig or os.environ.get("KUBECONFIG", "")) or None
         in_pod = file is None and "KUBERNETES_SERVICE_HOST" in os.environ
         namespace = _of_pod(configuration) if in_pod else _of_file(configuration, file, context)
-    except (
-        config.ConfigException,
-        OSError,
-        yaml.YAMLError,
-        AttributeError,
-        TypeError,
-    ) as e:  # the vendor checks little
+    except UNUSABLE as e:
         raise ClusterError(
             "The configuration of the Kubernetes client cannot be used.",
             hint="Name a kubeconfig that works with `kubectl`, or run the bot in a pod with a ServiceAccount.",
@@ -91,7 +86,12 @@ def _of_pod(configuration: Configuration) -> str:
 
 
 def _of_file(configuration: Configuration, file: str | None, context: str | None) -> str:
+    def read() -> Configuration:
+        config.load_kube_config(file, context, source := Configuration())  # type: ignore[no-untyped-call]
+        return source
+
     config.load_kube_config(file, context, configuration)  # type: ignore[no-untyped-call]
+    configuration.refresh_api_key_hook = Credentials(copy.deepcopy(configuration), read)  # type: ignore[assignment]
     contexts, active = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
     chosen = next((each for each in contexts if each["name"] == context), active)
     return chosen["context"].get("namespace") or "default"
@@ -200,6 +200,7 @@ def stream(api: ApiClient, resource: Resource, namespace: str, query: Query, *, 
     response = _send(api, "GET", resource.path(namespace), query, None, what, timeout=(CONNECT_SECONDS, silence))
     try:
         if response.status != HTTPStatus.OK:
+            _doubt_token(api, response.status)
             raise _no_watch(response.status, response.read(), what)
         yield Stream(response.response, what)
     finally:
@@ -216,7 +217,8 @@ def _ask(
     except (urllib3.exceptions.HTTPError, OSError) as e:
         raise no_answer(e, what) from e
     if not 200 <= response.status <= 299:
-        raise failure(response.status, data, what)
+        _doubt_token(api, response.status)
+        raise failure(response.status, data, what, retry_after=response.headers.get("Retry-After"))
     return _document(data, what)
 
 
@@ -241,6 +243,11 @@ def _send(
         return api.call_api(*request, _request_timeout=timeout)
     except (urllib3.exceptions.HTTPError, ApiException, config.ConfigException, OSError) as e:
         raise no_answer(e, what) from e
+
+
+def _doubt_token(api: ApiClient, status: int) -> None:
+    if status == 401:
+        doubt(api.configuration)
 
 
 def _document(data: bytes, what: str) -> dict[str, Any]:

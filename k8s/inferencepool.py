@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kubernetes.client import ApiClient
 
-from bot.domain.errors import ClusterError, GoneError
+from bot.domain.errors import ClusterError, GoneError, RefusedError
 from bot.domain.gate import Answer, Readiness, Verdict
 from bot.domain.rollout import Pool
 from k8s import client
@@ -106,7 +106,7 @@ def check(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Fi
         reason = _server_lack(pool, pods) or picker
         seen = _readiness(stable_counts.result(), (ready_count(pods), len(pods)), now)
     except ClusterError as error:
-        return Verdict(answer=Answer.HOLD, reason=error.message)
+        return Verdict(answer=Answer.HOLD, reason=str(error), asked=isinstance(error, RefusedError))
     return Verdict(answer=Answer.HOLD if reason else Answer.PASS, reason=reason, readiness=seen)
 
 

@@ -3,10 +3,13 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.apiserver import ApiServer
+from sandbox.fault_proxy import FaultProxy
 from sandbox.slack import Slack
 from sandbox.workplace import Workplace
 from sandbox.world import World
+from tests.scenarios.outage import Outage
 from tests.scenarios.play import Play, give_rights
+from tests.stage import a_stage
 
 
 @pytest.fixture
@@ -19,3 +22,11 @@ def play(place: Workplace, api_server: ApiServer, world: World, redis_url: str, 
     play = Play(local_slack, world, api_server, redis_url, folder)
     yield play
     play.close()
+
+
+@pytest.fixture
+def outage(proxy: FaultProxy, world: World, redis_url: str) -> Iterator[Outage]:
+    """Return the engine with a proxy between it and the API server, which people in the cluster do not go through."""
+    outage = Outage(a_stage(proxy.api_server, world, redis_url), proxy)
+    yield outage
+    outage.close()
