@@ -10,6 +10,9 @@ from bot.ports import Clock
 from handlers.slack import Fault, Identity, Slack, SlackError
 
 KEPT = timedelta(seconds=60)
+SILENCE = timedelta(seconds=10)
+"""So long nobody is asked about with little patience after Slack was silent: many roll backs wait once, not in turn."""
+
 MOST = 10_000
 
 _REFUSALS = (
@@ -19,10 +22,6 @@ _REFUSALS = (
     ("is_ultra_restricted", "Guests cannot run rollouts."),
     ("is_restricted", "Guests cannot run rollouts."),
 )
-
-
-SILENCE = timedelta(seconds=10)
-"""So long nobody is asked about with little patience, after Slack was silent: the next roll backs need not wait."""
 
 
 class People:
@@ -65,19 +64,20 @@ class People:
                 return self._ask_quickly(user)
             except DependencyError:
                 return said
-        return self._ask(user, self._slack)
+        return self._learn(user, self._slack)
 
     def _ask_quickly(self, user: str) -> str:
         now = self._clock.now()
         if now < self._silent_until <= now + SILENCE:
             raise SlackError(Fault.UNCLEAR, "silent")
         try:
-            return self._ask(user, self._quick)
-        except DependencyError:
-            self._silent_until = now + SILENCE
+            return self._learn(user, self._quick)
+        except SlackError as error:
+            if error.fault is Fault.UNCLEAR:
+                self._silent_until = now + SILENCE
             raise
 
-    def _ask(self, user: str, slack: Slack) -> str:
+    def _learn(self, user: str, slack: Slack) -> str:
         refusal = _ask(user, slack)
         if len(self._known) >= MOST:
             self._known.clear()

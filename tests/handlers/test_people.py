@@ -110,3 +110,40 @@ def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: Stric
 def test_only_a_start_asks_about_the_channel(slack: StrictSlack) -> None:
     slack.channels.clear()
     people(slack).admit(ask())
+
+
+def test_while_slack_is_silent_a_pause_passes_by_somebody_who_was_one_of_us(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    asked.admit(ask())
+    clock.forward(hours=1)
+    slack.faults.begin("lost", method="users.info")
+    asked.admit(ask(Verb.PAUSE))
+    with pytest.raises(DependencyError):
+        asked.admit(ask(Verb.RESUME))
+
+
+def test_while_slack_is_silent_a_pause_by_somebody_who_was_none_of_us_is_refused(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.users[ALICE]["is_restricted"] = True
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask())
+    clock.forward(hours=1)
+    slack.faults.begin("lost", method="users.info")
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask(Verb.PAUSE))
+
+
+def test_after_a_silence_the_next_roll_backs_do_not_wait_for_slack(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.faults.begin("lost", method="users.info")
+    for _ in range(5):
+        asked.admit(ask(Verb.ROLLBACK))
+    assert slack.count("users.info") == 1
+    slack.faults.lift_all()
+    clock.forward(seconds=10)
+    slack.users[ALICE]["is_restricted"] = True
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask(Verb.ROLLBACK))
