@@ -3,20 +3,24 @@
 import pytest
 import redis
 
+from bot.store import PREFIX
 from sandbox.valkey import Valkey
 from sandbox.valkey import valkey as running_valkey
 from sandbox.workplace import Workplace, workplace
 
+DECLARED_WHOLE = [f"{PREFIX}store".encode()]
+"""All that is in a database that nobody has used."""
+
 
 def test_each_test_has_an_empty_database(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        assert client.dbsize() == 0
+        assert client.keys() == DECLARED_WHOLE
         client.set("left", "behind")
 
 
 def test_and_so_has_the_next(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        assert client.dbsize() == 0
+        assert client.keys() == DECLARED_WHOLE
 
 
 def test_what_was_written_survives_a_kill() -> None:
