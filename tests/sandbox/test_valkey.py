@@ -3,13 +3,9 @@
 import pytest
 import redis
 
-from bot.store import PREFIX
 from sandbox.valkey import Valkey
 from sandbox.valkey import valkey as running_valkey
 from sandbox.workplace import Workplace, workplace
-
-DECLARED_WHOLE = [f"{PREFIX}store".encode()]
-"""All that is in a database that nobody has used."""
 
 
 def test_each_test_has_a_database_of_its_own(redis_url: str) -> None:
