@@ -62,7 +62,7 @@ def measure(servers: Servers, people: Population) -> Finding:
     told, saved = Heard(), Heard()
     cluster = Cluster(servers.api(), people.policy.namespaces)
     store = TimedStore(connect(people.redis_url), saved)
-    noticer = Noticer(Engine(cluster, store, SystemClock(), people.policy).inspector)
+    noticer = Noticer(Engine(cluster, store, SystemClock(), people.policy).inspector, lambda: True)
     noticer.start()
 
     def tell(copy: RouteCopy) -> None:

@@ -25,8 +25,9 @@ go on as fast as we can; the sweep, which looks at everything now and then, is s
 class Noticer:
     """Has changes looked at; of several changes of one object only the newest. Not started, it looks at nothing."""
 
-    def __init__(self, inspector: Inspector) -> None:
+    def __init__(self, inspector: Inspector, leads: Callable[[], bool]) -> None:
         self._inspector = inspector
+        self._leads = leads
         self._newest: dict[object, Callable[[], object]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._looks: Counter[object] = Counter()
@@ -80,7 +81,7 @@ class Noticer:
         with self._lock:
             look = self._newest.pop(key, None)
         try:
-            if look is not None:
+            if look is not None and self._leads():
                 look()
         except DependencyError as error:
             log.warning("%s It is looked at again within half a minute.", error.message)

@@ -1,6 +1,7 @@
 """Time: what the timer and the sweeps do with a rollout. All of it ends in the same apply as a click."""
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -57,10 +58,15 @@ class Ticker:
             return self._store.load(rollout.id)
         return entry
 
-    def catch_up(self, *, brakes: bool) -> None:
+    def catch_up(self, *, brakes: bool, goes_on: Callable[[], bool] = lambda: True) -> None:
         """Write roll backs, or what else is still to be written: after a crash, or when the API server is back."""
+
+        def attempt(rollout_id: str) -> None:
+            if goes_on():
+                self._applier.attempt(rollout_id)
+
         with ThreadPoolExecutor(WRITERS, "brakes" if brakes else "catch-up") as pool:
-            list(pool.map(self._applier.attempt, self._store.unapplied(self._clock.now(), brakes=brakes)))
+            list(pool.map(attempt, self._store.unapplied(self._clock.now(), brakes=brakes)))
 
     def _on_unwritten(self, entry: Entry) -> None:
         """Try to write it, unless a deadline has passed: that waits for no API server."""

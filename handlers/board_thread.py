@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, Thread
 
 from bot.domain.errors import StoreError
@@ -22,10 +22,13 @@ SHORTEST = 0.05
 
 
 class BoardThread:
-    """Loops over the board until it is stopped; ``wake`` makes it look at once. A channel has one lane at a time."""
+    """Loops over the board until it is stopped; ``wake`` makes it look at once. A channel has one lane at a time.
 
-    def __init__(self, board: Board, clock: Clock) -> None:
-        self._board, self._clock = board, clock
+    While ``leads`` says no, no card is begun.
+    """
+
+    def __init__(self, board: Board, clock: Clock, leads: Callable[[], bool] = lambda: True) -> None:
+        self._board, self._clock, self._leads = board, clock, leads
         self._woken, self._stopped = Event(), Event()
         self._thread = Thread(target=self._loop, name="board", daemon=True)
         self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="board")
@@ -42,14 +45,13 @@ class BoardThread:
         self._wakes += 1
         self._woken.set()
 
-    def stop(self, timeout: float = 10) -> None:
+    def stop(self) -> None:
         """End after the cards that are being written."""
         self._stopped.set()
         self._woken.set()
         if self._thread.is_alive():
-            self._thread.join(timeout)
-        self._lanes.shutdown(wait=False, cancel_futures=True)
-        wait(self._running.values(), timeout)
+            self._thread.join()
+        self._lanes.shutdown(wait=True, cancel_futures=True)
 
     def _loop(self) -> None:
         while not self._stopped.is_set():
@@ -59,7 +61,7 @@ class BoardThread:
     def _round(self) -> float:
         """Give every channel that is behind, and neither at work nor at rest, a lane; return how long to rest."""
         try:
-            behind = self._board.behind()
+            behind = self._board.behind() if self._leads() else {}
         except StoreError as error:
             log.warning("The board waits for the store: %s", error)
             return IDLE
@@ -96,7 +98,7 @@ class BoardThread:
         """Bring the cards of a channel up to date, and return for how long there is nothing to do."""
         rests = [IDLE]
         for rollout_id in rollout_ids:
-            if self._stopped.is_set():
+            if self._stopped.is_set() or not self._leads():
                 break
             now = self._clock.now()
             again = self._board.bring(rollout_id, channel, now)

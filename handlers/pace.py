@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import TypeVar
 
 MINUTE = timedelta(minutes=1)
 EDITS = 40
@@ -17,6 +18,9 @@ POST_REST = timedelta(seconds=1)
 BACKOFF = timedelta(seconds=2)
 CARD_AT_MOST, SLACK_AT_MOST = timedelta(minutes=2), timedelta(seconds=30)
 MOST = 5000
+
+
+Value = TypeVar("Value")
 
 
 class Later(Exception):  # noqa: N818 (nothing went wrong)
@@ -47,7 +51,7 @@ class Pace:
             at = self._edit_at(card, turn, now)
             if at <= now:
                 self._edits.append(now)
-                self._last[card] = (now, turn)
+                _keep(self._last, card, (now, turn))
             return at
 
     def take_post(self, channel: str, now: datetime) -> datetime:
@@ -56,7 +60,7 @@ class Pace:
             last = self._posts.get(channel, now - POST_REST)
             if last > now:
                 return last
-            self._posts[channel] = max(last, now - POST_REST) + POST_REST
+            _keep(self._posts, channel, max(last, now - POST_REST) + POST_REST)
             return now
 
     def _edit_at(self, card: str, turn: int, now: datetime) -> datetime:
@@ -72,9 +76,7 @@ class Pace:
     def drawn(self, card: str, turn: int, now: datetime) -> None:
         """Remember that a card shows a turn now."""
         with self._lock:
-            if len(self._last) >= MOST:
-                self._last.clear()
-            self._last[card] = (now, turn)
+            _keep(self._last, card, (now, turn))
 
     def blocked_until(self, key: str, now: datetime) -> datetime:
         """Return when something that was blocked is free again; now where it is."""
@@ -83,12 +85,13 @@ class Pace:
     def block(self, key: str, now: datetime, wait: timedelta) -> None:
         """Leave a method, a channel or a card alone for a while."""
         with self._lock:
-            self._blocked[key] = max(self._blocked.get(key, now), now + wait)
+            _keep(self._blocked, key, max(self._blocked.get(key, now), now + wait))
 
     def failed(self, key: str, now: datetime, *, most: timedelta) -> None:
         """Leave it alone, longer with every failure in a row."""
         count = self.failures(key)
-        self._failures[key] = count + 1
+        with self._lock:
+            _keep(self._failures, key, count + 1)
         self.block(key, now, min(BACKOFF * 2 ** min(count, 10), most))
 
     def failures(self, key: str) -> int:
@@ -97,5 +100,14 @@ class Pace:
 
     def worked(self, key: str) -> None:
         """Forget the failures."""
-        self._failures.pop(key, None)
-        self._blocked.pop(key, None)
+        with self._lock:
+            self._failures.pop(key, None)
+            self._blocked.pop(key, None)
+
+
+def _keep(memory: dict[str, Value], key: str, value: Value) -> None:
+    """Remember it, as the newest; where there is too much, what was remembered first is forgotten."""
+    memory.pop(key, None)
+    memory[key] = value
+    if len(memory) > MOST:
+        del memory[next(iter(memory))]

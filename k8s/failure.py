@@ -12,13 +12,11 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
 from bot.domain.errors import ClusterError, GoneError, RaceError, RefusedError
+from k8s.words import harmless
 
 BARE: Final = "the server rejected our request due to an error in our request"
 """The whole message of a 422 when a ``test`` of a JSON Patch failed; there are no causes then."""
 
-LONGEST: Final = 400
-_URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"']+", re.IGNORECASE)
-_SECRET: Final = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}|\beyJ[\w-]{10,}(\.[\w-]+)*", re.IGNORECASE)
 _FORBIDDEN: Final = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
@@ -46,7 +44,7 @@ def no_answer(error: Exception, what: str) -> ClusterError:
 def failure(code: int, body: bytes, what: str, *, retry_after: str | None = None) -> ClusterError:
     """Turn an answer that is not 2xx into ours; ``what`` names the object that was asked for."""
     status = _status(body)
-    message = _clean(status.get("message", ""))
+    message = harmless(status.get("message"))
     if code == 409 or (code == 422 and _is_failed_test(status)):
         return RaceError(f"{_capital(what)} changed since it was read.")
     if code == 429 or code >= 500 or code < 400:
@@ -100,12 +98,6 @@ def _status(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _clean(message: object) -> str:
-    text = " ".join(str(message or "").split())
-    text = _SECRET.sub("…", _URL.sub("…", text))
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _capital(what: str) -> str:

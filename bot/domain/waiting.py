@@ -14,6 +14,7 @@ from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOS
 from bot.domain.drifting import lacks_to_adopt, lacks_to_restore
 from bot.domain.on_route import raises
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
+from bot.domain.verbs import ALLOWED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,7 @@ def _for_the_route(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=f"It waits for the route: {_unwritten(entry)}",
         since=entry.trouble.since if entry.trouble else rollout.decided_at,
-        who=_brakes(access),
+        who=_brakes(access) if rollout.phase in ALLOWED[Verb.ROLLBACK] else "",
         deadline=deadline,
         then=then,
         said=entry.trouble.reason if entry.trouble else "",
@@ -128,7 +129,7 @@ def _until_written(entry: Entry, access: Access) -> tuple[datetime | None, str]:
     """Say what ends the wait for the route; some phases end in their own time too, written or not."""
     rollout = entry.rollout
     if raises(rollout):
-        return rollout.decided_at + WRITE_WITHIN, "It is tried again; unless the gates pass, it is taken back"
+        return rollout.decided_at + WRITE_WITHIN, "It is tried again, and taken back unless the gates still pass after"
     again = "It is tried again until it is written."
     if rollout.phase not in (Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PAUSED):
         return None, again
@@ -210,7 +211,7 @@ def _paused(entry: Entry, access: Access) -> Wait:
         else f"It is paused at {rollout.weight} %{by}",
         since=rollout.since,
         who=f"{_start(people(access, Verb.RESUME))} can {_ways_out(rollout)}, `rollback` or `end` it.",
-        deadline=entry.due or rollout.since + REMIND_EVERY,
+        deadline=_due(entry) or rollout.since + REMIND_EVERY,
         then="The next reminder comes",
         said=rollout.why,
     )
@@ -232,19 +233,25 @@ def _promoted(entry: Entry, access: Access) -> Wait:
         since=rollout.since,
         who=f"{_start(people(access, Verb.FINISH))} can `finish` it now, or `pause` it.",
         deadline=entry.due or rollout.since + rollout.plan.bake,
-        then="It finishes",
+        then="It finishes, if the gates pass,",
     )
 
 
 def _finished(entry: Entry, access: Access) -> Wait:
     rollout = entry.rollout
+    is_reminded = entry.due is not None
     return Wait(
         reason=f"It is done; it waits for somebody to remove the old pool `{rollout.stable.name}`",
         since=rollout.since,
         who=f"{_start(people(access, Verb.ROLLBACK))} can still `rollback`.",
-        deadline=entry.due or rollout.since + DAY,
-        then="The next reminder comes",
+        deadline=(_due(entry) or rollout.since + DAY) if is_reminded else None,
+        then="The next reminder comes" if is_reminded else "No more reminders come; a new start on the route ends it.",
     )
+
+
+def _due(entry: Entry) -> datetime | None:
+    """Return its due time; None where that is only the next look for the gateway's word."""
+    return None if entry.acceptance is Acceptance.WAITING else entry.due
 
 
 def _over(entry: Entry, access: Access) -> Wait:

@@ -27,7 +27,7 @@ THE_NOTE = "changed the bot's note on the route, or put the weights back: they a
 @pytest.fixture
 def watched(stage: Stage) -> Iterator[Stage]:
     """Return a stage whose leader watches."""
-    noticer = Noticer(stage.engine.inspector)
+    noticer = Noticer(stage.engine.inspector, lambda: True)
     noticer.start()
     stage.cluster.watch(route_changed=noticer.route_changed, route_gone=noticer.route_gone, pool_gone=noticer.pool_gone)
     wait_until("a watch", lambda: stage.cluster.kept(stage.world.namespace, stage.world.route) is not None)
@@ -256,7 +256,7 @@ def looks() -> Looks:
 
 @pytest.fixture
 def noticer(looks: Looks) -> Iterator[Noticer]:
-    noticer = Noticer(cast(Any, looks))
+    noticer = Noticer(cast(Any, looks), lambda: True)
     noticer.start()
     yield noticer
     looks.gate.set()
