@@ -16,7 +16,7 @@ from handlers.state import headword, state
 
 MOST = 20
 
-_HELP = {
+HELP = {
     Verb.START: "move traffic to a new pool, step by step; the first weight in percent",
     Verb.STATUS: "where it stands",
     Verb.WHY: "what it waits for, who can end that, and until when",
@@ -56,7 +56,7 @@ def help_text(command: str) -> str:
 
 def _help(verb: Verb, command: str) -> str:
     usage = _START if verb is Verb.START else USAGE[verb]
-    return f"`{usage.format(command=command)}`\n{_HELP[verb]}"
+    return f"`{usage.format(command=command)}`\n{HELP[verb]}"
 
 
 def accepted(command: Command) -> str:

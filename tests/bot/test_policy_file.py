@@ -69,7 +69,7 @@ command: /llm
     )
 
 
-TOP = "`namespaces`, `plan`, `approvals`, `access`, `command`"
+TOP = "`namespaces`, `plan`, `approvals`, `access`, `command`, `terminal`"
 USER = "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`."
 DURATION = "is not a duration from 1s to 30d; write it like `90s`, `10m`, `2h` or `1d`."
 COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters."
