@@ -7,6 +7,7 @@ import redis
 from bot.clock import SystemClock
 from bot.engine import Engine
 from bot.policy import Policy
+from bot.ports import Clock
 from bot.redis_connection import connect
 from bot.settings import ClusterSettings, TerminalSettings, read_policy
 from bot.store import RedisStore
@@ -21,7 +22,7 @@ class Reach:
 
     policy: Policy
     cluster: Cluster
-    clock: SystemClock
+    clock: Clock
     home: str
 
 

@@ -82,19 +82,13 @@ class _Handler(logging.StreamHandler[TextIO]):
         print(f"a log line could not be written: {record.pathname}:{record.lineno}", file=sys.__stderr__)
 
 
-def configure(
-    mode: Literal["json", "text"],
-    secrets: Iterable[str] = (),
-    *,
-    stream: TextIO | None = None,
-    level: int = logging.INFO,
-) -> None:
+def configure(mode: Literal["json", "text"], secrets: Iterable[str] = (), *, stream: TextIO | None = None) -> None:
     """Send all logs, warnings and uncaught exceptions to ``stream`` (standard error), without secrets."""
     handler = _Handler(stream or sys.stderr)
     handler.setFormatter(JsonLines(secrets) if mode == "json" else Masked(secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)

@@ -12,7 +12,6 @@ import redis
 import waitress
 from prometheus_client import REGISTRY
 
-from bot.clock import SystemClock
 from bot.core import core
 from bot.domain.errors import StoreError
 from bot.engine import Engine
@@ -20,6 +19,7 @@ from bot.lease import Lease
 from bot.metrics import RolloutMetrics
 from bot.noticing import Noticer
 from bot.policy import Policy
+from bot.ports import Clock
 from bot.settings import Settings
 from bot.store import RedisStore, nobody
 from bot.timer import Timer
@@ -50,7 +50,7 @@ class Bot:
     engine: Engine
     handlers: Handlers
     timer: Timer
-    clock: SystemClock
+    clock: Clock
     cluster: Cluster
     noticer: Noticer
     socket: Socket | None = None

@@ -142,7 +142,8 @@ def not_braked(error: DependencyError) -> str:
     """Say that a roll back without the store failed, and what is left."""
     return (
         f"{safe(str(error), 2000)} Redis does not answer either, so *nothing was rolled back and nothing is kept*. "
-        "Press again, or put the old weights back by hand with `kubectl edit httproute`."
+        "Press again, or type in a terminal that reaches the cluster: "
+        "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
     )
 
 

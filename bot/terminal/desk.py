@@ -113,8 +113,8 @@ class Desk:
             return rollout_id(request.delivery)  # its first write is rehearsed before it is decided
         rollout = self._core.engine.meant_by(command, request.channel).rollout
         if command.verb in RAISES:
-            copy = self._core.cluster.read(rollout.namespace, rollout.route)
             try:
+                copy = self._core.cluster.read(rollout.namespace, rollout.route)
                 self._core.cluster.write(copy, rollout, weights=False, rehearse=True)
             except RefusedError as error:
                 raise RouteError(error.message, hint=error.hint or "Nothing was done.") from error

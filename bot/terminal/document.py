@@ -37,7 +37,7 @@ def _rollout(entry: Entry, access: Access, names: Names) -> dict[str, Any]:
         "channel": rollout.channel or None,
         "phase": rollout.phase.value,
         "weight": {"wanted": rollout.weight, "on_route": weight_there(entry)},
-        "on_route": entry.is_applied,
+        "written": entry.is_applied,
         "gateway": entry.acceptance.value,
         "steps": list(plan.steps),
         "approvals": {

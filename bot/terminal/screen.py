@@ -30,17 +30,21 @@ class Screen:
     @contextmanager
     def progress(self, *, quiet: bool) -> Iterator[Tell]:
         """Show what is waited for, on a terminal only."""
-        if quiet or not self._out.is_terminal:
-            yield lambda text: None
-            return
-        with self._out.status("") as status:
-            yield lambda text: status.update(Text(text))
+        status = self._out.status("")
+
+        def tell(text: str) -> None:
+            if self._out.is_terminal and not quiet:
+                status.update(Text(text))
+                status.start()
+
+        try:
+            yield tell
+        finally:
+            status.stop()
 
     def show(self, answer: Answer) -> None:
         """Show an answer: its sentences, then the rollouts or what happened to them."""
-        if answer.said:
-            console = self._out if answer.exit is Exit.DONE else self._err
-            console.print(Text(plain(answer.said, self._names)), soft_wrap=not console.is_terminal)
+        self.say(answer)
         if answer.events:
             self._print(self._story(answer), [f"{at}  {said}" for at, said in self._told(answer)])
         elif len(answer.entries) == 1:
@@ -48,6 +52,12 @@ class Screen:
         elif answer.entries:
             lines = [line(entry) for entry in answer.entries]
             self._print(_grid(lines, "bold", "", "", "dim"), ["  ".join(words) for words in lines])
+
+    def say(self, answer: Answer) -> None:
+        """Show the sentences alone. An indented line is for copying and is not broken."""
+        console = self._out if answer.exit is Exit.DONE else self._err
+        for said in plain(answer.said, self._names).splitlines():
+            console.print(Text(said), soft_wrap=not console.is_terminal or said.startswith(" "))
 
     def _one(self, entry: Entry) -> None:
         rows = list(facts(entry, self._access, self._names))

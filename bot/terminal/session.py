@@ -2,17 +2,18 @@
 
 import logging
 import os
+import traceback
 from collections.abc import Callable, Mapping
 
 import typer
 
-from bot import logs
 from bot.core import Core, Reach, core, reach
 from bot.domain.access import person
 from bot.domain.command import Verb
-from bot.domain.errors import RolloutBotError, UsageError, UserError
+from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
 from bot.domain.grammar import USAGE, parse
 from bot.domain.values import read_name
+from bot.logs import Masked
 from bot.policy import Policy
 from bot.settings import ClusterSettings, ConfigError, TerminalSettings, read_as
 from bot.terminal import document, from_route
@@ -21,9 +22,8 @@ from bot.terminal.desk import Desk
 from bot.terminal.following import Tell
 from bot.terminal.screen import Screen
 
-log = logging.getLogger(__name__)
-
 STOPPED = "Stopped watching. What was asked for may still happen: look with `status`."
+BRAKE_LEFT = "`rollback --from-route ROUTE` needs only the API server."
 BROKEN = "Something broke in this program; the lines above say what. Look with `status` before you repeat it."
 
 
@@ -34,6 +34,8 @@ class Session:
         self._name, self._as_json, self._env = name, as_json, env
         self._user = unix_user()
         self._policy = Policy(namespaces=())
+        self._masked = Masked()
+        logging.getLogger().addHandler(logging.NullHandler())  # the answer says it, and says it once
 
     def order(self, line: str, channel: str, seconds: float) -> int:
         """Carry out a verb."""
@@ -60,7 +62,12 @@ class Session:
 
     def history(self, pool: str, channel: str) -> int:
         """Tell what happened."""
-        return self._answer(lambda tell: self._desk(channel).history(read_name("pool", pool) if pool else ""))
+
+        def ask(tell: Tell) -> Answer:
+            subject = read_name("pool", pool) if pool else ""
+            return self._desk(channel).history(subject)
+
+        return self._answer(ask)
 
     def roll_back_from_route(self, line: str, route: str, namespace: str, seconds: float) -> int:
         """Roll back without Redis."""
@@ -87,7 +94,7 @@ class Session:
 
     def _desk(self, channel: str) -> Desk:
         settings = read_as(TerminalSettings, self._env)
-        logs.configure("text", settings.secrets(), level=logging.CRITICAL)
+        self._masked = Masked(settings.secrets())
         parts: Core = core(settings, account=self._account, command=PROGRAM)
         return Desk(parts, self._enter(parts), channel)
 
@@ -106,6 +113,8 @@ class Session:
         if self._as_json:
             policy = self._policy
             typer.echo(document.write(answer, self._name, self._person, policy.access, policy.unix_users))
+        elif self._name == Verb.WHY:
+            self._screen().say(answer)
         else:
             self._screen().show(answer)
         return answer.exit
@@ -123,8 +132,10 @@ class Session:
             return Answer(said=str(error), exit=Exit.USAGE)
         except UserError as error:
             return Answer(said=str(error), exit=Exit.REFUSED)
+        except StoreError as error:
+            return Answer(said=f"{error} {BRAKE_LEFT}", exit=Exit.UNCONFIRMED)
         except RolloutBotError as error:
             return Answer(said=str(error), exit=Exit.UNCONFIRMED)
         except Exception:
-            log.critical("unexpected", exc_info=True)
+            typer.echo(self._masked.mask(traceback.format_exc()), err=True)
             return Answer(said=BROKEN, exit=Exit.UNCONFIRMED)

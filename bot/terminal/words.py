@@ -82,7 +82,9 @@ def _weight(entry: Entry) -> str:
 
 def _steps(rollout: Rollout) -> str:
     plan = rollout.plan
-    steps = " ".join(f"[{step}]" if at == rollout.step else str(step) for at, step in enumerate(plan.steps))
+    steps = " ".join(
+        f"[{step}]" if at == rollout.step and not rollout.is_over else str(step) for at, step in enumerate(plan.steps)
+    )
     before = (0, *plan.steps)
     asked = [str(step) for at, step in enumerate(plan.steps) if plan.needs_approval(before[at], step)]
     return f"{steps}, approval for {', '.join(asked)}" if asked else steps
