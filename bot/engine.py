@@ -13,7 +13,7 @@ from datetime import timedelta
 from bot.applying import Applier, new_decision
 from bot.braking import Brake, Braked
 from bot.domain.access import permit
-from bot.domain.command import Request, StartWords, Verb
+from bot.domain.command import Command, Request, StartWords, Verb
 from bot.domain.errors import (
     DependencyError,
     RaceError,
@@ -112,6 +112,14 @@ class Engine:
     def find(self, subject: str, channel: str) -> Entry:
         """Return the rollout that people mean. Raises UserError."""
         return self._finder.find(subject, channel)
+
+    def meant_by(self, command: Command, channel: str) -> Entry:
+        """Return the rollout that a command is about, as `process` will read it. Raises UserError."""
+        return self._finder.meant_by(command, channel)[0]
+
+    def push(self, rollout_id: str) -> None:
+        """Try a write again that is still wanted, out of turn."""
+        self._applier.attempt(rollout_id)
 
     def entries(self, channel: str = "") -> Sequence[Entry]:
         """Return the rollouts that are not over, newest first, of one channel or of all."""

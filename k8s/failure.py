@@ -17,11 +17,18 @@ BARE: Final = "the server rejected our request due to an error in our request"
 """The whole message of a 422 when a ``test`` of a JSON Patch failed; there are no causes then."""
 
 LONGEST: Final = 400
+
+THE_BOT: Final = "The bot"
+"""Whose rights a request is made with, unless a person runs the program."""
 _URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"']+", re.IGNORECASE)
 _SECRET: Final = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}|\beyJ[\w-]{10,}(\.[\w-]+)*", re.IGNORECASE)
 _FORBIDDEN: Final = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
+)
+_GRANT: Final = "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
+_GRANT_PERSON: Final = (
+    "Ask for that right (a Role like that of `manifests/kustomize/rights` has it), or do it in the bot's pod."
 )
 _WEBHOOK: Final = re.compile(r'failed calling webhook "([^"]+)"')
 
@@ -43,8 +50,8 @@ def no_answer(error: Exception, what: str) -> ClusterError:
     return ClusterError(f"The API server {problem} (asked for {what}).")
 
 
-def failure(code: int, body: bytes, what: str) -> ClusterError:
-    """Turn an answer that is not 2xx into ours; ``what`` names the object that was asked for."""
+def failure(code: int, body: bytes, what: str, account: str = THE_BOT) -> ClusterError:
+    """Turn an answer that is not 2xx into ours; ``what`` names the object that was asked for, ``account`` who asks."""
     status = _status(body)
     message = _clean(status.get("message", ""))
     if code == 409 or (code == 422 and _is_failed_test(status)):
@@ -52,9 +59,12 @@ def failure(code: int, body: bytes, what: str) -> ClusterError:
     if code == 429 or code >= 500 or code < 400:
         return ClusterError(f"The API server answered {code}{_webhook(message)} (asked for {what}).")
     if code == 401:
-        return RefusedError("The API server does not know the bot (401).", hint="Check its token or kubeconfig.")
+        return RefusedError(
+            f"The API server does not know {account[:1].lower()}{account[1:]} (401).",
+            hint="Check its token or kubeconfig.",
+        )
     if code == 403 and (found := _FORBIDDEN.search(message)):
-        return _forbidden(found)
+        return _forbidden(found, account)
     if code == 404:
         return _not_there(status, what)
     return RefusedError(f"The API server refused {what} ({code}): {message or 'it gave no reason'}")
@@ -70,12 +80,12 @@ def _webhook(message: str) -> str:
     return f" because it failed to call the webhook `{found[1]}`" if found else ""
 
 
-def _forbidden(found: re.Match[str]) -> RefusedError:
+def _forbidden(found: re.Match[str], account: str) -> RefusedError:
     group = f" of {found['group']}" if found["group"] else ""
     where = f"in namespace `{found['namespace']}`" if found["namespace"] else "in the whole cluster"
     return RefusedError(
-        f"The bot may not `{found['verb']}` `{found['resource']}`{group} {where}.",
-        hint="Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does.",
+        f"{account} may not `{found['verb']}` `{found['resource']}`{group} {where}.",
+        hint=_GRANT if account == THE_BOT else _GRANT_PERSON,
     )
 
 

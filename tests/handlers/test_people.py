@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from bot.domain.command import Command, Request, Verb
@@ -109,3 +111,11 @@ def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: Slack
 def test_only_a_start_asks_about_the_channel(slack: SlackServer) -> None:
     slack.channels.clear()
     people(slack).admit(ask())
+
+
+def test_who_begins_in_a_terminal_is_nobody_to_ask_slack_about(slack: SlackServer) -> None:
+    asked = people(slack)
+    asked.admit(replace(ask(Verb.START, ""), by="unix:alice"))
+    assert slack.count("users.info") == 0
+    asked.admit(ask(Verb.START, ""))
+    assert slack.count("users.info") == 1
