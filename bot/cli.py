@@ -52,14 +52,14 @@ def add_verbs(app: typer.Typer) -> None:
 
 def _order(verb: Verb) -> Callable[..., None]:
     def order(words: Words = None, channel: Channel = "", output: Format = Output.TEXT, wait: Wait = 60) -> None:
-        _end(_session(verb.value, output).order(_line(verb, words), channel, wait))
+        _end(_session(verb.value, output).order([verb.value, *(words or ())], channel, wait))
 
     return order
 
 
 def _question(verb: Verb) -> Callable[..., None]:
     def question(words: Words = None, channel: Channel = "", output: Format = Output.TEXT) -> None:
-        _end(_session(verb.value, output).question(_line(verb, words), channel))
+        _end(_session(verb.value, output).question([verb.value, *(words or ())], channel))
 
     return question
 
@@ -73,7 +73,7 @@ def _roll_back(verb: Verb) -> Callable[..., None]:
         output: Format = Output.TEXT,
         wait: Wait = 60,
     ) -> None:
-        session, line = _session(verb.value, output), _line(verb, words)
+        session, line = _session(verb.value, output), [verb.value, *(words or ())]
         if route:
             _end(session.roll_back_from_route(line, route, namespace, wait))
         elif namespace:
@@ -101,18 +101,3 @@ def _session(name: str, output: Output) -> "Session":
 
 def _end(code: int) -> None:
     raise typer.Exit(code)
-
-
-def _line(verb: Verb, words: list[str] | None) -> str:
-    """Write the shell's words as the one line that the grammar reads."""
-    return " ".join([verb.value, *map(_quoted, words or ())])
-
-
-def _quoted(word: str) -> str:
-    """Hold together what the shell's quotes held together."""
-    if not any(character.isspace() for character in word):
-        return word
-    key, equals, value = word.partition("=")
-    if equals and not any(character.isspace() for character in key):
-        return f'{key}="{value.replace(chr(34), chr(39))}"'
-    return f'"{word.replace(chr(34), chr(39))}"'

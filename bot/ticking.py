@@ -58,6 +58,15 @@ class Ticker:
         with ThreadPoolExecutor(WRITERS, "brakes" if brakes else "catch-up") as pool:
             list(pool.map(self._applier.attempt, self._store.unapplied(self._clock.now(), brakes=brakes)))
 
+    def stand_in(self, entry: Entry) -> None:
+        """Do for one rollout what the timer and the sweep do for all, where no process leads."""
+        rollout_id, now = entry.rollout.id, self._clock.now()
+        if not entry.is_applied:
+            if any(rollout_id in self._store.unapplied(now, brakes=brakes) for brakes in (True, False)):
+                self._applier.attempt(rollout_id)
+        elif entry.acceptance is Acceptance.WAITING:
+            self.tick(rollout_id)
+
     def _hear_gateway(self, entry: Entry, applied: Applied) -> None:
         age = self._clock.now() - applied.at
         word = self._gateway_word(entry.rollout, applied.generation)

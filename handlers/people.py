@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.access import TERMINAL
 from bot.domain.command import Request, Verb
 from bot.domain.errors import DependencyError, NotAllowedError, UserError
 from bot.ports import Clock
@@ -38,8 +37,8 @@ class People:
 
         Where Slack does not answer: DependencyError, and only a roll back passes.
         """
-        if request.by.startswith(TERMINAL):
-            return  # begun in a terminal, whose Unix user Slack does not know; who gets so far has Redis in hand
+        if request.is_from_terminal:
+            return  # Slack may be what is broken; the policy was asked, and who gets so far has Redis in hand
         is_brake = request.command.verb is Verb.ROLLBACK
         try:
             refusal = self._refusal(request.by, self._quick if is_brake else self._slack)
@@ -49,7 +48,7 @@ class People:
             raise
         if refusal:
             raise NotAllowedError(refusal, hint="Ask a full member of this workspace.")
-        if request.command.verb is Verb.START and request.channel:
+        if request.command.verb is Verb.START:
             self._admit_channel(request.channel)
 
     def _refusal(self, user: str, slack: Slack) -> str:

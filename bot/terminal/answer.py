@@ -23,12 +23,13 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One sentence or more, and the rollouts and events it is about."""
+    """One sentence or more, and the rollouts and events it is about. ``led``: a bot leads; None: nobody looked."""
 
     said: str = ""
     exit: Exit = Exit.DONE
     entries: tuple[Entry, ...] = ()
     events: tuple[Event, ...] = ()
+    led: bool | None = None
 
 
 def unix_user() -> str:

@@ -8,16 +8,24 @@ from dataclasses import replace
 from bot.braking import Brake
 from bot.core import Core
 from bot.domain.access import permit
-from bot.domain.command import Command, Request, Verb
-from bot.domain.errors import ClusterError, DependencyError, RefusedError, RolloutBotError, RouteError, StoreError
-from bot.domain.rollout import Acceptance, Entry
-from bot.domain.starting import rollout_id
+from bot.domain.command import TERMINAL, Command, Request, Verb
+from bot.domain.errors import (
+    ClusterError,
+    DependencyError,
+    RaceError,
+    RefusedError,
+    RolloutBotError,
+    RouteError,
+    StoreError,
+)
+from bot.domain.rollout import Entry
 from bot.domain.verbs import RAISES
 from bot.domain.waiting import waits
 from bot.domain.waiting import why as why_it_waits
 from bot.terminal.answer import PROGRAM, Answer, Exit
 from bot.terminal.following import Tell, follow, result
 
+NOBODY_LEADS = "No bot leads now: steps, deadlines and cards wait for one."
 NO_CARD = "It has no card in Slack; `--channel C…` gives a start one."
 
 
@@ -32,9 +40,9 @@ class Desk:
     def status(self, command: Command) -> Answer:
         """Tell of one rollout, or of all that are not over."""
         if command.subject:
-            return Answer(entries=(self._find(command.subject),))
+            return self._is_led(Answer(entries=(self._find(command.subject),)))
         entries = tuple(self._core.engine.entries(self._channel))
-        return Answer(entries=entries, said="" if entries else "No rollout is under way.")
+        return self._is_led(Answer(entries=entries, said="" if entries else "No rollout is under way."))
 
     def why(self, command: Command) -> Answer:
         """Say what a rollout waits for, who can end that, and until when."""
@@ -50,6 +58,13 @@ class Desk:
     def _find(self, subject: str) -> Entry:
         return self._core.engine.find(subject, self._channel)
 
+    def _is_led(self, answer: Answer) -> Answer:
+        """Add whether a bot goes on with it."""
+        led = self._core.store.is_led()
+        waits_in_vain = not led and any(not entry.rollout.is_over for entry in answer.entries)
+        said = " ".join(filter(None, [answer.said, NOBODY_LEADS if waits_in_vain else ""]))
+        return replace(answer, said=said, led=led)
+
     # --- verbs
 
     def do(self, command: Command, seconds: float, tell: Tell) -> Answer:
@@ -58,7 +73,7 @@ class Desk:
             command=command,
             by=self._person,
             channel=self._channel,
-            delivery=f"terminal-{uuid.uuid4().hex}",
+            delivery=f"{TERMINAL}{uuid.uuid4().hex}",
             at=self._core.clock.now(),
         )
         try:
@@ -68,65 +83,54 @@ class Desk:
 
     def _do(self, request: Request, seconds: float, tell: Tell) -> Answer:
         permit(self._core.policy.access, request.command.verb, request.by)
-        target = self._target(request)
+        self._require_rights(request)
         self._core.engine.receive(request)
         try:
             outcome = self._core.engine.process(request)
         except StoreError:
             raise
         except DependencyError as error:
-            if self._was_decided(request, target) is None:
-                return _unconfirmed(f"{error} What you asked for is kept: a running bot carries it out.")
-            outcome = None
-        entry = outcome.entry if outcome else self._was_decided(request, target)
+            failed, outcome = str(error), None
+        else:
+            failed = "It is not known what became of this."
+        entry = outcome.entry if outcome else self._core.engine.became(request)
         if entry is None:
-            said = "A running bot took this up first and refused it. Look with `status`, then ask again to see why."
-            return Answer(said=said, exit=Exit.REFUSED)
+            return _unconfirmed(f"{failed} What you asked for is kept: a running bot carries it out.")
         try:
             entry = follow(entry, self._core.clock, seconds, tell, self._look)
+            answer = self._is_led(result(entry, request.command.verb))
         except StoreError as error:
             return _unconfirmed(
                 f"It is decided. {error.message} So what became of it is not known; look with `status`."
             )
-        answer = result(entry, request.command.verb)
         no_card = NO_CARD if request.command.verb is Verb.START and not request.channel else ""
         more = [answer.said, outcome.said if outcome else "", no_card]
         return replace(answer, said=" ".join(filter(None, more)))
 
     def _look(self, entry: Entry) -> Entry:
-        """Write what is not on the route yet, and hear the gateway: at 3 a.m. there may be no running bot to do it."""
+        """See how far it has got; at 3 a.m. there may be no running bot to bring it further."""
         entry = self._core.store.load(entry.rollout.id) or entry
-        if not entry.is_applied:
-            self._core.engine.push(entry.rollout.id)
-        elif entry.acceptance is Acceptance.WAITING:
-            with suppress(ClusterError):
-                self._core.engine.ticker.tick(entry.rollout.id)
+        if self._core.store.is_led():
+            return entry
+        with suppress(ClusterError):
+            self._core.engine.ticker.stand_in(entry)
         return self._core.store.load(entry.rollout.id) or entry
 
-    def _target(self, request: Request) -> str:
-        """Return the id of the rollout that is meant; one that shall be raised must be ours to write.
+    def _require_rights(self, request: Request) -> None:
+        """Refuse to raise a canary whose route the person may not write.
 
-        A step that only the person's missing right keeps from the route would pause the rollout for everybody.
+        Such a step would be taken back and pause the rollout for everybody. A start is rehearsed by the engine.
         """
-        command = request.command
-        if command.verb is Verb.START:
-            return rollout_id(request.delivery)  # its first write is rehearsed before it is decided
-        rollout = self._core.engine.meant_by(command, request.channel).rollout
-        if command.verb in RAISES:
-            try:
-                copy = self._core.cluster.read(rollout.namespace, rollout.route)
-                self._core.cluster.write(copy, rollout, weights=False, rehearse=True)
-            except RefusedError as error:
-                raise RouteError(error.message, hint=error.hint or "Nothing was done.") from error
-        return rollout.id
-
-    def _was_decided(self, request: Request, target: str) -> Entry | None:
-        """Return the rollout if the request has changed it, whichever process did that."""
-        entry = self._core.store.load(target)
-        if entry is None:
-            return None
-        events = self._core.store.events(target, 0)
-        return entry if any(event.by == request.by and event.at >= request.at for event in events) else None
+        if request.command.verb not in RAISES:
+            return
+        rollout = self._core.engine.meant_by(request.command, request.channel).rollout
+        try:
+            copy = self._core.cluster.read(rollout.namespace, rollout.route)
+            self._core.cluster.write(copy, rollout, weights=False, rehearse=True)
+        except RaceError:
+            return  # not before the right was looked at
+        except RefusedError as error:
+            raise RouteError(error.message, hint=error.hint or "Nothing was done.") from error
 
     def _without_store(self, command: Command) -> str:
         if command.verb is not Verb.ROLLBACK:

@@ -20,6 +20,7 @@ def write(answer: Answer, command: str, person: str, access: Access, names: Name
         "outcome": answer.exit.name.lower(),
         "exit": answer.exit.value,
         "message": plain(answer.said, names),
+        "led": answer.led,
         "rollouts": [_rollout(entry, access, names) for entry in answer.entries],
         "events": [_event(event) for event in answer.events],
     }

@@ -46,6 +46,8 @@ def result(entry: Entry, verb: Verb) -> Answer:
 def _was_undone(entry: Entry, verb: Verb) -> bool:
     """Say whether the step that somebody asked for was taken back: it could not be written, or must not be."""
     phase = entry.rollout.phase
+    if entry.rollout.by:
+        return False  # somebody else has decided since then
     if verb is Verb.START:
         return phase in (Phase.REFUSED, Phase.ROLLED_BACK)
     return verb in RAISES and phase in (Phase.PAUSED, Phase.ROLLED_BACK)

@@ -2,17 +2,19 @@
 
 import logging
 import os
+import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import typer
 
 from bot.core import Core, Reach, core, reach
 from bot.domain.access import person
-from bot.domain.command import Verb
+from bot.domain.command import BRAKES, Command, Verb
 from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
-from bot.domain.grammar import USAGE, parse
+from bot.domain.grammar import USAGE, parse_words
 from bot.domain.values import read_name
+from bot.domain.words import arguments, shown
 from bot.logs import Masked
 from bot.policy import Policy
 from bot.settings import ClusterSettings, ConfigError, TerminalSettings, read_as
@@ -37,22 +39,22 @@ class Session:
         self._masked = Masked()
         logging.getLogger().addHandler(logging.NullHandler())  # the answer says it, and says it once
 
-    def order(self, line: str, channel: str, seconds: float) -> int:
+    def order(self, words: Sequence[str], channel: str, seconds: float) -> int:
         """Carry out a verb."""
 
         def ask(tell: Tell) -> Answer:
-            command = parse(line, command=PROGRAM)
+            command = _read(words)
             if command.verb is Verb.HELP:
                 return self._usage()
             return self._desk(channel).do(command, seconds, tell)
 
         return self._answer(ask)
 
-    def question(self, line: str, channel: str) -> int:
+    def question(self, words: Sequence[str], channel: str) -> int:
         """Answer ``status`` or ``why``."""
 
         def ask(tell: Tell) -> Answer:
-            command = parse(line, command=PROGRAM)
+            command = _read(words)
             if command.verb is Verb.HELP:
                 return self._usage()
             desk = self._desk(channel)
@@ -69,11 +71,11 @@ class Session:
 
         return self._answer(ask)
 
-    def roll_back_from_route(self, line: str, route: str, namespace: str, seconds: float) -> int:
+    def roll_back_from_route(self, words: Sequence[str], route: str, namespace: str, seconds: float) -> int:
         """Roll back without Redis."""
 
         def ask(tell: Tell) -> Answer:
-            command = parse(line, command=PROGRAM)
+            command = _read(words)
             if command.verb is Verb.HELP:
                 return self._usage()
             near = reach(read_as(ClusterSettings, self._env), account=self._account, command=PROGRAM)
@@ -96,7 +98,7 @@ class Session:
         settings = read_as(TerminalSettings, self._env)
         self._masked = Masked(settings.secrets())
         parts: Core = core(settings, account=self._account, command=PROGRAM)
-        return Desk(parts, self._enter(parts), channel)
+        return Desk(parts, self._enter(parts), _channel(channel))
 
     def _enter(self, near: Reach) -> str:
         """Take the policy over, which says who the Unix user is."""
@@ -128,7 +130,10 @@ class Session:
                 return ask(tell)
         except KeyboardInterrupt:
             return Answer(said=STOPPED, exit=Exit.STOPPED)
-        except (ConfigError, UsageError) as error:
+        except ConfigError as error:
+            left = f"\n{BRAKE_LEFT}" if self._name == Verb.ROLLBACK else ""
+            return Answer(said=f"{error}{left}", exit=Exit.USAGE)
+        except UsageError as error:
             return Answer(said=str(error), exit=Exit.USAGE)
         except UserError as error:
             return Answer(said=str(error), exit=Exit.REFUSED)
@@ -139,3 +144,19 @@ class Session:
         except Exception:
             typer.echo(self._masked.mask(traceback.format_exc()), err=True)
             return Answer(said=BROKEN, exit=Exit.UNCONFIRMED)
+
+
+def _read(words: Sequence[str]) -> Command:
+    """Read what the shell has cut into words. Raises UsageError."""
+    command = parse_words(arguments(words), command=PROGRAM)
+    if "" in words and command.verb not in BRAKES:  # a brake is not refused for its spelling
+        raise UsageError("One of the words is empty.", hint='Was a variable meant that is not set, as in `"$POOL"`?')
+    return command
+
+
+def _channel(text: str) -> str:
+    """Read the id of a channel, where one is given. Raises UsageError."""
+    if not text or re.fullmatch(r"[CG][A-Z0-9]{4,30}", text):
+        return text
+    wrong = f"{shown(text)} is not the id of a Slack channel."
+    raise UsageError(wrong, hint="It looks like `C012AB3CD`; Slack shows it below the channel's details.")

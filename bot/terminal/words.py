@@ -68,8 +68,8 @@ def facts(entry: Entry, access: Access, names: Names) -> Iterator[tuple[str, str
     yield "route", f"{rollout.namespace}/{rollout.route}"
     yield "card", f"in {rollout.channel}" if rollout.channel else "none, started in a terminal"
     yield "rollout", rollout.id
-    reason = f": {rollout.reason}" if rollout.reason else ""
-    yield "started", plain(f"{utc(rollout.started_at)} by {mention(rollout.started_by)}{reason}", names)
+    reason = f": {safe(rollout.reason)}" if rollout.reason else ""
+    yield "started", f"{utc(rollout.started_at)} by {plain(mention(rollout.started_by), names)}{reason}"
     yield "why", plain(why(waits(entry, access)), names)
 
 

@@ -23,6 +23,7 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from bot.engine import Engine
 from bot.settings import TerminalSettings, read_as
+from bot.store import PREFIX
 from bot.terminal.answer import Exit, unix_user
 from bot.terminal.desk import Desk
 from sandbox.apiserver import ApiServer
@@ -44,6 +45,12 @@ class Terminal:
     env: Mapping[str, str]
     policy: Path
     namespace: str
+    api_server: ApiServer
+
+    @property
+    def home(self) -> str:
+        """Return a kubeconfig that is at home in the test's namespace."""
+        return str(self.api_server.kubeconfig(namespace=self.namespace))
 
     def write_policy(self, rest: str) -> None:
         self.policy.write_text(f"namespaces: [{self.namespace}]\n{rest}")
@@ -63,7 +70,7 @@ class Terminal:
 def terminal(stage: Stage, api_server: ApiServer, redis_url: str, tmp_path: Path) -> Terminal:
     policy = tmp_path / "policy.yaml"
     env = {"KUBECONFIG": str(api_server.kubeconfig()), "REDIS_URL": redis_url, "ROLLOUTBOT_CONFIG": str(policy)}
-    shell = Terminal(env, policy, stage.world.namespace)
+    shell = Terminal(env, policy, stage.world.namespace, api_server)
     shell.write_policy("")
     return shell
 
@@ -73,14 +80,15 @@ def timeless(text: str) -> str:
 
 
 def test_a_rollout_begins_and_is_rolled_back_without_slack(stage: Stage, terminal: Terminal) -> None:
-    code, output = terminal("start", CANARY, "10", "steps=10,50,100", "reason=H100 nodes")
+    terminal.write_policy(f"terminal: {{users: {{{ME}: {BOB}}}}}")
+    code, output = terminal("start", CANARY, "10", "steps=10,50,100", 'reason=H100 "nodes" &amp; <@U1>')
     rollout = stage.store.entries()[0].rollout
     assert (code, stage.world.weights()) == (0, [(STABLE, 90), (CANARY, 10)])
     assert (
         timeless(output)
         == f"""\
 `{CANARY}` is progressing at 10 %; that is on the route, and the gateway accepts it. \
-It has no card in Slack; `--channel C…` gives a start one.
+No bot leads now: steps, deadlines and cards wait for one. It has no card in Slack; `--channel C…` gives a start one.
 pool: {CANARY}
 old pool: {STABLE}
 state: progressing at 10 %
@@ -91,11 +99,12 @@ ready: new 2 of 2, old 2 of 2, TIME
 route: {stage.world.namespace}/llm-route
 card: none, started in a terminal
 rollout: {rollout.id}
-started: TIME by unix:{ME}: H100 nodes
+started: TIME by {ME}: H100 "nodes" &amp; <@U1>
 why: It lets 10 % prove itself before 50 %, since TIME. Any full member can `advance` it now. \
 It asks for approval of 50 % TIME.
 """
     )
+    terminal.write_policy("")
     code, _ = terminal("rollback", "p99", "doubled")
     after = stage.load(rollout.id).rollout
     assert (code, stage.world.weights()) == (0, [(STABLE, 1)])
@@ -203,11 +212,7 @@ def test_a_missing_right_is_the_persons_own(stage: Stage, terminal: Terminal, ap
     assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
 
 
-@pytest.mark.parametrize(("verb", "code"), [(Verb.PAUSE, Exit.DONE), (Verb.RESUME, Exit.REFUSED)])
-def test_a_running_bot_that_takes_the_request_first_is_told_of(
-    stage: Stage, terminal: Terminal, verb: Verb, code: Exit
-) -> None:
-    rollout_id = stage.started(10).rollout.id
+def a_desk_whose_requests_a_bot_takes_first(terminal: Terminal) -> Desk:
     parts = core(read_as(TerminalSettings, terminal.env))
     memory = Meddler(parts.store)
     bot = Engine(parts.cluster, parts.store, parts.clock, parts.policy)
@@ -217,9 +222,51 @@ def test_a_running_bot_that_takes_the_request_first_is_told_of(
             bot.process(bot.waiting_requests(timedelta())[0])
 
     memory.after("receive", sweep)
-    desk = Desk(replace(parts, engine=Engine(parts.cluster, memory, parts.clock, parts.policy)), BOB, "")
-    answer = desk.do(Command(verb=verb), 0, lambda text: None)
-    assert (answer.exit, stage.events(rollout_id)[-1]) == (code, "paused" if code is Exit.DONE else "started")
+    return Desk(replace(parts, engine=Engine(parts.cluster, memory, parts.clock, parts.policy)), BOB, "")
+
+
+def test_what_a_running_bot_did_first_is_told(stage: Stage, terminal: Terminal) -> None:
+    rollout_id = stage.started(10).rollout.id
+    desk = a_desk_whose_requests_a_bot_takes_first(terminal)
+    answer = desk.do(Command(verb=Verb.PAUSE), 0, lambda text: None)
+    assert (answer.exit, stage.events(rollout_id)) == (Exit.DONE, ["started", "paused"])
+
+
+def test_what_a_running_bot_refused_first_is_refused_in_its_words(stage: Stage, terminal: Terminal) -> None:
+    stage.started(10)
+    desk = a_desk_whose_requests_a_bot_takes_first(terminal)
+    with pytest.raises(UserError, match=f"`resume` does not fit: `{CANARY}` is progressing at 10 %"):
+        desk.do(Command(verb=Verb.RESUME), 0, lambda text: None)
+
+
+def test_who_could_approve_in_slack_what_he_starts_here_is_refused(stage: Stage, terminal: Terminal) -> None:
+    said = (
+        f"The policy does not say who Unix user `{ME}` is in Slack, so it could approve in Slack what it starts here. "
+        f"Add `{ME}: U…` under `terminal.users` of the policy file, or do it in Slack.\n"
+    )
+    assert terminal("start", CANARY, "10") == (1, said)
+    assert terminal("start", CANARY, "10", "approve=none", ROLLOUTBOT_CONFIG="", KUBECONFIG=terminal.home)[0] == 0
+    assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
+
+
+def test_the_brake_is_open_where_a_list_governs_it_and_the_policy_knows_nobody(
+    stage: Stage, terminal: Terminal
+) -> None:
+    stage.started(10)
+    terminal.write_policy(f"access: {{rollback: [{BOB}], run: [{BOB}]}}")
+    assert (terminal("pause")[0], terminal("rollback")[0]) == (1, 0)
+    assert stage.world.weights() == [(STABLE, 1)]
+
+
+def test_where_a_bot_leads_the_terminal_leaves_the_gateway_to_it(stage: Stage, terminal: Terminal) -> None:
+    stage.started(10)
+    assert terminal.json("status")["message"] == "No bot leads now: steps, deadlines and cards wait for one."
+    stage.store._redis.set(f"{PREFIX}lease", "a bot", ex=60)
+    status, advanced = terminal.json("status"), terminal.json("advance", "--wait", "0")
+    assert (status["led"], status["message"], advanced["outcome"]) == (True, "", "unconfirmed")
+    assert advanced["message"] == (
+        f"`{CANARY}` is progressing at 25 %; that is on the route, but the gateway has not said yet that it accepts it."
+    )
 
 
 def test_ctrl_c_ends_the_watching_and_nothing_else(stage: Stage, terminal: Terminal, robot: Robot) -> None:
@@ -245,6 +292,9 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(stage: Stage, terminal: Termi
         (["status"], "`REDIS_URL` is not set; set it like `redis://localhost:6379/0`"),
         (["history", "no_name"], "`no_name` is not "),
         (["rollback", "--namespace", "a"], "--namespace"),
+        (["rollback"], "`rollback --from-route ROUTE` needs only the API server."),
+        (["promote", ""], "One of the words is empty. Was a variable meant that is not set"),
+        (["promote", "--channel", "#llm"], "`REDIS_URL` is not set"),
     ],
 )
 def test_words_and_settings_that_make_no_sense_are_explained(words: list[str], said: str) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.command import Command, Request, Verb
+from bot.domain.command import TERMINAL, Command, Request, Verb
 from bot.domain.errors import DependencyError, NotAllowedError, UserError
 from handlers.app import web_client
 from handlers.people import People
@@ -115,7 +115,7 @@ def test_only_a_start_asks_about_the_channel(slack: SlackServer) -> None:
 
 def test_who_begins_in_a_terminal_is_nobody_to_ask_slack_about(slack: SlackServer) -> None:
     asked = people(slack)
-    asked.admit(replace(ask(Verb.START, ""), by="unix:alice"))
+    asked.admit(replace(ask(Verb.START, ""), delivery=f"{TERMINAL}1"))
     assert slack.count("users.info") == 0
-    asked.admit(ask(Verb.START, ""))
+    asked.admit(ask(Verb.START))
     assert slack.count("users.info") == 1
