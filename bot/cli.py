@@ -28,12 +28,14 @@ class Output(StrEnum):
     JSON = "json"
 
 
-Words = Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="As in Slack.", show_default=False)]
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="WORDS", help="As behind /rollout in Slack.", show_default=False)
+]
 Channel = Annotated[
     str, typer.Option("--channel", metavar="C…", help="The Slack channel: of a start's card; of the rollout meant.")
 ]
-Format = Annotated[Output, typer.Option("--output", help="json: one object, docs/terminal.md.")]
-Wait = Annotated[float, typer.Option("--wait", min=0, max=600, help="Seconds to wait for route and gateway.")]
+Format = Annotated[Output, typer.Option("--output", metavar="text|json", help="json: one object, docs/terminal.md.")]
+Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS", help="For route and gateway.")]
 Route = Annotated[str, typer.Option("--from-route", metavar="ROUTE", help="Use only the record on this HTTPRoute.")]
 Namespace = Annotated[str, typer.Option("--namespace", metavar="NS", help="Of that route; else the kubeconfig's.")]
 

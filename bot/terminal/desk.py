@@ -62,7 +62,7 @@ class Desk:
         """Add whether a bot goes on with it."""
         led = self._core.store.is_led()
         waits_in_vain = not led and any(not entry.rollout.is_over for entry in answer.entries)
-        said = " ".join(filter(None, [answer.said, NOBODY_LEADS if waits_in_vain else ""]))
+        said = "\n".join(filter(None, [answer.said, NOBODY_LEADS if waits_in_vain else ""]))
         return replace(answer, said=said, led=led)
 
     # --- verbs
@@ -105,7 +105,7 @@ class Desk:
             )
         no_card = NO_CARD if request.command.verb is Verb.START and not request.channel else ""
         more = [answer.said, outcome.said if outcome else "", no_card]
-        return replace(answer, said=" ".join(filter(None, more)))
+        return replace(answer, said="\n".join(filter(None, more)))
 
     def _look(self, entry: Entry) -> Entry:
         """See how far it has got; at 3 a.m. there may be no running bot to bring it further."""

@@ -6,7 +6,7 @@ from bot.braking import Brake
 from bot.core import Reach
 from bot.domain.access import permit
 from bot.domain.command import Command, Verb
-from bot.domain.errors import ClusterError
+from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.on_route import applied_by
 from bot.domain.rollout import Acceptance, Entry
 from bot.ports import GatewaySays
@@ -17,11 +17,17 @@ from bot.terminal.following import Tell, follow, result
 def roll_back(
     near: Reach, person: str, command: Command, route: tuple[str, str], *, seconds: float, tell: Tell
 ) -> Answer:
-    """Roll back the rollout on a route (namespace, may be empty, and name). Raises UserError, ClusterError."""
+    """Roll back the rollout on a route (namespace, may be empty, and name). Raises UserError, ClusterError.
+
+    No is no here: without a store there is nobody who would try again.
+    """
     permit(near.policy.access, Verb.ROLLBACK, person)
     reason = f"{command.subject} {command.reason}".strip()
     namespace, name = route
-    braked = Brake(near.cluster, near.clock).pull(namespace or near.home, name, by=person, reason=reason)
+    try:
+        braked = Brake(near.cluster, near.clock).pull(namespace or near.home, name, by=person, reason=reason)
+    except RefusedError as error:
+        raise RouteError(error.message, hint=error.hint or "Nothing was rolled back.") from error
     gateway = _Gateway(near)
     entry = Entry(rollout=braked.rollout, applied=applied_by(braked.rollout, 0), acceptance=Acceptance.WAITING)
     answer = result(follow(entry, near.clock, seconds, tell, gateway.ask), Verb.ROLLBACK)

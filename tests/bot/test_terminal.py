@@ -87,8 +87,9 @@ def test_a_rollout_begins_and_is_rolled_back_without_slack(stage: Stage, termina
     assert (
         timeless(output)
         == f"""\
-`{CANARY}` is progressing at 10 %; that is on the route, and the gateway accepts it. \
-No bot leads now: steps, deadlines and cards wait for one. It has no card in Slack; `--channel C…` gives a start one.
+`{CANARY}` is progressing at 10 %; that is on the route, and the gateway accepts it.
+No bot leads now: steps, deadlines and cards wait for one.
+It has no card in Slack; `--channel C…` gives a start one.
 pool: {CANARY}
 old pool: {STABLE}
 state: progressing at 10 %
@@ -207,7 +208,7 @@ def test_a_missing_right_is_the_persons_own(stage: Stage, terminal: Terminal, ap
         f"`{stage.world.namespace}`. Ask for that right (a Role like that of `manifests/kustomize/rights` has it), "
         "or do it in the bot's pod.\n"
     )
-    assert terminal("rollback", "--from-route", "llm-route", KUBECONFIG=kubeconfig) == (3, said)
+    assert terminal("rollback", "--from-route", "llm-route", KUBECONFIG=kubeconfig) == (1, said)
     assert terminal("advance", KUBECONFIG=kubeconfig) == (1, said)
     assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
 
