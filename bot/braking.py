@@ -58,7 +58,7 @@ class Brake:
         rollouts = list(self._records())
         meant = [each for each in rollouts if command.subject in (each.id, each.canary.name)]
         reason = command.reason if meant else f"{command.subject} {command.reason}".strip()
-        found = _only(meant or [each for each in rollouts if each.channel == channel and each.phase not in OVER])
+        found = _only(meant or [each for each in rollouts if channel in ("", each.channel) and each.phase not in OVER])
         return found.namespace, found.route, reason
 
     def _records(self) -> Iterator[Rollout]:

@@ -108,6 +108,7 @@ if c.settled and c.over then keep_for_now(p, c.id, c.kept) end
 if c.request ~= '' then
   redis.call('HDEL', p .. 'inbox', c.request)
   redis.call('ZREM', p .. 'inbox:at', c.request)
+  redis.call('SET', p .. 'became:' .. c.request, cjson.encode({rollout = c.id}), 'EX', 900)
 end
 mark(p, c.id, 1)
 redis.call('HINCRBY', p .. 'store', 'writes', 1)
@@ -237,11 +238,12 @@ return is_whole(KEYS[1], ARGV[1], ARGV[2]) and 1 or 0
 # A refused request leaves the inbox; the token tells a repeat of this call from somebody else's. One that the inbox has
 # forgotten is refused by the first who asks.
 DROP = """
-local p, delivery, token = KEYS[1], ARGV[1], ARGV[2]
+local p, delivery, token, became = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 redis.call('ZREM', p .. 'inbox:at', delivery)
 if redis.call('HDEL', p .. 'inbox', delivery) == 1 or redis.call('EXISTS', p .. 'seen:' .. delivery) == 0 then
   redis.call('SET', p .. 'seen:' .. delivery, token, 'NX', 'EX', 900)
   redis.call('SET', p .. 'dropped:' .. delivery, token, 'EX', 60)
+  redis.call('SET', p .. 'became:' .. delivery, became, 'EX', 900)
   return 1
 end
 return redis.call('GET', p .. 'dropped:' .. delivery) == token and 1 or 0

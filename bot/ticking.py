@@ -76,6 +76,15 @@ class Ticker:
         else:
             self._carry_out(entry, outcome, Progress())
 
+    def stand_in(self, entry: Entry) -> None:
+        """Do for one rollout what the timer and the sweep do for all, where no process leads."""
+        rollout_id, now = entry.rollout.id, self._clock.now()
+        if not entry.is_applied:
+            if any(rollout_id in self._store.unapplied(now, brakes=brakes) for brakes in (True, False)):
+                self._applier.attempt(rollout_id)
+        elif entry.acceptance is Acceptance.WAITING:
+            self.tick(rollout_id)
+
     def _hear_gateway(self, entry: Entry, applied: Applied) -> None:
         age = self._clock.now() - applied.at
         word = self._gateway_word(entry.rollout, applied.generation)

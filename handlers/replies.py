@@ -16,7 +16,7 @@ from handlers.state import headword, state
 
 MOST = 20
 
-_HELP = {
+HELP = {
     Verb.START: "move traffic to a new pool, step by step; the first weight in percent",
     Verb.STATUS: "where it stands",
     Verb.WHY: "what it waits for, who can end that, and until when",
@@ -56,7 +56,7 @@ def help_text(command: str) -> str:
 
 def _help(verb: Verb, command: str) -> str:
     usage = _START if verb is Verb.START else USAGE[verb]
-    return f"`{usage.format(command=command)}`\n{_HELP[verb]}"
+    return f"`{usage.format(command=command)}`\n{HELP[verb]}"
 
 
 def accepted(command: Command) -> str:
@@ -142,7 +142,8 @@ def not_braked(error: DependencyError) -> str:
     """Say that a roll back without the store failed, and what is left."""
     return (
         f"{safe(str(error), 2000)} Redis does not answer either, so *nothing was rolled back and nothing is kept*. "
-        "Press again, or put the old weights back by hand with `kubectl edit httproute`."
+        "Press again, or type in a terminal that reaches the cluster: "
+        "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
     )
 
 

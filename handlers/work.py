@@ -7,7 +7,7 @@ from threading import Lock
 
 from bot.domain.command import Request, Verb
 from bot.domain.errors import DependencyError, StoreError, UserError
-from bot.ports import Store
+from bot.ports import Became, Store
 from handlers import replies
 from handlers.brake import Brake
 from handlers.errors import new_ref
@@ -95,8 +95,8 @@ class Work:
     def _do(self, request: Request) -> Outcome | None:
         try:
             self._people.admit(request)
-        except UserError:
-            if not self._store.drop(request.delivery):
+        except UserError as error:
+            if not self._store.drop(request.delivery, Became(refusal=str(error))):
                 return None  # somebody else has answered it
             raise
         return self._engine.process(request)

@@ -19,7 +19,7 @@ from kubernetes.client.exceptions import ApiException
 
 from bot.domain.errors import ClusterError
 from k8s.credentials import UNUSABLE, Credentials, doubt
-from k8s.failure import failure, no_answer
+from k8s.failure import THE_BOT, failure, no_answer
 
 CONNECT_SECONDS: Final = 2.0
 READ_SECONDS: Final = 5.0
@@ -37,6 +37,7 @@ class TimeoutClient(ApiClient):
     """The vendor's client waits for ever unless told otherwise at every call; this one is told once."""
 
     timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS)
+    account: str = THE_BOT
 
     def call_api(self, *arguments: Any, **options: Any) -> Any:
         """Send a request; without a timeout of its own it gets ours."""
@@ -52,9 +53,9 @@ class Connection:
     namespace: str
 
 
-def connect(kubeconfig: str | Path | None = None, *, context: str | None = None) -> Connection:
+def connect(kubeconfig: str | Path | None = None, *, context: str | None = None, account: str = THE_BOT) -> Connection:
     """Connect with the kubeconfig that is named, here or in ``KUBECONFIG``, else as the pod we run in, else with the
-    default kubeconfig.
+    default kubeconfig. ``account`` is who is named where a right is missing; in a pod it is the bot all the same.
 
     Nothing is sent yet. Raises ClusterError where the configuration cannot be used.
     """
@@ -68,7 +69,9 @@ def connect(kubeconfig: str | Path | None = None, *, context: str | None = None)
             "The configuration of the Kubernetes client cannot be used.",
             hint="Name a kubeconfig that works with `kubectl`, or run the bot in a pod with a ServiceAccount.",
         ) from e
-    return Connection(client_of(configuration), namespace)
+    client = client_of(configuration)
+    client.account = THE_BOT if in_pod else account
+    return Connection(client, namespace)
 
 
 def client_of(configuration: Configuration) -> TimeoutClient:
@@ -218,7 +221,8 @@ def _ask(
         raise no_answer(e, what) from e
     if not 200 <= response.status <= 299:
         _doubt_token(api, response.status)
-        raise failure(response.status, data, what, retry_after=response.headers.get("Retry-After"))
+        retry_after = response.headers.get("Retry-After")
+        raise failure(response.status, data, what, getattr(api, "account", THE_BOT), retry_after=retry_after)
     return _document(data, what)
 
 

@@ -60,7 +60,7 @@ def mention(user: str) -> str:
     """Mention somebody as Slack does; who is no Slack user (one of a terminal) is named in harmless characters."""
     if re.fullmatch(r"[UW][A-Z0-9]{1,30}", user):
         return f"<@{user}>"
-    return re.sub(r"[^A-Za-z0-9.:@-]", "", user)[:30] or "somebody"
+    return re.sub(r"[^A-Za-z0-9_.:@-]", "", user)[:40] or "somebody"
 
 
 def people(access: Access, verb: Verb, *, but: str = "") -> str:

@@ -131,8 +131,8 @@ def test_a_mistake_is_one_sentence_that_names_the_variable(name: str, value: str
 
 def test_all_mistakes_at_once() -> None:
     assert mistakes({"ROLLOUTBOT_LOG": "xml"}) == [
-        NO_BOT,
         f"`REDIS_URL` is not set; set it {LIKE}.",
+        NO_BOT,
         "`ROLLOUTBOT_LOG` is `xml`; set it to `json` or `text`.",
         NO_MODE,
     ]

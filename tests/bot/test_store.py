@@ -8,7 +8,7 @@ from bot.domain.command import Verb
 from bot.domain.errors import StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout, Trouble
-from bot.ports import Progress, Save, Saved, Shown
+from bot.ports import Became, Progress, Save, Saved, Shown
 from bot.redis_connection import connect
 from bot.store import PREFIX, RedisStore
 from sandbox.valkey import valkey
@@ -47,7 +47,8 @@ def test_a_request_is_decided_once(store: RedisStore) -> None:
     store.receive(request)
     assert store.save(a_save(STARTED, request=request.delivery)) is Saved.YES
     assert store.save(a_save(STEPPED, "d1", request=request.delivery)) is Saved.DECIDED
-    assert store.drop(request.delivery) is False
+    assert store.drop(request.delivery, Became(refusal="No.")) is False
+    assert store.became(request.delivery) == Became(rollout=STARTED.id)
 
 
 def test_a_delivery_is_received_once_and_waits_in_the_inbox(store: RedisStore) -> None:

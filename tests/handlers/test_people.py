@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from bot.domain.command import Command, Request, Verb
+from bot.domain.command import TERMINAL, Command, Request, Verb
 from bot.domain.errors import DependencyError, NotAllowedError, UserError
 from handlers.app import web_client
 from handlers.people import People
@@ -147,3 +149,11 @@ def test_after_a_silence_the_next_roll_backs_do_not_wait_for_slack(slack: Strict
     slack.users[ALICE]["is_restricted"] = True
     with pytest.raises(NotAllowedError):
         asked.admit(ask(Verb.ROLLBACK))
+
+
+def test_who_begins_in_a_terminal_is_nobody_to_ask_slack_about(slack: StrictSlack) -> None:
+    asked = people(slack)
+    asked.admit(replace(ask(Verb.START, ""), delivery=f"{TERMINAL}1"))
+    assert slack.count("users.info") == 0
+    asked.admit(ask(Verb.START))
+    assert slack.count("users.info") == 1
