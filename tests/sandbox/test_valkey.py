@@ -7,16 +7,18 @@ from sandbox.valkey import Valkey
 from sandbox.valkey import valkey as running_valkey
 from sandbox.workplace import Workplace, workplace
 
+WHOLE = [b"{rolloutbot}:store"]
 
-def test_each_test_has_an_empty_database(redis_url: str) -> None:
+
+def test_each_test_has_a_database_that_only_says_it_is_whole(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        assert client.dbsize() == 0
+        assert client.keys() == WHOLE
         client.set("left", "behind")
 
 
 def test_and_so_has_the_next(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        assert client.dbsize() == 0
+        assert client.keys() == WHOLE
 
 
 def test_what_was_written_survives_a_kill() -> None:
