@@ -23,7 +23,8 @@ from bench.servers import Servers
 from bot.clock import SystemClock
 from bot.domain.command import Verb
 from bot.engine import Engine
-from bot.store import RedisStore, connect
+from bot.redis_connection import connect
+from bot.store import RedisStore
 from k8s import client
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION

@@ -9,8 +9,9 @@ from bench.figures import Finding, Row
 from bench.population import Population
 from bench.servers import Servers
 from bot.lease import Lease
+from bot.redis_connection import connect
 from bot.settings import read_settings
-from bot.store import PREFIX, connect
+from bot.store import PREFIX
 from bot.wiring import assemble
 
 SETTLED, WINDOW = 5.0, 30.0

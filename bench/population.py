@@ -17,7 +17,8 @@ from bot.domain.transitions import Moment
 from bot.engine import Engine
 from bot.policy import DEFAULT_PLAN, Policy
 from bot.ports import Save, Scene
-from bot.store import RedisStore, connect
+from bot.redis_connection import connect
+from bot.store import RedisStore
 from k8s.cluster import Cluster
 from sandbox.errors import SandboxError
 from sandbox.objects import pool_ref

@@ -10,7 +10,8 @@ import redis
 import urllib3
 from kubernetes.client import ApiClient
 
-from bot.store import connect
+from bot.redis_connection import connect
+from bot.store import PREFIX
 from k8s.client import connect as connect_cluster
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.kube import Kube
@@ -28,8 +29,11 @@ class Servers:
     _databases: Iterator[int] = field(default_factory=itertools.count)
 
     def redis_url(self) -> str:
-        """Return the address of a database that nobody has used."""
-        return self.valkey.url(next(self._databases))
+        """Return the address of a database that nobody has used, declared whole as a leader does."""
+        url = self.valkey.url(next(self._databases))
+        with closing(connect(url)) as client:
+            client.hset(f"{PREFIX}store", mapping={"epoch": 1, "writes": 0})
+        return url
 
     def redis(self) -> "redis.Redis":
         """Return the bot's client to a database that nobody has used."""

@@ -114,7 +114,7 @@ class Applier:
         return copy
 
     def _judge(self, entry: Entry, copy: RouteCopy, observed: Observed) -> Move:
-        rollout, note = entry.rollout, _own_note(copy)
+        rollout, note = entry.rollout, own_note(copy)
         if note is None or note.id == rollout.id:
             return judge(entry, note, observed, holds_slot=True)
         other = self._store.load(note.id)
@@ -122,7 +122,7 @@ class Applier:
         return judge(entry, note, observed, holds_slot=holds, other_is_over=other.rollout.is_over if other else None)
 
     def _act(self, move: Move, entry: Entry, copy: RouteCopy, observed: Observed) -> bool:
-        note = _own_note(copy)
+        note = own_note(copy)
         match move:
             case Move.WEIGHTS | Move.NOTE:
                 return self._write(entry, copy, weights=move is Move.WEIGHTS)
@@ -244,7 +244,7 @@ def backoff(attempts: int, *, brake: bool) -> timedelta:
     return timedelta(seconds=min(longest, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1))
 
 
-def _own_note(copy: RouteCopy) -> Rollout | None:
+def own_note(copy: RouteCopy) -> Rollout | None:
     """Return the record in the annotation, unless it was copied here from another route."""
     return copy.note if copy.note is not None and copy.note.route_uid == copy.uid else None
 

@@ -6,10 +6,12 @@ before it is in the store, and every step can be repeated: by another thread, an
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.applying import Applier, new_decision
+from bot.braking import Brake, Braked
 from bot.domain.access import permit
 from bot.domain.command import Request, StartWords, Verb
 from bot.domain.errors import (
@@ -18,6 +20,7 @@ from bot.domain.errors import (
     RefusedError,
     RouteError,
     SlotTakenError,
+    StoreError,
     TransitionError,
     UsageError,
     UserError,
@@ -29,13 +32,18 @@ from bot.domain.transitions import Moment
 from bot.domain.verbs import RAISES, decide, describe, require_fit
 from bot.finding import Finder
 from bot.inspecting import Inspector
+from bot.keeping import Keeper
 from bot.policy import Policy
 from bot.ports import Clock, Progress, Routes, Save, Saved, Scene, Store
+from bot.rebuilding import Rebuilder
 from bot.record import LONGEST_ANNOTATION, annotation
 from bot.ticking import Ticker
 
 LATE_AFTER = {Verb.START: timedelta(seconds=60), **dict.fromkeys(RAISES, timedelta(minutes=5))}
 """Verbs that may raise the canary are not carried out later than this; the others always are."""
+
+REMEMBERED = timedelta(minutes=10)
+"""So long, and a little longer, the store knows that it has seen a delivery."""
 
 TRIES = 20
 
@@ -58,8 +66,12 @@ class Engine:
         self._policy = policy
         self._finder = Finder(store, clock)
         self._applier = Applier(routes, store, clock)
+        self._rebuilder = Rebuilder(store, clock, self._applier)
+        self._brake = Brake(routes, clock)
         self.ticker = Ticker(routes, store, clock, self._applier)
         self.inspector = Inspector(routes, store, clock, self._applier)
+        partial = store.rebuilding()
+        self.keeper = Keeper(store, clock, Inspector(routes, partial, clock, Applier(routes, partial, clock)))
 
     def receive(self, request: Request) -> bool:
         """Check local rights and make a request durable; False where this delivery was seen before."""
@@ -73,6 +85,9 @@ class Engine:
         """
         try:
             rollout = self._decide(request)
+        except StoreError:
+            self._keep(request)
+            raise
         except UserError:
             if not self._store.drop(request.delivery):
                 return None  # somebody else has decided it, and so it did not fit any more
@@ -81,6 +96,11 @@ class Engine:
             return None
         self._applier.apply(rollout.id, saved=rollout)
         return self._outcome(request, rollout.id)
+
+    def brake(self, request: Request) -> Braked:
+        """Roll back from the route's annotation, where the store does not answer. Raises UserError, ClusterError."""
+        namespace, route, reason = self._brake.find(request.command, request.channel)
+        return self._brake.pull(namespace, route, by=request.by, reason=reason)
 
     def find(self, subject: str, channel: str) -> Entry:
         """Return the rollout that people mean. Raises UserError."""
@@ -93,6 +113,11 @@ class Engine:
     def waiting_requests(self, older_than: timedelta) -> Sequence[Request]:
         """Return requests that nobody has decided for a while: their replica died, or a dependency failed."""
         return self._store.requests(self._clock.now() - older_than)
+
+    def _keep(self, request: Request) -> None:
+        """Put a request that a failing store may have lost into the inbox again; there already, it changes nothing."""
+        with suppress(StoreError):
+            self._store.receive(request)
 
     def _decide(self, request: Request) -> Rollout | None:
         self._require_fresh(request)
@@ -114,6 +139,10 @@ class Engine:
                         f"A newer rollout came after `{save.change.after.canary.name}` on this route.",
                         hint="Roll back the newer one.",
                     )
+                case Saved.FORGOTTEN if self._clock.now() - request.at < REMEMBERED:
+                    self._store.receive(request)
+                case Saved.FORGOTTEN:
+                    return None  # so old that somebody else may have decided it
                 case Saved.LOST:
                     continue
         raise DependencyError("Too many changes at once.")
@@ -191,7 +220,7 @@ class Engine:
             return
         entry = self._store.load(note.id)
         if entry is None:
-            self.inspector.rebuild(scene.copy)
+            self._rebuilder.take_up(note, scene.copy.generation)
         elif entry.rollout.phase in SLOTLESS:
             return
         raise _slot_taken(note)

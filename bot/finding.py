@@ -9,6 +9,7 @@ from bot.domain.command import WORDY, Command
 from bot.domain.errors import RouteError, UsageError
 from bot.domain.rollout import SLOTLESS, Entry
 from bot.ports import Clock, Store
+from bot.sight import forgetful
 
 REMEMBERED = timedelta(hours=24)
 """So long the channel's last rollout is meant by nothing more than a verb."""
@@ -36,8 +37,13 @@ class Finder:
             return self._of_channel(channel), replace(command, subject="", reason=reason)
 
     def find(self, subject: str, channel: str) -> Entry:
-        """Return the rollout that ``subject`` (may be empty) means in a channel. Raises UserError."""
-        return self._by_name(subject, channel) if subject else self._of_channel(channel)
+        """Return the rollout that ``subject`` (may be empty) means in a channel. Raises UserError, StoreError."""
+        try:
+            return self._by_name(subject, channel) if subject else self._of_channel(channel)
+        except RouteError as error:
+            if not self._store.is_whole():
+                raise forgetful() from error  # it may be there, and only forgotten
+            raise
 
     def _by_name(self, subject: str, channel: str) -> Entry:
         entry = self._store.load(subject)

@@ -4,17 +4,16 @@ Nothing is decided on what a watch says: it only says where to look. The decisio
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from bot.applying import Applier, new_decision
-from bot.domain.deadlines import next_look
+from bot.applying import Applier, new_decision, own_note
 from bot.domain.errors import ClusterError, DependencyError
-from bot.domain.events import Event, EventKind
-from bot.domain.on_route import applied_by
+from bot.domain.on_route import differs
 from bot.domain.on_world import owned, pool_gone
-from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Phase, Pool, Rollout, wanted
+from bot.domain.rollout import Change, Entry, Phase, Pool, Rollout
 from bot.domain.transitions import Moment
-from bot.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
+from bot.ports import Clock, RouteCopy, Routes, Save, Saved, Store
+from bot.rebuilding import Rebuilder
 
 log = logging.getLogger(__name__)
 
@@ -27,33 +26,39 @@ class Inspector:
         self._store = store
         self._clock = clock
         self._applier = applier
+        self._rebuilder = Rebuilder(store, clock, applier)
 
-    def inspect(self) -> None:
-        """Look at every route and pool once: also at rollouts that only an annotation knows."""
+    def inspect(self) -> bool:
+        """Look at every route and pool once, also at rollouts that only an annotation knows. False: not all."""
         active = self._store.entries()
-        for namespace in self._routes.namespaces:
-            try:
-                copies, pools = self._routes.list(namespace), self._routes.pools(namespace)
-            except ClusterError as error:
-                log.warning("the routes of namespace %s: %s", namespace, error)
-                continue
-            here = [entry for entry in active if entry.rollout.namespace == namespace]
-            for copy in copies:
-                self.look(copy)
-            found = {copy.uid for copy in copies}
-            for entry in here:
-                if entry.rollout.route_uid not in found and entry.is_applied:
-                    self._applier.attempt(entry.rollout.id)
-            self._miss(pools, here)
+        seen = [self._inspect(namespace, active) for namespace in self._routes.namespaces]
+        return all(seen)
 
-    def look(self, copy: RouteCopy) -> None:
-        """Look at one route; one that breaks the program must not hide the others."""
+    def _inspect(self, namespace: str, active: Sequence[Entry]) -> bool:
+        try:
+            copies, pools = self._routes.list(namespace), self._routes.pools(namespace)
+        except ClusterError as error:
+            log.warning("the routes of namespace %s: %s", namespace, error)
+            return False
+        here = [entry for entry in active if entry.rollout.namespace == namespace]
+        seen = [self.look(copy) for copy in copies]
+        found = {copy.uid for copy in copies}
+        for entry in here:
+            if entry.rollout.route_uid not in found and entry.is_applied:
+                self._applier.attempt(entry.rollout.id)
+        self._miss(pools, here)
+        return all(seen)
+
+    def look(self, copy: RouteCopy) -> bool:
+        """Look at one route; one that breaks the program must not hide the others. False: look again."""
         try:
             self._compare(copy)
         except DependencyError as error:
             log.warning("route %s/%s: %s", copy.namespace, copy.name, error)
+            return False
         except Exception:
             log.exception("route %s/%s could not be inspected", copy.namespace, copy.name)
+        return True
 
     def route_gone(self, copy: RouteCopy) -> None:
         """Let the rollout of a deleted route find that out."""
@@ -67,21 +72,6 @@ class Inspector:
             for entry in named:
                 self._save(entry, pool_gone(entry, pool, self._moment()))
 
-    def rebuild(self, copy: RouteCopy) -> None:
-        """Take up a rollout that only the route's annotation knows."""
-        note = copy.note
-        if note is None:
-            return
-        told = Event(kind=EventKind.ADOPTED, at=self._clock.now(), weight=note.weight)
-        change = Change(after=note, events=(told,), due=next_look(note, self._clock.now()))
-        applied = applied_by(note, copy.generation)
-        takes = note.phase not in SLOTLESS
-        saved = self._store.save(Save(change=change, expected=None, take_slot=takes, applied=applied))
-        log.warning("rollout %s on HTTPRoute %s/%s: rebuilt: %s", note.id, copy.namespace, copy.name, saved)
-        if saved is Saved.YES and takes:
-            # Nothing is known of what the gateway said: ask before the next step.
-            self._store.learn(note.id, note.decision, Progress(acceptance=Acceptance.WAITING, due=self._clock.now()))
-
     def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
         """Find pools that are not there any more. A missing old pool stops nothing that went on in spite of it."""
         there = set(pools)
@@ -91,12 +81,12 @@ class Inspector:
                 self.pool_gone(matters)
 
     def _compare(self, copy: RouteCopy) -> None:
-        note = copy.note if copy.note is not None and copy.note.route_uid == copy.uid else None
+        note = own_note(copy)
         rollout_id = note.id if note else self._store.slot(copy.uid)
         entry = self._store.load(rollout_id) if rollout_id else None
         if entry is None:
-            if note is not None and note.phase not in OVER:
-                self.rebuild(copy)
+            if note is not None:
+                self._rebuilder.take_up(note, copy.generation)
         elif not entry.is_applied:
             return
         elif entry.rollout.route_uid == copy.uid and self._differs(entry.rollout, note, copy):
@@ -105,13 +95,7 @@ class Inspector:
             self._save(entry, owned(entry, owner, self._moment()))
 
     def _differs(self, rollout: Rollout, note: Rollout | None, copy: RouteCopy) -> bool:
-        if rollout.phase in SLOTLESS:
-            # Over: only an older annotation of ours that came back (a backup, GitOps) concerns us.
-            return rollout.phase is Phase.ROLLED_BACK and note is not None and note.phase not in SLOTLESS
-        if note is None or note.decision != rollout.decision:
-            return True
-        observed = self._routes.observe(copy, rollout)
-        return observed != (rollout.drift.found if rollout.drift else wanted(rollout))
+        return differs(rollout, note, self._routes.observe(copy, rollout))
 
     def _save(self, entry: Entry, change: Change | None) -> None:
         if change is None:

@@ -9,7 +9,8 @@ from typing import Final
 import redis
 
 from bot import lua
-from bot.store import PREFIX, store_errors
+from bot.redis_connection import store_errors
+from bot.store import PREFIX
 
 log = logging.getLogger(__name__)
 

@@ -4,6 +4,23 @@ Every key begins with the prefix in KEYS[1], whose braces keep them in one slot 
 A script that is sent twice at once because its reply was lost does its work once.
 """
 
+READY = """
+-- See sight.py. ``epoch`` and ``seen`` are what this replica has seen; a rebuild says 'any' and is not asked.
+local function is_whole(p, epoch, seen)
+  if epoch == 'any' then return true end
+  local store = redis.call('HMGET', p .. 'store', 'epoch', 'writes')
+  local stored, writes = tonumber(store[1] or 0), tonumber(store[2] or 0)
+  if stored == 0 then return false end
+  if stored > tonumber(epoch) or (stored == tonumber(epoch) and writes >= tonumber(seen)) then return true end
+  redis.call('HDEL', p .. 'store', 'epoch')
+  return false
+end
+local function counted(p)
+  local store = redis.call('HMGET', p .. 'store', 'epoch', 'writes')
+  return {store[1] or '0', store[2] or '0'}
+end
+"""
+
 MARK = """
 local function mark(p, id, urgency)
   redis.call('HINCRBY', p .. 'r:' .. id, 'mark', 1)
@@ -41,18 +58,22 @@ return 1
 # c: id, expected, decision, request, take_slot, started, uid, record, due, poll, events, slotless, over, refused,
 #    brake, settled, applied, applied_revision, canary, channel, now, kept (seconds to keep what is over)
 SAVE = (
-    MARK
+    READY
+    + MARK
     + """
 local p, c = KEYS[1], cjson.decode(ARGV[1])
 local key, order = p .. 'r:' .. c.id, p .. 'order:' .. c.uid
 local stored = redis.call('HGET', key, 'decision') or ''
-if stored == c.decision then return 'yes' end
-if c.request ~= '' and redis.call('HEXISTS', p .. 'inbox', c.request) == 0 then return 'decided' end
-if stored ~= c.expected then return 'lost' end
+if stored == c.decision then return {'yes', unpack(counted(p))} end
+if not is_whole(p, ARGV[2], ARGV[3]) then return {'forgetful'} end
+if c.request ~= '' and redis.call('HEXISTS', p .. 'inbox', c.request) == 0 then
+  return {redis.call('EXISTS', p .. 'seen:' .. c.request) == 1 and 'decided' or 'forgotten'}
+end
+if stored ~= c.expected then return {'lost'} end
 if c.take_slot then
   local holder = redis.call('HGET', p .. 'slots', c.uid)
-  if holder and holder ~= c.id then return 'taken' end
-  if stored ~= '' and (redis.call('LINDEX', order, -1) or c.id) ~= c.id then return 'followed' end
+  if holder and holder ~= c.id then return {'taken'} end
+  if stored ~= '' and (redis.call('LINDEX', order, -1) or c.id) ~= c.id then return {'followed'} end
   redis.call('HSET', p .. 'slots', c.uid, c.id)
 end
 if stored == '' then
@@ -89,7 +110,8 @@ if c.request ~= '' then
   redis.call('ZREM', p .. 'inbox:at', c.request)
 end
 mark(p, c.id, 1)
-return 'yes'
+redis.call('HINCRBY', p .. 'store', 'writes', 1)
+return {'yes', unpack(counted(p))}
 """
 )
 
@@ -160,18 +182,51 @@ return 1
 )
 
 # A claim: what is due is pushed ahead, so that it is asked for again where the step does not save a new time.
-CLAIM = """
+CLAIM = (
+    READY
+    + """
 local p, now, ahead, most = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+if not is_whole(p, ARGV[4], ARGV[5]) then return {{}} end
 local ids = redis.call('ZRANGEBYSCORE', p .. 'due', '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
 for i = 1, #ids, 2 do redis.call('ZADD', p .. 'due', 'XX', ahead, ids[i]) end
-return ids
+return {ids, unpack(counted(p))}
 """
+)
 
-# A refused request leaves the inbox; the token tells a repeat of this call from somebody else's.
+# What the board shows, and which cards are behind; a memory that is not whole shows nothing.
+SHOW = (
+    READY
+    + """
+local p, id, shown = KEYS[1], ARGV[1], ARGV[2]
+redis.call('SET', p .. 'shown:' .. id, shown, 'KEEPTTL')
+redis.call('HINCRBY', p .. 'store', 'writes', 1)
+return counted(p)
+"""
+)
+
+DIRTY = (
+    READY
+    + """
+local p, most = KEYS[1], ARGV[1]
+if not is_whole(p, ARGV[2], ARGV[3]) then return {} end
+return redis.call('ZRANGE', p .. 'dirty', 0, most)
+"""
+)
+
+IS_WHOLE = (
+    READY
+    + """
+return is_whole(KEYS[1], ARGV[1], ARGV[2]) and 1 or 0
+"""
+)
+
+# A refused request leaves the inbox; the token tells a repeat of this call from somebody else's. One that the inbox has
+# forgotten is refused by the first who asks.
 DROP = """
 local p, delivery, token = KEYS[1], ARGV[1], ARGV[2]
 redis.call('ZREM', p .. 'inbox:at', delivery)
-if redis.call('HDEL', p .. 'inbox', delivery) == 1 then
+if redis.call('HDEL', p .. 'inbox', delivery) == 1 or redis.call('EXISTS', p .. 'seen:' .. delivery) == 0 then
+  redis.call('SET', p .. 'seen:' .. delivery, token, 'NX', 'EX', 900)
   redis.call('SET', p .. 'dropped:' .. delivery, token, 'EX', 60)
   return 1
 end

@@ -21,7 +21,7 @@ class Noticer:
 
     def __init__(self, inspector: Inspector) -> None:
         self._inspector = inspector
-        self._newest: dict[object, Callable[[], None]] = {}
+        self._newest: dict[object, Callable[[], object]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._lock = Lock()
 
@@ -50,7 +50,7 @@ class Noticer:
         """A pool was deleted."""
         self._notice(pool, lambda: self._inspector.pool_gone(pool))
 
-    def _notice(self, key: object, look: Callable[[], None]) -> None:
+    def _notice(self, key: object, look: Callable[[], object]) -> None:
         with self._lock:
             if self._pool is None:
                 return

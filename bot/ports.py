@@ -136,6 +136,7 @@ class Saved(StrEnum):
     YES = "yes"
     LOST = "lost"  # the stored decision is another one: load and decide again
     DECIDED = "decided"  # the request is no longer in the inbox: somebody else has done it
+    FORGOTTEN = "forgotten"  # the request is in no inbox, and never was as far as the store knows
     TAKEN = "taken"  # the route's slot is held by another rollout
     FOLLOWED = "followed"  # a newer rollout came after this one on the route
 
@@ -221,6 +222,18 @@ class Store(Protocol):
     def forget_due(self, rollout_id: str) -> None:
         """Take a due time away that belongs to no record."""
 
+    def is_whole(self) -> bool:
+        """Say whether nothing is missing of what was stored; ``save`` raises StoreError while something is."""
+
+    def rebuilding(self) -> "Store":
+        """Return the same store for a rebuild, which saves into it although it is not whole."""
+
+    def doubt(self) -> None:
+        """Have the board look again at what Slack shows of every rollout."""
+
+    def declare_whole(self, now: datetime) -> None:
+        """Say that everything is taken up again."""
+
 
 # --- what the board keeps --------------------------------------------------------------------------------------
 
@@ -231,6 +244,9 @@ class Shown:
 
     ``cursor`` is how many events of the stream are in the thread; ``thread_claimed`` is set while a thread
     message is on its way. ``posts`` counts the cards posted so far (block ids end in it).
+
+    ``forgotten`` is how many events the thread tells that the stream has lost. ``doubt`` is set where the store had
+    lost something: Slack may show more than this says. It is how many events the stream had then.
     """
 
     channel: str
@@ -240,6 +256,8 @@ class Shown:
     claimed: datetime | None = None
     cursor: int = 0
     thread_claimed: datetime | None = None
+    forgotten: int = 0
+    doubt: int | None = None
 
 
 class Board(Protocol):

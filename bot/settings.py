@@ -9,12 +9,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.policy_file import ConfigError, read_policy
+from bot.redis_url import SENTINEL, read_sentinels
 
 __all__ = ["Address", "ConfigError", "Settings", "check", "read_policy", "read_settings"]
 
 SLACK = "https://slack.com/api/"
 _REDIS = (
-    "like `redis://localhost:6379/0`, `rediss://user:password@redis.example.com:6380/0` or `unix:///run/redis.sock`"
+    "like `redis://localhost:6379/0`, `rediss://user:password@redis.example.com:6380/0`, `unix:///run/redis.sock` or "
+    "`redis+sentinel://:password@sentinel-1:26379,sentinel-2:26379/primary/0`"
 )
 _MISSING = {
     "SLACK_BOT_TOKEN": "is not set; set it to the Bot User OAuth Token (`xoxb-…`) of your Slack app",
@@ -53,9 +55,16 @@ def _redis_url(url: SecretStr) -> SecretStr:
     parts = _split(url.get_secret_value())
     remote = parts and parts.scheme in ("redis", "rediss") and parts.hostname
     local = parts and parts.scheme == "unix" and parts.path
-    if not remote and not local:
+    if not remote and not local and not _is_sentinels(url.get_secret_value()):
         raise ValueError(f"is not an address of Redis; set it {_REDIS}")
     return url
+
+
+def _is_sentinels(url: str) -> bool:
+    try:
+        return url.partition("://")[0] in SENTINEL and bool(read_sentinels(url))
+    except ValueError:
+        return False
 
 
 def _split(url: str) -> SplitResult | None:

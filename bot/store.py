@@ -8,31 +8,30 @@ Every change is one script of bot/lua.py. Keys, all under ``{rolloutbot}:``:
     slots       hash    which rollout has a route, by the route's uid; order:UID its rollouts, oldest first
     due         zset    when the timer looks at a rollout; pending, pending:brakes when a write is tried next
     active, canary:NAME, channel:ID   zsets of rollout ids by start time
-    events:ID   list    what happened; dirty and shown:ID belong to the board
+    events:ID   list    what happened; dirty and shown:ID belong to the board (board_memory.py)
+    store       hash    epoch and writes: whether all this is whole (sight.py)
 """
 
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 import redis
-from pydantic import TypeAdapter
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
 from bot import lua
+from bot.board_memory import BoardMemory
 from bot.domain.command import Request
 from bot.domain.deadlines import POLL_ACCEPTANCE
-from bot.domain.errors import StoreError, UnreadableError
-from bot.domain.events import Event
+from bot.domain.errors import UnreadableError
 from bot.domain.rollout import Applied, Entry
-from bot.ports import Progress, Save, Saved, Shown
-from bot.record import read_event, read_request, request_json
+from bot.ports import Progress, Save, Saved
+from bot.record import read_request, request_json
+from bot.redis_connection import store_errors
 from bot.rows import APPLIED, FIELDS, KEPT_SECONDS, entry_of, epoch, learn_arguments, save_arguments, time_of
+from bot.sight import Rebuilding, Sight, forgetful
 
 log = logging.getLogger(__name__)
 
@@ -40,46 +39,17 @@ PREFIX: Final = "{rolloutbot}:"
 CLAIM_AHEAD: Final = 10.0
 TOO_FAR: Final = timedelta(seconds=60)
 
-_SHOWN = TypeAdapter(Shown)
 
-
-def connect(url: str) -> "redis.Redis":
-    """Open a client whose every call ends within about a second.
-
-    One retry is safe because each script knows its own decision or token again.
-    """
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
-        max_connections=64,
-        timeout=0.5,
-        socket_timeout=0.4,
-        socket_connect_timeout=0.3,
-        retry=Retry(ExponentialBackoff(cap=0.05, base=0.01), 1),
-        decode_responses=True,
-    )
-    return redis.Redis(connection_pool=pool)
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """Turn redis-py's errors into ours; their texts may name hosts, so they stay in the log."""
-    try:
-        yield
-    except redis.RedisError as error:
-        raise StoreError("Redis does not answer.") from error
-
-
-class RedisStore:
+class RedisStore(BoardMemory):
     """The Store and Board ports on one Redis."""
 
-    def __init__(self, client: "redis.Redis", prefix: str = PREFIX) -> None:
-        self._redis = client
-        self._p = prefix
+    def __init__(self, client: "redis.Redis", prefix: str = PREFIX, sight: Sight | None = None) -> None:
+        super().__init__(client, prefix, sight or Sight())
         self.changed: Callable[[], None] = nobody  # called after a card was marked as behind
         script = client.register_script
         self._receive, self._save, self._applied = script(lua.RECEIVE), script(lua.SAVE), script(lua.APPLIED)
-        self._learn, self._claim, self._clean = script(lua.LEARN), script(lua.CLAIM), script(lua.CLEAN)
-        self._drop = script(lua.DROP)
+        self._learn, self._claim, self._drop = script(lua.LEARN), script(lua.CLAIM), script(lua.DROP)
+        self._is_whole = script(lua.IS_WHOLE)
 
     # --- inbox
 
@@ -151,12 +121,20 @@ class RedisStore:
             return cast(str | None, self._redis.lindex(f"{self._p}order:{route_uid}", -1))
 
     def save(self, save: Save) -> Saved:
-        """Compare and save one decision; sent once more where no reply came, which is safe."""
+        """Compare and save one decision; sent once more where no reply came, which is safe.
+
+        Raises StoreError too where data was lost and is not rebuilt yet.
+        """
         arguments = json.dumps(save_arguments(save))
         with store_errors():
-            saved = Saved(cast(str, self._save(keys=[self._p], args=[arguments])))
+            reply = self._save(keys=[self._p], args=[arguments, *self._sight.arguments()])
+        said, *counted = cast(list[str], reply)
+        if said == "forgetful":
+            raise forgetful()
+        if counted:
+            self._sight.saw(counted)
         self.changed()
-        return saved
+        return Saved(said)
 
     def applied(self, rollout_id: str, applied: Applied, *, moved: bool) -> None:
         """Save that a decision is on the route; ``moved``: its weights were written and want acceptance."""
@@ -200,7 +178,10 @@ class RedisStore:
         """Return what is due and push it ahead, so that it comes again where its step saves no new time."""
         ahead = f"{now.timestamp() + CLAIM_AHEAD:.6f}"
         with store_errors():
-            flat = cast(list[str], self._claim(keys=[self._p], args=[epoch(now), ahead, most]))
+            args: list[str | int] = [epoch(now), ahead, most, *self._sight.arguments()]
+            flat, *counted = cast(list[Any], self._claim(keys=[self._p], args=args))
+        if counted:
+            self._sight.saw(counted)
         return [(flat[i], time_of(flat[i + 1])) for i in range(0, len(flat), 2)]
 
     def next_due(self) -> datetime | None:
@@ -220,39 +201,24 @@ class RedisStore:
         with store_errors():
             self._redis.zrem(f"{self._p}due", rollout_id)
 
-    # --- board
+    # --- is it whole
 
-    def dirty(self, limit: int) -> Sequence[str]:
-        """Return ids of rollouts whose card or thread is behind, state changes first."""
+    def is_whole(self) -> bool:
+        """Say whether nothing is missing of what was stored, as far as this replica has seen it."""
         with store_errors():
-            return cast(list[str], self._redis.zrange(f"{self._p}dirty", 0, limit - 1))
+            return bool(self._is_whole(keys=[self._p], args=[*self._sight.arguments()]) == 1)
 
-    def clean(self, rollout_id: str, seen: str) -> None:
-        """Take a card off the dirty list, unless it was marked again since ``mark`` was ``seen``."""
-        with store_errors():
-            self._clean(keys=[self._p], args=[rollout_id, seen])
+    def rebuilding(self) -> "RedisStore":
+        """Return the same store for a rebuild, which saves into it although it is not whole."""
+        same = RedisStore(self._redis, self._p, Rebuilding())
+        same.changed = lambda: self.changed()
+        return same
 
-    def mark(self, rollout_id: str) -> str:
-        """Return the mark under which a card is dirty now."""
+    def declare_whole(self, now: datetime) -> None:
+        """Say that everything is taken up again."""
+        count = {"epoch": self._sight.epoch_after(int(now.timestamp() * 1000)), "writes": 0}
         with store_errors():
-            return cast(str | None, self._redis.hget(f"{self._p}r:{rollout_id}", "mark")) or "0"
-
-    def shown(self, rollout_id: str) -> Shown | None:
-        """Return what Slack shows of a rollout."""
-        with store_errors():
-            text = cast(str | None, self._redis.get(f"{self._p}shown:{rollout_id}"))
-        return _SHOWN.validate_json(text) if text else None
-
-    def show(self, rollout_id: str, shown: Shown) -> None:
-        """Save what Slack shows."""
-        with store_errors():
-            self._redis.set(f"{self._p}shown:{rollout_id}", _SHOWN.dump_json(shown).decode(), keepttl=True)
-
-    def events(self, rollout_id: str, after: int) -> Sequence[Event]:
-        """Return the events of the stream after the first ``after`` ones."""
-        with store_errors():
-            texts = self._redis.lrange(f"{self._p}events:{rollout_id}", after, -1)
-        return [read_event(text) for text in cast(list[str], texts)]
+            self._redis.hset(f"{self._p}store", mapping=cast(Any, count))
 
     def ping(self) -> None:
         """Raise StoreError where Redis does not answer."""

@@ -3,9 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from bot.applying import Applier, new_decision
+from bot.applying import Applier, new_decision, own_note
 from bot.domain.deadlines import ACCEPT_WITHIN
 from bot.domain.events import Event, EventKind
+from bot.domain.on_route import differs
 from bot.domain.on_time import ASKS_GATES, LookAgain, on_accepted, on_due, on_rejected
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.domain.transitions import Moment, end
@@ -25,7 +26,7 @@ class Ticker:
 
     def tick(self, rollout_id: str) -> None:
         """Do what a due rollout wants. A tick that comes too early or twice does nothing."""
-        entry = self._store.load(rollout_id)
+        entry = self._on_its_route(self._store.load(rollout_id))
         if entry is None or entry.due is None:
             self._store.forget_due(rollout_id)
         elif entry.due > self._clock.now():
@@ -38,6 +39,19 @@ class Ticker:
             self._hear_gateway(entry, entry.applied)
         else:
             self._on_due(entry)
+
+    def _on_its_route(self, entry: Entry | None) -> Entry | None:
+        """Have a route judged first that is not as it was left: somebody may have rolled back without the store."""
+        if entry is None or not entry.is_applied:
+            return entry
+        rollout = entry.rollout
+        kept = self._routes.kept(rollout.namespace, rollout.route)
+        if kept is None or kept.uid != rollout.route_uid:
+            return entry
+        if differs(rollout, own_note(kept), self._routes.observe(kept, rollout)):
+            self._applier.attempt(rollout.id)
+            return self._store.load(rollout.id)
+        return entry
 
     def catch_up(self, *, brakes: bool) -> None:
         """Write roll backs, or what else is still to be written: after a crash, or when the API server is back."""

@@ -109,10 +109,10 @@ class Timer:
     def __init__(self, due: DueTimes, tick: Callable[[str], None]) -> None:
         self._due = due
         self._tick = tick
-        self._sweeps: list[tuple[str, Callable[[], None], timedelta]] = []
+        self._sweeps: list[tuple[str, Callable[[], object], timedelta]] = []
         self._scheduler: Scheduler | None = None
 
-    def every(self, interval: timedelta, name: str, sweep: Callable[[], None]) -> None:
+    def every(self, interval: timedelta, name: str, sweep: Callable[[], object]) -> None:
         """Have a sweep called at an interval, and once when this process becomes the leader."""
         self._sweeps.append((name, sweep, interval))
 
@@ -145,7 +145,7 @@ class Timer:
             self._scheduler = None
 
 
-def _logged(work: Callable[..., None]) -> Callable[..., None]:
+def _logged(work: Callable[..., object]) -> Callable[..., None]:
     """Keep what fails from APScheduler, which would only log it; what was due comes again by its claim."""
 
     def run(*args: str) -> None:

@@ -19,8 +19,9 @@ from bot.lease import Lease
 from bot.metrics import RolloutMetrics
 from bot.noticing import Noticer
 from bot.policy import Policy
+from bot.redis_connection import connect
 from bot.settings import Settings, read_policy
-from bot.store import RedisStore, connect, nobody
+from bot.store import RedisStore, nobody
 from bot.timer import Timer
 from handlers.app import Handlers, build, web_client
 from handlers.board import Board
@@ -120,6 +121,7 @@ def assemble(settings: Settings) -> Bot:
     bot = Bot(settings, policy, client, store, engine, handlers, timer, clock, cluster, noticer)
     timer.every(timedelta(seconds=1), "unwritten roll backs", partial(engine.ticker.catch_up, brakes=True))
     timer.every(timedelta(seconds=1), "unwritten intents", partial(engine.ticker.catch_up, brakes=False))
+    timer.every(timedelta(seconds=1), "what Redis has lost", engine.keeper.keep)
     timer.every(timedelta(seconds=2), "waiting requests", bot.resume_requests)
     timer.every(timedelta(seconds=30), "routes", engine.inspector.inspect)
     return bot

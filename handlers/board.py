@@ -19,7 +19,7 @@ from handlers.cards import draw
 from handlers.pace import CARD_AT_MOST, SLACK_AT_MOST, Later, Pace
 from handlers.slack import Fault, Found, Slack, SlackError
 from handlers.story import MOST, is_broadcast, message
-from handlers.task import Task, card_number, digest_of, last_event
+from handlers.task import Task, card_number, digest_of, last_event, recounted
 
 log = logging.getLogger(__name__)
 
@@ -83,30 +83,29 @@ class Board:
         entry = self._store.load(rollout_id)
         if entry is not None and entry.rollout.channel:  # one that was started in a terminal may have none
             _let_it_arrive(entry, now)
-            shown = self._memory.shown(rollout_id)
-            task = Task(entry=entry, shown=shown or Shown(channel=entry.rollout.channel), now=now)
-            self._thread(self._card(task, is_known=shown is not None))
+            shown = self._memory.shown(rollout_id) or Shown(channel=entry.rollout.channel, doubt=0)
+            self._thread(self._card(Task(entry=entry, shown=shown, now=now)))
         self._memory.clean(rollout_id, seen)
         self._pace.worked(SLACK)
 
     # --- the card ---------------------------------------------------------------------------------------------
 
-    def _card(self, task: Task, *, is_known: bool) -> Task:
-        if not task.shown.ts and (task.shown.claimed is not None or not is_known):
+    def _card(self, task: Task) -> Task:
+        if task.is_doubtful or (not task.shown.ts and task.shown.claimed is not None):
             task = self._look_for_card(task)
         return self._update(task) if task.shown.ts else self._post(task)
 
     def _look_for_card(self, task: Task) -> Task:
         """Find a card that we may have posted: one that was claimed, or any where the store has forgotten."""
-        claimed = task.shown.claimed
+        claimed = None if task.is_doubtful else task.shown.claimed
         number = f"{task.shown.posts}." if claimed else ""
         since = claimed or task.entry.rollout.started_at
         found = self._find(task, f"card:{task.id}:{number}", since)
         newest = max((card_number(message.block_id) for message in found), default=0)
         kept = self._keep_oldest(task, [message for message in found if card_number(message.block_id) == newest])
-        if kept is None:
-            return task
-        return self._save(task, ts=kept.ts, claimed=None, posts=newest, digest="")
+        if kept is not None:
+            return self._save(task, ts=kept.ts, claimed=None, posts=newest, digest="")
+        return task if task.shown.ts else task.beyond_doubt()
 
     def _update(self, task: Task) -> Task:
         card = draw(task.entry, self._access, n=task.shown.posts)
@@ -147,22 +146,32 @@ class Board:
     # --- the thread -------------------------------------------------------------------------------------------
 
     def _thread(self, task: Task) -> None:
-        if task.shown.thread_claimed is not None:
+        if task.is_doubtful:
+            task = self._recount(task)
+        elif task.shown.thread_claimed is not None:
             task = self._look_for_reply(task)
         while events := self._memory.events(task.id, task.shown.cursor)[:MOST]:
             task = self._reply(task, events)
 
+    def _recount(self, task: Task) -> Task:
+        """Count what the thread tells already, where the store has forgotten events or how far the thread is."""
+        since = task.entry.rollout.started_at
+        found = self._find(task, f"event:{task.id}:", since, thread_ts=task.shown.ts)
+        told = max((last_event(message.block_id) for message in found), default=0)
+        cursor, forgotten = recounted(task.shown, told)
+        return self._save(task, cursor=cursor, forgotten=forgotten, thread_claimed=None, doubt=None)
+
     def _look_for_reply(self, task: Task) -> Task:
         claimed = task.shown.thread_claimed or task.now
-        found = self._find(task, f"event:{task.id}:{task.shown.cursor + 1}-", claimed, thread_ts=task.shown.ts)
+        found = self._find(task, f"event:{task.id}:{task.next_place}-", claimed, thread_ts=task.shown.ts)
         kept = self._keep_oldest(task, found)
-        cursor = task.shown.cursor if kept is None else last_event(kept.block_id)
+        cursor = task.shown.cursor if kept is None else last_event(kept.block_id) - task.shown.forgotten
         return self._save(task, cursor=cursor, thread_claimed=None)
 
     def _reply(self, before: Task, events: Sequence[Event]) -> Task:
         shown = before.shown
         self._wait_for(_posting(shown.channel), before.now)
-        note = message(events, before.entry, self._access, first=shown.cursor + 1)
+        note = message(events, before.entry, self._access, first=before.next_place)
         task = self._save(before, thread_claimed=before.now)
         loud = is_broadcast(events)
         try:
@@ -176,7 +185,8 @@ class Board:
     # --- what both need ---------------------------------------------------------------------------------------
 
     def _find(self, task: Task, prefix: str, since: datetime, *, thread_ts: str = "") -> list[Found]:
-        if task.now < since + SETTLE and (task.shown.claimed or task.shown.thread_claimed):
+        is_claimed = task.shown.claimed or task.shown.thread_claimed
+        if task.now < since + SETTLE and is_claimed and not task.is_doubtful:
             raise Later(since + SETTLE)
         self._wait_for(HISTORY, task.now)
         channel = task.shown.channel

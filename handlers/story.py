@@ -156,6 +156,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], str]] = {
     EventKind.KEPT: lambda event, entry: _who(event, f"adopted {event.weight} %", f"Adopted {event.weight} %"),
     EventKind.CLEANED: lambda event, entry: f"Done, the old pool {_old(entry)} was deleted",
     EventKind.ADOPTED: lambda event, entry: "Took over what another hand had decided on the route",
+    EventKind.REBUILT: lambda event, entry: "Redis had lost this rollout; I took it up again from its route",
     EventKind.TROUBLE: lambda event, entry: "Trouble",
     EventKind.REMINDER: lambda event, entry: f"Reminder, still waiting at {event.weight} %",
 }

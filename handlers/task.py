@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.rollout import Entry
@@ -26,6 +26,31 @@ class Task:
     @property
     def turn(self) -> int:
         return self.entry.rollout.turn
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Say whether Slack may show more than the store knows."""
+        return self.shown.doubt is not None
+
+    def beyond_doubt(self) -> "Task":
+        """Return the task where Slack has no card of it, and so no thread."""
+        return replace(self, shown=replace(self.shown, doubt=None))
+
+    @property
+    def next_place(self) -> int:
+        """Return the place of the next event in the thread, from 1; what the store has forgotten counts too."""
+        return self.shown.forgotten + self.shown.cursor + 1
+
+
+def recounted(shown: Shown, told: int) -> tuple[int, int]:
+    """Return cursor and forgotten events of a thread that tells ``told`` events.
+
+    The store still has the first ``shown.doubt`` events of what it knew; whatever the thread tells beyond them is
+    forgotten, and what was added after that is news.
+    """
+    known = shown.doubt or 0
+    cursor = max(shown.cursor, min(told - shown.forgotten, known))
+    return cursor, max(told - cursor, shown.forgotten)
 
 
 def digest_of(card: Card) -> str:

@@ -8,6 +8,7 @@ import pytest
 import redis
 from hypothesis import settings
 
+from bot.store import PREFIX
 from sandbox import apiserver, slack
 from sandbox import valkey as valkey_server
 from sandbox.binaries import binaries, crds
@@ -101,10 +102,11 @@ def valkey(place: Workplace) -> Iterator[valkey_server.Valkey]:
 
 @pytest.fixture
 def redis_url(valkey: valkey_server.Valkey) -> str:
-    """Return the address of an empty database. Channels of publish and subscribe are one for all databases."""
+    """Return the address of an empty database that is declared whole, as a leader does with a new one."""
     url = valkey.url(next(_databases) % valkey_server.DATABASES)
     with redis.Redis.from_url(url) as client:
         client.flushdb()
+        client.hset(f"{PREFIX}store", mapping={"epoch": 1, "writes": 0})
     return url
 
 

@@ -11,7 +11,8 @@ from bot.domain.rollout import Entry, Phase
 from bot.engine import Engine, Outcome
 from bot.policy import Policy
 from bot.ports import RouteCopy, Routes, Store
-from bot.store import RedisStore, connect
+from bot.redis_connection import connect
+from bot.store import RedisStore
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
@@ -140,6 +141,11 @@ class Stage:
         self.world.wait_observed()
         self.pass_time(seconds=1)
         return self.load(entry.rollout.id)
+
+    def lose_redis(self) -> None:
+        """Empty the store, and let the leader notice."""
+        self.store._redis.flushdb()
+        self.engine.keeper.keep()
 
     def load(self, rollout_id: str) -> Entry:
         """Return what is stored of a rollout."""

@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     KEPT = "kept"  # theirs are the present step now
     CLEANED = "cleaned"
     ADOPTED = "adopted"  # a decision on the route that the store did not know
+    REBUILT = "rebuilt"  # the store had forgotten the rollout
     WARNED = "warned"
     TROUBLE = "trouble"
     REMINDER = "reminder"

@@ -103,6 +103,20 @@ def _write_or_drift(entry: Entry, observed: Observed, *, fits: bool) -> Move:
     return Move.NOTE if observed == wanted(rollout) else Move.WEIGHTS
 
 
+def differs(rollout: Rollout, note: Rollout | None, observed: Observed) -> bool:
+    """Say whether a route is not as an applied record has left it, so that apply has to judge it."""
+    if rollout.phase in SLOTLESS:
+        # Over: a newer word on it concerns us, and an older annotation of ours that came back (a backup, GitOps).
+        return note is not None and note.decision != rollout.decision and _speaks(rollout, note)
+    if note is None or note.decision != rollout.decision:
+        return True
+    return observed != (rollout.drift.found if rollout.drift else wanted(rollout))
+
+
+def _speaks(rollout: Rollout, note: Rollout) -> bool:
+    return note.revision > rollout.revision or (rollout.phase is Phase.ROLLED_BACK and note.phase not in SLOTLESS)
+
+
 def raises(rollout: Rollout) -> bool:
     """Say whether a decision puts more on the canary than was on the route when it was decided."""
     return rollout.phase not in TAKEN_BACK and rollout.weight > rollout.weight_at(rollout.base)

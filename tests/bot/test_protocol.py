@@ -111,8 +111,7 @@ def test_an_older_annotation_put_back_and_then_a_brake_in_the_terminal_ends_roll
 
 def test_a_rollout_the_store_forgot_while_its_patch_was_under_way_is_taken_up_again(stage: Stage) -> None:
     rollout_id = stage.start(10).rollout.id
-    stage.store._redis.flushdb()
-    stage.engine.inspector.inspect()
+    stage.lose_redis()
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.rollout.weight, stage.store.slot(stage.copy().uid)) == (
         Phase.STARTING,
@@ -269,7 +268,7 @@ def test_an_annotation_copied_to_another_route_is_ignored(stage: Stage) -> None:
     text = note_text(stage)
     stage.world.add_route("copied", [pool_ref(STABLE, 1)], path="/copied")
     stage.world.kube.merge(stage.world.route_path("copied"), {"metadata": {"annotations": {ANNOTATION: text}}})
-    stage.store._redis.flushdb()
+    stage.lose_redis()
     stage.start(50, route="copied")
     assert stage.world.weights("copied") == [(STABLE, 50), (CANARY, 50)]
     assert stage.world.weights() == AT_10
@@ -277,7 +276,7 @@ def test_an_annotation_copied_to_another_route_is_ignored(stage: Stage) -> None:
 
 def test_a_start_on_a_route_whose_rollout_the_store_forgot_is_refused_and_takes_it_up(stage: Stage) -> None:
     first = stage.started(10).rollout.id
-    stage.store._redis.flushdb()
+    stage.store._redis.delete("{rolloutbot}:r:" + first, "{rolloutbot}:slots")
     with pytest.raises(SlotTakenError, match=first):
         stage.start(50)
     assert stage.load(first).rollout.weight == 10

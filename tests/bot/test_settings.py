@@ -10,7 +10,10 @@ BOT, APP, SIGNING = "xoxb-1-bot", "xapp-1-app", "0123456789abcdef"
 REDIS = "redis://localhost:6379/0"
 SOCKET = {"SLACK_BOT_TOKEN": BOT, "SLACK_APP_TOKEN": APP, "REDIS_URL": REDIS}
 HTTP = {"SLACK_BOT_TOKEN": BOT, "SLACK_SIGNING_SECRET": SIGNING, "REDIS_URL": REDIS}
-LIKE = "like `redis://localhost:6379/0`, `rediss://user:password@redis.example.com:6380/0` or `unix:///run/redis.sock`"
+LIKE = (
+    "like `redis://localhost:6379/0`, `rediss://user:password@redis.example.com:6380/0`, `unix:///run/redis.sock` or "
+    "`redis+sentinel://:password@sentinel-1:26379,sentinel-2:26379/primary/0`"
+)
 NO_MODE = (
     "Neither `SLACK_APP_TOKEN` nor `SLACK_SIGNING_SECRET` is set; set the first (`xapp-…`) for Socket Mode, "
     "or the second for HTTP."

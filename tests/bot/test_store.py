@@ -9,7 +9,8 @@ from bot.domain.errors import StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout, Trouble
 from bot.ports import Progress, Save, Saved, Shown
-from bot.store import RedisStore, connect
+from bot.redis_connection import connect
+from bot.store import RedisStore
 from sandbox.valkey import valkey
 from sandbox.workplace import workplace
 from tests.builders import NOON, READY, a_request, a_rollout, applied
@@ -156,7 +157,9 @@ def test_a_store_that_hangs_fails_within_a_second_or_so_in_our_words() -> None:
 
 def test_what_was_written_survives_kill_9() -> None:
     with workplace(prefix="store") as place, valkey(place) as server:
-        RedisStore(connect(server.url())).save(a_save(STARTED))
+        store = RedisStore(connect(server.url()))
+        store.declare_whole(NOON)
+        store.save(a_save(STARTED))
         with redis.Redis.from_url(server.url()) as client:
             client.execute_command("WAITAOF", 1, 0, 2000)
         server.server.kill()

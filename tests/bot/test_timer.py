@@ -10,7 +10,8 @@ from bot.domain.errors import StoreError
 from bot.domain.rollout import Change
 from bot.lease import Lease
 from bot.ports import Save
-from bot.store import RedisStore, connect
+from bot.redis_connection import connect
+from bot.store import RedisStore
 from bot.timer import Timer
 from sandbox.process import wait_until
 from tests.builders import a_rollout

@@ -135,8 +135,7 @@ def test_an_annotation_of_somebody_else_blinds_nobody(stage: Stage, text: str) -
     stage.world.add_route("aaa", [pool_ref(CANARY, 1)], path="/aaa")
     stage.world.kube.merge(stage.world.route_path("aaa"), {"metadata": {"annotations": {ANNOTATION: text}}})
     rollout_id = stage.start(10, route="llm-route").rollout.id
-    stage.store._redis.flushdb()
-    stage.engine.inspector.inspect()
+    stage.lose_redis()
     assert stage.load(rollout_id).rollout.weight == 10
 
 
@@ -205,8 +204,7 @@ def test_a_first_write_taken_up_again_still_waits_for_the_gateway(stage: Stage, 
     robot.answer = Answer(refuses="no weights between pools here")
     rollout_id = stage.start(10).rollout.id
     stage.world.wait_observed()
-    stage.store._redis.flushdb()
-    stage.engine.inspector.inspect()
+    stage.lose_redis()
     stage.pass_time(seconds=1)
     assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, [(STABLE, 1)])
 
@@ -214,8 +212,7 @@ def test_a_first_write_taken_up_again_still_waits_for_the_gateway(stage: Stage, 
 def test_a_finished_rollout_is_taken_up_again_and_can_be_rolled_back(stage: Stage) -> None:
     rollout_id = stage.started(100).rollout.id
     stage.say(Verb.FINISH)
-    stage.store._redis.flushdb()
-    stage.engine.inspector.inspect()
+    stage.lose_redis()
     assert stage.load(rollout_id).rollout.phase is Phase.FINISHED
     stage.say(Verb.ROLLBACK)
     assert stage.world.weights() == [(STABLE, 1)]

@@ -14,7 +14,8 @@ import urllib3
 import yaml
 
 from bot.domain.command import Verb
-from bot.store import RedisStore, connect
+from bot.redis_connection import connect
+from bot.store import RedisStore
 from sandbox.apiserver import ApiServer
 from sandbox.demo import ROOT, is_ready
 from sandbox.errors import SandboxError

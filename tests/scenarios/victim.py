@@ -11,7 +11,8 @@ from bot.domain.rollout import Entry
 from bot.engine import Engine
 from bot.policy import Policy
 from bot.ports import GatewaySays, Routes
-from bot.store import RedisStore, connect
+from bot.redis_connection import connect
+from bot.store import RedisStore
 from handlers.app import web_client
 from handlers.board import Board
 from handlers.slack import Slack

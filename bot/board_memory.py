@@ -1,0 +1,73 @@
+"""What the board keeps in Redis: which cards are behind, what Slack shows of each, and the stream of events."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+import redis
+from pydantic import TypeAdapter
+
+from bot import lua
+from bot.domain.events import Event
+from bot.ports import Shown
+from bot.record import read_event
+from bot.redis_connection import store_errors
+from bot.sight import Sight
+
+_SHOWN = TypeAdapter(Shown)
+
+
+class BoardMemory:
+    """The Board port on one Redis."""
+
+    def __init__(self, client: "redis.Redis", prefix: str, sight: Sight) -> None:
+        self._redis, self._p, self._sight = client, prefix, sight
+        script = client.register_script
+        self._clean, self._dirty, self._show = script(lua.CLEAN), script(lua.DIRTY), script(lua.SHOW)
+
+    def dirty(self, limit: int) -> Sequence[str]:
+        """Return ids of rollouts whose card or thread is behind, state changes first; none where data is missing."""
+        with store_errors():
+            return cast(list[str], self._dirty(keys=[self._p], args=[limit - 1, *self._sight.arguments()]))
+
+    def clean(self, rollout_id: str, seen: str) -> None:
+        """Take a card off the dirty list, unless it was marked again since ``mark`` was ``seen``."""
+        with store_errors():
+            self._clean(keys=[self._p], args=[rollout_id, seen])
+
+    def mark(self, rollout_id: str) -> str:
+        """Return the mark under which a card is dirty now."""
+        with store_errors():
+            return cast(str | None, self._redis.hget(f"{self._p}r:{rollout_id}", "mark")) or "0"
+
+    def shown(self, rollout_id: str) -> Shown | None:
+        """Return what Slack shows of a rollout."""
+        with store_errors():
+            text = cast(str | None, self._redis.get(f"{self._p}shown:{rollout_id}"))
+        return _SHOWN.validate_json(text) if text else None
+
+    def show(self, rollout_id: str, shown: Shown) -> None:
+        """Save what Slack shows."""
+        with store_errors():
+            reply = self._show(keys=[self._p], args=[rollout_id, _SHOWN.dump_json(shown).decode()])
+        self._sight.saw(cast(list[str], reply))
+
+    def events(self, rollout_id: str, after: int) -> Sequence[Event]:
+        """Return the events of the stream after the first ``after`` ones."""
+        with store_errors():
+            texts = self._redis.lrange(f"{self._p}events:{rollout_id}", after, -1)
+        return [read_event(text) for text in cast(list[str], texts)]
+
+    def doubt(self) -> None:
+        """Have the board look again at what Slack shows of every rollout, before a rebuild adds events."""
+        with store_errors():
+            ids = {*self._redis.zrange(f"{self._p}active", 0, -1), *self._redis.zrange(f"{self._p}dirty", 0, -1)}
+            for rollout_id in cast(set[str], ids):
+                self._doubt_one(rollout_id)
+
+    def _doubt_one(self, rollout_id: str) -> None:
+        shown = self.shown(rollout_id)
+        if shown is not None and shown.doubt is None:
+            count = self._redis.llen(f"{self._p}events:{rollout_id}")
+            self.show(rollout_id, replace(shown, doubt=count))
+        self._redis.zadd(f"{self._p}dirty", {rollout_id: 2}, nx=True)

@@ -1,0 +1,54 @@
+"""Rollouts that the store has forgotten are taken up again from the annotations of their routes."""
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+from bot.applying import Applier
+from bot.domain.deadlines import next_look
+from bot.domain.events import Event, EventKind
+from bot.domain.on_route import applied_by
+from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Rollout
+from bot.ports import Clock, Progress, Save, Saved, Store
+
+log = logging.getLogger(__name__)
+
+STILL_TOLD: Final = timedelta(hours=24)
+"""So long after its end the card of a rollout is brought up to date, where the store has forgotten it."""
+
+
+class Rebuilder:
+    """Saves what an annotation says into a store that does not know it."""
+
+    def __init__(self, store: Store, clock: Clock, applier: Applier) -> None:
+        self._store = store
+        self._clock = clock
+        self._applier = applier
+
+    def take_up(self, note: Rollout, generation: int) -> None:
+        """Take up a rollout that only its route's annotation knows; one that is long over stays forgotten."""
+        now = self._clock.now()
+        if note.phase in OVER and now - note.decided_at > STILL_TOLD:
+            return
+        told = Event(kind=EventKind.REBUILT, at=now, weight=note.weight)
+        save = Save(
+            change=Change(after=note, events=(told,), due=next_look(note, now)),
+            expected=None,
+            take_slot=note.phase not in SLOTLESS,
+            applied=applied_by(note, generation),
+            settled=note.phase in OVER,
+        )
+        saved = self._save(save)
+        log.warning("rollout %s on HTTPRoute %s/%s: rebuilt: %s", note.id, note.namespace, note.route, saved)
+        if saved is Saved.YES and note.phase not in SLOTLESS:
+            # Nothing is known of what the gateway said: ask before the next step.
+            self._store.learn(note.id, note.decision, Progress(acceptance=Acceptance.WAITING, due=now))
+
+    def _save(self, save: Save) -> Saved:
+        """Save it; an older rollout that holds the route in an older store is shown first that it has lost it."""
+        saved = self._store.save(save)
+        holder = self._store.slot(save.change.after.route_uid) if saved is Saved.TAKEN else None
+        if holder is None:
+            return saved
+        self._applier.attempt(holder)
+        return self._store.save(save)

@@ -1,0 +1,118 @@
+"""The brake without the store, on a real API server; and how the store takes it up when it is asked again."""
+
+import pytest
+
+from bot.braking import Brake, Braked
+from bot.domain.command import Command, Verb
+from bot.domain.errors import RouteError, TransitionError, UsageError
+from bot.domain.rollout import Phase
+from sandbox.objects import pool_ref
+from tests.builders import BOB, CANARY, STABLE
+from tests.stage import Stage
+
+ROOM = "C0INFER001"
+
+
+def a_brake(stage: Stage) -> Brake:
+    return Brake(stage.routes, stage.clock)
+
+
+def pull(stage: Stage, reason: str = "p99 doubled") -> Braked:
+    return a_brake(stage).pull(stage.world.namespace, stage.world.route, by=BOB, reason=reason)
+
+
+def test_it_puts_the_weights_back_without_asking_the_store(stage: Stage) -> None:
+    stage.started(10)
+    stage.memory.calls.clear()
+    braked = pull(stage)
+    assert (stage.world.weights(), stage.note_phase(), stage.memory.calls) == ([(STABLE, 1)], Phase.ROLLED_BACK, [])
+    assert (braked.rollout.by, braked.rollout.why, braked.missing) == (BOB, "p99 doubled", ())
+
+
+def test_the_store_takes_it_up_with_who_did_it_and_why(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    pull(stage)
+    stage.engine.inspector.inspect()
+    entry = stage.load(rollout_id)
+    assert (entry.rollout.phase, entry.rollout.by, entry.rollout.why) == (Phase.ROLLED_BACK, BOB, "p99 doubled")
+    assert (entry.is_applied, stage.events(rollout_id)) == (True, ["started", "rolled_back"])
+
+
+def test_an_edit_of_somebody_else_in_between_does_not_make_it_lose(stage: Stage) -> None:
+    stage.started(10)
+    stage.routes.after("read", lambda: stage.world.set_annotations({"theirs": "1"}))
+    pull(stage)
+    assert stage.world.weights() == [(STABLE, 1)]
+
+
+def test_a_step_of_the_bot_in_between_is_read_and_rolled_back_too(stage: Stage) -> None:
+    stage.started(10)
+    stage.routes.after("read", lambda: stage.elsewhere(Verb.ADVANCE))
+    assert pull(stage).rollout.revision == 4
+    assert (stage.world.weights(), stage.note_phase()) == ([(STABLE, 1)], Phase.ROLLED_BACK)
+
+
+def test_pulled_twice_it_writes_once(stage: Stage) -> None:
+    stage.started(10)
+    pull(stage)
+    stage.routes.calls.clear()
+    assert (pull(stage, reason="again").rollout.why, stage.routes.calls) == ("p99 doubled", ["read", "observe"])
+
+
+def test_weights_that_drifted_after_a_roll_back_are_written_again(stage: Stage) -> None:
+    stage.started(10)
+    pull(stage)
+    stage.world.set_weights({STABLE: 40, CANARY: 60})
+    pull(stage)
+    assert stage.world.weights() == [(STABLE, 1)]
+
+
+def test_a_route_without_a_rollout_is_named(stage: Stage) -> None:
+    with pytest.raises(RouteError) as refused:
+        pull(stage)
+    assert str(refused.value) == (
+        f"HTTPRoute `{stage.world.namespace}/llm-route` carries no rollout of the bot's. "
+        "See `kubectl get httproutes` for the route that is meant."
+    )
+
+
+def test_what_has_nothing_to_roll_back_is_refused_in_words(stage: Stage) -> None:
+    stage.started(100)
+    stage.pass_time(minutes=30)
+    stage.world.delete_pool(STABLE)
+    stage.engine.inspector.inspect()
+    with pytest.raises(TransitionError) as refused:
+        pull(stage)
+    assert str(refused.value) == (
+        f"`rollback` does not fit: `{CANARY}` is cleaned. The old pool is gone: start a rollout the other way."
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (Command(verb=Verb.ROLLBACK, subject=CANARY, reason="p99"), "p99"),
+        (Command(verb=Verb.ROLLBACK, subject="p99", reason="doubled"), "p99 doubled"),
+        (Command(verb=Verb.ROLLBACK), ""),
+    ],
+)
+def test_the_rollout_that_is_meant_is_found_on_the_routes(stage: Stage, words: Command, reason: str) -> None:
+    stage.started(10)
+    assert a_brake(stage).find(words, ROOM) == (stage.world.namespace, stage.world.route, reason)
+
+
+def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage) -> None:
+    stage.started(10)
+    with pytest.raises(RouteError) as refused:
+        a_brake(stage).find(Command(verb=Verb.ROLLBACK), "C0ELSEW001")
+    assert str(refused.value) == "No route carries a rollout like that. Name its new pool: `rollback POOL`."
+
+
+def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
+    stage.started(10)
+    stage.world.add_pool("other")
+    stage.world.add_pool("other-new")
+    stage.world.add_route("second", [pool_ref("other")], path="/other")
+    stage.start(10, subject="other-new")
+    with pytest.raises(UsageError, match=r"Several rollouts are meant\. Name one: "):
+        a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM)
