@@ -61,7 +61,10 @@ class Applier:
                     return
             except RaceError:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
-            except (GoneError, RefusedError, RouteError) as error:
+            except GoneError as error:
+                self._let_go(entry, error)
+                return
+            except (RefusedError, RouteError) as error:
                 if not self._give_up(entry, error):
                     self._note_trouble(entry, error)
                     raise
@@ -178,14 +181,16 @@ class Applier:
         self._save(entry, taken_back(entry, why, self._moment()))
         return False
 
+    def _let_go(self, entry: Entry, error: GoneError) -> None:
+        """End a rollout whose route is gone; nothing is left to write."""
+        if entry.rollout.is_over:
+            self._done(entry, 0)
+        else:
+            self._settle(entry, gone(entry, error.message, self._moment()))
+
     def _give_up(self, entry: Entry, error: ClusterError | RouteError) -> bool:
         """Decide on a definite no; False where it has to be tried again all the same."""
-        rollout = entry.rollout
-        if isinstance(error, GoneError):
-            if rollout.is_over:
-                return self._done(entry, 0)
-            return self._settle(entry, gone(entry, error.message, self._moment()))
-        if entry.is_applied or not raises(rollout):
+        if entry.is_applied or not raises(entry.rollout):
             return False
         change = taken_back(entry, str(error), self._moment())
         if change.after.phase is Phase.REFUSED and entry.trouble is None:

@@ -107,7 +107,9 @@ def differs(rollout: Rollout, note: Rollout | None, observed: Observed) -> bool:
     """Say whether a route is not as an applied record has left it, so that apply has to judge it."""
     if rollout.phase in SLOTLESS:
         # Over: a newer word on it concerns us, and an older annotation of ours that came back (a backup, GitOps).
-        return note is not None and note.decision != rollout.decision and _speaks(rollout, note)
+        if note is None or note.id != rollout.id:
+            return False
+        return note.decision != rollout.decision and _speaks(rollout, note)
     if note is None or note.decision != rollout.decision:
         return True
     return observed != (rollout.drift.found if rollout.drift else wanted(rollout))

@@ -337,6 +337,7 @@ def test_a_route_that_is_gone_ends_the_rollout_with_the_reason(stage: Stage, mad
         True,
         None,
     )
+    assert (stage.events(rollout_id), entry.trouble) == (["started", "stepped", "ended"], None)
 
 
 def test_any_reason_can_be_written_and_guarded_again(stage: Stage) -> None:

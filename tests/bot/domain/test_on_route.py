@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.drifting import drifted
-from bot.domain.on_route import Move, adopted, judge, raises, taken_back
+from bot.domain.on_route import Move, adopted, differs, judge, raises, taken_back
 from bot.domain.rollout import Applied, Entry, Pair, Phase, Rollout
 from tests.builders import DRIFT, NOON, a_rollout, an_entry, at
 
@@ -125,3 +125,9 @@ def test_where_two_records_disagree_the_safer_phase_wins(ours: Rollout, theirs: 
 )
 def test_only_a_step_up_raises_the_canary(rollout: Rollout, raised: bool) -> None:
     assert raises(rollout) is raised
+
+
+@pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.FINISHED])
+def test_what_is_over_does_not_mind_the_rollout_that_came_after_it(phase: Phase) -> None:
+    after = replace(OTHER, revision=9)
+    assert differs(replace(PROGRESSING, phase=phase), after, AT_25) is False
