@@ -109,3 +109,18 @@ def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: Slack
 def test_only_a_start_asks_about_the_channel(slack: SlackServer) -> None:
     slack.channels.clear()
     people(slack).admit(ask())
+
+
+def test_starts_that_are_tried_again_ask_about_their_channel_once_and_wait_where_slack_says_so(
+    slack: SlackServer,
+) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.trips["conversations.info"] = ["429"]
+    for _ in range(3):
+        with pytest.raises(DependencyError):
+            asked.admit(ask(Verb.START))
+    clock.forward(seconds=30)
+    for _ in range(3):
+        asked.admit(ask(Verb.START))
+    assert slack.count("conversations.info") == 2

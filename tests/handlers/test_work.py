@@ -12,6 +12,7 @@ from handlers.people import People
 from handlers.private import Private
 from handlers.slack import Slack
 from handlers.work import LANE, ROLLBACK_LANE, Work
+from sandbox.process import wait_until
 from tests.builders import ALICE, NOON
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
 from tests.handlers.records import NEW, ROOM, an_entry
@@ -86,6 +87,16 @@ def test_a_request_that_cannot_be_done_now_is_kept_and_said_once(shop: Shop) -> 
     (said,) = shop.said()
     assert said.startswith("The API server did not answer. Your request is kept and will be tried again (ref `")
     assert shop.memory.dropped == []
+
+
+def test_a_request_that_a_dependency_holds_up_is_not_asked_for_at_every_sweep(shop: Shop) -> None:
+    shop.engine.outcome = ClusterError("The API server did not answer.")
+    shop.work.begin(shop.ask())
+    wait_until("the request: kept", lambda: shop.engine.done.is_set() and not shop.work._busy, seconds=10)
+    for _ in range(3):
+        shop.work.resume([shop.ask()])
+    shop.said()
+    assert shop.engine.processed == ["t1"]
 
 
 def test_a_guest_is_refused_and_the_request_is_taken_out(shop: Shop) -> None:
