@@ -91,7 +91,7 @@ class Memory:
 
     def go_back(self, copied: Path, since: float) -> Held:
         """Crash, and come back with what was on disk some seconds ago; nobody is served between look and crash."""
-        held = self._read("redis.call('CLIENT', 'PAUSE', '10000', 'ALL')\n" + LOOK)
+        held = self._read(LOOK, pause=True)
         self._valkey.server.kill()
         shutil.rmtree(self._files())
         shutil.copytree(copied, self._files())
@@ -118,9 +118,12 @@ class Memory:
     def _files(self) -> Path:
         return self._valkey.server.log.parent / "appendonlydir"
 
-    def _read(self, script: str) -> Held:
-        with self._client() as client:
-            held = json.loads(str(client.eval(script, 0, PREFIX)))
+    def _read(self, script: str, *, pause: bool = False) -> Held:
+        with self._client() as client, client.pipeline() as pipe:
+            if pause:  # from here on nobody is served
+                pipe.execute_command("CLIENT", "PAUSE", 10_000, "ALL")
+            pipe.eval(script, 0, PREFIX)
+            held = json.loads(str(pipe.execute()[-1]))
         rows: dict[str, list[str]] = held["records"] or {}
         records = {name: json.loads(row[0])["rollout"] for name, row in rows.items() if row[0]}
         return Held(
