@@ -9,8 +9,8 @@ from bot.domain.waiting import weight_there
 from handlers.buttons import verbs
 from handlers.cards import Card, draw
 from handlers.plan_line import plan_line
+from sandbox.strict_slack.block_kit import faults
 from tests.builders import ALICE, BOB, DRIFT, NOON
-from tests.handlers.block_kit import faults
 from tests.handlers.records import (
     ANYBODY,
     NEW,

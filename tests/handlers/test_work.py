@@ -13,17 +13,18 @@ from handlers.private import Private
 from handlers.slack import Slack
 from handlers.work import LANE, ROLLBACK_LANE, Work
 from sandbox.process import wait_until
+from sandbox.slack import BOT_TOKEN
+from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
 from tests.handlers.records import NEW, ROOM, an_entry
-from tests.handlers.slack_server import SlackServer
 
 
 class Shop:
-    def __init__(self, slack: SlackServer) -> None:
+    def __init__(self, slack: StrictSlack) -> None:
         self.slack, self.engine, self.memory, self.private = slack, FakeEngine(), Memory(), Private()
         self.engine.outcome = Done(an_entry())
-        client = web_client("xoxb-test", base_url=f"{slack.url}/api/")
+        client = web_client(BOT_TOKEN, base_url=slack.api_url)
         people = People(Slack(client), Hand(), quick=Slack(client))
         self.work = Work(self.engine, self.memory.as_store(), people, self.private)
 
@@ -34,7 +35,7 @@ class Shop:
             channel=ROOM,
             delivery="t1",
             at=NOON,
-            reply_to=f"{self.slack.url}/respond/1",
+            reply_to=self.slack.response_url(ALICE),
         )
         return replace(request, **changes)
 
@@ -45,7 +46,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(slack: SlackServer) -> Iterator[Shop]:
+def shop(slack: StrictSlack) -> Iterator[Shop]:
     shop = Shop(slack)
     yield shop
     shop.said()

@@ -11,12 +11,12 @@ import pytest
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
+from sandbox.strict_slack import strict_slack
 from sandbox.valkey import Valkey, valkey
 from sandbox.workplace import workplace
 from sandbox.world import World
-from tests.builders import ALICE, BOB, CANARY
-from tests.handlers.slack_server import TEAM, slack_server
-from tests.scenarios.front import ROOM, Front
+from tests.builders import CANARY
+from tests.scenarios.front import Front
 from tests.stage import Stage, a_stage
 
 START = f"start {CANARY} 10"
@@ -28,9 +28,7 @@ NONE = (
 
 @pytest.fixture
 def front(stage: Stage) -> Iterator[Front]:
-    with slack_server() as slack:
-        slack.users.update({user: {"team_id": TEAM} for user in (ALICE, BOB)})
-        slack.channels[ROOM] = {"is_member": True}
+    with strict_slack() as slack:
         front = Front(stage, slack)
         yield front
         front.handlers.close()
@@ -68,7 +66,7 @@ def test_a_frozen_cluster(silent: Path, front: Front, text: str, said: str) -> N
 
 @pytest.mark.parametrize("text", [START, "rollback", "status"])
 def test_a_frozen_redis(api_server: ApiServer, world: World, own_valkey: Valkey, text: str) -> None:
-    with slack_server() as slack:
+    with strict_slack() as slack:
         front = Front(a_stage(api_server, world, own_valkey.url()), slack)
         assert front.acknowledged("status") == NONE
         own_valkey.server.freeze()
