@@ -26,7 +26,7 @@ from bot.domain.errors import (
     UserError,
 )
 from bot.domain.plan import make_plan
-from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
+from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Rollout
 from bot.domain.starting import start
 from bot.domain.transitions import Moment
 from bot.domain.verbs import RAISES, decide, describe, require_fit
@@ -54,6 +54,10 @@ class Outcome:
 
     entry: Entry
     said: str = ""
+
+
+class _FulfilledError(Exception):
+    """What was asked for has been done since, on another way."""
 
 
 class Engine:
@@ -85,6 +89,9 @@ class Engine:
         """
         try:
             rollout = self._decide(request)
+        except _FulfilledError:
+            self._store.drop(request.delivery)
+            return None
         except StoreError:
             self._keep(request)
             raise
@@ -163,6 +170,8 @@ class Engine:
     def _verb(self, request: Request) -> Save:
         entry, command = self._finder.meant_by(request.command, request.channel)
         request = replace(request, command=command)
+        if _is_fulfilled(entry, request):
+            raise _FulfilledError("It was rolled back after this was asked for.")
         require_fit(entry, request)
         if request.command.verb in RAISES and not entry.is_applied:
             # Decided a moment ago and on its way: write it now, rather than have a person ask again.
@@ -253,6 +262,13 @@ class Engine:
 
     def _moment(self, request: Request) -> Moment:
         return Moment(now=self._clock.now(), decision=new_decision(), by=request.by)
+
+
+def _is_fulfilled(entry: Entry, request: Request) -> bool:
+    """Say whether a roll back was decided after this one was asked for: from the route, while the store was away."""
+    rollout = entry.rollout
+    is_brake = request.command.verb is Verb.ROLLBACK and rollout.phase is Phase.ROLLED_BACK
+    return is_brake and request.at < rollout.decided_at
 
 
 def _slot_taken(holder: Rollout) -> SlotTakenError:

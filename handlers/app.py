@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from bot.policy import Policy
 from bot.ports import Clock, Store
 from handlers import actions, commands, errors
+from handlers.brake import Brake
 from handlers.desk import Desk
 from handlers.people import People
 from handlers.ports import Engine
@@ -48,7 +49,8 @@ def build(
     """Build everything; nothing here asks the network, so the bot starts while Slack is away."""
     slack, private = Slack(client), Private()
     quick = Slack(web_client(client.token, base_url=client.base_url, timeout=QUICK))
-    work = Work(engine, store, People(slack, clock, quick=quick), private)
+    people = People(slack, clock, quick=quick)
+    work = Work(engine, store, people, private, Brake(engine, people, quick, private))
     app = bolt_app(client, signing_secret=signing_secret)
     desk = Desk(engine, engine, work, policy, clock)
     commands.register(app, desk, name=policy.command)

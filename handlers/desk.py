@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from bot.domain.command import Command, Request, Verb
-from bot.domain.errors import RolloutBotError, UserError
+from bot.domain.errors import RolloutBotError, StoreError, UserError
 from bot.domain.rollout import Entry
 from bot.policy import Policy
 from bot.ports import Clock
@@ -40,9 +40,20 @@ class Desk:
             turn=turn,
             reply_to=reply_to,
         )
-        if self._inbox.receive(request):
+        return self._take_in(request)
+
+    def _take_in(self, request: Request) -> str:
+        """Keep a request and set it to work; a roll back does not need the store for that."""
+        try:
+            is_new = self._inbox.receive(request)
+        except StoreError:
+            if request.command.verb is not Verb.ROLLBACK:
+                raise
+            self._work.brake(request)
+            return replies.braking()
+        if is_new:
             self._work.begin(request)
-        return replies.accepted(command)
+        return replies.accepted(request.command)
 
     def meant(self, rollout_id: str, channel: str) -> Entry | None:
         """Return the rollout of a button, to name it; None where it cannot be read now."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bot.domain.command import Request
-from bot.domain.rollout import Entry
+from bot.domain.rollout import Entry, Rollout
 
 
 class Outcome(Protocol):
@@ -17,6 +17,25 @@ class Outcome(Protocol):
     @property
     def said(self) -> str:
         """Return a sentence for the asker."""
+
+
+class Braked(Protocol):
+    """A roll back that is on the route; ``missing`` names rules that are gone from it."""
+
+    @property
+    def rollout(self) -> Rollout:
+        """Return the record that is on the route."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the rules that were not written."""
+
+
+class Brakes(Protocol):
+    """Rolls back without the store."""
+
+    def brake(self, request: Request) -> Braked:
+        """Roll back from the record on the route. Raises UserError, ClusterError; nothing is kept then."""
 
 
 class Inbox(Protocol):
@@ -49,5 +68,5 @@ class Doer(Protocol):
         """
 
 
-class Engine(Inbox, Reader, Doer, Protocol):
-    """All three."""
+class Engine(Inbox, Reader, Doer, Brakes, Protocol):
+    """All of them."""

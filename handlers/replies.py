@@ -8,9 +8,10 @@ from bot.domain.command import WORDY, Command, Verb
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UserError
 from bot.domain.grammar import USAGE
 from bot.domain.rollout import Entry
-from bot.domain.waiting import waits
+from bot.domain.waiting import mention, waits
 from bot.domain.waiting import why as why_it_waits
 from handlers.mrkdwn import clean, code, moment, safe
+from handlers.ports import Braked
 from handlers.state import headword, state
 
 MOST = 20
@@ -105,8 +106,7 @@ def mishap(error: Exception, ref: str) -> str:
         case StoreError():
             return (
                 f"{safe(error.message, 300)} I could not confirm this; if it took effect, the card shows it. "
-                f"Try again in a moment (ref `{ref}`).\n"
-                "To roll back without me, put the old weights back with `kubectl edit httproute`."
+                f"Try again in a moment (ref `{ref}`).\n`rollback` works all the same."
             )
         case DependencyError():
             return f"{_shown(error)} (ref `{ref}`)"
@@ -119,6 +119,31 @@ def mishap(error: Exception, ref: str) -> str:
 def kept(error: DependencyError, ref: str) -> str:
     """Say that a request goes on by itself."""
     return f"{safe(error.message, 2500)} Your request is kept and will be tried again (ref `{ref}`)."
+
+
+def braking() -> str:
+    """Say that a roll back goes on without the store."""
+    return "Redis does not answer. I roll back from the record on the route and tell the channel."
+
+
+def braked(braked: Braked) -> str:
+    """Tell the channel of a roll back that no card shows yet."""
+    rollout = braked.rollout
+    reason = f": “{clean(rollout.why, 1000)}”" if rollout.why.strip() else ""
+    gone = f" Not found on it, so not written: rule {clean(', '.join(braked.missing), 300)}." if braked.missing else ""
+    return (
+        f"*{mention(rollout.by)} rolled back* {code(rollout.canary.name, 80)}, all traffic goes to "
+        f"{code(rollout.stable.name, 80)}{reason}.\nRedis does not answer, so I went by the record on route "
+        f"{code(f'{rollout.namespace}/{rollout.route}', 160)}.{gone} The card follows when Redis is back."
+    )
+
+
+def not_braked(error: DependencyError) -> str:
+    """Say that a roll back without the store failed, and what is left."""
+    return (
+        f"{safe(str(error), 2000)} Redis does not answer either, so *nothing was rolled back and nothing is kept*. "
+        "Press again, or put the old weights back by hand with `kubectl edit httproute`."
+    )
 
 
 def too_slow() -> str:

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 from bot.domain.command import Request, Verb
-from bot.domain.errors import DependencyError, UserError
+from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.ports import Store
 from handlers import replies
+from handlers.brake import Brake
 from handlers.errors import new_ref
 from handlers.people import People
 from handlers.ports import Doer, Outcome
@@ -29,8 +30,9 @@ KNOWN_MOST = 10_000
 class Work:
     """Three lanes of threads; what is in them is also in the inbox, so nothing is lost when they end."""
 
-    def __init__(self, engine: Doer, store: Store, people: People, private: Private) -> None:
+    def __init__(self, engine: Doer, store: Store, people: People, private: Private, brake: Brake) -> None:
         self._engine, self._store, self._people, self._private = engine, store, people, private
+        self._brake = brake
         self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="work")
         self._pauses = ThreadPoolExecutor(PAUSE_LANE, thread_name_prefix="pause")
         self._rollbacks = ThreadPoolExecutor(ROLLBACK_LANE, thread_name_prefix="rollback")
@@ -43,6 +45,10 @@ class Work:
     def begin(self, request: Request) -> None:
         """Take up a request that was just acknowledged."""
         self._put(request, fresh=True)
+
+    def brake(self, request: Request) -> None:
+        """Take up a roll back that could not be kept, because the store does not answer."""
+        self._brake.pull(request)
 
     def resume(self, requests: Iterable[Request]) -> None:
         """Take up requests that were found in the inbox, brakes first; people were told that these are kept."""
@@ -57,6 +63,7 @@ class Work:
             lane.shutdown(wait=False, cancel_futures=True)
         for lane in lanes:
             lane.shutdown(wait=True)
+        self._brake.close()
 
     def _put(self, request: Request, *, fresh: bool) -> None:
         with self._lock:
@@ -83,6 +90,8 @@ class Work:
         except UserError as error:
             log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
             self._private.say(request.reply_to, replies.mishap(error, ""))
+        except StoreError as error:
+            self._do_without_store(request, error, fresh=fresh)
         except DependencyError as error:
             self._keep(request, error, fresh=fresh)
         except Exception as error:
@@ -110,6 +119,12 @@ class Work:
         said = " ".join(filter(None, [outcome.said, replies.elsewhere(outcome.entry) if elsewhere else ""]))
         if said:
             self._private.say(request.reply_to, said)
+
+    def _do_without_store(self, request: Request, error: StoreError, *, fresh: bool) -> None:
+        if request.command.verb is Verb.ROLLBACK:
+            self._brake.pull(request)
+        else:
+            self._keep(request, error, fresh=fresh)
 
     def _keep(self, request: Request, error: DependencyError, *, fresh: bool) -> None:
         ref, again = new_ref(), self._hold_up(request) > 1

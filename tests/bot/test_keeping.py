@@ -143,6 +143,20 @@ def test_without_the_api_server_nothing_is_declared_whole(stage: Stage) -> None:
     assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
 
 
+def test_what_was_rolled_back_while_redis_was_away_is_taken_up_when_it_answers_again(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.memory.before("is_whole", away)
+    with pytest.raises(StoreError):
+        stage.engine.keeper.keep()
+    stage.engine.brake(stage.request(Verb.ROLLBACK))
+    stage.engine.keeper.keep()
+    assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
+
+
+def away() -> None:
+    raise StoreError("Redis does not answer.")
+
+
 def test_a_roll_back_whose_end_redis_has_lost_is_still_told(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.say(Verb.ROLLBACK, by=BOB, reason="p99")

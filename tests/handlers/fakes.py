@@ -9,7 +9,7 @@ from typing import Any, cast
 from bot.domain.command import Request
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
-from bot.domain.rollout import Entry
+from bot.domain.rollout import Entry, Rollout
 from bot.ports import Shown, Store
 from tests.builders import NOON
 
@@ -90,6 +90,11 @@ class Memory:
 class Done:
     entry: Entry
     said: str = ""
+    missing: tuple[str, ...] = ()
+
+    @property
+    def rollout(self) -> Rollout:
+        return self.entry.rollout
 
 
 @dataclass
@@ -101,6 +106,8 @@ class FakeEngine:
     received: list[Request] = field(default_factory=list)
     processed: list[str] = field(default_factory=list)
     outcome: Any = None
+    braked: Any = None
+    braking: list[str] = field(default_factory=list)
     refusal: Exception | None = None
     gate: Signal | None = None
     done: Signal = field(default_factory=Signal)
@@ -120,6 +127,12 @@ class FakeEngine:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return cast(Done | None, self.outcome)
+
+    def brake(self, request: Request) -> Done:
+        self.braking.append(request.delivery)
+        if isinstance(self.braked, Exception):
+            raise self.braked
+        return cast(Done, self.braked)
 
     def find(self, subject: str, channel: str) -> Entry:
         for entry in [*self.known, *self.ended]:

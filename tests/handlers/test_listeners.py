@@ -143,14 +143,24 @@ def test_somebody_who_may_not_is_told_who_may(bot: Bot) -> None:
     assert bot.command(f"start {NEW} 10") == private("You may not `start` here. Ask one of <@U0BOB00001>.")
 
 
-def test_without_a_store_nothing_is_promised_and_the_other_brake_is_named(bot: Bot) -> None:
+def test_without_a_store_nothing_is_promised_and_the_brake_is_named(bot: Bot) -> None:
     bot.engine.refusal = StoreError("Redis did not answer.")
-    status, answer = bot.command("rollback")
-    assert (status, answer["response_type"]) == (200, "ephemeral")
-    assert answer["text"].startswith(
-        "Redis did not answer. I could not confirm this; if it took effect, the card shows it. Try again in a moment"
+    status, answer = bot.command("pause")
+    ref = answer["text"].split("`")[1]
+    assert (status, answer) == private(
+        "Redis did not answer. I could not confirm this; if it took effect, the card shows it. "
+        f"Try again in a moment (ref `{ref}`).\n`rollback` works all the same."
     )
-    assert "kubectl edit httproute" in answer["text"]
+
+
+def test_without_a_store_a_roll_back_is_done_from_the_route(bot: Bot) -> None:
+    bot.engine.refusal = StoreError("Redis did not answer.")
+    bot.engine.braked = Done(an_entry())
+    said = "Redis does not answer. I roll back from the record on the route and tell the channel."
+    assert bot.command("rollback") == private(said)
+    assert bot.press("rollout_rollback") == (200, "")
+    assert bot.said() == []
+    assert (bot.engine.braking, len(bot.slack.cards(ROOM))) == (["t1", "t1"], 2)
 
 
 def test_what_nobody_foresaw_is_one_sentence_with_a_ref_that_is_in_the_log(

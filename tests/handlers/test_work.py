@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from bot.domain.command import Command, Request, Verb
-from bot.domain.errors import ClusterError, StaleError
+from bot.domain.errors import ClusterError, StaleError, StoreError
 from handlers.app import web_client
+from handlers.brake import Brake
 from handlers.people import People
 from handlers.private import Private
 from handlers.slack import Slack
@@ -17,7 +18,7 @@ from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
-from tests.handlers.records import NEW, ROOM, an_entry
+from tests.handlers.records import NEW, OLD, ROOM, a_rollout, an_entry
 
 
 class Shop:
@@ -26,7 +27,8 @@ class Shop:
         self.engine.outcome = Done(an_entry())
         client = web_client(BOT_TOKEN, base_url=slack.api_url)
         people = People(Slack(client), Hand(), quick=Slack(client))
-        self.work = Work(self.engine, self.memory.as_store(), people, self.private)
+        brake = Brake(self.engine, people, Slack(client), self.private)
+        self.work = Work(self.engine, self.memory.as_store(), people, self.private, brake)
 
     def ask(self, verb: Verb = Verb.PAUSE, **changes: Any) -> Request:
         request = Request(
@@ -100,6 +102,43 @@ def test_a_request_that_a_dependency_holds_up_is_not_tried_again_at_every_sweep(
     monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
     shop.work.resume([shop.ask(), shop.ask(delivery="t2")])
     assert taken == ["t2"]
+
+
+def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the_channel(shop: Shop) -> None:
+    shop.engine.outcome = StoreError("Redis does not answer.")
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE, why="p99 doubled")))
+    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    assert shop.engine.done.wait(10)
+    assert shop.said() == []
+    assert [card["text"] for card in shop.slack.cards(ROOM)] == [
+        f"*<@{ALICE}> rolled back* `{NEW}`, all traffic goes to `{OLD}`: “p99 doubled”.\n"
+        "Redis does not answer, so I went by the record on route `default/llm-route`. "
+        "The card follows when Redis is back."
+    ]
+
+
+def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
+    shop.slack.faults.next("chat.postMessage", "not_in_channel")
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
+    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    (said,) = shop.said()
+    assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
+
+
+def test_a_roll_back_that_fails_without_the_store_is_said_to_be_kept_nowhere(shop: Shop) -> None:
+    shop.engine.braked = ClusterError("The API server could not be reached.")
+    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    assert shop.said() == [
+        "The API server could not be reached. Redis does not answer either, so *nothing was rolled back and nothing "
+        "is kept*. Press again, or put the old weights back by hand with `kubectl edit httproute`."
+    ]
+
+
+def test_a_guest_cannot_roll_back_without_the_store_either(shop: Shop) -> None:
+    shop.slack.users[ALICE]["is_restricted"] = True
+    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    assert shop.said() == ["Guests cannot run rollouts. Ask a full member of this workspace."]
+    assert shop.engine.braking == []
 
 
 def test_a_guest_is_refused_and_the_request_is_taken_out(shop: Shop) -> None:

@@ -4,19 +4,22 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.domain.command import Verb
+from bot.domain.rollout import Phase
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
-from sandbox.strict_slack import strict_slack
+from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.valkey import Valkey, valkey
 from sandbox.workplace import workplace
 from sandbox.world import World
-from tests.builders import CANARY
-from tests.scenarios.front import Front
+from tests.builders import ALICE, CANARY, STABLE
+from tests.scenarios.front import ROOM, Front
 from tests.stage import Stage, a_stage
 
 START = f"start {CANARY} 10"
@@ -64,15 +67,62 @@ def test_a_frozen_cluster(silent: Path, front: Front, text: str, said: str) -> N
     assert front.acknowledged(text) == said
 
 
-@pytest.mark.parametrize("text", [START, "rollback", "status"])
+@pytest.mark.parametrize("text", [START, "pause", "status"])
 def test_a_frozen_redis(api_server: ApiServer, world: World, own_valkey: Valkey, text: str) -> None:
     with strict_slack() as slack:
-        front = Front(a_stage(api_server, world, own_valkey.url()), slack)
+        front = _front(api_server, world, own_valkey, slack)
         assert front.acknowledged("status") == NONE
         own_valkey.server.freeze()
         assert re.sub(r"`[0-9a-f]{8}`", "`REF`", front.acknowledged(text)) == (
             "Redis does not answer. I could not confirm this; if it took effect, the card shows it. "
-            "Try again in a moment (ref `REF`).\n"
-            "To roll back without me, put the old weights back with `kubectl edit httproute`."
+            "Try again in a moment (ref `REF`).\n`rollback` works all the same."
         )
         front.handlers.close()
+
+
+def test_a_roll_back_with_a_frozen_redis_is_on_the_route_and_taken_up_when_it_is_back(
+    api_server: ApiServer, world: World, own_valkey: Valkey
+) -> None:
+    with strict_slack() as slack:
+        front = _front(api_server, world, own_valkey, slack)
+        stage = front.stage
+        rollout_id = stage.started(10).rollout.id
+        own_valkey.server.freeze()
+        said = "Redis does not answer. I roll back from the record on the route and tell the channel."
+        assert front.acknowledged("rollback p99 doubled") == said
+        front.handlers.close()
+        assert (stage.world.weights(), stage.note_phase()) == ([(STABLE, 1)], Phase.ROLLED_BACK)
+        (told,) = slack.cards(ROOM)
+        assert told["text"].startswith(
+            f"*<@{ALICE}> rolled back* `{CANARY}`, all traffic goes to `{STABLE}`: “p99 doubled”."
+        )
+        own_valkey.server.thaw()
+        stage.engine.inspector.inspect()
+        entry = stage.load(rollout_id)
+        assert (entry.rollout.phase, entry.rollout.by, entry.is_applied) == (Phase.ROLLED_BACK, ALICE, True)
+        assert stage.events(rollout_id) == ["started", "rolled_back"]
+
+
+def test_a_roll_back_that_redis_has_taken_in_before_it_froze_is_not_written_again(
+    api_server: ApiServer, world: World, own_valkey: Valkey
+) -> None:
+    stage = a_whole_stage(api_server, world, own_valkey)
+    rollout_id = stage.started(10).rollout.id
+    request = stage.request(Verb.ROLLBACK)
+    stage.engine.receive(request)
+    stage.clock.forward(seconds=1)
+    stage.engine.brake(request)
+    stage.engine.inspector.inspect()
+    stage.clock.forward(seconds=6)
+    assert [stage.engine.process(kept) for kept in stage.engine.waiting_requests(timedelta(seconds=5))] == [None]
+    assert (stage.events(rollout_id), stage.engine.waiting_requests(timedelta())) == (["started", "rolled_back"], [])
+
+
+def a_whole_stage(api_server: ApiServer, world: World, valkey: Valkey) -> Stage:
+    stage = a_stage(api_server, world, valkey.url())
+    stage.engine.keeper.keep()
+    return stage
+
+
+def _front(api_server: ApiServer, world: World, valkey: Valkey, slack: StrictSlack) -> Front:
+    return Front(a_whole_stage(api_server, world, valkey), slack)

@@ -1,0 +1,64 @@
+"""Roll backs while Redis is away: done from the record on the route, and told to the channel, as no card can be yet."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from bot.domain.command import Request
+from bot.domain.errors import DependencyError, UserError
+from handlers import replies
+from handlers.cards import Card
+from handlers.errors import new_ref
+from handlers.people import People
+from handlers.ports import Braked, Brakes
+from handlers.private import Private
+from handlers.slack import Slack
+
+log = logging.getLogger(__name__)
+
+LANE = 4
+
+
+class Brake:
+    """A lane of its own. What it has taken in is nowhere else, so it is done at once or not at all, and told."""
+
+    def __init__(self, engine: Brakes, people: People, slack: Slack, private: Private) -> None:
+        self._engine, self._people, self._slack, self._private = engine, people, slack, private
+        self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="brake")
+
+    def pull(self, request: Request) -> None:
+        """Roll back now, in the background."""
+        try:
+            self._lane.submit(self._pull, request)
+        except RuntimeError:
+            log.error("A roll back came after the end; another replica has to take it.")
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        self._lane.shutdown(wait=True)
+
+    def _pull(self, request: Request) -> None:
+        try:
+            self._people.admit(request)
+            braked = self._engine.brake(request)
+        except UserError as error:
+            self._private.say(request.reply_to, replies.mishap(error, ""))
+        except DependencyError as error:
+            self._fail(request, replies.not_braked(error))
+        except Exception as error:
+            self._fail(request, replies.mishap(error, new_ref()))
+        else:
+            self._tell(request, braked)
+
+    def _fail(self, request: Request, said: str) -> None:
+        log.exception("A roll back without Redis failed: %s", said)
+        self._private.say(request.reply_to, said)
+
+    def _tell(self, request: Request, braked: Braked) -> None:
+        """Tell the whole channel, else the asker."""
+        text, mark = replies.braked(braked), f"brake:{braked.rollout.id}:{braked.rollout.revision}"
+        block = {"type": "section", "block_id": mark, "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+        try:
+            self._slack.post(request.channel, Card(text=text, blocks=[block]))
+        except DependencyError as error:
+            log.warning("A roll back without Redis was done, but the channel was not told: %s", error)
+            self._private.say(request.reply_to, text)
