@@ -1,6 +1,7 @@
 """How every rollout stands at the end: over, or waiting with a reason; and its events tell all that its route shows."""
 
 from bot.domain.command import Verb
+from bot.domain.events import Event, EventKind
 from bot.domain.rollout import OVER, SLOTLESS, Phase, Rollout
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import events
@@ -47,9 +48,17 @@ def told(evidence: Evidence) -> Found:
         if note is None or (before is not None and before.decision == note.decision) or _is_silent(write, note):
             continue
         found.cases += 1
-        if not any(event.at == note.decided_at for event in events(evidence, note.id)):
+        if not any(_tells(event, note) for event in events(evidence, note.id)):
             found.broken(note.id, f"revision {note.revision} ({note.phase.value}, step {note.step}) has no event")
     return found
+
+
+def _tells(event: Event, note: Rollout) -> bool:
+    """Say whether an event is that of a decision; a roll back without Redis is told when Redis is back."""
+    braked = note.phase is Phase.ROLLED_BACK and event.at > note.decided_at
+    return event.at == note.decided_at or (
+        braked and event.by == note.by and event.kind in (EventKind.ROLLED_BACK, EventKind.ADOPTED)
+    )
 
 
 def _is_silent(write: Write, note: Rollout) -> bool:

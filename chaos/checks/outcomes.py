@@ -28,7 +28,14 @@ DID: Mapping[Verb, Sequence[EventKind]] = {
 }
 """What a verb leaves in the stream of events."""
 
-NO_NO = ("Your request is kept", "I could not confirm this", "Rolled back, but", "Done; the card")
+NO_NO = (
+    "Your request is kept",
+    "I could not confirm this",
+    "Rolled back, but",
+    "Done; the card",
+    "I roll back from the record",
+    "so I went by the record",
+)
 """Private sentences that do not say no."""
 
 EARLY = 0.05

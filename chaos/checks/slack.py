@@ -8,6 +8,7 @@ from typing import Any
 from chaos.checks.finding import Found
 from chaos.checks.writes import ours
 from chaos.evidence import Evidence
+from sandbox.slack import BOT
 
 
 def cards(evidence: Evidence) -> Found:
@@ -23,11 +24,20 @@ def cards(evidence: Evidence) -> Found:
         mine, record = live.get(rollout, []), evidence.held.records.get(rollout)
         if record is None and not mine and evidence.losses:
             found.excused["over and forgotten with Redis before it had a card"] += 1
+        elif not mine and _taken_away(evidence, rollout):
+            found.excused["a person took the card away, and nothing happened after that"] += 1
         elif len(mine) != 1:
             found.broken(rollout, f"has {len(mine)} cards")
         elif record is not None and not mine[0].endswith(f".{record['revision']}"):
             found.broken(rollout, f"its card shows {mine[0]}, its record is at revision {record['revision']}")
     return found
+
+
+def _taken_away(evidence: Evidence, rollout: str) -> bool:
+    """Say whether the last thing that happened to a rollout in Slack is that a person took its card away."""
+    mine = [one for one in evidence.journal if f":{rollout}:" in one.block_id]
+    last = mine[-1] if mine else None
+    return last is not None and last.what == "deleted" and last.by != BOT and last.block_id.startswith("card:")
 
 
 def threads(evidence: Evidence) -> Found:

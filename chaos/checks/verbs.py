@@ -44,7 +44,8 @@ def _require_seen(evidence: Evidence, outcome: Outcome, at: datetime, what: str,
         if record is not None and record["decided_at"] == _text(at) and not _is_on_route(evidence, rollout, at):
             found.excused["decided, and not yet on the route when Redis forgot"] += 1
             return
-    if not _is_on_route(evidence, rollout, at) and not _is_overtaken(evidence, rollout, at):
+    is_there = _is_on_route(evidence, rollout, at) or _is_overtaken(evidence, rollout, at)
+    if not is_there and not _has_no_route(evidence, rollout):
         found.broken(rollout, f"{what} was decided at {at:%H:%M:%S.%f}, and is not on the route")
 
 
@@ -104,9 +105,9 @@ def brakes(evidence: Evidence) -> Found:
 
 def _has_no_route(evidence: Evidence, rollout: str) -> bool:
     """Say whether the route of a rollout was deleted."""
-    record = evidence.held.records.get(rollout)
-    uids = {versions[-1].uid for versions in evidence.routes.values() if versions and versions[-1].kind != "DELETED"}
-    return record is not None and record["route_uid"] not in uids
+    mine = {write.after.uid for write in ours(evidence) if write.note is not None and write.note.id == rollout}
+    there = {versions[-1].uid for versions in evidence.routes.values() if versions[-1].kind != "DELETED"}
+    return not mine & there
 
 
 def _text(at: datetime) -> str:
