@@ -55,10 +55,10 @@ def told(evidence: Evidence) -> Found:
 
 def _tells(event: Event, note: Rollout) -> bool:
     """Say whether an event is that of a decision; a roll back without Redis is told when Redis is back."""
-    braked = note.phase is Phase.ROLLED_BACK and event.at > note.decided_at
-    return event.at == note.decided_at or (
-        braked and event.by == note.by and event.kind in (EventKind.ROLLED_BACK, EventKind.ADOPTED)
-    )
+    if event.at <= note.decided_at or note.phase is not Phase.ROLLED_BACK:
+        return event.at == note.decided_at
+    is_same = event.by == note.by and event.kind in (EventKind.ROLLED_BACK, EventKind.ADOPTED)
+    return is_same or event.kind is EventKind.REBUILT
 
 
 def _is_silent(write: Write, note: Rollout) -> bool:

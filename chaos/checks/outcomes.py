@@ -69,8 +69,7 @@ def outcomes(evidence: Evidence) -> list[Outcome]:
 
 
 def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
-    said = [text for text in evidence.told[asked.id] if not text.startswith(RECEIPT)]
-    refusals = [text for text in said if not any(mark in text for mark in NO_NO)]
+    said, refusals = _said(evidence, asked), _refusals(evidence, asked)
     if event is not None:
         return Outcome(asked, Became.DONE, event, refusals)
     if asked.verb in QUESTIONS and said:
@@ -86,6 +85,14 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
     return Outcome(asked, Became.SILENT)
 
 
+def _said(evidence: Evidence, asked: Asked) -> list[str]:
+    return [text for text in evidence.told[asked.id] if not text.startswith(RECEIPT)]
+
+
+def _refusals(evidence: Evidence, asked: Asked) -> list[str]:
+    return [text for text in _said(evidence, asked) if not any(mark in text for mark in NO_NO)]
+
+
 def events(evidence: Evidence, rollout: str) -> list[Event]:
     """Return everything that was ever told of a rollout, each once, oldest first."""
     told = {event for stream in evidence.streams.get(rollout, ()) for event in stream}
@@ -93,7 +100,7 @@ def events(evidence: Evidence, rollout: str) -> list[Event]:
 
 
 def _matched(evidence: Evidence) -> dict[str, Event]:
-    """Give each request the event that names its word, else the first one of that person and kind after it."""
+    """Give each request the event that names its word; one that was not refused, else the first that fits after it."""
     free = {rollout: events(evidence, rollout) for rollout in evidence.streams}
     words = {asked.token: asked for asked in evidence.asked if asked.token}
     found: dict[str, Event] = {}
@@ -104,7 +111,7 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
                 found.setdefault(asked.id, event)
                 told.remove(event)
     for asked in sorted(evidence.asked, key=lambda one: one.at):
-        if asked.id in found or asked.verb not in DID or asked.only_opens:
+        if asked.id in found or asked.verb not in DID or asked.only_opens or _refusals(evidence, asked):
             continue
         mine = next((event for event in free.get(asked.rollout, ()) if _fits(event, asked)), None)
         if mine is not None:

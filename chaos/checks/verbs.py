@@ -12,6 +12,9 @@ from chaos.schedule import Kind
 from chaos.settle import BRAKES_WITHIN
 
 
+AGAIN = "decided, forgotten with Redis, and asked again by a copy of the request"
+
+
 def acknowledged(evidence: Evidence) -> Found:
     """Look at everything that was acknowledged."""
     found = Found("every acknowledged verb happened or was refused in words, once")
@@ -27,13 +30,24 @@ def acknowledged(evidence: Evidence) -> Found:
             found.excused["refused, but the bot was killed before it could say so"] += 1
         elif outcome.became is Became.SILENT:
             found.broken(asked.rollout, f"{what} was acknowledged, and nothing came of it")
+        elif outcome.event is not None and outcome.refusals and _forgot(evidence, outcome.event.at, None):
+            found.excused[AGAIN] += 1
         elif outcome.became is Became.DONE and outcome.refusals:
             found.broken(asked.rollout, f"{what} was refused and done: {outcome.refusals[0]}")
         elif outcome.event is not None:
             _require_seen(evidence, outcome, outcome.event.at, what, found)
     for word, events in repeated(evidence).items():
+        if _forgot(evidence, events[0].at, events[-1].at):
+            found.excused[AGAIN] += 1
+            continue
         found.broken("", f"{word} happened {len(events)} times: {[event.kind.value for event in events]}")
     return found
+
+
+def _forgot(evidence: Evidence, since: datetime, until: datetime | None) -> bool:
+    """Say whether Redis forgot what it had been told, between two times."""
+    end = until.timestamp() if until else float("inf")
+    return any(since.timestamp() <= loss.at <= end for loss in evidence.losses)
 
 
 def _require_seen(evidence: Evidence, outcome: Outcome, at: datetime, what: str, found: Found) -> None:
