@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 
 import redis
 
@@ -28,6 +28,8 @@ API: Mapping[Kind, Fault] = {
     Kind.WATCH_CUT: Fault.CUT,
     Kind.WATCH_SILENT: Fault.SILENT,
 }
+BOTS = (Kind.KILL, Kind.FREEZE, Kind.LONG_FREEZE)
+STORE = (Kind.STORE_KILL, Kind.STORE_FREEZE, Kind.STORE_FLUSH, Kind.STORE_OLDER)
 SLACK: Mapping[Kind, Sequence[str]] = {
     Kind.SLACK_429: ("429",),
     Kind.SLACK_500: ("500", "500 after"),
@@ -57,9 +59,16 @@ class Faults:
     def _strike(self, blow: Blow) -> None:
         if self._stopping.wait(max(0.0, self._cast.ledger.begun + blow.at - time.time())):
             return
-        since = time.time()
-        hit = self._work(blow)(blow)
-        self._cast.ledger.strike(blow.kind, since, hit)
+        with self._alone(blow):
+            since = time.time()
+            hit = self._work(blow)(blow)
+            self._cast.ledger.strike(blow.kind, since, hit)
+
+    def _alone(self, blow: Blow) -> AbstractContextManager[object]:
+        """Return what keeps two blows from the same process."""
+        if blow.kind in BOTS:
+            return self._bot(blow).busy
+        return self._store if blow.kind in STORE else nullcontext()
 
     def _work(self, blow: Blow) -> Callable[[Blow], str]:
         if blow.kind in API:
@@ -81,29 +90,27 @@ class Faults:
     # --- bots
 
     def _kill(self, blow: Blow) -> str:
-        bot = self._pick(blow)
-        with bot.busy:
-            role = self._role(bot)
-            bot.server.kill()
-            self._cast.ledger.hit(blow.kind, role, *self._in_hand())
-            self._stopping.wait(blow.seconds)
-            bot.server.start()
-            bot.server.wait_ready(bot.is_up)
+        bot = self._bot(blow)
+        role = self._role(bot)
+        bot.server.kill()
+        self._cast.ledger.hit(blow.kind, role, *self._in_hand())
+        self._stopping.wait(blow.seconds)
+        bot.server.start()
+        bot.server.wait_ready(bot.is_up)
         return f"{bot.server.name}, {role}"
 
     def _freeze(self, blow: Blow) -> str:
-        bot = self._pick(blow)
-        with bot.busy:
-            role = self._role(bot)
-            bot.server.freeze()
-            self._cast.ledger.hit(blow.kind, role, *self._in_hand())
-            try:
-                self._stopping.wait(blow.seconds)
-            finally:
-                bot.server.thaw()
+        bot = self._bot(blow)
+        role = self._role(bot)
+        bot.server.freeze()
+        self._cast.ledger.hit(blow.kind, role, *self._in_hand())
+        try:
+            self._stopping.wait(blow.seconds)
+        finally:
+            bot.server.thaw()
         return f"{bot.server.name}, {role}, {blow.seconds:.1f} s"
 
-    def _pick(self, blow: Blow) -> Bot:
+    def _bot(self, blow: Blow) -> Bot:
         return random.Random(blow.seed).choice(self._cast.bots)
 
     def _role(self, bot: Bot) -> str:
@@ -120,35 +127,31 @@ class Faults:
     # --- Valkey
 
     def _kill_store(self, blow: Blow) -> str:
-        with self._store:
-            self._cast.ledger.hit(blow.kind, *self._in_hand(), "everybody's connections")
-            self._cast.valkey.server.kill()
-            self._stopping.wait(blow.seconds)
-            self._cast.valkey.start()
+        self._cast.ledger.hit(blow.kind, *self._in_hand(), "everybody's connections")
+        self._cast.valkey.server.kill()
+        self._stopping.wait(blow.seconds)
+        self._cast.valkey.start()
         return f"{blow.seconds:.1f} s"
 
     def _freeze_store(self, blow: Blow) -> str:
-        with self._store:
-            self._cast.ledger.hit(blow.kind, *self._in_hand(), "everybody's connections")
-            self._cast.valkey.server.freeze()
-            try:
-                self._stopping.wait(blow.seconds)
-            finally:
-                self._cast.valkey.server.thaw()
+        self._cast.ledger.hit(blow.kind, *self._in_hand(), "everybody's connections")
+        self._cast.valkey.server.freeze()
+        try:
+            self._stopping.wait(blow.seconds)
+        finally:
+            self._cast.valkey.server.thaw()
         return f"{blow.seconds:.1f} s"
 
     def _flush(self, blow: Blow) -> str:
-        with self._store:
-            held = self._cast.memory.flush()
+        held = self._cast.memory.flush()
         self._cast.ledger.hit(blow.kind, *["record"] * len(held.records), *["request in the inbox"] * len(held.inbox))
         return f"{len(held.records)} records"
 
     def _go_back(self, blow: Blow) -> str:
-        with self._store:
-            copy = self._cast.folder / "older"
-            since = self._cast.memory.copy(copy)
-            self._stopping.wait(blow.seconds)
-            held = self._cast.memory.go_back(copy, since)
+        copy = self._cast.folder / "older"
+        since = self._cast.memory.copy(copy)
+        self._stopping.wait(blow.seconds)
+        held = self._cast.memory.go_back(copy, since)
         self._cast.ledger.hit(blow.kind, *["record"] * len(held.records), *["request in the inbox"] * len(held.inbox))
         return f"{time.time() - since:.1f} s"
 

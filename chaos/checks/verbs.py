@@ -1,5 +1,6 @@
 """What was acknowledged happened, once, or was refused in words; and a brake is on its route."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.command import Verb
@@ -8,6 +9,7 @@ from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, Outcome, outcomes, repeated
 from chaos.checks.writes import ours
 from chaos.evidence import Evidence
+from chaos.hands import QUESTIONS
 from chaos.schedule import Kind
 from chaos.settle import BRAKES_WITHIN
 
@@ -88,9 +90,20 @@ def _is_overtaken(evidence: Evidence, rollout: str, at: datetime) -> bool:
 
 
 def _died(evidence: Evidence, outcome: Outcome) -> bool:
-    """Say whether a bot was killed shortly after a request was acknowledged."""
-    since = outcome.asked.acknowledged or outcome.asked.at
-    return any(one.kind is Kind.KILL and since - 1 <= one.since <= since + 30 for one in evidence.struck)
+    """Say whether a bot was killed between a refusal, by its log, and the words for it."""
+    asked = outcome.asked
+    for bot, log in evidence.logs.items():
+        kills = [one.since for one in evidence.struck if one.kind is Kind.KILL and one.hit.startswith(bot)]
+        refused = [] if asked.verb in QUESTIONS else _times(log, f"{asked.verb.value} by {asked.by} was refused")
+        answered = refused or [asked.acknowledged or asked.at]
+        if any(at <= kill <= at + 1 for at in answered if at >= asked.at for kill in kills):
+            return True
+    return False
+
+
+def _times(log: Sequence[Mapping[str, object]], said: str) -> list[float]:
+    lines = [line for line in log if str(line.get("message")).startswith(said)]
+    return [datetime.fromisoformat(str(line["time"])).timestamp() for line in lines]
 
 
 def brakes(evidence: Evidence) -> Found:
