@@ -80,9 +80,17 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
         return Outcome(asked, Became.UNCONFIRMED)
     if not asked.is_taken_in or asked.only_opens:
         return Outcome(asked, Became.UNHEARD if not asked.is_taken_in else Became.DONE)
+    if asked.verb is Verb.ROLLBACK and _is_fulfilled(evidence, asked):
+        return Outcome(asked, Became.DONE)
     if any(asked.id in loss.inbox for loss in evidence.losses):
         return Outcome(asked, Became.LOST)
     return Outcome(asked, Became.SILENT)
+
+
+def _is_fulfilled(evidence: Evidence, asked: Asked) -> bool:
+    """Say whether what somebody wanted back was rolled back by another hand, after it was asked for."""
+    told = events(evidence, asked.rollout)
+    return any(event.kind in DID[Verb.ROLLBACK] and event.at.timestamp() >= asked.at - EARLY for event in told)
 
 
 def _said(evidence: Evidence, asked: Asked) -> list[str]:

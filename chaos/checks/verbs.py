@@ -13,7 +13,6 @@ from chaos.hands import QUESTIONS
 from chaos.schedule import Kind
 from chaos.settle import BRAKES_WITHIN
 
-
 AGAIN = "decided, forgotten with Redis, and asked again by a copy of the request"
 
 
