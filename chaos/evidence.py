@@ -28,6 +28,7 @@ class Evidence:
     calm_since: float
     calm: Calm
     held: Held
+    behind: frozenset[str]
     shown: Mapping[str, Mapping[str, Any]]
     streams: Mapping[str, Sequence[Sequence[Event]]]
     messages: Sequence[Mapping[str, Any]]
@@ -49,6 +50,7 @@ def gather(cast: Cast, calm: Calm) -> Evidence:
         calm_since=ledger.calm,
         calm=calm,
         held=held,
+        behind=cast.memory.behind(),
         shown={rollout: cast.memory.shown(rollout) for rollout in held.records},
         streams={name: [[*map(read_event, each)] for each in streams] for name, streams in ledger.streams.items()},
         messages=tuple(cast.slack.messages),

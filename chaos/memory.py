@@ -62,10 +62,10 @@ class Memory:
             inbox, pending, brakes = pipe.execute()
         return int(inbox), int(pending) + int(brakes)
 
-    def behind(self) -> int:
-        """Count the cards that are behind."""
+    def behind(self) -> frozenset[str]:
+        """Return the rollouts whose cards are known to be behind."""
         with self._client() as client:
-            return int(client.zcard(f"{PREFIX}dirty"))
+            return frozenset(map(str, client.zrange(f"{PREFIX}dirty", 0, -1)))
 
     def shown(self, rollout_id: str) -> Mapping[str, Any]:
         """Return what the board says that Slack shows of a rollout."""

@@ -36,7 +36,7 @@ def calm_down(cast: Cast, hands: Hands, seed: int) -> Calm:
     quiet = _within(QUIET_WITHIN, lambda: cast.memory.waiting() == (0, 0))
     ended = _end_all(cast, hands, dice)
     braked = _within(BRAKES_WITHIN, lambda: cast.memory.waiting() == (0, 0) and all(map(ended_on(cast), ended)))
-    caught_up = _within(SLACK_WITHIN, lambda: cast.memory.behind() == 0)
+    caught_up = _within(SLACK_WITHIN, lambda: not cast.memory.behind())
     for site in cast.sites:
         newest = cast.tape.newest((site.namespace, site.route))
         if newest is not None and newest.note is not None and newest.note.phase not in SLOTLESS:
