@@ -31,10 +31,14 @@ def steps(evidence: Evidence) -> Found:
     found = Found("never a step up without a decision, no step twice, none after a roll back")
     for life in lives(evidence):
         known: dict[str, _Known] = {}
+        newest: Rollout | None = None
         for write in life:
             note = write.note
             if write.by != OURS or note is None:
                 continue
+            if newest is not None and note.started_at < newest.started_at:
+                found.broken(note.id, f"version {write.after.number}: it wrote after {newest.id} had the route")
+            newest = max(filter(None, (newest, note)), key=lambda one: one.started_at)
             mine = known.setdefault(note.id, _Known(weight=note.weight_at(-1)))
             if _rises(write, note):
                 found.cases += 1
