@@ -52,7 +52,9 @@ def judge(
 
 
 def _foreign(entry: Entry, note: Rollout, observed: Observed, *, holds_slot: bool, other_is_over: bool | None) -> Move:
-    if not holds_slot or (other_is_over is None and note.phase not in SLOTLESS):
+    unknown = other_is_over is None and note.phase not in SLOTLESS
+    earlier = not _is_first(entry) and note.started_at < entry.rollout.started_at  # over, though nobody remembers it
+    if not holds_slot or (unknown and not earlier):
         return Move.REFUSE
     return _write_or_drift(entry, observed, fits=_is_first(entry) and observed == _untouched(entry))
 

@@ -1,6 +1,7 @@
 """A row for each row of the table in design section 5."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -70,6 +71,14 @@ def test_a_start_overwrites_the_annotation_of_an_ended_rollout() -> None:
 
 def test_a_start_is_refused_by_an_active_rollout_the_store_does_not_know() -> None:
     assert judge(NEW, OTHER, AT_0, holds_slot=True, other_is_over=None) is Move.REFUSE
+
+
+def test_an_unknown_rollout_from_before_ours_is_over_and_its_annotation_drift() -> None:
+    before = replace(OTHER, started_at=NOON - timedelta(hours=1))
+    assert judge(an_entry(), before, AT_10, holds_slot=True, other_is_over=None) is Move.DRIFT
+    assert (
+        judge(an_entry(), replace(OTHER, started_at=NOON + timedelta(hours=1)), AT_10, holds_slot=True) is Move.REFUSE
+    )
 
 
 def test_a_rollout_without_the_slot_never_writes_over_another() -> None:
