@@ -5,20 +5,21 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
-from bench import acknowledgement, click, idle, lateness
+from bench import acknowledgement, click, idle, lateness, outages, steady
 from bench.figures import Finding
 from bench.page import report, write
 from bench.population import Population, populate
 from bench.servers import Servers, servers
 
 ROLLOUTS = 200
+PARTS = ("acknowledgement", "clicks", "lateness", "steady", "outages")
 
 
 def main() -> None:
     """Run the benches that are named, or all."""
     parser = ArgumentParser(prog="python -m bench", description="Ratios against floors of the same run.")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md too")
-    parser.add_argument("--only", choices=("acknowledgement", "clicks", "lateness"), help="run one part")
+    parser.add_argument("--only", choices=PARTS, help="run one part")
     chosen = parser.parse_args()
     if chosen.write and chosen.only:
         parser.error("the page holds all parts: --write goes without --only")
@@ -44,6 +45,8 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
         "acknowledgement": (lambda: [acknowledgement.measure(running)],),
         "clicks": (idling, lambda: [click.measure(running, people[0])]),
         "lateness": (lambda: [lateness.measure(running)],),
+        "steady": (lambda: [steady.measure(running)],),
+        "outages": (lambda: [outages.measure(running)],),
     }
     return [part for name, each in parts.items() if only in (None, name) for part in each]
 

@@ -8,7 +8,6 @@ import time
 from bench.figures import Finding, Row
 from bench.population import Population
 from bench.servers import Servers
-from bot.lease import Lease
 from bot.redis_connection import connect
 from bot.settings import read_settings
 from bot.store import PREFIX
@@ -33,8 +32,7 @@ def measure(servers: Servers, people: Population) -> Finding:
             }
         )
     )
-    lease = Lease(bot.client, gained=bot.lead, lost=bot.follow)
-    lease.start()
+    bot.leader.start()
     try:
         time.sleep(SETTLED)
         asked, told, cpu = servers.requests_served(), client.info("commandstats"), time.process_time()
@@ -42,7 +40,7 @@ def measure(servers: Servers, people: Population) -> Finding:
         cpu = time.process_time() - cpu
         asked_after, told_after = servers.requests_served(), client.info("commandstats")
     finally:
-        lease.stop()
+        bot.leader.stop()
         bot.handlers.close()
     requests = {name: asked_after[name] - asked.get(name, 0) for name in asked_after}
     requests = {name: number for name, number in requests.items() if number}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bot.logs import Masked
 from bot.settings import ConfigError, check, read_settings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -15,12 +16,13 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 @app.command()
 def run() -> None:
     """Answer Slack and roll out, until SIGTERM or Ctrl-C."""
-    from bot import logs, wiring  # what they import takes seconds that check-config does not need
+    from bot import ending, logs, wiring  # what they import takes seconds that check-config does not need
 
     try:
         settings = read_settings(os.environ)
         logs.configure(settings.log, settings.secrets())
         wiring.run(settings)
+        ending.leave()
     except ConfigError as error:
         raise _explained(error.mistakes) from None
 
@@ -39,7 +41,7 @@ def check_config(
 
 def _explained(mistakes: Iterable[str]) -> typer.Exit:
     for mistake in mistakes:
-        typer.echo(mistake, err=True)
+        typer.echo(Masked().mask(mistake), err=True)  # a token in the wrong place is a mistake that quotes it
     return typer.Exit(2)
 
 

@@ -7,7 +7,7 @@ guards make it harmless; drift, adoption and refusal are only decided where the 
 import logging
 import random
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.deadlines import WRITE_WITHIN
 from bot.domain.drifting import drifted
@@ -20,15 +20,16 @@ from bot.domain.on_route import (
     Observed,
     adopted,
     applied_by,
+    differs,
     foreign_owner,
     gone,
     judge,
     raises,
     taken_back,
 )
-from bot.domain.rollout import SLOTLESS, TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble, wanted
+from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
 from bot.domain.transitions import Moment
-from bot.ports import Clock, Progress, RouteCopy, Routes, Save, Store
+from bot.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +62,9 @@ class Applier:
                     return
             except RaceError:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
-            except GoneError as error:
-                self._let_go(entry, error)
-                return
             except (RefusedError, RouteError) as error:
-                if not self._give_up(entry, error):
-                    self._note_trouble(entry, error)
-                    raise
+                if self._give_up(entry, error):
+                    return
             except ClusterError as error:
                 self._note_trouble(entry, error)
                 raise
@@ -146,14 +143,14 @@ class Applier:
         self._store.applied(entry.rollout.id, self._applied(entry.rollout, written.generation), moved=moved)
         if written.missing:
             self._tell_missing(entry, written.missing)
-        return not self._was_edited(entry.rollout, written.generation)
+        if weights and entry.is_applied:
+            self._tell_again(entry, copy)
+        return not self._was_edited(entry.rollout)
 
-    def _was_edited(self, rollout: Rollout, generation: int) -> bool:
+    def _was_edited(self, rollout: Rollout) -> bool:
         """Say whether the watch saw an edit between our write and our saving it, when nobody could judge it yet."""
         kept = self._kept(rollout)
-        if kept is None or kept.generation <= generation or rollout.hands_off or rollout.phase in SLOTLESS:
-            return False
-        return self._routes.observe(kept, rollout) != wanted(rollout)
+        return kept is not None and differs(rollout, own_note(kept), self._routes.observe(kept, rollout))
 
     def _done(self, entry: Entry, generation: int) -> bool:
         if not entry.is_applied:
@@ -172,7 +169,7 @@ class Applier:
 
     def _is_late(self, entry: Entry) -> bool:
         age = self._clock.now() - entry.rollout.decided_at
-        return not entry.is_applied and raises(entry.rollout) and age > WRITE_WITHIN
+        return not entry.is_applied and raises(entry.rollout) and age >= WRITE_WITHIN
 
     def _may_still_raise(self, entry: Entry) -> bool:
         """Ask the gates again for a step that waited too long; take it back where they do not pass."""
@@ -183,42 +180,44 @@ class Applier:
         self._save(entry, taken_back(entry, why, self._moment()))
         return False
 
-    def _let_go(self, entry: Entry, error: GoneError) -> None:
-        """End a rollout whose route is gone; nothing is left to write."""
-        if entry.rollout.is_over:
-            self._done(entry, 0)
-        else:
-            self._settle(entry, gone(entry, error.message, self._moment()))
-
     def _give_up(self, entry: Entry, error: ClusterError | RouteError) -> bool:
-        """Decide on a definite no; False where it has to be tried again all the same."""
+        """Decide on a definite no; True where nothing is left to write. Raises it where only more tries can help."""
+        if isinstance(error, GoneError):
+            if entry.rollout.is_over:
+                return self._done(entry, 0)
+            return self._settle(entry, gone(entry, error.message, self._moment()))
         if entry.is_applied or not raises(entry.rollout):
-            return False
+            self._note_trouble(entry, error)
+            raise error
         change = taken_back(entry, str(error), self._moment())
-        if change.after.phase is Phase.REFUSED and entry.trouble is None:
-            return self._settle(entry, change)  # the only try was refused: nothing of ours can be on the route
-        self._save(entry, change)
-        return True
+        if change.after.phase is Phase.REFUSED and self._never_wrote(entry.rollout.id):
+            return self._settle(entry, change)
+        return self._save(entry, change)
+
+    def _never_wrote(self, rollout_id: str) -> bool:
+        """Say whether nothing of ours can be on the route: nothing was written, and no try had an unclear end."""
+        stored = self._store.load(rollout_id)
+        return stored is None or (stored.applied is None and stored.trouble is None)
 
     def _save(self, entry: Entry, change: Change, applied: Applied | None = None) -> bool:
         self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied))
         return False  # won or lost, go round: something has to be written
 
     def _settle(self, entry: Entry, change: Change) -> bool:
-        """Save a decision with which nothing is left to write."""
+        """Save a decision with which nothing is left to write; False where it is overtaken: go round."""
         applied = self._applied(change.after, 0)
-        self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied, settled=True))
-        return True
+        save = Save(change=change, expected=entry.rollout.decision, applied=applied, settled=True)
+        return self._store.save(save) is Saved.YES
 
     def _note_trouble(self, entry: Entry, error: DependencyError | RouteError) -> None:
         stored = self._store.load(entry.rollout.id) or entry
         now, old = self._clock.now(), stored.trouble
         attempts = old.attempts + 1 if old else 1
-        trouble = Trouble(since=old.since if old else now, reason=error.message, attempts=attempts)
-        told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=error.message)
+        trouble = Trouble(since=old.since if old else now, reason=str(error), attempts=attempts)
+        told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=str(error))
         progress = Progress(trouble=trouble, events=() if old else (told,), redraw=old is None)
         self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
-        self._store.retry_at(entry.rollout.id, now + backoff(attempts, brake=entry.rollout.phase in TAKEN_BACK))
+        self._store.retry_at(entry.rollout.id, _next_try(entry.rollout, now, attempts, error))
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
     def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
@@ -226,6 +225,13 @@ class Applier:
         told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=why)
         trouble = Trouble(since=now, reason=why, attempts=0)
         self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(trouble=trouble, events=(told,)))
+
+    def _tell_again(self, entry: Entry, copy: RouteCopy) -> None:
+        """Tell of a roll back that was on the route and had to be written again: traffic had moved meanwhile."""
+        hand = self._routes.hand(copy).manager
+        why = f"{f'`{hand}`' if hand else 'Somebody'} had put an older state of the rollout back."
+        told = Event(kind=EventKind.WRITTEN_AGAIN, at=self._clock.now(), weight=entry.rollout.weight, reason=why)
+        self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(events=(told,)))
 
     def _applied(self, rollout: Rollout, generation: int) -> Applied:
         return Applied(
@@ -245,10 +251,22 @@ def new_decision() -> str:
     return uuid.uuid4().hex[:16]
 
 
-def backoff(attempts: int, *, brake: bool) -> timedelta:
-    """Return how long to wait before the next try, with jitter; a brake is tried at least every 5 s."""
+def backoff(attempts: int, *, brake: bool, asked: float = 0.0) -> timedelta:
+    """Return how long to wait before the next try, with jitter; a brake is tried at least every 5 s.
+
+    ``asked`` is how many seconds the API server wants to be left alone; it gets them up to our own longest wait.
+    """
     longest = 5.0 if brake else 30.0
-    return timedelta(seconds=min(longest, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1))
+    ours = min(longest, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1)
+    return timedelta(seconds=max(ours, min(longest, asked) * random.uniform(1, 1.25)))
+
+
+def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) -> datetime:
+    """Return when to try again: no later than the time at which a step up is too late to be written unasked."""
+    asked = error.retry_after if isinstance(error, ClusterError) else 0.0
+    next_try = now + backoff(attempts, brake=rollout.phase in TAKEN_BACK, asked=asked)
+    late = rollout.decided_at + WRITE_WITHIN
+    return min(next_try, late) if raises(rollout) and now < late else next_try
 
 
 def own_note(copy: RouteCopy) -> Rollout | None:

@@ -1,7 +1,12 @@
-"""Who leads: a lease in Redis, renewed in a thread of its own. Two leaders at once are harmless, only wasteful."""
+"""The lease in Redis that one process at a time holds. Two holders at once are harmless, only wasteful.
+
+Its thread asks and renews and does nothing else, so nothing that a leader waits for can cost it the lease.
+"""
 
 import logging
+import math
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Final
@@ -15,61 +20,100 @@ from bot.store import PREFIX
 log = logging.getLogger(__name__)
 
 HELD_FOR: Final = 10.0  # seconds
-RENEWED_EVERY: Final = 3.0
+NEVER: Final = -math.inf
 
 
 class Lease:
-    """Calls ``gained`` when this process becomes the leader and ``lost`` when it is no more."""
+    """Asked for when it is sought, then renewed until it is given back or lost; once lost, it has to be sought again.
+
+    ``news`` is set whenever it was taken or lost.
+    """
 
     def __init__(
-        self, client: "redis.Redis", *, gained: Callable[[], None], lost: Callable[[], None], prefix: str = PREFIX
+        self,
+        client: "redis.Redis",
+        *,
+        seconds: float = HELD_FOR,
+        clock: Callable[[], float] = time.monotonic,
+        prefix: str = PREFIX,
     ) -> None:
         self._key = f"{prefix}lease"
-        self._redis = client
         self._name = uuid.uuid4().hex
         self._hold = client.register_script(lua.HOLD_LEASE)
         self._release = client.register_script(lua.RELEASE_LEASE)
-        self._gained, self._lost = gained, lost
-        self._stopping = threading.Event()
+        self._seconds, self._clock = seconds, clock
+        self._lock = threading.Lock()
+        self._sought, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
-        self.held = False
+        self.news = threading.Event()
+        self.held_until = NEVER
 
-    def start(self) -> None:
-        """Begin to ask for the lease."""
-        self._thread.start()
+    @property
+    def held(self) -> bool:
+        """Say whether it is surely held: counted from before it was last asked for, by a clock that nobody sets.
+
+        Who was frozen for too long learns here that it is not, before anybody has told.
+        """
+        return self._clock() < self.held_until
+
+    def seek(self) -> None:
+        """Ask for it from now on."""
+        self._sought.set()
+        if not self._thread.is_alive():
+            self._thread.start()
+
+    def give_back(self) -> None:
+        """Let another process have it at once."""
+        with self._lock:
+            self._end_term()
+            try:
+                with store_errors():
+                    self._release(keys=[self._key], args=[self._name])
+            except Exception as error:
+                log.warning("lease not given back, it ends by itself: %s", error)
 
     def stop(self) -> None:
-        """Give the lease back, so that another replica leads at once."""
+        """Give it back for good."""
         self._stopping.set()
-        self._thread.join()
-        self._set(False)
-        try:
-            with store_errors():
-                self._release(keys=[self._key], args=[self._name])
-        except Exception as error:
-            log.warning("lease not given back, it ends by itself: %s", error)
+        self.give_back()
+        self._sought.set()  # wakes the thread
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
-            self._set(self._ask())
-            self._stopping.wait(RENEWED_EVERY if self.held else 1.0)
+            self._sought.wait()
+            self._stopping.wait(self._seconds * (0.3 if self._renew() else 0.1))
+
+    def _renew(self) -> bool:
+        """Ask once; False where it is to be asked for again soon."""
+        with self._lock:
+            if not self._sought.is_set() or self._stopping.is_set():
+                return False
+            if self.held_until > NEVER and not self.held:
+                log.warning("lease lost: it ran out before it could be renewed")
+                self._end_term()
+                return False
+            return self._ask()
 
     def _ask(self) -> bool:
+        asked = self._clock()
         try:
             with store_errors():
-                return bool(self._hold(keys=[self._key], args=[self._name, int(HELD_FOR * 1000)]))
+                is_ours = bool(self._hold(keys=[self._key], args=[self._name, int(self._seconds * 1000)]))
         except Exception as error:
             log.warning("lease not renewed: %s", error)
             return False
+        if is_ours:
+            taken, self.held_until = self.held_until == NEVER, asked + self._seconds
+            if taken:
+                self.news.set()
+        elif self.held_until > NEVER:
+            log.warning("lease lost: another process has it")
+            self._end_term()
+        return is_ours
 
-    def _set(self, held: bool) -> None:
-        if held == self.held:
-            return
-        self.held = held
-        log.info("leader" if held else "no longer leader")
-        try:
-            (self._gained if held else self._lost)()
-        except Exception:
-            # A leader that cannot lead stands down, and asks again later.
-            log.exception("could not %s", "take the lead" if held else "stand down")
-            self.held = False
+    def _end_term(self) -> None:
+        self.held_until = NEVER
+        self._sought.clear()
+        self.news.set()

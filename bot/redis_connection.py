@@ -29,8 +29,8 @@ def connect(url: str) -> "redis.Redis":
     """
     options: dict[str, Any] = {**_BOUNDED, "retry": _retry(), "decode_responses": True}
     if urlsplit(url).scheme in SENTINEL:
-        return redis.Redis(connection_pool=_sentinel_pool(read_sentinels(url), options))
-    return redis.Redis(connection_pool=redis.BlockingConnectionPool.from_url(url, **_SHARED, **options))
+        return redis.Redis.from_pool(_sentinel_pool(read_sentinels(url), options))
+    return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **_SHARED, **options))
 
 
 def _sentinel_pool(meant: Sentinels, options: dict[str, Any]) -> SentinelConnectionPool:

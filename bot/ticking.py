@@ -1,16 +1,21 @@
 """Time: what the timer and the sweeps do with a rollout. All of it ends in the same apply as a click."""
 
+import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from bot.applying import Applier, new_decision, own_note
 from bot.domain.deadlines import ACCEPT_WITHIN
+from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
 from bot.domain.on_route import differs
-from bot.domain.on_time import ASKS_GATES, LookAgain, on_accepted, on_due, on_rejected
+from bot.domain.on_time import ASKS_GATES, LookAgain, on_accepted, on_due, on_rejected, on_unwritten
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.domain.transitions import Moment, end
 from bot.ports import Clock, GatewaySays, GatewayWord, Progress, Routes, Save, Saved, Store
+
+log = logging.getLogger(__name__)
 
 WRITERS = 8
 
@@ -32,7 +37,7 @@ class Ticker:
         elif entry.due > self._clock.now():
             return
         elif not entry.is_applied:
-            self._applier.attempt(rollout_id)
+            self._on_unwritten(entry)
         elif self._is_followed(entry.rollout):
             self._let_go(entry)
         elif entry.acceptance is Acceptance.WAITING and entry.applied is not None:
@@ -53,10 +58,23 @@ class Ticker:
             return self._store.load(rollout.id)
         return entry
 
-    def catch_up(self, *, brakes: bool) -> None:
+    def catch_up(self, *, brakes: bool, goes_on: Callable[[], bool] = lambda: True) -> None:
         """Write roll backs, or what else is still to be written: after a crash, or when the API server is back."""
+
+        def attempt(rollout_id: str) -> None:
+            if goes_on():
+                self._applier.attempt(rollout_id)
+
         with ThreadPoolExecutor(WRITERS, "brakes" if brakes else "catch-up") as pool:
-            list(pool.map(self._applier.attempt, self._store.unapplied(self._clock.now(), brakes=brakes)))
+            list(pool.map(attempt, self._store.unapplied(self._clock.now(), brakes=brakes)))
+
+    def _on_unwritten(self, entry: Entry) -> None:
+        """Try to write it, unless a deadline has passed: that waits for no API server."""
+        outcome = on_unwritten(entry, self._moment())
+        if outcome is None:
+            self._applier.attempt(entry.rollout.id)
+        else:
+            self._carry_out(entry, outcome, Progress())
 
     def _hear_gateway(self, entry: Entry, applied: Applied) -> None:
         age = self._clock.now() - applied.at
@@ -76,12 +94,19 @@ class Ticker:
             self._learn(entry, Progress(due=again, redraw=False))
 
     def _gateway_word(self, rollout: Rollout, generation: int) -> GatewayWord:
-        """Read it out of the copy that a watch keeps; a no is read anew, because something is decided on it."""
+        """Read it out of the copy that a watch keeps; a no is read anew, because something is decided on it.
+
+        Where the API server does not answer, the gateway is silent too: the deadline does not wait for it.
+        """
         kept = self._routes.kept(rollout.namespace, rollout.route)
         word = self._routes.gateway_says(kept, generation) if kept else None
         if word is not None and word.says is not GatewaySays.REJECTED:
             return word
-        return self._routes.gateway_says(self._routes.read(rollout.namespace, rollout.route), generation)
+        try:
+            return self._routes.gateway_says(self._routes.read(rollout.namespace, rollout.route), generation)
+        except ClusterError as error:
+            log.info("rollout %s: the gateway's word could not be read: %s", rollout.id, error)
+            return GatewayWord(says=GatewaySays.NOTHING)
 
     def _on_due(self, entry: Entry) -> None:
         rollout = entry.rollout

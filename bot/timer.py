@@ -40,13 +40,16 @@ class DueTimes(Protocol):
 class DueJobStore(BaseJobStore):  # type: ignore[misc]
     """A view of the due index as APScheduler wants to see it."""
 
-    def __init__(self, due: DueTimes, tick: Callable[[str], None]) -> None:
+    def __init__(self, due: DueTimes, tick: Callable[[str], None], leads: Callable[[], bool]) -> None:
         super().__init__()
         self._due = due
         self._tick = tick
+        self._leads = leads
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
-        """Claim what is due."""
+        """Claim what is due; not where another process may lead by now, because a claim keeps it from others."""
+        if not self._leads():
+            return []
         return [self._job(rollout_id, at) for rollout_id, at in self._due.claim_due(now)]
 
     def get_next_run_time(self) -> datetime | None:
@@ -105,11 +108,14 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]
 
 
 class Timer:
-    """Runs in the leader: ticks of rollouts that are due, and sweeps."""
+    """Runs in the leader: ticks of rollouts that are due, and sweeps. What it has not begun when ``leads`` says no, it
+    does not begin any more.
+    """
 
-    def __init__(self, due: DueTimes, tick: Callable[[str], None]) -> None:
+    def __init__(self, due: DueTimes, tick: Callable[[str], None], leads: Callable[[], bool] = lambda: True) -> None:
         self._due = due
         self._tick = tick
+        self._leads = leads
         self._sweeps: list[tuple[str, Callable[[], object], timedelta]] = []
         self._scheduler: Scheduler | None = None
 
@@ -121,11 +127,11 @@ class Timer:
         """Begin: this process is the leader now."""
         pools = {"default": ThreadPoolExecutor(WORKERS), "sweeps": ThreadPoolExecutor(len(self._sweeps) + 1)}
         scheduler = Scheduler(timezone=UTC, executors=pools)
-        scheduler.add_jobstore(DueJobStore(self._due, _logged(self._tick)), "default")
+        scheduler.add_jobstore(DueJobStore(self._due, _logged(self._tick, self._leads), self._leads), "default")
         scheduler.add_jobstore(MemoryJobStore(), "sweeps")
         for name, sweep, interval in self._sweeps:
             scheduler.add_job(
-                _logged(sweep),
+                _logged(sweep, self._leads),
                 "interval",
                 seconds=interval.total_seconds(),
                 id=name,
@@ -146,10 +152,12 @@ class Timer:
             self._scheduler = None
 
 
-def _logged(work: Callable[..., object]) -> Callable[..., None]:
+def _logged(work: Callable[..., object], leads: Callable[[], bool]) -> Callable[..., None]:
     """Keep what fails from APScheduler, which would only log it; what was due comes again by its claim."""
 
     def run(*args: str) -> None:
+        if not leads():
+            return
         try:
             work(*args)
         except DependencyError as error:

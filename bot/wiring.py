@@ -1,9 +1,8 @@
 """Puts the bot together and runs it: every replica answers Slack, the holder of the lease keeps time and cards."""
 
 import logging
-import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -14,7 +13,9 @@ from prometheus_client import REGISTRY
 
 from bot.clock import SystemClock
 from bot.domain.errors import StoreError
+from bot.ending import Signals, finish
 from bot.engine import Engine
+from bot.leader import Leader
 from bot.lease import Lease
 from bot.metrics import RolloutMetrics
 from bot.noticing import Noticer
@@ -27,7 +28,7 @@ from handlers.app import Handlers, build, web_client
 from handlers.board import Board
 from handlers.board_thread import BoardThread
 from handlers.socket import Socket
-from handlers.web import LARGEST, Check, web
+from handlers.web import LARGEST, Check, drain, web
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 
@@ -50,12 +51,24 @@ class Bot:
     store: RedisStore
     engine: Engine
     handlers: Handlers
-    timer: Timer
     clock: SystemClock
     cluster: Cluster
-    noticer: Noticer
     socket: Socket | None = None
     board: BoardThread | None = None
+    ending: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.lease = Lease(self.client)
+        self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
+        self.noticer = Noticer(self.engine.inspector, self.leader.leads)
+        self.timer = Timer(self.store, self.engine.ticker.tick, self.leader.leads)
+        catch_up = partial(self.engine.ticker.catch_up, goes_on=self.leader.leads)
+        every = self.timer.every
+        every(timedelta(seconds=1), "unwritten roll backs", partial(catch_up, brakes=True))
+        every(timedelta(seconds=1), "unwritten intents", partial(catch_up, brakes=False))
+        every(timedelta(seconds=1), "what Redis has lost", self.engine.keeper.keep)
+        every(timedelta(seconds=2), "waiting requests", self.resume_requests)
+        every(timedelta(seconds=30), "routes", self.engine.inspector.inspect)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; in the leader, what changes is looked at."""
@@ -64,7 +77,8 @@ class Bot:
 
     def lead(self) -> None:
         """Become the leader: keep time, and bring Slack up to date."""
-        self.board = BoardThread(Board(self.store, self.store, self.handlers.slack, self.policy.access), self.clock)
+        board = Board(self.store, self.store, self.handlers.slack, self.policy.access)
+        self.board = BoardThread(board, self.clock, self.leader.leads)
         self.store.changed = self.board.wake
         self.board.start()
         self.noticer.start()
@@ -116,40 +130,43 @@ def assemble(settings: Settings) -> Bot:
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(engine, store, clock, policy, slack, signing_secret="" if settings.socket_mode else secret)
-    timer = Timer(store, engine.ticker.tick)
-    noticer = Noticer(engine.inspector)
-    bot = Bot(settings, policy, client, store, engine, handlers, timer, clock, cluster, noticer)
-    timer.every(timedelta(seconds=1), "unwritten roll backs", partial(engine.ticker.catch_up, brakes=True))
-    timer.every(timedelta(seconds=1), "unwritten intents", partial(engine.ticker.catch_up, brakes=False))
-    timer.every(timedelta(seconds=1), "what Redis has lost", engine.keeper.keep)
-    timer.every(timedelta(seconds=2), "waiting requests", bot.resume_requests)
-    timer.every(timedelta(seconds=30), "routes", engine.inspector.inspect)
-    return bot
+    return Bot(settings, policy, client, store, engine, handlers, clock, cluster)
 
 
 def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT: take no more work then, finish what is in hand, give the lease back."""
+    """Run until SIGTERM or SIGINT."""
+    signals = Signals()
     bot = assemble(settings)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    lease = Lease(bot.client, gained=bot.lead, lost=bot.follow)
-    REGISTRY.register(RolloutMetrics(bot.store, lambda: lease.held))
+    REGISTRY.register(RolloutMetrics(bot.store, bot.leader.leads))
     server = _serve(bot)
     if settings.slack_app_token is not None:
         bot.socket = Socket(bot.handlers.app, settings.slack_app_token.get_secret_value())
     bot.watch()
-    lease.start()
-    _connect(bot, stopping)
-    log.info("ready for %s in namespaces %s", bot.policy.command, ", ".join(bot.policy.namespaces))
-    stopping.wait()
+    bot.leader.start()
+    threading.Thread(target=_connect, args=(bot,), name="connect", daemon=True).start()
+    signals.wait()
+    _end(bot, server)
+
+
+def _end(bot: Bot, server: Any) -> None:
+    """Take no more work, finish what is in hand, and give the lease back; what is not finished stays in Redis."""
     log.info("stopping")
-    if bot.socket is not None:
-        bot.socket.close()
-    server.close()
-    bot.handlers.close()
-    lease.stop()
-    bot.cluster.close()
+    bot.ending.set()
+    finish(
+        {
+            "requests by HTTP": partial(drain, server),
+            "Socket Mode": bot.socket.close if bot.socket else _nothing,
+            "people's requests": bot.handlers.close,
+            "timer and board": bot.leader.stop,
+            "watches": bot.cluster.close,
+        }
+    )
+    bot.lease.give_back()
+    log.info("stopped")
+
+
+def _nothing() -> None:
+    """There is no socket in HTTP mode."""
 
 
 def _serve(bot: Bot) -> Any:
@@ -157,20 +174,26 @@ def _serve(bot: Bot) -> Any:
     app = None if bot.settings.socket_mode else bot.handlers.app
     host, port = bot.settings.http
     server = waitress.create_server(
-        web(bot.checks(), app=app), host=host, port=port, threads=32, ident="rolloutbot", max_request_body_size=LARGEST
+        web(bot.checks(), app=app, is_ending=bot.ending.is_set),
+        host=host,
+        port=port,
+        threads=32,
+        ident="rolloutbot",
+        max_request_body_size=LARGEST,
     )
     threading.Thread(target=server.run, name="http", daemon=True).start()
     log.info("listening on %s:%s", host, port)
     return server
 
 
-def _connect(bot: Bot, stopping: threading.Event) -> None:
+def _connect(bot: Bot) -> None:
     """Connect Socket Mode, and keep trying while Slack is away."""
-    while bot.socket is not None and not stopping.is_set():
+    while bot.socket is not None and not bot.ending.is_set():
         try:
             bot.socket.connect()
         except Exception as error:
             log.warning("Slack cannot be reached (%s); trying again", type(error).__name__)
-            stopping.wait(3)
+            bot.ending.wait(3)
         else:
-            return
+            break
+    log.info("ready for %s in namespaces %s", bot.policy.command, ", ".join(bot.policy.namespaces))

@@ -66,7 +66,11 @@ class Socket(BaseSocketModeHandler):
         self.client.connect()
 
     def close(self) -> None:
-        """Disconnect and wait for the listeners that run."""
+        """Take nothing more, answer what was taken, and disconnect: an answer needs the connection."""
+        self.client.closed = True
+        self.client.message_queue.put(None)  # wakes the thread that takes
+        self.client.message_processor.shutdown()  # type: ignore[no-untyped-call]
+        self.client.message_workers.shutdown(wait=True)
         self.client.close()
 
     def pong_age(self) -> float | None:

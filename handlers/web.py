@@ -1,7 +1,8 @@
 """HTTP: signed requests from Slack, and what a cluster asks of a process."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from slack_bolt import App
@@ -17,12 +18,19 @@ Check = Callable[[], str]
 """Says what is not ready, in a few words; empty where all is well."""
 
 
-def web(checks: Mapping[str, Check], *, app: App | None = None) -> "WSGIApplication":
-    """Return a WSGI application; without ``app`` it takes no requests of Slack's (Socket Mode)."""
+def web(
+    checks: Mapping[str, Check], *, app: App | None = None, is_ending: Callable[[], bool] = lambda: False
+) -> "WSGIApplication":
+    """Return a WSGI application; without ``app`` it takes no requests of Slack's (Socket Mode).
+
+    Once it ``is_ending`` it is not ready and takes none, so that they go to another replica.
+    """
     slack = SlackRequestHandler(app, path=EVENTS) if app is not None else None
 
     def serve(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         match (environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")):
+            case ("GET", "/readyz") | ("POST", "/slack/events") if is_ending():
+                return _text(start, "503 Service Unavailable", "stopping\n")
             case ("GET", "/healthz"):
                 return _text(start, "200 OK", "alive\n")
             case ("GET", "/readyz"):
@@ -36,6 +44,12 @@ def web(checks: Mapping[str, Check], *, app: App | None = None) -> "WSGIApplicat
                 return _text(start, "404 Not Found", "not found\n")
 
     return serve
+
+
+def drain(server: Any) -> None:
+    """Wait until everybody who has asked waitress's server has the whole answer."""
+    while any(channel.requests or channel.total_outbufs_len for channel in [*server.active_channels.values()]):
+        time.sleep(0.02)
 
 
 def _refusal(environ: "WSGIEnvironment") -> str:

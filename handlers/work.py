@@ -19,7 +19,7 @@ from handlers.private import Private
 
 log = logging.getLogger(__name__)
 
-LANE, PAUSE_LANE, ROLLBACK_LANE = 8, 2, 4
+LANE, PAUSE_LANE, ROLLBACK_LANE = 16, 2, 4
 FIRST = (Verb.ROLLBACK, Verb.PAUSE)
 FIRST_AT_MOST, AT_MOST = 5.0, 15.0
 """Seconds until what a dependency holds up is tried again, at the most; each try doubles them."""

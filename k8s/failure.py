@@ -12,13 +12,11 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
 from bot.domain.errors import ClusterError, GoneError, RaceError, RefusedError
+from k8s.words import harmless
 
 BARE: Final = "the server rejected our request due to an error in our request"
 """The whole message of a 422 when a ``test`` of a JSON Patch failed; there are no causes then."""
 
-LONGEST: Final = 400
-_URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"']+", re.IGNORECASE)
-_SECRET: Final = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}|\beyJ[\w-]{10,}(\.[\w-]+)*", re.IGNORECASE)
 _FORBIDDEN: Final = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
@@ -43,16 +41,17 @@ def no_answer(error: Exception, what: str) -> ClusterError:
     return ClusterError(f"The API server {problem} (asked for {what}).")
 
 
-def failure(code: int, body: bytes, what: str) -> ClusterError:
+def failure(code: int, body: bytes, what: str, *, retry_after: str | None = None) -> ClusterError:
     """Turn an answer that is not 2xx into ours; ``what`` names the object that was asked for."""
     status = _status(body)
-    message = _clean(status.get("message", ""))
+    message = harmless(status.get("message"))
     if code == 409 or (code == 422 and _is_failed_test(status)):
         return RaceError(f"{_capital(what)} changed since it was read.")
     if code == 429 or code >= 500 or code < 400:
-        return ClusterError(f"The API server answered {code}{_webhook(message)} (asked for {what}).")
-    if code == 401:
-        return RefusedError("The API server does not know the bot (401).", hint="Check its token or kubeconfig.")
+        text = f"The API server answered {code}{_webhook(message)} (asked for {what})."
+        return ClusterError(text, retry_after=_seconds(retry_after))
+    if code == 401:  # no refusal of what was asked: tokens expire, and new ones come
+        return ClusterError("The API server does not know the bot (401).", hint="Check its token or kubeconfig.")
     if code == 403 and (found := _FORBIDDEN.search(message)):
         return _forbidden(found)
     if code == 404:
@@ -63,6 +62,11 @@ def failure(code: int, body: bytes, what: str) -> ClusterError:
 def _is_failed_test(status: dict[str, Any]) -> bool:
     details = status.get("details") or {}
     return not details.get("causes") and status.get("message") == BARE
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Read a Retry-After: whole seconds; a date, which the API server never gives, counts as none."""
+    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else 0.0
 
 
 def _webhook(message: str) -> str:
@@ -94,12 +98,6 @@ def _status(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _clean(message: object) -> str:
-    text = " ".join(str(message or "").split())
-    text = _SECRET.sub("…", _URL.sub("…", text))
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _capital(what: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kubernetes.client import ApiClient
 
-from bot.domain.errors import ClusterError, GoneError
+from bot.domain.errors import ClusterError, GoneError, RefusedError
 from bot.domain.gate import Answer, Readiness, Verdict
 from bot.domain.rollout import Pool
 from k8s import client
@@ -42,9 +42,9 @@ def read_pool(api: ApiClient, pool: Pool) -> Document:
     return client.get(api, POOLS, pool.namespace, pool.name)
 
 
-def pods_of(api: ApiClient, pool: Document) -> Sequence[Document]:
+def pods_of(api: ApiClient, pool: Document, *, version: str = "") -> Sequence[Document]:
     """List the pods that a pool selects, without those that are ending or over."""
-    found = client.list_all(api, PODS, namespace_of(pool), labels=selector_of(pool))
+    found = client.list_all(api, PODS, namespace_of(pool), labels=selector_of(pool), version=version)
     return [pod for pod in found if not _is_leaving(pod)]
 
 
@@ -91,7 +91,8 @@ def _picker_lack(api: ApiClient, pool: Document) -> str:
 def check(api: ApiClient, stable: Pool, canary: Pool, now: datetime) -> Verdict:
     """Answer whether the canary may get more: pass, or hold with what is missing. No data is hold.
 
-    Lists are asked for side by side: the API server may let each wait until its cache is fresh (up to 100 ms).
+    Lists are asked for side by side: the API server may let each wait until its cache is fresh (up to 100 ms). The
+    stable pool's counts are only shown.
     """
     stable_counts = _beside.submit(_counts, api, stable)
     try:
@@ -102,12 +103,12 @@ def check(api: ApiClient, stable: Pool, canary: Pool, now: datetime) -> Verdict:
         reason = _server_lack(pool, pods) or picker
         seen = _readiness(stable_counts.result(), (ready_count(pods), len(pods)), now)
     except ClusterError as error:
-        return Verdict(answer=Answer.HOLD, reason=error.message)
+        return Verdict(answer=Answer.HOLD, reason=str(error), asked=isinstance(error, RefusedError))
     return Verdict(answer=Answer.HOLD if reason else Answer.PASS, reason=reason, readiness=seen)
 
 
 def readiness(api: ApiClient, stable: Pool, canary: Pool, now: datetime) -> Readiness:
-    """Count the ready model servers of both pools; a pool that is gone has none."""
+    """Count the ready model servers of both pools, to be shown; a pool that is gone has none."""
     return _readiness(_counts(api, stable), _counts(api, canary), now)
 
 
@@ -117,7 +118,7 @@ def _readiness(stable: tuple[int, int], canary: tuple[int, int], now: datetime) 
 
 def _counts(api: ApiClient, pool: Pool) -> tuple[int, int]:
     try:
-        pods = pods_of(api, read_pool(api, pool))
+        pods = pods_of(api, read_pool(api, pool), version=client.ANY_VERSION)
     except GoneError:
         return 0, 0
     return ready_count(pods), len(pods)

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,48 +18,11 @@ from urllib.parse import urlsplit
 
 from sandbox.apiserver import ApiServer
 from sandbox.faults import ANSWERS, Fault, Faults, Hits, Rule, refusal
-from sandbox.relay import BrokenOffError, Head, Line
+from sandbox.relay import BrokenOffError, Connection, Head, Line
 
 HANDSHAKE_SECONDS: Final = 10.0
 HANG_SECONDS: Final = 0.2
 """How often it is looked whether somebody still waits for an answer that hangs."""
-
-
-class _Connection:
-    """One client's connection, the one to the API server behind it, and what was asked last."""
-
-    def __init__(self, client: Line) -> None:
-        self.client = client
-        self.server: Line | None = None
-        self.request: Head | None = None
-        self.watches = False
-        self.silent = False
-        self.reset = False
-
-    @property
-    def is_over(self) -> bool:
-        """Say whether its client has gone, or it is to be ended, while a request waits."""
-        return self.reset or self.client.is_dropped()
-
-    def end(self, *, reset: bool) -> None:
-        """Have its thread end it, whatever it waits for."""
-        self.reset = reset
-        self.client.end()
-        if self.server is not None:
-            self.server.end()
-
-    def forward(self, data: bytes) -> None:
-        """Give the client what the API server said."""
-        if self.reset:
-            raise BrokenOffError
-        if data and not self.silent:
-            self.client.send(data)
-
-    def close(self) -> None:
-        """Close both sides."""
-        self.client.close(reset=self.reset)
-        if self.server is not None:
-            self.server.close()
 
 
 class FaultProxy:
@@ -71,7 +35,7 @@ class FaultProxy:
         self._to_server = ssl.create_default_context(cafile=str(real.ca))
         self._faults = Faults()
         self._lock = threading.Lock()
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
         self._threads: set[threading.Thread] = set()
         # It holds the port, also while nobody listens on it.
         self._holder = _bound(0)
@@ -105,9 +69,7 @@ class FaultProxy:
         self._faults.add(rule)
         if fault is Fault.REFUSED:
             self._stop_listening()
-            for connection in self._running():
-                self._faults.count(fault, connection.request)
-                connection.end(reset=True)
+            self._reset_all()
 
     def lift(self, fault: Fault | None = None) -> None:
         """Fail no more, or no more in this way. What hangs is ended without an answer."""
@@ -134,6 +96,20 @@ class FaultProxy:
         """
         return self._faults.hits()
 
+    def _reset_all(self) -> None:
+        """Reset what is connected, and return when clients can see it."""
+        running = self._running()
+        for connection in running:
+            self._faults.count(Fault.REFUSED, connection.request)
+            connection.end(reset=True)
+        deadline = time.monotonic() + HANG_SECONDS + 1
+        while time.monotonic() < deadline and not self._is_through(running):
+            time.sleep(0.002)
+
+    def _is_through(self, connections: list[Connection]) -> bool:
+        with self._lock:
+            return self._connections.isdisjoint(connections)
+
     def _break_watches(self, rule: Rule) -> None:
         for each in self._running():
             if each.watches and not each.silent and each.request is not None and rule.fits(each.request):
@@ -145,7 +121,7 @@ class FaultProxy:
 
     # --- connections
 
-    def _running(self) -> list[_Connection]:
+    def _running(self) -> list[Connection]:
         with self._lock:
             return list(self._connections)
 
@@ -181,13 +157,13 @@ class FaultProxy:
             with suppress(OSError):
                 secure = self._tls.wrap_socket(sock, server_side=True)
                 secure.settimeout(None)
-                self._converse(_Connection(Line(secure)))
+                self._converse(Connection(Line(secure)))
         finally:
             sock.close()
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
-    def _converse(self, connection: _Connection) -> None:
+    def _converse(self, connection: Connection) -> None:
         with self._lock:
             self._connections.add(connection)
         try:
@@ -197,11 +173,11 @@ class FaultProxy:
                 if connection.silent:
                     connection.client.wait_for_end()
         finally:
+            connection.close()
             with self._lock:
                 self._connections.discard(connection)
-            connection.close()
 
-    def _exchange(self, connection: _Connection) -> bool:
+    def _exchange(self, connection: Connection) -> bool:
         """Take one request; True where another may follow on the connection."""
         request = connection.client.head()
         if request is None:
@@ -211,7 +187,7 @@ class FaultProxy:
         rule = self._faults.hit(request)
         return self._pass_on(connection, request, body) if rule is None else self._fail(rule, connection, request, body)
 
-    def _fail(self, rule: Rule, connection: _Connection, request: Head, body: bytes) -> bool:
+    def _fail(self, rule: Rule, connection: Connection, request: Head, body: bytes) -> bool:
         match rule.fault:
             case Fault.SLOW:
                 rule.lifted.wait(rule.seconds)
@@ -228,7 +204,7 @@ class FaultProxy:
                 connection.reset = True
         return False
 
-    def _pass_on(self, connection: _Connection, request: Head, body: bytes) -> bool:
+    def _pass_on(self, connection: Connection, request: Head, body: bytes) -> bool:
         answer, pieces = self._ask(connection, request, body)
         connection.watches = request.is_watch and answer.words[1] == "200"
         waiting = answer.raw
@@ -243,7 +219,7 @@ class FaultProxy:
         ends = "content-length" not in answer.fields and "transfer-encoding" not in answer.fields
         return not (ends or request.closes or answer.closes or connection.silent)
 
-    def _ask(self, connection: _Connection, request: Head, body: bytes) -> tuple[Head, Iterator[bytes]]:
+    def _ask(self, connection: Connection, request: Head, body: bytes) -> tuple[Head, Iterator[bytes]]:
         """Pass a request on, and return the answer's head and its body as it comes."""
         server = connection.server
         if server is not None and server.is_dropped():

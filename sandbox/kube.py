@@ -17,8 +17,17 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 
-PLURALS = {"InferencePool": "inferencepools", "GatewayClass": "gatewayclasses"}
-CLUSTER_KINDS = {"Namespace", "GatewayClass", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+PLURALS = {"GatewayClass": "gatewayclasses", "ValidatingAdmissionPolicy": "validatingadmissionpolicies"}
+CLUSTER_KINDS = {
+    "Namespace",
+    "GatewayClass",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+}
 
 
 def path_of(api_version: str, kind: str, namespace: str = "", name: str = "") -> str:

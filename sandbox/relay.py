@@ -167,3 +167,40 @@ class Line:
                 raise BrokenOffError
             length -= len(piece)
             yield piece
+
+
+class Connection:
+    """One client's connection, the one to the API server behind it, and what was asked last."""
+
+    def __init__(self, client: Line) -> None:
+        self.client = client
+        self.server: Line | None = None
+        self.request: Head | None = None
+        self.watches = False
+        self.silent = False
+        self.reset = False
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether its client has gone, or it is to be ended, while a request waits."""
+        return self.reset or self.client.is_dropped()
+
+    def end(self, *, reset: bool) -> None:
+        """Have its thread end it, whatever it waits for."""
+        self.reset = reset
+        self.client.end()
+        if self.server is not None:
+            self.server.end()
+
+    def forward(self, data: bytes) -> None:
+        """Give the client what the API server said."""
+        if self.reset:
+            raise BrokenOffError
+        if data and not self.silent:
+            self.client.send(data)
+
+    def close(self) -> None:
+        """Close both sides."""
+        self.client.close(reset=self.reset)
+        if self.server is not None:
+            self.server.close()

@@ -101,6 +101,13 @@ def valkey(place: Workplace) -> Iterator[valkey_server.Valkey]:
 
 
 @pytest.fixture
+def own_valkey() -> Iterator[valkey_server.Valkey]:
+    """Return a Valkey of the test's own, which it may freeze and kill."""
+    with workplace(prefix="tests") as place, valkey_server.valkey(place) as running:
+        yield running
+
+
+@pytest.fixture
 def redis_url(valkey: valkey_server.Valkey) -> str:
     """Return the address of an empty database that is declared whole, as a leader does with a new one."""
     url = valkey.url(next(_databases) % valkey_server.DATABASES)

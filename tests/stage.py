@@ -186,9 +186,9 @@ class Stage:
         return [event.kind.value for event in self.store.events(rollout_id, 0)]
 
 
-def a_stage(api_server: ApiServer, world: World, redis_url: str, **policy: Any) -> Stage:
+def a_stage(api_server: ApiServer, world: World, redis_url: str, *, user: str = "admin", **policy: Any) -> Stage:
     """Return a stage in a test's own namespace and database."""
-    connection = connect_cluster(api_server.kubeconfig())
+    connection = connect_cluster(api_server.kubeconfig(user))
     return Stage(
         world=world,
         store=RedisStore(connect(redis_url)),

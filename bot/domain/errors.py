@@ -63,7 +63,11 @@ class DependencyError(RolloutBotError):
 
 
 class ClusterError(DependencyError):
-    """The Kubernetes API server did not do what it was asked."""
+    """The Kubernetes API server did not do what it was asked; ``retry_after``: seconds in which not to ask again."""
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class RefusedError(ClusterError):

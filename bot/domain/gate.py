@@ -26,8 +26,12 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The answer of all gates together: the strictest one, its reason in a sentence, and what was seen."""
+    """The answer of all gates together: the strictest one, its reason in a sentence, and what was seen.
+
+    ``asked`` is False where the cluster did not answer, which is no news of the pools.
+    """
 
     answer: Answer
     reason: str = ""
     readiness: Readiness | None = None
+    asked: bool = True

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.deadlines import ASK_GATES_EVERY, HOLD_AT_MOST, next_look, next_reminder
+from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, HOLD_AT_MOST, REMIND_EVERY, next_look, next_reminder
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import Answer, Verdict
 from bot.domain.rollout import Change, Entry, Phase, Rollout
@@ -53,6 +53,23 @@ def on_due(entry: Entry, verdict: Verdict | None, moment: Moment) -> Change | Lo
             return LookAgain(due=None)
 
 
+def on_unwritten(entry: Entry, moment: Moment) -> Change | LookAgain | None:
+    """Keep the deadlines of a decision that is not on the route yet; None while it only has to be written.
+
+    A due time alone says nothing here: it may be that of a gateway that is listened to first.
+    """
+    waited = moment.now - entry.rollout.since
+    match entry.rollout.phase:
+        case Phase.HOLDING if waited >= HOLD_AT_MOST:
+            return _held_too_long(entry, entry.rollout.why, moment)
+        case Phase.AWAITING_APPROVAL if waited >= APPROVE_WITHIN:
+            return on_due(entry, None, moment)
+        case Phase.PAUSED if waited >= REMIND_EVERY:
+            return on_due(entry, None, moment)
+        case _:
+            return None
+
+
 def _step(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     step = _due_step(entry.rollout)
     if step is None:
@@ -63,7 +80,7 @@ def _step(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
         case Answer.FAIL:
             return _fail(entry, verdict, moment)
         case _:
-            return _hold(entry, verdict.reason, moment)
+            return _hold(entry, verdict, moment)
 
 
 def _due_step(rollout: Rollout) -> int | None:
@@ -73,13 +90,17 @@ def _due_step(rollout: Rollout) -> int | None:
     return rollout.next_step
 
 
-def _hold(entry: Entry, reason: str, moment: Moment) -> Change | LookAgain:
+def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     rollout = entry.rollout
     if rollout.phase is Phase.HOLDING and moment.now - rollout.since >= HOLD_AT_MOST:
-        return pause(entry, f"A gate held it for 30 minutes: {reason}", moment)
-    if rollout.phase is Phase.HOLDING and rollout.why == reason:
+        return _held_too_long(entry, verdict.reason, moment)
+    if rollout.phase is Phase.HOLDING and (rollout.why == verdict.reason or not verdict.asked):
         return LookAgain(due=moment.now + ASK_GATES_EVERY)
-    return hold(entry, reason, moment)
+    return hold(entry, verdict.reason, moment)
+
+
+def _held_too_long(entry: Entry, reason: str, moment: Moment) -> Change:
+    return pause(entry, f"A gate held it for 30 minutes: {reason}", moment)
 
 
 def _fail(entry: Entry, verdict: Verdict, moment: Moment) -> Change:

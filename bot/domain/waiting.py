@@ -11,9 +11,10 @@ from datetime import datetime
 from bot.domain.access import Access
 from bot.domain.command import Verb
 from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOST, REMIND_EVERY, WRITE_WITHIN
-from bot.domain.drifting import lacks_to_adopt
+from bot.domain.drifting import lacks_to_adopt, lacks_to_restore
 from bot.domain.on_route import raises
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
+from bot.domain.verbs import ALLOWED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +114,11 @@ def weight_there(entry: Entry) -> int:
 
 def _for_the_route(entry: Entry, access: Access) -> Wait:
     rollout = entry.rollout
-    late = "It is tried again; unless the gates pass, it is taken back"
+    late = "It is tried again, and taken back unless the gates still pass after"
     return Wait(
         reason=f"It waits for the route: {_unwritten(entry)}",
         since=entry.trouble.since if entry.trouble else rollout.decided_at,
-        who=_brakes(access),
+        who=_brakes(access) if rollout.phase in ALLOWED[Verb.ROLLBACK] else "",
         deadline=rollout.decided_at + WRITE_WITHIN if raises(rollout) else None,
         then=late if raises(rollout) else "It is tried again until it is written.",
         said=entry.trouble.reason if entry.trouble else "",
@@ -198,7 +199,7 @@ def _paused(entry: Entry, access: Access) -> Wait:
         else f"It is paused at {rollout.weight} %{by}",
         since=rollout.since,
         who=f"{_start(people(access, Verb.RESUME))} can {_ways_out(rollout)}, `rollback` or `end` it.",
-        deadline=entry.due or rollout.since + REMIND_EVERY,
+        deadline=_due(entry) or rollout.since + REMIND_EVERY,
         then="The next reminder comes",
         said=rollout.why,
     )
@@ -207,7 +208,8 @@ def _paused(entry: Entry, access: Access) -> Wait:
 def _ways_out(rollout: Rollout) -> str:
     if not rollout.drifted:
         return "`resume`"
-    return "`restore`" if lacks_to_adopt(rollout) else "`restore`, `adopt`"
+    ways = {"`restore`": lacks_to_restore(rollout), "`adopt`": lacks_to_adopt(rollout)}
+    return ", ".join(way for way, lack in ways.items() if not lack) or "mend the route"
 
 
 def _promoted(entry: Entry, access: Access) -> Wait:
@@ -219,19 +221,25 @@ def _promoted(entry: Entry, access: Access) -> Wait:
         since=rollout.since,
         who=f"{_start(people(access, Verb.FINISH))} can `finish` it now, or `pause` it.",
         deadline=entry.due or rollout.since + rollout.plan.bake,
-        then="It finishes",
+        then="It finishes, if the gates pass,",
     )
 
 
 def _finished(entry: Entry, access: Access) -> Wait:
     rollout = entry.rollout
+    is_reminded = entry.due is not None
     return Wait(
         reason=f"It is done; it waits for somebody to remove the old pool `{rollout.stable.name}`",
         since=rollout.since,
         who=f"{_start(people(access, Verb.ROLLBACK))} can still `rollback`.",
-        deadline=entry.due or rollout.since + DAY,
-        then="The next reminder comes",
+        deadline=(_due(entry) or rollout.since + DAY) if is_reminded else None,
+        then="The next reminder comes" if is_reminded else "No more reminders come; a new start on the route ends it.",
     )
+
+
+def _due(entry: Entry) -> datetime | None:
+    """Return its due time; None where that is only the next look for the gateway's word."""
+    return None if entry.acceptance is Acceptance.WAITING else entry.due
 
 
 def _over(entry: Entry, access: Access) -> Wait:

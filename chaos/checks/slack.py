@@ -10,7 +10,6 @@ from chaos.checks.writes import ours
 from chaos.evidence import Evidence
 from sandbox.slack import BOT
 
-
 Span = tuple[str, float, int, int]
 """The thread of a message, its time, and the places of the first and the last event that it tells."""
 

@@ -188,7 +188,7 @@ def test_a_rollout_that_an_older_redis_does_not_know_takes_the_route_from_the_on
 
 def test_what_slack_shows_of_a_rollout_is_doubted_in_an_older_redis(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    stage.store.show(rollout_id, Shown(channel="C0INFER001", ts="1.1", cursor=1))
+    stage.store.show(rollout_id, Shown(channel="C0INFER001", ts="1.1", cursor=1), was=None)
     restore = a_backup(stage)
     stage.step()
     restore()

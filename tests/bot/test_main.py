@@ -41,6 +41,15 @@ def test_every_mistake_is_explained_at_once_with_its_line(runner: CliRunner, tmp
     assert "policy.yaml:3: plan: `evry` is not a key; did you mean `every`?" in result.output
 
 
+def test_a_token_in_the_wrong_place_is_named_and_not_told(runner: CliRunner, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("plan:\n  xoxb-1-planted: 10m\n")
+    wrong = {"ROLLOUTBOT_LOG": "xapp-1-planted", "ROLLOUTBOT_HTTP": "redis://:planted@redis:none"}
+    result = runner.invoke(app, ["check-config", str(policy)], env={**GOOD, **wrong})
+    assert [name in result.output for name in ("ROLLOUTBOT_LOG", "ROLLOUTBOT_HTTP", "policy.yaml:2")] == [True] * 3
+    assert "planted" not in result.output
+
+
 def test_run_explains_what_is_missing_and_does_not_start(runner: CliRunner) -> None:
     result = runner.invoke(app, ["run"], env={})
     assert result.exit_code == 2

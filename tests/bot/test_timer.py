@@ -1,14 +1,12 @@
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pytest
 import redis
 
 from bot.domain.errors import StoreError
 from bot.domain.rollout import Change
-from bot.lease import Lease
 from bot.ports import Save
 from bot.redis_connection import connect
 from bot.store import RedisStore
@@ -121,17 +119,17 @@ def test_a_step_that_breaks_is_claimed_again_and_holds_up_nobody(client: "redis.
     assert (ticks.seen, again > now + timedelta(seconds=9)) == (["r-whole"], True)
 
 
-def test_one_process_leads_and_the_next_takes_over_when_it_gives_the_lease_back(client: "redis.Redis") -> None:
-    story: list[str] = []
-    first, second = (_storied(client, story, name) for name in ("first", "second"))
-    first.start()
-    wait_until("the first leader", lambda: first.held, seconds=5)
-    second.start()
-    first.stop()
-    wait_until("the second leader", lambda: second.held, seconds=5)
-    second.stop()
-    assert story == ["first leads", "first follows", "second leads", "second follows"]
-
-
-def _storied(client: "redis.Redis", story: list[str], name: str) -> Lease:
-    return Lease(client, gained=partial(story.append, f"{name} leads"), lost=partial(story.append, f"{name} follows"))
+def test_who_does_not_lead_any_more_claims_nothing_and_begins_nothing(client: "redis.Redis") -> None:
+    store = RedisStore(client)
+    ticks, sweeps, leads = Ticks(store), threading.Semaphore(0), threading.Event()
+    timer = Timer(store, ticks, leads.is_set)
+    timer.every(timedelta(seconds=0.01), "a sweep", sweeps.release)
+    save_due(store, "r-now", datetime.now(UTC))
+    due = store.due_times()
+    timer.start()
+    assert not sweeps.acquire(timeout=0.6)
+    assert (ticks.seen, store.due_times()) == ([], due)
+    leads.set()
+    wait_until("the tick", lambda: bool(ticks.seen), seconds=5)
+    assert sweeps.acquire(timeout=5)
+    timer.stop()

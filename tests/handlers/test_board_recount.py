@@ -62,7 +62,7 @@ def test_an_unclear_post_after_that_is_found_by_its_place(world: World) -> None:
 def test_an_older_store_tells_nothing_twice(world: World) -> None:
     ts = world.shown.ts
     world.memory.streams[ID] = [STARTED]
-    world.memory.show(ID, Shown(channel=ROOM, ts=ts, posts=1, cursor=1, doubt=1))
+    world.memory.shows[ID] = Shown(channel=ROOM, ts=ts, posts=1, cursor=1, doubt=1)
     world.memory.put(entry_of(ID), REBUILT)
     world.round(seconds=10)
     assert places(world) == [f"event:{ID}:1-2", f"event:{ID}:3-3"]

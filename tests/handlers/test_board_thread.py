@@ -42,3 +42,17 @@ def test_a_store_that_is_away_does_not_end_the_thread(world: World) -> None:
     running.wake()
     assert posted.wait(10)
     running.stop()
+
+
+def test_nothing_is_begun_by_a_process_that_does_not_lead(world: World) -> None:
+    leads, posted = Signal(), Signal()
+    running = BoardThread(world.board, world.clock, leads.is_set)
+    running.start()
+    world.during("chat.postMessage", posted.set)
+    world.memory.put(entry_of("r-7f3a2c01"))
+    running.wake()
+    assert not posted.wait(0.2)
+    leads.set()
+    running.wake()
+    assert posted.wait(10)
+    running.stop()

@@ -210,6 +210,15 @@ def test_a_fight_says_what_ends_it_and_offers_no_third_restore() -> None:
     assert [verb.value for verb in verbs(entry)] == ["rollback", "adopt", "end", "why"]
 
 
+def test_over_a_rule_that_is_gone_no_restore_is_offered() -> None:
+    entry = an_entry(drifting(found=(None,)))
+    assert part(entry, "state").endswith(
+        "It stays as it is.\n"
+        "A rule of the rollout, or the old pool in it, is gone from the route: put it back, or roll back."
+    )
+    assert [verb.value for verb in verbs(entry)] == ["rollback", "end", "why"]
+
+
 def test_resumed_after_a_drift_nothing_is_said_to_be_written() -> None:
     entry = an_entry(applied=applied(25), due=None, acceptance=Acceptance.WAITING)
     assert part(entry, "state") == "*25 % is wanted* and not on the route yet."

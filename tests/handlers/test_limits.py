@@ -14,6 +14,7 @@ from handlers import replies
 from handlers.cards import draw
 from handlers.story import MOST, message
 from sandbox.strict_slack.block_kit import faults, texts, units
+from tests.bot.domain.every_state import reachable
 from tests.builders import DRIFT, NOON, RULE
 from tests.handlers.records import a_rollout, ready
 
@@ -102,6 +103,11 @@ def test_slack_takes_every_card(entry: Entry, group: frozenset[str], n: int) -> 
     assert faults(card.text, card.blocks) == []
     assert card.blocks[0]["block_id"].startswith(f"card:{entry.rollout.id}:{n}.")
     assert not [text for text in [card.text, *texts(card.blocks[1:])] if MARKUP.search(text)]
+
+
+def test_slack_takes_the_card_of_every_state_that_the_engine_can_reach() -> None:
+    cards = [draw(world.entry, Access(), n=1) for world in reachable()]
+    assert [fault for card in cards for fault in faults(card.text, card.blocks)] == []
 
 
 @settings(max_examples=60, deadline=None)

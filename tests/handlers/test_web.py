@@ -1,18 +1,22 @@
 import hashlib
 import hmac
 import json
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
 from wsgiref.util import setup_testing_defaults
 
 import pytest
+import urllib3
+import waitress
 from slack_bolt import Ack, App
 
 from handlers.app import bolt_app, web_client
-from handlers.web import web
+from handlers.web import drain, web
 
 SECRET = "a-signing-secret"
 
@@ -27,7 +31,15 @@ def app() -> App:
     return app
 
 
-def call(path: str, *, method: str = "GET", body: bytes = b"", checks: Any = None, **headers: str) -> tuple[int, str]:
+def call(
+    path: str,
+    *,
+    method: str = "GET",
+    body: bytes = b"",
+    checks: Any = None,
+    ending: bool = False,
+    **headers: str,
+) -> tuple[int, str]:
     environ: dict[str, Any] = {"SERVER_PROTOCOL": "HTTP/1.1"}
     setup_testing_defaults(environ)
     environ.update(REQUEST_METHOD=method, PATH_INFO=path, CONTENT_LENGTH=str(len(body)), QUERY_STRING="")
@@ -38,15 +50,15 @@ def call(path: str, *, method: str = "GET", body: bytes = b"", checks: Any = Non
         status.append(line)
         return status.append  # type: ignore[return-value]
 
-    answer = b"".join(web(checks or {}, app=app())(environ, start))
+    answer = b"".join(web(checks or {}, app=app(), is_ending=lambda: ending)(environ, start))
     return int(status[0].split()[0]), answer.decode()
 
 
-def post(body: str, *, stamp: str | None = None, secret: str = SECRET) -> tuple[int, str]:
+def post(body: str, *, stamp: str | None = None, secret: str = SECRET, ending: bool = False) -> tuple[int, str]:
     when = str(int(time.time())) if stamp is None else stamp
     signed = hmac.new(secret.encode(), f"v0:{when}:{body}".encode(), hashlib.sha256).hexdigest()
     headers = {"HTTP_X_SLACK_REQUEST_TIMESTAMP": when, "HTTP_X_SLACK_SIGNATURE": f"v0={signed}"}
-    return call("/slack/events", method="POST", body=body.encode(), **headers)
+    return call("/slack/events", method="POST", body=body.encode(), ending=ending, **headers)
 
 
 COMMAND = urlencode({"command": "/rollout", "text": "help", "user_id": "U1", "team_id": "T1", "channel_id": "C1"})
@@ -85,6 +97,39 @@ def test_readiness_names_what_is_missing() -> None:
     checks = {"redis": lambda: "", "slack": lambda: "last pong 20 s ago", "cluster": broken}
     assert call("/readyz", checks=checks) == (503, "slack: last pong 20 s ago\ncluster: RuntimeError\n")
     assert call("/readyz", checks={"redis": lambda: ""}) == (200, "ready\n")
+
+
+def test_a_process_that_ends_lives_but_takes_nothing() -> None:
+    assert post(COMMAND, ending=True) == (503, "stopping\n")
+    assert call("/readyz", ending=True) == (503, "stopping\n")
+    assert call("/healthz", ending=True)[0] == 200
+
+
+def test_who_has_asked_gets_the_whole_answer_before_the_end() -> None:
+    entered, may_answer = threading.Event(), threading.Event()
+
+    def slow(environ: Any, start: Any) -> list[bytes]:
+        entered.set()
+        may_answer.wait()
+        start("200 OK", [("Content-Length", "5")])
+        return [b"whole"]
+
+    server = waitress.create_server(slow, host="127.0.0.1", port=0, threads=1)
+    running = threading.Thread(target=server.run)
+    running.start()
+    with ThreadPoolExecutor(2) as pool, urllib3.PoolManager() as http:
+        address = f"http://127.0.0.1:{server.effective_port}/"
+        asked = pool.submit(lambda: http.request("GET", address, retries=False).data)
+        assert entered.wait(5)
+        drained = pool.submit(drain, server)
+        with pytest.raises(TimeoutError):
+            drained.result(0.1)
+        may_answer.set()
+        drained.result(5)
+        assert asked.result(5) == b"whole"
+    server.close()
+    server.task_dispatcher.shutdown()
+    running.join()
 
 
 def test_metrics_are_served() -> None:

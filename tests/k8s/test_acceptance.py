@@ -51,6 +51,10 @@ def refused(message: str) -> GatewayWord:
             refused("Gateway `default/inference-gateway`: Accepted is False (Why): no such listener"),
         ),
         (
+            [a_parent([a_condition("Accepted", "False", message="at https://x.y/?t=1 with Bearer abcdefgh")])],
+            refused("Gateway `default/inference-gateway`: Accepted is False (Why): at … with …"),
+        ),
+        (
             [a_parent([a_condition("Accepted"), a_condition("ResolvedRefs", "False")])],
             refused("Gateway `default/inference-gateway`: ResolvedRefs is False (Why): no message"),
         ),

@@ -178,9 +178,10 @@ def test_a_token_that_nobody_knows(api_server: ApiServer) -> None:
     wrong = file.with_name("kubeconfig-wrong")
     wrong.write_text(file.read_text().replace(api_server.tokens["alice"], "nobodys-token"))
 
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(ClusterError) as caught:
         Cluster(connect(wrong).api, ["default"]).list("default")
     assert str(caught.value) == "The API server does not know the bot (401). Check its token or kubeconfig."
+    assert not isinstance(caught.value, RefusedError)
 
 
 def test_a_missing_right_names_verb_resource_and_namespace(
@@ -199,7 +200,8 @@ def test_a_missing_right_names_verb_resource_and_namespace(
             "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
         )
     assert limited.check(rollout).reason == (
-        f"The bot may not `get` `inferencepools` of inference.networking.k8s.io in namespace `{world.namespace}`."
+        f"The bot may not `get` `inferencepools` of inference.networking.k8s.io in namespace `{world.namespace}`. "
+        "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
     )
     assert rollout.canary.name == CANARY
 

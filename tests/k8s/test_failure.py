@@ -5,7 +5,8 @@ import json
 import pytest
 
 from bot.domain.errors import ClusterError, GoneError, RaceError, RefusedError
-from k8s.failure import BARE, LONGEST, failure
+from k8s.failure import BARE, failure
+from k8s.words import LONGEST
 
 WHAT = "HTTPRoute `default/llm-route`"
 GRANT = "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
@@ -73,11 +74,12 @@ def test_an_answer_becomes_an_error_of_ours(code: int, body: bytes, kind: type[C
 
 def test_addresses_and_tokens_are_cut_out_of_a_message() -> None:
     message = (
-        'denied by https://user:pw@10.0.0.1:443/x?y for "Bearer abcdefghijkl" and eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJr.x'
+        'denied by https://user:pw@10.0.0.1:443/x?y for "Bearer abcdefghijkl", eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJr.x'
+        " and xoxb-123-456-abc"
     )
 
     assert str(failure(400, a_body(message), WHAT)) == (
-        f'The API server refused {WHAT} (400): denied by … for "…" and …'
+        f'The API server refused {WHAT} (400): denied by … for "…", … and …'
     )
 
 

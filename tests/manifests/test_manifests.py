@@ -135,9 +135,10 @@ def test_the_container_is_locked_down(pod: dict[str, Any], container: dict[str, 
     }
 
 
-def test_two_replicas_with_time_to_stop(pod: dict[str, Any]) -> None:
+def test_two_replicas_with_time_to_stop(pod: dict[str, Any], container: dict[str, Any]) -> None:
     assert documents(KUSTOMIZE / "bot" / "deployment.yaml")[0]["spec"]["replicas"] == 2
-    assert pod["terminationGracePeriodSeconds"] == 30
+    command, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert (command, pod["terminationGracePeriodSeconds"] - int(seconds) > 10) == ("sleep", True)
 
 
 def test_the_probes_ask_the_http_port(container: dict[str, Any]) -> None:

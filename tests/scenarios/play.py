@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,13 @@ class Bot:
         return b"rolloutbot_leader 1.0" in metrics
 
 
+def bot_process(name: str, folder: Path, environment: Mapping[str, str], *, address: str = "") -> Bot:
+    """Return a bot with an environment that is not started."""
+    at = address or f"127.0.0.1:{free_ports(1)[0]}"
+    env = {"PYTHONPATH": str(ROOT), "ROLLOUTBOT_HTTP": at, **environment}
+    return Bot(Server(name, [sys.executable, "-m", "bot", "run"], folder, env), at)
+
+
 @dataclass
 class Play:
     """What people do and see; every wait has a deadline."""
@@ -73,22 +80,20 @@ class Play:
 
     def cast(self, *, address: str = "", mode: str = "socket", **policy: Any) -> Bot:
         """Return another bot that is not started."""
-        name, at = f"bot-{len(self.bots)}", address or f"127.0.0.1:{free_ports(1)[0]}"
+        name = f"bot-{len(self.bots)}"
         file = self.folder / f"{name}.yaml"
         file.write_text(
             yaml.safe_dump({"namespaces": [self.world.namespace], "plan": PLAN, "approvals": APPROVALS, **policy})
         )
         env = {
-            "PYTHONPATH": str(ROOT),
             "KUBECONFIG": str(self.api_server.kubeconfig("rolloutbot")),
             "REDIS_URL": self.redis_url,
             "SLACK_API_URL": self.slack.api_url,
             "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "ROLLOUTBOT_HTTP": at,
             "ROLLOUTBOT_CONFIG": str(file),
             **({"SLACK_APP_TOKEN": APP_TOKEN} if mode == "socket" else {"SLACK_SIGNING_SECRET": SIGNING_SECRET}),
         }
-        bot = Bot(Server(name, [sys.executable, "-m", "bot", "run"], self.folder, env), at)
+        bot = bot_process(name, self.folder, env, address=address)
         self.bots.append(bot)
         return bot
 

@@ -76,16 +76,6 @@ def test_kill_9_and_a_restart_go_on_with_the_same_card(play: Play) -> None:
     assert_whole(play, card)
 
 
-def test_two_bots_are_one_and_the_other_goes_on_within_15_s_of_a_kill(play: Play) -> None:
-    play.bot()
-    play.bot()
-    card = to_25(play)
-    play.leader().server.kill()
-    play.press(Verb.APPROVE, BOB)
-    play.until("100 % by the other one's timer", lambda: play.world.weights()[-1] == (CANARY, 100), seconds=15)
-    assert_whole(play, card)
-
-
 def test_sigterm_ends_it_cleanly_and_the_next_one_goes_on(play: Play) -> None:
     bot = play.bot()
     card = to_25(play)

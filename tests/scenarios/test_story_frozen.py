@@ -15,8 +15,7 @@ from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
 from sandbox.strict_slack import StrictSlack, strict_slack
-from sandbox.valkey import Valkey, valkey
-from sandbox.workplace import workplace
+from sandbox.valkey import Valkey
 from sandbox.world import World
 from tests.builders import ALICE, CANARY, STABLE
 from tests.scenarios.front import ROOM, Front
@@ -45,13 +44,6 @@ def silent(api_server: ApiServer, tmp_path: Path) -> Iterator[Path]:
         file = tmp_path / "kubeconfig"
         file.write_text(api_server.kubeconfig().read_text().replace(api_server.url, silent))
         yield file
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[Valkey]:
-    with workplace(prefix="tests") as place, valkey(place) as running:
-        yield running
-        running.server.thaw()
 
 
 @pytest.mark.parametrize(

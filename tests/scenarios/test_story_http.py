@@ -1,31 +1,18 @@
 """The bot without Socket Mode: Slack's signed requests over HTTP, and everybody else's."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from urllib.parse import urlencode
 
 import pytest
-import urllib3
-from slack_sdk.signature import SignatureVerifier
 
 from bot.domain.command import Verb
 from sandbox.process import free_ports
-from sandbox.slack import INFERENCE, SIGNING_SECRET, TEAM, local_slack
+from sandbox.slack import local_slack
 from sandbox.workplace import workplace
-from tests.builders import ALICE, STABLE
+from tests.builders import STABLE
 from tests.scenarios.play import Play
-
-BODY = urlencode(
-    {
-        "command": "/rollout",
-        "text": "rollback",
-        "user_id": ALICE,
-        "channel_id": INFERENCE,
-        "team_id": TEAM,
-        "trigger_id": "a-stranger's",
-    }
-)
+from tests.scenarios.signed import a_command, post, signed
 
 
 @pytest.fixture
@@ -41,33 +28,19 @@ def http(play: Play) -> Iterator[Play]:
         yield play
 
 
-def signed(secret: str, *, at: float) -> dict[str, str]:
-    """Return the headers with which Slack signs a body."""
-    stamp = str(int(at))
-    signature = SignatureVerifier(secret).generate_signature(timestamp=stamp, body=BODY)
-    assert signature is not None
-    return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature}
-
-
-def post(play: Play, headers: Mapping[str, str]) -> int:
-    """Send a roll back to the bot as anybody can."""
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    url = f"http://{play.bots[0].address}/slack/events"
-    return urllib3.request("POST", url, body=BODY, headers={**kind, **headers}, retries=False).status
-
-
 def test_signed_requests_do_what_they_say_and_all_others_are_401(http: Play) -> None:
     http.start()
     http.see("25 %, wants 50 %")
-    now = time.time()
-    assert [
-        post(http, {}),
-        post(http, signed("another secret", at=now)),
-        post(http, signed(SIGNING_SECRET, at=now - 600)),
-        post(http, {**signed(SIGNING_SECRET, at=now), "X-Slack-Request-Timestamp": "now"}),
-    ] == [401, 401, 401, 401]
+    address, body, now = http.bots[0].address, a_command("rollback"), time.time()
+    wrong: list[dict[str, str]] = [
+        {},
+        signed(body, "another secret"),
+        signed(body, at=now - 600),
+        {**signed(body), "X-Slack-Request-Timestamp": "now"},
+    ]
+    assert [post(address, body, headers) for headers in wrong] == [401, 401, 401, 401]
     assert http.title() == "25 %, wants 50 %"
     http.press(Verb.ROLLBACK)
     http.see("rolled back")
     assert http.world.weights() == [(STABLE, 1)]
-    assert post(http, signed(SIGNING_SECRET, at=now)) == 200
+    assert post(address, body, signed(body)) == 200

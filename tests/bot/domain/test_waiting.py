@@ -5,23 +5,10 @@ import pytest
 
 from bot.domain.access import Access
 from bot.domain.deadlines import ACCEPT_WITHIN
-from bot.domain.rollout import OVER, Acceptance, Applied, Ask, Entry, Phase, Trouble
+from bot.domain.rollout import OVER, Acceptance, Applied, Ask, Entry, Pair, Phase, Trouble
 from bot.domain.waiting import waits, why
 from tests.builders import ALICE, BOB, DRIFT, NOON
 from tests.handlers.records import ANYBODY, a_rollout, an_entry, applied, awaiting, in_phase
-
-WAITING = [phase for phase in Phase if phase not in OVER]
-
-
-@pytest.mark.parametrize("phase", WAITING)
-@pytest.mark.parametrize("due", [None, NOON + timedelta(minutes=7)])
-def test_every_wait_has_a_reason_a_person_and_a_deadline(phase: Phase, due: object) -> None:
-    wait = waits(an_entry(in_phase(phase), due=due), ANYBODY)
-    assert wait.reason
-    assert "any full member" in wait.who.lower()
-    assert wait.deadline is not None
-    assert wait.deadline > wait.since
-    assert wait.then
 
 
 @pytest.mark.parametrize("phase", sorted(OVER))
@@ -64,8 +51,18 @@ def test_an_unwritten_step_up_waits_a_minute_and_no_longer() -> None:
     assert why(wait) == (
         "It waits for the route: 25 % is wanted, 10 % is known to be there, since 23 Nov 12:00 UTC: "
         "The API server did not answer. Any full member can `rollback` it. "
-        "It is tried again; unless the gates pass, it is taken back 23 Nov 12:01 UTC."
+        "It is tried again, and taken back unless the gates still pass after 23 Nov 12:01 UTC."
     )
+
+
+def test_after_a_week_of_reminders_it_says_that_no_more_come() -> None:
+    wait = waits(an_entry(in_phase(Phase.FINISHED), due=None), ANYBODY)
+    assert (wait.deadline, wait.then) == (None, "No more reminders come; a new start on the route ends it.")
+
+
+@pytest.mark.parametrize("phase", [Phase.REFUSED, Phase.CLEANED])
+def test_nobody_is_asked_for_a_roll_back_that_would_be_refused(phase: Phase) -> None:
+    assert waits(an_entry(in_phase(phase), applied=applied(25)), ANYBODY).who == ""
 
 
 def test_an_unwritten_roll_back_is_tried_for_ever() -> None:
@@ -122,3 +119,12 @@ def test_drift_says_whose_weights_they_are() -> None:
         why_so,
         "Any full member can `restore`, `adopt`, `rollback` or `end` it.",
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "ways"),
+    [((Pair(1, 0),), "`restore`"), ((None,), "mend the route")],
+)
+def test_a_drift_offers_only_the_ways_out_that_there_are(found: tuple[Pair | None, ...], ways: str) -> None:
+    rollout = a_rollout(phase=Phase.PAUSED, drift=replace(DRIFT, found=found))
+    assert waits(an_entry(rollout), ANYBODY).who == f"Any full member can {ways}, `rollback` or `end` it."

@@ -1,0 +1,173 @@
+"""Whether a bot grows: 1,000 rollouts, one after the other on fifty routes, through one whole bot process.
+
+People start each by a signed request; the timer takes it to the end of its bake, or a person rolls it back; the next
+one on the route goes the other way. Cards and threads go to a Slack without limits, in fifty channels. Memory and
+threads are sampled from /proc twice a second. The floor is the median of the first quarter of the rollouts, ours that
+of the last.
+"""
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bench.figures import Finding, Row
+from bench.servers import Servers
+from bench.whole_bot import WholeBot, whole_bot
+from bot.domain.rollout import Phase
+from bot.domain.starting import rollout_id
+from bot.redis_connection import connect
+from bot.store import RedisStore
+from sandbox.objects import pool_ref
+from sandbox.process import wait_until
+from sandbox.robot import robot
+from sandbox.slack import BOT_TOKEN, SIGNING_SECRET
+from sandbox.strict_slack import StrictSlack, strict_slack
+from sandbox.strict_slack.limits import Limits
+from sandbox.world import CANARY, STABLE, create_world
+
+NAMESPACE, ROLLOUTS, ROUTES = "steady", 1000, 50
+POLICY = {
+    "namespaces": [NAMESPACE],
+    "plan": {"steps": [10, 100], "every": "1s", "bake": "1s"},
+    "approvals": {"at": []},
+}
+ALICE = "U0ALICE001"
+A_QUARTER = ROLLOUTS // 4
+
+
+class NoLimits(Limits):
+    """A Slack that takes everything at once: it is not what is measured."""
+
+    def wait(self, method: str, channel: str, now: float) -> int:
+        """Take a call."""
+        return 0
+
+
+@dataclass
+class Samples:
+    """Memory and threads of the bot, by the quarter of the rollouts that were done by then."""
+
+    bot: WholeBot
+    memory: list[list[float]] = field(default_factory=lambda: [[] for _ in range(4)])
+    threads: list[list[float]] = field(default_factory=lambda: [[] for _ in range(4)])
+    done: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Take samples while the block runs."""
+        thread = threading.Thread(target=self._run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.over.set()
+            thread.join()
+
+    def _run(self) -> None:
+        while not self.over.wait(0.5):
+            quarter = min(self.done // A_QUARTER, 3)
+            self.memory[quarter].append(self.bot.memory())
+            self.threads[quarter].append(self.bot.threads())
+
+
+def measure(servers: Servers) -> Finding:
+    """Have a bot do them all."""
+    redis_url = servers.redis_url()
+    world = create_world(servers.kube, NAMESPACE)
+    names = [f"route-{number}" for number in range(ROUTES)]
+    for name in names:
+        world.add_route(name, [pool_ref(STABLE)])
+    with strict_slack() as slack, connect(redis_url) as client, robot(servers.kube, NAMESPACE):
+        slack.limits = NoLimits()
+        slack.channels.update({_channel(name): {"is_member": True} for name in names})
+        environment = {
+            "KUBECONFIG": str(servers.api_server.kubeconfig()),
+            "REDIS_URL": redis_url,
+            "SLACK_API_URL": slack.api_url,
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+        }
+        with whole_bot(environment, POLICY) as bot:
+            samples, begun = Samples(bot), time.monotonic()
+            people = People(slack, RedisStore(client), f"http://{bot.address}", samples)
+            with samples.running(), ThreadPoolExecutor(ROUTES) as pool:
+                list(pool.map(people.go_through, names))
+            seconds = time.monotonic() - begun
+            cards = len({one["blocks"][0]["block_id"].split(":")[1] for one in slack.messages})
+            cpu = bot.cpu()
+    return _finding(samples, seconds, cpu, cards)
+
+
+def _channel(route: str) -> str:
+    return f"C0{route.upper().replace('-', '')}"
+
+
+@dataclass
+class People:
+    """Those who start the rollouts, and roll back each third one."""
+
+    slack: StrictSlack
+    store: RedisStore
+    bot: str
+    samples: Samples
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def go_through(self, route: str) -> None:
+        """Do a route's share of the rollouts, one after the other."""
+        pool, other = CANARY, STABLE
+        for number in range(ROLLOUTS // ROUTES):
+            rolls_back = number % 3 == 2
+            self._rollout(route, pool, rolls_back=rolls_back)
+            if not rolls_back:
+                pool, other = other, pool
+            with self.lock:
+                self.samples.done += 1
+
+    def _rollout(self, route: str, pool: str, *, rolls_back: bool) -> None:
+        started = rollout_id(self._say(route, f"start {pool} 10 route={route}"))
+        self._until(started, Phase.PROGRESSING if rolls_back else Phase.FINISHED)
+        if rolls_back:
+            self._say(route, f"rollback {started}")
+            self._until(started, Phase.ROLLED_BACK)
+
+    def _say(self, route: str, text: str) -> str:
+        delivery = self.slack.command(text, user=ALICE, channel=_channel(route))
+        self.slack.send(delivery, self.bot)
+        return delivery.trigger
+
+    def _until(self, rollout: str, phase: Phase) -> None:
+        def is_there() -> bool:
+            entry = self.store.load(rollout)
+            return entry is not None and entry.is_applied and entry.rollout.phase is phase
+
+        wait_until(f"{rollout}: {phase}", is_there, seconds=120, pause=0.2)
+
+
+def _finding(samples: Samples, seconds: float, cpu: float, cards: int) -> Finding:
+    rows = [
+        _row("memory", samples.memory, "{:.1f} MiB"),
+        _row("threads", samples.threads, "{:.0f}"),
+    ]
+    quarters = "; ".join(f"{statistics.median(each):.1f} MiB" for each in samples.memory)
+    notes = [
+        f"{ROLLOUTS} rollouts and {cards} cards in {seconds:.0f} s, {cpu / seconds:.0%} of a core",
+        f"memory by quarter: {quarters}; most: {max(map(max, samples.memory)):.1f} MiB",
+        f"most threads: {max(map(max, samples.threads)):.0f}",
+    ]
+    return Finding(title="Steadiness", about=__doc__ or "", rows=rows, notes=notes)
+
+
+def _row(what: str, quarters: Sequence[Sequence[float]], form: str) -> Row:
+    first, last = statistics.median(quarters[0]), statistics.median(quarters[3])
+    return Row(
+        what=f"{what}, last quarter of {ROLLOUTS} rollouts / first",
+        floor=form.format(first),
+        ours=form.format(last),
+        ratios=[last / first],
+        goal="1.0",
+    )

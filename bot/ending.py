@@ -1,0 +1,61 @@
+"""The end of the process: a signal asks for it, and it comes within seconds, whatever hangs."""
+
+import logging
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+FINISH_WITHIN: Final = 6.0
+"""Seconds for what is in hand. Giving the lease back to a Redis that hangs takes two more; in all it is below 10."""
+
+
+class Signals:
+    """SIGTERM and SIGINT from here on: the first asks for the end, another one ends the process at once."""
+
+    def __init__(self) -> None:
+        self._heard: queue.SimpleQueue[int] = queue.SimpleQueue()  # the one queue that a signal may write to
+        self._is_first = True
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._hear)
+
+    def wait(self) -> None:
+        """Return when the end is asked for."""
+        self._heard.get()
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if not self._is_first:
+            os._exit(128 + number)
+        self._is_first = False
+        self._heard.put(number)
+
+
+def finish(jobs: Mapping[str, Callable[[], object]], seconds: float = FINISH_WITHIN) -> None:
+    """Do all jobs side by side, and leave those that are not done in time."""
+    deadline = time.monotonic() + seconds
+    threads = [threading.Thread(target=_do, args=job, name=job[0], daemon=True) for job in jobs.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if left := [thread.name for thread in threads if thread.is_alive()]:
+        log.warning("not finished within %.0f s, so the next process takes it up: %s", seconds, ", ".join(left))
+
+
+def _do(name: str, job: Callable[[], object]) -> None:
+    try:
+        job()
+    except Exception:
+        log.exception("%s: could not be ended in order", name)
+
+
+def leave() -> None:
+    """End the process with status 0 now; threads that wait for a server would hold up an ordinary end."""
+    logging.shutdown()
+    os._exit(0)

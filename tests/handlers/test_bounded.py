@@ -1,0 +1,44 @@
+"""What a process remembers between requests has an end, however long it runs."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+from bot.domain.command import Verb
+from handlers.pace import MOST, Pace
+from handlers.people import MOST as MOST_PEOPLE
+from handlers.people import People
+from handlers.slack import Identity, Slack
+from tests.builders import NOON, a_request
+from tests.handlers.fakes import Hand
+
+
+def test_the_pace_of_cards_and_channels() -> None:
+    pace = Pace()
+    for number in range(MOST + 100):
+        key, now = f"r-{number}", NOON + timedelta(minutes=number)
+        pace.take_edit(key, 1, now)
+        pace.drawn(key, 1, now)
+        pace.take_post(key, now)
+        pace.failed(key, now, most=timedelta(minutes=2))
+    sizes = {name: len(getattr(pace, name)) for name in ("_edits", "_last", "_posts", "_blocked", "_failures")}
+    assert sizes == {"_edits": 1, "_last": MOST, "_posts": MOST, "_blocked": MOST, "_failures": MOST}
+    assert (pace.failures("r-0"), pace.failures(key)) == (0, 1)
+
+
+class Everybody:
+    """A Slack in which everybody is a full member."""
+
+    def person(self, user: str) -> Mapping[str, Any]:
+        return {"id": user, "team_id": "T0"}
+
+    def identity(self) -> Identity:
+        return Identity("T0", "", "U0BOT", "B0")
+
+
+def test_the_people_who_were_admitted() -> None:
+    slack = cast(Slack, Everybody())
+    people = People(slack, Hand(), quick=slack)
+    for number in range(MOST_PEOPLE + 100):
+        people.admit(a_request(Verb.PAUSE, by=f"U{number}"))
+    assert len(people._known) == 100
