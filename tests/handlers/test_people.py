@@ -125,3 +125,40 @@ def test_starts_that_are_tried_again_ask_about_their_channel_once_and_wait_where
     for _ in range(3):
         asked.admit(ask(Verb.START))
     assert slack.count("conversations.info") == 2
+
+
+def test_while_slack_is_silent_a_pause_passes_by_somebody_who_was_one_of_us(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    asked.admit(ask())
+    clock.forward(hours=1)
+    slack.faults.begin("lost", method="users.info")
+    asked.admit(ask(Verb.PAUSE))
+    with pytest.raises(DependencyError):
+        asked.admit(ask(Verb.RESUME))
+
+
+def test_while_slack_is_silent_a_pause_by_somebody_who_was_none_of_us_is_refused(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.users[ALICE]["is_restricted"] = True
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask())
+    clock.forward(hours=1)
+    slack.faults.begin("lost", method="users.info")
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask(Verb.PAUSE))
+
+
+def test_after_a_silence_the_next_roll_backs_do_not_wait_for_slack(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.faults.begin("lost", method="users.info")
+    for _ in range(5):
+        asked.admit(ask(Verb.ROLLBACK))
+    assert slack.count("users.info") == 1
+    slack.faults.lift_all()
+    clock.forward(seconds=10)
+    slack.users[ALICE]["is_restricted"] = True
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask(Verb.ROLLBACK))
