@@ -38,6 +38,10 @@ SLACK: Mapping[Kind, Sequence[str]] = {
 }
 
 
+Hit = tuple[float, str]
+"""When a blow struck, and what it hit."""
+
+
 class Faults:
     """Strikes when the plan says so, each blow in a thread of its own."""
 
@@ -60,8 +64,7 @@ class Faults:
         if self._stopping.wait(max(0.0, self._cast.ledger.begun + blow.at - time.time())):
             return
         with self._alone(blow):
-            since = time.time()
-            hit = self._work(blow)(blow)
+            since, hit = self._work(blow)(blow)
             self._cast.ledger.strike(blow.kind, since, hit)
 
     def _alone(self, blow: Blow) -> AbstractContextManager[object]:
@@ -70,7 +73,7 @@ class Faults:
             return self._bot(blow).busy
         return self._store if blow.kind in STORE else nullcontext()
 
-    def _work(self, blow: Blow) -> Callable[[Blow], str]:
+    def _work(self, blow: Blow) -> Callable[[Blow], Hit]:
         if blow.kind in API:
             return self._api
         if blow.kind in SLACK:
@@ -89,26 +92,28 @@ class Faults:
 
     # --- bots
 
-    def _kill(self, blow: Blow) -> str:
+    def _kill(self, blow: Blow) -> Hit:
         bot = self._bot(blow)
         role = self._role(bot)
+        since = time.time()
         bot.server.kill()
         self._cast.ledger.hit(blow.kind, role, *self._in_hand())
         self._stopping.wait(blow.seconds)
         bot.server.start()
         bot.server.wait_ready(bot.is_up)
-        return f"{bot.server.name}, {role}"
+        return since, f"{bot.server.name}, {role}"
 
-    def _freeze(self, blow: Blow) -> str:
+    def _freeze(self, blow: Blow) -> Hit:
         bot = self._bot(blow)
         role = self._role(bot)
+        since = time.time()
         bot.server.freeze()
         self._cast.ledger.hit(blow.kind, role, *self._in_hand())
         try:
             self._stopping.wait(blow.seconds)
         finally:
             bot.server.thaw()
-        return f"{bot.server.name}, {role}, {blow.seconds:.1f} s"
+        return since, f"{bot.server.name}, {role}, {blow.seconds:.1f} s"
 
     def _bot(self, blow: Blow) -> Bot:
         return random.Random(blow.seed).choice(self._cast.bots)
@@ -126,73 +131,76 @@ class Faults:
 
     # --- Valkey
 
-    def _kill_store(self, blow: Blow) -> str:
+    def _kill_store(self, blow: Blow) -> Hit:
         self._cast.ledger.hit(blow.kind, *self._in_hand(), "everybody's connections")
+        since = time.time()
         self._cast.valkey.server.kill()
         self._stopping.wait(blow.seconds)
         self._cast.valkey.start()
-        return f"{blow.seconds:.1f} s"
+        return since, f"{blow.seconds:.1f} s"
 
-    def _freeze_store(self, blow: Blow) -> str:
+    def _freeze_store(self, blow: Blow) -> Hit:
         self._cast.ledger.hit(blow.kind, *self._in_hand(), "everybody's connections")
+        since = time.time()
         self._cast.valkey.server.freeze()
         try:
             self._stopping.wait(blow.seconds)
         finally:
             self._cast.valkey.server.thaw()
-        return f"{blow.seconds:.1f} s"
+        return since, f"{blow.seconds:.1f} s"
 
-    def _flush(self, blow: Blow) -> str:
+    def _flush(self, blow: Blow) -> Hit:
         held = self._cast.memory.flush()
         self._cast.ledger.hit(blow.kind, *["record"] * len(held.records), *["request in the inbox"] * len(held.inbox))
-        return f"{len(held.records)} records"
+        return time.time(), f"{len(held.records)} records"
 
-    def _go_back(self, blow: Blow) -> str:
+    def _go_back(self, blow: Blow) -> Hit:
         copy = self._cast.folder / "older"
         since = self._cast.memory.copy(copy)
         self._stopping.wait(blow.seconds)
         held = self._cast.memory.go_back(copy, since)
         self._cast.ledger.hit(blow.kind, *["record"] * len(held.records), *["request in the inbox"] * len(held.inbox))
-        return f"{time.time() - since:.1f} s"
+        return since, f"{time.time() - since:.1f} s"
 
     # --- the API server
 
-    def _api(self, blow: Blow) -> str:
-        fault = API[blow.kind]
+    def _api(self, blow: Blow) -> Hit:
+        since, fault = time.time(), API[blow.kind]
         if blow.kind in (Kind.WATCH_CUT, Kind.WATCH_SILENT):
             self._cast.proxy.inject(fault)
-            return ""
+            return since, ""
         method = "PATCH" if blow.kind is Kind.API_LOST else ""
         late = random.Random(blow.seed).uniform(0.3, 2.5)
         with self._cast.proxy.failing(fault, method=method, seconds=late):
             self._stopping.wait(blow.seconds)
-        return f"{blow.seconds:.1f} s"
+        return since, f"{blow.seconds:.1f} s"
 
     # --- Slack
 
-    def _slack(self, blow: Blow) -> str:
-        dice = random.Random(blow.seed)
+    def _slack(self, blow: Blow) -> Hit:
+        since, dice = time.time(), random.Random(blow.seed)
         with ExitStack() as stack:
             for method in METHODS:  # but for private answers: those are sent once, and are what people were told
                 kind = dice.choice(SLACK[blow.kind])
                 fault = self._cast.slack.faults.begin(kind, method=method, retry_after=dice.randint(1, 3))
                 stack.callback(self._cast.slack.faults.lift, fault)
             self._stopping.wait(blow.seconds)
-        return f"{blow.seconds:.1f} s"
+        return since, f"{blow.seconds:.1f} s"
 
-    def _delete_card(self, blow: Blow) -> str:
+    def _delete_card(self, blow: Blow) -> Hit:
         """Take the newest cards of a channel away, as a person with the right to do so would."""
         dice = random.Random(blow.seed)
         cards = [card for card in self._cast.slack.cards() if _is_card(card)]
         if not cards:
-            return "no card yet"
+            return time.time(), "no card yet"
         card = dice.choice(cards[-20:])
         mark = str(card["blocks"][0]["block_id"])
         self._cast.slack.remove(card["channel"], card["ts"], "U0ALICE001")
         self._cast.ledger.hit(blow.kind, "card")
-        return mark
+        return time.time(), mark
 
-    def _kick(self, blow: Blow) -> str:
+    def _kick(self, blow: Blow) -> Hit:
+        since = time.time()
         channel = random.Random(blow.seed).choice(sorted({site.channel for site in self._cast.sites}))
         facts, before = self._cast.slack.channels[channel], len(self._cast.slack.calls)
         facts["is_member"] = False
@@ -202,7 +210,7 @@ class Faults:
             facts["is_member"] = True
         met = [name for name, words in self._cast.slack.calls[before:] if words.get("channel") == channel]
         self._cast.ledger.hit(blow.kind, *met)
-        return f"{channel}, {blow.seconds:.1f} s"
+        return since, f"{channel}, {blow.seconds:.1f} s"
 
 
 def _is_card(message: Mapping[str, object]) -> bool:

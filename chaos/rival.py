@@ -24,8 +24,11 @@ class Rival:
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
 
-    def strike(self, blow: Blow) -> str:
-        """Make an edit, and say where."""
+    def strike(self, blow: Blow) -> tuple[float, str]:
+        """Make an edit, and say when and where."""
+        return time.time(), self._strike(blow)
+
+    def _strike(self, blow: Blow) -> str:
         dice = random.Random(blow.seed)
         site = dice.choice(self._busy() or self._cast.sites)
         edit = {

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from bot.domain.command import Verb
 from bot.domain.events import Event, EventKind
+from bot.domain.rollout import Phase
+from chaos.checks.writes import ours
 from chaos.evidence import Evidence
 from chaos.hands import QUESTIONS
 from chaos.ledger import RECEIPT, Asked
@@ -88,9 +90,11 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
 
 
 def _is_fulfilled(evidence: Evidence, asked: Asked) -> bool:
-    """Say whether what somebody wanted back was rolled back by another hand, after it was asked for."""
-    told = events(evidence, asked.rollout)
-    return any(event.kind in DID[Verb.ROLLBACK] and event.at.timestamp() >= asked.at - EARLY for event in told)
+    """Say whether what somebody wanted back is back: by another hand, or on the route without Redis."""
+    told = [event.at for event in events(evidence, asked.rollout) if event.kind in DID[Verb.ROLLBACK]]
+    seen = [write.note for write in ours(evidence) if write.note is not None and write.note.id == asked.rollout]
+    written = [note.decided_at for note in seen if note.phase is Phase.ROLLED_BACK]
+    return any(at.timestamp() >= asked.at - EARLY for at in (*told, *written))
 
 
 def _said(evidence: Evidence, asked: Asked) -> list[str]:

@@ -90,12 +90,12 @@ def _asked(evidence: Evidence, note: Rollout) -> bool:
 
 
 def _approvals(evidence: Evidence, note: Rollout) -> set[str]:
-    """Return who approved this very weight, by the stream of events, and had asked to."""
-    until = note.decided_at.timestamp() + SLACK
+    """Return who approved this very weight after this rollout began, by the stream of events, and had asked to."""
+    since, until = note.started_at.timestamp(), note.decided_at.timestamp() + SLACK
     asked = {
         one.by
         for one in evidence.asked
-        if one.verb is Verb.APPROVE and one.rollout == note.id and one.at <= until and one.by != note.started_by
+        if one.verb is Verb.APPROVE and since <= one.at <= until and one.by != note.started_by
     }
     told = {
         event.by

@@ -31,7 +31,7 @@ def acknowledged(evidence: Evidence) -> Found:
             found.excused["refused, but the bot was killed before it could say so"] += 1
         elif outcome.became is Became.SILENT:
             found.broken(asked.rollout, f"{what} was acknowledged, and nothing came of it")
-        elif outcome.event is not None and outcome.refusals and _forgot(evidence, outcome.event.at, None):
+        elif outcome.event is not None and outcome.refusals and _forgot_since(evidence, outcome.asked.at):
             found.excused[AGAIN] += 1
         elif outcome.became is Became.DONE and outcome.refusals:
             found.broken(asked.rollout, f"{what} was refused and done: {outcome.refusals[0]}")
@@ -45,10 +45,14 @@ def acknowledged(evidence: Evidence) -> Found:
     return found
 
 
-def _forgot(evidence: Evidence, since: datetime, until: datetime | None) -> bool:
+def _forgot(evidence: Evidence, since: datetime, until: datetime) -> bool:
     """Say whether Redis forgot what it had been told, between two times."""
-    end = until.timestamp() if until else float("inf")
-    return any(since.timestamp() <= loss.at <= end for loss in evidence.losses)
+    return any(since.timestamp() <= loss.at <= until.timestamp() for loss in evidence.losses)
+
+
+def _forgot_since(evidence: Evidence, since: float) -> bool:
+    """Say whether Redis forgot, so soon after something was asked that it may have been judged twice."""
+    return any(since <= loss.at <= since + 90 for loss in evidence.losses)
 
 
 def _require_seen(evidence: Evidence, outcome: Outcome, at: datetime, what: str, found: Found) -> None:
