@@ -115,6 +115,8 @@ class Applier:
 
     def _judge(self, entry: Entry, copy: RouteCopy, observed: Observed) -> Move:
         rollout, note = entry.rollout, own_note(copy)
+        if rollout.is_over and entry.is_applied and self._store.slot(rollout.route_uid) not in (None, rollout.id):
+            return Move.DONE  # what came back of it concerns the rollout that has the route now
         if note is None or note.id == rollout.id:
             return judge(entry, note, observed, holds_slot=True)
         other = self._store.load(note.id)

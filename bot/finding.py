@@ -8,6 +8,7 @@ from datetime import timedelta
 from bot.domain.command import WORDY, Command
 from bot.domain.errors import RouteError, UsageError
 from bot.domain.rollout import SLOTLESS, Entry
+from bot.domain.starting import is_rollout_id
 from bot.ports import Clock, Store
 from bot.sight import forgetful
 
@@ -26,15 +27,18 @@ class Finder:
         """Return the rollout that a command is about, and the command as it was meant.
 
         A brake or a rejection is not refused for its first word: `rollback p99 doubled` has a reason and no pool,
-        unless the word comes close to the name of a pool that has a rollout.
+        unless the word is a rollout's id, or comes close to the name of a pool that has a rollout.
         """
         try:
             return self.find(command.subject, channel), command
         except RouteError as error:
-            if command.verb not in WORDY or self._near(command.subject, channel, cutoff=0.75):
+            if command.verb not in WORDY or self._is_a_name(command.subject, channel):
                 raise _with_reason_apart(error, command) from error
             reason = f"{command.subject} {command.reason}".strip()
             return self._of_channel(channel), replace(command, subject="", reason=reason)
+
+    def _is_a_name(self, subject: str, channel: str) -> bool:
+        return is_rollout_id(subject) or bool(self._near(subject, channel, cutoff=0.75))
 
     def find(self, subject: str, channel: str) -> Entry:
         """Return the rollout that ``subject`` (may be empty) means in a channel, or anywhere where that is empty.

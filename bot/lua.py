@@ -22,10 +22,13 @@ end
 """
 
 MARK = """
+-- Of one urgency the first come is the first served: where Slack slows the board down, nobody waits for ever.
 local function mark(p, id, urgency)
   redis.call('HINCRBY', p .. 'r:' .. id, 'mark', 1)
   local at = redis.call('ZSCORE', p .. 'dirty', id)
-  if not at or tonumber(at) > urgency then redis.call('ZADD', p .. 'dirty', urgency, id) end
+  if at and math.floor(tonumber(at)) <= urgency then return end
+  local place = redis.call('HINCRBY', p .. 'store', 'marks', 1) % 1e9
+  redis.call('ZADD', p .. 'dirty', urgency + place / 1e9, id)
 end
 local function set_due(p, id, due)
   if due == '' then

@@ -10,6 +10,8 @@ from bot.ports import Clock
 from handlers.slack import Fault, Identity, Slack, SlackError
 
 KEPT = timedelta(seconds=60)
+ROOM_KEPT = timedelta(seconds=10)
+"""A channel in which all is well is asked about once for all starts that are tried again there."""
 SILENCE = timedelta(seconds=10)
 """So long nobody is asked about with little patience after Slack was silent: many roll backs wait once, not in turn."""
 
@@ -34,6 +36,8 @@ class People:
         self._slack, self._quick = slack, quick
         self._clock = clock
         self._known: dict[str, tuple[datetime, str]] = {}
+        self._rooms: dict[str, datetime] = {}
+        self._rooms_limited_until: datetime | None = None
         self._silent_until = datetime.min.replace(tzinfo=UTC)
 
     def admit(self, request: Request) -> None:
@@ -87,12 +91,33 @@ class People:
         return refusal
 
     def _admit_channel(self, channel: str) -> None:
+        now = self._clock.now()
+        well_at = self._rooms.get(channel)
+        if well_at is not None and timedelta(0) <= now - well_at < ROOM_KEPT:
+            return
         try:
-            facts = self._slack.channel(channel)
+            self._require_room(self._room(channel, now))
         except SlackError as error:
             if error.fault is Fault.CHANNEL:
                 raise UserError("I cannot see this channel.", hint=self._invite()) from error
             raise
+        if len(self._rooms) >= MOST:
+            self._rooms.clear()
+        self._rooms[channel] = now
+
+    def _room(self, channel: str, now: datetime) -> Mapping[str, Any]:
+        """Ask Slack about a channel, but not while it has told us to wait."""
+        until = self._rooms_limited_until
+        if until is not None and now < until <= now + timedelta(minutes=10):
+            raise SlackError(Fault.LIMITED, "ratelimited", retry_after=round((until - now).total_seconds()))
+        try:
+            return self._slack.channel(channel)
+        except SlackError as error:
+            if error.fault is Fault.LIMITED:
+                self._rooms_limited_until = now + timedelta(seconds=error.retry_after)
+            raise
+
+    def _require_room(self, facts: Mapping[str, Any]) -> None:
         if facts.get("is_im") or facts.get("is_mpim"):
             raise UserError("A rollout needs a channel, not a direct message.", hint="Start it where the team sees it.")
         if facts.get("is_archived"):

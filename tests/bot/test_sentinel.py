@@ -47,7 +47,7 @@ def role(server: Valkey) -> str:
 
 
 def writes_to(store: RedisStore, server: Valkey) -> bool:
-    store.show(STARTED.id, SHOWN)
+    store.show(STARTED.id, SHOWN, was=store.shown(STARTED.id))
     return RedisStore(connect(server.url())).shown(STARTED.id) == SHOWN
 
 

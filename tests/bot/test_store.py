@@ -131,6 +131,17 @@ def test_a_card_marked_again_while_it_was_drawn_stays_dirty(store: RedisStore) -
     assert store.dirty(10) == []
 
 
+def test_cards_are_drawn_in_the_order_in_which_they_fell_behind_state_changes_first(store: RedisStore) -> None:
+    ids = ["r-c", "r-a", "r-b"]
+    for number, rollout_id in enumerate(ids):
+        store.save(a_save(replace(STARTED, id=rollout_id, route_uid=f"uid-{number}")))
+    assert store.dirty(10) == ids
+    store.clean("r-c", store.mark("r-c"))
+    store.learn("r-c", "d1", Progress(readiness=READY))
+    store.learn("r-a", "d1", Progress(readiness=READY))
+    assert store.dirty(10) == ["r-a", "r-b", "r-c"]
+
+
 def test_what_slack_shows_is_remembered(store: RedisStore) -> None:
     shown = Shown(channel="C1", ts="1.2", digest="x", posts=2, claimed=NOON, cursor=3)
     assert store.show("r-1", shown, was=None)

@@ -114,6 +114,21 @@ def test_only_a_start_asks_about_the_channel(slack: StrictSlack) -> None:
     people(slack).admit(ask())
 
 
+def test_starts_that_are_tried_again_ask_about_their_channel_once_and_wait_where_slack_says_so(
+    slack: StrictSlack,
+) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.faults.next("conversations.info", "429")
+    for _ in range(3):
+        with pytest.raises(DependencyError):
+            asked.admit(ask(Verb.START))
+    clock.forward(seconds=30)
+    for _ in range(3):
+        asked.admit(ask(Verb.START))
+    assert slack.count("conversations.info") == 2
+
+
 def test_while_slack_is_silent_a_pause_passes_by_somebody_who_was_one_of_us(slack: StrictSlack) -> None:
     clock = Hand()
     asked = people(slack, clock)

@@ -13,6 +13,7 @@ from handlers.people import People
 from handlers.private import Private
 from handlers.slack import Slack
 from handlers.work import LANE, ROLLBACK_LANE, Work
+from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
@@ -89,6 +90,18 @@ def test_a_request_that_cannot_be_done_now_is_kept_and_said_once(shop: Shop) -> 
     (said,) = shop.said()
     assert said.startswith("The API server did not answer. Your request is kept and will be tried again (ref `")
     assert shop.memory.dropped == []
+
+
+def test_a_request_that_a_dependency_holds_up_is_not_tried_again_at_every_sweep(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.engine.outcome = ClusterError("The API server did not answer.")
+    shop.work.begin(shop.ask())
+    wait_until("the request: kept", lambda: shop.engine.done.is_set() and not shop.work._busy, seconds=10)
+    taken: list[str] = []
+    monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
+    shop.work.resume([shop.ask(), shop.ask(delivery="t2")])
+    assert taken == ["t2"]
 
 
 def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the_channel(shop: Shop) -> None:

@@ -24,7 +24,6 @@ from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Slack
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY
 
-RIGHTS = ROOT / "manifests/kustomize/rights/rbac.yaml"
 PLAN = {"steps": [10, 25, 50, 100], "every": "1s", "bake": "2s"}
 APPROVALS = {"at": [50], "needed": 1}
 _FRAME = re.compile(rf"^(<!date\^\d+\^\{{time\}}\|[^>]*>  |`{CANARY}`: )|( It waits for .*)$")
@@ -264,15 +263,3 @@ def ended(bot: Bot, *, seconds: float) -> int:
 def _mark(message: dict[str, Any]) -> str:
     blocks = message.get("blocks") or [{}]
     return str(blocks[0].get("block_id", ""))
-
-
-def give_rights(world: World) -> dict[str, Any]:
-    """Give the bot's ServiceAccount in a namespace what the manifests give it, and return the Role."""
-    documents = list(yaml.safe_load_all(RIGHTS.read_text()))
-    for document in documents:
-        document["metadata"]["namespace"] = world.namespace
-        for subject in document.get("subjects", []):
-            subject["namespace"] = "rolloutbot"
-        world.kube.create(document)
-    role: dict[str, Any] = documents[0]
-    return role

@@ -11,11 +11,11 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from sandbox.apiserver import ApiServer
 from sandbox.kube import Kube, Object
+from sandbox.rights import give_rights
 from sandbox.world import World
 from tests.builders import BOB, CANARY, STABLE
 from tests.scenarios.admission import refusing_policy, silent_webhook, without_patch, without_pods
 from tests.scenarios.outage import card, not_written
-from tests.scenarios.play import give_rights
 from tests.stage import Stage, a_stage
 
 AT_0 = [(STABLE, 1)]
@@ -26,7 +26,7 @@ FROZEN = "routes are frozen for the audit"
 
 @pytest.fixture
 def role(world: World) -> Object:
-    return give_rights(world)
+    return give_rights(world.kube, world.namespace)
 
 
 @pytest.fixture
