@@ -1,5 +1,6 @@
 """All that a run leaves behind, for the checks to look at when nothing moves any more."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from bot.record import read_event
 from chaos.cast import Cast
 from chaos.ledger import Asked, Edit, Loss, Struck
 from chaos.memory import Held
+from chaos.schedule import Kind
 from chaos.settle import Calm
 from chaos.tape import Key, Version
 from sandbox.strict_slack import Happened
@@ -24,6 +26,7 @@ class Evidence:
     edits: Sequence[Edit]
     losses: Sequence[Loss]
     struck: Sequence[Struck]
+    hits: Mapping[Kind, "Counter[str]"]
     begun: float
     calm_since: float
     calm: Calm
@@ -46,6 +49,7 @@ def gather(cast: Cast, calm: Calm) -> Evidence:
         edits=tuple(ledger.edits),
         losses=tuple(ledger.losses),
         struck=tuple(ledger.struck),
+        hits=dict(ledger.hits),
         begun=ledger.begun,
         calm_since=ledger.calm,
         calm=calm,
