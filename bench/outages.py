@@ -1,6 +1,6 @@
 """What a whole bot costs while one of its dependencies is away: refused (nobody listens) or hung (no answer comes).
 
-It leads fifty rollouts, one of which steps each second, over Socket Mode. A share is CPU of the bot's process, its own
+It leads twenty rollouts that step every ten seconds, over Socket Mode. A share is CPU of the bot's process, its own
 and the kernel's for it, in a core; the goal is that it stays below 5%. The floor is the same bot with everything there,
 so a ratio above 1 is a bot that works harder for nothing.
 """
@@ -27,11 +27,11 @@ from sandbox.valkey import Valkey, valkey
 from sandbox.workplace import workplace
 from sandbox.world import CANARY, STABLE, create_world
 
-NAMESPACE, ROLLOUTS = "outages", 50
-SETTLED, WINDOW, WINDOWS = 5.0, 5.0, 3
+NAMESPACE, ROLLOUTS = "outages", 20
+SETTLED, WINDOW, WINDOWS = 5.0, 10.0, 2
 POLICY = {
     "namespaces": [NAMESPACE],
-    "plan": {"steps": [*range(1, 101)], "every": f"{ROLLOUTS}s", "bake": "1h"},
+    "plan": {"steps": [*range(1, 101)], "every": f"{WINDOW:.0f}s", "bake": "1h"},
     "approvals": {"at": []},
 }
 GOAL = "< 5%"
