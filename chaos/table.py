@@ -55,9 +55,7 @@ def text(run: Report) -> str:
 def _calm(run: Report) -> str:
     calm = run.evidence.calm
     times = {"written": calm.quiet, "brakes on their routes": calm.braked, "cards and threads": calm.caught_up}
-    told = (
-        f"{what} after {seconds:.1f} s" if seconds is not None else f"{what} NOT" for what, seconds in times.items()
-    )
+    told = (f"{what} {'NOT' if took is None else f'after {took:.1f} s'}" for what, took in times.items())
     return f"At rest when the faults were over: {', '.join(told)}."
 
 
