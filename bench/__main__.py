@@ -5,20 +5,20 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
-from bench import acknowledgement, click, idle, lateness
+from bench import acknowledgement, burst, click, idle, lateness, noticing
 from bench.figures import Finding
 from bench.page import report, write
 from bench.population import Population, populate
 from bench.servers import Servers, servers
 
-ROLLOUTS = 200
+ROLLOUTS, EDITED = 200, 80
 
 
 def main() -> None:
     """Run the benches that are named, or all."""
     parser = ArgumentParser(prog="python -m bench", description="Ratios against floors of the same run.")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md too")
-    parser.add_argument("--only", choices=("acknowledgement", "clicks", "lateness"), help="run one part")
+    parser.add_argument("--only", choices=("acknowledgement", "clicks", "edits", "lateness"), help="run one part")
     chosen = parser.parse_args()
     if chosen.write and chosen.only:
         parser.error("the page holds all parts: --write goes without --only")
@@ -42,7 +42,12 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
 
     parts = {
         "acknowledgement": (lambda: [acknowledgement.measure(running)],),
-        "clicks": (idling, lambda: [click.measure(running, people[0])]),
+        "clicks": (
+            idling,
+            lambda: [click.measure(running, people[0])],
+            lambda: [burst.measure(running, populate(running, "burst", burst.CLICKS + burst.ROUNDS))],
+        ),
+        "edits": (lambda: [noticing.measure(running, populate(running, "edits", EDITED))],),
         "lateness": (lambda: [lateness.measure(running)],),
     }
     return [part for name, each in parts.items() if only in (None, name) for part in each]

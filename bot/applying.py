@@ -20,13 +20,14 @@ from bot.domain.on_route import (
     Observed,
     adopted,
     applied_by,
+    differs,
     foreign_owner,
     gone,
     judge,
     raises,
     taken_back,
 )
-from bot.domain.rollout import SLOTLESS, TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble, wanted
+from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
 from bot.domain.transitions import Moment
 from bot.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
 
@@ -140,14 +141,14 @@ class Applier:
         self._store.applied(entry.rollout.id, self._applied(entry.rollout, written.generation), moved=moved)
         if written.missing:
             self._tell_missing(entry, written.missing)
-        return not self._was_edited(entry.rollout, written.generation)
+        if weights and entry.is_applied:
+            self._tell_again(entry, copy)
+        return not self._was_edited(entry.rollout)
 
-    def _was_edited(self, rollout: Rollout, generation: int) -> bool:
+    def _was_edited(self, rollout: Rollout) -> bool:
         """Say whether the watch saw an edit between our write and our saving it, when nobody could judge it yet."""
         kept = self._kept(rollout)
-        if kept is None or kept.generation <= generation or rollout.hands_off or rollout.phase in SLOTLESS:
-            return False
-        return self._routes.observe(kept, rollout) != wanted(rollout)
+        return kept is not None and differs(rollout, own_note(kept), self._routes.observe(kept, rollout))
 
     def _done(self, entry: Entry, generation: int) -> bool:
         if not entry.is_applied:
@@ -221,10 +222,17 @@ class Applier:
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
     def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
-        now, why = self._clock.now(), f"Not found on the route, so not written: rule {', '.join(missing)}."
+        now, why = self._clock.now(), f"Not found on the route, so not written: {', '.join(missing)}."
         told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=why)
         trouble = Trouble(since=now, reason=why, attempts=0)
         self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(trouble=trouble, events=(told,)))
+
+    def _tell_again(self, entry: Entry, copy: RouteCopy) -> None:
+        """Tell of a roll back that was on the route and had to be written again: traffic had moved meanwhile."""
+        hand = self._routes.hand(copy).manager
+        why = f"{f'`{hand}`' if hand else 'Somebody'} had put an older state of the rollout back."
+        told = Event(kind=EventKind.WRITTEN_AGAIN, at=self._clock.now(), weight=entry.rollout.weight, reason=why)
+        self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(events=(told,)))
 
     def _applied(self, rollout: Rollout, generation: int) -> Applied:
         return Applied(

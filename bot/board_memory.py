@@ -46,11 +46,13 @@ class BoardMemory:
             text = cast(str | None, self._redis.get(f"{self._p}shown:{rollout_id}"))
         return _SHOWN.validate_json(text) if text else None
 
-    def show(self, rollout_id: str, shown: Shown) -> None:
-        """Save what Slack shows."""
+    def show(self, rollout_id: str, shown: Shown, *, was: Shown | None) -> bool:
+        """Save what Slack shows, unless somebody else has saved it since it ``was``; say whether it is saved."""
+        texts = [_SHOWN.dump_json(one).decode() if one else "" for one in (shown, was)]
         with store_errors():
-            reply = self._show(keys=[self._p], args=[rollout_id, _SHOWN.dump_json(shown).decode()])
-        self._sight.saw(cast(list[str], reply))
+            is_saved, *counts = cast(list[str], self._show(keys=[self._p], args=[rollout_id, *texts]))
+        self._sight.saw(counts)
+        return bool(is_saved)
 
     def events(self, rollout_id: str, after: int) -> Sequence[Event]:
         """Return the events of the stream after the first ``after`` ones."""
@@ -66,8 +68,7 @@ class BoardMemory:
                 self._doubt_one(rollout_id)
 
     def _doubt_one(self, rollout_id: str) -> None:
-        shown = self.shown(rollout_id)
-        if shown is not None and shown.doubt is None:
+        while (shown := self.shown(rollout_id)) is not None and shown.doubt is None:
             count = self._redis.llen(f"{self._p}events:{rollout_id}")
-            self.show(rollout_id, replace(shown, doubt=count))
+            self.show(rollout_id, replace(shown, doubt=count), was=shown)
         self._redis.zadd(f"{self._p}dirty", {rollout_id: 2}, nx=True)

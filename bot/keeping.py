@@ -15,11 +15,22 @@ class Keeper:
         self._store = store
         self._clock = clock
         self._inspector = inspector
+        self._was_away = False
 
     def keep(self) -> None:
-        """Compare every route with the records where the store is not whole, and declare it whole after that."""
-        if self._store.is_whole():
-            return
+        """Compare every route with the records where the store is not whole, and declare it whole after that.
+
+        Where it only was away, what people did without it meanwhile (a roll back) is taken up at once.
+        """
+        was_away, self._was_away = self._was_away, True
+        is_whole = self._store.is_whole()  # raises where it is away
+        self._was_away = False
+        if not is_whole:
+            self._rebuild()
+        elif was_away:
+            self._inspector.inspect()
+
+    def _rebuild(self) -> None:
         log.warning("Redis is empty, or older than it was: the rollouts are taken up from their routes")
         self._store.doubt()
         if self._inspector.inspect():

@@ -193,14 +193,28 @@ return {ids, unpack(counted(p))}
 """
 )
 
-# What the board shows, and which cards are behind; a memory that is not whole shows nothing.
+# What the board shows (saved only over what it was), and which cards are behind; a memory that is not whole shows
+# nothing.
 SHOW = (
     READY
     + """
-local p, id, shown = KEYS[1], ARGV[1], ARGV[2]
-redis.call('SET', p .. 'shown:' .. id, shown, 'KEEPTTL')
-redis.call('HINCRBY', p .. 'store', 'writes', 1)
-return counted(p)
+local p, id, shown, was = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local function is_still(stored)
+  if not stored or was == '' then return not stored and was == '' end
+  local has = cjson.decode(stored)
+  for name, value in pairs(cjson.decode(was)) do
+    if has[name] ~= nil and has[name] ~= value then return false end  -- one that is not there is of another version
+  end
+  return true
+end
+local stored = redis.call('GET', p .. 'shown:' .. id)
+local saved = stored == shown
+if not saved and is_still(stored) then
+  redis.call('SET', p .. 'shown:' .. id, shown, 'KEEPTTL')
+  redis.call('HINCRBY', p .. 'store', 'writes', 1)
+  saved = true
+end
+return {saved and 1 or 0, unpack(counted(p))}
 """
 )
 

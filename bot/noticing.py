@@ -1,6 +1,8 @@
 """What a watch tells the leader is looked at in threads of its own, so that the watch goes on."""
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -14,6 +16,10 @@ from bot.ports import RouteCopy
 log = logging.getLogger(__name__)
 
 THREADS: Final = 4
+WINDOW: Final = 30.0
+MOST: Final = 20
+"""So often in a window one object is looked at. Else we and a controller that undoes each write of ours at once would
+go on as fast as we can; the sweep, which looks at everything now and then, is soon enough for those."""
 
 
 class Noticer:
@@ -23,6 +29,8 @@ class Noticer:
         self._inspector = inspector
         self._newest: dict[object, Callable[[], object]] = {}
         self._pool: ThreadPoolExecutor | None = None
+        self._looks: Counter[object] = Counter()
+        self._since = 0.0
         self._lock = Lock()
 
     def start(self) -> None:
@@ -54,10 +62,19 @@ class Noticer:
         with self._lock:
             if self._pool is None:
                 return
-            waits = key in self._newest
-            self._newest[key] = look
-            if not waits:
+            if key in self._newest:
+                self._newest[key] = look
+            elif self._may_look(key):
+                self._newest[key] = look
                 self._pool.submit(self._look, key)
+
+    def _may_look(self, key: object) -> bool:
+        now = time.monotonic()
+        if now - self._since > WINDOW:
+            self._since = now
+            self._looks.clear()
+        self._looks[key] += 1
+        return self._looks[key] <= MOST
 
     def _look(self, key: object) -> None:
         with self._lock:

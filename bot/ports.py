@@ -275,8 +275,8 @@ class Board(Protocol):
     def shown(self, rollout_id: str) -> Shown | None:
         """Return what Slack shows of a rollout."""
 
-    def show(self, rollout_id: str, shown: Shown) -> None:
-        """Save what Slack shows."""
+    def show(self, rollout_id: str, shown: Shown, *, was: Shown | None) -> bool:
+        """Save what Slack shows, unless somebody else has saved it since it ``was``; say whether it is saved."""
 
     def events(self, rollout_id: str, after: int) -> Sequence[Event]:
         """Return the events of the stream after the first ``after`` ones."""

@@ -1,21 +1,23 @@
 """The board: makes each rollout's card and thread in Slack what the store says, and posts nothing twice.
 
 A post is claimed in the store before it is sent. Where its answer never came, the board looks for the message by
-its block id before it posts again; the oldest one counts, and doubles of ours are taken away.
+its block id before it posts again; the oldest one counts, and doubles of ours are taken away. What is shown is saved
+only over what the writer saw, so a leader that froze and wakes up undoes nothing.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.access import Access
-from bot.domain.errors import DependencyError, StoreError
+from bot.domain.errors import DependencyError, StoreError, UnreadableError
 from bot.domain.events import Event
 from bot.domain.rollout import Entry
 from bot.ports import Board as Memory
 from bot.ports import Shown, Store
-from handlers.cards import draw
+from handlers.cards import Card, draw
 from handlers.pace import CARD_AT_MOST, SLACK_AT_MOST, Later, Pace
 from handlers.slack import Fault, Found, Slack, SlackError
 from handlers.story import MOST, is_broadcast, message
@@ -33,29 +35,50 @@ ON_ITS_WAY = timedelta(seconds=1)
 """So long a decision may take to the route before the card shows it as wanted and not written."""
 
 LIMIT = 1000
-UPDATE, POST, HISTORY, SLACK = "chat.update", "chat.postMessage", "conversations.history", "slack"
+UPDATE, POST, HISTORY = "chat.update", "chat.postMessage", "conversations.history"
+
+
+class OvertakenError(Later):
+    """Somebody else has written down what is shown meanwhile: this one froze, and there is another leader."""
 
 
 class Board:
-    """Brings Slack up to date, one round at a time; only the leader runs it, and two of them do no harm."""
+    """Brings Slack up to date, one card at a time; only the leader runs it, and two of them do no harm.
+
+    Cards of different channels may be brought up to date at once, those of one channel one after another.
+    """
 
     def __init__(self, memory: Memory, store: Store, slack: Slack, access: Access) -> None:
         self._memory, self._store, self._slack, self._access = memory, store, slack, access
         self._pace = Pace()
+        self._channels: dict[str, str] = {}
 
-    def reconcile(self, now: datetime) -> datetime | None:
-        """Bring every dirty card up to date that may be written now; return when another one may be."""
-        again: list[datetime] = []
-        for rollout_id in self._memory.dirty(LIMIT):
-            if self._pace.blocked_until(SLACK, now) > now:
-                return self._pace.blocked_until(SLACK, now)
-            wait = self._reconcile_one(rollout_id, now)
-            if wait is not None:
-                again.append(wait)
-        return min(again) if again else None
+    def behind(self) -> Mapping[str, Sequence[str]]:
+        """Return the rollouts whose card or thread is behind, by channel; those that failed have their turn last."""
+        known, dirty = self._channels, self._memory.dirty(LIMIT)
+        self._channels = {rollout_id: known.get(rollout_id) or self._channel(rollout_id) for rollout_id in dirty}
+        found: dict[str, list[str]] = defaultdict(list)
+        for rollout_id in sorted(dirty, key=self._pace.failures):
+            found[self._channels[rollout_id]].append(rollout_id)
+        return found
 
-    def _reconcile_one(self, rollout_id: str, now: datetime) -> datetime | None:
-        free = self._pace.blocked_until(rollout_id, now)
+    def _channel(self, rollout_id: str) -> str:
+        """Return the channel of a rollout, which never changes; empty where it has none or cannot be read."""
+        try:
+            entry = self._store.load(rollout_id)
+        except UnreadableError:
+            return ""
+        return entry.rollout.channel if entry else ""
+
+    def reconcile(self, now: datetime) -> None:
+        """Bring every card up to date that may be written now, one after another."""
+        for channel, rollout_ids in self.behind().items():
+            for rollout_id in rollout_ids:
+                self.bring(rollout_id, channel, now)
+
+    def bring(self, rollout_id: str, channel: str, now: datetime) -> datetime | None:
+        """Bring one card and its thread up to date if that may be now; return when else."""
+        free = max(self._pace.blocked_until(key, now) for key in (rollout_id, channel))
         if free > now:
             return free
         try:
@@ -65,17 +88,19 @@ class Board:
         except StoreError:
             raise
         except Exception as error:
-            return self._note(rollout_id, error, now)
+            return self._note(rollout_id, channel, error, now)
         self._pace.worked(rollout_id)
+        self._pace.worked(channel)
         return None
 
-    def _note(self, rollout_id: str, error: Exception, now: datetime) -> datetime:
-        """Leave this card alone for a while; the others too, for a moment, where Slack did not answer at all."""
+    def _note(self, rollout_id: str, channel: str, error: Exception, now: datetime) -> datetime:
+        """Leave this card alone for a while, and its whole channel where another one of it would fare no better."""
         log.warning("Card of %s: %s", rollout_id, error, exc_info=None if isinstance(error, DependencyError) else error)
-        is_silent = isinstance(error, SlackError) and error.fault is Fault.UNCLEAR
-        self._pace.failed(rollout_id, now, most=SLACK_AT_MOST if is_silent else CARD_AT_MOST)
-        if is_silent:
-            self._pace.block(SLACK, now, timedelta(seconds=1))
+        fault = error.fault if isinstance(error, SlackError) else None
+        most = SLACK_AT_MOST if fault is Fault.UNCLEAR else CARD_AT_MOST
+        self._pace.failed(rollout_id, now, most=most)
+        if fault in (Fault.UNCLEAR, Fault.CHANNEL):
+            self._pace.failed(channel, now, most=most)
         return self._pace.blocked_until(rollout_id, now)
 
     def _bring_up_to_date(self, rollout_id: str, now: datetime) -> None:
@@ -83,10 +108,12 @@ class Board:
         entry = self._store.load(rollout_id)
         if entry is not None and entry.rollout.channel:  # one that was started in a terminal may have none
             _let_it_arrive(entry, now)
-            shown = self._memory.shown(rollout_id) or Shown(channel=entry.rollout.channel, doubt=0)
-            self._thread(self._card(Task(entry=entry, shown=shown, now=now)))
+            stored = self._memory.shown(rollout_id)
+            shown = stored or Shown(channel=entry.rollout.channel, doubt=0)
+            task = self._thread(self._card(Task(entry=entry, shown=shown, stored=stored, now=now)))
+            if task.again:
+                raise Later(task.again)
         self._memory.clean(rollout_id, seen)
-        self._pace.worked(SLACK)
 
     # --- the card ---------------------------------------------------------------------------------------------
 
@@ -105,53 +132,62 @@ class Board:
         kept = self._keep_oldest(task, [message for message in found if card_number(message.block_id) == newest])
         if kept is not None:
             return self._save(task, ts=kept.ts, claimed=None, posts=newest, digest="")
-        return task if task.shown.ts else task.beyond_doubt()
+        return task if task.shown.ts else self._save(task, claimed=None, doubt=None)
 
     def _update(self, task: Task) -> Task:
         card = draw(task.entry, self._access, n=task.shown.posts)
         digest = digest_of(card)
         if digest == task.shown.digest:
             return task
-        self._wait_for(UPDATE, task.now)
-        at = self._pace.edit_at(task.id, task.turn, task.now)
-        if at > task.now:
-            raise Later(at)
-        self._pace.edited(task.id, task.turn, task.now)
         try:
-            self._slack.update(task.shown.channel, task.shown.ts, card)
+            self._edit(task, card)
+        except Later as later:  # the thread need not wait for it
+            return replace(task, again=later.at)
         except SlackError as error:
             if error.fault is not Fault.GONE:
-                raise self._later(error, UPDATE, task.now) from error
+                raise
             return self._post(self._save(task, ts="", claimed=None, digest=""))
         return self._save(task, digest=digest)
 
+    def _edit(self, task: Task, card: Card) -> None:
+        self._wait_for(UPDATE, task.now)
+        at = self._pace.take_edit(task.id, task.turn, task.now)
+        if at > task.now:
+            raise Later(at)
+        try:
+            self._slack.update(task.shown.channel, task.shown.ts, card)
+        except SlackError as error:
+            raise self._later(error, UPDATE, task.now) from error
+
     def _post(self, before: Task) -> Task:
         channel = before.shown.channel
-        self._wait_for(_posting(channel), before.now)
+        self._wait_to_post(before)
         task = self._save(before, claimed=before.now, posts=before.shown.posts + 1, digest="")
         card = draw(task.entry, self._access, n=task.shown.posts)
-        ts = self._send(before, lambda: self._slack.post(channel, card))
+        ts = self._send(before, task, lambda: self._slack.post(channel, card))
         self._pace.drawn(task.id, task.turn, task.now)
-        stored = self._memory.shown(task.id)
-        if stored is not None and stored.ts and stored.claimed != task.shown.claimed:
-            return self._yield(task, stored, ts)
-        return self._save(task, ts=ts, claimed=None, digest=digest_of(card))
+        try:
+            return self._save(task, ts=ts, claimed=None, digest=digest_of(card))
+        except OvertakenError:
+            self._give_way(task, ts)
+            raise
 
-    def _yield(self, task: Task, stored: Shown, ts: str) -> Task:
-        """Give way: this process froze inside its post, and another leader has shown a card meanwhile."""
-        if stored.ts != ts:
+    def _give_way(self, task: Task, ts: str) -> None:
+        """Take our card away, unless it is the one that the other leader has found; a store that forgot looks again."""
+        stored = self._memory.shown(task.id)
+        if stored is not None and stored.doubt is None and stored.ts != ts:
             self._slack.delete(stored.channel, ts)
-        return replace(task, shown=stored)
 
     # --- the thread -------------------------------------------------------------------------------------------
 
-    def _thread(self, task: Task) -> None:
+    def _thread(self, task: Task) -> Task:
         if task.is_doubtful:
             task = self._recount(task)
         elif task.shown.thread_claimed is not None:
             task = self._look_for_reply(task)
         while events := self._memory.events(task.id, task.shown.cursor)[:MOST]:
             task = self._reply(task, events)
+        return task
 
     def _recount(self, task: Task) -> Task:
         """Count what the thread tells already, where the store has forgotten events or how far the thread is."""
@@ -163,24 +199,29 @@ class Board:
 
     def _look_for_reply(self, task: Task) -> Task:
         claimed = task.shown.thread_claimed or task.now
-        found = self._find(task, f"event:{task.id}:{task.next_place}-", claimed, thread_ts=task.shown.ts)
-        kept = self._keep_oldest(task, found)
+        kept = self._keep_oldest(task, self._find(task, task.next_mark, claimed, thread_ts=task.shown.ts))
         cursor = task.shown.cursor if kept is None else last_event(kept.block_id) - task.shown.forgotten
         return self._save(task, cursor=cursor, thread_claimed=None)
 
     def _reply(self, before: Task, events: Sequence[Event]) -> Task:
         shown = before.shown
-        self._wait_for(_posting(shown.channel), before.now)
+        self._wait_to_post(before)
         note = message(events, before.entry, self._access, first=before.next_place)
         task = self._save(before, thread_claimed=before.now)
         loud = is_broadcast(events)
+        ts = self._send(before, task, lambda: self._slack.post(shown.channel, note, thread_ts=shown.ts, broadcast=loud))
         try:
-            self._send(before, lambda: self._slack.post(shown.channel, note, thread_ts=shown.ts, broadcast=loud))
-        except SlackError as error:
-            if error.fault is Fault.GONE:  # the card is gone: a new one, and its thread, come in the next round
-                self._save(before, ts="", digest="")
+            return self._save(task, cursor=shown.cursor + len(events), thread_claimed=None)
+        except OvertakenError:
+            self._take_back(task, ts)
             raise
-        return self._save(task, cursor=shown.cursor + len(events), thread_claimed=None)
+
+    def _take_back(self, task: Task, ts: str) -> None:
+        """Take our reply away where the other leader has told the same, and not found ours."""
+        shown, since = task.shown, task.now - SKEW
+        found = self._slack.find(shown.channel, task.next_mark, since=since, thread_ts=shown.ts)
+        if any(message.ts != ts for message in found):
+            self._slack.delete(shown.channel, ts)
 
     # --- what both need ---------------------------------------------------------------------------------------
 
@@ -203,13 +244,15 @@ class Board:
             self._slack.delete(task.shown.channel, double.ts)
         return found[0] if found else None
 
-    def _send(self, before: Task, post: Callable[[], str]) -> str:
+    def _send(self, before: Task, claimed: Task, post: Callable[[], str]) -> str:
         """Post under a claim; where Slack clearly did not take it, things are again as they were ``before``."""
         try:
             return post()
         except SlackError as error:
-            if error.fault is not Fault.UNCLEAR:
-                self._memory.show(before.id, before.shown)
+            if error.fault is Fault.GONE:  # the card is gone: a new one, and its thread, come in the next round
+                self._save(claimed, ts="", digest="", thread_claimed=None)
+            elif error.fault is not Fault.UNCLEAR:
+                self._memory.show(claimed.id, before.shown, was=claimed.stored)
             raise self._later(error, _posting(before.shown.channel), before.now) from error
 
     def _later(self, error: SlackError, key: str, now: datetime) -> Exception:
@@ -219,6 +262,13 @@ class Board:
         self._pace.block(key, now, timedelta(seconds=error.retry_after))
         return Later(self._pace.blocked_until(key, now))
 
+    def _wait_to_post(self, task: Task) -> None:
+        channel = task.shown.channel
+        self._wait_for(_posting(channel), task.now)
+        at = self._pace.take_post(channel, task.now)
+        if at > task.now:
+            raise Later(at)
+
     def _wait_for(self, key: str, now: datetime) -> None:
         at = self._pace.blocked_until(key, now)
         if at > now:
@@ -226,8 +276,9 @@ class Board:
 
     def _save(self, task: Task, **changes: object) -> Task:
         shown = replace(task.shown, **changes)  # type: ignore[arg-type]
-        self._memory.show(task.id, shown)
-        return replace(task, shown=shown)
+        if not self._memory.show(task.id, shown, was=task.stored):
+            raise OvertakenError(task.now)
+        return replace(task, shown=shown, stored=shown)
 
 
 def _let_it_arrive(entry: Entry, now: datetime) -> None:

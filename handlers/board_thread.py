@@ -1,6 +1,9 @@
-"""The leader's thread that keeps Slack up to date."""
+"""The leader's threads that keep Slack up to date: a lane for each channel that is behind."""
 
 import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event, Thread
 
 from bot.domain.errors import StoreError
@@ -9,6 +12,9 @@ from handlers.board import Board
 
 log = logging.getLogger(__name__)
 
+LANES = 8
+"""So many channels are written to at once: one whose calls hang holds up no other."""
+
 IDLE = 1.0
 """Seconds between two looks: other replicas mark cards without waking this one."""
 
@@ -16,27 +22,34 @@ SHORTEST = 0.05
 
 
 class BoardThread:
-    """Loops over the board until it is stopped; ``wake`` makes it look at once."""
+    """Loops over the board until it is stopped; ``wake`` makes it look at once. A channel has one lane at a time."""
 
     def __init__(self, board: Board, clock: Clock) -> None:
         self._board, self._clock = board, clock
         self._woken, self._stopped = Event(), Event()
         self._thread = Thread(target=self._loop, name="board", daemon=True)
+        self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="board")
+        self._running: dict[str, Future[None]] = {}
+        self._rests: dict[str, tuple[float, int]] = {}
+        self._wakes = 0
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the dirty cards now."""
+        """Look at the dirty cards now, also in channels that rest."""
+        self._wakes += 1
         self._woken.set()
 
     def stop(self, timeout: float = 10) -> None:
-        """End after the round that is running."""
+        """End after the cards that are being written."""
         self._stopped.set()
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
+        self._lanes.shutdown(wait=False, cancel_futures=True)
+        wait(self._running.values(), timeout)
 
     def _loop(self) -> None:
         while not self._stopped.is_set():
@@ -44,14 +57,49 @@ class BoardThread:
             self._woken.wait(self._round())
 
     def _round(self) -> float:
-        """Do one round and return how long to rest."""
+        """Give every channel that is behind, and neither at work nor at rest, a lane; return how long to rest."""
         try:
-            now = self._clock.now()
-            again = self._board.reconcile(now)
+            behind = self._board.behind()
         except StoreError as error:
             log.warning("The board waits for the store: %s", error)
             return IDLE
         except Exception:
             log.exception("A round of the board broke.")
             return IDLE
-        return IDLE if again is None else min(max((again - now).total_seconds(), SHORTEST), IDLE)
+        waits = [self._give_lane(channel, ids) for channel, ids in behind.items()]
+        return min([IDLE, *waits])
+
+    def _give_lane(self, channel: str, rollout_ids: Sequence[str]) -> float:
+        """Return for how long the channel can be left alone."""
+        running = self._running.get(channel)
+        if running is not None and not running.done():
+            return IDLE
+        until, wakes = self._rests.get(channel, (0.0, 0))
+        rest = until - time.monotonic()
+        if rest > 0 and wakes == self._wakes:
+            return rest
+        self._running[channel] = self._lanes.submit(self._lane, channel, rollout_ids, self._wakes)
+        return IDLE
+
+    def _lane(self, channel: str, rollout_ids: Sequence[str], wakes: int) -> None:
+        rest = IDLE
+        try:
+            rest = self._bring(channel, rollout_ids)
+        except StoreError as error:
+            log.warning("The board waits for the store: %s", error)
+        except Exception:
+            log.exception("The board broke at channel %s.", channel)
+        self._rests[channel] = (time.monotonic() + rest, wakes)
+        self._woken.set()
+
+    def _bring(self, channel: str, rollout_ids: Sequence[str]) -> float:
+        """Bring the cards of a channel up to date, and return for how long there is nothing to do."""
+        rests = [IDLE]
+        for rollout_id in rollout_ids:
+            if self._stopped.is_set():
+                break
+            now = self._clock.now()
+            again = self._board.bring(rollout_id, channel, now)
+            if again is not None:
+                rests.append((again - now).total_seconds())
+        return max(min(rests), SHORTEST)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.command import Verb
-from bot.domain.drifting import is_fight, lacks_to_adopt, share
+from bot.domain.drifting import is_fight, lacks_to_adopt, lacks_to_restore, share
 from bot.domain.errors import UsageError
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
 from bot.domain.transitions import must_ask
@@ -88,8 +88,9 @@ def _drift_verbs(rollout: Rollout) -> tuple[Verb, ...]:
     """Return what is offered over somebody else's weights; in a fight, another restore would change nothing."""
     if rollout.phase is not Phase.PAUSED or not rollout.drifted:
         return ()
-    offered = {Verb.RESTORE: not is_fight(rollout), Verb.ADOPT: not lacks_to_adopt(rollout)}
-    return (Verb.ROLLBACK, *(verb for verb, fits in offered.items() if fits), Verb.END, Verb.WHY)
+    restore = () if is_fight(rollout) or lacks_to_restore(rollout) else (Verb.RESTORE,)
+    adopt = () if lacks_to_adopt(rollout) else (Verb.ADOPT,)
+    return (Verb.ROLLBACK, *restore, *adopt, Verb.END, Verb.WHY)
 
 
 _NEED_SETTLED = {Verb.ADVANCE, Verb.PROMOTE, Verb.FINISH}

@@ -1,8 +1,9 @@
-"""How fast Slack may be written to: a budget for edits, a rest for each card, and what Slack told us to wait."""
+"""How fast Slack may be written to: a budget for edits, a rest for each card and channel, and Slack's own word."""
 
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 
 MINUTE = timedelta(minutes=1)
 EDITS = 40
@@ -10,6 +11,9 @@ EDITS_OF_PROGRESS = 30
 """Progress leaves some of the budget to changes of state."""
 
 REST = timedelta(seconds=3)
+POST_REST = timedelta(seconds=1)
+"""Slack takes a message a second in each channel, and lets short bursts pass: a card and its thread."""
+
 BACKOFF = timedelta(seconds=2)
 CARD_AT_MOST, SLACK_AT_MOST = timedelta(minutes=2), timedelta(seconds=30)
 MOST = 5000
@@ -25,15 +29,37 @@ class Later(Exception):  # noqa: N818 (nothing went wrong)
 
 @dataclass(slots=True)
 class Pace:
-    """One process's memory of what it sent; losing it costs nothing but a few early edits."""
+    """One process's memory of what it sent, for all its threads; losing it costs nothing but a few early edits."""
 
     _edits: deque[datetime] = field(default_factory=deque)
     _last: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     _blocked: dict[str, datetime] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
+    _posts: dict[str, datetime] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
-    def edit_at(self, card: str, turn: int, now: datetime) -> datetime:
-        """Return when a card may be edited: now, or later. A card that moved to another turn need not rest."""
+    def take_edit(self, card: str, turn: int, now: datetime) -> datetime:
+        """Take an edit out of the budget and return now, or return when to ask again.
+
+        One whose answer does not come counts too. A card that moved to another turn need not rest.
+        """
+        with self._lock:
+            at = self._edit_at(card, turn, now)
+            if at <= now:
+                self._edits.append(now)
+                self._last[card] = (now, turn)
+            return at
+
+    def take_post(self, channel: str, now: datetime) -> datetime:
+        """Take a post into a channel and return now, or return when to ask again."""
+        with self._lock:
+            last = self._posts.get(channel, now - POST_REST)
+            if last > now:
+                return last
+            self._posts[channel] = max(last, now - POST_REST) + POST_REST
+            return now
+
+    def _edit_at(self, card: str, turn: int, now: datetime) -> datetime:
         while self._edits and self._edits[0] <= now - MINUTE:
             self._edits.popleft()
         last = self._last.get(card)
@@ -43,30 +69,31 @@ class Pace:
         rested = now if moved or last is None else last[0] + REST
         return max(now, free, rested)
 
-    def edited(self, card: str, turn: int, now: datetime) -> None:
-        """Remember an edit, also one whose answer did not come."""
-        self._edits.append(now)
-        self.drawn(card, turn, now)
-
     def drawn(self, card: str, turn: int, now: datetime) -> None:
         """Remember that a card shows a turn now."""
-        if len(self._last) >= MOST:
-            self._last.clear()
-        self._last[card] = (now, turn)
+        with self._lock:
+            if len(self._last) >= MOST:
+                self._last.clear()
+            self._last[card] = (now, turn)
 
     def blocked_until(self, key: str, now: datetime) -> datetime:
         """Return when something that was blocked is free again; now where it is."""
         return max(now, self._blocked.get(key, now))
 
     def block(self, key: str, now: datetime, wait: timedelta) -> None:
-        """Leave a method or a card alone for a while."""
-        self._blocked[key] = max(self._blocked.get(key, now), now + wait)
+        """Leave a method, a channel or a card alone for a while."""
+        with self._lock:
+            self._blocked[key] = max(self._blocked.get(key, now), now + wait)
 
     def failed(self, key: str, now: datetime, *, most: timedelta) -> None:
         """Leave it alone, longer with every failure in a row."""
-        count = self._failures.get(key, 0)
+        count = self.failures(key)
         self._failures[key] = count + 1
         self.block(key, now, min(BACKOFF * 2 ** min(count, 10), most))
+
+    def failures(self, key: str) -> int:
+        """Return how often it failed in a row."""
+        return self._failures.get(key, 0)
 
     def worked(self, key: str) -> None:
         """Forget the failures."""

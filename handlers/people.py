@@ -1,7 +1,7 @@
 """Who asks, and from where: guests, bots and strangers are refused, and so are channels a card cannot live in."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.command import Request, Verb
@@ -10,6 +10,9 @@ from bot.ports import Clock
 from handlers.slack import Fault, Identity, Slack, SlackError
 
 KEPT = timedelta(seconds=60)
+SILENCE = timedelta(seconds=10)
+"""So long nobody is asked about with little patience after Slack was silent: many roll backs wait once, not in turn."""
+
 MOST = 10_000
 
 _REFUSALS = (
@@ -24,24 +27,25 @@ _REFUSALS = (
 class People:
     """Asks Slack about people and channels; people are remembered for a minute.
 
-    ``quick`` is for roll backs: it gives up within a second, so that a silent Slack does not delay the brake.
+    ``quick`` gives up within a second, so that a silent Slack does not delay those who roll back or pause.
     """
 
     def __init__(self, slack: Slack, clock: Clock, *, quick: Slack) -> None:
         self._slack, self._quick = slack, quick
         self._clock = clock
         self._known: dict[str, tuple[datetime, str]] = {}
+        self._silent_until = datetime.min.replace(tzinfo=UTC)
 
     def admit(self, request: Request) -> None:
         """Raise NotAllowedError or UserError where the person, or for a start the channel, will not do.
 
-        Where Slack does not answer: DependencyError, and only a roll back passes.
+        Where Slack does not answer: DependencyError, and only a roll back passes, and a pause by somebody who was
+        known to be one of us.
         """
-        is_brake = request.command.verb is Verb.ROLLBACK
         try:
-            refusal = self._refusal(request.by, self._quick if is_brake else self._slack)
+            refusal = self._refusal(request.by, request.command.verb)
         except DependencyError:
-            if is_brake:
+            if request.command.verb is Verb.ROLLBACK:
                 return
             raise
         if refusal:
@@ -49,15 +53,35 @@ class People:
         if request.command.verb is Verb.START:
             self._admit_channel(request.channel)
 
-    def _refusal(self, user: str, slack: Slack) -> str:
+    def _refusal(self, user: str, verb: Verb) -> str:
+        since, said = self._known.get(user, (None, ""))
+        if since is not None and timedelta(0) <= self._clock.now() - since < KEPT:
+            return said
+        if verb is Verb.ROLLBACK:
+            return self._ask_quickly(user)
+        if verb is Verb.PAUSE and since is not None:
+            try:
+                return self._ask_quickly(user)
+            except DependencyError:
+                return said
+        return self._learn(user, self._slack)
+
+    def _ask_quickly(self, user: str) -> str:
         now = self._clock.now()
-        known = self._known.get(user)
-        if known is not None and timedelta(0) <= now - known[0] < KEPT:
-            return known[1]
+        if now < self._silent_until <= now + SILENCE:
+            raise SlackError(Fault.UNCLEAR, "silent")
+        try:
+            return self._learn(user, self._quick)
+        except SlackError as error:
+            if error.fault is Fault.UNCLEAR:
+                self._silent_until = now + SILENCE
+            raise
+
+    def _learn(self, user: str, slack: Slack) -> str:
         refusal = _ask(user, slack)
         if len(self._known) >= MOST:
             self._known.clear()
-        self._known[user] = (now, refusal)
+        self._known[user] = (self._clock.now(), refusal)
         return refusal
 
     def _admit_channel(self, channel: str) -> None:

@@ -130,7 +130,7 @@ def braked(braked: Braked) -> str:
     """Tell the channel of a roll back that no card shows yet."""
     rollout = braked.rollout
     reason = f": “{clean(rollout.why, 1000)}”" if rollout.why.strip() else ""
-    gone = f" Not found on it, so not written: rule {clean(', '.join(braked.missing), 300)}." if braked.missing else ""
+    gone = f" Not found on it, so not written: {clean(', '.join(braked.missing), 300)}." if braked.missing else ""
     return (
         f"*{mention(rollout.by)} rolled back* {code(rollout.canary.name, 80)}, all traffic goes to "
         f"{code(rollout.stable.name, 80)}{reason}.\nRedis does not answer, so I went by the record on route "

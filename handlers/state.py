@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bot.domain.access import Access
 from bot.domain.command import Verb
 from bot.domain.deadlines import APPROVE_WITHIN, HOLD_AT_MOST
-from bot.domain.drifting import is_fight, lacks_to_adopt
+from bot.domain.drifting import is_fight, lacks_to_adopt, lacks_to_restore
 from bot.domain.on_route import raises
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.waiting import (
@@ -142,9 +142,16 @@ def _drifted(rollout: Rollout) -> str:
     at = rollout.drift.hand.at if rollout.drift else None
     when = f" Written {moment(at)}." if at else ""
     told = f"*Paused: somebody else wrote to the route.* {clean(rollout.why, 2 * SAID)}{when} It stays as it is."
-    again = "When that is done, type `restore`" if is_fight(rollout) else "Restore writes"
     adopt = "" if lacks_to_adopt(rollout) else " Adopt goes on from what is there."
-    return f"{told}\n{again}{' to write' if is_fight(rollout) else ''} {rollout.weight} % again.{adopt}"
+    return f"{told}\n{_again(rollout)}{adopt}"
+
+
+def _again(rollout: Rollout) -> str:
+    if lack := lacks_to_restore(rollout):
+        return f"{lack}: put it back, or roll back."
+    if is_fight(rollout):
+        return f"When that is done, type `restore` to write {rollout.weight} % again."
+    return f"Restore writes {rollout.weight} % again."
 
 
 def _go_on(rollout: Rollout, access: Access) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.rollout import Entry
@@ -13,11 +13,15 @@ from handlers.cards import Card
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is stored, what is shown, and when the board looked."""
+    """What is stored, what is shown, and when the board looked; ``again`` is when a card that has to wait may go on."""
 
     entry: Entry
     shown: Shown
+    stored: Shown | None
+    """What the store says is shown: whoever writes must have seen it."""
+
     now: datetime
+    again: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -32,14 +36,15 @@ class Task:
         """Say whether Slack may show more than the store knows."""
         return self.shown.doubt is not None
 
-    def beyond_doubt(self) -> "Task":
-        """Return the task where Slack has no card of it, and so no thread."""
-        return replace(self, shown=replace(self.shown, doubt=None))
-
     @property
     def next_place(self) -> int:
         """Return the place of the next event in the thread, from 1; what the store has forgotten counts too."""
         return self.shown.forgotten + self.shown.cursor + 1
+
+    @property
+    def next_mark(self) -> str:
+        """Return how the block id of the thread's next message begins."""
+        return f"event:{self.id}:{self.next_place}-"
 
 
 def recounted(shown: Shown, told: int) -> tuple[int, int]:

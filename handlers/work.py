@@ -17,7 +17,7 @@ from handlers.private import Private
 
 log = logging.getLogger(__name__)
 
-LANE, PAUSE_LANE, ROLLBACK_LANE = 8, 2, 4
+LANE, PAUSE_LANE, ROLLBACK_LANE = 16, 2, 4
 FIRST = (Verb.ROLLBACK, Verb.PAUSE)
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -24,6 +25,8 @@ CONNECT_SECONDS: Final = 2.0
 READ_SECONDS: Final = 5.0
 CONNECTIONS: Final = 40
 JSON_PATCH: Final = "application/json-patch+json"
+ANY_VERSION: Final = "0"
+"""What the API server has at hand: a moment old, and answered at once."""
 
 _POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -117,10 +120,16 @@ def get(api: ApiClient, resource: Resource, namespace: str, name: str) -> dict[s
     return _ask(api, "GET", resource.path(namespace, name), what=resource.label(namespace, name))
 
 
-def list_all(api: ApiClient, resource: Resource, namespace: str, *, labels: str = "") -> Sequence[dict[str, Any]]:
-    """List the objects of a namespace in one call, those with ``labels`` (a selector) where it is given."""
-    query = [("labelSelector", labels)] if labels else []
-    return list_at(api, resource, namespace, query)[0]
+def list_all(
+    api: ApiClient, resource: Resource, namespace: str, *, labels: str = "", version: str = ""
+) -> Sequence[dict[str, Any]]:
+    """List the objects of a namespace in one call, those with ``labels`` (a selector) where it is given.
+
+    They are as new as the newest write before this call, which may take up to 100 ms to know; or no older than
+    ``version``.
+    """
+    query = [("labelSelector", labels), ("resourceVersion", version)]
+    return list_at(api, resource, namespace, [(name, value) for name, value in query if value])[0]
 
 
 def list_at(
@@ -139,39 +148,60 @@ def patch(
     return _ask(api, "PATCH", path, query=query, body=list(operations), what=what)
 
 
+class ExpiredError(Exception):
+    """The version to go on from is too old: list again."""
+
+
 class Stream:
-    """An answer that goes on: one JSON document a line. ``cut`` ends it from another thread."""
+    """An answer that goes on: the events of a watch, one a line. ``cut`` ends it from another thread."""
 
     def __init__(self, response: Any, what: str) -> None:
         self._response, self._what = response, what
 
-    def documents(self) -> Iterator[dict[str, Any]]:
-        """Yield documents until the server ends its answer. Raises ClusterError where it breaks off."""
+    def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield what happened, and the object it happened to, until the server ends its answer.
+
+        Raises ClusterError where the answer breaks off or the server says that it failed, and ExpiredError.
+        """
+        for line in self._lines():
+            event = _document(line, self._what)
+            kind, seen = str(event.get("type")), event.get("object") or {}
+            if kind == "ERROR":
+                raise _no_watch(int(seen.get("code") or 500), json.dumps(seen).encode(), self._what)
+            yield kind, seen
+
+    def _lines(self) -> Iterator[bytes]:
         rest = b""
         try:
             for part in self._response.stream(None):
                 *lines, rest = (rest + part).split(b"\n")
-                yield from (_document(line, self._what) for line in lines if line)
+                yield from filter(None, lines)
         except (urllib3.exceptions.HTTPError, OSError) as e:
             raise no_answer(e, self._what) from e
 
     def cut(self) -> None:
         """Let the reader see the end now."""
-        connection = self._response.connection
-        if connection is not None and connection.sock is not None:
+        sock = getattr(self._response.connection, "sock", None)
+        if isinstance(sock, socket.socket):
             with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                # Not TLS's own shutdown, which would take the connection away from under the reader.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _no_watch(code: int, body: bytes, what: str) -> Exception:
+    """Return what a watch ends with; the server says it as its answer, or as the last event of one."""
+    return ExpiredError() if code == HTTPStatus.GONE else failure(code, body, what)
 
 
 @contextmanager
 def stream(api: ApiClient, resource: Resource, namespace: str, query: Query, *, silence: float) -> Iterator[Stream]:
-    """Open an answer that goes on; ``silence`` is how many seconds without a byte are its end. Raises ClusterError."""
+    """Open a watch; ``silence`` is how many seconds without a byte are its end. Raises ClusterError, ExpiredError."""
     what = f"a watch of {resource.label(namespace)}"
     response = _send(api, "GET", resource.path(namespace), query, None, what, timeout=(CONNECT_SECONDS, silence))
     try:
-        if response.status != 200:
+        if response.status != HTTPStatus.OK:
             _doubt_token(api, response.status)
-            raise failure(response.status, response.read(), what)
+            raise _no_watch(response.status, response.read(), what)
         yield Stream(response.response, what)
     finally:
         response.response.close()

@@ -1,7 +1,9 @@
 """The cluster as the engine sees it: the ``Routes`` port over one connection."""
 
+import time
 from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
+from typing import Final
 
 from kubernetes.client import ApiClient
 
@@ -14,6 +16,8 @@ from k8s import client, hands, httproute, inferencepool, owners, split, survey
 from k8s.document import Document
 from k8s.search import Search
 from k8s.watch import Seen, Watch
+
+CLOSE_SECONDS: Final = 1.0
 
 
 def _now() -> datetime:
@@ -65,10 +69,13 @@ class Cluster:
             watch.start()
 
     def close(self) -> None:
-        """End the watches."""
+        """End the watches; one that hangs in the network ends with the process."""
         watches = (*self._routes.values(), *self._pools.values())
         for watch in watches:
             watch.stop()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for watch in watches:
+            watch.join(max(0.0, deadline - time.monotonic()))
 
     def survey(self, canary: str, words: StartWords) -> Scene:
         """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
@@ -122,11 +129,17 @@ class Cluster:
 
     def check(self, rollout: Rollout) -> Verdict:
         """Ask the gates of the cluster whether the canary may get more."""
-        return inferencepool.check(self._api, rollout.stable, rollout.canary, self._now())
+        return inferencepool.check(self._api, rollout.stable, rollout.canary, self._now(), find=self._pool)
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Count the ready endpoints of both pools."""
-        return inferencepool.readiness(self._api, stable, canary, self._now())
+        return inferencepool.readiness(self._api, stable, canary, self._now(), find=self._pool)
+
+    def _pool(self, pool: Pool) -> Document:
+        """Return what a watch keeps of a pool, else ask for it."""
+        watch = self._pools.get(pool.namespace)
+        kept = watch.object(pool.name) if watch else None
+        return inferencepool.read_pool(self._api, pool) if kept is None else kept
 
     @property
     def namespaces(self) -> tuple[str, ...]:

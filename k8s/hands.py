@@ -1,7 +1,8 @@
 """Who edited a route: read out of its managedFields. Pure.
 
 The rules of an HTTPRoute are one field to the API server, so the newest manager of ``spec.rules`` is whoever wrote any
-weight last. An annotation that was removed leaves no trace: then the hand that wrote after us is named, if one did.
+weight last; who wrote our annotation is known in the same way. One that was removed leaves no trace: then the hand that
+wrote after us is named, if one did.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +11,18 @@ from typing import Any, Final
 
 from bot.domain.rollout import Hand
 from k8s import owners
-from k8s.document import Document
+from k8s.document import ANNOTATION, Document
 
 US: Final = "rolloutbot"
+RULES: Final = ("f:spec", "f:rules")
+NOTE: Final = ("f:metadata", "f:annotations", f"f:{ANNOTATION}")
 
 
 def hand(route: Document) -> Hand:
-    """Return whose rules the route has where they are not ours, else who touched it last since our last write."""
+    """Return whose rules or whose note the route has where they are not ours, else who touched it after us."""
     others = [each for each in _managers(route) if each.get("manager") != US and not each.get("subresource")]
-    found = [each for each in others if _wrote_rules(each)] or _later(others, _our_last(route))
+    wrote_rules, wrote_note = ([each for each in others if _wrote(each, *path)] for path in (RULES, NOTE))
+    found = wrote_rules or wrote_note or _later(others, _our_last(route))
     if not found:
         return Hand()
     last = max(found, key=lambda each: str(each.get("time") or ""))
@@ -32,15 +36,22 @@ def _our_last(route: Document) -> str:
 
 
 def _later(entries: Sequence[Mapping[str, Any]], than: str) -> list[Mapping[str, Any]]:
-    return [each for each in entries if str(each.get("time") or "") >= than]
+    """Return who wrote later; of those within the same second it cannot be said, and nobody is blamed for nothing."""
+    return [each for each in entries if str(each.get("time") or "") > than]
 
 
 def _managers(route: Document) -> Sequence[Mapping[str, Any]]:
     return route["metadata"].get("managedFields") or ()
 
 
-def _wrote_rules(entry: Mapping[str, Any]) -> bool:
-    return "f:rules" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+def _wrote(entry: Mapping[str, Any], *path: str) -> bool:
+    """Say whether a manager's is the field at a path."""
+    fields: Mapping[str, Any] = entry.get("fieldsV1") or {}
+    for name in path:
+        if name not in fields:
+            return False
+        fields = fields[name]
+    return True
 
 
 def _time(text: object) -> datetime | None:

@@ -8,6 +8,7 @@ Where that version is too old (410), it lists again and says what is different.
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Final
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 ANSWER_SECONDS: Final = 30
 SILENCE_SECONDS: Final = ANSWER_SECONDS + 3.0
+SHORT_SECONDS: Final = 1.0
+"""Answers that are over so soon, one after another, are not asked for without a rest."""
+
 LONGEST_REST: Final = 2.0
 REFUSED_REST: Final = 30.0
 """Somebody has to grant a right, or to install a resource, before it can work."""
@@ -40,16 +44,20 @@ class Seen(StrEnum):
 Changed = Callable[[Seen, Document], None]
 
 
-class ExpiredError(Exception):
-    """The version to go on from is too old: list again."""
-
-
 class Watch:
     """Keeps the objects of one resource in one namespace; ``changed`` is called in the watch's own thread."""
 
-    def __init__(self, api: ApiClient, resource: client.Resource, namespace: str, changed: Changed) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        resource: client.Resource,
+        namespace: str,
+        changed: Changed,
+        *,
+        silence: float = SILENCE_SECONDS,
+    ) -> None:
         self._api, self._resource, self._namespace = api, resource, namespace
-        self._changed = changed
+        self._changed, self._silence = changed, silence
         self._objects: dict[str, Document] = {}
         self._version = ""
         self._lock = threading.Lock()
@@ -63,12 +71,15 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, at once where the server is silent."""
+        """Begin to end: at once where the server is silent; where the network hangs, a little later."""
         self._stopping.set()
         if (stream := self._stream) is not None:
             stream.cut()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end."""
         if self._thread.is_alive():
-            self._thread.join(client.CONNECT_SECONDS + 1)
+            self._thread.join(seconds)
 
     def objects(self) -> Sequence[Document] | None:
         """Return what is kept; None while the watch is not live."""
@@ -90,64 +101,64 @@ class Watch:
     # --- the thread
 
     def _run(self) -> None:
-        failures = 0
+        short = 0  # so many in a row were over at once
         while not self._stopping.is_set():
-            try:
-                self._follow()
-                failures = 0
-            except ExpiredError:
-                self._version = ""
-            except RefusedError as error:
-                self._version = ""
+            begun = time.monotonic()
+            self._try()
+            short = short + 1 if time.monotonic() - begun < SHORT_SECONDS else 0
+            if short > 1:  # one answer that was cut is asked for again at once
+                self._stopping.wait(min(LONGEST_REST, 0.1 * 2 ** min(short, 10)) * random.uniform(0.5, 1))
+
+    def _try(self) -> None:
+        """Follow until the answer ends; what is kept stays in use unless there was none."""
+        self._stream = None
+        try:
+            self._follow()
+        except client.ExpiredError:
+            self._version = ""
+        except ClusterError as error:
+            if self._stream is None:
                 self._lose(error)
+            if isinstance(error, RefusedError):
                 self._stopping.wait(REFUSED_REST)
-            except ClusterError as error:
-                failures += 1
-                if failures > 1:  # else an answer was cut: it goes on at once, and what is kept stays in use
-                    self._lose(error)
-                    self._rest(failures)
-            except Exception:
-                log.exception("the watch of the %s of namespace %s broke", self._resource.plural, self._namespace)
-                failures, self._version, self.is_live = failures + 1, "", False
-                self._rest(failures)
+        except Exception:
+            log.exception("the watch of the %s of namespace %s broke", self._resource.plural, self._namespace)
+            self._version, self.is_live = "", False
 
     def _lose(self, error: ClusterError) -> None:
         if self.is_live and not self._stopping.is_set():
             log.warning("%s Until it works again, the %s are asked for.", error.message, self._resource.plural)
         self.is_live = False
 
-    def _rest(self, failures: int) -> None:
-        self._stopping.wait(min(LONGEST_REST, 0.1 * 2 ** min(failures, 10)) * random.uniform(0.5, 1))
-
     def _follow(self) -> None:
         """Follow the changes until the server ends its answer; list first where there is nothing to go on from."""
-        news = [] if self._version else self._list()
+        if not self._version:
+            self._list()
         query = {"resourceVersion": self._version, "timeoutSeconds": str(ANSWER_SECONDS), **WATCH}
         with client.stream(
-            self._api, self._resource, self._namespace, [*query.items()], silence=SILENCE_SECONDS
+            self._api, self._resource, self._namespace, [*query.items()], silence=self._silence
         ) as stream:
             self._stream = stream
             if self._stopping.is_set():
                 return
             self.is_live = True
-            for seen, document in news:
-                self._changed(seen, document)
-            for event in stream.documents():
-                self._take(str(event.get("type")), event.get("object") or {})
+            for kind, document in stream.events():
+                self._take(kind, document)
 
-    def _list(self) -> list[tuple[Seen, Document]]:
-        """List, and return what is different from what was kept."""
+    def _list(self) -> None:
+        """List, and tell what is different from what was kept."""
         listed, self._version = client.list_at(self._api, self._resource, self._namespace)
         found: dict[str, Document] = {each["metadata"]["name"]: each for each in listed}
         with self._lock:
             before, self._objects = self._objects, found
-        gone = [old for name, old in before.items() if name not in found or _uid(found[name]) != _uid(old)]
-        news = [new for name, new in found.items() if name not in before or _is_news(before[name], new)]
-        return [*((Seen.GONE, old) for old in gone), *((Seen.THERE, new) for new in news)]
+        for name, old in before.items():
+            if name not in found or _uid(found[name]) != _uid(old):
+                self._changed(Seen.GONE, old)
+        for name, new in found.items():
+            if name not in before or _is_news(before[name], new):
+                self._changed(Seen.THERE, new)
 
     def _take(self, kind: str, document: dict[str, Any]) -> None:
-        if kind == "ERROR":
-            raise ExpiredError if document.get("code") == 410 else ClusterError("The API server ended the watch.")
         self._version = document["metadata"]["resourceVersion"]
         if kind == "DELETED":
             self._forget(document)
@@ -164,7 +175,7 @@ class Watch:
     def _put(self, document: Document) -> bool:
         name = document["metadata"]["name"]
         old = self._objects.get(name)
-        if old is not None and _uid(old) == _uid(document) and _version(old) >= _version(document):
+        if old is not None and _uid(old) == _uid(document) and not _is_newer(document, old):
             return False
         self._objects[name] = document
         return True
@@ -186,7 +197,7 @@ def _uid(document: Document) -> str:
     return str(document["metadata"]["uid"])
 
 
-def _version(document: Document) -> int:
-    """Return the order of a resourceVersion; Kubernetes has declared them to be numbers that rise (1.35)."""
-    text = str(document["metadata"].get("resourceVersion") or "0")
-    return int(text) if text.isdigit() else 0
+def _is_newer(document: Document, old: Document) -> bool:
+    """Compare resourceVersions; Kubernetes has declared them to be numbers that rise (1.35)."""
+    new, known = (str(each["metadata"]["resourceVersion"]) for each in (document, old))
+    return int(new) > int(known) if new.isdecimal() and known.isdecimal() else new != known

@@ -16,7 +16,8 @@ FIGHT_AFTER = 2
 def drifted(entry: Entry, hand: Hand, found: tuple[Pair | None, ...], moment: Moment) -> Change:
     """Pause because the weights are not ours; they are left as they are. The same hand is told of once."""
     change = pause(entry, "", moment, kind=EventKind.DRIFTED)
-    to = replace(change.after, drift=Drift(hand=hand, found=found))
+    # A button that was drawn over other weights is old, also where phase and step stay.
+    to = replace(change.after, drift=Drift(hand=hand, found=found), turn=entry.rollout.turn + 1)
     to = replace(to, why=say_drift(to))
     before = entry.rollout.drift
     told = () if before and before.hand.manager == hand.manager else (replace(change.events[0], reason=to.why),)
@@ -45,7 +46,7 @@ def say_drift(rollout: Rollout) -> str:
 def _did(rollout: Rollout, drift: Drift) -> str:
     before = wanted(rollout)
     if drift.found == before:
-        return "changed or removed the bot's note on the route; the weights are as before"
+        return "changed the bot's note on the route, or put the weights back: they are as before"
     was, found = _weights(before), _weights(drift.found)
     return f"changed the weights (old/new): {was} before, {found} now"
 
@@ -86,10 +87,22 @@ def lacks_to_adopt(rollout: Rollout) -> str:
     return ""
 
 
+def lacks_to_restore(rollout: Rollout) -> str:
+    """Say why our weights cannot be written again; empty where they can."""
+    found = rollout.drift.found if rollout.drift else ()
+    if any(pair is None or pair.stable is None for pair in found):
+        return "A rule of the rollout, or the old pool in it, is gone from the route"
+    return ""
+
+
 def restore(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
-    """Write our weights again and go on. Raises TransitionError where that would raise a canary that cannot serve."""
+    """Write our weights again and go on. Raises TransitionError where there is no place for them, and where that would
+    raise a canary that cannot serve.
+    """
     rollout = entry.rollout
     drift = _drift_of(rollout)
+    if lack := lacks_to_restore(rollout):
+        raise TransitionError(f"{lack}.", hint="Put it back and try again; `rollback` works too.")
     theirs = share(drift)
     rises = theirs is None or rollout.step < 0 or rollout.weight > theirs
     if rises and verdict.answer is not Answer.PASS:

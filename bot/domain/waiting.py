@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.domain.access import Access
 from bot.domain.command import Verb
 from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOST, REMIND_EVERY, WRITE_WITHIN
-from bot.domain.drifting import lacks_to_adopt
+from bot.domain.drifting import lacks_to_adopt, lacks_to_restore
 from bot.domain.on_route import raises
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 
@@ -219,7 +219,8 @@ def _paused(entry: Entry, access: Access) -> Wait:
 def _ways_out(rollout: Rollout) -> str:
     if not rollout.drifted:
         return "`resume`"
-    return "`restore`" if lacks_to_adopt(rollout) else "`restore`, `adopt`"
+    ways = {"`restore`": lacks_to_restore(rollout), "`adopt`": lacks_to_adopt(rollout)}
+    return ", ".join(way for way, lack in ways.items() if not lack) or "mend the route"
 
 
 def _promoted(entry: Entry, access: Access) -> Wait:

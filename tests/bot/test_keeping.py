@@ -143,6 +143,20 @@ def test_without_the_api_server_nothing_is_declared_whole(stage: Stage) -> None:
     assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
 
 
+def test_what_was_rolled_back_while_redis_was_away_is_taken_up_when_it_answers_again(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.memory.before("is_whole", away)
+    with pytest.raises(StoreError):
+        stage.engine.keeper.keep()
+    stage.engine.brake(stage.request(Verb.ROLLBACK))
+    stage.engine.keeper.keep()
+    assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
+
+
+def away() -> None:
+    raise StoreError("Redis does not answer.")
+
+
 def test_a_roll_back_whose_end_redis_has_lost_is_still_told(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.say(Verb.ROLLBACK, by=BOB, reason="p99")
@@ -174,7 +188,7 @@ def test_a_rollout_that_an_older_redis_does_not_know_takes_the_route_from_the_on
 
 def test_what_slack_shows_of_a_rollout_is_doubted_in_an_older_redis(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    stage.store.show(rollout_id, Shown(channel="C0INFER001", ts="1.1", cursor=1))
+    stage.store.show(rollout_id, Shown(channel="C0INFER001", ts="1.1", cursor=1), was=None)
     restore = a_backup(stage)
     stage.step()
     restore()

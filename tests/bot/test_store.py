@@ -10,7 +10,7 @@ from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout, Trouble
 from bot.ports import Progress, Save, Saved, Shown
 from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.store import PREFIX, RedisStore
 from sandbox.valkey import valkey
 from sandbox.workplace import workplace
 from tests.builders import NOON, READY, a_request, a_rollout, applied
@@ -132,8 +132,26 @@ def test_a_card_marked_again_while_it_was_drawn_stays_dirty(store: RedisStore) -
 
 def test_what_slack_shows_is_remembered(store: RedisStore) -> None:
     shown = Shown(channel="C1", ts="1.2", digest="x", posts=2, claimed=NOON, cursor=3)
-    store.show("r-1", shown)
+    assert store.show("r-1", shown, was=None)
     assert (store.shown("r-1"), store.shown("r-2")) == (shown, None)
+
+
+def test_what_slack_shows_is_only_saved_over_what_the_writer_saw(store: RedisStore) -> None:
+    first, mine, theirs = (Shown(channel="C1", ts="1.2", cursor=number, claimed=NOON) for number in range(3))
+    assert store.show("r-1", first, was=None)
+    assert store.show("r-1", theirs, was=first)
+    assert not store.show("r-1", mine, was=first)
+    assert not store.show("r-1", mine, was=None)
+    assert not store.show("r-2", mine, was=first)
+    assert (store.shown("r-1"), store.shown("r-2")) == (theirs, None)
+
+
+def test_what_another_version_of_the_bot_showed_can_be_saved_over(store: RedisStore, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(f"{PREFIX}shown:r-1", '{"channel":"C1","ts":"1.2","cursor":3,"of_the_next_version":7}')
+    shown = store.shown("r-1")
+    assert shown == Shown(channel="C1", ts="1.2", cursor=3)
+    assert store.show("r-1", replace(shown, cursor=4), was=shown)
 
 
 def test_rollouts_are_found_by_name_and_channel_newest_first(store: RedisStore) -> None:

@@ -7,22 +7,23 @@ from bot.ports import Shown
 from handlers.app import web_client
 from handlers.board import Board
 from handlers.slack import Slack
+from sandbox.slack import BOT_TOKEN
+from sandbox.strict_slack import StrictSlack
 from tests.builders import NOON
 from tests.handlers.fakes import Hand, Memory
 from tests.handlers.records import ANYBODY, ROOM, a_rollout, an_entry
-from tests.handlers.slack_server import SlackServer
 
 
 class World:
     """A board, its memory, and the Slack it writes to."""
 
-    def __init__(self, slack: SlackServer) -> None:
+    def __init__(self, slack: StrictSlack) -> None:
         self.slack, self.memory, self.clock = slack, Memory(), Hand()
-        slack.now = NOON.timestamp()
+        slack.now = lambda: self.clock.now().timestamp()
         self.restart()
 
     def restart(self) -> None:
-        client = web_client("xoxb-test", base_url=f"{self.slack.url}/api/")
+        client = web_client(BOT_TOKEN, base_url=self.slack.api_url)
         self.board = Board(self.memory, self.memory.as_store(), Slack(client), ANYBODY)
 
     def round(self, **later: float) -> None:

@@ -2,15 +2,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.builders import ALICE, BOB, CAROL
-from tests.handlers.records import ROOM
-from tests.handlers.slack_server import TEAM, SlackServer, slack_server
+from sandbox.strict_slack import StrictSlack, strict_slack
 
 
 @pytest.fixture
-def slack() -> Iterator[SlackServer]:
-    """Return a Slack with three people and a channel that the bot is in."""
-    with slack_server() as server:
-        server.users.update({user: {"team_id": TEAM} for user in (ALICE, BOB, CAROL)})
-        server.channels[ROOM] = {"is_member": True}
+def slack() -> Iterator[StrictSlack]:
+    """Return a Slack that gives two messages a page, so that nobody gets away with reading one page."""
+    with strict_slack() as server:
+        server.page = 2
         yield server

@@ -74,8 +74,11 @@ class Memory:
     def shown(self, rollout_id: str) -> Shown | None:
         return self.shows.get(rollout_id)
 
-    def show(self, rollout_id: str, shown: Shown) -> None:
+    def show(self, rollout_id: str, shown: Shown, *, was: Shown | None) -> bool:
+        if self.shows.get(rollout_id) != was:
+            return False
         self.shows[rollout_id] = shown
+        return True
 
     def events(self, rollout_id: str, after: int) -> Sequence[Event]:
         return self.streams.get(rollout_id, [])[after:]

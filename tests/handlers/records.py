@@ -7,7 +7,7 @@ from typing import Any
 from bot.domain.access import Access
 from bot.domain.drifting import say_drift
 from bot.domain.gate import Readiness
-from bot.domain.rollout import Acceptance, Applied, Ask, Entry, Hand, Phase, Rollout
+from bot.domain.rollout import Acceptance, Applied, Ask, Drift, Entry, Hand, Pair, Phase, Rollout
 from tests import builders
 from tests.builders import BOB, DRIFT, NOON
 
@@ -47,9 +47,10 @@ def awaiting(**changes: Any) -> Rollout:
     return a_rollout(phase=Phase.AWAITING_APPROVAL, ask=Ask(id="a1", step=2), **changes)
 
 
-def drifting(hand: Hand = DRIFT.hand, **changes: Any) -> Rollout:
+def drifting(hand: Hand = DRIFT.hand, *, found: tuple[Pair | None, ...] = DRIFT.found, **changes: Any) -> Rollout:
     """Paused at 25 % because somebody set 40 %."""
-    rollout = a_rollout(phase=Phase.PAUSED, left=Phase.PROGRESSING, drift=replace(DRIFT, hand=hand), **changes)
+    drift = Drift(hand=hand, found=found)
+    rollout = a_rollout(phase=Phase.PAUSED, left=Phase.PROGRESSING, drift=drift, **changes)
     return replace(rollout, why=say_drift(rollout))
 
 

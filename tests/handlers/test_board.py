@@ -6,11 +6,11 @@ import pytest
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
 from bot.ports import Shown
+from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
 from tests.handlers.board_world import World, entry_of
 from tests.handlers.fakes import moved
 from tests.handlers.records import ROOM
-from tests.handlers.slack_server import SlackServer
 
 STARTED = Event(kind=EventKind.STARTED, at=NOON, by=ALICE, weight=10)
 STEPPED = Event(kind=EventKind.STEPPED, at=NOON, weight=25)
@@ -18,7 +18,7 @@ PAUSED = Event(kind=EventKind.PAUSED, at=NOON, by=ALICE, weight=25)
 
 
 @pytest.fixture
-def world(slack: SlackServer) -> World:
+def world(slack: StrictSlack) -> World:
     return World(slack)
 
 
@@ -75,7 +75,7 @@ def test_an_unchanged_card_is_not_sent(world: World) -> None:
 
 @pytest.mark.parametrize("trip", ["lost", "500"])
 def test_a_post_whose_answer_is_lost_is_found_again_and_not_doubled(world: World, trip: str) -> None:
-    world.slack.trips["chat.postMessage"] = [trip]
+    world.slack.faults.next("chat.postMessage", trip)
     world.memory.put(entry_of("r-7f3a2c01"))
     world.round()
     assert (world.shown.ts, world.shown.claimed) == ("", NOON)
@@ -88,7 +88,7 @@ def test_a_post_whose_answer_is_lost_is_found_again_and_not_doubled(world: World
 
 def test_a_post_that_never_arrived_is_posted_after_looking(world: World) -> None:
     world.memory.put(entry_of("r-7f3a2c01"))
-    world.memory.show("r-7f3a2c01", Shown(channel=ROOM, posts=1, claimed=NOON))
+    world.memory.shows["r-7f3a2c01"] = Shown(channel=ROOM, posts=1, claimed=NOON)
     world.round(seconds=12)
     (card,) = world.slack.cards()
     assert card["blocks"][0]["block_id"] == "card:r-7f3a2c01:2.3"
@@ -97,7 +97,7 @@ def test_a_post_that_never_arrived_is_posted_after_looking(world: World) -> None
 def test_a_crash_between_post_and_save_leaves_one_card(world: World) -> None:
     world.memory.put(entry_of("r-7f3a2c01"), STEPPED)
     world.round()
-    world.memory.show("r-7f3a2c01", replace(world.shown, ts="", digest="", claimed=NOON, cursor=0))
+    world.memory.shows["r-7f3a2c01"] = replace(world.shown, ts="", digest="", claimed=NOON, cursor=0)
     world.memory.put(entry_of("r-7f3a2c01"))
     world.restart()
     world.round(seconds=12)
@@ -107,7 +107,7 @@ def test_a_crash_between_post_and_save_leaves_one_card(world: World) -> None:
 def test_a_thread_message_whose_answer_is_lost_is_not_doubled(world: World) -> None:
     world.memory.put(entry_of("r-7f3a2c01"))
     world.round()
-    world.slack.trips["chat.postMessage"] = ["lost"]
+    world.slack.faults.next("chat.postMessage", "lost")
     world.memory.put(entry_of("r-7f3a2c01"), STEPPED, PAUSED)
     world.round(seconds=5)
     assert world.shown.cursor == 0
@@ -122,8 +122,8 @@ def test_of_two_cards_the_oldest_is_kept(world: World) -> None:
     world.memory.put(entry_of("r-7f3a2c01"))
     world.round()
     first = world.shown.ts
-    world.slack.messages.append({**world.slack.messages[0], "ts": f"{float(first) + 1:.6f}"})
-    world.memory.show("r-7f3a2c01", replace(world.shown, ts="", claimed=NOON))
+    world.slack.add(ROOM, world.slack.messages[0])
+    world.memory.shows["r-7f3a2c01"] = replace(world.shown, ts="", claimed=NOON)
     world.memory.put(entry_of("r-7f3a2c01"))
     world.round(seconds=12)
     assert [card["ts"] for card in world.slack.cards()] == [first]
@@ -145,7 +145,7 @@ def test_a_card_that_cannot_be_edited_is_posted_anew_with_its_thread(world: Worl
     entry = entry_of("r-7f3a2c01")
     world.memory.put(entry)
     world.round()
-    world.slack.trips["chat.update"] = [gone]
+    world.slack.faults.next("chat.update", gone)
     world.memory.put(moved(entry, phase=Phase.PAUSED, turn=5), PAUSED)
     world.round(seconds=5)
     newest = world.slack.cards()[-1]
@@ -168,7 +168,7 @@ def test_429_on_edits_holds_up_no_post(world: World) -> None:
     entry = entry_of("r-7f3a2c01")
     world.memory.put(entry)
     world.round()
-    world.slack.trips["chat.update"] = ["429"]
+    world.slack.faults.next("chat.update", "429")
     world.memory.put(moved(entry, phase=Phase.PAUSED, turn=5))
     world.memory.put(entry_of("r-other"))
     world.round(seconds=5)
@@ -198,22 +198,26 @@ def test_a_channel_that_comes_back_gets_its_card(world: World) -> None:
     assert len(world.slack.cards("C0LATE0001")) == 1
 
 
-def test_while_slack_is_silent_for_one_card_the_others_go_on(world: World) -> None:
-    world.slack.trips["conversations.history"] = ["500"]
-    world.memory.put(entry_of("r-first"))
-    world.memory.put(entry_of("r-7f3a2c01"))
+def test_cards_that_fail_again_and_again_hold_up_no_other_of_their_channel(world: World) -> None:
+    world.slack.faults.begin("500", method="conversations.history")
+    for failing in ("r-1", "r-2"):
+        world.memory.put(entry_of(failing))
     world.round()
-    world.round(seconds=1.5)
-    assert len(world.slack.cards()) == 1
-    world.round(seconds=5)
-    assert len(world.slack.cards()) == 2
+    world.round(seconds=2)
+    world.memory.put(entry_of("r-7f3a2c01"))
+    world.memory.shows["r-7f3a2c01"] = Shown(channel=ROOM)
+    world.round(seconds=4)
+    assert (world.memory.order, len(world.slack.cards())) == (["r-1", "r-2"], 1)
+    world.slack.faults.lift_all()
+    world.round(seconds=8)
+    assert (world.memory.order, len(world.slack.cards())) == ([], 3)
 
 
 def test_a_leader_that_froze_inside_its_post_takes_its_double_away(world: World) -> None:
     entry = entry_of("r-7f3a2c01")
     world.memory.put(entry)
     other = Shown(channel=ROOM, ts="1.000000", posts=2)
-    world.during("chat.postMessage", lambda: world.memory.show("r-7f3a2c01", other))
+    world.during("chat.postMessage", lambda: world.memory.shows.update({"r-7f3a2c01": other}))
     world.round()
     assert world.slack.cards() == []
     assert world.shown == other
@@ -230,7 +234,7 @@ def test_a_change_while_the_board_posts_is_not_forgotten(world: World) -> None:
 
 
 def test_a_claim_is_only_given_up_where_slack_clearly_said_no(world: World) -> None:
-    world.slack.trips["chat.postMessage"] = ["not_in_channel"]
+    world.slack.faults.next("chat.postMessage", "not_in_channel")
     world.memory.put(entry_of("r-7f3a2c01"))
     world.round()
     assert world.shown == Shown(channel=ROOM)

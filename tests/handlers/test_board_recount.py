@@ -5,10 +5,10 @@ import pytest
 from bot.domain.events import Event, EventKind
 from bot.ports import Shown
 from handlers.task import recounted
+from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
 from tests.handlers.board_world import World, entry_of
 from tests.handlers.records import ROOM
-from tests.handlers.slack_server import SlackServer
 
 ID = "r-7f3a2c01"
 STARTED = Event(kind=EventKind.STARTED, at=NOON, by=ALICE, weight=10)
@@ -17,7 +17,7 @@ REBUILT = Event(kind=EventKind.REBUILT, at=NOON, weight=25)
 
 
 @pytest.fixture
-def world(slack: SlackServer) -> World:
+def world(slack: StrictSlack) -> World:
     """A board that has told two events."""
     world = World(slack)
     world.memory.put(entry_of(ID), STARTED, STEPPED)
@@ -53,7 +53,7 @@ def test_an_unclear_post_after_that_is_found_by_its_place(world: World) -> None:
     world.memory.put(entry_of(ID), REBUILT)
     world.round(seconds=10)
     world.memory.put(entry_of(ID), STEPPED)
-    world.slack.trips["chat.postMessage"] = ["lost"]
+    world.slack.faults.next("chat.postMessage", "lost")
     world.round(seconds=10)
     world.round(seconds=30)
     assert (places(world)[-1], world.shown.cursor, world.memory.order) == (f"event:{ID}:4-4", 2, [])
@@ -62,7 +62,7 @@ def test_an_unclear_post_after_that_is_found_by_its_place(world: World) -> None:
 def test_an_older_store_tells_nothing_twice(world: World) -> None:
     ts = world.shown.ts
     world.memory.streams[ID] = [STARTED]
-    world.memory.show(ID, Shown(channel=ROOM, ts=ts, posts=1, cursor=1, doubt=1))
+    world.memory.shows[ID] = Shown(channel=ROOM, ts=ts, posts=1, cursor=1, doubt=1)
     world.memory.put(entry_of(ID), REBUILT)
     world.round(seconds=10)
     assert places(world) == [f"event:{ID}:1-2", f"event:{ID}:3-3"]

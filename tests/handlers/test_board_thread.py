@@ -4,12 +4,12 @@ import pytest
 
 from bot.domain.errors import StoreError
 from handlers.board_thread import BoardThread
+from sandbox.strict_slack import StrictSlack
 from tests.handlers.board_world import World, entry_of
-from tests.handlers.slack_server import SlackServer
 
 
 @pytest.fixture
-def world(slack: SlackServer) -> World:
+def world(slack: StrictSlack) -> World:
     return World(slack)
 
 

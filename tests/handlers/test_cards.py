@@ -9,8 +9,8 @@ from bot.domain.waiting import weight_there
 from handlers.buttons import verbs
 from handlers.cards import Card, draw
 from handlers.plan_line import plan_line
+from sandbox.strict_slack.block_kit import faults
 from tests.builders import ALICE, BOB, DRIFT, NOON
-from tests.handlers.block_kit import faults
 from tests.handlers.records import (
     ANYBODY,
     NEW,
@@ -160,9 +160,9 @@ def test_a_canary_that_is_taken_over_is_shown_with_what_it_has() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.ENDED, Phase.PROGRESSING])
 def test_a_rule_that_is_gone_is_told_also_when_all_is_over(phase: Phase) -> None:
-    trouble = Trouble(since=NOON, reason="Not found on the route, so not written: rule chat.", attempts=0)
+    trouble = Trouble(since=NOON, reason="Not found on the route, so not written: rule `chat`.", attempts=0)
     told = part(an_entry(in_phase(phase), trouble=trouble), "state")
-    assert told.endswith("\nNot found on the route, so not written: rule chat. ⚠️")
+    assert told.endswith("\nNot found on the route, so not written: rule `chat`. ⚠️")
 
 
 def test_a_roll_back_says_from_where_and_what_is_next() -> None:
@@ -208,6 +208,15 @@ def test_a_fight_says_what_ends_it_and_offers_no_third_restore() -> None:
         "When that is done, type `restore` to write 25 % again. Adopt goes on from what is there."
     )
     assert [verb.value for verb in verbs(entry)] == ["rollback", "adopt", "end", "why"]
+
+
+def test_over_a_rule_that_is_gone_no_restore_is_offered() -> None:
+    entry = an_entry(drifting(found=(None,)))
+    assert part(entry, "state").endswith(
+        "It stays as it is.\n"
+        "A rule of the rollout, or the old pool in it, is gone from the route: put it back, or roll back."
+    )
+    assert [verb.value for verb in verbs(entry)] == ["rollback", "end", "why"]
 
 
 def test_resumed_after_a_drift_nothing_is_said_to_be_written() -> None:

@@ -13,8 +13,8 @@ from bot.domain.rollout import Acceptance, Applied, Ask, Entry, Phase, Pool, Rol
 from handlers import replies
 from handlers.cards import draw
 from handlers.story import MOST, message
+from sandbox.strict_slack.block_kit import faults, texts, units
 from tests.builders import DRIFT, NOON, RULE
-from tests.handlers.block_kit import faults, texts, units
 from tests.handlers.records import a_rollout, ready
 
 WORST = "& < > é — 🚀 `code` *bold* <!channel> <@U123> <https://x.y|z>\n"

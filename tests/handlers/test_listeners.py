@@ -14,20 +14,23 @@ from bot.policy import Policy
 from handlers import replies
 from handlers.app import Handlers, build, web_client
 from handlers.buttons import PRESSABLE, Press
+from sandbox.slack import BOT_TOKEN, TEAM
+from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
 from tests.handlers.records import NEW, ROOM, a_rollout, an_entry, awaiting, in_phase
-from tests.handlers.slack_server import SlackServer
 
 PRESSED = Press("r-7f3a2c01", 4).dumps()
 POLICY = Policy(namespaces=("default",))
 
 
 class Bot:
-    def __init__(self, slack: SlackServer) -> None:
+    def __init__(self, slack: StrictSlack) -> None:
         self.slack, self.engine, self.memory = slack, FakeEngine(), Memory()
         self.engine.outcome = Done(an_entry())
-        client = web_client("xoxb-test", base_url=f"{slack.url}/api/")
+        self.reply_to = slack.response_url(ALICE)
+        slack.triggers["t1"] = slack.now()
+        client = web_client(BOT_TOKEN, base_url=slack.api_url)
         self.handlers: Handlers = build(self.engine, self.memory.as_store(), Hand(), POLICY, client)
 
     def hears(self, body: dict[str, Any]) -> tuple[int, Any]:
@@ -46,12 +49,11 @@ class Bot:
     def submit(self, reason: str | None, metadata: str) -> tuple[int, Any]:
         values = {"reason": {"reason": {"type": "plain_text_input", "value": reason}}}
         view = {"id": "V1", "type": "modal", "callback_id": "rollout_reject", "private_metadata": metadata}
-        body = {"type": "view_submission", "team": {"id": "T0TEAM0001"}, "user": {"id": ALICE}}
+        body = {"type": "view_submission", "team": {"id": TEAM}, "user": {"id": ALICE}}
         return self.hears({**body, "view": {**view, "state": {"values": values}}})
 
     def _who(self) -> dict[str, Any]:
-        reply_to = f"{self.slack.url}/respond/1"
-        return {"team_id": "T0TEAM0001", "trigger_id": "t1", "channel_id": ROOM, "response_url": reply_to}
+        return {"team_id": TEAM, "trigger_id": "t1", "channel_id": ROOM, "response_url": self.reply_to}
 
     def said(self) -> list[str]:
         """Wait for everything in the background, and return the private answers."""
@@ -60,7 +62,7 @@ class Bot:
 
 
 @pytest.fixture
-def bot(slack: SlackServer) -> Iterator[Bot]:
+def bot(slack: StrictSlack) -> Iterator[Bot]:
     bot = Bot(slack)
     yield bot
     bot.handlers.close()
@@ -79,7 +81,7 @@ def test_a_start_is_taken_in_and_acknowledged_with_one_sentence(bot: Bot) -> Non
             channel=ROOM,
             delivery="t1",
             at=NOON,
-            reply_to=f"{bot.slack.url}/respond/1",
+            reply_to=bot.reply_to,
         )
     ]
     assert bot.engine.done.wait(10)
@@ -216,7 +218,7 @@ def test_a_rejection_asks_why_and_its_submit_is_the_request(bot: Bot, known: lis
     (request,) = bot.engine.received
     assert request.command == Command(verb=Verb.REJECT, subject="r-7f3a2c01", reason="latency doubled")
     assert (request.channel, request.turn, request.delivery) == (ROOM, 4, "V1")
-    assert request.reply_to == f"{bot.slack.url}/respond/1"
+    assert request.reply_to == bot.reply_to
 
 
 def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
@@ -226,12 +228,12 @@ def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
 
 
 def test_a_dialog_that_slack_does_not_open_is_told(bot: Bot) -> None:
-    bot.slack.trips["views.open"] = ["expired_trigger_id"]
+    bot.slack.triggers["t1"] = bot.slack.now() - 4
     bot.press("rollout_reject")
     assert bot.said() == [replies.too_slow()]
 
 
 def test_every_answer_is_acknowledged_while_slack_is_silent(bot: Bot) -> None:
-    bot.slack.trips["users.info"] = ["lost"]
+    bot.slack.faults.next("users.info", "lost")
     assert bot.command("pause")[0] == 200
     assert bot.engine.received[0].command.verb is Verb.PAUSE

@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.rollout import Phase
+from sandbox.strict_slack import StrictSlack
 from tests.handlers.board_world import World, entry_of
 from tests.handlers.fakes import moved
-from tests.handlers.slack_server import SlackServer
 
 
 @pytest.fixture
-def world(slack: SlackServer) -> World:
+def world(slack: StrictSlack) -> World:
     return World(slack)
 
 
@@ -26,7 +26,8 @@ def test_progress_of_one_card_rests_three_seconds_but_a_change_of_state_goes_at_
 
 
 def test_edits_stay_below_forty_a_minute_and_progress_leaves_room(world: World) -> None:
-    entries = [entry_of(f"r-{number:08}") for number in range(50)]
+    entries = [entry_of(f"r-{number:08}", channel=f"C{number:09}") for number in range(50)]
+    world.slack.channels.update({entry.rollout.channel: {"is_member": True} for entry in entries})
     for entry in entries:
         world.memory.put(entry)
     world.round()

@@ -5,14 +5,15 @@ from bot.domain.errors import DependencyError, NotAllowedError, UserError
 from handlers.app import web_client
 from handlers.people import People
 from handlers.slack import Slack
+from sandbox.slack import BOT, BOT_TOKEN, TEAM
+from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
 from tests.handlers.fakes import Hand
 from tests.handlers.records import ROOM
-from tests.handlers.slack_server import BOT, TEAM, SlackServer
 
 
-def people(slack: SlackServer, clock: Hand | None = None, quick: Slack | None = None) -> People:
-    asked = Slack(web_client("xoxb-test", base_url=f"{slack.url}/api/"))
+def people(slack: StrictSlack, clock: Hand | None = None, quick: Slack | None = None) -> People:
+    asked = Slack(web_client(BOT_TOKEN, base_url=slack.api_url))
     return People(asked, clock or Hand(), quick=quick or asked)
 
 
@@ -21,7 +22,7 @@ def ask(verb: Verb = Verb.PAUSE, channel: str = ROOM) -> Request:
 
 
 @pytest.mark.parametrize("verb", [Verb.START, Verb.PAUSE, Verb.ROLLBACK])
-def test_a_full_member_passes(slack: SlackServer, verb: Verb) -> None:
+def test_a_full_member_passes(slack: StrictSlack, verb: Verb) -> None:
     people(slack).admit(ask(verb))
 
 
@@ -38,7 +39,7 @@ def test_a_full_member_passes(slack: SlackServer, verb: Verb) -> None:
     ],
 )
 def test_others_are_refused_also_at_the_brake(
-    slack: SlackServer, facts: dict[str, object], said: str, verb: Verb
+    slack: StrictSlack, facts: dict[str, object], said: str, verb: Verb
 ) -> None:
     slack.users[ALICE] = {"team_id": TEAM, **facts}
     with pytest.raises(NotAllowedError) as refused:
@@ -46,13 +47,13 @@ def test_others_are_refused_also_at_the_brake(
     assert refused.value.message == said
 
 
-def test_somebody_slack_does_not_know_is_a_stranger(slack: SlackServer) -> None:
+def test_somebody_slack_does_not_know_is_a_stranger(slack: StrictSlack) -> None:
     slack.users.clear()
     with pytest.raises(NotAllowedError):
         people(slack).admit(ask())
 
 
-def test_people_are_remembered_for_a_minute(slack: SlackServer) -> None:
+def test_people_are_remembered_for_a_minute(slack: StrictSlack) -> None:
     clock = Hand()
     asked = people(slack, clock)
     asked.admit(ask())
@@ -65,8 +66,8 @@ def test_people_are_remembered_for_a_minute(slack: SlackServer) -> None:
 
 
 @pytest.mark.parametrize("trip", ["lost", "500", "429", "fatal_error", "invalid_auth"])
-def test_while_slack_is_silent_only_a_roll_back_passes(slack: SlackServer, trip: str) -> None:
-    slack.trips["users.info"] = [trip, trip]
+def test_while_slack_is_silent_only_a_roll_back_passes(slack: StrictSlack, trip: str) -> None:
+    slack.faults.next("users.info", trip, trip)
     asked = people(slack)
     with pytest.raises(DependencyError):
         asked.admit(ask())
@@ -87,7 +88,7 @@ def test_while_slack_is_silent_only_a_roll_back_passes(slack: SlackServer, trip:
     ],
 )
 def test_a_start_needs_a_channel_that_a_card_can_live_in(
-    slack: SlackServer, facts: dict[str, object] | None, said: str
+    slack: StrictSlack, facts: dict[str, object] | None, said: str
 ) -> None:
     slack.channels = {"C0PLACE001": facts} if facts else {}
     with pytest.raises(UserError) as refused:
@@ -95,8 +96,8 @@ def test_a_start_needs_a_channel_that_a_card_can_live_in(
     assert str(refused.value) == said
 
 
-def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: SlackServer) -> None:
-    slack.trips["users.info"] = ["lost"]
+def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: StrictSlack) -> None:
+    slack.faults.next("users.info", "lost")
     nobody = Slack(web_client("xoxb-test", base_url="http://127.0.0.1:1/api/"))
     asked = people(slack, quick=nobody)
     asked.admit(ask(Verb.ROLLBACK))
@@ -106,6 +107,43 @@ def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: Slack
     assert slack.count("users.info") == 1
 
 
-def test_only_a_start_asks_about_the_channel(slack: SlackServer) -> None:
+def test_only_a_start_asks_about_the_channel(slack: StrictSlack) -> None:
     slack.channels.clear()
     people(slack).admit(ask())
+
+
+def test_while_slack_is_silent_a_pause_passes_by_somebody_who_was_one_of_us(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    asked.admit(ask())
+    clock.forward(hours=1)
+    slack.faults.begin("lost", method="users.info")
+    asked.admit(ask(Verb.PAUSE))
+    with pytest.raises(DependencyError):
+        asked.admit(ask(Verb.RESUME))
+
+
+def test_while_slack_is_silent_a_pause_by_somebody_who_was_none_of_us_is_refused(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.users[ALICE]["is_restricted"] = True
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask())
+    clock.forward(hours=1)
+    slack.faults.begin("lost", method="users.info")
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask(Verb.PAUSE))
+
+
+def test_after_a_silence_the_next_roll_backs_do_not_wait_for_slack(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.faults.begin("lost", method="users.info")
+    for _ in range(5):
+        asked.admit(ask(Verb.ROLLBACK))
+    assert slack.count("users.info") == 1
+    slack.faults.lift_all()
+    clock.forward(seconds=10)
+    slack.users[ALICE]["is_restricted"] = True
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask(Verb.ROLLBACK))

@@ -7,8 +7,8 @@ from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
 from handlers import replies
 from handlers.story import headline, message, tell
+from sandbox.strict_slack.block_kit import faults
 from tests.builders import ALICE, BOB, NOON
-from tests.handlers.block_kit import faults
 from tests.handlers.records import ANYBODY, NEW, OLD, ROOM, a_rollout, an_entry, awaiting, in_phase
 
 

@@ -13,17 +13,18 @@ from handlers.people import People
 from handlers.private import Private
 from handlers.slack import Slack
 from handlers.work import LANE, ROLLBACK_LANE, Work
+from sandbox.slack import BOT_TOKEN
+from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
 from tests.handlers.records import NEW, OLD, ROOM, a_rollout, an_entry
-from tests.handlers.slack_server import SlackServer
 
 
 class Shop:
-    def __init__(self, slack: SlackServer) -> None:
+    def __init__(self, slack: StrictSlack) -> None:
         self.slack, self.engine, self.memory, self.private = slack, FakeEngine(), Memory(), Private()
         self.engine.outcome = Done(an_entry())
-        client = web_client("xoxb-test", base_url=f"{slack.url}/api/")
+        client = web_client(BOT_TOKEN, base_url=slack.api_url)
         people = People(Slack(client), Hand(), quick=Slack(client))
         brake = Brake(self.engine, people, Slack(client), self.private)
         self.work = Work(self.engine, self.memory.as_store(), people, self.private, brake)
@@ -35,7 +36,7 @@ class Shop:
             channel=ROOM,
             delivery="t1",
             at=NOON,
-            reply_to=f"{self.slack.url}/respond/1",
+            reply_to=self.slack.response_url(ALICE),
         )
         return replace(request, **changes)
 
@@ -46,7 +47,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(slack: SlackServer) -> Iterator[Shop]:
+def shop(slack: StrictSlack) -> Iterator[Shop]:
     shop = Shop(slack)
     yield shop
     shop.said()
@@ -104,7 +105,7 @@ def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the
 
 
 def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
-    shop.slack.trips["chat.postMessage"] = ["not_in_channel"]
+    shop.slack.faults.next("chat.postMessage", "not_in_channel")
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
     shop.work.brake(shop.ask(Verb.ROLLBACK))
     (said,) = shop.said()

@@ -10,8 +10,9 @@ from slack_bolt import BoltRequest
 from bot.domain.command import Verb
 from handlers.app import build, web_client
 from handlers.buttons import Press, action_id
+from sandbox.slack import BOT_TOKEN, TEAM
+from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, BOB
-from tests.handlers.slack_server import TEAM, SlackServer
 from tests.stage import Stage
 
 ROOM = "C0INFER001"
@@ -23,10 +24,10 @@ class Front:
     """A stage with the handlers in front of it, and a strict Slack."""
 
     stage: Stage
-    slack: SlackServer
+    slack: StrictSlack
 
     def __post_init__(self) -> None:
-        stage, client = self.stage, web_client("xoxb-test", base_url=f"{self.slack.url}/api/")
+        stage, client = self.stage, web_client(BOT_TOKEN, base_url=self.slack.api_url)
         self.handlers = build(stage.engine, stage.store, stage.clock, stage.policy, client)
 
     def types(self, text: str) -> list[str]:
@@ -61,8 +62,8 @@ class Front:
         return items
 
     def _from(self) -> dict[str, Any]:
-        reply_to = f"{self.slack.url}/respond/1"
-        return {"team_id": TEAM, "trigger_id": "t1", "channel_id": ROOM, "response_url": reply_to}
+        marks = {"trigger_id": self.slack.trigger(), "response_url": self.slack.response_url(ALICE, ROOM)}
+        return {"team_id": TEAM, "channel_id": ROOM, **marks}
 
     def _hear(self, body: dict[str, Any]) -> str:
         with ThreadPoolExecutor(1) as slack:

@@ -13,9 +13,10 @@ from sandbox.apiserver import ApiServer
 from sandbox.kube import path_of
 from sandbox.objects import pool_ref
 from sandbox.process import wait_until
+from sandbox.slack import BOT, TEAM
+from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.world import World
-from tests.builders import ALICE, BOB, CANARY, STABLE
-from tests.handlers.slack_server import BOT, TEAM, SlackServer, slack_server
+from tests.builders import CANARY, STABLE
 from tests.scenarios.front import ROOM, Front
 from tests.scenarios.play import give_rights
 from tests.stage import Stage
@@ -130,15 +131,13 @@ STRANGERS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.fixture
-def slack() -> Iterator[SlackServer]:
-    with slack_server() as slack:
-        slack.users.update({user: {"team_id": TEAM} for user in (ALICE, BOB)})
-        slack.channels[ROOM] = {"is_member": True}
+def slack() -> Iterator[StrictSlack]:
+    with strict_slack() as slack:
         yield slack
 
 
 @pytest.fixture
-def front(stage: Stage, slack: SlackServer) -> Iterator[Front]:
+def front(stage: Stage, slack: StrictSlack) -> Iterator[Front]:
     front = Front(stage, slack)
     yield front
     front.handlers.close()

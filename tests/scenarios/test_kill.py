@@ -15,8 +15,9 @@ from handlers.app import web_client
 from handlers.board import Board
 from handlers.slack import Slack
 from sandbox.apiserver import ApiServer
-from tests.builders import ALICE, BOB, CANARY, STABLE
-from tests.handlers.slack_server import TEAM, SlackServer, slack_server
+from sandbox.slack import BOT_TOKEN
+from sandbox.strict_slack import StrictSlack, strict_slack
+from tests.builders import ALICE, CANARY, STABLE
 from tests.scenarios.victim import Death, Place, do
 from tests.stage import Stage
 
@@ -29,7 +30,7 @@ class Theatre:
     """A stage with a Slack, and a bot in another process that can be killed."""
 
     stage: Stage
-    slack: SlackServer
+    slack: StrictSlack
     place: Place
     board: Board
 
@@ -65,13 +66,9 @@ class Theatre:
 
 @pytest.fixture
 def theatre(stage: Stage, api_server: ApiServer, redis_url: str) -> Iterator[Theatre]:
-    with slack_server() as slack:
-        slack.users.update({user: {"team_id": TEAM} for user in (ALICE, BOB)})
-        slack.channels["C0INFER001"] = {"is_member": True}
-        slack.now = stage.clock.now().timestamp()
-        board = Board(
-            stage.store, stage.store, Slack(web_client("xoxb-test", base_url=f"{slack.url}/api/")), stage.policy.access
-        )
+    with strict_slack(lambda: stage.clock.now().timestamp()) as slack:
+        client = web_client(BOT_TOKEN, base_url=slack.api_url)
+        board = Board(stage.store, stage.store, Slack(client), stage.policy.access)
         place = Place(str(api_server.kubeconfig()), stage.world.namespace, redis_url, slack.url)
         yield Theatre(stage, slack, place, board)
 

@@ -14,11 +14,11 @@ from bot.domain.rollout import Phase
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
+from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.valkey import Valkey, valkey
 from sandbox.workplace import workplace
 from sandbox.world import World
-from tests.builders import ALICE, BOB, CANARY, STABLE
-from tests.handlers.slack_server import TEAM, SlackServer, slack_server
+from tests.builders import ALICE, CANARY, STABLE
 from tests.scenarios.front import ROOM, Front
 from tests.stage import Stage, a_stage
 
@@ -31,9 +31,7 @@ NONE = (
 
 @pytest.fixture
 def front(stage: Stage) -> Iterator[Front]:
-    with slack_server() as slack:
-        slack.users.update({user: {"team_id": TEAM} for user in (ALICE, BOB)})
-        slack.channels[ROOM] = {"is_member": True}
+    with strict_slack() as slack:
         front = Front(stage, slack)
         yield front
         front.handlers.close()
@@ -71,7 +69,7 @@ def test_a_frozen_cluster(silent: Path, front: Front, text: str, said: str) -> N
 
 @pytest.mark.parametrize("text", [START, "pause", "status"])
 def test_a_frozen_redis(api_server: ApiServer, world: World, own_valkey: Valkey, text: str) -> None:
-    with slack_server() as slack:
+    with strict_slack() as slack:
         front = _front(api_server, world, own_valkey, slack)
         assert front.acknowledged("status") == NONE
         own_valkey.server.freeze()
@@ -85,7 +83,7 @@ def test_a_frozen_redis(api_server: ApiServer, world: World, own_valkey: Valkey,
 def test_a_roll_back_with_a_frozen_redis_is_on_the_route_and_taken_up_when_it_is_back(
     api_server: ApiServer, world: World, own_valkey: Valkey
 ) -> None:
-    with slack_server() as slack:
+    with strict_slack() as slack:
         front = _front(api_server, world, own_valkey, slack)
         stage = front.stage
         rollout_id = stage.started(10).rollout.id
@@ -126,7 +124,5 @@ def a_whole_stage(api_server: ApiServer, world: World, valkey: Valkey) -> Stage:
     return stage
 
 
-def _front(api_server: ApiServer, world: World, valkey: Valkey, slack: SlackServer) -> Front:
-    slack.users[ALICE] = {"team_id": TEAM}
-    slack.channels[ROOM] = {"is_member": True}
+def _front(api_server: ApiServer, world: World, valkey: Valkey, slack: StrictSlack) -> Front:
     return Front(a_whole_stage(api_server, world, valkey), slack)

@@ -19,6 +19,7 @@ from handlers.slack import Slack
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.process import wait_until
+from sandbox.slack import BOT_TOKEN
 from tests.stage import HandClock
 
 
@@ -67,7 +68,7 @@ def do(place: Place, death: Death, request: Request) -> None:
     clock.set(request.at)
     store: Any = Deadly(RedisStore(connect(place.redis_url)), death)
     routes: Any = Deadly(Cluster(connect_cluster(place.kubeconfig).api, namespaces), death)
-    slack: Any = Deadly(Slack(web_client("xoxb-test", base_url=f"{place.slack_url}/api/")), death)
+    slack: Any = Deadly(Slack(web_client(BOT_TOKEN, base_url=f"{place.slack_url}/api/")), death)
     engine = Engine(routes, store, clock, Policy(namespaces=namespaces))
     engine.receive(request)
     engine.process(request)

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.command import Verb
 from bot.domain.drifting import drifted, lacks_to_adopt, say_drift, share
-from bot.domain.errors import TransitionError
+from bot.domain.errors import StaleError, TransitionError
 from bot.domain.events import EventKind
 from bot.domain.rollout import Drift, Entry, Hand, Pair, Phase, Rollout
 from bot.domain.verbs import decide
@@ -38,7 +38,7 @@ def pressed(verb: Verb, rollout: Rollout) -> Entry:
         (found(Pair(60, 40), hand=Hand()), f"Somebody {BEFORE}, 60/40 now."),
         (
             found(Pair(90, 10)),
-            "`kubectl-edit` changed or removed the bot's note on the route; the weights are as before.",
+            "`kubectl-edit` changed the bot's note on the route, or put the weights back: they are as before.",
         ),
         (found(Pair(60, 40), hand=ARGO, restored=("argocd-controller",)), f"`argocd-controller` {BEFORE}, 60/40 now."),
         (
@@ -89,6 +89,13 @@ def test_the_same_hand_is_told_of_once() -> None:
     assert (again.after.left, again.after.why) == (Phase.PROGRESSING, f"`kubectl-edit` {BEFORE}, 50/50 now.")
 
 
+def test_a_button_drawn_over_other_weights_is_old() -> None:
+    first = drifted(an_entry(), DRIFT.hand, DRIFT.found, at(1)).after
+    again = an_entry(drifted(an_entry(first), DRIFT.hand, (Pair(5, 95),), at(2)).after)
+    with pytest.raises(StaleError):
+        decide(again, a_request(Verb.ADOPT, turn=first.turn), None, at(3))
+
+
 def test_a_restore_goes_on_at_our_weight_and_remembers_whom_it_overwrote() -> None:
     after = pressed(Verb.RESTORE, found(Pair(60, 40))).rollout
     assert (after.phase, after.weight, after.drift, after.restored) == (Phase.PROGRESSING, 10, None, ("kubectl-edit",))
@@ -99,8 +106,18 @@ def test_a_restore_that_lowers_the_canary_needs_no_gate() -> None:
     assert (change.after.phase, change.due) == (Phase.PROGRESSING, None)
 
 
-@pytest.mark.parametrize("theirs", [Pair(95, 5), Pair(1, None), None])
-def test_a_restore_that_raises_the_canary_needs_its_gates(theirs: Pair | None) -> None:
+@pytest.mark.parametrize("theirs", [None, Pair(None, 100)])
+def test_where_there_is_no_place_for_our_weights_they_are_not_restored(theirs: Pair | None) -> None:
+    with pytest.raises(TransitionError) as refused:
+        decide(an_entry(found(Pair(60, 40), theirs)), a_request(Verb.RESTORE), PASS, at(1))
+    assert str(refused.value) == (
+        "A rule of the rollout, or the old pool in it, is gone from the route. "
+        "Put it back and try again; `rollback` works too."
+    )
+
+
+@pytest.mark.parametrize("theirs", [Pair(95, 5), Pair(1, None)])
+def test_a_restore_that_raises_the_canary_needs_its_gates(theirs: Pair) -> None:
     with pytest.raises(TransitionError, match="no ready model server"):
         decide(an_entry(found(theirs)), a_request(Verb.RESTORE), HOLD, at(1))
 

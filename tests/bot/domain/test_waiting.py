@@ -5,7 +5,7 @@ import pytest
 
 from bot.domain.access import Access
 from bot.domain.deadlines import ACCEPT_WITHIN
-from bot.domain.rollout import OVER, Acceptance, Applied, Ask, Entry, Phase, Trouble
+from bot.domain.rollout import OVER, Acceptance, Applied, Ask, Entry, Pair, Phase, Trouble
 from bot.domain.waiting import waits, why
 from tests.builders import ALICE, BOB, DRIFT, NOON
 from tests.handlers.records import ANYBODY, a_rollout, an_entry, applied, awaiting, in_phase
@@ -138,3 +138,12 @@ def test_drift_says_whose_weights_they_are() -> None:
         why_so,
         "Any full member can `restore`, `adopt`, `rollback` or `end` it.",
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "ways"),
+    [((Pair(1, 0),), "`restore`"), ((None,), "mend the route")],
+)
+def test_a_drift_offers_only_the_ways_out_that_there_are(found: tuple[Pair | None, ...], ways: str) -> None:
+    rollout = a_rollout(phase=Phase.PAUSED, drift=replace(DRIFT, found=found))
+    assert waits(an_entry(rollout), ANYBODY).who == f"Any full member can {ways}, `rollback` or `end` it."

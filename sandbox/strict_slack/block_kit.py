@@ -4,9 +4,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 TEXT_MOST = {"header": 150, "section": 3000, "context": 3000}
-BLOCKS = {"header", "section", "context", "actions", "input"}
+BLOCKS = {
+    "header": {"type", "block_id", "text"},
+    "section": {"type", "block_id", "text", "expand"},
+    "context": {"type", "block_id", "elements"},
+    "actions": {"type", "block_id", "elements"},
+}
+"""The blocks that the bot sends in messages, with the keys it may use; any other is refused."""
+
 BUTTON = {"type", "action_id", "text", "value", "style", "confirm", "accessibility_label"}
+BUTTON_TEXT = 30
+"""75 are taken, but no more than about 30 are shown."""
+
+CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
+VIEW = {"type", "callback_id", "private_metadata", "title", "submit", "close", "blocks"}
+INPUT = {"type", "block_id", "label", "hint", "element"}
+PLAIN_TEXT_INPUT = {"type", "action_id", "multiline", "min_length", "max_length"}
 WHOLE_MESSAGE = 13_000
+"""Slack does not document it; it was seen to refuse 13,200."""
+
+
+def message_error(text: str, blocks: Sequence[Mapping[str, Any]], *, most: int) -> str:
+    """Return Slack's word for a message it refuses, whose text may have ``most`` characters; empty where it is taken.
+
+    Slack would take a text without blocks; ours always have both.
+    """
+    if not text or not blocks:
+        return "no_text"
+    if units(text) > most:
+        return "msg_too_long"
+    if sum(map(units, texts(blocks))) > WHOLE_MESSAGE:
+        return "msg_blocks_too_long"
+    return "invalid_blocks" if faults(text[:1], blocks) else ""
 
 
 def faults(text: str, blocks: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -50,7 +79,7 @@ def _message(text: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _block(block: Mapping[str, Any]) -> Iterator[str]:
     kind = block["type"]
-    yield from _unless(kind in BLOCKS, f"unknown block {kind}")
+    yield from _unless(set(block) <= BLOCKS.get(kind, set()), f"block {kind} with {sorted(block)}")
     yield from _unless(1 <= units(block["block_id"]) <= 255, "block_id is too long")
     if kind in ("header", "section"):
         yield from _text(block["text"], TEXT_MOST[kind], "plain_text" if kind == "header" else "mrkdwn")
@@ -73,7 +102,7 @@ def _actions(elements: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _button(button: Mapping[str, Any]) -> Iterator[str]:
     yield from _unless(button["type"] == "button" and set(button) <= BUTTON, f"keys {sorted(button)}")
     yield from _unless(1 <= units(button["action_id"]) <= 255, "action_id")
-    yield from _text(button["text"], 30, "plain_text")
+    yield from _text(button["text"], BUTTON_TEXT, "plain_text")
     yield from _unless(1 <= units(button["value"]) <= 2000, "value")
     yield from _unless(units(button.get("accessibility_label", "x")) <= 75, "accessibility_label")
     yield from _unless(button.get("style", "primary") in ("primary", "danger"), "style")
@@ -82,8 +111,37 @@ def _button(button: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _confirm(confirm: Mapping[str, Any]) -> Iterator[str]:
-    for key, most in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+    yield from _unless(set(confirm) <= {*CONFIRM, "style"}, f"keys {sorted(confirm)}")
+    yield from _unless(confirm.get("style", "primary") in ("primary", "danger"), "style of confirm")
+    for key, most in CONFIRM.items():
         yield from _text(confirm[key], most, "plain_text")
+
+
+def view_faults(view: Mapping[str, Any]) -> list[str]:
+    """Return everything that Slack would refuse in a dialog."""
+    return [*_frame(view), *(said for block in view["blocks"] for said in _view_block(block))]
+
+
+def _frame(view: Mapping[str, Any]) -> Iterator[str]:
+    yield from _unless(view["type"] == "modal" and set(view) <= VIEW, f"keys {sorted(view)}")
+    yield from _unless(units(view["callback_id"]) <= 255, "callback_id")
+    yield from _unless(units(view["private_metadata"]) <= 3000, "private_metadata")
+    yield from _unless(1 <= len(view["blocks"]) <= 100, f"{len(view['blocks'])} blocks")
+    for key in ("title", "submit", "close"):  # Slack wants submit wherever there is an input
+        yield from _text(view[key], 24, "plain_text")
+
+
+def _view_block(block: Mapping[str, Any]) -> Iterator[str]:
+    if block["type"] != "input":
+        yield from _block({"block_id": "any", **block})
+        return
+    yield from _unless(set(block) <= INPUT, f"keys {sorted(block)}")
+    for key in ("label", "hint"):
+        yield from _text(block[key], 2000, "plain_text")
+    element = block["element"]
+    yield from _unless(set(element) <= PLAIN_TEXT_INPUT, f"keys {sorted(element)}")
+    yield from _unless(element["type"] == "plain_text_input", f"element {element['type']}")
+    yield from _unless(1 <= element["max_length"] <= 3000, "max_length")
 
 
 def _text(text: Mapping[str, Any], most: int, kind: str) -> Iterator[str]:

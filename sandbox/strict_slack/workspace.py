@@ -1,0 +1,173 @@
+"""What Slack holds: channels, people, messages with everything that happened to them, triggers and reply addresses."""
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import Any, Literal
+
+from sandbox.slack import BOT, GENERAL, INFERENCE, PEOPLE, TEAM
+
+Words = Mapping[str, Any]
+TRIGGER_LASTS = 3.0
+REPLIES, REPLIES_LAST = 5, 30 * 60.0
+
+
+class RefusedError(Exception):
+    """Slack says no, in its own word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """One thing that happened to a message. ``by`` is the bot, or the person who took it away."""
+
+    what: Literal["posted", "edited", "deleted"]
+    at: float
+    by: str
+    channel: str
+    ts: str
+    thread_ts: str
+    block_id: str
+    text: str
+    blocks: Sequence[Words]
+    broadcast: bool = False
+
+
+@dataclass(slots=True)
+class ReplyTo:
+    """An address for private answers: good for a few of them and half an hour."""
+
+    user: str
+    channel: str
+    since: float
+    uses: int = 0
+
+
+@dataclass(repr=False)
+class Workspace:
+    """One workspace and its bot. ``now`` gives the time; everything else may be changed while it runs.
+
+    ``channels`` hold Slack's facts (``is_member``, ``is_archived``, ``is_private`` …), ``page`` is how many messages
+    a page of history has at most, ``edit_window`` for how many seconds a message may be edited.
+    """
+
+    now: Callable[[], float] = time.time
+    channels: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {channel: {"is_member": True} for channel in (INFERENCE, GENERAL)}
+    )
+    users: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {user: {"name": name, "team_id": TEAM} for user, name in PEOPLE.items()}
+    )
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    journal: list[Happened] = field(default_factory=list)
+    private: list[dict[str, Any]] = field(default_factory=list)
+    views: list[dict[str, Any]] = field(default_factory=list)
+    triggers: dict[str, float | None] = field(default_factory=dict)
+    replies: dict[str, ReplyTo] = field(default_factory=dict)
+    edit_window: float | None = None
+    page: int = 200
+    lock: RLock = field(default_factory=RLock)
+    _newest: float = 0.0
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    # --- what is seen
+
+    def cards(self, channel: str | None = None) -> list[dict[str, Any]]:
+        """Return what stands in the channel itself, oldest first."""
+        with self.lock:
+            return [m for m in self.messages if "thread_ts" not in m and channel in (None, m["channel"])]
+
+    def thread(self, ts: str) -> list[dict[str, Any]]:
+        """Return the replies to a message, oldest first."""
+        with self.lock:
+            return [m for m in self.messages if m.get("thread_ts") == ts]
+
+    def message(self, channel: str, ts: str) -> dict[str, Any]:
+        """Return a message; one that was taken away but has replies is only a stone in its place."""
+        for message in self.messages:
+            if (message["channel"], message["ts"]) == (channel, ts) and message.get("subtype") != "tombstone":
+                return message
+        raise RefusedError("message_not_found")
+
+    # --- what happens
+
+    def add(self, channel: str, words: Words) -> dict[str, Any]:
+        """Let the bot post; times are never the same twice."""
+        self._newest = max(self.now(), self._newest + 0.000_001)
+        thread = words.get("thread_ts")
+        reply = {"thread_ts": thread, "broadcast": bool(words.get("reply_broadcast"))} if thread else {}
+        ours = {"user": BOT, "bot_id": "B0ROLLOUT1", "edits": 0}
+        written = {"text": words["text"], "blocks": words["blocks"]}
+        message = {"channel": channel, "ts": f"{self._newest:.6f}", **ours, **written, **reply}
+        self.messages.append(message)
+        self._note("posted", message, BOT)
+        return message
+
+    def edit(self, message: dict[str, Any], words: Words) -> None:
+        """Let the bot write a message anew."""
+        message.update(text=words["text"], blocks=words["blocks"], edits=message["edits"] + 1)
+        self._note("edited", message, BOT)
+
+    def remove(self, channel: str, ts: str, by: str) -> None:
+        """Take a message away; its replies stay."""
+        with self.lock:
+            message = self.message(channel, ts)
+            self._note("deleted", message, by)
+            if self.thread(ts):
+                message.update(subtype="tombstone", user="USLACKBOT", bot_id="", text="", blocks=[])
+            else:
+                self.messages.remove(message)
+
+    def trigger(self) -> str:
+        """Return a new trigger: for three seconds it opens one dialog."""
+        with self.lock:
+            trigger = f"{next(self._numbers)}.{secrets.token_hex(8)}"
+            self.triggers[trigger] = self.now()
+            return trigger
+
+    def use_trigger(self, trigger: str) -> None:
+        """Take a trigger, once."""
+        if trigger not in self.triggers:
+            raise RefusedError("invalid_trigger_id")
+        since = self.triggers[trigger]
+        if since is None:
+            raise RefusedError("exchanged_trigger_id")
+        if self.now() - since > TRIGGER_LASTS:
+            raise RefusedError("expired_trigger_id")
+        self.triggers[trigger] = None
+
+    def reply_to(self, user: str, channel: str) -> str:
+        """Return a new address for private answers, without the server's part."""
+        with self.lock:
+            path = f"/respond/{next(self._numbers)}/{secrets.token_hex(8)}"
+            self.replies[path] = ReplyTo(user, channel, self.now())
+            return path
+
+    def answer_privately(self, path: str, words: Words) -> None:
+        """Show somebody a sentence that nobody else sees."""
+        reply = self.replies.get(path)
+        if reply is None:
+            raise RefusedError("no_such_url")
+        if reply.uses >= REPLIES:
+            raise RefusedError("used_url")
+        if self.now() - reply.since > REPLIES_LAST:
+            raise RefusedError("expired_url")
+        reply.uses += 1
+        self.private.append({**words, "user": reply.user, "channel": reply.channel, "path": path})
+
+    def _note(self, what: Literal["posted", "edited", "deleted"], message: Words, by: str) -> None:
+        happened = Happened(
+            what=what,
+            at=self.now(),
+            by=by,
+            channel=message["channel"],
+            ts=message["ts"],
+            thread_ts=message.get("thread_ts", ""),
+            block_id=str(message["blocks"][0].get("block_id", "")),
+            text=message["text"],
+            blocks=message["blocks"],
+            broadcast=message.get("broadcast", False),
+        )
+        self.journal.append(happened)
