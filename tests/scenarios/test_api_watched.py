@@ -14,7 +14,7 @@ AT_0 = [(STABLE, 1)]
 AT_25 = [(STABLE, 75), (CANARY, 25)]
 
 
-@pytest.mark.parametrize("fault", sorted(SAID.keys() - {Fault.SLOW, Fault.UNAVAILABLE}))
+@pytest.mark.parametrize("fault", sorted(SAID.keys() - {Fault.SLOW, Fault.RESET, Fault.UNAVAILABLE}))
 def test_a_roll_back_is_written_right_after_the_fault_whatever_is_kept(outage: Outage, fault: Fault) -> None:
     stage = outage.stage
     outage.watch()
