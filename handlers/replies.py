@@ -141,8 +141,8 @@ def braked(braked: Braked) -> str:
 def not_braked(error: DependencyError) -> str:
     """Say that a roll back without the store failed, and what is left."""
     return (
-        f"{safe(str(error), 2000)} Redis does not answer either, so *nothing was rolled back and nothing is kept*. "
-        "Press again, or put the old weights back by hand with `kubectl edit httproute`."
+        f"{safe(str(error), 2000)} Redis does not answer either, so *it may not be rolled back, and nothing is kept*. "
+        "Press again, or look at the route and put the old weights back with `kubectl edit httproute`."
     )
 
 

@@ -129,8 +129,8 @@ def test_a_roll_back_that_fails_without_the_store_is_said_to_be_kept_nowhere(sho
     shop.engine.braked = ClusterError("The API server could not be reached.")
     shop.work.brake(shop.ask(Verb.ROLLBACK))
     assert shop.said() == [
-        "The API server could not be reached. Redis does not answer either, so *nothing was rolled back and nothing "
-        "is kept*. Press again, or put the old weights back by hand with `kubectl edit httproute`."
+        "The API server could not be reached. Redis does not answer either, so *it may not be rolled back, and nothing "
+        "is kept*. Press again, or look at the route and put the old weights back with `kubectl edit httproute`."
     ]
 
 
