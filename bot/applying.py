@@ -153,7 +153,7 @@ class Applier:
         return kept is not None and differs(rollout, own_note(kept), self._routes.observe(kept, rollout))
 
     def _done(self, entry: Entry, generation: int) -> bool:
-        if not entry.is_applied:
+        if not entry.is_applied or entry.pending:
             done = self._applied(entry.rollout, generation)
             self._store.applied(entry.rollout.id, done, moved=_wants_acceptance(entry))
         return True

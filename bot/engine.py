@@ -27,7 +27,7 @@ from bot.domain.errors import (
 )
 from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Rollout
-from bot.domain.starting import start
+from bot.domain.starting import rollout_id, start
 from bot.domain.transitions import Moment
 from bot.domain.verbs import RAISES, decide, describe, require_fit
 from bot.finding import Finder
@@ -96,7 +96,7 @@ class Engine:
             self._keep(request)
             raise
         except UserError as error:
-            if not self._store.drop(request.delivery, Became(refusal=str(error))):
+            if not self._refuse(request, error):
                 return None  # somebody else has decided it, and so it did not fit any more
             raise
         if rollout is None:
@@ -110,6 +110,14 @@ class Engine:
         if became.refusal:
             raise UserError(became.refusal)
         return self._store.load(became.rollout) if became.rollout else None
+
+    def _refuse(self, request: Request, error: UserError) -> bool:
+        """Take a request out of the inbox; False where somebody else has. Raises UserError where that is unclear."""
+        try:
+            return self._store.drop(request.delivery, Became(refusal=str(error)))
+        except StoreError:
+            again = "Redis does not answer, so it may be looked at once more."
+            raise UserError(error.message, hint=f"{error.hint} {again}".strip()) from error
 
     def brake(self, request: Request) -> Braked:
         """Roll back from the route's annotation, where the store does not answer. Raises UserError, ClusterError."""
@@ -198,11 +206,14 @@ class Engine:
         words = request.command.start
         if words is None:
             raise UsageError("A start needs a pool and a weight.", hint="Type `start POOL WEIGHT`.")
+        mine = rollout_id(request.delivery)
+        if self._store.load(mine) is not None:
+            raise _FulfilledError("A Redis that is older than it was has brought the request back.")
         try:
             scene = self._survey(request.command.subject, words)
             plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
             permit_start(plan, request.by)
-            self._require_free(scene)
+            self._require_free(scene, mine)
             change = start(
                 request,
                 plan,
@@ -234,9 +245,11 @@ class Engine:
             raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
         self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
 
-    def _require_free(self, scene: Scene) -> None:
+    def _require_free(self, scene: Scene, mine: str) -> None:
         """Refuse a route whose annotation names an active rollout; take up one that the store forgot."""
         note = scene.copy.note
+        if note is not None and note.id == mine:
+            raise _FulfilledError("Redis has forgotten the rollout, and will take it up again.")
         if note is None or note.route_uid != scene.copy.uid or note.phase in SLOTLESS:
             return
         entry = self._store.load(note.id)

@@ -127,13 +127,14 @@ local p, id, revision, decision, applied, moved, poll = KEYS[1], ARGV[1], ARGV[2
 local key = p .. 'r:' .. id
 local stored = redis.call('HMGET', key, 'decision', 'pending', 'applied_revision', 'slotless', 'uid', 'applied', 'over')
 if stored[1] == decision then
+  redis.call('HSET', key, 'pending', '[]')
+  redis.call('ZREM', p .. 'pending', id)
+  redis.call('ZREM', p .. 'pending:brakes', id)
   -- Said late, by a replica that was frozen: what has been heard of the gateway since then still holds.
   local known = stored[6] and cjson.decode(stored[6])
   if known and known.decision == decision and known.generation >= tonumber(ARGV[7]) then return 1 end
-  redis.call('HSET', key, 'applied', applied, 'applied_revision', revision, 'pending', '[]')
+  redis.call('HSET', key, 'applied', applied, 'applied_revision', revision)
   redis.call('HDEL', key, 'trouble')
-  redis.call('ZREM', p .. 'pending', id)
-  redis.call('ZREM', p .. 'pending:brakes', id)
   if stored[4] == '1' then
     free_slot(p, id, stored[5])
   elseif not stored[3] then

@@ -141,7 +141,7 @@ def braked(braked: Braked) -> str:
 def not_braked(error: DependencyError) -> str:
     """Say that a roll back without the store failed, and what is left."""
     return (
-        f"{safe(str(error), 2000)} Redis does not answer either, so *nothing was rolled back and nothing is kept*. "
+        f"{safe(str(error), 2000)} Redis does not answer either, so *it may not be rolled back, and nothing is kept*. "
         "Press again, or type in a terminal that reaches the cluster: "
         "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
     )

@@ -129,7 +129,7 @@ def test_a_roll_back_that_fails_without_the_store_is_said_to_be_kept_nowhere(sho
     shop.engine.braked = ClusterError("The API server could not be reached.")
     shop.work.brake(shop.ask(Verb.ROLLBACK))
     assert shop.said() == [
-        "The API server could not be reached. Redis does not answer either, so *nothing was rolled back and nothing "
+        "The API server could not be reached. Redis does not answer either, so *it may not be rolled back, and nothing "
         "is kept*. Press again, or type in a terminal that reaches the cluster: "
         "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
     ]
