@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo test check fmt bench lock clean
+.PHONY: help demo test check fmt bench chaos lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -29,6 +29,10 @@ fmt: $(VENV)/ready ## format the code
 
 bench: $(VENV)/ready ## measure, as ratios against a floor of the same run
 	$(RUN) -m bench
+
+chaos: $(VENV)/ready ## everything fails at once, three seeds, and every promise is checked; about 15 minutes
+	@$(RUN) -m sandbox build
+	$(RUN) -m chaos
 
 lock: $(VENV)/ready ## renew requirements*.lock from pyproject.toml
 	$(VENV)/bin/pip install -q uv

@@ -5,14 +5,14 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
-from bench import acknowledgement, click, idle, lateness, outages, steady
+from bench import acknowledgement, burst, click, idle, lateness, noticing, outages, steady
 from bench.figures import Finding
 from bench.page import report, write
 from bench.population import Population, populate
 from bench.servers import Servers, servers
 
-ROLLOUTS = 200
-PARTS = ("acknowledgement", "clicks", "lateness", "steady", "outages")
+ROLLOUTS, EDITED = 200, 80
+PARTS = ("acknowledgement", "clicks", "edits", "lateness", "steady", "outages")
 
 
 def main() -> None:
@@ -43,7 +43,12 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
 
     parts = {
         "acknowledgement": (lambda: [acknowledgement.measure(running)],),
-        "clicks": (idling, lambda: [click.measure(running, people[0])]),
+        "clicks": (
+            idling,
+            lambda: [click.measure(running, people[0])],
+            lambda: [burst.measure(running, populate(running, "burst", burst.CLICKS + burst.ROUNDS))],
+        ),
+        "edits": (lambda: [noticing.measure(running, populate(running, "edits", EDITED))],),
         "lateness": (lambda: [lateness.measure(running)],),
         "steady": (lambda: [steady.measure(running)],),
         "outages": (lambda: [outages.measure(running)],),

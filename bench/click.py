@@ -1,9 +1,10 @@
 """From a click to the route written, with 200 rollouts running: the last word of a click is the API server's reply.
 
-The floor is what no bot can do without: one GET of a route and one PATCH of its two weights, on routes that carry as
-long an annotation as ours, with the same client on the same server, in turns with the clicks. Both come at random
-moments, as people do. Advance asks the gates first: two GETs and three lists. Since Kubernetes 1.31 a list that names
-no resourceVersion waits, up to 100 ms, until the API server's cache has seen all that was written before it.
+The floor is what a bot without a watch cannot do without: one GET of a route and one PATCH of its two weights, on
+routes that carry as long an annotation as ours, with the same client on the same server, in turns with the clicks. Both
+come at random moments, as people do. The bot has its watch, and the route's copy from there. Advance asks the gates
+first: one GET and three lists. Since Kubernetes 1.31 a list that names no resourceVersion waits, up to 100 ms, until
+the API server's cache has seen all that was written before it.
 
 The time of API requests and of Redis round trips is inside that of the engine's calls of `routes` and `store`.
 """
@@ -18,7 +19,7 @@ from kubernetes.client import ApiClient
 
 from bench.figures import Finding, Round, milliseconds, rows_of
 from bench.ledger import Ledger, Watched, WatchedApi, WatchedRedis
-from bench.population import Population, a_request
+from bench.population import Population, a_request, watch
 from bench.servers import Servers
 from bot.clock import SystemClock
 from bot.domain.command import Verb
@@ -33,9 +34,9 @@ from sandbox.objects import pool_ref
 from sandbox.world import CANARY, STABLE
 
 ROUNDS = 4
-FLOORS = 50
+FLOORS = 101
 REST = 0.1
-"""At most so many seconds between two; without them each click would march in step with the API server's 100 ms."""
+"""At most so many seconds before each; without them each click would march in step with the API server's 100 ms."""
 
 
 class Clicks:
@@ -47,9 +48,15 @@ class Clicks:
         self._store = RedisStore(WatchedRedis(connect(people.redis_url), self.ledger))
         self._written: float = 0
         self._seen: list[tuple[dict[str, int], dict[str, float]]] = []
-        routes: Any = Watched(Cluster(self.api, people.policy.namespaces), self.ledger, "routes", after=self._after)
+        self._cluster = Cluster(self.api, people.policy.namespaces)
+        watch(self._cluster, people)
+        routes: Any = Watched(self._cluster, self.ledger, "routes", after=self._after)
         store: Any = Watched(self._store, self.ledger, "store")
         self._engine = Engine(routes, store, SystemClock(), people.policy)
+
+    def close(self) -> None:
+        """End the watch."""
+        self._cluster.close()
 
     def click(self, verb: Verb, rollout_id: str, number: int) -> float:
         """Click once and return the seconds until the route was written."""
@@ -84,16 +91,18 @@ def measure(servers: Servers, people: Population) -> Finding:
     clicks = Clicks(servers, people)
     make_floor(people)
     rows, notes = [], []
-    for verb, goal in ((Verb.ADVANCE, ""), (Verb.ROLLBACK, "1.5")):
+    for verb, goal in ((Verb.ADVANCE, ""), (Verb.ROLLBACK, "1.1")):
         rounds = [_round(clicks, people, verb, number) for number in range(ROUNDS)]
-        rows += rows_of(f"{verb.value} click to route written", rounds, goals={50: goal, 99: goal})
+        rows += rows_of(f"{verb.value} click to route written", rounds, goals={50: goal})
         notes += clicks.spent(verb, [time for each in rounds for time in each.ours])
+    clicks.close()
     return Finding(title="Click to route", about=__doc__ or "", rows=rows, notes=notes)
 
 
 def _round(clicks: Clicks, people: Population, verb: Verb, number: int) -> Round:
     floor, ours = [], []
     for place, rollout_id in enumerate(people.ids[number::ROUNDS]):
+        time.sleep(random.uniform(0, REST))
         floor.append(
             get_and_patch(
                 clicks.api, people.world.namespace, place, 20 + number if verb is Verb.ADVANCE else 30 + number

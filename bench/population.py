@@ -1,6 +1,6 @@
 """Many rollouts on real routes: started, written, accepted by the gateway and waiting for their next step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from bot.domain.starting import start
 from bot.domain.transitions import Moment
 from bot.engine import Engine
 from bot.policy import DEFAULT_PLAN, Policy
-from bot.ports import Save, Scene
+from bot.ports import RouteCopy, Save, Scene
 from bot.redis_connection import connect
 from bot.store import RedisStore
 from k8s.cluster import Cluster
@@ -28,6 +28,10 @@ from sandbox.world import CANARY, STABLE, World, create_world
 
 ALICE, CHANNEL = "U0ALICE001", "C0INFER001"
 PLAN = replace(DEFAULT_PLAN, approve_at=(), interval=timedelta(hours=1))
+
+
+def ignore(_: object) -> None:
+    """Hear, and do nothing."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,20 @@ def a_rollout() -> Rollout:
 
 
 def _write(store: RedisStore, cluster: Cluster, policy: Policy, ids: Sequence[str]) -> None:
-    """Bring the first weights onto the routes, and let the timer look until the gateway has accepted them."""
+    """Bring the first weights onto the routes, and let the gateway accept them."""
     clock = SystemClock()
     applier, engine = Applier(cluster, store, clock), Engine(cluster, store, clock, policy)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(applier.apply, ids))
+    settle(store, engine, ids)
+    if len(store.entries()) != len(ids):
+        raise SandboxError("Not all rollouts are running.")
+
+
+def settle(store: RedisStore, engine: Engine, ids: Sequence[str]) -> None:
+    """Let the timer look until the gateway, which has to be there, has accepted what was written."""
+    clock = SystemClock()
+    with ThreadPoolExecutor(4) as pool:
 
         def tick(rollout_id: str) -> None:
             with suppress(DependencyError):  # on a busy machine a store may be late; the claim comes again
@@ -119,5 +132,10 @@ def _write(store: RedisStore, cluster: Cluster, policy: Policy, ids: Sequence[st
             return all(each.acceptance is Acceptance.ACCEPTED and each.is_applied for each in store.load_all(ids))
 
         wait_until("the rollouts: accepted by the gateway", accepted, seconds=60, pause=0.2)
-    if len(store.entries()) != len(ids):
-        raise SandboxError("Not all rollouts are running.")
+
+
+def watch(cluster: Cluster, people: Population, told: Callable[[RouteCopy], None] = ignore) -> None:
+    """Have the cluster keep copies of all routes, as it does in the bot; ``told`` hears of changes."""
+    cluster.watch(route_changed=told, route_gone=ignore, pool_gone=ignore)
+    last = people.world.namespace, f"route-{len(people.ids) - 1}"
+    wait_until("the routes: kept", lambda: cluster.kept(*last) is not None)

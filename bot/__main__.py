@@ -1,4 +1,4 @@
-"""The command line: ``rolloutbot run`` and ``rolloutbot check-config``."""
+"""Roll out InferencePools from Slack, and from here when Slack is gone."""
 
 import os
 from collections.abc import Iterable
@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from bot.cli import EXIT_CODES, add_verbs
 from bot.logs import Masked
 from bot.settings import ConfigError, check, read_settings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, epilog=EXIT_CODES
+)
 
 
 @app.command()
@@ -37,6 +40,9 @@ def check_config(
     if mistakes:
         raise _explained(mistakes)
     typer.echo("The configuration is good.")
+
+
+add_verbs(app)
 
 
 def _explained(mistakes: Iterable[str]) -> typer.Exit:

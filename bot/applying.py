@@ -115,6 +115,8 @@ class Applier:
 
     def _judge(self, entry: Entry, copy: RouteCopy, observed: Observed) -> Move:
         rollout, note = entry.rollout, own_note(copy)
+        if rollout.is_over and entry.is_applied and self._store.slot(rollout.route_uid) not in (None, rollout.id):
+            return Move.DONE  # what came back of it concerns the rollout that has the route now
         if note is None or note.id == rollout.id:
             return judge(entry, note, observed, holds_slot=True)
         other = self._store.load(note.id)
@@ -151,7 +153,7 @@ class Applier:
         return kept is not None and differs(rollout, own_note(kept), self._routes.observe(kept, rollout))
 
     def _done(self, entry: Entry, generation: int) -> bool:
-        if not entry.is_applied:
+        if not entry.is_applied or entry.pending:
             done = self._applied(entry.rollout, generation)
             self._store.applied(entry.rollout.id, done, moved=_wants_acceptance(entry))
         return True
@@ -209,7 +211,10 @@ class Applier:
 
     def _note_trouble(self, entry: Entry, error: DependencyError | RouteError) -> None:
         stored = self._store.load(entry.rollout.id) or entry
-        now, old = self._clock.now(), stored.trouble
+        if stored.is_applied:  # it was only looked at: nothing waits to be written
+            log.warning("rollout %s: its route could not be looked at: %s", entry.rollout.id, error.message)
+            return
+        now, old = self._clock.now(), stored.trouble if stored.trouble and stored.trouble.attempts else None
         attempts = old.attempts + 1 if old else 1
         trouble = Trouble(since=old.since if old else now, reason=str(error), attempts=attempts)
         told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=str(error))
@@ -219,7 +224,7 @@ class Applier:
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
     def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
-        now, why = self._clock.now(), f"Not found on the route, so not written: rule {', '.join(missing)}."
+        now, why = self._clock.now(), f"Not found on the route, so not written: {', '.join(missing)}."
         told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=why)
         trouble = Trouble(since=now, reason=why, attempts=0)
         self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(trouble=trouble, events=(told,)))
@@ -256,7 +261,7 @@ def backoff(attempts: int, *, brake: bool, asked: float = 0.0) -> timedelta:
     """
     longest = 5.0 if brake else 30.0
     ours = min(longest, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1)
-    return timedelta(seconds=max(ours, min(longest, asked) * random.uniform(1, 1.25)))
+    return timedelta(seconds=max(ours, min(longest, asked * random.uniform(1, 1.25))))
 
 
 def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) -> datetime:

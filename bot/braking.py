@@ -13,6 +13,7 @@ from bot.domain.command import Command, Verb
 from bot.domain.errors import ClusterError, RaceError, RouteError, TransitionError, UsageError
 from bot.domain.on_route import applied_by
 from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout, wanted
+from bot.domain.starting import is_rollout_id
 from bot.domain.transitions import Moment, roll_back
 from bot.domain.verbs import ALLOWED, INSTEAD, describe
 from bot.ports import Clock, RouteCopy, Routes
@@ -58,7 +59,8 @@ class Brake:
         rollouts = list(self._records())
         meant = [each for each in rollouts if command.subject in (each.id, each.canary.name)]
         reason = command.reason if meant else f"{command.subject} {command.reason}".strip()
-        found = _only(meant or [each for each in rollouts if each.channel == channel and each.phase not in OVER])
+        here = [each for each in rollouts if channel in ("", each.channel) and each.phase not in OVER]
+        found = _only(meant or ([] if is_rollout_id(command.subject) else here))
         return found.namespace, found.route, reason
 
     def _records(self) -> Iterator[Rollout]:

@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from bot.applying import Applier, new_decision
 from bot.braking import Brake, Braked
-from bot.domain.access import permit
-from bot.domain.command import Request, StartWords, Verb
+from bot.domain.access import permit, permit_start
+from bot.domain.command import Command, Request, StartWords, Verb
 from bot.domain.errors import (
     DependencyError,
     RaceError,
@@ -27,14 +27,14 @@ from bot.domain.errors import (
 )
 from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Rollout
-from bot.domain.starting import start
+from bot.domain.starting import rollout_id, start
 from bot.domain.transitions import Moment
 from bot.domain.verbs import RAISES, decide, describe, require_fit
 from bot.finding import Finder
 from bot.inspecting import Inspector
 from bot.keeping import Keeper
 from bot.policy import Policy
-from bot.ports import Clock, Progress, Routes, Save, Saved, Scene, Store
+from bot.ports import Became, Clock, Progress, Routes, Save, Saved, Scene, Store
 from bot.rebuilding import Rebuilder
 from bot.record import LONGEST_ANNOTATION, annotation
 from bot.ticking import Ticker
@@ -57,7 +57,7 @@ class Outcome:
 
 
 class _FulfilledError(Exception):
-    """What was asked for has been done since, on another way."""
+    """What was asked for has been done since, on another way; its text is the rollout's id."""
 
 
 class Engine:
@@ -89,20 +89,35 @@ class Engine:
         """
         try:
             rollout = self._decide(request)
-        except _FulfilledError:
-            self._store.drop(request.delivery)
+        except _FulfilledError as fulfilled:
+            self._store.drop(request.delivery, Became(rollout=str(fulfilled)))
             return None
         except StoreError:
             self._keep(request)
             raise
-        except UserError:
-            if not self._store.drop(request.delivery):
+        except UserError as error:
+            if not self._refuse(request, error):
                 return None  # somebody else has decided it, and so it did not fit any more
             raise
         if rollout is None:
             return None
         self._applier.apply(rollout.id, saved=rollout)
         return self._outcome(request, rollout.id)
+
+    def became(self, request: Request) -> Entry | None:
+        """Return the rollout that a request has changed, whoever did it. Raises UserError where it was refused."""
+        became = self._store.became(request.delivery)
+        if became.refusal:
+            raise UserError(became.refusal)
+        return self._store.load(became.rollout) if became.rollout else None
+
+    def _refuse(self, request: Request, error: UserError) -> bool:
+        """Take a request out of the inbox; False where somebody else has. Raises UserError where that is unclear."""
+        try:
+            return self._store.drop(request.delivery, Became(refusal=str(error)))
+        except StoreError:
+            again = "Redis does not answer, so it may be looked at once more."
+            raise UserError(error.message, hint=f"{error.hint} {again}".strip()) from error
 
     def brake(self, request: Request) -> Braked:
         """Roll back from the route's annotation, where the store does not answer. Raises UserError, ClusterError."""
@@ -112,6 +127,10 @@ class Engine:
     def find(self, subject: str, channel: str) -> Entry:
         """Return the rollout that people mean. Raises UserError."""
         return self._finder.find(subject, channel)
+
+    def meant_by(self, command: Command, channel: str) -> Entry:
+        """Return the rollout that a command is about, as `process` will read it. Raises UserError."""
+        return self._finder.meant_by(command, channel)[0]
 
     def entries(self, channel: str = "") -> Sequence[Entry]:
         """Return the rollouts that are not over, newest first, of one channel or of all."""
@@ -171,7 +190,7 @@ class Engine:
         entry, command = self._finder.meant_by(request.command, request.channel)
         request = replace(request, command=command)
         if _is_fulfilled(entry, request):
-            raise _FulfilledError("It was rolled back after this was asked for.")
+            raise _FulfilledError(entry.rollout.id)
         require_fit(entry, request)
         if request.command.verb in RAISES and not entry.is_applied:
             # Decided a moment ago and on its way: write it now, rather than have a person ask again.
@@ -187,10 +206,14 @@ class Engine:
         words = request.command.start
         if words is None:
             raise UsageError("A start needs a pool and a weight.", hint="Type `start POOL WEIGHT`.")
+        mine = rollout_id(request.delivery)
+        if self._store.load(mine) is not None:
+            raise _FulfilledError("A Redis that is older than it was has brought the request back.")
         try:
             scene = self._survey(request.command.subject, words)
             plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
-            self._require_free(scene)
+            permit_start(plan, request.by)
+            self._require_free(scene, mine)
             change = start(
                 request,
                 plan,
@@ -222,9 +245,11 @@ class Engine:
             raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
         self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
 
-    def _require_free(self, scene: Scene) -> None:
+    def _require_free(self, scene: Scene, mine: str) -> None:
         """Refuse a route whose annotation names an active rollout; take up one that the store forgot."""
         note = scene.copy.note
+        if note is not None and note.id == mine:
+            raise _FulfilledError("Redis has forgotten the rollout, and will take it up again.")
         if note is None or note.route_uid != scene.copy.uid or note.phase in SLOTLESS:
             return
         entry = self._store.load(note.id)

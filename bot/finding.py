@@ -8,6 +8,7 @@ from datetime import timedelta
 from bot.domain.command import WORDY, Command
 from bot.domain.errors import RouteError, UsageError
 from bot.domain.rollout import SLOTLESS, Entry
+from bot.domain.starting import is_rollout_id
 from bot.ports import Clock, Store
 from bot.sight import forgetful
 
@@ -26,18 +27,24 @@ class Finder:
         """Return the rollout that a command is about, and the command as it was meant.
 
         A brake or a rejection is not refused for its first word: `rollback p99 doubled` has a reason and no pool,
-        unless the word comes close to the name of a pool that has a rollout.
+        unless the word is a rollout's id, or comes close to the name of a pool that has a rollout.
         """
         try:
             return self.find(command.subject, channel), command
         except RouteError as error:
-            if command.verb not in WORDY or self._near(command.subject, channel, cutoff=0.75):
+            if command.verb not in WORDY or self._is_a_name(command.subject, channel):
                 raise _with_reason_apart(error, command) from error
             reason = f"{command.subject} {command.reason}".strip()
             return self._of_channel(channel), replace(command, subject="", reason=reason)
 
+    def _is_a_name(self, subject: str, channel: str) -> bool:
+        return is_rollout_id(subject) or bool(self._near(subject, channel, cutoff=0.75))
+
     def find(self, subject: str, channel: str) -> Entry:
-        """Return the rollout that ``subject`` (may be empty) means in a channel. Raises UserError, StoreError."""
+        """Return the rollout that ``subject`` (may be empty) means in a channel, or anywhere where that is empty.
+
+        Raises UserError, StoreError.
+        """
         try:
             return self._by_name(subject, channel) if subject else self._of_channel(channel)
         except RouteError as error:
@@ -73,18 +80,20 @@ class Finder:
         return {entry.rollout.canary.name for entry in self._store.entries()}
 
     def _of_channel(self, channel: str) -> Entry:
-        entries = self._store.in_channel(channel)
+        entries = self._store.in_channel(channel) if channel else self._store.entries()
         open_ones = [entry for entry in entries if not entry.rollout.is_over]
         # A finished rollout only waits to be cleaned up; a word without a name means the one that moves.
         active = [entry for entry in open_ones if entry.rollout.phase not in SLOTLESS] or open_ones
         if len(active) == 1:
             return active[0]
         if active:
-            raise UsageError("This channel has several rollouts.", hint=f"Name one: {_names(active)}.")
+            where = "This channel has" if channel else "There are"
+            raise UsageError(f"{where} several rollouts.", hint=f"Name one: {_names(active)}.")
         recent = [e for e in entries if self._clock.now() - e.rollout.since <= REMEMBERED]
         if recent:
             return recent[0]
-        raise RouteError("This channel has no rollout.", hint="Name its pool, or begin one with `start POOL WEIGHT`.")
+        none = "This channel has no rollout." if channel else "No rollout is under way."
+        raise RouteError(none, hint="Name its pool, or begin one with `start POOL WEIGHT`.")
 
 
 def _with_reason_apart(error: RouteError, command: Command) -> RouteError:

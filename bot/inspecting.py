@@ -10,7 +10,7 @@ from bot.applying import Applier, new_decision, own_note
 from bot.domain.errors import ClusterError, DependencyError
 from bot.domain.on_route import differs
 from bot.domain.on_world import owned, pool_gone
-from bot.domain.rollout import Change, Entry, Phase, Pool, Rollout
+from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
 from bot.domain.transitions import Moment
 from bot.ports import Clock, RouteCopy, Routes, Save, Saved, Store
 from bot.rebuilding import Rebuilder
@@ -82,17 +82,23 @@ class Inspector:
 
     def _compare(self, copy: RouteCopy) -> None:
         note = own_note(copy)
-        rollout_id = note.id if note else self._store.slot(copy.uid)
-        entry = self._store.load(rollout_id) if rollout_id else None
-        if entry is None:
-            if note is not None:
-                self._rebuilder.take_up(note, copy.generation)
-        elif not entry.is_applied:
+        entry = self._store.load(note.id) if note else None
+        if note is not None and entry is None:
+            self._rebuilder.take_up(note, copy.generation)
             return
-        elif entry.rollout.route_uid == copy.uid and self._differs(entry.rollout, note, copy):
+        if entry is None or entry.rollout.phase in SLOTLESS:
+            entry = self._holder(copy) or entry  # an annotation of what is over may have been put back over its own
+        if entry is None or not entry.is_applied:
+            return
+        if entry.rollout.route_uid == copy.uid and self._differs(entry.rollout, note, copy):
             self._applier.attempt(entry.rollout.id)
         elif owner := self._routes.owner(copy):
             self._save(entry, owned(entry, owner, self._moment()))
+
+    def _holder(self, copy: RouteCopy) -> Entry | None:
+        """Return the rollout that has the route."""
+        rollout_id = self._store.slot(copy.uid)
+        return self._store.load(rollout_id) if rollout_id else None
 
     def _differs(self, rollout: Rollout, note: Rollout | None, copy: RouteCopy) -> bool:
         return differs(rollout, note, self._routes.observe(copy, rollout))

@@ -22,10 +22,13 @@ end
 """
 
 MARK = """
+-- Of one urgency the first come is the first served: where Slack slows the board down, nobody waits for ever.
 local function mark(p, id, urgency)
   redis.call('HINCRBY', p .. 'r:' .. id, 'mark', 1)
   local at = redis.call('ZSCORE', p .. 'dirty', id)
-  if not at or tonumber(at) > urgency then redis.call('ZADD', p .. 'dirty', urgency, id) end
+  if at and math.floor(tonumber(at)) <= urgency then return end
+  local place = redis.call('HINCRBY', p .. 'store', 'marks', 1) % 1e9
+  redis.call('ZADD', p .. 'dirty', urgency + place / 1e9, id)
 end
 local function set_due(p, id, due)
   if due == '' then
@@ -108,6 +111,7 @@ if c.settled and c.over then keep_for_now(p, c.id, c.kept) end
 if c.request ~= '' then
   redis.call('HDEL', p .. 'inbox', c.request)
   redis.call('ZREM', p .. 'inbox:at', c.request)
+  redis.call('SET', p .. 'became:' .. c.request, cjson.encode({rollout = c.id}), 'EX', 900)
 end
 mark(p, c.id, 1)
 redis.call('HINCRBY', p .. 'store', 'writes', 1)
@@ -123,13 +127,14 @@ local p, id, revision, decision, applied, moved, poll = KEYS[1], ARGV[1], ARGV[2
 local key = p .. 'r:' .. id
 local stored = redis.call('HMGET', key, 'decision', 'pending', 'applied_revision', 'slotless', 'uid', 'applied', 'over')
 if stored[1] == decision then
+  redis.call('HSET', key, 'pending', '[]')
+  redis.call('ZREM', p .. 'pending', id)
+  redis.call('ZREM', p .. 'pending:brakes', id)
   -- Said late, by a replica that was frozen: what has been heard of the gateway since then still holds.
   local known = stored[6] and cjson.decode(stored[6])
   if known and known.decision == decision and known.generation >= tonumber(ARGV[7]) then return 1 end
-  redis.call('HSET', key, 'applied', applied, 'applied_revision', revision, 'pending', '[]')
+  redis.call('HSET', key, 'applied', applied, 'applied_revision', revision)
   redis.call('HDEL', key, 'trouble')
-  redis.call('ZREM', p .. 'pending', id)
-  redis.call('ZREM', p .. 'pending:brakes', id)
   if stored[4] == '1' then
     free_slot(p, id, stored[5])
   elseif not stored[3] then
@@ -237,11 +242,12 @@ return is_whole(KEYS[1], ARGV[1], ARGV[2]) and 1 or 0
 # A refused request leaves the inbox; the token tells a repeat of this call from somebody else's. One that the inbox has
 # forgotten is refused by the first who asks.
 DROP = """
-local p, delivery, token = KEYS[1], ARGV[1], ARGV[2]
+local p, delivery, token, became = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 redis.call('ZREM', p .. 'inbox:at', delivery)
 if redis.call('HDEL', p .. 'inbox', delivery) == 1 or redis.call('EXISTS', p .. 'seen:' .. delivery) == 0 then
   redis.call('SET', p .. 'seen:' .. delivery, token, 'NX', 'EX', 900)
   redis.call('SET', p .. 'dropped:' .. delivery, token, 'EX', 60)
+  redis.call('SET', p .. 'became:' .. delivery, became, 'EX', 900)
   return 1
 end
 return redis.call('GET', p .. 'dropped:' .. delivery) == token and 1 or 0

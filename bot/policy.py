@@ -1,5 +1,6 @@
 """The policy in force, as a value; settings.py reads it from the file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -18,10 +19,14 @@ DEFAULT_PLAN = Plan(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a team lets the bot do. ``from_file``: ``approve=`` may then only add marks."""
+    """What a team lets the bot do. ``from_file``: ``approve=`` may then only add marks.
+
+    ``unix_users`` are the Slack ids of people by the Unix user that they are in a terminal.
+    """
 
     namespaces: tuple[str, ...]
     plan: Plan = DEFAULT_PLAN
     access: Access = field(default_factory=Access)
     command: str = "/rollout"
+    unix_users: Mapping[str, str] = field(default_factory=dict)
     from_file: bool = False

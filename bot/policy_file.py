@@ -14,10 +14,11 @@ from bot.policy import DEFAULT_PLAN, Policy
 from bot.yaml_nodes import Nodes
 
 KEYS: Mapping[str, Sequence[str]] = {
-    "": ("namespaces", "plan", "approvals", "access", "command"),
+    "": ("namespaces", "plan", "approvals", "access", "command", "terminal"),
     "plan": ("steps", "every", "bake"),
     "approvals": ("at", "needed", "requester_may_approve"),
     "access": ("start", "run", "approve", "rollback"),
+    "terminal": ("users",),
 }
 """The keys of the file and of its sections."""
 
@@ -28,6 +29,8 @@ _USER = re.compile(r"[UW][A-Z0-9]{4,20}")
 _NO_USER = (
     "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`"
 )
+_UNIX_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,31}")
+_NO_UNIX_USER = "is not the name of a Unix user; see `id -un`"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _COMMAND = re.compile(r"/[a-z0-9][a-z0-9_-]{0,30}")
 _NO_COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters"
@@ -56,6 +59,7 @@ def read_policy(path: Path, *, default_namespace: str) -> Policy:
         plan=plan,
         access=access,
         command=nodes.text(top["command"], "command", _COMMAND, _NO_COMMAND) if "command" in top else DEFAULT_COMMAND,
+        unix_users=_unix_users(nodes, sections["terminal"].get("users")),
         from_file=True,
     )
     if nodes.mistakes:
@@ -88,6 +92,12 @@ def _namespaces(nodes: Nodes, node: yaml.Node) -> tuple[str, ...]:
 
 def _users(nodes: Nodes, node: yaml.Node, path: str) -> frozenset[str]:
     return frozenset(nodes.texts(node, path, _USER, _NO_USER, "[U012AB3CD]"))
+
+
+def _unix_users(nodes: Nodes, node: yaml.Node | None) -> Mapping[str, str]:
+    path, example = "terminal.users", "{alice: U012AB3CD}"
+    named = nodes.named(node, path, _UNIX_USER, _NO_UNIX_USER, example)
+    return {name: nodes.text(value, f"{path}.{name}", _USER, _NO_USER) for name, value in named.items()}
 
 
 def _plan(nodes: Nodes, section: Mapping[str, yaml.Node]) -> Plan:

@@ -159,6 +159,14 @@ class Save:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Became:
+    """What became of a request: the id of the rollout that it changed, or the sentence it was refused with."""
+
+    rollout: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """What was learnt about a decision; None leaves a field as it is, ``no_due`` takes the due time away."""
 
@@ -180,8 +188,11 @@ class Store(Protocol):
     def requests(self, received_before: datetime) -> Sequence[Request]:
         """Return requests that have waited in the inbox since before a time, oldest first."""
 
-    def drop(self, delivery: str) -> bool:
-        """Take a refused request out of the inbox; False where it was not there any more."""
+    def drop(self, delivery: str, became: Became) -> bool:
+        """Take a request that changed nothing out of the inbox; False where it was not there any more."""
+
+    def became(self, delivery: str) -> Became:
+        """Return what became of a request in the last 15 minutes; both empty: nothing is known."""
 
     def load(self, rollout_id: str) -> Entry | None:
         """Return what is stored of a rollout."""

@@ -1,23 +1,26 @@
 """How Redis is reached, and its failures as ours: each in one place.
 
-With Sentinels, every new connection asks them who is the primary now; one that a fail-over made a replica ends the
-connections to it, so the next call finds the new primary.
+With Sentinels, every new connection asks them who is the primary now, and so does one call a second: after a planned
+fail-over the old primary takes writes for seconds more, which are lost. One that was made a replica ends the
+connections to it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 from bot.domain.errors import StoreError
 from bot.redis_url import SENTINEL, Sentinels, read_sentinels
 
 _BOUNDED: Final = {"socket_timeout": 0.4, "socket_connect_timeout": 0.3}
+ASK_SECONDS: Final = 1.0
 _SHARED: Final = {"max_connections": 64, "timeout": 0.5}
 """How many connections threads share, and how long one waits for a free one."""
 
@@ -34,11 +37,10 @@ def connect(url: str) -> "redis.Redis":
 
 
 def _sentinel_pool(meant: Sentinels, options: dict[str, Any]) -> SentinelConnectionPool:
-    asked = {**_BOUNDED, "ssl": meant.tls, "retry": _retry()}
-    sentinel = Sentinel(meant.hosts, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]
-    return SentinelConnectionPool(  # type: ignore[no-untyped-call]
+    asked = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3, "ssl": meant.tls, "retry": Retry(NoBackoff(), 0)}
+    return _Following(
         meant.primary,
-        sentinel,
+        _AskedOnce(meant.hosts, sentinel_kwargs=asked),  # type: ignore[no-untyped-call]
         db=meant.database,
         username=meant.username,
         password=meant.password,
@@ -46,6 +48,32 @@ def _sentinel_pool(meant: Sentinels, options: dict[str, Any]) -> SentinelConnect
         max_connections=64,
         **options,
     )
+
+
+class _Following(SentinelConnectionPool):
+    """Connections to whoever is the primary; those to the one before are closed."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+        self._asked_at = monotonic()  # the first connection asks by itself
+
+    def get_connection(self, *args: Any, **options: Any) -> Any:
+        now = monotonic()
+        if now - self._asked_at > ASK_SECONDS:
+            self._asked_at = now
+            with suppress(redis.RedisError):  # an open connection goes on without the Sentinels
+                self.get_master_address()  # type: ignore[no-untyped-call]
+        return super().get_connection(*args, **options)
+
+
+class _AskedOnce(Sentinel):
+    """Sentinels whose "no primary" ends the call: after the error of redis-py, all of them would be asked again."""
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        try:
+            return cast(tuple[str, int], super().discover_master(service_name))  # type: ignore[no-untyped-call]
+        except MasterNotFoundError as error:
+            raise redis.RedisError(str(error)) from error
 
 
 def _retry() -> Retry:

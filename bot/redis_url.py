@@ -24,10 +24,10 @@ def read_sentinels(url: str) -> Sentinels:
     credentials, _, hosts = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
     primary, _, database = parts.path.strip("/").partition("/")
-    if not primary or (database and not (database.isascii() and database.isdigit())) or parts.query:
+    if not primary or (database and not (database.isascii() and database.isdigit())) or parts.query or parts.fragment:
         raise ValueError("no primary's name")
     return Sentinels(
-        hosts=tuple(_host(host) for host in hosts.split(",")),
+        hosts=tuple(_host(host.strip()) for host in hosts.split(",")),
         primary=unquote(primary),
         database=int(database or 0),
         username=unquote(username) or None,
@@ -38,6 +38,6 @@ def read_sentinels(url: str) -> Sentinels:
 
 def _host(text: str) -> tuple[str, int]:
     parts = urlsplit(f"//{text}")
-    if not parts.hostname:
+    if not parts.hostname or parts.port == 0:
         raise ValueError("no host")
     return parts.hostname, parts.port or SENTINEL_PORT

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -11,7 +11,17 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Pydanti
 from bot.policy_file import ConfigError, read_policy
 from bot.redis_url import SENTINEL, read_sentinels
 
-__all__ = ["Address", "ConfigError", "Settings", "check", "read_policy", "read_settings"]
+__all__ = [
+    "Address",
+    "ClusterSettings",
+    "ConfigError",
+    "Settings",
+    "TerminalSettings",
+    "check",
+    "read_as",
+    "read_policy",
+    "read_settings",
+]
 
 SLACK = "https://slack.com/api/"
 _REDIS = (
@@ -104,18 +114,34 @@ AppToken = Annotated[
 ]
 
 
-class Settings(BaseSettings):
-    """What the bot is told by its environment; ``redis_url`` may hold a password and is as secret as the tokens."""
+class ClusterSettings(BaseSettings):
+    """What a roll back from the route alone needs of the environment."""
 
     model_config = SettingsConfigDict(case_sensitive=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    kubeconfig: Annotated[str, AfterValidator(_kubeconfig)] | None = Field(default=None, alias="KUBECONFIG")
+    config: Path | None = Field(default=None, alias="ROLLOUTBOT_CONFIG")
+
+
+class TerminalSettings(ClusterSettings):
+    """What a terminal needs; ``redis_url`` may hold a password and is as secret as the tokens."""
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(alias="REDIS_URL")
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must never be in a log."""
+        password = urlsplit(self.redis_url.get_secret_value()).password or ""
+        values = (self.redis_url.get_secret_value(), password, unquote(password))
+        return tuple(dict.fromkeys(value for value in values if value))
+
+
+class Settings(TerminalSettings):
+    """What the bot is told by its environment."""
 
     slack_bot_token: BotToken = Field(alias="SLACK_BOT_TOKEN")
     slack_app_token: AppToken | None = Field(default=None, alias="SLACK_APP_TOKEN")
     slack_signing_secret: SecretStr | None = Field(default=None, alias="SLACK_SIGNING_SECRET")
     slack_api_url: Annotated[str, AfterValidator(_api_url)] = Field(default=SLACK, alias="SLACK_API_URL")
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(alias="REDIS_URL")
-    kubeconfig: Annotated[str, AfterValidator(_kubeconfig)] | None = Field(default=None, alias="KUBECONFIG")
-    config: Path | None = Field(default=None, alias="ROLLOUTBOT_CONFIG")
     http: Annotated[Address, NoDecode, BeforeValidator(_address)] = Field(
         default=Address("127.0.0.1", 3000), alias="ROLLOUTBOT_HTTP"
     )
@@ -128,17 +154,32 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Return what must never be in a log."""
-        given = (self.slack_bot_token, self.slack_app_token, self.slack_signing_secret, self.redis_url)
-        password = urlsplit(self.redis_url.get_secret_value()).password or ""
-        values = [*(secret.get_secret_value() for secret in given if secret), password, unquote(password)]
-        return tuple(dict.fromkeys(value for value in values if value))
+        given = (self.slack_bot_token, self.slack_app_token, self.slack_signing_secret)
+        return (*(secret.get_secret_value() for secret in given if secret), *super().secrets())
+
+
+AnySettings = TypeVar("AnySettings", bound=ClusterSettings)
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Read the settings out of an environment. Raises ConfigError with every mistake in it."""
+    """Read the bot's settings out of an environment. Raises ConfigError with every mistake in it."""
+    no_mode = (
+        [] if any(env.get(name, "").strip() for name in ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")) else [_NO_MODE]
+    )
+    try:
+        settings = read_as(Settings, env)
+    except ConfigError as error:
+        raise ConfigError([*error.mistakes, *no_mode]) from None
+    if no_mode:
+        raise ConfigError(no_mode)
+    return settings
+
+
+def read_as(kind: type[AnySettings], env: Mapping[str, str]) -> AnySettings:
+    """Read settings of one kind out of an environment. Raises ConfigError with every mistake in it."""
     filled = {name: value.strip() for name, value in env.items() if value.strip()}
 
-    class Given(Settings):
+    class Given(kind):  # type: ignore[misc, valid-type]
         @classmethod
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource
@@ -147,14 +188,11 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             source.env_vars = filled
             return (source,)
 
-    mistakes = [] if {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"} & filled.keys() else [_NO_MODE]
     try:
-        settings = Given()
+        return Given()
     except ValidationError as error:
-        mistakes = [*(_sentence(part) for part in error.errors(include_url=False, include_input=False)), *mistakes]
-    if mistakes:
-        raise ConfigError(mistakes) from None
-    return settings
+        found = error.errors(include_url=False, include_input=False)
+        raise ConfigError([_sentence(part) for part in found]) from None
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ Every change is one script of bot/lua.py. Keys, all under ``{rolloutbot}:``:
 
     r:ID        hash    decision, record, applied, pending, acceptance, due, trouble, readiness, and for scripts:
                         slotless, over, uid, mark, op, applied_revision
-    inbox       hash    requests by delivery id; inbox:at their times, seen:DELIVERY kept 15 min
+    inbox       hash    requests by delivery id; inbox:at their times, seen:DELIVERY and became:DELIVERY kept 15 min
     slots       hash    which rollout has a route, by the route's uid; order:UID its rollouts, oldest first
     due         zset    when the timer looks at a rollout; pending, pending:brakes when a write is tried next
     active, canary:NAME, channel:ID   zsets of rollout ids by start time
@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 import redis
+from pydantic import TypeAdapter
 
 from bot import lua
 from bot.board_memory import BoardMemory
@@ -27,7 +28,7 @@ from bot.domain.command import Request
 from bot.domain.deadlines import POLL_ACCEPTANCE
 from bot.domain.errors import UnreadableError
 from bot.domain.rollout import Applied, Entry
-from bot.ports import Progress, Save, Saved
+from bot.ports import Became, Progress, Save, Saved
 from bot.record import read_request, request_json
 from bot.redis_connection import store_errors
 from bot.rows import APPLIED, FIELDS, KEPT_SECONDS, entry_of, epoch, learn_arguments, save_arguments, time_of
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 PREFIX: Final = "{rolloutbot}:"
 CLAIM_AHEAD: Final = 10.0
 TOO_FAR: Final = timedelta(seconds=60)
+
+_BECAME = TypeAdapter(Became)
 
 
 class RedisStore(BoardMemory):
@@ -66,10 +69,17 @@ class RedisStore(BoardMemory):
             texts = cast(list[str | None], self._redis.hmget(f"{self._p}inbox", ids)) if ids else []
         return [request for request in map(_readable, ids, texts) if request]
 
-    def drop(self, delivery: str) -> bool:
-        """Take a refused request out of the inbox; False where it was not there any more."""
+    def drop(self, delivery: str, became: Became) -> bool:
+        """Take a request that changed nothing out of the inbox; False where it was not there any more."""
+        args = [delivery, uuid.uuid4().hex, _BECAME.dump_json(became).decode()]
         with store_errors():
-            return bool(self._drop(keys=[self._p], args=[delivery, uuid.uuid4().hex]) == 1)
+            return bool(self._drop(keys=[self._p], args=args) == 1)
+
+    def became(self, delivery: str) -> Became:
+        """Return what became of a request in the last 15 minutes; both empty: nothing is known."""
+        with store_errors():
+            text = cast(str | None, self._redis.get(f"{self._p}became:{delivery}"))
+        return _BECAME.validate_json(text) if text else Became()
 
     # --- records
 
@@ -219,6 +229,11 @@ class RedisStore(BoardMemory):
         count = {"epoch": self._sight.epoch_after(int(now.timestamp() * 1000)), "writes": 0}
         with store_errors():
             self._redis.hset(f"{self._p}store", mapping=cast(Any, count))
+
+    def is_led(self) -> bool:
+        """Say whether some bot holds the lease, and so takes steps and keeps deadlines."""
+        with store_errors():
+            return bool(self._redis.exists(f"{self._p}lease"))
 
     def ping(self) -> None:
         """Raise StoreError where Redis does not answer."""

@@ -76,6 +76,15 @@ class Ticker:
         else:
             self._carry_out(entry, outcome, Progress())
 
+    def stand_in(self, entry: Entry) -> None:
+        """Do for one rollout what the timer and the sweep do for all, where no process leads."""
+        rollout_id, now = entry.rollout.id, self._clock.now()
+        if not entry.is_applied:
+            if any(rollout_id in self._store.unapplied(now, brakes=brakes) for brakes in (True, False)):
+                self._applier.attempt(rollout_id)
+        elif entry.acceptance is Acceptance.WAITING:
+            self.tick(rollout_id)
+
     def _hear_gateway(self, entry: Entry, applied: Applied) -> None:
         age = self._clock.now() - applied.at
         word = self._gateway_word(entry.rollout, applied.generation)
@@ -110,9 +119,19 @@ class Ticker:
 
     def _on_due(self, entry: Entry) -> None:
         rollout = entry.rollout
+        if rollout.phase in ASKS_GATES and (no := self._late_no(entry)):
+            self._carry_out(entry, on_rejected(entry, no, self._moment()), Progress())
+            return
         verdict = self._routes.check(rollout) if rollout.phase in ASKS_GATES else None
         readiness = verdict.readiness if verdict else None
         self._carry_out(entry, on_due(entry, verdict, self._moment()), Progress(readiness=readiness))
+
+    def _late_no(self, entry: Entry) -> str:
+        """Return the gateway's no to weights that it had not spoken of in time; empty where it has none."""
+        if entry.acceptance is not Acceptance.UNKNOWN or entry.applied is None:
+            return ""
+        word = self._gateway_word(entry.rollout, entry.applied.generation)
+        return word.message if word.says is GatewaySays.REJECTED else ""
 
     def _is_followed(self, rollout: Rollout) -> bool:
         return rollout.phase is Phase.FINISHED and self._store.latest(rollout.route_uid) != rollout.id

@@ -101,7 +101,8 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]
         try:
             wait = super()._process_jobs()
         except Exception:
-            log.exception("the timer could not look at the due times; it tries again")
+            if self.running:  # else it was stopped in the middle of its look
+                log.exception("the timer could not look at the due times; it tries again")
             return 1.0
         return LOOK_EVERY if wait is None else min(wait, LOOK_EVERY)
 

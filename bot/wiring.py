@@ -11,7 +11,7 @@ import redis
 import waitress
 from prometheus_client import REGISTRY
 
-from bot.clock import SystemClock
+from bot.core import core
 from bot.domain.errors import StoreError
 from bot.ending import Signals, finish
 from bot.engine import Engine
@@ -20,8 +20,8 @@ from bot.lease import Lease
 from bot.metrics import RolloutMetrics
 from bot.noticing import Noticer
 from bot.policy import Policy
-from bot.redis_connection import connect
-from bot.settings import Settings, read_policy
+from bot.ports import Clock
+from bot.settings import Settings
 from bot.store import RedisStore, nobody
 from bot.timer import Timer
 from handlers.app import Handlers, build, web_client
@@ -29,7 +29,6 @@ from handlers.board import Board
 from handlers.board_thread import BoardThread
 from handlers.socket import Socket
 from handlers.web import LARGEST, Check, drain, web
-from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 
 log = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ class Bot:
     store: RedisStore
     engine: Engine
     handlers: Handlers
-    clock: SystemClock
+    clock: Clock
     cluster: Cluster
     socket: Socket | None = None
     board: BoardThread | None = None
@@ -117,20 +116,12 @@ class Bot:
 
 def assemble(settings: Settings) -> Bot:
     """Build every part; nothing is connected yet, so the bot starts while Slack, Redis or the cluster is away."""
-    connection = connect_cluster(settings.kubeconfig)
-    policy = (
-        read_policy(settings.config, default_namespace=connection.namespace)
-        if settings.config
-        else Policy(namespaces=(connection.namespace,))
-    )
-    client, clock = connect(settings.redis_url.get_secret_value()), SystemClock()
-    store = RedisStore(client)
-    cluster = Cluster(connection.api, policy.namespaces, command=policy.command, now=clock.now)
-    engine = Engine(cluster, store, clock, policy)
+    parts = core(settings)
+    policy, store, engine, clock = parts.policy, parts.store, parts.engine, parts.clock
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(engine, store, clock, policy, slack, signing_secret="" if settings.socket_mode else secret)
-    return Bot(settings, policy, client, store, engine, handlers, clock, cluster)
+    return Bot(settings, policy, parts.client, store, engine, handlers, clock, parts.cluster)
 
 
 def run(settings: Settings) -> None:

@@ -48,6 +48,26 @@ class Nodes:
                 found[name] = value
         return found
 
+    def named(
+        self, node: yaml.Node | None, path: str, shape: re.Pattern[str], wrong: str, example: str
+    ) -> dict[str, yaml.Node]:
+        """Read a mapping whose keys are names of one shape; a missing or empty one is empty."""
+        if node is None or node.tag == _TAG + "null":
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            self.wrong(node, path, f"must be a mapping like `{example}`, not {_what(node)}")
+            return {}
+        found: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else ""
+            if not shape.fullmatch(name):
+                self.wrong(key, path, f"{_what(key)} {wrong}")
+            elif name in found:
+                self.wrong(key, path, f"{shown(name)} is there twice; leave one of them out")
+            else:
+                found[name] = value
+        return found
+
     def _unknown(self, key: yaml.Node, path: str, name: str, known: Sequence[str]) -> None:
         near = nearest(name, known)
         hint = f"did you mean `{near}`?" if near else f"the keys here are {_list(known)}"

@@ -15,7 +15,7 @@ from handlers import replies
 from handlers.buttons import PRESSABLE, Press, action_id, read_press
 from handlers.desk import Desk
 from handlers.mrkdwn import code
-from handlers.private import Private, send
+from handlers.private import Private
 from handlers.slack import Slack
 
 REJECTION = "rollout_reject"
@@ -77,15 +77,15 @@ def _ask_for_reason(app: App, desk: Desk, slack: Slack, private: Private) -> Non
     def ask(ack: Ack, body: dict[str, Any]) -> None:
         click = read_click(body)
         ack()
-        private.soon(lambda: _open(desk, slack, click))
+        private.open(lambda: _open(desk, slack, private, click))
 
 
-def _open(desk: Desk, slack: Slack, click: Click) -> None:
+def _open(desk: Desk, slack: Slack, private: Private, click: Click) -> None:
     entry = desk.meant(click.press.id, click.channel)
     try:
         slack.open_view(click.trigger, rejection(click, entry))
     except DependencyError:
-        send(click.reply_to, replies.too_slow())
+        private.say(click.reply_to, replies.too_slow())
 
 
 def _take_rejection(app: App, desk: Desk) -> None:

@@ -22,6 +22,9 @@ from handlers.work import Work
 QUICK = 1
 """Seconds that a roll back waits for Slack's word on who asks for it."""
 
+CLICK_LASTS = 3
+"""Seconds after which a click opens no dialog any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
@@ -48,13 +51,15 @@ def build(
 ) -> Handlers:
     """Build everything; nothing here asks the network, so the bot starts while Slack is away."""
     slack, private = Slack(client), Private()
-    quick = Slack(web_client(client.token, base_url=client.base_url, timeout=QUICK))
+    quick, dialogs = (
+        Slack(web_client(client.token, base_url=client.base_url, timeout=seconds)) for seconds in (QUICK, CLICK_LASTS)
+    )
     people = People(slack, clock, quick=quick)
     work = Work(engine, store, people, private, Brake(engine, people, quick, private))
     app = bolt_app(client, signing_secret=signing_secret)
     desk = Desk(engine, engine, work, policy, clock)
     commands.register(app, desk, name=policy.command)
-    actions.register(app, desk, slack, private)
+    actions.register(app, desk, dialogs, private)
     errors.register(app, private)
     return Handlers(app=app, work=work, slack=slack, private=private)
 

@@ -132,7 +132,7 @@ class Board:
         kept = self._keep_oldest(task, [message for message in found if card_number(message.block_id) == newest])
         if kept is not None:
             return self._save(task, ts=kept.ts, claimed=None, posts=newest, digest="")
-        return task if task.shown.ts else task.beyond_doubt()
+        return task if task.shown.ts else self._save(task, claimed=None, doubt=None)
 
     def _update(self, task: Task) -> Task:
         card = draw(task.entry, self._access, n=task.shown.posts)

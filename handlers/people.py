@@ -1,7 +1,7 @@
 """Who asks, and from where: guests, bots and strangers are refused, and so are channels a card cannot live in."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.command import Request, Verb
@@ -10,6 +10,11 @@ from bot.ports import Clock
 from handlers.slack import Fault, Identity, Slack, SlackError
 
 KEPT = timedelta(seconds=60)
+ROOM_KEPT = timedelta(seconds=10)
+"""A channel in which all is well is asked about once for all starts that are tried again there."""
+SILENCE = timedelta(seconds=10)
+"""So long nobody is asked about with little patience after Slack was silent: many roll backs wait once, not in turn."""
+
 MOST = 10_000
 
 _REFUSALS = (
@@ -24,24 +29,29 @@ _REFUSALS = (
 class People:
     """Asks Slack about people and channels; people are remembered for a minute.
 
-    ``quick`` is for roll backs: it gives up within a second, so that a silent Slack does not delay the brake.
+    ``quick`` gives up within a second, so that a silent Slack does not delay those who roll back or pause.
     """
 
     def __init__(self, slack: Slack, clock: Clock, *, quick: Slack) -> None:
         self._slack, self._quick = slack, quick
         self._clock = clock
         self._known: dict[str, tuple[datetime, str]] = {}
+        self._rooms: dict[str, datetime] = {}
+        self._rooms_limited_until: datetime | None = None
+        self._silent_until = datetime.min.replace(tzinfo=UTC)
 
     def admit(self, request: Request) -> None:
         """Raise NotAllowedError or UserError where the person, or for a start the channel, will not do.
 
-        Where Slack does not answer: DependencyError, and only a roll back passes.
+        Where Slack does not answer: DependencyError, and only a roll back passes, and a pause by somebody who was
+        known to be one of us.
         """
-        is_brake = request.command.verb is Verb.ROLLBACK
+        if request.is_from_terminal:
+            return  # Slack may be what is broken; the policy was asked, and who gets so far has Redis in hand
         try:
-            refusal = self._refusal(request.by, self._quick if is_brake else self._slack)
+            refusal = self._refusal(request.by, request.command.verb)
         except DependencyError:
-            if is_brake:
+            if request.command.verb is Verb.ROLLBACK:
                 return
             raise
         if refusal:
@@ -49,24 +59,65 @@ class People:
         if request.command.verb is Verb.START:
             self._admit_channel(request.channel)
 
-    def _refusal(self, user: str, slack: Slack) -> str:
+    def _refusal(self, user: str, verb: Verb) -> str:
+        since, said = self._known.get(user, (None, ""))
+        if since is not None and timedelta(0) <= self._clock.now() - since < KEPT:
+            return said
+        if verb is Verb.ROLLBACK:
+            return self._ask_quickly(user)
+        if verb is Verb.PAUSE and since is not None:
+            try:
+                return self._ask_quickly(user)
+            except DependencyError:
+                return said
+        return self._learn(user, self._slack)
+
+    def _ask_quickly(self, user: str) -> str:
         now = self._clock.now()
-        known = self._known.get(user)
-        if known is not None and timedelta(0) <= now - known[0] < KEPT:
-            return known[1]
+        if now < self._silent_until <= now + SILENCE:
+            raise SlackError(Fault.UNCLEAR, "silent")
+        try:
+            return self._learn(user, self._quick)
+        except SlackError as error:
+            if error.fault is Fault.UNCLEAR:
+                self._silent_until = now + SILENCE
+            raise
+
+    def _learn(self, user: str, slack: Slack) -> str:
         refusal = _ask(user, slack)
         if len(self._known) >= MOST:
             self._known.clear()
-        self._known[user] = (now, refusal)
+        self._known[user] = (self._clock.now(), refusal)
         return refusal
 
     def _admit_channel(self, channel: str) -> None:
+        now = self._clock.now()
+        well_at = self._rooms.get(channel)
+        if well_at is not None and timedelta(0) <= now - well_at < ROOM_KEPT:
+            return
         try:
-            facts = self._slack.channel(channel)
+            self._require_room(self._room(channel, now))
         except SlackError as error:
             if error.fault is Fault.CHANNEL:
                 raise UserError("I cannot see this channel.", hint=self._invite()) from error
             raise
+        if len(self._rooms) >= MOST:
+            self._rooms.clear()
+        self._rooms[channel] = now
+
+    def _room(self, channel: str, now: datetime) -> Mapping[str, Any]:
+        """Ask Slack about a channel, but not while it has told us to wait."""
+        until = self._rooms_limited_until
+        if until is not None and now < until <= now + timedelta(minutes=10):
+            raise SlackError(Fault.LIMITED, "ratelimited", retry_after=round((until - now).total_seconds()))
+        try:
+            return self._slack.channel(channel)
+        except SlackError as error:
+            if error.fault is Fault.LIMITED:
+                self._rooms_limited_until = now + timedelta(seconds=error.retry_after)
+            raise
+
+    def _require_room(self, facts: Mapping[str, Any]) -> None:
         if facts.get("is_im") or facts.get("is_mpim"):
             raise UserError("A rollout needs a channel, not a direct message.", hint="Start it where the team sees it.")
         if facts.get("is_archived"):

@@ -1,8 +1,9 @@
-"""Private answers: sentences that only the asker sees, sent by response_url from a pool of its own."""
+"""What only one person sees: answers by response_url, and dialogs. Neither waits for the other."""
 
 import logging
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from http.client import HTTPException
 
 from slack_sdk.errors import SlackClientError
@@ -10,30 +11,44 @@ from slack_sdk.webhook import WebhookClient
 
 log = logging.getLogger(__name__)
 
-TIMEOUT = 5
+TIMEOUT = 3
+ANSWERS, DIALOGS = 16, 4
+"""Threads; so many answers may hang before another one has to wait."""
 
 
 class Private:
     """Says things to one person; what does not arrive is only logged, the card tells the same."""
 
-    def __init__(self, *, threads: int = 4) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="private")
+    def __init__(self) -> None:
+        self._answers = ThreadPoolExecutor(ANSWERS, thread_name_prefix="private")
+        self._dialogs = ThreadPoolExecutor(DIALOGS, thread_name_prefix="dialog")
+        self._pending: set[Future[None]] = set()
 
     def say(self, reply_to: str, text: str) -> None:
         """Send a sentence to a response_url; none where there is nobody to send it to."""
         if reply_to:
-            self.soon(lambda: send(reply_to, text))
+            self._put(self._answers, lambda: _send(reply_to, text))
 
-    def soon(self, job: Callable[[], None]) -> None:
-        """Run something short for a person who waits, behind the acknowledgement."""
-        try:
-            self._pool.submit(_guarded, job)
-        except RuntimeError:
-            log.info("A private answer came after the end.")
+    def open(self, dialog: Callable[[], None]) -> None:
+        """Open a dialog, behind the acknowledgement; the click is good for it for three seconds."""
+        self._put(self._dialogs, dialog)
 
     def close(self) -> None:
-        """Wait for what is on its way."""
-        self._pool.shutdown(wait=True)
+        """Wait for what is on its way, but not for a queue behind answers that hang."""
+        until = time.monotonic() + TIMEOUT
+        while self._pending and (left := until - time.monotonic()) > 0:
+            wait(set(self._pending), left)
+        for pool in (self._dialogs, self._answers):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _put(self, pool: ThreadPoolExecutor, job: Callable[[], None]) -> None:
+        try:
+            pending = pool.submit(_guarded, job)
+        except RuntimeError:
+            log.info("A private answer came after the end.")
+            return
+        self._pending.add(pending)
+        pending.add_done_callback(self._pending.discard)
 
 
 def _guarded(job: Callable[[], None]) -> None:
@@ -43,7 +58,7 @@ def _guarded(job: Callable[[], None]) -> None:
         log.exception("A private answer failed.")
 
 
-def send(url: str, text: str) -> None:
+def _send(url: str, text: str) -> None:
     """Send a sentence now; a failure is only logged."""
     client = WebhookClient(url, timeout=TIMEOUT, retry_handlers=[])
     try:

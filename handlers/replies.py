@@ -16,7 +16,7 @@ from handlers.state import headword, state
 
 MOST = 20
 
-_HELP = {
+HELP = {
     Verb.START: "move traffic to a new pool, step by step; the first weight in percent",
     Verb.STATUS: "where it stands",
     Verb.WHY: "what it waits for, who can end that, and until when",
@@ -56,7 +56,7 @@ def help_text(command: str) -> str:
 
 def _help(verb: Verb, command: str) -> str:
     usage = _START if verb is Verb.START else USAGE[verb]
-    return f"`{usage.format(command=command)}`\n{_HELP[verb]}"
+    return f"`{usage.format(command=command)}`\n{HELP[verb]}"
 
 
 def accepted(command: Command) -> str:
@@ -130,7 +130,7 @@ def braked(braked: Braked) -> str:
     """Tell the channel of a roll back that no card shows yet."""
     rollout = braked.rollout
     reason = f": “{clean(rollout.why, 1000)}”" if rollout.why.strip() else ""
-    gone = f" Not found on it, so not written: rule {clean(', '.join(braked.missing), 300)}." if braked.missing else ""
+    gone = f" Not found on it, so not written: {clean(', '.join(braked.missing), 300)}." if braked.missing else ""
     return (
         f"*{mention(rollout.by)} rolled back* {code(rollout.canary.name, 80)}, all traffic goes to "
         f"{code(rollout.stable.name, 80)}{reason}.\nRedis does not answer, so I went by the record on route "
@@ -141,8 +141,9 @@ def braked(braked: Braked) -> str:
 def not_braked(error: DependencyError) -> str:
     """Say that a roll back without the store failed, and what is left."""
     return (
-        f"{safe(str(error), 2000)} Redis does not answer either, so *nothing was rolled back and nothing is kept*. "
-        "Press again, or put the old weights back by hand with `kubectl edit httproute`."
+        f"{safe(str(error), 2000)} Redis does not answer either, so *it may not be rolled back, and nothing is kept*. "
+        "Press again, or type in a terminal that reaches the cluster: "
+        "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
     )
 
 

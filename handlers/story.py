@@ -36,6 +36,11 @@ def tell(events: Sequence[Event], entry: Entry, access: Access) -> str:
     return "\n".join(_lines(events, entry))
 
 
+def told(events: Sequence[Event], entry: Entry) -> list[str]:
+    """Write a sentence for each event, without its time."""
+    return [_sentence(event, entry, _room(1), approved=_is_approved(events, at)) for at, event in enumerate(events)]
+
+
 def _lines(events: Sequence[Event], entry: Entry, *, without: int | None = None) -> list[str]:
     """Write a line for each event, but for the one that the headline tells, and an approval that it names."""
     room = _room(len(events))

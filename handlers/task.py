@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.rollout import Entry
@@ -35,10 +35,6 @@ class Task:
     def is_doubtful(self) -> bool:
         """Say whether Slack may show more than the store knows."""
         return self.shown.doubt is not None
-
-    def beyond_doubt(self) -> "Task":
-        """Return the task where Slack has no card of it, and so no thread."""
-        return replace(self, shown=replace(self.shown, doubt=None))
 
     @property
     def next_place(self) -> int:

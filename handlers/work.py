@@ -1,13 +1,15 @@
 """Does what was acknowledged: each request once more as itself, in a lane where no queue delays the brake."""
 
 import logging
+import random
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 from bot.domain.command import Request, Verb
 from bot.domain.errors import DependencyError, StoreError, UserError
-from bot.ports import Store
+from bot.ports import Became, Store
 from handlers import replies
 from handlers.brake import Brake
 from handlers.errors import new_ref
@@ -19,6 +21,10 @@ log = logging.getLogger(__name__)
 
 LANE, PAUSE_LANE, ROLLBACK_LANE = 16, 2, 4
 FIRST = (Verb.ROLLBACK, Verb.PAUSE)
+FIRST_AT_MOST, AT_MOST = 5.0, 15.0
+"""Seconds until what a dependency holds up is tried again, at the most; each try doubles them."""
+
+KNOWN_MOST = 10_000
 
 
 class Work:
@@ -31,6 +37,9 @@ class Work:
         self._pauses = ThreadPoolExecutor(PAUSE_LANE, thread_name_prefix="pause")
         self._rollbacks = ThreadPoolExecutor(ROLLBACK_LANE, thread_name_prefix="rollback")
         self._busy: set[str] = set()
+        self._held_up: dict[
+            str, tuple[int, float]
+        ] = {}  # by delivery: failures in a row, and when it may be tried again
         self._lock = Lock()
 
     def begin(self, request: Request) -> None:
@@ -44,7 +53,8 @@ class Work:
     def resume(self, requests: Iterable[Request]) -> None:
         """Take up requests that were found in the inbox, brakes first; people were told that these are kept."""
         for request in sorted(requests, key=_rank):
-            self._put(request, fresh=False)
+            if self._held_up.get(request.delivery, (0, 0.0))[1] <= time.monotonic():
+                self._put(request, fresh=False)
 
     def close(self) -> None:
         """Take nothing new and wait for what runs; what waits in line stays in the inbox."""
@@ -87,6 +97,7 @@ class Work:
         except Exception as error:
             ref = new_ref()
             log.exception("%s by %s broke, ref %s.", request.command.verb, request.by, ref)
+            self._hold_up(request)
             if fresh:
                 self._private.say(request.reply_to, replies.mishap(error, ref))
         finally:
@@ -95,8 +106,8 @@ class Work:
     def _do(self, request: Request) -> Outcome | None:
         try:
             self._people.admit(request)
-        except UserError:
-            if not self._store.drop(request.delivery):
+        except UserError as error:
+            if not self._store.drop(request.delivery, Became(refusal=str(error))):
                 return None  # somebody else has answered it
             raise
         return self._engine.process(request)
@@ -116,10 +127,28 @@ class Work:
             self._keep(request, error, fresh=fresh)
 
     def _keep(self, request: Request, error: DependencyError, *, fresh: bool) -> None:
-        ref = new_ref()
-        log.error("%s by %s is kept, ref %s.", request.command.verb, request.by, ref, exc_info=error)
+        ref, again = new_ref(), self._hold_up(request) > 1
+        log.log(
+            logging.WARNING if again else logging.ERROR,
+            "%s by %s is kept, ref %s: %s",
+            request.command.verb,
+            request.by,
+            ref,
+            error.message,
+            exc_info=None if again else error,
+        )
         if fresh:
             self._private.say(request.reply_to, replies.kept(error, ref))
+
+    def _hold_up(self, request: Request) -> int:
+        """Leave a request alone for a while, longer with every failure in a row; return how many there were."""
+        if len(self._held_up) >= KNOWN_MOST:
+            self._held_up.clear()
+        failures = self._held_up.get(request.delivery, (0, 0.0))[0] + 1
+        most = FIRST_AT_MOST if request.command.verb in FIRST else AT_MOST
+        wait = min(most, 1.0 * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
+        self._held_up[request.delivery] = (failures, time.monotonic() + wait)
+        return failures
 
     def _done(self, request: Request) -> None:
         with self._lock:

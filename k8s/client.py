@@ -1,5 +1,6 @@
 """One connection to the Kubernetes API server: how to get it, and the one way to ask it something."""
 
+import copy
 import json
 import os
 import socket
@@ -12,13 +13,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import urllib3
-import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 
 from bot.domain.errors import ClusterError
-from k8s.failure import failure, no_answer
+from k8s.credentials import UNUSABLE, Credentials, doubt
+from k8s.failure import THE_BOT, failure, no_answer
 
 CONNECT_SECONDS: Final = 2.0
 READ_SECONDS: Final = 5.0
@@ -36,6 +37,7 @@ class TimeoutClient(ApiClient):
     """The vendor's client waits for ever unless told otherwise at every call; this one is told once."""
 
     timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS)
+    account: str = THE_BOT
 
     def call_api(self, *arguments: Any, **options: Any) -> Any:
         """Send a request; without a timeout of its own it gets ours."""
@@ -51,9 +53,9 @@ class Connection:
     namespace: str
 
 
-def connect(kubeconfig: str | Path | None = None, *, context: str | None = None) -> Connection:
+def connect(kubeconfig: str | Path | None = None, *, context: str | None = None, account: str = THE_BOT) -> Connection:
     """Connect with the kubeconfig that is named, here or in ``KUBECONFIG``, else as the pod we run in, else with the
-    default kubeconfig.
+    default kubeconfig. ``account`` is who is named where a right is missing; in a pod it is the bot all the same.
 
     Nothing is sent yet. Raises ClusterError where the configuration cannot be used.
     """
@@ -62,18 +64,14 @@ def connect(kubeconfig: str | Path | None = None, *, context: str | None = None)
         file = str(kubeconfig or os.environ.get("KUBECONFIG", "")) or None
         in_pod = file is None and "KUBERNETES_SERVICE_HOST" in os.environ
         namespace = _of_pod(configuration) if in_pod else _of_file(configuration, file, context)
-    except (
-        config.ConfigException,
-        OSError,
-        yaml.YAMLError,
-        AttributeError,
-        TypeError,
-    ) as e:  # the vendor checks little
+    except UNUSABLE as e:
         raise ClusterError(
             "The configuration of the Kubernetes client cannot be used.",
             hint="Name a kubeconfig that works with `kubectl`, or run the bot in a pod with a ServiceAccount.",
         ) from e
-    return Connection(client_of(configuration), namespace)
+    client = client_of(configuration)
+    client.account = THE_BOT if in_pod else account
+    return Connection(client, namespace)
 
 
 def client_of(configuration: Configuration) -> TimeoutClient:
@@ -91,7 +89,12 @@ def _of_pod(configuration: Configuration) -> str:
 
 
 def _of_file(configuration: Configuration, file: str | None, context: str | None) -> str:
+    def read() -> Configuration:
+        config.load_kube_config(file, context, source := Configuration())  # type: ignore[no-untyped-call]
+        return source
+
     config.load_kube_config(file, context, configuration)  # type: ignore[no-untyped-call]
+    configuration.refresh_api_key_hook = Credentials(copy.deepcopy(configuration), read)  # type: ignore[assignment]
     contexts, active = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
     chosen = next((each for each in contexts if each["name"] == context), active)
     return chosen["context"].get("namespace") or "default"
@@ -200,6 +203,7 @@ def stream(api: ApiClient, resource: Resource, namespace: str, query: Query, *, 
     response = _send(api, "GET", resource.path(namespace), query, None, what, timeout=(CONNECT_SECONDS, silence))
     try:
         if response.status != HTTPStatus.OK:
+            _doubt_token(api, response.status)
             raise _no_watch(response.status, response.read(), what)
         yield Stream(response.response, what)
     finally:
@@ -216,7 +220,9 @@ def _ask(
     except (urllib3.exceptions.HTTPError, OSError) as e:
         raise no_answer(e, what) from e
     if not 200 <= response.status <= 299:
-        raise failure(response.status, data, what, retry_after=response.headers.get("Retry-After"))
+        _doubt_token(api, response.status)
+        retry_after = response.headers.get("Retry-After")
+        raise failure(response.status, data, what, getattr(api, "account", THE_BOT), retry_after=retry_after)
     return _document(data, what)
 
 
@@ -241,6 +247,11 @@ def _send(
         return api.call_api(*request, _request_timeout=timeout)
     except (urllib3.exceptions.HTTPError, ApiException, config.ConfigException, OSError) as e:
         raise no_answer(e, what) from e
+
+
+def _doubt_token(api: ApiClient, status: int) -> None:
+    if status == 401:
+        doubt(api.configuration)
 
 
 def _document(data: bytes, what: str) -> dict[str, Any]:

@@ -129,11 +129,17 @@ class Cluster:
 
     def check(self, rollout: Rollout) -> Verdict:
         """Ask the gates of the cluster whether the canary may get more."""
-        return inferencepool.check(self._api, rollout.stable, rollout.canary, self._now())
+        return inferencepool.check(self._api, rollout.stable, rollout.canary, self._now(), find=self._pool)
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Count the ready endpoints of both pools."""
-        return inferencepool.readiness(self._api, stable, canary, self._now())
+        return inferencepool.readiness(self._api, stable, canary, self._now(), find=self._pool)
+
+    def _pool(self, pool: Pool) -> Document:
+        """Return what a watch keeps of a pool, else ask for it."""
+        watch = self._pools.get(pool.namespace)
+        kept = watch.object(pool.name) if watch else None
+        return inferencepool.read_pool(self._api, pool) if kept is None else kept
 
     @property
     def namespaces(self) -> tuple[str, ...]:

@@ -17,9 +17,16 @@ from k8s.words import harmless
 BARE: Final = "the server rejected our request due to an error in our request"
 """The whole message of a 422 when a ``test`` of a JSON Patch failed; there are no causes then."""
 
+THE_BOT: Final = "The bot"
+"""Whose rights a request is made with, unless a person runs the program."""
+
 _FORBIDDEN: Final = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
     r'(?: in the namespace "(?P<namespace>[^"]+)")?'
+)
+_GRANT: Final = "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
+_GRANT_PERSON: Final = (
+    "Ask for that right (a Role like that of `manifests/kustomize/rights` has it), or do it in the bot's pod."
 )
 _WEBHOOK: Final = re.compile(r'failed calling webhook "([^"]+)"')
 
@@ -41,8 +48,10 @@ def no_answer(error: Exception, what: str) -> ClusterError:
     return ClusterError(f"The API server {problem} (asked for {what}).")
 
 
-def failure(code: int, body: bytes, what: str, *, retry_after: str | None = None) -> ClusterError:
-    """Turn an answer that is not 2xx into ours; ``what`` names the object that was asked for."""
+def failure(
+    code: int, body: bytes, what: str, account: str = THE_BOT, *, retry_after: str | None = None
+) -> ClusterError:
+    """Turn an answer that is not 2xx into ours; ``what`` names the object that was asked for, ``account`` who asks."""
     status = _status(body)
     message = harmless(status.get("message"))
     if code == 409 or (code == 422 and _is_failed_test(status)):
@@ -51,9 +60,12 @@ def failure(code: int, body: bytes, what: str, *, retry_after: str | None = None
         text = f"The API server answered {code}{_webhook(message)} (asked for {what})."
         return ClusterError(text, retry_after=_seconds(retry_after))
     if code == 401:  # no refusal of what was asked: tokens expire, and new ones come
-        return ClusterError("The API server does not know the bot (401).", hint="Check its token or kubeconfig.")
+        return ClusterError(
+            f"The API server does not know {account[:1].lower()}{account[1:]} (401).",
+            hint="Check its token or kubeconfig.",
+        )
     if code == 403 and (found := _FORBIDDEN.search(message)):
-        return _forbidden(found)
+        return _forbidden(found, account)
     if code == 404:
         return _not_there(status, what)
     return RefusedError(f"The API server refused {what} ({code}): {message or 'it gave no reason'}")
@@ -74,12 +86,12 @@ def _webhook(message: str) -> str:
     return f" because it failed to call the webhook `{found[1]}`" if found else ""
 
 
-def _forbidden(found: re.Match[str]) -> RefusedError:
+def _forbidden(found: re.Match[str], account: str) -> RefusedError:
     group = f" of {found['group']}" if found["group"] else ""
     where = f"in namespace `{found['namespace']}`" if found["namespace"] else "in the whole cluster"
     return RefusedError(
-        f"The bot may not `{found['verb']}` `{found['resource']}`{group} {where}.",
-        hint="Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does.",
+        f"{account} may not `{found['verb']}` `{found['resource']}`{group} {where}.",
+        hint=_GRANT if account == THE_BOT else _GRANT_PERSON,
     )
 
 

@@ -36,7 +36,8 @@ def _our_last(route: Document) -> str:
 
 
 def _later(entries: Sequence[Mapping[str, Any]], than: str) -> list[Mapping[str, Any]]:
-    return [each for each in entries if str(each.get("time") or "") >= than]
+    """Return who wrote later; of those within the same second it cannot be said, and nobody is blamed for nothing."""
+    return [each for each in entries if str(each.get("time") or "") > than]
 
 
 def _managers(route: Document) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ picks, and the endpoints of its picker's Service. Followers of a picker are NotR
 is enough.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +22,9 @@ GROUP: Final = "inference.networking.k8s.io"
 POOLS: Final = client.Resource(f"/apis/{GROUP}/v1", "inferencepools", "InferencePool")
 PODS: Final = client.Resource("/api/v1", "pods", "Pod")
 SLICES: Final = client.Resource("/apis/discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
+
+Find = Callable[[Pool], Document]
+"""Returns the document of a pool. Raises GoneError where there is none."""
 
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 _beside: Final = ThreadPoolExecutor(16, "gates")
@@ -88,13 +91,13 @@ def _picker_lack(api: ApiClient, pool: Document) -> str:
     return f"{where} has no ready endpoint."
 
 
-def check(api: ApiClient, stable: Pool, canary: Pool, now: datetime) -> Verdict:
+def check(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Find) -> Verdict:
     """Answer whether the canary may get more: pass, or hold with what is missing. No data is hold.
 
     Lists are asked for side by side: the API server may let each wait until its cache is fresh (up to 100 ms). The
-    stable pool's counts are only shown.
+    stable pool's counts are only shown; ``find`` returns its document, which may be a moment old.
     """
-    stable_counts = _beside.submit(_counts, api, stable)
+    stable_counts = _beside.submit(_counts, api, stable, find)
     try:
         pool = read_pool(api, canary)
         listed = _beside.submit(pods_of, api, pool)
@@ -107,18 +110,18 @@ def check(api: ApiClient, stable: Pool, canary: Pool, now: datetime) -> Verdict:
     return Verdict(answer=Answer.HOLD if reason else Answer.PASS, reason=reason, readiness=seen)
 
 
-def readiness(api: ApiClient, stable: Pool, canary: Pool, now: datetime) -> Readiness:
+def readiness(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Find) -> Readiness:
     """Count the ready model servers of both pools, to be shown; a pool that is gone has none."""
-    return _readiness(_counts(api, stable), _counts(api, canary), now)
+    return _readiness(_counts(api, stable, find), _counts(api, canary, find), now)
 
 
 def _readiness(stable: tuple[int, int], canary: tuple[int, int], now: datetime) -> Readiness:
     return Readiness(canary_ready=canary[0], canary_of=canary[1], stable_ready=stable[0], stable_of=stable[1], at=now)
 
 
-def _counts(api: ApiClient, pool: Pool) -> tuple[int, int]:
+def _counts(api: ApiClient, pool: Pool, find: Find) -> tuple[int, int]:
     try:
-        pods = pods_of(api, read_pool(api, pool), version=client.ANY_VERSION)
+        pods = pods_of(api, find(pool), version=client.ANY_VERSION)
     except GoneError:
         return 0, 0
     return ready_count(pods), len(pods)

@@ -109,7 +109,7 @@ def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tupl
         if found is None and not braking:
             raise _gone(document, rule)
         if found is None:
-            missing.append(_label(rule))
+            missing.append(_name(rule))
         elif braking:
             tests += _identities(found, pair)
             edits += _back(found, pair)
@@ -153,7 +153,7 @@ def _step(document: Document, rollout: Rollout, found: _Found, pair: Pair) -> li
 
 
 def _refuse_doubtful(document: Document, rollout: Rollout, found: _Found, pair: Pair) -> None:
-    where = f"Rule `{_label(found.rule)}` of HTTPRoute `{full_name(document)}`"
+    where = f"{_name(found.rule).capitalize()} of HTTPRoute `{full_name(document)}`"
     if found.doubled:
         raise RouteError(
             f"{where} holds one of the rollout's pools twice.",
@@ -203,14 +203,15 @@ def _identities(found: _Found, pair: Pair) -> list[Operation]:
 
 
 def _gone(document: Document, rule: Rule) -> RouteError:
+    where = f"{_name(rule).capitalize()} of HTTPRoute `{full_name(document)}`"
     return RouteError(
-        f"Rule `{_label(rule)}` of HTTPRoute `{full_name(document)}` is gone, or no longer holds the rollout's pools.",
+        f"{where} is gone, or no longer holds the rollout's pools.",
         hint="Put it back and resume, or roll back.",
     )
 
 
-def _label(rule: Rule) -> str:
-    return f"rule {rule.index + 1}" if rule.key.startswith("#") else rule.key
+def _name(rule: Rule) -> str:
+    return f"rule {rule.index + 1}" if rule.key.startswith("#") else f"rule `{rule.key}`"
 
 
 def _sibling(ref: Document, name: str, weight: int) -> Operation:

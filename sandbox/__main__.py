@@ -1,4 +1,4 @@
-"""``python -m sandbox``: start a sandbox, and look at one from another terminal."""
+"""``python -m sandbox``: start a sandbox; look at one, and meddle with it, from another terminal."""
 
 import argparse
 import shlex
@@ -69,6 +69,39 @@ def route(options: argparse.Namespace) -> None:
         print(line)
 
 
+def edit(options: argparse.Namespace) -> None:
+    """Edit the weights of a route as somebody else."""
+    from sandbox.meddling import edit as edit_weights
+    from sandbox.world import World
+
+    edit_weights(World(_kube(options.name), options.namespace, options.route), options.weights)
+    route(options)
+
+
+def flush(options: argparse.Namespace) -> None:
+    """Have Valkey forget everything."""
+    from sandbox.meddling import flush as flush_valkey
+
+    flush_valkey(_state(options.name))
+    print("Valkey is empty.")
+
+
+def stop(options: argparse.Namespace) -> None:
+    """Freeze a server."""
+    from sandbox.meddling import stop as stop_server
+
+    stop_server(_state(options.name), options.server)
+    print(f"{options.server} answers nobody any more; `python -m sandbox start {options.server}` lets it go on.")
+
+
+def start(options: argparse.Namespace) -> None:
+    """Let a frozen server go on."""
+    from sandbox.meddling import start as start_server
+
+    start_server(_state(options.name), options.server)
+    print(f"{options.server} goes on.")
+
+
 def build(options: argparse.Namespace) -> None:
     """Build and install what a sandbox needs, and run nothing."""
     from sandbox.binaries import binaries, crds
@@ -85,18 +118,33 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     named = argparse.ArgumentParser(add_help=False)
     named.add_argument("--name", help="the name of the sandbox; else the newest one, or a new name for `up`")
-    start = commands.add_parser("up", parents=[named], help="start everything and run until Ctrl-C")
-    start.add_argument("--mode", choices=("socket", "http"), default="socket", help="how Slack reaches the bot")
-    start.add_argument("--request-url", default="", help="where Slack sends requests in mode http")
-    start.set_defaults(run=up)
+    everything = commands.add_parser("up", parents=[named], help="start everything and run until Ctrl-C")
+    everything.add_argument("--mode", choices=("socket", "http"), default="socket", help="how Slack reaches the bot")
+    everything.add_argument("--request-url", default="", help="where Slack sends requests in mode http")
+    everything.set_defaults(run=up)
     commands.add_parser("demo", parents=[named], help="start everything and the bot").set_defaults(run=demo)
     commands.add_parser("env", parents=[named], help="print the variables for a bot").set_defaults(run=env)
     show = commands.add_parser("route", parents=[named], help="print the weights of the route")
     show.add_argument("route", nargs="?", default="llm-route")
     show.add_argument("--namespace", default="default")
     show.set_defaults(run=route)
+    _add_meddling(commands, named)
     commands.add_parser("build", help="build and install all that a sandbox needs").set_defaults(run=build)
     return parser
+
+
+def _add_meddling(commands: Any, named: argparse.ArgumentParser) -> None:
+    weigh = commands.add_parser("edit", parents=[named], help="edit the route's weights as somebody else: edit 60 40")
+    weigh.add_argument("weights", nargs="+", type=int, metavar="WEIGHT")
+    weigh.add_argument("--route", default="llm-route")
+    weigh.add_argument("--namespace", default="default")
+    weigh.set_defaults(run=edit)
+    empty = commands.add_parser("flush", parents=[named], help="have Valkey forget everything")
+    empty.set_defaults(run=flush)
+    for name, run, told in (("stop", stop, "make a server hang"), ("start", start, "let it go on")):
+        one = commands.add_parser(name, parents=[named], help=told)
+        one.add_argument("server", choices=("slack", "valkey"))
+        one.set_defaults(run=run)
 
 
 def _state(name: str | None) -> dict[str, Any]:

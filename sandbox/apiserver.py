@@ -27,6 +27,11 @@ USERS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
             "system:serviceaccount:rolloutbot:rolloutbot",
             ("system:serviceaccounts", "system:serviceaccounts:rolloutbot"),
         ),
+        # Another token of the same account's, for the day on which the first one expires.
+        "rolloutbot-rotated": (
+            "system:serviceaccount:rolloutbot:rolloutbot",
+            ("system:serviceaccounts", "system:serviceaccounts:rolloutbot"),
+        ),
         "alice": ("alice", ("developers",)),
         "bob": ("bob", ("developers",)),
         "stranger": ("stranger", ()),

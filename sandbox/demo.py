@@ -34,6 +34,11 @@ WELCOME = """
   The route   .venv/bin/python -m sandbox route
   The bot     kill -9 {pid}   it is started again, and the same card goes on
               its log: {log}
+  Meddle      .venv/bin/python -m sandbox ...
+                edit 60 40     somebody else edits the weights: it pauses and says who
+                flush          Valkey forgets everything: the same card goes on
+                stop valkey    Valkey hangs: Roll back works all the same; `start valkey`
+                stop slack     Slack hangs: the rollout goes on; `start slack`
 
   Ctrl-C ends everything.
 """

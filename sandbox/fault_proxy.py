@@ -43,7 +43,7 @@ class FaultProxy:
         self._switch = threading.Lock()
         self._listener: socket.socket | None = None
         folder = real.folder / f"proxy-{self._port}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # a port comes round again
         self.api_server: Final = replace(real, url=f"https://127.0.0.1:{self._port}", folder=folder)
         """The API server as clients of the proxy see it: its ``kubeconfig`` and ``client`` lead through the proxy."""
 
@@ -54,15 +54,22 @@ class FaultProxy:
     # --- faults
 
     def inject(
-        self, fault: Fault, *, method: str = "", path: str = "", times: int | None = None, seconds: float = 1.0
+        self,
+        fault: Fault,
+        *,
+        method: str = "",
+        path: str = "",
+        token: str = "",
+        times: int | None = None,
+        seconds: float = 1.0,
     ) -> None:
-        """Fail requests until lifted, or the next ``times``: those with ``method`` whose target ``path`` (a regular
-        expression) is found in. What was injected first goes first.
+        """Fail requests until lifted, or the next ``times``: those with ``method`` and ``token`` whose target ``path``
+        (a regular expression) is found in. What was injected first goes first.
 
         ``seconds`` is how late SLOW is, and the Retry-After of TOO_MANY. REFUSED is for everything, until lifted. CUT
         and SILENT hit each watch that runs and fits once, and none that begins later.
         """
-        rule = Rule(fault, method, re.compile(path), times, seconds)
+        rule = Rule(fault, method, re.compile(path), times, seconds, token)
         if fault in (Fault.CUT, Fault.SILENT):
             self._break_watches(rule)
             return

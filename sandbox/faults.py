@@ -46,12 +46,14 @@ class Rule:
     path: re.Pattern[str]
     left: int | None
     seconds: float
+    token: str = ""
     lifted: threading.Event = field(default_factory=threading.Event)
 
     def fits(self, request: Head) -> bool:
         """Say whether a request is one of those."""
         method, target, _ = request.words
-        return self.left != 0 and self.method in ("", method) and self.path.search(target) is not None
+        theirs = self.token in request.fields.get("authorization", "")
+        return self.left != 0 and theirs and self.method in ("", method) and self.path.search(target) is not None
 
 
 class Faults:

@@ -1,6 +1,5 @@
 """Which process is meant: a pid comes round again, a pid together with the time of its start does not."""
 
-import contextlib
 import json
 import os
 import signal
@@ -21,10 +20,19 @@ def is_alive(file: Path) -> bool:
 
 def end(file: Path) -> None:
     """Kill the process that a file names, if it still runs."""
+    send(file, signal.SIGKILL)
+
+
+def send(file: Path, number: signal.Signals) -> bool:
+    """Send a signal to the process that a file names; False where it does not run any more."""
     pid = _running_pid(file)
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _running_pid(file: Path) -> int | None:

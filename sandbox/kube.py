@@ -67,9 +67,9 @@ class Kube:
         """Create an object, at its own path without the name."""
         return self._request("POST", path_of_object(obj).rpartition("/")[0], obj)
 
-    def replace(self, obj: Object) -> Object:
-        """Write the whole of an object."""
-        return self._request("PUT", path_of_object(obj), obj)
+    def replace(self, obj: Object, *, manager: str = "sandbox") -> Object:
+        """Write the whole of an object; 409 where it is no longer the version that was read."""
+        return self._request("PUT", f"{path_of_object(obj)}?fieldManager={manager}", obj)
 
     def apply(self, obj: Object) -> Object:
         """Create an object or change it to what ``obj`` says (server-side apply)."""

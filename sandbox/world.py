@@ -68,6 +68,18 @@ class World:
         """Edit a route by hand: one rule with these pools."""
         self.set_rules([rule([pool_ref(pool, weight) for pool, weight in weights.items()])], name)
 
+    def edit_weights(self, *weights: int, by: str = "kubectl-edit", name: str = "") -> None:
+        """Edit the weights of the first rule's backends, in their order, as the field manager ``by``."""
+        refs = "/spec/rules/0/backendRefs"
+        edits = [
+            {"op": "add", "path": f"{refs}/{place}/weight", "value": weight} for place, weight in enumerate(weights)
+        ]
+        self.kube.patch(f"{self.route_path(name)}?fieldManager={by}", edits)
+
+    def edit(self, change: Object, *, by: str = "kubectl-edit", name: str = "") -> None:
+        """Edit a route by a merge patch, as the field manager ``by``."""
+        self.kube.merge(f"{self.route_path(name)}?fieldManager={by}", change)
+
     def set_annotations(self, annotations: dict[str, str | None], name: str = "") -> None:
         """Set annotations of a route; None removes one."""
         self.kube.merge(self.route_path(name), {"metadata": {"annotations": annotations}})

@@ -1,11 +1,17 @@
 """Who may do what: lists of Slack user ids from the policy file; an empty list means every full member."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from bot.domain.command import Verb
 from bot.domain.errors import NotAllowedError
+from bot.domain.plan import Plan
 
 Users = frozenset[str]
+
+UNIX: Final = "unix:"
+"""How somebody is named who asks in a terminal and is no Slack user that we know; no id of Slack's begins like this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +38,36 @@ class Access:
                 return self.run
 
 
+def person(unix_user: str, slack_ids: Mapping[str, str]) -> str:
+    """Return who asks in a terminal: the Slack user that the policy says it is, else the Unix user by name."""
+    return slack_ids.get(unix_user, f"{UNIX}{unix_user}")
+
+
 def permit(access: Access, verb: Verb, user: str) -> None:
-    """Raise NotAllowedError, naming who may, where the policy does not let ``user`` do ``verb``."""
+    """Raise NotAllowedError, naming who may, where the policy does not let ``user`` do ``verb``.
+
+    Approvals are counted by person and lists hold Slack ids, so both ask a terminal who its user is in Slack. The brake
+    does not: who reaches Redis and the cluster from a shell is no stranger, and could take `kubectl` instead.
+    """
     allowed = access.list_for(verb)
+    if user.startswith(UNIX):
+        if verb in (Verb.APPROVE, Verb.REJECT) or (allowed and verb is not Verb.ROLLBACK):
+            raise _nobody_knows(user, f"`{verb.value}` is not open to it")
+        return
     if allowed and user not in allowed:
         names = ", ".join(f"<@{member}>" for member in sorted(allowed)[:10])
         raise NotAllowedError(f"You may not `{verb.value}` here.", hint=f"Ask one of {names}.")
+
+
+def permit_start(plan: Plan, user: str) -> None:
+    """Raise NotAllowedError where nobody could tell whether the starter approves the rollout in Slack too."""
+    if user.startswith(UNIX) and plan.approvals and plan.approve_at and not plan.requester_may_approve:
+        raise _nobody_knows(user, "it could approve in Slack what it starts here")
+
+
+def _nobody_knows(user: str, so: str) -> NotAllowedError:
+    name = user.removeprefix(UNIX)
+    return NotAllowedError(
+        f"The policy does not say who Unix user `{name}` is in Slack, so {so}.",
+        hint=f"Add `{name}: U…` under `terminal.users` of the policy file, or do it in Slack.",
+    )

@@ -63,6 +63,11 @@ def parse(text: str, *, command: str = "/rollout") -> Command:
     line = words(text)
     if line and line[0].raw == command:  # a whole line, pasted behind the command
         line = line[1:]
+    return parse_words(line, command=command)
+
+
+def parse_words(line: Sequence[Word], *, command: str) -> Command:
+    """Read a line that is cut into words. Raises UsageError, and nothing else."""
     if not line or _asks_help(line[:1]):
         return Command(verb=Verb.HELP)
     verb, rest = _verb(line, command)

@@ -52,7 +52,9 @@ def judge(
 
 
 def _foreign(entry: Entry, note: Rollout, observed: Observed, *, holds_slot: bool, other_is_over: bool | None) -> Move:
-    if not holds_slot or (other_is_over is None and note.phase not in SLOTLESS):
+    unknown = other_is_over is None and note.phase not in SLOTLESS
+    earlier = not _is_first(entry) and note.started_at < entry.rollout.started_at  # over, though nobody remembers it
+    if not holds_slot or (unknown and not earlier):
         return Move.REFUSE
     return _write_or_drift(entry, observed, fits=_is_first(entry) and observed == _untouched(entry))
 
@@ -107,7 +109,9 @@ def differs(rollout: Rollout, note: Rollout | None, observed: Observed) -> bool:
     """Say whether a route is not as an applied record has left it, so that apply has to judge it."""
     if rollout.phase in SLOTLESS:
         # Over: a newer word on it concerns us, and an older annotation of ours that came back (a backup, GitOps).
-        return note is not None and note.decision != rollout.decision and _speaks(rollout, note)
+        if note is None or note.id != rollout.id:
+            return False
+        return note.decision != rollout.decision and _speaks(rollout, note)
     if note is None or note.decision != rollout.decision:
         return True
     return observed != (rollout.drift.found if rollout.drift else wanted(rollout))

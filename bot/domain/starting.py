@@ -1,6 +1,7 @@
 """The first decision of a rollout."""
 
 import hashlib
+import re
 
 from bot.domain.command import Request
 from bot.domain.deadlines import next_look
@@ -13,6 +14,11 @@ from bot.domain.transitions import Moment
 def rollout_id(delivery: str) -> str:
     """Derive a rollout's id from the delivery of its start, so that one delivery cannot make two rollouts."""
     return "r-" + hashlib.sha256(delivery.encode()).hexdigest()[:8]
+
+
+def is_rollout_id(word: str) -> bool:
+    """Say whether a word can only be meant as the id of a rollout."""
+    return re.fullmatch(r"r-[0-9a-f]{8}", word) is not None
 
 
 def start(

@@ -69,6 +69,11 @@ def require_fit(entry: Entry, request: Request) -> None:
             f"The rollout has moved on since that button was drawn: {now}.",
             hint="Press again if you still want it.",
         )
+    if _is_overtaken(rollout, request):
+        raise StaleError(
+            f"The rollout has moved on since you asked: `{rollout.canary.name}` is {describe(rollout)} now.",
+            hint="Type it again if you still want it.",
+        )
     if rollout.phase not in ALLOWED[verb] and not _finishes_paused(verb, rollout):
         raise TransitionError(
             f"`{verb.value}` does not fit: `{rollout.canary.name}` is {describe(rollout)}.",
@@ -90,6 +95,14 @@ def describe(rollout: Rollout) -> str:
     """Say phase and weight: ``paused at 25 %``."""
     phase = rollout.phase.value.replace("_", " ")
     return phase if rollout.is_over else f"{phase} at {rollout.weight} %"
+
+
+def _is_overtaken(rollout: Rollout, request: Request) -> bool:
+    """Say whether typed words were held up until they would mean another approval, or another step, than they did."""
+    verb = request.command.verb
+    if request.turn is not None or verb not in RAISES | {Verb.ADOPT, Verb.REJECT}:
+        return False
+    return request.at < (rollout.since if verb in (Verb.APPROVE, Verb.REJECT) else rollout.decided_at)
 
 
 def _finishes_paused(verb: Verb, rollout: Rollout) -> bool:

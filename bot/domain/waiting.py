@@ -60,7 +60,7 @@ def mention(user: str) -> str:
     """Mention somebody as Slack does; who is no Slack user (one of a terminal) is named in harmless characters."""
     if re.fullmatch(r"[UW][A-Z0-9]{1,30}", user):
         return f"<@{user}>"
-    return re.sub(r"[^A-Za-z0-9.:@-]", "", user)[:30] or "somebody"
+    return re.sub(r"[^A-Za-z0-9_.:@-]", "", user)[:40] or "somebody"
 
 
 def people(access: Access, verb: Verb, *, but: str = "") -> str:
@@ -114,15 +114,27 @@ def weight_there(entry: Entry) -> int:
 
 def _for_the_route(entry: Entry, access: Access) -> Wait:
     rollout = entry.rollout
-    late = "It is tried again, and taken back unless the gates still pass after"
+    deadline, then = _until_written(entry, access)
     return Wait(
         reason=f"It waits for the route: {_unwritten(entry)}",
         since=entry.trouble.since if entry.trouble else rollout.decided_at,
         who=_brakes(access) if rollout.phase in ALLOWED[Verb.ROLLBACK] else "",
-        deadline=rollout.decided_at + WRITE_WITHIN if raises(rollout) else None,
-        then=late if raises(rollout) else "It is tried again until it is written.",
+        deadline=deadline,
+        then=then,
         said=entry.trouble.reason if entry.trouble else "",
     )
+
+
+def _until_written(entry: Entry, access: Access) -> tuple[datetime | None, str]:
+    """Say what ends the wait for the route; some phases end in their own time too, written or not."""
+    rollout = entry.rollout
+    if raises(rollout):
+        return rollout.decided_at + WRITE_WITHIN, "It is tried again, and taken back unless the gates still pass after"
+    again = "It is tried again until it is written."
+    if rollout.phase not in (Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PAUSED):
+        return None, again
+    own = _WAITS[rollout.phase](entry, access)
+    return own.deadline, f"{again} {own.then}"
 
 
 def _unwritten(entry: Entry) -> str:

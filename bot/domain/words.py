@@ -20,6 +20,8 @@ _WORD = re.compile(rf"\s*(?P<raw>(?P<key>{_KEY}=)?(?:{_DOUBLE_QUOTED}|{_SINGLE_Q
 _LAST_WORD = re.compile(rf"\s*(?P<raw>(?P<key>{_KEY}=)?(?:{_DOUBLE_QUOTED}|(?P<single>(?!))|{_PLAIN}))", re.DOTALL)
 _END_OF_QUOTE = re.compile(rf"[{_SINGLE}](?=\s|\Z)")
 _FLAG = re.compile(rf"[{_DASHES}]{{1,2}}([A-Za-z][A-Za-z0-9_-]*)")
+_ARGUMENT = re.compile(rf"({_KEY})=(.*)", re.DOTALL)
+_SPACE = re.compile(r"\s")
 _LINK = re.compile(r"<((?:https?://|mailto:|tel:)[^<>|\s]+)(?:\|([^<>]*))?>")
 _MENTION = re.compile(r"<([@#!])([^<>|\s]+)(?:\|([^<>]*))?>")
 _ESCAPE = re.compile(r"&(amp|lt|gt);")
@@ -50,6 +52,18 @@ def words(text: str) -> list[Word]:
     return list(_cut(plain(text)))
 
 
+def arguments(given: Iterable[str]) -> list[Word]:
+    """Take words that a shell has cut: quotes and escapes are gone from them, and spaces belong to them."""
+    return [_argument(harmless(text).strip()) for text in given]
+
+
+def _argument(text: str) -> Word:
+    key, value = match.groups() if (match := _ARGUMENT.fullmatch(text)) else ("", text)
+    return Word(
+        raw=text, value=value.strip(), key=key.strip(_DASHES).lower(), quoted=not text or bool(_SPACE.search(text))
+    )
+
+
 def _cut(text: str) -> Iterator[Word]:
     # Behind the last quote that can close, none is looked for: thousands of apostrophes would take minutes.
     last = max((match.start() for match in _END_OF_QUOTE.finditer(text)), default=-1)
@@ -73,9 +87,13 @@ def _word(match: re.Match[str]) -> Word:
 
 def plain(text: str) -> str:
     """Undo Slack's escapes and turn its ``<...>`` into what people read: ``@name``, ``#channel``, the link."""
-    text = _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", _INVISIBLE.sub("", text)))
-    text = _MENTION.sub(_mention, _LINK.sub(_link, text))
+    text = _MENTION.sub(_mention, _LINK.sub(_link, harmless(text)))
     return _ESCAPE.sub(lambda match: _ESCAPED[match[1]], text).strip()
+
+
+def harmless(text: str) -> str:
+    """Take out what nobody sees, and what would move a terminal's cursor."""
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", _INVISIBLE.sub("", text)))
 
 
 def _link(match: re.Match[str]) -> str:

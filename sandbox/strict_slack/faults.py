@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 
 ANY = "*"
 RESPOND = "response_url"
@@ -23,6 +23,7 @@ class Fault:
     method: str = ANY
     channel: str = ANY
     retry_after: int = 30
+    lifted: Event = field(default_factory=Event, repr=False)
 
     @property
     def answer(self) -> str:
@@ -62,15 +63,19 @@ class Faults:
         return fault
 
     def lift(self, fault: Fault) -> None:
-        """End a fault that was begun."""
+        """End a fault that was begun; the calls that hang in it end without an answer."""
         with self._lock:
             self._standing.remove(fault)
+        fault.lifted.set()
 
     def lift_all(self) -> None:
         """End everything, also what was to come."""
         with self._lock:
+            ended = [*self._once, *self._standing]
             self._once.clear()
             self._standing.clear()
+        for fault in ended:
+            fault.lifted.set()
 
     def pick(self, method: str, channel: str) -> Fault | None:
         """Return what happens to a call, and count it."""

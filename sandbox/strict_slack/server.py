@@ -99,15 +99,15 @@ def _handler(slack: StrictSlack, closing: Event) -> type[BaseHTTPRequestHandler]
                 case "500":
                     self._send(500, b"oops")
                 case "hang":
-                    self._hang()
+                    self._hang(fault.lifted)
                 case "lost":
                     self.close_connection = True
                 case word:
                     self._say({"ok": False, "error": word})
 
-        def _hang(self) -> None:
-            """Say nothing until the caller has given up."""
-            while not closing.is_set() and not select.select([self.connection], [], [], 0.05)[0]:
+        def _hang(self, lifted: Event) -> None:
+            """Say nothing until the caller has given up, or the fault is lifted."""
+            while not (closing.is_set() or lifted.is_set() or select.select([self.connection], [], [], 0.05)[0]):
                 pass
             self.close_connection = True
 

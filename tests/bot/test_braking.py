@@ -108,6 +108,13 @@ def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage)
     assert str(refused.value) == "No route carries a rollout like that. Name its new pool: `rollback POOL`."
 
 
+def test_an_id_that_is_on_no_route_brakes_nothing_else(stage: Stage) -> None:
+    stage.started(10)
+    with pytest.raises(RouteError, match="No route carries a rollout like that"):
+        stage.engine.brake(stage.request(Verb.ROLLBACK, subject="r-0123abcd"))
+    assert stage.note_phase() is Phase.PROGRESSING
+
+
 def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
     stage.started(10)
     stage.world.add_pool("other")

@@ -186,6 +186,14 @@ def test_the_brake_is_not_refused_for_a_word_that_is_no_pool(stage: Stage) -> No
     assert (entry.rollout.phase, entry.rollout.why) == (Phase.ROLLED_BACK, "latency doubled")
 
 
+@pytest.mark.parametrize("verb", [Verb.ROLLBACK, Verb.PAUSE])
+def test_an_id_that_names_no_rollout_is_not_a_reason_to_brake_another_one(stage: Stage, verb: Verb) -> None:
+    entry = stage.started(10)
+    with pytest.raises(RouteError, match="There is no rollout of `r-0123abcd`"):
+        stage.say(verb, subject="r-0123abcd")
+    assert stage.load(entry.rollout.id) == entry
+
+
 def test_other_verbs_are_refused_for_a_pool_that_has_no_rollout(stage: Stage) -> None:
     stage.started(10)
     with pytest.raises(RouteError) as refused:

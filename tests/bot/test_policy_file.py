@@ -51,6 +51,7 @@ plan: {steps: [5, 50], every: 90s, bake: 1d}
 approvals: {at: [], needed: 2, requester_may_approve: true}
 access: {start: [U0001], run: [U0002], approve: [U0003, W0004], rollback: []}
 command: /llm
+terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
 """)
     assert policy == Policy(
         namespaces=("models", "models-eu"),
@@ -65,11 +66,12 @@ command: /llm
         ),
         access=Access(start=frozenset({"U0001"}), run=frozenset({"U0002"}), approve=frozenset({"U0003", "W0004"})),
         command="/llm",
+        unix_users={"alice": "U0001", "Bob.B@corp": "W0004"},
         from_file=True,
     )
 
 
-TOP = "`namespaces`, `plan`, `approvals`, `access`, `command`"
+TOP = "`namespaces`, `plan`, `approvals`, `access`, `command`, `terminal`"
 USER = "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`."
 DURATION = "is not a duration from 1s to 30d; write it like `90s`, `10m`, `2h` or `1d`."
 COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters."
@@ -117,6 +119,15 @@ COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at m
         ("access: {approve: [S0123456]}", f"1: access.approve: `S0123456` {USER}"),
         ("access: {run: U012AB3CD}", "1: access.run: must be a list like `[U012AB3CD]`, not `U012AB3CD`."),
         ("access: {roleback: []}", "1: access: `roleback` is not a key; did you mean `rollback`?"),
+        ("terminal: {user: {}}", "1: terminal: `user` is not a key; did you mean `users`?"),
+        ("terminal:\n  users: [a]", "2: terminal.users: must be a mapping like `{alice: U012AB3CD}`, not a list."),
+        (
+            "terminal:\n  users:\n    a: U0001\n    a: U0002",
+            "4: terminal.users: `a` is there twice; leave one of them out.",
+        ),
+        ("terminal: {users: {a b: U0001}}", "1: terminal.users: `a b` is not the name of a Unix user; see `id -un`."),
+        ("terminal: {users: {[a]: U0001}}", "1: terminal.users: a list is not the name of a Unix user; see `id -un`."),
+        ("terminal:\n  users:\n    alice: bob", f"3: terminal.users.alice: `bob` {USER}"),
         ("command: rollout", f"1: command: `rollout` {COMMAND}"),
         ("command: ''", f"1: command: an empty text {COMMAND}"),
         ("plan: [", "1: is not YAML: expected the node content, but found '<stream end>'."),

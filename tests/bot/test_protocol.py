@@ -263,6 +263,23 @@ def test_a_backup_put_back_after_a_roll_back_is_rolled_back_again(stage: Stage) 
     assert (stage.world.weights(), stage.note_phase()) == (AT_0, Phase.ROLLED_BACK)
 
 
+@pytest.mark.parametrize("was_back", [False, True])
+def test_an_annotation_of_the_rollout_before_put_back_is_drift_of_the_one_that_has_the_route(
+    stage: Stage, was_back: bool
+) -> None:
+    before = stage.started(25).rollout.id
+    running = note_text(stage)
+    stage.say(Verb.ROLLBACK)
+    old = note_text(stage) if was_back else running
+    entry = stage.started(10)
+    stage.world.set_annotations({ANNOTATION: old})
+    stage.engine.inspector.inspect()
+    now = stage.load(entry.rollout.id)
+    assert (now.rollout.phase, now.rollout.drifted, now.is_applied) == (Phase.PAUSED, True, True)
+    assert (stage.world.weights(), json.loads(note_text(stage))["id"]) == (AT_10, entry.rollout.id)
+    assert stage.events(before) == ["started", "rolled_back"]
+
+
 def test_an_annotation_copied_to_another_route_is_ignored(stage: Stage) -> None:
     stage.started(10)
     text = note_text(stage)
@@ -337,6 +354,7 @@ def test_a_route_that_is_gone_ends_the_rollout_with_the_reason(stage: Stage, mad
         True,
         None,
     )
+    assert (stage.events(rollout_id), entry.trouble) == (["started", "stepped", "ended"], None)
 
 
 def test_any_reason_can_be_written_and_guarded_again(stage: Stage) -> None:

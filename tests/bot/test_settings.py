@@ -76,7 +76,16 @@ def test_only_the_given_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> 
     assert read_settings(HTTP).slack_app_token is None
 
 
-@pytest.mark.parametrize("url", ["rediss://u:p@r.example.com:6380/1", "unix:///run/redis.sock?db=1", "redis://[::1]"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://u:p@r.example.com:6380/1",
+        "unix:///run/redis.sock?db=1",
+        "redis://[::1]",
+        "redis+sentinel://:p@s1:26379,s2:26379/primary/0",
+        "rediss+sentinel://s1/primary",
+    ],
+)
 def test_addresses_of_redis(url: str) -> None:
     assert read_settings({**SOCKET, "REDIS_URL": url}).redis_url.get_secret_value() == url
 
@@ -105,6 +114,10 @@ def test_addresses_of_redis(url: str) -> None:
         ("REDIS_URL", "redis://", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),
         ("REDIS_URL", "redis://h:port/0", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),
         ("REDIS_URL", "redis://u:hunter2@\u2100/0", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),
+        ("REDIS_URL", "redis+sentinel://s1:26379", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),
+        ("REDIS_URL", "redis+sentinel://s1,/primary", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),
+        ("REDIS_URL", "sentinel://s1/primary", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),
+        ("REDIS_URL", "redis+sentinel://u:hunter2@\u2100/p", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),
         ("REDIS_URL", "unix://", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),
         (
             "KUBECONFIG",
@@ -131,8 +144,8 @@ def test_a_mistake_is_one_sentence_that_names_the_variable(name: str, value: str
 
 def test_all_mistakes_at_once() -> None:
     assert mistakes({"ROLLOUTBOT_LOG": "xml"}) == [
-        NO_BOT,
         f"`REDIS_URL` is not set; set it {LIKE}.",
+        NO_BOT,
         "`ROLLOUTBOT_LOG` is `xml`; set it to `json` or `text`.",
         NO_MODE,
     ]
@@ -146,9 +159,10 @@ def test_no_secret_is_shown_by_a_mistake_or_by_the_settings() -> None:
     assert secret not in f"{settings!r} {settings}"
 
 
-def test_the_settings_know_what_must_not_be_logged() -> None:
-    env = {**SOCKET, "SLACK_SIGNING_SECRET": SIGNING, "REDIS_URL": "redis://u:p%40ss@localhost"}
-    assert read_settings(env).secrets() == (BOT, APP, SIGNING, "redis://u:p%40ss@localhost", "p%40ss", "p@ss")
+@pytest.mark.parametrize("url", ["redis://u:p%40ss@localhost", "redis+sentinel://u:p%40ss@s1:26379,s2:26379/primary"])
+def test_the_settings_know_what_must_not_be_logged(url: str) -> None:
+    env = {**SOCKET, "SLACK_SIGNING_SECRET": SIGNING, "REDIS_URL": url}
+    assert read_settings(env).secrets() == (BOT, APP, SIGNING, url, "p%40ss", "p@ss")
 
 
 def test_check_names_the_mistakes_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

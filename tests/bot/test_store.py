@@ -8,7 +8,7 @@ from bot.domain.command import Verb
 from bot.domain.errors import StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout, Trouble
-from bot.ports import Progress, Save, Saved, Shown
+from bot.ports import Became, Progress, Save, Saved, Shown
 from bot.redis_connection import connect
 from bot.store import PREFIX, RedisStore
 from sandbox.valkey import valkey
@@ -47,7 +47,8 @@ def test_a_request_is_decided_once(store: RedisStore) -> None:
     store.receive(request)
     assert store.save(a_save(STARTED, request=request.delivery)) is Saved.YES
     assert store.save(a_save(STEPPED, "d1", request=request.delivery)) is Saved.DECIDED
-    assert store.drop(request.delivery) is False
+    assert store.drop(request.delivery, Became(refusal="No.")) is False
+    assert store.became(request.delivery) == Became(rollout=STARTED.id)
 
 
 def test_a_delivery_is_received_once_and_waits_in_the_inbox(store: RedisStore) -> None:
@@ -128,6 +129,17 @@ def test_a_card_marked_again_while_it_was_drawn_stays_dirty(store: RedisStore) -
     assert store.dirty(10) == [STARTED.id]
     store.clean(STARTED.id, store.mark(STARTED.id))
     assert store.dirty(10) == []
+
+
+def test_cards_are_drawn_in_the_order_in_which_they_fell_behind_state_changes_first(store: RedisStore) -> None:
+    ids = ["r-c", "r-a", "r-b"]
+    for number, rollout_id in enumerate(ids):
+        store.save(a_save(replace(STARTED, id=rollout_id, route_uid=f"uid-{number}")))
+    assert store.dirty(10) == ids
+    store.clean("r-c", store.mark("r-c"))
+    store.learn("r-c", "d1", Progress(readiness=READY))
+    store.learn("r-a", "d1", Progress(readiness=READY))
+    assert store.dirty(10) == ["r-a", "r-b", "r-c"]
 
 
 def test_what_slack_shows_is_remembered(store: RedisStore) -> None:

@@ -13,8 +13,10 @@ from bot.domain.errors import (
     RaceError,
     RefusedError,
     SlotTakenError,
+    StoreError,
     UnreadableError,
     UsageError,
+    UserError,
 )
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase
@@ -22,7 +24,7 @@ from k8s.document import ANNOTATION
 from sandbox.gateway import Answer
 from sandbox.objects import pool_ref
 from sandbox.robot import Robot
-from tests.builders import BOB, CANARY, CAROL, STABLE
+from tests.builders import ALICE, BOB, CANARY, CAROL, STABLE
 from tests.stage import Stage
 
 AT_10 = [(STABLE, 90), (CANARY, 10)]
@@ -30,6 +32,10 @@ AT_10 = [(STABLE, 90), (CANARY, 10)]
 
 def no_answer() -> NoReturn:
     raise ClusterError("The API server did not answer.")
+
+
+def no_redis() -> NoReturn:
+    raise StoreError("Redis does not answer.")
 
 
 def refused() -> NoReturn:
@@ -93,6 +99,34 @@ def test_a_route_deleted_under_a_pause_is_noticed(stage: Stage) -> None:
     stage.world.delete_route()
     stage.engine.inspector.inspect()
     assert stage.load(rollout_id).rollout.phase is Phase.ENDED
+
+
+def test_a_refusal_that_redis_does_not_confirm_is_said_all_the_same(stage: Stage) -> None:
+    stage.started(10)
+    stage.memory.after("drop", no_redis)
+    with pytest.raises(UserError, match=r"does not fit.*Redis does not answer, so it may be looked at once more\."):
+        stage.say(Verb.APPROVE)
+
+
+def test_a_start_that_an_older_redis_brings_back_is_neither_made_again_nor_refused(stage: Stage) -> None:
+    words = stage.words(10)
+    request = stage.request(Verb.START, by=ALICE, start=words)
+    stage.ask(request)
+    stage.store._redis.delete("{rolloutbot}:seen:" + request.delivery)
+    assert stage.ask(request) is None
+    stage.say(Verb.ROLLBACK)
+    stage.store._redis.delete("{rolloutbot}:seen:" + request.delivery)
+    assert stage.ask(request) is None
+    assert list(stage.store.requests(stage.clock.now() + timedelta(seconds=1))) == []
+
+
+def test_a_rollout_that_was_taken_up_again_is_not_written_over_and_over(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.store._redis.delete(f"{{rolloutbot}}:r:{rollout_id}")
+    stage.engine.inspector.inspect()
+    for _ in range(2):
+        stage.pass_time(seconds=2)
+    assert list(stage.store.unapplied(stage.clock.now() + timedelta(hours=1), brakes=False)) == []
 
 
 # --- wrong clocks

@@ -10,7 +10,7 @@ from bot.domain.command import Request
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
 from bot.domain.rollout import Entry, Rollout
-from bot.ports import Shown, Store
+from bot.ports import Became, Shown, Store
 from tests.builders import NOON
 
 
@@ -83,7 +83,7 @@ class Memory:
     def events(self, rollout_id: str, after: int) -> Sequence[Event]:
         return self.streams.get(rollout_id, [])[after:]
 
-    def drop(self, delivery: str) -> bool:
+    def drop(self, delivery: str, became: Became) -> bool:
         self.dropped.append(delivery)
         self.gone.set()
         return True

@@ -160,9 +160,9 @@ def test_a_canary_that_is_taken_over_is_shown_with_what_it_has() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.ENDED, Phase.PROGRESSING])
 def test_a_rule_that_is_gone_is_told_also_when_all_is_over(phase: Phase) -> None:
-    trouble = Trouble(since=NOON, reason="Not found on the route, so not written: rule chat.", attempts=0)
+    trouble = Trouble(since=NOON, reason="Not found on the route, so not written: rule `chat`.", attempts=0)
     told = part(an_entry(in_phase(phase), trouble=trouble), "state")
-    assert told.endswith("\nNot found on the route, so not written: rule chat. ⚠️")
+    assert told.endswith("\nNot found on the route, so not written: rule `chat`. ⚠️")
 
 
 def test_a_roll_back_says_from_where_and_what_is_next() -> None:

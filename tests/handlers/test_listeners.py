@@ -228,7 +228,7 @@ def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
 
 
 def test_a_dialog_that_slack_does_not_open_is_told(bot: Bot) -> None:
-    bot.slack.faults.next("views.open", "expired_trigger_id")
+    bot.slack.triggers["t1"] = bot.slack.now() - 4
     bot.press("rollout_reject")
     assert bot.said() == [replies.too_slow()]
 

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from bot.domain.command import Command, Request, Verb
+from bot.domain.command import TERMINAL, Command, Request, Verb
 from bot.domain.errors import DependencyError, NotAllowedError, UserError
 from handlers.app import web_client
 from handlers.people import People
@@ -110,3 +112,63 @@ def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: Stric
 def test_only_a_start_asks_about_the_channel(slack: StrictSlack) -> None:
     slack.channels.clear()
     people(slack).admit(ask())
+
+
+def test_starts_that_are_tried_again_ask_about_their_channel_once_and_wait_where_slack_says_so(
+    slack: StrictSlack,
+) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.faults.next("conversations.info", "429")
+    for _ in range(3):
+        with pytest.raises(DependencyError):
+            asked.admit(ask(Verb.START))
+    clock.forward(seconds=30)
+    for _ in range(3):
+        asked.admit(ask(Verb.START))
+    assert slack.count("conversations.info") == 2
+
+
+def test_while_slack_is_silent_a_pause_passes_by_somebody_who_was_one_of_us(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    asked.admit(ask())
+    clock.forward(hours=1)
+    slack.faults.begin("lost", method="users.info")
+    asked.admit(ask(Verb.PAUSE))
+    with pytest.raises(DependencyError):
+        asked.admit(ask(Verb.RESUME))
+
+
+def test_while_slack_is_silent_a_pause_by_somebody_who_was_none_of_us_is_refused(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.users[ALICE]["is_restricted"] = True
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask())
+    clock.forward(hours=1)
+    slack.faults.begin("lost", method="users.info")
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask(Verb.PAUSE))
+
+
+def test_after_a_silence_the_next_roll_backs_do_not_wait_for_slack(slack: StrictSlack) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    slack.faults.begin("lost", method="users.info")
+    for _ in range(5):
+        asked.admit(ask(Verb.ROLLBACK))
+    assert slack.count("users.info") == 1
+    slack.faults.lift_all()
+    clock.forward(seconds=10)
+    slack.users[ALICE]["is_restricted"] = True
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask(Verb.ROLLBACK))
+
+
+def test_who_begins_in_a_terminal_is_nobody_to_ask_slack_about(slack: StrictSlack) -> None:
+    asked = people(slack)
+    asked.admit(replace(ask(Verb.START, ""), delivery=f"{TERMINAL}1"))
+    assert slack.count("users.info") == 0
+    asked.admit(ask(Verb.START))
+    assert slack.count("users.info") == 1

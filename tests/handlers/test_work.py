@@ -13,6 +13,7 @@ from handlers.people import People
 from handlers.private import Private
 from handlers.slack import Slack
 from handlers.work import LANE, ROLLBACK_LANE, Work
+from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
@@ -91,6 +92,18 @@ def test_a_request_that_cannot_be_done_now_is_kept_and_said_once(shop: Shop) -> 
     assert shop.memory.dropped == []
 
 
+def test_a_request_that_a_dependency_holds_up_is_not_tried_again_at_every_sweep(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.engine.outcome = ClusterError("The API server did not answer.")
+    shop.work.begin(shop.ask())
+    wait_until("the request: kept", lambda: shop.engine.done.is_set() and not shop.work._busy, seconds=10)
+    taken: list[str] = []
+    monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
+    shop.work.resume([shop.ask(), shop.ask(delivery="t2")])
+    assert taken == ["t2"]
+
+
 def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the_channel(shop: Shop) -> None:
     shop.engine.outcome = StoreError("Redis does not answer.")
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE, why="p99 doubled")))
@@ -116,8 +129,9 @@ def test_a_roll_back_that_fails_without_the_store_is_said_to_be_kept_nowhere(sho
     shop.engine.braked = ClusterError("The API server could not be reached.")
     shop.work.brake(shop.ask(Verb.ROLLBACK))
     assert shop.said() == [
-        "The API server could not be reached. Redis does not answer either, so *nothing was rolled back and nothing "
-        "is kept*. Press again, or put the old weights back by hand with `kubectl edit httproute`."
+        "The API server could not be reached. Redis does not answer either, so *it may not be rolled back, and nothing "
+        "is kept*. Press again, or type in a terminal that reaches the cluster: "
+        "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
     ]
 
 

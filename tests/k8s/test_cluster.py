@@ -11,7 +11,8 @@ from bot.domain.command import StartWords
 from bot.ports import Routes
 from k8s.client import TimeoutClient
 from k8s.cluster import Cluster
-from sandbox.world import CANARY, World
+from sandbox.process import wait_until
+from sandbox.world import CANARY, STABLE, World
 from tests.k8s.stories import back, start, write
 
 
@@ -60,6 +61,31 @@ def test_the_calls_of_each_question(world: World, counting: CountingClient) -> N
     assert sent() == [*reads, *reads]
     cluster.list(world.namespace)
     assert sent() == ["GET httproutes"]
+
+
+def test_with_a_watch_a_step_is_one_patch_and_what_is_only_looked_at_costs_nothing(
+    world: World, counting: CountingClient
+) -> None:
+    cluster = Cluster(counting, [world.namespace])
+    rollout = start(cluster)
+    cluster.watch(route_changed=ignore, route_gone=ignore, pool_gone=ignore)
+    wait_until("a route", lambda: cluster.kept(world.namespace, world.route) is not None)
+    wait_until("two pools", lambda: len(cluster.pools(world.namespace)) == 2)
+    counting.sent.clear()
+    for step in (1, 2):
+        kept = cluster.kept(world.namespace, world.route)
+        assert kept is not None
+        cluster.write(kept, replace(rollout, step=step), weights=True)
+    assert (counting.sent, world.weights()) == (["PATCH httproutes"] * 2, [(STABLE, 50), (CANARY, 50)])
+    assert [copy.name for copy in cluster.list(world.namespace)] == [world.route]
+    counting.sent.clear()
+    cluster.readiness(rollout.stable, rollout.canary)
+    assert counting.sent == ["GET pods"] * 2
+    cluster.close()
+
+
+def ignore(_: object) -> None:
+    """Hear, and do nothing."""
 
 
 def test_a_start_that_is_refused_writes_nothing(world: World, counting: CountingClient) -> None:

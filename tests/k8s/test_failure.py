@@ -53,6 +53,12 @@ def a_body(message: str, **fields: object) -> bytes:
             RefusedError,
             f"The bot may not `watch` `pods` in the whole cluster. {GRANT}",
         ),
+        (
+            401,
+            a_body("Unauthorized"),
+            ClusterError,
+            "The API server does not know the bot (401). Check its token or kubeconfig.",
+        ),
         (404, a_body("x", reason="NotFound", details={"name": "llm-route"}), GoneError, f"{WHAT} is not there (404)."),
         (400, b"", RefusedError, f"The API server refused {WHAT} (400): it gave no reason"),
         (415, b"[1]", RefusedError, f"The API server refused {WHAT} (415): it gave no reason"),
@@ -70,6 +76,14 @@ def test_an_answer_becomes_an_error_of_ours(code: int, body: bytes, kind: type[C
     error = failure(code, body, WHAT)
 
     assert (type(error), str(error)) == (kind, text)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, 0.0), ("7", 7.0), ("", 0.0), ("-1", 0.0), ("٣", 0.0), ("Tue, 24 Nov 2026 12:00:00 GMT", 0.0)],
+)
+def test_how_long_the_api_server_wants_to_be_left_alone_is_known(header: str | None, seconds: float) -> None:
+    assert failure(429, b"", WHAT, retry_after=header).retry_after == seconds
 
 
 def test_addresses_and_tokens_are_cut_out_of_a_message() -> None:

@@ -252,7 +252,7 @@ def test_a_roll_back_leaves_out_a_rule_that_is_gone_and_names_it() -> None:
     now["spec"]["rules"] = [a_rule(a_service("x"), path="/v2"), now["spec"]["rules"][2]]
     edit = patch(now, replace(started, **BACK), weights=True)
 
-    assert edit.missing == ("chat", "rule 2")
+    assert edit.missing == ("rule `chat`", "rule 2")
     assert spec_of(serve(now, edit.operations))["rules"] == [
         a_rule(a_service("x"), path="/v2"),
         a_rule(a_ref(OLD), path="/v3"),
@@ -276,7 +276,7 @@ def test_a_roll_back_takes_the_traffic_from_a_canary_that_somebody_added_twice()
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ([a_rule(a_ref(OLD), path="/v9")], "Rule `rule 1` of HTTPRoute `default/llm-route` is gone,"),
+        ([a_rule(a_ref(OLD), path="/v9")], "Rule 1 of HTTPRoute `default/llm-route` is gone,"),
         ([a_rule(a_service("x"))], "or no longer holds the rollout's pools."),
         ([a_rule(a_ref(NEW))], "no longer holds the stable pool `llama`."),
         ([a_rule(a_ref(OLD), a_ref(NEW), a_ref(NEW))], "holds one of the rollout's pools twice."),

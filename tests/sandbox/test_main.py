@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from sandbox.running import Sandbox, running
 from sandbox.world import CANARY, STABLE
@@ -32,6 +33,44 @@ def test_env_prints_lines_for_a_shell(sandbox: Sandbox) -> None:
     printed = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True).stdout
 
     assert printed == f"{sandbox.redis_url} {sandbox.slack_api_url} {sandbox.kubeconfig}\n"
+
+
+def test_edit_is_an_edit_by_somebody_else(sandbox: Sandbox) -> None:
+    sandbox.world.set_weights({STABLE: 90, CANARY: 10})
+
+    assert _run("edit", "60", "40", "--name", sandbox.name) == f"llm-route  {STABLE} 60  {CANARY} 40\n"
+    assert "kubectl-edit" in {each["manager"] for each in sandbox.world.http_route()["metadata"]["managedFields"]}
+
+
+def test_edit_wants_a_weight_for_each_backend(sandbox: Sandbox) -> None:
+    sandbox.world.set_weights({STABLE: 1})
+    command = [sys.executable, "-m", "sandbox", "edit", "60", "40", "--name", sandbox.name]
+
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (answer.returncode, answer.stderr) == (1, "Name a weight for each backend of llm-route: it has 1 now.\n")
+
+
+def test_flush_empties_valkey(sandbox: Sandbox) -> None:
+    with redis.Redis.from_url(sandbox.redis_url) as client:
+        client.set("key", "value")
+
+        assert _run("flush", "--name", sandbox.name) == "Valkey is empty.\n"
+        assert client.keys("*") == []
+
+
+@pytest.mark.parametrize("name", ["slack", "valkey"])
+def test_stop_freezes_a_server_and_start_lets_it_go_on(sandbox: Sandbox, name: str) -> None:
+    server = {"slack": sandbox.slack.server, "valkey": sandbox.valkey.server}[name]
+
+    _run("stop", name, "--name", sandbox.name)
+    assert _is_frozen(server.pid)
+    _run("start", name, "--name", sandbox.name)
+    assert not _is_frozen(server.pid)
+
+
+def _is_frozen(pid: int) -> bool:
+    return "State:\tT" in Path(f"/proc/{pid}/status").read_text()
 
 
 def test_without_a_sandbox_the_commands_say_how_to_start_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,12 @@ from sandbox.apiserver import ApiServer
 from sandbox.kube import path_of
 from sandbox.objects import pool_ref
 from sandbox.process import wait_until
+from sandbox.rights import give_rights
 from sandbox.slack import BOT, TEAM
 from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.world import World
 from tests.builders import CANARY, STABLE
 from tests.scenarios.front import ROOM, Front
-from tests.scenarios.play import give_rights
 from tests.stage import Stage
 
 START = f"start {CANARY} 10"
@@ -209,7 +209,7 @@ def test_a_missing_right_is_named_with_verb_and_resource(
     front: Front, unmoved: Callable[[], None], api_server: ApiServer
 ) -> None:
     stage, namespace = front.stage, front.stage.world.namespace
-    role = give_rights(stage.world)
+    role = give_rights(stage.world.kube, stage.world.namespace)
     role["rules"][0]["verbs"].remove("patch")
     stage.world.kube.merge(path_of("rbac.authorization.k8s.io/v1", "Role", namespace, "rolloutbot"), role)
     stage.routes._port = Cluster(connect_cluster(api_server.kubeconfig("rolloutbot")).api, [namespace])

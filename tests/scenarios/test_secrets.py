@@ -26,6 +26,7 @@ from sandbox.faults import Fault
 from sandbox.gateway import Answer
 from sandbox.kube import path_of
 from sandbox.process import wait_until
+from sandbox.rights import give_rights
 from sandbox.robot import Robot
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET
 from sandbox.strict_slack import Delivery, StrictSlack, strict_slack
@@ -33,7 +34,7 @@ from sandbox.valkey import Valkey
 from sandbox.workplace import Workplace
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY
-from tests.scenarios.play import Bot, bot_process, give_rights
+from tests.scenarios.play import Bot, bot_process
 
 PASSWORD, OTHER_PASSWORD = "planted-pässword/1", "planted-too"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJwbGFudGVkIn0.c2ln"
@@ -130,7 +131,7 @@ def _dump(url: str) -> str:
 
 @pytest.fixture
 def story(place: Workplace, api_server: ApiServer, world: World, robot: Robot, own_valkey: Valkey) -> Iterator[Story]:
-    give_rights(world)
+    give_rights(world.kube, world.namespace)
     with redis.Redis.from_url(own_valkey.url()) as client:
         client.config_set("requirepass", PASSWORD)
     folder = place.folder / f"secrets-{world.namespace}"

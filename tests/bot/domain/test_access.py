@@ -1,10 +1,14 @@
 """Who may do what."""
 
+from dataclasses import replace
+
 import pytest
 
-from bot.domain.access import Access, permit
+from bot.domain.access import Access, permit, permit_start, person
 from bot.domain.command import Verb
 from bot.domain.errors import NotAllowedError
+from bot.domain.plan import Plan
+from bot.policy import DEFAULT_PLAN
 
 ACCESS = Access(
     start=frozenset({"USTART"}),
@@ -53,6 +57,39 @@ def test_reading_is_for_everybody(verb: Verb) -> None:
 @pytest.mark.parametrize("verb", list(Verb))
 def test_without_lists_every_member_may_do_everything(verb: Verb) -> None:
     permit(Access(), verb, "UOTHER")
+
+
+def test_a_unix_user_is_the_slack_user_that_the_policy_says() -> None:
+    assert [person(name, {"alice": "U0ALICE001"}) for name in ("alice", "bob")] == ["U0ALICE001", "unix:bob"]
+
+
+@pytest.mark.parametrize("verb", [verb for verb in GOVERNED if verb is not Verb.ROLLBACK])
+def test_a_unix_user_without_a_slack_id_may_not_approve_nor_what_a_list_governs(verb: Verb) -> None:
+    with pytest.raises(NotAllowedError) as refusal:
+        permit(Access() if verb in (Verb.APPROVE, Verb.REJECT) else ACCESS, verb, "unix:bob")
+    assert str(refusal.value) == (
+        f"The policy does not say who Unix user `bob` is in Slack, so `{verb.value}` is not open to it. "
+        "Add `bob: U…` under `terminal.users` of the policy file, or do it in Slack."
+    )
+
+
+@pytest.mark.parametrize("verb", set(Verb) - {Verb.APPROVE, Verb.REJECT})
+def test_a_unix_user_may_do_the_rest_where_no_list_governs_it_and_roll_back_in_any_case(verb: Verb) -> None:
+    permit(ACCESS if verb is Verb.ROLLBACK else Access(), verb, "unix:bob")
+
+
+@pytest.mark.parametrize(
+    ("user", "plan"),
+    [
+        ("U0BOB", DEFAULT_PLAN),
+        ("unix:bob", replace(DEFAULT_PLAN, approve_at=())),
+        ("unix:bob", replace(DEFAULT_PLAN, requester_may_approve=True)),
+    ],
+)
+def test_who_starts_must_be_known_only_where_the_starters_approval_does_not_count(user: str, plan: Plan) -> None:
+    permit_start(plan, user)
+    with pytest.raises(NotAllowedError, match="so it could approve in Slack what it starts here"):
+        permit_start(DEFAULT_PLAN, "unix:bob")
 
 
 def test_a_long_list_is_cut_to_ten_names() -> None:

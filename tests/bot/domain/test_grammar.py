@@ -6,8 +6,9 @@ import pytest
 
 from bot.domain.command import Command, StartWords, Verb
 from bot.domain.errors import UsageError
-from bot.domain.grammar import USAGE, parse
+from bot.domain.grammar import USAGE, parse, parse_words
 from bot.domain.plan import ALL_STEPS, Wishes
+from bot.domain.words import arguments
 
 POOL = "vllm-llama3-8b-instruct-new"
 START_USAGE = (
@@ -240,3 +241,21 @@ def test_sentences_name_the_command_of_this_workspace() -> None:
 def test_every_verb_has_a_usage_line() -> None:
     assert list(USAGE) == list(Verb)
     assert [line.split()[1] for line in USAGE.values()] == [verb.value for verb in Verb]
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["start", POOL, "10", "reason=H100 nodes"], a_start(reason="H100 nodes")),
+        (["start", POOL, "10", "--reason", 'it\'s "new" &amp; <@U1|x>'], a_start(reason='it\'s "new" &amp; <@U1|x>')),
+        (["start", "--weight", "10", f"pool={POOL}", "--from=old"], a_start(stable="old")),
+        (["rollback", POOL, '"p99', "doubled"], an_order(Verb.ROLLBACK, POOL, '"p99 doubled')),
+        (["rollback", "p99 doubled"], an_order(Verb.ROLLBACK, "", "p99 doubled")),
+        (["rollback", POOL, "p99=3 s"], an_order(Verb.ROLLBACK, POOL, "p99=3 s")),
+        (["rollback", "", "--", "\x1b[31mp99"], an_order(Verb.ROLLBACK, "", "-- [31mp99")),
+        (["roll", "back", POOL], an_order(Verb.ROLLBACK, POOL)),
+        (["pause", "-h"], Command(verb=Verb.HELP)),
+    ],
+)
+def test_words_that_a_shell_has_cut_are_taken_as_they_are(words: list[str], command: Command) -> None:
+    assert parse_words(arguments(words), command="rolloutbot") == command

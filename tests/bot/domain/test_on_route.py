@@ -1,11 +1,12 @@
 """A row for each row of the table in design section 5."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from bot.domain.drifting import drifted
-from bot.domain.on_route import Move, adopted, judge, raises, taken_back
+from bot.domain.on_route import Move, adopted, differs, judge, raises, taken_back
 from bot.domain.rollout import Applied, Entry, Pair, Phase, Rollout
 from tests.builders import DRIFT, NOON, a_rollout, an_entry, at
 
@@ -72,6 +73,14 @@ def test_a_start_is_refused_by_an_active_rollout_the_store_does_not_know() -> No
     assert judge(NEW, OTHER, AT_0, holds_slot=True, other_is_over=None) is Move.REFUSE
 
 
+def test_an_unknown_rollout_from_before_ours_is_over_and_its_annotation_drift() -> None:
+    before = replace(OTHER, started_at=NOON - timedelta(hours=1))
+    assert judge(an_entry(), before, AT_10, holds_slot=True, other_is_over=None) is Move.DRIFT
+    assert (
+        judge(an_entry(), replace(OTHER, started_at=NOON + timedelta(hours=1)), AT_10, holds_slot=True) is Move.REFUSE
+    )
+
+
 def test_a_rollout_without_the_slot_never_writes_over_another() -> None:
     assert judge(waiting(BACK), OTHER, AT_10, holds_slot=False, other_is_over=False) is Move.REFUSE
 
@@ -125,3 +134,9 @@ def test_where_two_records_disagree_the_safer_phase_wins(ours: Rollout, theirs: 
 )
 def test_only_a_step_up_raises_the_canary(rollout: Rollout, raised: bool) -> None:
     assert raises(rollout) is raised
+
+
+@pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.FINISHED])
+def test_what_is_over_does_not_mind_the_rollout_that_came_after_it(phase: Phase) -> None:
+    after = replace(OTHER, revision=9)
+    assert differs(replace(PROGRESSING, phase=phase), after, AT_25) is False

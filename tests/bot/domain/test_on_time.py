@@ -6,7 +6,7 @@ import pytest
 from bot.domain.deadlines import REMIND_EVERY, next_reminder
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import Answer, Readiness, Verdict
-from bot.domain.on_time import LookAgain, on_accepted, on_due, on_rejected
+from bot.domain.on_time import LookAgain, on_accepted, on_due, on_rejected, on_unwritten
 from bot.domain.rollout import Ask, Change, Entry, Phase
 from tests.builders import BOB, HOLD, NOON, PASS, PLAN, READY, a_rollout, an_entry, at
 
@@ -48,6 +48,40 @@ def test_a_gate_that_holds_for_30_minutes_pauses() -> None:
     held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason))
     change = decided(on_due(held, HOLD, at(30)))
     assert (change.after.phase, change.after.left) == (Phase.PAUSED, Phase.HOLDING)
+
+
+def test_gates_that_cannot_be_asked_are_no_news_to_a_held_rollout_until_its_half_hour_is_over() -> None:
+    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason))
+    silent = Verdict(answer=Answer.HOLD, reason="The API server did not answer.", asked=False)
+    assert on_due(held, silent, at(5)) == LookAgain(due=NOON + timedelta(minutes=5, seconds=30))
+    change = decided(on_due(held, silent, at(30)))
+    assert change.after.why == "A gate held it for 30 minutes: The API server did not answer."
+
+
+@pytest.mark.parametrize(
+    ("phase", "minutes", "why"),
+    [
+        (Phase.HOLDING, 30, "A gate held it for 30 minutes: Not ready."),
+        (Phase.AWAITING_APPROVAL, 24 * 60, "Nobody approved within 24 hours."),
+    ],
+)
+def test_a_deadline_pauses_also_what_is_not_written_and_not_sooner(phase: Phase, minutes: int, why: str) -> None:
+    entry = an_entry(a_rollout(phase=phase, why="Not ready."), applied=None)
+    assert on_unwritten(entry, at(minutes - 1)) is None
+    change = on_unwritten(entry, at(minutes))
+    assert isinstance(change, Change)
+    assert (change.after.phase, change.after.why) == (Phase.PAUSED, why)
+
+
+def test_a_pause_that_is_not_written_is_reminded_of_as_any_other() -> None:
+    entry = an_entry(a_rollout(phase=Phase.PAUSED), applied=None)
+    assert on_unwritten(entry, at(239)) is None
+    assert on_unwritten(entry, at(240)) == on_due(an_entry(entry.rollout), None, at(240))
+
+
+@pytest.mark.parametrize("phase", sorted(set(Phase) - {Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PAUSED}))
+def test_what_else_is_not_written_only_waits_to_be(phase: Phase) -> None:
+    assert on_unwritten(an_entry(a_rollout(phase=phase), applied=None), at(100_000)) is None
 
 
 def test_a_held_rollout_goes_on_when_the_gate_passes() -> None:

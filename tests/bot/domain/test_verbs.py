@@ -223,6 +223,31 @@ def test_a_button_of_an_older_card_is_refused_in_words() -> None:
     )
 
 
+LATER = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("verb", "rollout"),
+    [
+        (Verb.APPROVE, replace(AWAITING, since=NOON + LATER)),  # of an ask, or a whole rollout, that came after
+        (Verb.REJECT, replace(AWAITING, since=NOON + LATER)),
+        (Verb.ADVANCE, a_rollout(decided_at=NOON + LATER)),  # the timer stepped meanwhile
+        (Verb.PROMOTE, a_rollout(decided_at=NOON + LATER)),
+        (Verb.RESUME, replace(PAUSED, decided_at=NOON + LATER)),
+        (Verb.RESTORE, replace(PAUSED, drift=DRIFT, decided_at=NOON + LATER)),
+        (Verb.ADOPT, replace(PAUSED, drift=DRIFT, decided_at=NOON + LATER)),
+    ],
+)
+def test_words_that_were_held_up_do_not_raise_what_people_did_not_see(verb: Verb, rollout: Rollout) -> None:
+    with pytest.raises(StaleError, match="The rollout has moved on since you asked"):
+        decide(an_entry(rollout), a_request(verb, reason="p99"), PASS, at(1))
+
+
+def test_an_approval_counts_that_was_typed_while_another_one_was_decided() -> None:
+    entry = an_entry(replace(AWAITING, decided_at=NOON + LATER))
+    assert decide(entry, a_request(Verb.APPROVE), PASS, at(1)).after.weight == 50
+
+
 @pytest.mark.parametrize("verb", [Verb.ROLLBACK, Verb.PAUSE])
 def test_the_brakes_are_never_stale(verb: Verb) -> None:
     assert decide(an_entry(), a_request(verb, turn=1), None, at(1)).after.revision == 3

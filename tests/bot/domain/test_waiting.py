@@ -70,6 +70,22 @@ def test_an_unwritten_roll_back_is_tried_for_ever() -> None:
     assert (wait.deadline, wait.then) == (None, "It is tried again until it is written.")
 
 
+@pytest.mark.parametrize(
+    ("phase", "end"),
+    [
+        (Phase.HOLDING, "If the gate still says wait, it pauses 23 Nov 12:30 UTC."),
+        (Phase.AWAITING_APPROVAL, "It pauses 24 Nov 12:00 UTC."),
+        (Phase.PAUSED, "The next reminder comes 23 Nov 16:00 UTC."),
+    ],
+)
+def test_a_deadline_that_does_not_wait_for_the_route_is_named_with_it(phase: Phase, end: str) -> None:
+    entry = an_entry(in_phase(phase), applied=applied(25), due=None)
+    assert why(waits(entry, ANYBODY)) == (
+        "It waits for the route: the bot's note on it is not written yet, since 23 Nov 12:00 UTC. "
+        f"Any full member can `rollback` it. It is tried again until it is written. {end}"
+    )
+
+
 def test_while_the_gateway_is_silent_it_is_the_gateway_that_is_waited_for() -> None:
     rollout = a_rollout()
     there = Applied(revision=3, decision="d3", weight=25, at=NOON)

@@ -1,0 +1,132 @@
+"""A hundred people click at once, each on a rollout of their own, and one more rolls back behind them.
+
+Through the real app, from 32 threads as Socket Mode does, and the lanes behind it; a click's time ends with the API
+server's reply to its PATCH and is counted from the moment all of them began. Advance asks the gates first. The floor is
+a burst of as many GETs and PATCHes of routes that are alike, from as many threads; and of one more, that waits in no
+line, while it runs.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from kubernetes.client import ApiClient
+from slack_bolt import BoltRequest
+
+from bench.acknowledgement import Silent, a_click
+from bench.click import get_and_patch, make_floor
+from bench.figures import Finding, Round, rows_of
+from bench.population import Population, settle, watch
+from bench.servers import Servers
+from bot.clock import SystemClock
+from bot.domain.command import Verb
+from bot.domain.rollout import Rollout
+from bot.engine import Engine
+from bot.ports import RouteCopy, Written
+from bot.redis_connection import connect
+from bot.store import RedisStore
+from handlers.app import build
+from handlers.buttons import Press, action_id
+from k8s.cluster import Cluster
+from sandbox.process import wait_until
+from sandbox.robot import robot
+
+ROUNDS, CLICKS, THREADS = 3, 100, 32
+
+
+class TimedCluster(Cluster):
+    """The bot's cluster, which notes when a rollout's weights were written."""
+
+    written: dict[str, float]
+
+    def write(self, copy: RouteCopy, rollout: Rollout, *, weights: bool, rehearse: bool = False) -> Written:
+        """Patch the route."""
+        answer = super().write(copy, rollout, weights=weights, rehearse=rehearse)
+        if weights:
+            self.written[rollout.id] = time.perf_counter()
+        return answer
+
+
+class Crowd:
+    """People in front of the real app."""
+
+    def __init__(self, servers: Servers, people: Population) -> None:
+        self.ids, self._servers, self._people = people.ids, servers, people
+        self._cluster = TimedCluster(servers.api(), people.policy.namespaces)
+        self._cluster.written = {}
+        watch(self._cluster, people)
+        self._store, clock = RedisStore(connect(people.redis_url)), SystemClock()
+        self._engine = Engine(self._cluster, self._store, clock, people.policy)
+        self._handlers = build(self._engine, self._store, clock, people.policy, Silent("xoxb-bench"))
+        self._clicked = 0
+
+    def click(self, verb: Verb, rollout_id: str, turn: int) -> None:
+        """Press a button."""
+        self._clicked += 1
+        body = a_click(f"burst-{self._clicked}")
+        body["actions"] = [
+            {**body["actions"][0], "action_id": action_id(verb), "value": Press(rollout_id, turn).dumps()}
+        ]
+        answer = self._handlers.app.dispatch(BoltRequest(mode="socket_mode", body=body))
+        if answer.status != 200:
+            raise RuntimeError(f"The app answered {answer.status}: {answer.body}")
+
+    def burst(self, verb: Verb, *, behind: str = "") -> tuple[list[float], float]:
+        """Click on every rollout at once, and roll one back ``behind`` them; return the times, and that one's."""
+        turns = {each.rollout.id: each.rollout.turn for each in self._store.load_all(self.ids)}
+        self._cluster.written.clear()
+        ids = self.ids[:CLICKS]
+        begun = last = time.perf_counter()
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(lambda rollout_id: self.click(verb, rollout_id, turns[rollout_id]), ids))
+            if behind:
+                last = time.perf_counter()
+                self.click(Verb.ROLLBACK, behind, 0)
+        wanted = {*ids, behind} - {""}
+        wait_until("the burst: written", lambda: wanted <= self._cluster.written.keys(), seconds=60)
+        at = self._cluster.written
+        return [at[rollout_id] - begun for rollout_id in ids], at.get(behind, last) - last
+
+    def settle(self) -> None:
+        """Have the gateway accept what was written."""
+        with robot(self._servers.kube, self._people.world.namespace):
+            settle(self._store, self._engine, self.ids[:CLICKS])
+
+    def close(self) -> None:
+        """End it."""
+        self._handlers.close()
+        self._cluster.close()
+
+
+def measure(servers: Servers, people: Population) -> Finding:
+    """Advance everybody three times, then roll everybody back three times."""
+    make_floor(people)
+    api, crowd = servers.api(), Crowd(servers, people)
+    advances, overtaking = [], []
+    for number in range(ROUNDS):
+        floor, ours = _floor(api, people), crowd.burst(Verb.ADVANCE, behind=people.ids[CLICKS + number])
+        advances.append(Round(floor[0], ours[0]))
+        overtaking.append(Round([floor[1]], [ours[1]]))
+        crowd.settle()
+    backs = [Round(_floor(api, people)[0], crowd.burst(Verb.ROLLBACK)[0]) for _ in range(ROUNDS)]
+    crowd.close()
+    rows = [
+        *rows_of(f"{CLICKS} roll backs at once: written", backs, goals={99: "2, or 1 s"}),
+        *rows_of(f"{CLICKS} advances at once: written", advances),
+        *rows_of("a roll back behind the advances: written", overtaking)[:1],
+    ]
+    return Finding(title="A burst", about=__doc__ or "", rows=rows)
+
+
+def _floor(api: ApiClient, people: Population) -> tuple[list[float], float]:
+    """Read and write as many routes at once; return the times, and that of one more that waits in no line."""
+
+    def write(place: int) -> float:
+        get_and_patch(api, people.world.namespace, place, 30)
+        return time.perf_counter()
+
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(THREADS) as pool:
+        done = [pool.submit(write, place) for place in range(CLICKS)]
+        last = time.perf_counter()
+        alone = write(CLICKS) - last
+        return [each.result() - begun for each in done], alone

@@ -1,0 +1,90 @@
+"""How soon a rollout is paused after somebody else has edited its weights: the leader's watch, and what it leads to.
+
+From the moment the edit is sent until the pause is saved; the card follows. The floor is the same edit until the watch
+tells of it: the request, and what the API server and the network take. Both are measured with each edit.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bench.figures import Finding, Round, rows_of
+from bench.population import Population, watch
+from bench.servers import Servers
+from bot.clock import SystemClock
+from bot.engine import Engine
+from bot.noticing import Noticer
+from bot.ports import RouteCopy, Save, Saved
+from bot.redis_connection import connect
+from bot.store import RedisStore
+from k8s.cluster import Cluster
+from sandbox.process import wait_until
+
+ROUNDS = 4
+
+
+class Heard:
+    """When something was first heard of a route or a rollout."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, float] = {}
+
+    def note(self, name: str) -> None:
+        """It was heard of now."""
+        self._at.setdefault(name, time.perf_counter())
+
+    def since(self, begun: float, name: str) -> float:
+        """Wait for it and return how many seconds it took."""
+        wait_until(name, lambda: name in self._at, seconds=10, pause=0.001)
+        return self._at.pop(name) - begun
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._at.clear()
+
+
+class TimedStore(RedisStore):
+    """The bot's store, which notes what was saved of which rollout."""
+
+    def __init__(self, client: Any, saved: Heard) -> None:
+        super().__init__(client)
+        self._heard = saved
+
+    def save(self, save: Save) -> Saved:
+        """Save."""
+        answer = super().save(save)
+        self._heard.note(save.change.after.id)
+        return answer
+
+
+def measure(servers: Servers, people: Population) -> Finding:
+    """Edit the weights of every route once."""
+    told, saved = Heard(), Heard()
+    cluster = Cluster(servers.api(), people.policy.namespaces)
+    store = TimedStore(connect(people.redis_url), saved)
+    noticer = Noticer(Engine(cluster, store, SystemClock(), people.policy).inspector, lambda: True)
+    noticer.start()
+
+    def tell(copy: RouteCopy) -> None:
+        told.note(copy.name)
+        noticer.route_changed(copy)
+
+    watch(cluster, people, tell)
+    rounds = [_round(people, number, told, saved) for number in range(ROUNDS)]
+    cluster.close()
+    noticer.stop()
+    rows = rows_of("edit by another hand to rollout paused", rounds, goals={50: "1 s", 99: "1 s"})
+    return Finding(title="An edit is noticed", about=__doc__ or "", rows=rows)
+
+
+def _round(people: Population, number: int, told: Heard, saved: Heard) -> Round:
+    floor, ours = [], []
+    for place in range(number, len(people.ids), ROUNDS):
+        name = f"route-{place}"
+        told.forget()
+        begun = time.perf_counter()
+        with ThreadPoolExecutor(1) as editor:
+            editor.submit(people.world.edit_weights, 60, 40, name=name)
+            floor.append(told.since(begun, name))
+            ours.append(saved.since(begun, people.ids[place]))
+    return Round(floor, ours)

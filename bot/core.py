@@ -1,0 +1,61 @@
+"""What stands behind Slack and the terminal alike: the policy, the store, the cluster and the engine."""
+
+from dataclasses import dataclass
+
+import redis
+
+from bot.clock import SystemClock
+from bot.engine import Engine
+from bot.policy import Policy
+from bot.ports import Clock
+from bot.redis_connection import connect
+from bot.settings import ClusterSettings, TerminalSettings, read_policy
+from bot.store import RedisStore
+from k8s.client import connect as connect_cluster
+from k8s.cluster import Cluster
+from k8s.failure import THE_BOT
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The cluster, as far as the policy lets us, and ``home``: the kubeconfig's namespace, or the pod's."""
+
+    policy: Policy
+    cluster: Cluster
+    clock: Clock
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
+class Core(Reach):
+    """The engine and what it works with."""
+
+    client: "redis.Redis"
+    store: RedisStore
+    engine: Engine
+
+
+def reach(settings: ClusterSettings, *, account: str = THE_BOT, command: str = "") -> Reach:
+    """Build what needs no Redis; nothing is connected yet.
+
+    ``account`` is who is named where a right is missing, ``command`` what sentences tell people to type instead of
+    the policy's slash command. Raises ConfigError, ClusterError.
+    """
+    connection = connect_cluster(settings.kubeconfig, account=account)
+    policy = (
+        read_policy(settings.config, default_namespace=connection.namespace)
+        if settings.config
+        else Policy(namespaces=(connection.namespace,))
+    )
+    clock = SystemClock()
+    cluster = Cluster(connection.api, policy.namespaces, command=command or policy.command, now=clock.now)
+    return Reach(policy, cluster, clock, connection.namespace)
+
+
+def core(settings: TerminalSettings, *, account: str = THE_BOT, command: str = "") -> Core:
+    """Build the rest; Redis and the cluster may be away."""
+    near = reach(settings, account=account, command=command)
+    client = connect(settings.redis_url.get_secret_value())
+    store = RedisStore(client)
+    engine = Engine(near.cluster, store, near.clock, near.policy)
+    return Core(near.policy, near.cluster, near.clock, near.home, client, store, engine)

@@ -1,0 +1,25 @@
+"""The promises of a run, checked on all that it left behind."""
+
+from collections.abc import Callable, Sequence
+
+from chaos.checks import ends, logs, routes, slack, steps, verbs
+from chaos.checks.finding import Found
+from chaos.evidence import Evidence
+
+CHECKS: Sequence[Callable[[Evidence], Found]] = (
+    routes.sums,
+    steps.steps,
+    routes.foreign_bytes,
+    verbs.acknowledged,
+    verbs.brakes,
+    ends.ended,
+    ends.told,
+    slack.cards,
+    slack.threads,
+    logs.unforeseen,
+)
+
+
+def check(evidence: Evidence) -> Sequence[Found]:
+    """Look at every promise."""
+    return [one(evidence) for one in CHECKS]

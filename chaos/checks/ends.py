@@ -1,0 +1,68 @@
+"""How every rollout stands at the end: over, or waiting with a reason; and its events tell all that its route shows."""
+
+from bot.domain.command import Verb
+from bot.domain.events import Event, EventKind
+from bot.domain.rollout import OVER, SLOTLESS, Phase, Rollout
+from chaos.checks.finding import Found
+from chaos.checks.outcomes import events
+from chaos.checks.writes import Write, ours
+from chaos.evidence import Evidence
+
+
+def ended(evidence: Evidence) -> Found:
+    """Every rollout is over, or says why it waits; record and route agree."""
+    found = Found("every rollout ended or explained")
+    answers = {one.rollout: " ".join(evidence.told[one.id]) for one in evidence.asked if one.verb is Verb.WHY}
+    newest = {versions[-1].uid: versions[-1] for versions in evidence.routes.values() if versions[-1].kind != "DELETED"}
+    for rollout, record in evidence.held.records.items():
+        found.cases += 1
+        phase = Phase(record["phase"])
+        if rollout in evidence.held.unwritten:
+            found.broken(rollout, f"{phase.value}: its last decision is not on the route")
+        route = newest.get(record["route_uid"])
+        if route is None and phase not in OVER | {Phase.FINISHED}:
+            found.broken(rollout, f"{phase.value}, though its route is gone")
+        if route is None or phase in SLOTLESS:
+            continue
+        if route.note is None or route.note.decision != record["decision"]:
+            found.broken(rollout, f"{phase.value}, and its route says {route.note.phase if route.note else 'nothing'}")
+        if "since" not in answers.get(rollout, ""):
+            found.broken(rollout, f"{phase.value}, and nobody says why: {answers.get(rollout, '')}")
+    for route in newest.values():
+        note = route.note
+        if (
+            note is not None
+            and note.route_uid == route.uid
+            and note.phase not in SLOTLESS
+            and note.id not in evidence.held.records
+        ):
+            found.broken(note.id, f"its route says {note.phase.value}, and the store does not know it")
+    return found
+
+
+def told(evidence: Evidence) -> Found:
+    """Every decision that a route shows is in the stream of events."""
+    found = Found("event stream complete")
+    for write in ours(evidence):
+        note, before = write.note, write.note_before
+        if note is None or (before is not None and before.decision == note.decision) or _is_silent(write, note):
+            continue
+        found.cases += 1
+        if not any(_tells(event, note) for event in events(evidence, note.id)):
+            found.broken(note.id, f"revision {note.revision} ({note.phase.value}, step {note.step}) has no event")
+    return found
+
+
+def _tells(event: Event, note: Rollout) -> bool:
+    """Say whether an event is that of a decision; a roll back without Redis is told when Redis is back."""
+    if event.at <= note.decided_at or note.phase is not Phase.ROLLED_BACK:
+        return event.at == note.decided_at
+    is_same = event.by == note.by and event.kind in (EventKind.ROLLED_BACK, EventKind.ADOPTED)
+    return is_same or event.kind is EventKind.REBUILT
+
+
+def _is_silent(write: Write, note: Rollout) -> bool:
+    """Say whether a decision is one of the few that tell nothing: accepted by the gateway, or the same hand's drift."""
+    before = write.note_before
+    is_accepted = note.phase is Phase.PROGRESSING and not note.by and (before is None or before.phase is Phase.STARTING)
+    return is_accepted or note.drifted

@@ -1,0 +1,152 @@
+"""What became of each request: done, refused in words, lost with Redis, or nothing that anybody could see."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.domain.command import Verb
+from bot.domain.events import Event, EventKind
+from bot.domain.rollout import Phase
+from chaos.checks.writes import ours
+from chaos.evidence import Evidence
+from chaos.hands import QUESTIONS
+from chaos.ledger import RECEIPT, Asked
+
+RAISED = (EventKind.STEPPED, EventKind.PROMOTED, EventKind.APPROVAL_WANTED)
+DID: Mapping[Verb, Sequence[EventKind]] = {
+    Verb.START: (EventKind.STARTED,),
+    Verb.APPROVE: (EventKind.APPROVED,),
+    Verb.REJECT: (EventKind.REJECTED,),
+    Verb.PAUSE: (EventKind.PAUSED,),
+    Verb.RESUME: (EventKind.RESUMED,),
+    Verb.ADVANCE: RAISED,
+    Verb.PROMOTE: RAISED,
+    Verb.RESTORE: (EventKind.RESTORED,),
+    Verb.ADOPT: (EventKind.KEPT,),
+    Verb.ROLLBACK: (EventKind.ROLLED_BACK, EventKind.WRITTEN_AGAIN),
+    Verb.FINISH: (EventKind.FINISHED,),
+    Verb.END: (EventKind.ENDED,),
+}
+"""What a verb leaves in the stream of events."""
+
+NO_NO = (
+    "Your request is kept",
+    "I could not confirm this",
+    "Rolled back, but",
+    "Done; the card",
+    "I roll back from the record",
+    "so I went by the record",
+)
+"""Private sentences that do not say no."""
+
+EARLY = 0.05
+
+
+class Became(StrEnum):
+    """What became of a request."""
+
+    DONE = "done"
+    REFUSED = "refused in words"
+    UNCONFIRMED = "said: could not confirm"
+    LOST = "lost with Redis"
+    UNHEARD = "not acknowledged"
+    SILENT = "acknowledged, and nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A request, what became of it, and the event that tells it."""
+
+    asked: Asked
+    became: Became
+    event: Event | None = None
+    refusals: Sequence[str] = ()
+
+
+def outcomes(evidence: Evidence) -> list[Outcome]:
+    """Find out what became of everything that was asked."""
+    told = _matched(evidence)
+    return [_outcome(evidence, asked, told.get(asked.id)) for asked in evidence.asked]
+
+
+def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
+    said, refusals = _said(evidence, asked), _refusals(evidence, asked)
+    if event is not None:
+        return Outcome(asked, Became.DONE, event, refusals)
+    if asked.verb in QUESTIONS and said:
+        return Outcome(asked, Became.DONE)
+    if refusals:
+        return Outcome(asked, Became.REFUSED, None, refusals)
+    if any("could not confirm" in text for text in said):
+        return Outcome(asked, Became.UNCONFIRMED)
+    if not asked.is_taken_in or asked.only_opens:
+        return Outcome(asked, Became.UNHEARD if not asked.is_taken_in else Became.DONE)
+    if asked.verb is Verb.ROLLBACK and _is_fulfilled(evidence, asked):
+        return Outcome(asked, Became.DONE)
+    if any(asked.id in loss.inbox for loss in evidence.losses):
+        return Outcome(asked, Became.LOST)
+    return Outcome(asked, Became.SILENT)
+
+
+def _is_fulfilled(evidence: Evidence, asked: Asked) -> bool:
+    """Say whether what somebody wanted back is back: by another hand, or on the route without Redis."""
+    told = [event.at for event in events(evidence, asked.rollout) if event.kind in DID[Verb.ROLLBACK]]
+    seen = [write.note for write in ours(evidence) if write.note is not None and write.note.id == asked.rollout]
+    written = [note.decided_at for note in seen if note.phase is Phase.ROLLED_BACK]
+    return any(at.timestamp() >= asked.at - EARLY for at in (*told, *written))
+
+
+def _said(evidence: Evidence, asked: Asked) -> list[str]:
+    return [text for text in evidence.told[asked.id] if not text.startswith(RECEIPT)]
+
+
+def _refusals(evidence: Evidence, asked: Asked) -> list[str]:
+    return [text for text in _said(evidence, asked) if not any(mark in text for mark in NO_NO)]
+
+
+def events(evidence: Evidence, rollout: str) -> list[Event]:
+    """Return everything that was ever told of a rollout, each once, oldest first."""
+    told = {event for stream in evidence.streams.get(rollout, ()) for event in stream}
+    return sorted(told, key=lambda event: event.at)
+
+
+def _matched(evidence: Evidence) -> dict[str, Event]:
+    """Give each request the event that names its word; one that was not refused, else the first that fits after it."""
+    free = {rollout: events(evidence, rollout) for rollout in evidence.streams}
+    words = {asked.token: asked for asked in evidence.asked if asked.token}
+    found: dict[str, Event] = {}
+    for told in free.values():
+        for event in list(told):
+            asked = words.get(_token(event))
+            if asked is not None and event.kind in DID[asked.verb]:
+                found.setdefault(asked.id, event)
+                told.remove(event)
+    for asked in sorted(evidence.asked, key=lambda one: (bool(_said(evidence, one)), one.at)):
+        if asked.id in found or asked.verb not in DID or asked.only_opens or _refusals(evidence, asked):
+            continue
+        mine = next((event for event in free.get(asked.rollout, ()) if _fits(event, asked)), None)
+        if mine is not None:
+            found[asked.id] = mine
+            free[asked.rollout].remove(mine)
+    return found
+
+
+def _fits(event: Event, asked: Asked) -> bool:
+    if event.by != asked.by or event.kind not in DID[asked.verb] or event.at.timestamp() < asked.at - EARLY:
+        return False
+    return not asked.token or event.kind is EventKind.APPROVAL_WANTED  # the only one that has no room for a reason
+
+
+def _token(event: Event) -> str:
+    return event.reason.removeprefix("Rejected: ").partition(" ")[0]
+
+
+def repeated(evidence: Evidence) -> dict[str, list[Event]]:
+    """Return the events of each word that is in more than one of the same kind."""
+    told: dict[tuple[str, EventKind], set[Event]] = defaultdict(set)
+    for rollout in evidence.streams:
+        for event in events(evidence, rollout):
+            if (word := _token(event)).startswith("t0"):
+                told[word, event.kind].add(event)
+    return {word: sorted(each, key=lambda event: event.at) for (word, _), each in told.items() if len(each) > 1}

@@ -1,0 +1,109 @@
+"""Every rise of a canary against what was decided: by whom, after which step, with whose approval, and once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bot.domain.command import Verb
+from bot.domain.events import Event, EventKind
+from bot.domain.rollout import TAKEN_BACK, Phase, Rollout
+from bot.domain.verbs import RAISES
+from chaos.checks.finding import Found
+from chaos.checks.writes import OURS, Write, lives
+from chaos.evidence import Evidence
+from k8s.split import observe
+
+SLACK = 0.05
+"""Seconds by which two clocks of one machine may differ."""
+
+
+@dataclass
+class _Known:
+    """What a route has seen of one rollout."""
+
+    weight: int = 0
+    revision: int = 0
+    decisions: set[str] = field(default_factory=set)
+    is_back: bool = False
+
+
+def steps(evidence: Evidence) -> Found:
+    """Look at every write of ours that raised a canary."""
+    found = Found("never a step up without a decision, no step twice, none after a roll back")
+    for life in lives(evidence):
+        known: dict[str, _Known] = {}
+        newest: Rollout | None = None
+        for write in life:
+            note = write.note
+            if write.by != OURS or note is None:
+                continue
+            if newest is not None and note.started_at < newest.started_at:
+                found.broken(note.id, f"version {write.after.number}: it wrote after {newest.id} had the route")
+            newest = max(filter(None, (newest, note)), key=lambda one: one.started_at)
+            mine = known.setdefault(note.id, _Known(weight=note.weight_at(-1)))
+            if _rises(write, note):
+                found.cases += 1
+                for said in _judge(evidence, note, mine):
+                    found.broken(note.id, f"version {write.after.number}, revision {note.revision}: {said}")
+            mine.decisions.add(note.decision)
+            mine.revision = max(mine.revision, note.revision)
+            mine.weight = mine.weight if note.hands_off else note.weight
+            mine.is_back = mine.is_back or note.phase is Phase.ROLLED_BACK
+    return found
+
+
+def _rises(write: Write, note: Rollout) -> bool:
+    pairs = zip(observe(write.before.document, note), observe(write.after.document, note), strict=True)
+    return any(new is not None and (new.canary or 0) > ((old.canary or 0) if old else 0) for old, new in pairs)
+
+
+def _judge(evidence: Evidence, note: Rollout, known: _Known) -> Iterator[str]:
+    if known.is_back or note.phase in TAKEN_BACK:
+        yield "it rises after it was rolled back"
+    if note.decision in known.decisions:
+        yield "the same decision was written twice"
+    if note.revision <= known.revision:
+        yield f"revision {known.revision} was on the route before"
+    if note.weight <= known.weight:
+        return  # ours once more, over somebody else's: nothing new was decided about the weight
+    if note.by and not _asked(evidence, note):
+        yield f"nobody asked for it, though it names {note.by}"
+    if not note.by and note.weight > _next(note, known.weight) and not _approvals(evidence, note):
+        yield f"the timer went from {known.weight} to {note.weight} %"
+    if note.plan.needs_approval(known.weight, note.weight):
+        given = _approvals(evidence, note)
+        if len(given) < note.plan.approvals:
+            yield f"{known.weight} to {note.weight} % wants {note.plan.approvals} approvals, {sorted(given)} approved"
+
+
+def _next(note: Rollout, weight: int) -> int:
+    return next((step for step in note.plan.steps if step > weight), 100)
+
+
+def _asked(evidence: Evidence, note: Rollout) -> bool:
+    """Say whether the person of a decision asked for something that raises, before it was decided."""
+    until = note.decided_at.timestamp() + SLACK
+    verbs = RAISES | {Verb.START}
+    return any(
+        one.by == note.by and one.verb in verbs and one.rollout in (note.id, "") and one.at <= until
+        for one in evidence.asked
+    )
+
+
+def _approvals(evidence: Evidence, note: Rollout) -> set[str]:
+    """Return who approved this very weight after this rollout began, by the stream of events, and had asked to."""
+    since, until = note.started_at.timestamp(), note.decided_at.timestamp() + SLACK
+    asked = {
+        one.by
+        for one in evidence.asked
+        if one.verb is Verb.APPROVE and since <= one.at <= until and one.by != note.started_by
+    }
+    told = {
+        event.by
+        for event in _events(evidence, note.id)
+        if event.kind is EventKind.APPROVED and event.weight == note.weight
+    }
+    return asked & told
+
+
+def _events(evidence: Evidence, rollout: str) -> Sequence[Event]:
+    return [event for stream in evidence.streams.get(rollout, ()) for event in stream]

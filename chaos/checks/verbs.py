@@ -1,0 +1,144 @@
+"""What was acknowledged happened, once, or was refused in words; and a brake is on its route."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bot.domain.command import Verb
+from bot.domain.rollout import Phase
+from chaos.checks.finding import Found
+from chaos.checks.outcomes import Became, Outcome, outcomes, repeated
+from chaos.checks.writes import ours
+from chaos.evidence import Evidence
+from chaos.hands import QUESTIONS
+from chaos.schedule import Kind
+from chaos.settle import BRAKES_WITHIN
+
+AGAIN = "decided, forgotten with Redis, and asked again by a copy of the request"
+
+
+def acknowledged(evidence: Evidence) -> Found:
+    """Look at everything that was acknowledged."""
+    found = Found("every acknowledged verb happened or was refused in words, once")
+    for outcome in outcomes(evidence):
+        asked = outcome.asked
+        what = f"{asked.verb.value} by {asked.by} ({asked.delivery.kind} {asked.id} {asked.token})"
+        if outcome.became is Became.UNHEARD:
+            continue
+        found.cases += 1
+        if outcome.became is Became.LOST:
+            found.excused["in the inbox when Redis forgot"] += 1
+        elif outcome.became is Became.SILENT and _died(evidence, outcome):
+            found.excused["refused, but the bot was killed before it could say so"] += 1
+        elif outcome.became is Became.SILENT:
+            found.broken(asked.rollout, f"{what} was acknowledged, and nothing came of it")
+        elif outcome.event is not None and outcome.refusals and _forgot_since(evidence, outcome.asked.at):
+            found.excused[AGAIN] += 1
+        elif outcome.became is Became.DONE and outcome.refusals:
+            found.broken(asked.rollout, f"{what} was refused and done: {outcome.refusals[0]}")
+        elif outcome.event is not None:
+            _require_seen(evidence, outcome, outcome.event.at, what, found)
+    for word, events in repeated(evidence).items():
+        if _forgot(evidence, events[0].at, events[-1].at):
+            found.excused[AGAIN] += 1
+            continue
+        found.broken("", f"{word} happened {len(events)} times: {[event.kind.value for event in events]}")
+    return found
+
+
+def _forgot(evidence: Evidence, since: datetime, until: datetime) -> bool:
+    """Say whether Redis forgot what it had been told, between two times."""
+    return any(since.timestamp() <= loss.at <= until.timestamp() for loss in evidence.losses)
+
+
+def _forgot_since(evidence: Evidence, since: float) -> bool:
+    """Say whether Redis forgot, so soon after something was asked that it may have been judged twice."""
+    return any(since <= loss.at <= since + 90 for loss in evidence.losses)
+
+
+def _require_seen(evidence: Evidence, outcome: Outcome, at: datetime, what: str, found: Found) -> None:
+    """Require that a decision is on the route, was overtaken by a later one, or was lost with Redis."""
+    rollout = _rollout_of(evidence, outcome)
+    for loss in evidence.losses:
+        record = loss.unwritten.get(rollout)
+        if record is not None and record["decided_at"] == _text(at) and not _is_on_route(evidence, rollout, at):
+            found.excused["decided, and not yet on the route when Redis forgot"] += 1
+            return
+    is_there = _is_on_route(evidence, rollout, at) or _is_overtaken(evidence, rollout, at)
+    if not is_there and not _has_no_route(evidence, rollout):
+        found.broken(rollout, f"{what} was decided at {at:%H:%M:%S.%f}, and is not on the route")
+
+
+def _rollout_of(evidence: Evidence, outcome: Outcome) -> str:
+    """Return whose event it is: a name may have meant another rollout than people thought."""
+    return next(
+        name for name, streams in evidence.streams.items() if any(outcome.event in stream for stream in streams)
+    )
+
+
+def _is_on_route(evidence: Evidence, rollout: str, at: datetime) -> bool:
+    return any(
+        write.note is not None and write.note.id == rollout and write.note.decided_at == at for write in ours(evidence)
+    )
+
+
+def _is_overtaken(evidence: Evidence, rollout: str, at: datetime) -> bool:
+    """Say whether a later decision is on the route, or ended the rollout where there is no route any more."""
+    later = any(
+        write.note is not None and write.note.id == rollout and write.note.decided_at > at for write in ours(evidence)
+    )
+    record = evidence.held.records.get(rollout)
+    if record is None or rollout in evidence.held.unwritten:
+        return later
+    return later or datetime.fromisoformat(record["decided_at"]) >= at
+
+
+def _died(evidence: Evidence, outcome: Outcome) -> bool:
+    """Say whether a bot was killed between a refusal, by its log, and the words for it."""
+    asked = outcome.asked
+    for bot, log in evidence.logs.items():
+        kills = [one.since for one in evidence.struck if one.kind is Kind.KILL and one.hit.startswith(bot)]
+        refused = [] if asked.verb in QUESTIONS else _times(log, f"{asked.verb.value} by {asked.by} was refused")
+        answered = refused or [asked.acknowledged or asked.at]
+        if any(at <= kill <= at + 1 for at in answered if at >= asked.at for kill in kills):
+            return True
+    return False
+
+
+def _times(log: Sequence[Mapping[str, object]], said: str) -> list[float]:
+    lines = [line for line in log if str(line.get("message")).startswith(said)]
+    return [datetime.fromisoformat(str(line["time"])).timestamp() for line in lines]
+
+
+def brakes(evidence: Evidence) -> Found:
+    """Every roll back that was decided is on its route, soon after the faults at the latest."""
+    found = Found(f"a brake is on the route within {BRAKES_WITHIN:.0f} s after the faults")
+    for outcome in outcomes(evidence):
+        if outcome.asked.verb is not Verb.ROLLBACK or outcome.event is None:
+            continue
+        found.cases += 1
+        rollout = _rollout_of(evidence, outcome)
+        written = [
+            write.after.at
+            for write in ours(evidence)
+            if write.note is not None and write.note.id == rollout and write.note.phase is Phase.ROLLED_BACK
+        ]
+        decided = outcome.event.at.timestamp()
+        latest = max(decided, evidence.calm_since) + BRAKES_WITHIN
+        if any(decided <= at <= latest for at in written) or _has_no_route(evidence, rollout):
+            continue
+        if any(loss.unwritten.get(rollout) for loss in evidence.losses):
+            found.excused["decided, and not yet on the route when Redis forgot"] += 1
+            continue
+        found.broken(rollout, f"rolled back by {outcome.asked.by} at {decided:.3f}, and not on the route")
+    return found
+
+
+def _has_no_route(evidence: Evidence, rollout: str) -> bool:
+    """Say whether the route of a rollout was deleted."""
+    mine = {write.after.uid for write in ours(evidence) if write.note is not None and write.note.id == rollout}
+    there = {versions[-1].uid for versions in evidence.routes.values() if versions[-1].kind != "DELETED"}
+    return not mine & there
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

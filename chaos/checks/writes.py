@@ -1,0 +1,81 @@
+"""The tape as a list of writes: each version of a route, the one before it, and whose it was."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from bot.domain.rollout import Rollout
+from chaos.evidence import Evidence
+from chaos.schedule import Kind
+from chaos.tape import Key, Version
+from k8s.document import ANNOTATION
+from sandbox.kube import Object
+
+OURS, RIVAL, GATEWAY = "bot", "rival", "gateway"
+
+
+@dataclass(frozen=True)
+class Write:
+    """One change of a route. ``kind`` is the rival's, where it is the rival's."""
+
+    route: Key
+    before: Version
+    after: Version
+    by: str
+    kind: Kind | None = None
+
+    @cached_property
+    def note(self) -> Rollout | None:
+        """Return the record in our annotation after the write."""
+        return self.after.note
+
+    @cached_property
+    def note_before(self) -> Rollout | None:
+        """Return the record in our annotation before it."""
+        return self.before.note
+
+
+def writes(evidence: Evidence, key: Key) -> Iterator[Write]:
+    """Yield what happened to a route, oldest first; a route made anew begins anew."""
+    kinds = {(edit.route, edit.version): edit.kind for edit in evidence.edits}
+    before: Version | None = None
+    for version in evidence.routes[key]:
+        if version.kind == "DELETED":
+            before = None
+            continue
+        if before is not None:
+            kind = kinds.get((key, version.number))
+            same = _told(before.document) == _told(version.document)
+            yield Write(key, before, version, RIVAL if kind else GATEWAY if same else OURS, kind)
+        before = version
+
+
+def ours(evidence: Evidence) -> Iterator[Write]:
+    """Yield every write of the bots."""
+    for key in evidence.routes:
+        yield from (write for write in writes(evidence, key) if write.by == OURS)
+
+
+def lives(evidence: Evidence) -> Iterator[Sequence[Write]]:
+    """Yield the writes of each route, from one making to the next."""
+    for key in evidence.routes:
+        life: list[Write] = []
+        for write in writes(evidence, key):
+            if life and life[-1].after.uid != write.after.uid:
+                yield life
+                life = []
+            life.append(write)
+        yield life
+
+
+def _told(document: Object) -> tuple[object, object, object]:
+    meta = document["metadata"]
+    return document.get("spec"), meta.get("annotations"), meta.get("labels")
+
+
+def foreign_meta(document: Object) -> Object:
+    """Return what a bot has nothing to do with, outside of the spec."""
+    own = {"resourceVersion", "generation", "managedFields"}
+    meta = {key: value for key, value in document["metadata"].items() if key not in own}
+    meta["annotations"] = {key: text for key, text in (meta.get("annotations") or {}).items() if key != ANNOTATION}
+    return meta

@@ -1,0 +1,63 @@
+"""All that a run leaves behind, for the checks to look at when nothing moves any more."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.events import Event
+from bot.record import read_event
+from chaos.cast import Cast
+from chaos.ledger import Asked, Edit, Loss, Struck
+from chaos.memory import Held
+from chaos.schedule import Kind
+from chaos.settle import Calm
+from chaos.tape import Key, Version
+from sandbox.strict_slack import Happened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was seen from outside: the routes, what people asked and were told, what Slack and Redis hold, the logs."""
+
+    routes: Mapping[Key, Sequence[Version]]
+    asked: Sequence[Asked]
+    told: Mapping[str, Sequence[str]]  # by the id of what was asked
+    edits: Sequence[Edit]
+    losses: Sequence[Loss]
+    struck: Sequence[Struck]
+    hits: Mapping[Kind, "Counter[str]"]
+    begun: float
+    calm_since: float
+    calm: Calm
+    held: Held
+    behind: frozenset[str]
+    shown: Mapping[str, Mapping[str, Any]]
+    streams: Mapping[str, Sequence[Sequence[Event]]]
+    messages: Sequence[Mapping[str, Any]]
+    journal: Sequence[Happened]
+    logs: Mapping[str, Sequence[Mapping[str, object]]]
+
+
+def gather(cast: Cast, calm: Calm) -> Evidence:
+    """Collect everything, once, at the end."""
+    held, ledger = cast.memory.keep_streams(), cast.ledger
+    return Evidence(
+        routes={key: cast.tape.of(key) for key in cast.tape.routes()},
+        asked=tuple(ledger.asked),
+        told={asked.id: tuple(cast.slack.said(asked.delivery)) for asked in ledger.asked},
+        edits=tuple(ledger.edits),
+        losses=tuple(ledger.losses),
+        struck=tuple(ledger.struck),
+        hits=dict(ledger.hits),
+        begun=ledger.begun,
+        calm_since=ledger.calm,
+        calm=calm,
+        held=held,
+        behind=cast.memory.behind(),
+        shown={rollout: cast.memory.shown(rollout) for rollout in held.records},
+        streams={name: [[*map(read_event, each)] for each in streams] for name, streams in ledger.streams.items()},
+        messages=tuple(cast.slack.messages),
+        journal=tuple(cast.slack.journal),
+        logs={bot.server.name: tuple(bot.log()) for bot in cast.bots},
+    )

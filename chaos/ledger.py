@@ -1,0 +1,115 @@
+"""What was done in a run, by whom and when: requests of people, edits of the rival, blows, and what Redis forgot."""
+
+import itertools
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.domain.command import Verb
+from chaos.schedule import Kind
+from sandbox.strict_slack import Delivery
+
+RECEIPT = "Got it: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One thing that a person typed or clicked. ``token`` is in its reason, where it has one."""
+
+    verb: Verb
+    rollout: str
+    by: str
+    delivery: Delivery
+    token: str
+    at: float
+    id: str
+    """The id under which the bot keeps it."""
+
+    @property
+    def acknowledged(self) -> float | None:
+        """Return when Slack had its first 200."""
+        times = [one.at + one.seconds for one in self.delivery.attempts if one.outcome == "acknowledged"]
+        return min(times, default=None)
+
+    @property
+    def only_opens(self) -> bool:
+        """Say whether it only opens a dialog, which asks for the reason."""
+        return self.verb is Verb.REJECT and self.delivery.kind == "click"
+
+    @property
+    def is_taken_in(self) -> bool:
+        """Say whether it was acknowledged, and not with a sentence that says otherwise."""
+        taken = [one for one in self.delivery.attempts if one.outcome == "acknowledged"]
+        return any(not one.answer or one.answer.startswith(RECEIPT) for one in taken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One write of the rival; ``version`` is the resourceVersion that it made."""
+
+    kind: Kind
+    at: float
+    route: tuple[str, str]
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """What Redis held when it forgot: requests in the inbox, and records whose decision was not known to be written.
+
+    What it was told between ``since`` and ``at`` is forgotten.
+    """
+
+    kind: Kind
+    since: float
+    at: float
+    inbox: frozenset[str]
+    unwritten: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struck:
+    """A blow that is over."""
+
+    kind: Kind
+    since: float
+    until: float
+    hit: str
+
+
+@dataclass
+class Ledger:
+    """Everything that was done; many threads write into it."""
+
+    asked: list[Asked] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    struck: list[Struck] = field(default_factory=list)
+    hits: dict[Kind, "Counter[str]"] = field(default_factory=lambda: defaultdict(Counter))
+    streams: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
+    """Events by rollout: one list for each time that Redis began anew."""
+    begun: float = field(default_factory=time.time)
+    calm: float = float("inf")
+    """When the last fault was over."""
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def token(self) -> str:
+        """Return a word that nobody has used."""
+        return f"t{next(self._numbers):05}"
+
+    def hit(self, kind: Kind, *what: str) -> None:
+        """Count what a fault has hit."""
+        with self._lock:
+            self.hits[kind].update(what)
+
+    def strike(self, kind: Kind, since: float, hit: str = "") -> None:
+        """Note a blow that is over."""
+        self.struck.append(Struck(kind=kind, since=since, until=time.time(), hit=hit))
+
+    def under_way(self, since: float, until: float) -> list[str]:
+        """Name the blows that were under way between two times."""
+        return [one.kind.value for one in self.struck if one.since <= until and one.until >= since]

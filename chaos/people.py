@@ -1,0 +1,156 @@
+"""What people at one site do: start a rollout, look at its card, type and press, and bring it to an end."""
+
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.command import Verb
+from bot.domain.rollout import SLOTLESS, Phase, Rollout
+from bot.domain.starting import rollout_id
+from chaos.cast import CROWD, Cast
+from chaos.hands import Hands
+from chaos.world import Site
+
+PEOPLE = tuple(CROWD)
+Moods = Mapping[Verb | None, int]
+
+PATIENT: Moods = {None: 6, Verb.APPROVE: 4, Verb.WHY: 1}
+PUSHING: Moods = {Verb.ADVANCE: 4, Verb.PROMOTE: 2, Verb.APPROVE: 4, Verb.FINISH: 2, Verb.STATUS: 1}
+NERVOUS: Moods = {Verb.PAUSE: 3, Verb.RESUME: 4, Verb.REJECT: 2, Verb.APPROVE: 4, Verb.WHY: 1, Verb.ROLLBACK: 1}
+BRAKING: Moods = {None: 4, Verb.APPROVE: 3, Verb.ADVANCE: 1, Verb.ROLLBACK: 2, Verb.STATUS: 1}
+LEAVING: Moods = {None: 4, Verb.APPROVE: 3, Verb.PAUSE: 1, Verb.END: 2}
+WILD: Moods = dict.fromkeys(set(Verb) - {Verb.START, Verb.HELP}, 1)
+MOODS = (PATIENT, PATIENT, PUSHING, PUSHING, NERVOUS, BRAKING, LEAVING, WILD)
+
+ON_DRIFT = (Verb.RESTORE, Verb.RESTORE, Verb.ADOPT, Verb.ROLLBACK, None)
+ENDS = (Verb.ROLLBACK, Verb.ROLLBACK, Verb.PROMOTE, Verb.FINISH, Verb.END)
+
+
+@dataclass(slots=True)
+class Team:
+    """The people of one site; ``dice`` is theirs, so that what they want comes from the seed."""
+
+    cast: Cast
+    site: Site
+    hands: Hands
+    dice: random.Random
+    stopping: threading.Event
+
+    def work(self, until: float) -> None:
+        """Bring one rollout after another through its life."""
+        self._rest(0, 4)
+        while time.time() < until and not self.stopping.is_set():
+            mood = self.dice.choice(MOODS)
+            rollout = self._start()
+            if rollout and self._is_there(rollout):
+                self._live(rollout, mood, until)
+            self._rest(0.2, 1.5)
+
+    # --- one rollout
+
+    def _start(self) -> str:
+        """Start the pool that has less of the traffic, with words of all kinds."""
+        newest = self.cast.tape.newest((self.site.namespace, self.site.route))
+        canary = self.site.new
+        if newest is not None:
+            refs = newest.document["spec"]["rules"][0].get("backendRefs", [])
+            shares = {ref["name"]: ref.get("weight", 1) for ref in refs}
+            canary = min((self.site.new, self.site.old), key=lambda pool: (shares.get(pool, -1), pool == self.site.old))
+        weight = self.dice.choice((1, 5, 10, 10, 20, 50, 100))
+        steps = self.dice.choice(("", f"steps={weight},60,100", f"steps={weight},30,60,79,100"))
+        marks = self.dice.choice(("", "", "approve=50", "approve=all"))
+        pace = f"every={self.dice.choice((1, 1, 2))}s bake={self.dice.choice((1, 2))}s"
+        words = (
+            f"{canary} {weight} route={self.site.route} namespace={self.site.namespace} {steps if weight < 60 else ''}"
+        )
+        asked = self.hands.types(self.site, Verb.START, f"{words} {marks} {pace}", "", self._anybody(), self.dice)
+        return rollout_id(asked.id)
+
+    def _is_there(self, rollout: str) -> bool:
+        """Wait a while for the rollout, and make room where another one has the route."""
+        deadline = time.time() + 8
+        while time.time() < deadline and not self.stopping.is_set():
+            note = self._note()
+            if note is not None and note.id == rollout:
+                return True
+            if self._card(rollout) is not None:
+                return True
+            self._rest(0.2, 0.5)
+        note = self._note()
+        if note is not None and note.phase not in SLOTLESS and note.id != rollout:
+            self._type(self.dice.choice((Verb.ROLLBACK, Verb.END)), note.id)
+        return False
+
+    def _live(self, rollout: str, mood: Moods, until: float) -> None:
+        """Do what the mood says, until the rollout is over or has lasted long enough."""
+        patience = time.time() + self.dice.uniform(6, 22)
+        last = patience + 25
+        while not self.stopping.is_set() and time.time() < last:
+            self._rest(0.3, 1.6)
+            note = self._note()
+            if note is None or note.id != rollout or note.phase in SLOTLESS:
+                self._afterwards(rollout)
+                return
+            if time.time() > min(patience, until):
+                self._act(
+                    self.dice.choice(ENDS if note.phase is not Phase.AWAITING_APPROVAL else (Verb.APPROVE, *ENDS)), note
+                )
+            elif note.drifted:
+                self._act(self.dice.choice(ON_DRIFT), note)
+            else:
+                self._act(self.dice.choices([*mood], [*mood.values()])[0], note)
+
+    def _afterwards(self, rollout: str) -> None:
+        """Now and then somebody wants it back after all, or presses what is over."""
+        if self.dice.random() < 0.3:
+            self._type(Verb.ROLLBACK, rollout)
+        elif self.dice.random() < 0.2:
+            self._type(self.dice.choice((Verb.PAUSE, Verb.ADVANCE, Verb.END, Verb.WHY)), rollout)
+
+    # --- one thing
+
+    def _act(self, verb: Verb | None, note: Rollout) -> None:
+        """Press the button where the card has it, or type."""
+        if verb is None:
+            return
+        card = self._card(note.id)
+        if (
+            card is not None
+            and self.dice.random() < 0.6
+            and self.hands.presses(self.site, card, verb, note.id, self._somebody(verb, note), self.dice)
+        ):
+            return
+        self._type(verb, note.id, note)
+
+    def _type(self, verb: Verb, rollout: str, note: Rollout | None = None) -> None:
+        name = rollout
+        if note is not None and note.canary.name == self.site.new and self.dice.random() < 0.5:
+            name = self.site.new
+        self.hands.types(self.site, verb, name, rollout, self._somebody(verb, note), self.dice)
+
+    def _somebody(self, verb: Verb, note: Rollout | None) -> str:
+        """Choose who acts: an approval comes from the starter only by mistake."""
+        if verb is Verb.APPROVE and note is not None and self.dice.random() < 0.9:
+            return self.dice.choice([one for one in PEOPLE if one != note.started_by])
+        return self._anybody()
+
+    def _anybody(self) -> str:
+        return self.dice.choice(PEOPLE)
+
+    # --- what they see
+
+    def _note(self) -> Rollout | None:
+        newest = self.cast.tape.newest((self.site.namespace, self.site.route))
+        return newest.note if newest else None
+
+    def _card(self, rollout: str) -> Mapping[str, Any] | None:
+        mark = f"card:{rollout}:"
+        cards = [one for one in self.cast.slack.cards(self.site.channel) if one["blocks"]]
+        found = [one for one in cards if str(one["blocks"][0].get("block_id", "")).startswith(mark)]
+        return found[-1] if found else None
+
+    def _rest(self, low: float, high: float) -> None:
+        self.stopping.wait(self.dice.uniform(low, high))

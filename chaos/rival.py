@@ -1,0 +1,185 @@
+"""Somebody else at the routes: kubectl, a GitOps controller, a backup. What it writes is noted version by version."""
+
+import copy
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+from chaos.cast import Cast
+from chaos.ledger import Edit
+from chaos.schedule import Blow, Kind
+from chaos.world import Site, route_of
+from k8s.document import ANNOTATION, annotation_of
+from sandbox.errors import ApiError
+from sandbox.kube import Object
+from sandbox.objects import pool_ref
+
+MANAGERS = ("kubectl-edit", "argocd-controller", "helm")
+
+
+class Rival:
+    """Edits one route a blow, of what it has read just before; where it lost a race it reads again."""
+
+    def __init__(self, cast: Cast) -> None:
+        self._cast = cast
+
+    def strike(self, blow: Blow) -> tuple[float, str]:
+        """Make an edit, and say when and where."""
+        return time.time(), self._strike(blow)
+
+    def _strike(self, blow: Blow) -> str:
+        dice = random.Random(blow.seed)
+        site = dice.choice(self._busy() or self._cast.sites)
+        edit = {
+            Kind.RIVAL_WEIGHTS: _weights,
+            Kind.RIVAL_NOTE: _no_note,
+            Kind.RIVAL_OLD_NOTE: self._older,
+            Kind.RIVAL_FOREIGN: _foreign,
+        }
+        if blow.kind is Kind.RIVAL_RECREATES:
+            return self._recreate(site, dice)
+        return self._edit(blow.kind, site, dice, edit[blow.kind])
+
+    def _busy(self) -> list[Site]:
+        """Return the sites where a rollout is under way."""
+        return [site for site in self._cast.sites if self._cast.tape.is_busy((site.namespace, site.route))]
+
+    def _edit(
+        self, kind: Kind, site: Site, dice: random.Random, change: Callable[[Object, Site, random.Random], str]
+    ) -> str:
+        for _ in range(20):
+            try:
+                document = self._cast.kube.get(site.path)
+                told = change(document, site, dice)
+                if not told:
+                    return "nothing to edit"
+                after = self._cast.kube.replace(document, manager=dice.choice(MANAGERS))
+            except ApiError as error:
+                if error.status not in (404, 409):
+                    raise
+                time.sleep(0.02)
+                continue
+            self._note(kind, site, after, told)
+            return f"{site.route}: {told}"
+        return f"{site.route}: too busy"
+
+    def _older(self, document: Object, site: Site, dice: random.Random) -> str:
+        """Put an annotation back that was there before; now and then with the rules of that time, as a backup does."""
+        uid = document["metadata"]["uid"]
+        now = annotation_of(document)
+        known = self._cast.tape.of((site.namespace, site.route))
+        older = [one for one in known if one.uid == uid and annotation_of(one.document) not in (None, now)]
+        if not older:
+            return ""
+        then = dice.choice(older[-12:])
+        document["metadata"].setdefault("annotations", {})[ANNOTATION] = annotation_of(then.document)
+        if dice.random() < 0.5:
+            return f"annotation of version {then.number}"
+        document["spec"] = copy.deepcopy(then.document["spec"])
+        return f"annotation and spec of version {then.number}"
+
+    def _recreate(self, site: Site, dice: random.Random) -> str:
+        """Delete the route and make it anew: as its owners had it, or as it was, with our annotation of the old one."""
+        before = self._cast.kube.get(site.path)
+        self._cast.kube.delete(site.path)
+        time.sleep(dice.uniform(0, 1.5))
+        made = route_of(site)
+        if dice.random() < 0.5:
+            made["spec"] = before["spec"]
+            made["metadata"]["annotations"] = before["metadata"].get("annotations") or {}
+        after = self._cast.kube.create(made)
+        self._note(Kind.RIVAL_RECREATES, site, after, "made anew")
+        return f"{site.route}: made anew"
+
+    def _note(self, kind: Kind, site: Site, after: Object, what: str) -> None:
+        version = str(after["metadata"]["resourceVersion"])
+        self._cast.ledger.edits.append(
+            Edit(kind=kind, at=time.time(), route=(site.namespace, site.route), version=version)
+        )
+        self._cast.ledger.hit(kind, what.partition(" of ")[0])
+
+
+def _weights(document: Object, site: Site, dice: random.Random) -> str:
+    """Give our pools other weights: in one rule or in all, to others or to nobody."""
+    rules = [rule for rule in document["spec"]["rules"] if _ours(rule, site)]
+    if not rules:
+        return ""
+    share = dice.choice((0, 5, 33, 50, 77, 100))
+    for rule in rules if dice.random() < 0.6 else [dice.choice(rules)]:
+        refs = _ours(rule, site)
+        for ref in refs:
+            ref["weight"] = 100 if len(refs) == 1 else share if ref["name"] == site.new else 100 - share
+    return "weights"
+
+
+def _no_note(document: Object, site: Site, dice: random.Random) -> str:
+    annotations = document["metadata"].get("annotations") or {}
+    return "annotation" if annotations.pop(ANNOTATION, None) else ""
+
+
+def _foreign(document: Object, site: Site, dice: random.Random) -> str:
+    """Edit something that is not the bot's."""
+    choice = dice.choice((_label, _annotation, _hostname, _filter, _ref_filter, _new_rule, _backend, _third_ref))
+    choice(document, site, str(dice.randrange(10_000)))
+    return choice.__name__.strip("_").replace("_", " ")
+
+
+def _label(document: Object, site: Site, word: str) -> None:
+    document["metadata"].setdefault("labels", {})["edited"] = word
+
+
+def _annotation(document: Object, site: Site, word: str) -> None:
+    document["metadata"].setdefault("annotations", {})["example.com/edited"] = f"<{word} & more>"
+
+
+def _hostname(document: Object, site: Site, word: str) -> None:
+    document["spec"]["hostnames"] = [f"site-{word}.example.com"]
+
+
+def _filter(document: Object, site: Site, word: str) -> None:
+    document["spec"]["rules"][0]["filters"] = [_header(word)]
+
+
+def _ref_filter(document: Object, site: Site, word: str) -> None:
+    refs = [ref for rule in document["spec"]["rules"] for ref in _ours(rule, site)]
+    for ref in refs[:1]:
+        ref["filters"] = [_header(word)]
+
+
+def _new_rule(document: Object, site: Site, word: str) -> None:
+    """Put a rule in front, or take it away: every index behind it moves."""
+    rules = document["spec"]["rules"]
+    if rules[0].get("name") == "in-front":
+        rules.pop(0)
+        return
+    match = {"path": {"type": "PathPrefix", "value": f"/{word}"}}
+    rules.insert(0, {"name": "in-front", "matches": [match], "backendRefs": [{"name": "web", "port": 80}]})
+
+
+def _backend(document: Object, site: Site, word: str) -> None:
+    for rule in document["spec"]["rules"]:
+        for ref in rule.get("backendRefs", []):
+            if ref.get("kind", "Service") == "Service":
+                ref["weight"] = int(word) % 100
+
+
+def _third_ref(document: Object, site: Site, word: str) -> None:
+    """Add a pool without traffic behind or before ours, or take it away."""
+    rule = next((rule for rule in document["spec"]["rules"] if _ours(rule, site)), None)
+    if rule is None:
+        return
+    third = [ref for ref in rule["backendRefs"] if ref["name"] == "third"]
+    if third:
+        rule["backendRefs"].remove(third[0])
+    else:
+        rule["backendRefs"].insert(int(word) % (len(rule["backendRefs"]) + 1), pool_ref("third", 0))
+
+
+def _header(word: str) -> dict[str, Any]:
+    added = [{"name": "x-edited", "value": word}]
+    return {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": added}}
+
+
+def _ours(rule: Object, site: Site) -> list[Object]:
+    return [ref for ref in rule.get("backendRefs", []) if ref["name"] in (site.new, site.old)]

@@ -1,0 +1,46 @@
+"""One run: the cast on its servers, people at every site, the blows of the plan, the calm after them, the checks."""
+
+import random
+import threading
+import time
+from contextlib import ExitStack
+
+from chaos.cast import Cast, cast
+from chaos.evidence import Evidence, gather
+from chaos.faults import Faults
+from chaos.hands import Hands
+from chaos.people import Team
+from chaos.post import Post
+from chaos.schedule import Schedule
+from chaos.settle import Calm, calm_down
+from sandbox.apiserver import ApiServer, api_server
+from sandbox.workplace import workplace
+
+
+def play(plan: Schedule, server: ApiServer | None = None) -> Evidence:
+    """Play a plan to its end."""
+    with ExitStack() as stack:
+        place = stack.enter_context(workplace(prefix="chaos"))
+        running = server or stack.enter_context(api_server(place))
+        actors = stack.enter_context(cast(place, running, plan))
+        return gather(actors, _perform(actors, plan))
+
+
+def _perform(actors: Cast, plan: Schedule) -> Calm:
+    post = Post(actors.slack, actors.bots, actors.ledger, plan)
+    hands, stopping = Hands(actors.slack, post, actors.ledger), threading.Event()
+    actors.ledger.begun = time.time()
+    until = actors.ledger.begun + plan.seconds
+    teams = [Team(actors, site, hands, random.Random(f"{plan.seed}-{site.number}"), stopping) for site in actors.sites]
+    threads = [threading.Thread(target=team.work, args=(until,), name=f"team {team.site.number}") for team in teams]
+    for thread in threads:
+        thread.start()
+    try:
+        Faults(actors, stopping).run(plan)
+        post.is_calm = True
+        for thread in threads:
+            thread.join()
+        post.close()
+        return calm_down(actors, hands, plan.seed)
+    finally:
+        stopping.set()

@@ -1,0 +1,135 @@
+"""The plan of a run: which fault strikes when, for how long. All of it comes from the seed."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What can go wrong, in words for the table."""
+
+    KILL = "bot: kill -9"
+    FREEZE = "bot: paused for some seconds"
+    LONG_FREEZE = "bot: paused for longer than its lease"
+    STORE_KILL = "Valkey: kill -9, started again"
+    STORE_FREEZE = "Valkey: paused"
+    STORE_FLUSH = "Valkey: flushed"
+    STORE_OLDER = "Valkey: lost seconds"
+    API_REFUSED = "API: refuses connections"
+    API_RESET = "API: resets connections"
+    API_HUNG = "API: hangs"
+    API_SLOW = "API: slow"
+    API_LOST = "API: reply lost after the patch"
+    API_401 = "API: 401"
+    API_429 = "API: 429"
+    API_500 = "API: 500"
+    WATCH_CUT = "API: watch cut"
+    WATCH_SILENT = "API: watch half open"
+    SLACK_429 = "Slack: 429"
+    SLACK_500 = "Slack: 500"
+    SLACK_TIMEOUT = "Slack: times out"
+    SLACK_LOST = "Slack: reply lost after the effect"
+    SLACK_DELETED = "Slack: card deleted"
+    SLACK_KICKED = "Slack: bot out of the channel"
+    TWICE = "delivery: again, to any bot"
+    LATE = "delivery: overtaken by a later one"
+    RIVAL_WEIGHTS = "rival: edits our weights"
+    RIVAL_NOTE = "rival: removes our annotation"
+    RIVAL_OLD_NOTE = "rival: puts an older annotation back"
+    RIVAL_FOREIGN = "rival: edits other fields"
+    RIVAL_RECREATES = "rival: deletes the route and makes it anew"
+
+
+BY_PEOPLE = frozenset({Kind.TWICE, Kind.LATE})
+"""Kinds that the deliveries make by themselves, all along."""
+
+FORGETS = frozenset({Kind.STORE_FLUSH, Kind.STORE_OLDER})
+"""Kinds after which Redis knows less than it had said."""
+
+SECONDS: Mapping[Kind, tuple[float, float]] = {
+    Kind.KILL: (0.3, 5),
+    Kind.FREEZE: (1, 5),
+    Kind.LONG_FREEZE: (12, 16),
+    Kind.STORE_KILL: (0.5, 3),
+    Kind.STORE_FREEZE: (0.5, 3),
+    Kind.STORE_OLDER: (2, 5),
+    Kind.API_REFUSED: (1, 6),
+    Kind.API_RESET: (1, 4),
+    Kind.API_HUNG: (2, 7),
+    Kind.API_SLOW: (2, 6),
+    Kind.API_LOST: (1, 4),
+    Kind.API_401: (1, 4),
+    Kind.API_429: (1, 5),
+    Kind.API_500: (1, 6),
+    Kind.SLACK_429: (1, 4),
+    Kind.SLACK_500: (1, 5),
+    Kind.SLACK_TIMEOUT: (1, 4),
+    Kind.SLACK_LOST: (1, 4),
+    Kind.SLACK_KICKED: (2, 8),
+}
+"""How long a fault lasts, at least and at most; the others are over at once."""
+
+OFTEN: Mapping[Kind, int] = {
+    Kind.KILL: 6,
+    Kind.FREEZE: 3,
+    Kind.LONG_FREEZE: 2,
+    Kind.STORE_KILL: 2,
+    Kind.STORE_FREEZE: 2,
+    Kind.STORE_FLUSH: 2,
+    Kind.STORE_OLDER: 2,
+    Kind.API_LOST: 4,
+    Kind.SLACK_DELETED: 6,
+    Kind.RIVAL_WEIGHTS: 16,
+    Kind.RIVAL_NOTE: 6,
+    Kind.RIVAL_OLD_NOTE: 8,
+    Kind.RIVAL_FOREIGN: 20,
+    Kind.RIVAL_RECREATES: 4,
+}
+"""How many of each there are in a full run; else USUALLY."""
+
+USUALLY = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blow:
+    """One fault: when it strikes (seconds from the beginning), how long it lasts, and a seed for what it picks."""
+
+    at: float
+    kind: Kind
+    seconds: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A whole run. ``rollouts`` is how many starts people make at the least, where the time suffices."""
+
+    seed: int
+    seconds: float
+    sites: int
+    rollouts: int
+    kinds: frozenset[Kind]
+    blows: Sequence[Blow]
+
+
+FULL = frozenset(Kind)
+SHORT = FULL - {Kind.LONG_FREEZE, Kind.STORE_OLDER, Kind.WATCH_SILENT}
+"""What fits into some seconds."""
+
+
+def schedule(
+    seed: int, *, seconds: float, sites: int, rollouts: int, kinds: frozenset[Kind] = FULL, thin: float = 1
+) -> Schedule:
+    """Return the plan of a run; ``thin`` below 1 takes that share of the usual blows, and one of each kind at least."""
+    dice = random.Random(seed)
+    deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(max(1, round(OFTEN.get(kind, USUALLY) * thin)))]
+    dice.shuffle(deck)
+    gap = seconds / (len(deck) + 1)
+    blows = [_blow(kind, gap * (place + dice.uniform(0.5, 1.5)), dice) for place, kind in enumerate(deck)]
+    return Schedule(seed=seed, seconds=seconds, sites=sites, rollouts=rollouts, kinds=kinds, blows=tuple(blows))
+
+
+def _blow(kind: Kind, at: float, dice: random.Random) -> Blow:
+    low, high = SECONDS.get(kind, (0, 0))
+    return Blow(at=at, kind=kind, seconds=dice.uniform(low, high), seed=dice.getrandbits(32))

@@ -1,0 +1,77 @@
+"""Where rollouts happen: a route and a new pool for each site, and much on the route that is nobody's business."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sandbox import objects
+from sandbox.kube import Kube, Object, path_of
+from sandbox.objects import GATEWAY_API, pool_ref, rule
+from sandbox.rights import give_rights
+from sandbox.world import World, create_world
+
+OLD = "llama3-old"
+SITES_A_NAMESPACE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A route, the two pools that take turns on it, and the channel where people talk about it."""
+
+    number: int
+    namespace: str
+    route: str
+    new: str
+    channel: str
+    old: str = OLD
+
+    @property
+    def path(self) -> str:
+        """Return the path of the route."""
+        return path_of(GATEWAY_API, "HTTPRoute", self.namespace, self.route)
+
+    def other(self, pool: str) -> str:
+        """Return the pool that comes after ``pool``."""
+        return self.new if pool == self.old else self.old
+
+
+def build(kube: Kube, prefix: str, count: int, channels: Sequence[str]) -> list[Site]:
+    """Make namespaces, pools and routes, give the bot its rights, and return the sites."""
+    sites = [_site(prefix, number, channels) for number in range(count)]
+    worlds = {name: _namespace(kube, name) for name in sorted({site.namespace for site in sites})}
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda site: worlds[site.namespace].add_pool(site.new, servers=1), sites))
+        list(pool.map(lambda site: kube.create(route_of(site)), sites))
+    return sites
+
+
+def _site(prefix: str, number: int, channels: Sequence[str]) -> Site:
+    return Site(
+        number=number,
+        namespace=f"{prefix}-{number // SITES_A_NAMESPACE}",
+        route=f"route-{number}",
+        new=f"llama3-new-{number}",
+        channel=channels[number % len(channels)],
+    )
+
+
+def _namespace(kube: Kube, name: str) -> World:
+    """Make a namespace with a gateway and the old pool; the route that comes with it is nobody's."""
+    world = create_world(kube, name, route="elsewhere", pools=(OLD,), servers=1)
+    give_rights(world.kube, world.namespace)
+    return world
+
+
+def route_of(site: Site) -> Object:
+    """Return a site's route as its owners made it: on some a second rule moves along."""
+    moving = [rule([pool_ref(site.old)], "/v1")]
+    if site.number % 4 == 0:
+        moving.append({**rule([pool_ref(site.old, 7)], "/v2"), "name": "second"})
+    others = [
+        {"kind": "Service", "name": "web", "port": 80, "weight": 3},
+        {"kind": "Service", "name": "api", "port": 80},
+    ]
+    made = objects.route(site.route, site.namespace, "inference-gateway", [*moving, rule(others, "/web")])
+    made["metadata"]["labels"] = {"team": "inference", "site": str(site.number)}
+    made["metadata"]["annotations"] = {"example.com/owner": "platform <platform@example.com>"}
+    return made

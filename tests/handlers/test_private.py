@@ -1,0 +1,50 @@
+"""What only one person sees: nobody's answer or dialog waits for those of others that hang."""
+
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+
+from handlers.private import ANSWERS, Private
+from sandbox.process import wait_until
+from sandbox.slack import GENERAL
+from sandbox.strict_slack import StrictSlack
+from sandbox.strict_slack.faults import RESPOND
+from tests.builders import ALICE, BOB
+from tests.handlers.records import ROOM
+
+
+@pytest.fixture
+def private(slack: StrictSlack) -> Iterator[Private]:
+    private = Private()
+    slack.faults.begin("hang", method=RESPOND, channel=ROOM)
+    yield private
+    slack.faults.lift_all()
+    private.close()
+
+
+def hang(slack: StrictSlack, private: Private, answers: int) -> None:
+    for _ in range(answers):
+        private.say(slack.response_url(ALICE, ROOM), "never seen")
+
+
+def test_answers_that_hang_hold_up_no_other(slack: StrictSlack, private: Private) -> None:
+    hang(slack, private, ANSWERS - 1)
+    private.say(slack.response_url(BOB, GENERAL), "hello")
+    wait_until("the other answer", lambda: bool(slack.private), seconds=2)
+    assert [(said["user"], said["text"]) for said in slack.private] == [(BOB, "hello")]
+
+
+def test_a_dialog_waits_for_no_answer(slack: StrictSlack, private: Private) -> None:
+    hang(slack, private, ANSWERS * 2)
+    opened = Event()
+    private.open(opened.set)
+    assert opened.wait(2)
+    assert slack.private == []
+
+
+def test_an_answer_that_a_dialog_gave_is_said_before_the_end(slack: StrictSlack) -> None:
+    private = Private()
+    private.open(lambda: private.say(slack.response_url(ALICE, ROOM), "too slow"))
+    private.close()
+    assert [said["text"] for said in slack.private] == ["too slow"]
