@@ -1,0 +1,57 @@
+"""Let everything fail and print what came of it; with ``--write`` the tables also become docs/reliability.md."""
+
+import logging
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from tempfile import mkdtemp
+
+from chaos.page import report, summary, write
+from chaos.run import play
+from chaos.schedule import schedule
+from chaos.verdict import Verdict, judge
+from sandbox.apiserver import ApiServer, api_server
+from sandbox.signals import stop_on_signals
+from sandbox.workplace import workplace
+
+SEEDS = (1, 2, 3)
+
+
+def main() -> int:
+    """Run the seeds that are named, or three."""
+    chosen = _arguments()
+    stop_on_signals()
+    logging.disable(logging.WARNING)  # urllib3 tells of every connection that a fault has cut
+    folder = Path(mkdtemp(prefix="rolloutbot-chaos-"))
+    with workplace(prefix="chaos") as place, api_server(place) as server:
+        verdicts = [_run(seed, chosen, server, folder) for seed in chosen.seed or SEEDS]
+    if chosen.write:
+        print(f"Written: {write(verdicts)}", file=sys.stderr)
+    return 0 if all(verdict.is_good for verdict in verdicts) else 1
+
+
+def _arguments() -> Namespace:
+    parser = ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, action="append", help="a run with this seed; may be given again")
+    parser.add_argument("--seconds", type=float, default=150, help="how long things fail")
+    parser.add_argument("--sites", type=int, default=40, help="how many routes there are")
+    parser.add_argument("--rollouts", type=int, default=200, help="how many rollouts there have to be")
+    parser.add_argument("--write", action="store_true", help="write docs/reliability.md too")
+    return parser.parse_args()
+
+
+def _run(seed: int, chosen: Namespace, server: ApiServer, folder: Path) -> Verdict:
+    plan = schedule(seed, seconds=chosen.seconds, sites=chosen.sites, rollouts=chosen.rollouts)
+    here = folder / f"seed-{seed}"
+    verdict = judge(play(plan, server), plan, here)
+    print(report([verdict]), flush=True)
+    for said in (*verdict.broken, *verdict.unshown):
+        print(f"- {said}", flush=True)
+    if verdict.broken:
+        print(f"A timeline of each rollout that is named: {here}", flush=True)
+    print(f"\nSeed {seed}: {summary(verdict)}\n", flush=True)
+    return verdict
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""A run as tables: what went wrong and what it hit, what people asked for, how rollouts ended, what was checked."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from bot.domain.command import Verb
+from bot.domain.rollout import Phase
+from chaos.checks.finding import Found
+from chaos.checks.outcomes import Became, outcomes
+from chaos.checks.writes import ours
+from chaos.evidence import Evidence
+from chaos.schedule import BY_PEOPLE, Kind
+
+Row = Sequence[object]
+MOST_HIT = 4
+
+
+def tables(evidence: Evidence, found: Sequence[Found]) -> str:
+    """Write all of them."""
+    parts = (_faults(evidence), _verbs(evidence), _phases(evidence), _checks(found))
+    return "\n\n".join(parts)
+
+
+def _table(head: Row, rows: Iterable[Row]) -> str:
+    lines = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
+    cells = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([cells[0], rule, *cells[1:]])
+
+
+def _faults(evidence: Evidence) -> str:
+    blows = Counter(one.kind for one in evidence.struck)
+    rows = [
+        (kind.value, sum(evidence.hits[kind].values()) if kind in BY_PEOPLE else blows[kind], _hit(evidence.hits[kind]))
+        for kind in Kind
+        if kind in evidence.kinds
+    ]
+    return _table(("fault", "times", "what it hit"), rows)
+
+
+def _hit(counts: Mapping[str, int]) -> str:
+    most = Counter(counts).most_common()
+    rest = sum(count for _, count in most[MOST_HIT:])
+    told = [f"{what} {count}" for what, count in most[:MOST_HIT]]
+    return ", ".join([*told, f"others {rest}"] if rest else told) or "nothing"
+
+
+def _verbs(evidence: Evidence) -> str:
+    by_verb: dict[Verb, Counter[str]] = {}
+    for outcome in outcomes(evidence):
+        if outcome.asked.only_opens:
+            continue
+        counts = by_verb.setdefault(outcome.asked.verb, Counter())
+        counts["clicked" if outcome.asked.delivery.kind != "command" else "typed"] += 1
+        counts["acknowledged"] += outcome.asked.acknowledged is not None
+        counts[outcome.became] += 1
+    columns = ("typed", "clicked", "acknowledged", Became.DONE, Became.REFUSED, Became.UNCONFIRMED, Became.LOST)
+    rows = [(verb.value, *(by_verb[verb][column] for column in columns)) for verb in Verb if verb in by_verb]
+    rows.append(("all", *(sum(counts[column] for counts in by_verb.values()) for column in columns)))
+    return _table(("verb", *columns), rows)
+
+
+def rollouts(evidence: Evidence) -> Mapping[str, Phase]:
+    """Return the last phase of every rollout that was ever on a route or in the store."""
+    seen = {write.note.id: write.note.phase for write in ours(evidence) if write.note is not None}
+    return seen | {name: Phase(record["phase"]) for name, record in evidence.held.records.items()}
+
+
+def _phases(evidence: Evidence) -> str:
+    counted = Counter(rollouts(evidence).values())
+    rows = [(phase.value.replace("_", " "), counted[phase]) for phase in Phase if counted[phase]]
+    return _table(("phase at the end", "rollouts"), [*rows, ("all", sum(counted.values()))])
+
+
+def _checks(found: Sequence[Found]) -> str:
+    rows = [(one.promise, one.cases, len(one.violations), _hit(one.excused) if one.excused else "") for one in found]
+    return _table(("promise", "cases", "violations", "documented exceptions"), rows)
