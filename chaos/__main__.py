@@ -1,50 +1,56 @@
-"""``python -m chaos``: everything fails at once, from a seed, and every promise is checked."""
+"""Let everything fail and print what came of it; with ``--write`` the tables also become docs/reliability.md."""
 
+import logging
 import sys
-from argparse import ArgumentParser
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from chaos.page import write
+from chaos.page import report, summary, write
 from chaos.run import play
 from chaos.schedule import schedule
-from chaos.table import Report, report, text
-from chaos.timeline import dump
+from chaos.verdict import Verdict, judge
+from sandbox.apiserver import ApiServer, api_server
+from sandbox.signals import stop_on_signals
+from sandbox.workplace import workplace
 
 SEEDS = (1, 2, 3)
-SECONDS, SITES, ROLLOUTS = 150.0, 24, 200
 
 
 def main() -> int:
-    """Run each seed, print its tables, and say by the exit status whether every promise held."""
-    parser = ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, action="append", help=f"one run of this seed; else {SEEDS}")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="how long faults strike in a run")
-    parser.add_argument("--sites", type=int, default=SITES, help="routes on which people work at the same time")
-    parser.add_argument("--rollouts", type=int, default=ROLLOUTS, help="rollouts that people start at the least")
-    parser.add_argument("--write", action="store_true", help="write docs/reliability.md too")
-    chosen = parser.parse_args()
-    runs = [_run(seed, chosen.seconds, chosen.sites, chosen.rollouts) for seed in chosen.seed or SEEDS]
+    """Run the seeds that are named, or three."""
+    chosen = _arguments()
+    stop_on_signals()
+    logging.disable(logging.WARNING)  # urllib3 tells of every connection that a fault has cut
+    folder = Path(mkdtemp(prefix="rolloutbot-chaos-"))
+    with workplace(prefix="chaos") as place, api_server(place) as server:
+        verdicts = [_run(seed, chosen, server, folder) for seed in chosen.seed or SEEDS]
     if chosen.write:
-        print(f"Written: {write(runs)}", file=sys.stderr)
-    return int(any(run.violations for run in runs))
+        print(f"Written: {write(verdicts)}", file=sys.stderr)
+    return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
 
-def _run(seed: int, seconds: float, sites: int, rollouts: int) -> Report:
-    plan = schedule(seed, seconds=seconds, sites=sites, rollouts=rollouts)
-    print(f"Seed {seed}: {seconds:.0f} s of faults on {sites} routes, then the calm; some minutes ...", file=sys.stderr)
-    run = report(plan, play(plan))
-    print(text(run), flush=True)
-    _tell(run)
-    return run
+def _arguments() -> Namespace:
+    parser = ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, action="append", help="a run with this seed; may be given again")
+    parser.add_argument("--seconds", type=float, default=150, help="how long things fail")
+    parser.add_argument("--sites", type=int, default=40, help="how many routes there are")
+    parser.add_argument("--rollouts", type=int, default=200, help="how many rollouts there have to be")
+    parser.add_argument("--write", action="store_true", help="write docs/reliability.md too")
+    return parser.parse_args()
 
 
-def _tell(run: Report) -> None:
-    """Write down all that is known of a rollout whose promise was broken."""
-    files: Sequence[Path] = dump(run.evidence, run.broken, Path(mkdtemp(prefix="chaos-"))) if run.broken else ()
-    for file in files:
-        print(f"All about {file.stem}: {file}", file=sys.stderr)
+def _run(seed: int, chosen: Namespace, server: ApiServer, folder: Path) -> Verdict:
+    plan = schedule(seed, seconds=chosen.seconds, sites=chosen.sites, rollouts=chosen.rollouts)
+    here = folder / f"seed-{seed}"
+    verdict = judge(play(plan, server), plan, here)
+    print(report([verdict]), flush=True)
+    for said in (*verdict.broken, *verdict.unshown):
+        print(f"- {said}", flush=True)
+    if verdict.broken:
+        print(f"A timeline of each rollout that is named: {here}", flush=True)
+    print(f"\nSeed {seed}: {summary(verdict)}\n", flush=True)
+    return verdict
 
 
 if __name__ == "__main__":

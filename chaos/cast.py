@@ -31,6 +31,7 @@ REPLICAS = 2
 class Cast:
     """What runs. ``kube`` is somebody who may do anything and whom no fault meets."""
 
+    plan: Schedule
     folder: Path
     kube: Kube
     proxy: FaultProxy
@@ -68,7 +69,7 @@ def cast(place: Workplace, server: ApiServer, plan: Schedule) -> Iterator[Cast]:
         replicas = enter(bots(REPLICAS, place.folder, namespaces, env))
         ledger = Ledger()
         memory = Memory(store, ledger)
-        yield Cast(place.folder, kube, proxy, store, memory, slack, replicas, sites, recorded, ledger)
+        yield Cast(plan, place.folder, kube, proxy, store, memory, slack, replicas, sites, recorded, ledger)
 
 
 HURRY = 6

@@ -10,13 +10,13 @@ from bot.record import read_event
 from chaos.cast import Cast
 from chaos.ledger import Asked, Edit, Loss, Struck
 from chaos.memory import Held
-from chaos.schedule import Kind
+from chaos.schedule import API, SLACK, Kind
 from chaos.settle import Calm
 from chaos.tape import Key, Version
 from sandbox.strict_slack import Happened
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
     """What was seen from outside: the routes, what people asked and were told, what Slack and Redis hold, the logs."""
 
@@ -26,7 +26,8 @@ class Evidence:
     edits: Sequence[Edit]
     losses: Sequence[Loss]
     struck: Sequence[Struck]
-    hits: Mapping[Kind, "Counter[str]"]
+    hits: Mapping[Kind, Mapping[str, int]]
+    kinds: frozenset[Kind]
     begun: float
     calm_since: float
     calm: Calm
@@ -49,7 +50,8 @@ def gather(cast: Cast, calm: Calm) -> Evidence:
         edits=tuple(ledger.edits),
         losses=tuple(ledger.losses),
         struck=tuple(ledger.struck),
-        hits=dict(ledger.hits),
+        hits=_hits(cast),
+        kinds=cast.plan.kinds,
         begun=ledger.begun,
         calm_since=ledger.calm,
         calm=calm,
@@ -61,3 +63,14 @@ def gather(cast: Cast, calm: Calm) -> Evidence:
         journal=tuple(cast.slack.journal),
         logs={bot.server.name: tuple(bot.log()) for bot in cast.bots},
     )
+
+
+def _hits(cast: Cast) -> Mapping[Kind, Mapping[str, int]]:
+    """Count what each kind of fault has hit, by the ledger and by the tools that made them."""
+    hits = {kind: Counter(cast.ledger.hits.get(kind, ())) for kind in cast.plan.kinds}
+    for kind in cast.plan.kinds & set(API):
+        hits[kind] += Counter({what: times for (fault, what), times in cast.proxy.hits.items() if fault is API[kind]})
+    for kind in cast.plan.kinds & set(SLACK):
+        met = cast.slack.faults.hit.items()
+        hits[kind] += Counter({method: times for (fault, method), times in met if fault in SLACK[kind]})
+    return hits

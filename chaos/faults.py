@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 
@@ -12,32 +12,11 @@ import redis
 from chaos.bots import Bot
 from chaos.cast import Cast
 from chaos.rival import Rival
-from chaos.schedule import Blow, Kind, Schedule
-from sandbox.faults import Fault
+from chaos.schedule import API, SLACK, Blow, Kind, Schedule
 from sandbox.strict_slack.methods import METHODS
 
-API: Mapping[Kind, Fault] = {
-    Kind.API_REFUSED: Fault.REFUSED,
-    Kind.API_RESET: Fault.RESET,
-    Kind.API_HUNG: Fault.HUNG,
-    Kind.API_SLOW: Fault.SLOW,
-    Kind.API_LOST: Fault.LOST,
-    Kind.API_401: Fault.UNKNOWN_TOKEN,
-    Kind.API_429: Fault.TOO_MANY,
-    Kind.API_500: Fault.BROKEN,
-    Kind.WATCH_CUT: Fault.CUT,
-    Kind.WATCH_SILENT: Fault.SILENT,
-}
 BOTS = (Kind.KILL, Kind.FREEZE, Kind.LONG_FREEZE)
 STORE = (Kind.STORE_KILL, Kind.STORE_FREEZE, Kind.STORE_FLUSH, Kind.STORE_OLDER)
-SLACK: Mapping[Kind, Sequence[str]] = {
-    Kind.SLACK_429: ("429",),
-    Kind.SLACK_500: ("500", "500 after"),
-    Kind.SLACK_TIMEOUT: ("hang", "hang after"),
-    Kind.SLACK_LOST: ("lost",),
-}
-
-
 Hit = tuple[float, str]
 """When a blow struck, and what it hit."""
 

@@ -91,6 +91,8 @@ class Ledger:
     hits: dict[Kind, "Counter[str]"] = field(default_factory=lambda: defaultdict(Counter))
     streams: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
     """Events by rollout: one list for each time that Redis began anew."""
+    rollouts: int = 0
+    """How many were seen to begin."""
     begun: float = field(default_factory=time.time)
     calm: float = float("inf")
     """When the last fault was over."""

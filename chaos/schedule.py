@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sandbox.faults import Fault
+
 
 class Kind(StrEnum):
     """What can go wrong, in words for the table."""
@@ -46,6 +48,28 @@ BY_PEOPLE = frozenset({Kind.TWICE, Kind.LATE})
 
 FORGETS = frozenset({Kind.STORE_FLUSH, Kind.STORE_OLDER})
 """Kinds after which Redis knows less than it had said."""
+
+API: Mapping[Kind, Fault] = {
+    Kind.API_REFUSED: Fault.REFUSED,
+    Kind.API_RESET: Fault.RESET,
+    Kind.API_HUNG: Fault.HUNG,
+    Kind.API_SLOW: Fault.SLOW,
+    Kind.API_LOST: Fault.LOST,
+    Kind.API_401: Fault.UNKNOWN_TOKEN,
+    Kind.API_429: Fault.TOO_MANY,
+    Kind.API_500: Fault.BROKEN,
+    Kind.WATCH_CUT: Fault.CUT,
+    Kind.WATCH_SILENT: Fault.SILENT,
+}
+"""What the proxy in front of the API server calls them."""
+
+SLACK: Mapping[Kind, Sequence[str]] = {
+    Kind.SLACK_429: ("429",),
+    Kind.SLACK_500: ("500", "500 after"),
+    Kind.SLACK_TIMEOUT: ("hang", "hang after"),
+    Kind.SLACK_LOST: ("lost",),
+}
+"""What the stand-in for Slack calls them."""
 
 SECONDS: Mapping[Kind, tuple[float, float]] = {
     Kind.KILL: (0.3, 5),

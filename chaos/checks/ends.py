@@ -57,8 +57,8 @@ def _tells(event: Event, note: Rollout) -> bool:
     """Say whether an event is that of a decision; a roll back without Redis is told when Redis is back."""
     if event.at <= note.decided_at or note.phase is not Phase.ROLLED_BACK:
         return event.at == note.decided_at
-    is_same = event.by == note.by and event.kind in (EventKind.ROLLED_BACK, EventKind.ADOPTED)
-    return is_same or event.kind is EventKind.REBUILT
+    is_same = event.by == note.by and event.kind is EventKind.ROLLED_BACK
+    return is_same or event.kind in (EventKind.ADOPTED, EventKind.REBUILT)
 
 
 def _is_silent(write: Write, note: Rollout) -> bool:

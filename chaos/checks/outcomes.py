@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from bot.domain.command import Verb
 from bot.domain.events import Event, EventKind
@@ -33,6 +34,8 @@ DID: Mapping[Verb, Sequence[EventKind]] = {
 NO_NO = (
     "Your request is kept",
     "I could not confirm this",
+    "it may be looked at once more",
+    "it may not be rolled back",
     "Rolled back, but",
     "Done; the card",
     "I roll back from the record",
@@ -64,10 +67,11 @@ class Outcome:
     refusals: Sequence[str] = ()
 
 
-def outcomes(evidence: Evidence) -> list[Outcome]:
+@cache
+def outcomes(evidence: Evidence) -> Sequence[Outcome]:
     """Find out what became of everything that was asked."""
     told = _matched(evidence)
-    return [_outcome(evidence, asked, told.get(asked.id)) for asked in evidence.asked]
+    return tuple(_outcome(evidence, asked, told.get(asked.id)) for asked in evidence.asked)
 
 
 def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:

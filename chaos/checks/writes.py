@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from bot.domain.rollout import Rollout
 from chaos.evidence import Evidence
@@ -50,10 +50,10 @@ def writes(evidence: Evidence, key: Key) -> Iterator[Write]:
         before = version
 
 
-def ours(evidence: Evidence) -> Iterator[Write]:
-    """Yield every write of the bots."""
-    for key in evidence.routes:
-        yield from (write for write in writes(evidence, key) if write.by == OURS)
+@cache
+def ours(evidence: Evidence) -> Sequence[Write]:
+    """Return every write of the bots."""
+    return tuple(write for key in evidence.routes for write in writes(evidence, key) if write.by == OURS)
 
 
 def lives(evidence: Evidence) -> Iterator[Sequence[Write]]:

@@ -1,0 +1,62 @@
+"""What a run has shown, and whether that is enough: a fault that hit nothing fails it, as a verb that nobody did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.command import Verb
+from chaos.checks import check
+from chaos.checks.finding import Found
+from chaos.checks.outcomes import Became, outcomes
+from chaos.evidence import Evidence
+from chaos.schedule import Schedule
+from chaos.table import rollouts, tables
+from chaos.timeline import dump
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The tables of a run, and in a sentence each what was broken and what was not shown."""
+
+    plan: Schedule
+    tables: str
+    broken: Sequence[str]
+    unshown: Sequence[str]
+
+    @property
+    def is_good(self) -> bool:
+        """Say whether every promise was kept, and every fault met."""
+        return not self.broken and not self.unshown
+
+
+def judge(evidence: Evidence, plan: Schedule, folder: Path) -> Verdict:
+    """Check everything; of each rollout that broke a promise a timeline is left in ``folder``."""
+    found = check(evidence)
+    dump(evidence, {one.rollout for each in found for one in each.violations if one.rollout}, folder)
+    return Verdict(plan=plan, tables=tables(evidence, found), broken=_broken(found), unshown=_unshown(evidence, plan))
+
+
+def _broken(found: Sequence[Found]) -> list[str]:
+    return [f"{each.promise}: {one.rollout} {one.said}" for each in found for one in each.violations]
+
+
+def _unshown(evidence: Evidence, plan: Schedule) -> list[str]:
+    idle = [kind.value for kind in sorted(plan.kinds) if not sum(evidence.hits[kind].values())]
+    done = {outcome.asked.verb for outcome in outcomes(evidence) if outcome.became is Became.DONE}
+    never = [verb.value for verb in Verb if verb not in done | {Verb.HELP}]
+    few = len(rollouts(evidence))
+    return [
+        *(f"The fault `{kind}` hit nothing." for kind in idle),
+        *(f"Nobody's `{verb}` was ever done." for verb in never),
+        *([f"There were {few} rollouts, and {plan.rollouts} were wanted."] if few < plan.rollouts else []),
+        *_restless(evidence),
+    ]
+
+
+def _restless(evidence: Evidence) -> list[str]:
+    calm = evidence.calm
+    return [
+        f"{what} did not come to rest."
+        for what, seconds in (("The inbox and the routes", calm.quiet), ("The roll backs at the end", calm.braked))
+        if seconds is None
+    ]
