@@ -11,10 +11,12 @@ import pytest
 from bot.domain.command import Verb
 from bot.domain.errors import ClusterError, StoreError
 from bot.domain.rollout import Acceptance, Phase
+from bot.noticing import Noticer
 from bot.ports import Shown
 from bot.redis_connection import connect
 from bot.sight import Sight
 from bot.store import RedisStore
+from sandbox.process import wait_until
 from tests.builders import BOB, CANARY, STABLE
 from tests.stage import Stage
 
@@ -149,6 +151,20 @@ def test_what_was_rolled_back_while_redis_was_away_is_taken_up_when_it_answers_a
     with pytest.raises(StoreError):
         stage.engine.keeper.keep()
     stage.engine.brake(stage.request(Verb.ROLLBACK))
+    stage.engine.keeper.keep()
+    assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
+
+
+def test_an_outage_too_short_for_the_keeper_to_see_is_made_up_for_when_a_look_missed_something(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    noticer = Noticer(stage.engine.inspector, lambda: True, stage.engine.keeper.miss)
+    noticer.start()
+    stage.engine.brake(stage.request(Verb.ROLLBACK))
+    stage.memory.before("load", away)
+    before = len(stage.memory.calls)
+    noticer.route_changed(stage.copy())
+    wait_until("the look", lambda: "load" in stage.memory.calls[before:], seconds=5)
+    noticer.stop()
     stage.engine.keeper.keep()
     assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
 
