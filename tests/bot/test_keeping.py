@@ -155,11 +155,18 @@ def test_what_was_rolled_back_while_redis_was_away_is_taken_up_when_it_answers_a
     assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
 
 
-def test_an_outage_too_short_for_the_keeper_to_see_is_made_up_for_when_a_look_missed_something(stage: Stage) -> None:
+def test_an_outage_that_the_keeper_did_not_see_is_made_up_for_too(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.engine.brake(stage.request(Verb.ROLLBACK))
+    stage.engine.keeper.keep()
+    assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
+
+
+def test_a_change_that_could_not_be_looked_at_is_looked_at_when_redis_answers(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     noticer = Noticer(stage.engine.inspector, lambda: True, stage.engine.keeper.miss)
     noticer.start()
-    stage.engine.brake(stage.request(Verb.ROLLBACK))
+    stage.replica(stage.cluster, stage.store).brake(stage.request(Verb.ROLLBACK))
     stage.memory.before("load", away)
     before = len(stage.memory.calls)
     noticer.route_changed(stage.copy())
