@@ -26,10 +26,10 @@ from bot.domain.errors import (
     UserError,
 )
 from bot.domain.plan import make_plan
-from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Rollout
+from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
 from bot.domain.starting import rollout_id, start
 from bot.domain.transitions import Moment
-from bot.domain.verbs import RAISES, decide, describe, require_fit
+from bot.domain.verbs import RAISES, decide, describe, is_fulfilled, require_fit
 from bot.finding import Finder
 from bot.inspecting import Inspector
 from bot.keeping import Keeper
@@ -189,7 +189,7 @@ class Engine:
     def _verb(self, request: Request) -> Save:
         entry, command = self._finder.meant_by(request.command, request.channel)
         request = replace(request, command=command)
-        if _is_fulfilled(entry, request):
+        if is_fulfilled(entry, request):
             raise _FulfilledError(entry.rollout.id)
         require_fit(entry, request)
         if request.command.verb in RAISES and not entry.is_applied:
@@ -287,13 +287,6 @@ class Engine:
 
     def _moment(self, request: Request) -> Moment:
         return Moment(now=self._clock.now(), decision=new_decision(), by=request.by)
-
-
-def _is_fulfilled(entry: Entry, request: Request) -> bool:
-    """Say whether a roll back was decided after this one was asked for: from the route, while the store was away."""
-    rollout = entry.rollout
-    is_brake = request.command.verb is Verb.ROLLBACK and rollout.phase is Phase.ROLLED_BACK
-    return is_brake and request.at < rollout.decided_at
 
 
 def _slot_taken(holder: Rollout) -> SlotTakenError:

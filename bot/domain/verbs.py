@@ -97,6 +97,13 @@ def describe(rollout: Rollout) -> str:
     return phase if rollout.is_over else f"{phase} at {rollout.weight} %"
 
 
+def is_fulfilled(entry: Entry, request: Request) -> bool:
+    """Say whether a roll back was decided after this one was asked for: from the route, while the store was away."""
+    rollout = entry.rollout
+    is_brake = request.command.verb is Verb.ROLLBACK and rollout.phase is Phase.ROLLED_BACK
+    return is_brake and request.at < rollout.decided_at
+
+
 def _is_overtaken(rollout: Rollout, request: Request) -> bool:
     """Say whether typed words were held up until they would mean another approval, or another step, than they did."""
     verb = request.command.verb
