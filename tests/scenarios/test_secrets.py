@@ -6,7 +6,6 @@ answer goes there, and leaves with it.
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -15,16 +14,16 @@ import pytest
 import redis
 import urllib3
 import yaml
+from typer.testing import CliRunner
 
+from bot.__main__ import app
 from bot.domain.rollout import Phase
 from bot.redis_connection import connect
 from bot.store import PREFIX, RedisStore
 from sandbox.apiserver import ApiServer
-from sandbox.errors import ApiError
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.faults import Fault
 from sandbox.gateway import Answer
-from sandbox.kube import path_of
 from sandbox.process import wait_until
 from sandbox.rights import give_rights
 from sandbox.robot import Robot
@@ -34,11 +33,11 @@ from sandbox.valkey import Valkey
 from sandbox.workplace import Workplace
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY
+from tests.scenarios.admission import refusing_policy
 from tests.scenarios.play import Bot, bot_process
 
 PASSWORD, OTHER_PASSWORD = "planted-pässword/1", "planted-too"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJwbGFudGVkIn0.c2ln"
-ADMISSION = "admissionregistration.k8s.io/v1"
 
 
 @dataclass
@@ -51,6 +50,7 @@ class Story:
     valkey: Valkey
     proxy: FaultProxy
     bots: tuple[Bot, Bot]
+    environment: dict[str, str]
     deliveries: list[Delivery] = field(default_factory=list)
     pages: list[str] = field(default_factory=list)
 
@@ -82,6 +82,12 @@ class Story:
     @property
     def redis_url(self) -> str:
         return redis_url(self.valkey)
+
+    def type(self, *words: str) -> int:
+        """Type a command in a terminal, and return its exit code."""
+        result = CliRunner().invoke(app, words, env=self.environment)
+        self.pages.append(result.output)
+        return result.exit_code
 
     def look(self) -> None:
         """Take down what everybody may read of the bots."""
@@ -150,39 +156,9 @@ def story(place: Workplace, api_server: ApiServer, world: World, robot: Robot, o
         bots = bot_process("http", folder, common), bot_process("socket", folder, socket)
         bots[1].server.start()
         bots[0].start()
-        yield Story(slack, world, robot, own_valkey, proxy, bots)
+        yield Story(slack, world, robot, own_valkey, proxy, bots, socket)
         for bot in bots:
             bot.server.kill()
-
-
-@contextmanager
-def admission_refuses(world: World, message: str) -> Iterator[None]:
-    """Have the API server refuse every change of a route in the namespace."""
-    kube, name = world.kube, f"deny-{world.namespace}"
-    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["UPDATE"], "resources": ["httproutes"]}
-    policy = {
-        "matchConstraints": {"resourceRules": [rule]},
-        "validations": [{"expression": "false", "message": message}],
-    }
-    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}}}
-    binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
-    for kind, spec in (("ValidatingAdmissionPolicy", policy), ("ValidatingAdmissionPolicyBinding", binding)):
-        kube.create({"apiVersion": ADMISSION, "kind": kind, "metadata": {"name": name}, "spec": spec})
-
-    def in_force() -> bool:
-        try:
-            world.set_annotations({"probe": None})
-        except ApiError:
-            return True
-        return False
-
-    wait_until("the policy in force", in_force, seconds=20)
-    try:
-        yield
-    finally:
-        kube.delete(path_of(ADMISSION, "ValidatingAdmissionPolicyBinding", name=name))
-        wait_until("the policy gone", lambda: not in_force(), seconds=20)
-        kube.delete(path_of(ADMISSION, "ValidatingAdmissionPolicy", name=name))
 
 
 def test_no_secret_is_in_anything_that_anybody_can_read(story: Story, api_server: ApiServer) -> None:
@@ -192,7 +168,7 @@ def test_no_secret_is_in_anything_that_anybody_can_read(story: Story, api_server
     story.becomes(Phase.PROGRESSING)
     story.logs("Slack cannot be reached")
     # The API server, and whoever has a say in it.
-    with admission_refuses(story.world, too_much):
+    with refusing_policy(story.world, too_much):
         story.say("advance")
         story.logs("denied for")
     story.becomes(Phase.PAUSED)
@@ -206,6 +182,8 @@ def test_no_secret_is_in_anything_that_anybody_can_read(story: Story, api_server
     for fault in (Fault.UNKNOWN_TOKEN, Fault.BROKEN, Fault.REFUSED):
         with story.proxy.failing(fault):
             story.hears(story.say(f"start {CANARY} 20", ALICE), "API server")
+    with story.proxy.failing(Fault.BROKEN):
+        assert story.type("rollback", "--from-route", story.world.route, "--wait", "0") == 3
     # Slack.
     story.slack.faults.next("chat.update", "500", "fatal_error")
     story.slack.faults.next("response_url", "500")
@@ -217,6 +195,7 @@ def test_no_secret_is_in_anything_that_anybody_can_read(story: Story, api_server
         client.client_kill_filter(_type="normal", skipme=True)
         assert "Redis does not answer." in story.slack.said(story.say("status"))[0]
         story.look()
+        assert story.type("status") == 3
         story.say("rollback")
         story.tells("rolled back")
         client.config_set("requirepass", PASSWORD)
