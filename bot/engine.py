@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot.applying import Applier, new_decision
+from bot.applying import Applier, new_decision, own_note
 from bot.braking import Brake, Braked
 from bot.domain.access import permit, permit_start
 from bot.domain.command import Command, Request, StartWords, Verb
@@ -21,15 +21,14 @@ from bot.domain.errors import (
     RouteError,
     SlotTakenError,
     StoreError,
-    TransitionError,
     UsageError,
     UserError,
 )
 from bot.domain.plan import make_plan
-from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Rollout
+from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
 from bot.domain.starting import rollout_id, start
 from bot.domain.transitions import Moment
-from bot.domain.verbs import RAISES, decide, describe, require_fit
+from bot.domain.verbs import RAISES, decide, followed, is_fulfilled, require_fit, slot_taken
 from bot.finding import Finder
 from bot.inspecting import Inspector
 from bot.keeping import Keeper
@@ -163,10 +162,7 @@ class Engine:
                 case Saved.TAKEN:
                     raise self._taken(save.change)
                 case Saved.FOLLOWED:
-                    raise TransitionError(
-                        f"A newer rollout came after `{save.change.after.canary.name}` on this route.",
-                        hint="Roll back the newer one.",
-                    )
+                    raise followed(save.change.after)
                 case Saved.FORGOTTEN if self._clock.now() - request.at < REMEMBERED:
                     self._store.receive(request)
                 case Saved.FORGOTTEN:
@@ -191,7 +187,7 @@ class Engine:
     def _verb(self, request: Request) -> Save:
         entry, command = self._finder.meant_by(request.command, request.channel)
         request = replace(request, command=command)
-        if _is_fulfilled(entry, request):
+        if is_fulfilled(entry, request):
             raise _FulfilledError(entry.rollout.id)
         require_fit(entry, request)
         if request.command.verb in RAISES and not entry.is_applied:
@@ -201,8 +197,17 @@ class Engine:
             require_fit(entry, request)
         verdict = self._routes.check(entry.rollout) if request.command.verb in RAISES else None
         again = request.command.verb is Verb.ROLLBACK and entry.rollout.phase in SLOTLESS
+        if again:
+            self._require_last(entry.rollout)
         change = decide(entry, request, verdict, self._moment(request))
         return Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
+
+    def _require_last(self, rollout: Rollout) -> None:
+        """Refuse to roll back what a newer rollout has followed, also one that the store has forgotten."""
+        kept = self._routes.kept(rollout.namespace, rollout.route)
+        note = own_note(kept) if kept else None
+        if note is not None and note.id != rollout.id and note.started_at > rollout.started_at:
+            raise followed(rollout)
 
     def _start(self, request: Request) -> Save:
         words = request.command.start
@@ -238,7 +243,7 @@ class Engine:
         except RouteError:
             for rollout in (entry.rollout for entry in self._store.named(canary)):
                 if rollout.phase not in SLOTLESS and words.namespace in ("", rollout.namespace):
-                    raise _slot_taken(rollout) from None
+                    raise slot_taken(rollout) from None
             raise
 
     def _rehearse(self, scene: Scene, change: Change) -> None:
@@ -259,14 +264,14 @@ class Engine:
             self._rebuilder.take_up(note, scene.copy.generation)
         elif entry.rollout.phase in SLOTLESS:
             return
-        raise _slot_taken(note)
+        raise slot_taken(note)
 
     def _taken(self, change: Change) -> SlotTakenError:
         holder = self._store.slot(change.after.route_uid)
         entry = self._store.load(holder) if holder else None
         if entry is None:
             return SlotTakenError("Another rollout has the route.", hint="Try again in a moment.")
-        return _slot_taken(entry.rollout)
+        return slot_taken(entry.rollout)
 
     def _outcome(self, request: Request, rollout_id: str) -> Outcome | None:
         entry = self._store.load(rollout_id)
@@ -289,18 +294,3 @@ class Engine:
 
     def _moment(self, request: Request) -> Moment:
         return Moment(now=self._clock.now(), decision=new_decision(), by=request.by)
-
-
-def _is_fulfilled(entry: Entry, request: Request) -> bool:
-    """Say whether a roll back was decided after this one was asked for: from the route, while the store was away."""
-    rollout = entry.rollout
-    is_brake = request.command.verb is Verb.ROLLBACK and rollout.phase is Phase.ROLLED_BACK
-    return is_brake and request.at < rollout.decided_at
-
-
-def _slot_taken(holder: Rollout) -> SlotTakenError:
-    ending = holder.phase in SLOTLESS
-    return SlotTakenError(
-        f"The route already has rollout `{holder.id}` of `{holder.canary.name}`, {describe(holder)}.",
-        hint="Its end is being written: try again in a minute." if ending else "`rollback` or `end` it first.",
-    )

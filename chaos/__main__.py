@@ -33,7 +33,7 @@ def main() -> int:
 def _arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--seed", type=int, action="append", help="a run with this seed; may be given again")
-    parser.add_argument("--seconds", type=float, default=150, help="how long things fail")
+    parser.add_argument("--seconds", type=float, default=130, help="how long things fail")
     parser.add_argument("--sites", type=int, default=40, help="how many routes there are")
     parser.add_argument("--rollouts", type=int, default=200, help="how many rollouts there have to be")
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md too")

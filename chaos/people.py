@@ -3,13 +3,15 @@
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.command import Verb
-from bot.domain.rollout import SLOTLESS, Phase, Rollout
+from bot.domain.rollout import SLOTLESS, Rollout
 from bot.domain.starting import rollout_id
+from bot.domain.verbs import ALLOWED
 from chaos.cast import CROWD, Cast
 from chaos.hands import Hands
 from chaos.world import Site
@@ -27,7 +29,8 @@ WILD: Moods = dict.fromkeys(set(Verb) - {Verb.START, Verb.HELP}, 1)
 MOODS = (PATIENT, PATIENT, PUSHING, PUSHING, NERVOUS, BRAKING, LEAVING, WILD)
 
 ON_DRIFT = (Verb.RESTORE, Verb.RESTORE, Verb.ADOPT, Verb.ROLLBACK, None)
-ENDS = (Verb.ROLLBACK, Verb.ROLLBACK, Verb.PROMOTE, Verb.FINISH, Verb.END)
+ENDS: Moods = {Verb.ROLLBACK: 2, Verb.APPROVE: 3, Verb.PROMOTE: 2, Verb.FINISH: 3, Verb.END: 1}
+MISTAKES = 0.15
 
 
 @dataclass(slots=True)
@@ -93,22 +96,24 @@ class Team:
 
     def _live(self, rollout: str, mood: Moods, until: float) -> None:
         """Do what the mood says, until the rollout is over or has lasted long enough."""
-        patience = time.time() + self.dice.uniform(6, 22)
-        last = patience + 25
-        while not self.stopping.is_set() and time.time() < last:
+        patience = min(time.time() + self.dice.uniform(8, 25), until)
+        while not self.stopping.is_set() and time.time() < patience + 25:
             self._rest(0.3, 1.6)
             note = self._note()
             if note is None or note.id != rollout or note.phase in SLOTLESS:
                 self._afterwards(rollout)
                 return
-            if time.time() > min(patience, until):
-                self._act(
-                    self.dice.choice(ENDS if note.phase is not Phase.AWAITING_APPROVAL else (Verb.APPROVE, *ENDS)), note
-                )
-            elif note.drifted:
-                self._act(self.dice.choice(ON_DRIFT), note)
-            else:
-                self._act(self.dice.choices([*mood], [*mood.values()])[0], note)
+            self._act(self._choose(note, mood, is_late=time.time() > patience), note)
+
+    def _choose(self, note: Rollout, mood: Moods, *, is_late: bool) -> Verb | None:
+        """Choose what to do: something that fits, but for a mistake now and then."""
+        if note.drifted and not is_late:
+            return self.dice.choice(ON_DRIFT)
+        wishes = Counter(ENDS) if is_late else Counter(mood)
+        if self.dice.random() > MISTAKES:
+            fits = {verb for verb, phases in ALLOWED.items() if note.phase in phases} | {None, Verb.WHY, Verb.STATUS}
+            wishes = Counter({verb: weight for verb, weight in wishes.items() if verb in fits})
+        return self.dice.choices([*wishes], [*wishes.values()])[0] if wishes else None
 
     def _afterwards(self, rollout: str) -> None:
         """Now and then somebody wants it back after all, or presses what is over."""

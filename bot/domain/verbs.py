@@ -6,10 +6,10 @@ from dataclasses import replace
 from bot.domain.command import BRAKES, Request, Verb
 from bot.domain.deadlines import next_look
 from bot.domain.drifting import adopt, restore, say_drift
-from bot.domain.errors import NotAllowedError, StaleError, TransitionError, UsageError
+from bot.domain.errors import NotAllowedError, SlotTakenError, StaleError, TransitionError, UsageError
 from bot.domain.events import EventKind
 from bot.domain.gate import Answer, Verdict
-from bot.domain.rollout import OVER, Acceptance, Ask, Change, Entry, Phase, Rollout
+from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Ask, Change, Entry, Phase, Rollout
 from bot.domain.transitions import (
     Moment,
     after,
@@ -95,6 +95,29 @@ def describe(rollout: Rollout) -> str:
     """Say phase and weight: ``paused at 25 %``."""
     phase = rollout.phase.value.replace("_", " ")
     return phase if rollout.is_over else f"{phase} at {rollout.weight} %"
+
+
+def slot_taken(holder: Rollout) -> SlotTakenError:
+    """Say who has a route that is wanted."""
+    ending = holder.phase in SLOTLESS
+    return SlotTakenError(
+        f"The route already has rollout `{holder.id}` of `{holder.canary.name}`, {describe(holder)}.",
+        hint="Its end is being written: try again in a minute." if ending else "`rollback` or `end` it first.",
+    )
+
+
+def followed(rollout: Rollout) -> TransitionError:
+    """Say that a rollout is not the last one of its route any more."""
+    return TransitionError(
+        f"A newer rollout came after `{rollout.canary.name}` on this route.", hint="Roll back the newer one."
+    )
+
+
+def is_fulfilled(entry: Entry, request: Request) -> bool:
+    """Say whether a roll back was decided after this one was asked for: from the route, while the store was away."""
+    rollout = entry.rollout
+    is_brake = request.command.verb is Verb.ROLLBACK and rollout.phase is Phase.ROLLED_BACK
+    return is_brake and request.at < rollout.decided_at
 
 
 def _is_overtaken(rollout: Rollout, request: Request) -> bool:

@@ -7,10 +7,12 @@ from typing import Any, cast
 import pytest
 
 from bot.domain.command import Verb
+from bot.domain.errors import TransitionError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase, Pool, Rollout
 from bot.noticing import MOST, THREADS, Noticer
 from bot.ports import RouteCopy
+from bot.store import PREFIX
 from k8s.document import ANNOTATION
 from k8s.httproute import copy_of
 from sandbox.objects import pool_ref, rule
@@ -296,3 +298,22 @@ def test_who_does_not_lead_looks_at_nothing(looks: Looks, noticer: Noticer) -> N
     noticer.start()
     noticer.route_changed(a_copy("b"))
     wait_until("a look", lambda: looks.seen == ["b 1"], seconds=10)
+
+
+def test_a_roll_back_of_what_a_forgotten_rollout_has_followed_is_refused_in_words(watched: Stage) -> None:
+    first = watched.started(10).rollout.id
+    watched.say(Verb.ROLLBACK)
+    watched.clock.forward(seconds=1)
+    second = watched.start(25).rollout
+    wait_until("the second on the kept copy", lambda: _kept_id(watched) == second.id)
+    watched.store._redis.delete(
+        f"{PREFIX}r:{second.id}", f"{PREFIX}slots", f"{PREFIX}order:{second.route_uid}", f"{PREFIX}canary:{CANARY}"
+    )
+    with pytest.raises(TransitionError) as refused:
+        watched.say(Verb.ROLLBACK, subject=first)
+    assert str(refused.value) == f"A newer rollout came after `{CANARY}` on this route. Roll back the newer one."
+
+
+def _kept_id(stage: Stage) -> str:
+    kept = stage.cluster.kept(stage.world.namespace, stage.world.route)
+    return kept.note.id if kept and kept.note else ""
