@@ -69,7 +69,7 @@ class Engine:
         self._policy = policy
         self._finder = Finder(store, clock)
         self._applier = Applier(routes, store, clock)
-        self._rebuilder = Rebuilder(store, clock, self._applier)
+        self._rebuilder = Rebuilder(routes, store, clock, self._applier)
         self._brake = Brake(routes, clock)
         self.ticker = Ticker(routes, store, clock, self._applier)
         self.inspector = Inspector(routes, store, clock, self._applier)
@@ -261,7 +261,7 @@ class Engine:
             return
         entry = self._store.load(note.id)
         if entry is None:
-            self._rebuilder.take_up(note, scene.copy.generation)
+            self._rebuilder.take_up(note, scene.copy)
         elif entry.rollout.phase in SLOTLESS:
             return
         raise slot_taken(note)

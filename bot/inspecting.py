@@ -26,7 +26,7 @@ class Inspector:
         self._store = store
         self._clock = clock
         self._applier = applier
-        self._rebuilder = Rebuilder(store, clock, applier)
+        self._rebuilder = Rebuilder(routes, store, clock, applier)
 
     def inspect(self) -> bool:
         """Look at every route and pool once, also at rollouts that only an annotation knows. False: not all."""
@@ -84,7 +84,7 @@ class Inspector:
         note = own_note(copy)
         entry = self._store.load(note.id) if note else None
         if note is not None and entry is None:
-            self._rebuilder.take_up(note, copy.generation)
+            self._rebuilder.take_up(note, copy)
             return
         if entry is None or entry.rollout.phase in SLOTLESS:
             entry = self._holder(copy) or entry  # an annotation of what is over may have been put back over its own

@@ -91,6 +91,9 @@ class Routes(Protocol):
     def hand(self, copy: RouteCopy) -> Hand:
         """Say who edited the route last, but for us."""
 
+    def note_hand(self, copy: RouteCopy) -> Hand | None:
+        """Say who put our annotation there, where it was somebody else."""
+
     def owner(self, copy: RouteCopy) -> str:
         """Say which other controller moves the weights of a route; empty where none does."""
 

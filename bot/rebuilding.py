@@ -1,15 +1,18 @@
 """Rollouts that the store has forgotten are taken up again from the annotations of their routes."""
 
 import logging
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
-from bot.applying import Applier
+from bot.applying import Applier, new_decision
 from bot.domain.deadlines import next_look
+from bot.domain.drifting import drifted
 from bot.domain.events import Event, EventKind
 from bot.domain.on_route import applied_by
-from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Rollout
-from bot.ports import Clock, Progress, Save, Saved, Store
+from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Rollout
+from bot.domain.transitions import Moment
+from bot.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 
@@ -20,29 +23,41 @@ STILL_TOLD: Final = timedelta(hours=24)
 class Rebuilder:
     """Saves what an annotation says into a store that does not know it."""
 
-    def __init__(self, store: Store, clock: Clock, applier: Applier) -> None:
+    def __init__(self, routes: Routes, store: Store, clock: Clock, applier: Applier) -> None:
+        self._routes = routes
         self._store = store
         self._clock = clock
         self._applier = applier
 
-    def take_up(self, note: Rollout, generation: int) -> None:
+    def take_up(self, note: Rollout, copy: RouteCopy) -> None:
         """Take up a rollout that only its route's annotation knows; one that is long over stays forgotten."""
         now = self._clock.now()
         if note.phase in OVER and now - note.decided_at > STILL_TOLD:
             return
-        told = Event(kind=EventKind.REBUILT, at=now, weight=note.weight)
+        change = self._change(note, copy, now)
         save = Save(
-            change=Change(after=note, events=(told,), due=next_look(note, now)),
+            change=change,
             expected=None,
             take_slot=note.phase not in SLOTLESS,
-            applied=applied_by(note, generation),
+            applied=applied_by(note, copy.generation),
             settled=note.phase in OVER,
         )
         saved = self._save(save)
         log.warning("rollout %s on HTTPRoute %s/%s: rebuilt: %s", note.id, note.namespace, note.route, saved)
         if saved is Saved.YES and note.phase not in SLOTLESS:
             # Nothing is known of what the gateway said: ask before the next step.
-            self._store.learn(note.id, note.decision, Progress(acceptance=Acceptance.WAITING, due=now))
+            self._store.learn(note.id, change.after.decision, Progress(acceptance=Acceptance.WAITING, due=now))
+
+    def _change(self, note: Rollout, copy: RouteCopy, now: datetime) -> Change:
+        """Go on from what the annotation says; but where another hand put it there, it may be an old one: pause."""
+        told = Event(kind=EventKind.REBUILT, at=now, weight=note.weight)
+        hand = self._routes.note_hand(copy)
+        if hand is None or note.phase in SLOTLESS:
+            return Change(after=note, events=(told,), due=next_look(note, now))
+        entry = Entry(rollout=note, applied=applied_by(note, copy.generation))
+        moment = Moment(now=now, decision=new_decision())
+        change = drifted(entry, hand, self._routes.observe(copy, note), moment)
+        return replace(change, events=(told, *change.events))
 
     def _save(self, save: Save) -> Saved:
         """Save it; an older rollout that holds the route in an older store is shown first that it has lost it."""

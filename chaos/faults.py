@@ -13,10 +13,14 @@ from chaos.bots import Bot
 from chaos.cast import Cast
 from chaos.rival import Rival
 from chaos.schedule import API, SLACK, Blow, Kind, Schedule
+from sandbox.faults import Fault
 from sandbox.strict_slack.methods import METHODS
 
 BOTS = (Kind.KILL, Kind.FREEZE, Kind.LONG_FREEZE)
 STORE = (Kind.STORE_KILL, Kind.STORE_FREEZE, Kind.STORE_FLUSH, Kind.STORE_OLDER)
+WATCH_WITHIN = 10.0
+"""Seconds in which bots watch again, whatever else has befallen them."""
+
 Hit = tuple[float, str]
 """When a blow struck, and what it hit."""
 
@@ -146,13 +150,20 @@ class Faults:
     def _api(self, blow: Blow) -> Hit:
         since, fault = time.time(), API[blow.kind]
         if blow.kind in (Kind.WATCH_CUT, Kind.WATCH_SILENT):
-            self._cast.proxy.inject(fault)
+            self._break_watches(fault)
             return since, ""
         method = "PATCH" if blow.kind is Kind.API_LOST else ""
         late = random.Random(blow.seed).uniform(0.3, 2.5)
         with self._cast.proxy.failing(fault, method=method, seconds=late):
             self._stopping.wait(blow.seconds)
         return since, f"{blow.seconds:.1f} s"
+
+    def _break_watches(self, fault: Fault) -> None:
+        """Break the watches that run; where none does, because of another fault, wait for one."""
+        before, deadline = self._cast.proxy.hit(fault), time.time() + WATCH_WITHIN
+        while self._cast.proxy.hit(fault) == before and time.time() < deadline:
+            self._cast.proxy.inject(fault)
+            self._stopping.wait(0.2)
 
     # --- Slack
 

@@ -95,6 +95,10 @@ class Cluster:
         """Say who edited the route last, but for us."""
         return hands.hand(copy.document)
 
+    def note_hand(self, copy: RouteCopy) -> Hand | None:
+        """Say who put our annotation there, where it was somebody else."""
+        return hands.note_hand(copy.document)
+
     def owner(self, copy: RouteCopy) -> str:
         """Say which other controller moves the weights of a route; empty where none does."""
         try:

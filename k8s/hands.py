@@ -23,8 +23,17 @@ def hand(route: Document) -> Hand:
     others = [each for each in _managers(route) if each.get("manager") != US and not each.get("subresource")]
     wrote_rules, wrote_note = ([each for each in others if _wrote(each, *path)] for path in (RULES, NOTE))
     found = wrote_rules or wrote_note or _later(others, _our_last(route))
-    if not found:
-        return Hand()
+    return _last(route, found) if found else Hand()
+
+
+def note_hand(route: Document) -> Hand | None:
+    """Return who put our annotation there, where it was somebody else; None where it was us, or nobody can say."""
+    found = [each for each in _managers(route) if _wrote(each, *NOTE)]
+    ours = any(each.get("manager") == US for each in found)
+    return _last(route, found) if found and not ours else None
+
+
+def _last(route: Document, found: Sequence[Mapping[str, Any]]) -> Hand:
     last = max(found, key=lambda each: str(each.get("time") or ""))
     manager = str(last.get("manager") or "")
     return Hand(manager=manager, at=_time(last.get("time")), rule=owners.ignore_rule(route, manager))

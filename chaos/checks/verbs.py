@@ -60,7 +60,8 @@ def _require_seen(evidence: Evidence, outcome: Outcome, at: datetime, what: str,
     rollout = _rollout_of(evidence, outcome)
     for loss in evidence.losses:
         record = loss.unwritten.get(rollout)
-        if record is not None and record["decided_at"] == _text(at) and not _is_on_route(evidence, rollout, at):
+        is_lost = record is not None and at <= datetime.fromisoformat(record["decided_at"])
+        if is_lost and at.timestamp() <= loss.at and not _is_on_route(evidence, rollout, at):
             found.excused["decided, and not yet on the route when Redis forgot"] += 1
             return
     is_there = _is_on_route(evidence, rollout, at) or _is_overtaken(evidence, rollout, at)
@@ -138,7 +139,3 @@ def _has_no_route(evidence: Evidence, rollout: str) -> bool:
     mine = {write.after.uid for write in ours(evidence) if write.note is not None and write.note.id == rollout}
     there = {versions[-1].uid for versions in evidence.routes.values() if versions[-1].kind != "DELETED"}
     return not mine & there
-
-
-def _text(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

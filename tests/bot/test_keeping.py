@@ -16,6 +16,7 @@ from bot.ports import Shown
 from bot.redis_connection import connect
 from bot.sight import Sight
 from bot.store import RedisStore
+from k8s.document import ANNOTATION
 from sandbox.process import wait_until
 from tests.builders import BOB, CANARY, STABLE
 from tests.stage import Stage
@@ -207,6 +208,20 @@ def test_a_rollout_that_an_older_redis_does_not_know_takes_the_route_from_the_on
     assert stage.load(second).rollout.weight == 25
     assert (stage.load(first).rollout.phase, stage.store.slot(stage.copy().uid)) == (Phase.ENDED, second)
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
+
+
+def test_an_annotation_that_somebody_else_has_put_back_is_taken_up_paused(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    old = stage.copy().annotation
+    stage.say(Verb.ROLLBACK)
+    stage.world.set_weights({STABLE: 90, CANARY: 10})
+    stage.world.set_annotations({ANNOTATION: old})
+    stage.lose_redis()
+    stage.pass_time(seconds=2)
+    entry = stage.load(rollout_id)
+    assert (entry.rollout.phase, entry.rollout.drifted, entry.is_applied) == (Phase.PAUSED, True, True)
+    assert (stage.note_phase(), stage.world.weights()) == (Phase.PAUSED, [(STABLE, 90), (CANARY, 10)])
+    assert stage.events(rollout_id) == ["rebuilt", "drifted"]
 
 
 def test_what_slack_shows_of_a_rollout_is_doubted_in_an_older_redis(stage: Stage) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.rollout import Hand
 from k8s.document import ANNOTATION
-from k8s.hands import hand
+from k8s.hands import hand, note_hand
 from tests.k8s.build import Json, a_ref, a_route, a_rule
 
 RULES: Json = {"f:spec": {"f:rules": {}}}
@@ -61,3 +61,19 @@ def test_a_known_tool_comes_with_the_rule_that_stops_it() -> None:
         "name: llm-route, jqPathExpressions: ['.spec.rules[].backendRefs']}]` and "
         "`syncOptions: [RespectIgnoreDifferences=true]`."
     )
+
+
+@pytest.mark.parametrize(
+    ("managers", "name"),
+    [
+        ([wrote("velero", 9, NOTE)], "velero"),
+        ([wrote("rolloutbot", 8, RULES), wrote("velero", 9, NOTE), wrote("kubectl-edit", 12, RULES)], "velero"),
+        ([wrote("rolloutbot", 9, NOTE), wrote("velero", 12, NOTE)], None),
+        ([US, wrote("kubectl-edit", 12, RULES)], None),
+        ([], None),
+    ],
+    ids=["another", "another, and later edits", "both", "only we", "nobody can say"],
+)
+def test_whose_the_annotation_is(managers: list[Json], name: str | None) -> None:
+    found = note_hand(a_route(a_rule(a_ref("pool")), managedFields=managers))
+    assert (found.manager if found else None) == name
