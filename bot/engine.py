@@ -121,7 +121,9 @@ class Engine:
     def brake(self, request: Request) -> Braked:
         """Roll back from the route's annotation, where the store does not answer. Raises UserError, ClusterError."""
         namespace, route, reason = self._brake.find(request.command, request.channel)
-        return self._brake.pull(namespace, route, by=request.by, reason=reason)
+        braked = self._brake.pull(namespace, route, by=request.by, reason=reason)
+        self.keeper.miss()  # the watch tells nobody of our own writes
+        return braked
 
     def find(self, subject: str, channel: str) -> Entry:
         """Return the rollout that people mean. Raises UserError."""

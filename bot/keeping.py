@@ -1,7 +1,9 @@
 """Keeps the store whole: what it has lost is taken up again from the routes before anything goes on."""
 
 import logging
+from threading import Event
 
+from bot.domain.errors import StoreError
 from bot.inspecting import Inspector
 from bot.ports import Clock, Store
 
@@ -15,19 +17,26 @@ class Keeper:
         self._store = store
         self._clock = clock
         self._inspector = inspector
-        self._was_away = False
+        self._missed = Event()
+
+    def miss(self) -> None:
+        """Have all routes looked at when the store is there again: something happened that could not be looked at."""
+        self._missed.set()
 
     def keep(self) -> None:
         """Compare every route with the records where the store is not whole, and declare it whole after that.
 
         Where it only was away, what people did without it meanwhile (a roll back) is taken up at once.
         """
-        was_away, self._was_away = self._was_away, True
-        is_whole = self._store.is_whole()  # raises where it is away
-        self._was_away = False
+        try:
+            is_whole = self._store.is_whole()
+        except StoreError:
+            self.miss()
+            raise
         if not is_whole:
             self._rebuild()
-        elif was_away:
+        elif self._missed.is_set():
+            self._missed.clear()
             self._inspector.inspect()
 
     def _rebuild(self) -> None:

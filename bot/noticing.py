@@ -23,11 +23,16 @@ go on as fast as we can; the sweep, which looks at everything now and then, is s
 
 
 class Noticer:
-    """Has changes looked at; of several changes of one object only the newest. Not started, it looks at nothing."""
+    """Has changes looked at; of several changes of one object only the newest. Not started, it looks at nothing.
 
-    def __init__(self, inspector: Inspector, leads: Callable[[], bool]) -> None:
+    ``missed`` is called where a change could not be looked at.
+    """
+
+    def __init__(
+        self, inspector: Inspector, leads: Callable[[], bool], missed: Callable[[], None] = lambda: None
+    ) -> None:
         self._inspector = inspector
-        self._leads = leads
+        self._leads, self._missed = leads, missed
         self._newest: dict[object, Callable[[], object]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._looks: Counter[object] = Counter()
@@ -81,9 +86,10 @@ class Noticer:
         with self._lock:
             look = self._newest.pop(key, None)
         try:
-            if look is not None and self._leads():
-                look()
+            if look is not None and self._leads() and look() is False:
+                self._missed()
         except DependencyError as error:
+            self._missed()
             log.warning("%s It is looked at again within half a minute.", error.message)
         except Exception:
             log.exception("what a watch told could not be looked at")

@@ -59,7 +59,7 @@ class Bot:
     def __post_init__(self) -> None:
         self.lease = Lease(self.client)
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
-        self.noticer = Noticer(self.engine.inspector, self.leader.leads)
+        self.noticer = Noticer(self.engine.inspector, self.leader.leads, self.engine.keeper.miss)
         self.timer = Timer(self.store, self.engine.ticker.tick, self.leader.leads)
         catch_up = partial(self.engine.ticker.catch_up, goes_on=self.leader.leads)
         every = self.timer.every

@@ -11,11 +11,13 @@ import pytest
 from bot.domain.command import Verb
 from bot.domain.errors import ClusterError, StoreError
 from bot.domain.rollout import Acceptance, Phase
+from bot.noticing import Noticer
 from bot.ports import Shown
 from bot.redis_connection import connect
 from bot.sight import Sight
 from bot.store import RedisStore
 from k8s.document import ANNOTATION
+from sandbox.process import wait_until
 from tests.builders import BOB, CANARY, STABLE
 from tests.stage import Stage
 
@@ -150,6 +152,27 @@ def test_what_was_rolled_back_while_redis_was_away_is_taken_up_when_it_answers_a
     with pytest.raises(StoreError):
         stage.engine.keeper.keep()
     stage.engine.brake(stage.request(Verb.ROLLBACK))
+    stage.engine.keeper.keep()
+    assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
+
+
+def test_an_outage_that_the_keeper_did_not_see_is_made_up_for_too(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.engine.brake(stage.request(Verb.ROLLBACK))
+    stage.engine.keeper.keep()
+    assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
+
+
+def test_a_change_that_could_not_be_looked_at_is_looked_at_when_redis_answers(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    noticer = Noticer(stage.engine.inspector, lambda: True, stage.engine.keeper.miss)
+    noticer.start()
+    stage.replica(stage.cluster, stage.store).brake(stage.request(Verb.ROLLBACK))
+    stage.memory.before("load", away)
+    before = len(stage.memory.calls)
+    noticer.route_changed(stage.copy())
+    wait_until("the look", lambda: "load" in stage.memory.calls[before:], seconds=5)
+    noticer.stop()
     stage.engine.keeper.keep()
     assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
 
