@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.command import Verb
+from bot.domain.drifting import lacks_to_adopt, lacks_to_restore
 from bot.domain.rollout import SLOTLESS, Rollout
 from bot.domain.starting import rollout_id
 from bot.domain.verbs import ALLOWED
@@ -28,7 +29,6 @@ LEAVING: Moods = {None: 4, Verb.APPROVE: 3, Verb.PAUSE: 1, Verb.END: 2}
 WILD: Moods = dict.fromkeys(set(Verb) - {Verb.START, Verb.HELP}, 1)
 MOODS = (PATIENT, PATIENT, PUSHING, PUSHING, NERVOUS, BRAKING, LEAVING, WILD)
 
-ON_DRIFT = (Verb.RESTORE, Verb.RESTORE, Verb.ADOPT, Verb.ROLLBACK, None)
 ENDS: Moods = {Verb.ROLLBACK: 2, Verb.APPROVE: 3, Verb.PROMOTE: 2, Verb.FINISH: 3, Verb.END: 1}
 MISTAKES = 0.15
 
@@ -108,12 +108,19 @@ class Team:
     def _choose(self, note: Rollout, mood: Moods, *, is_late: bool) -> Verb | None:
         """Choose what to do: something that fits, but for a mistake now and then."""
         if note.drifted and not is_late:
-            return self.dice.choice(ON_DRIFT)
+            return self._on_drift(note)
         wishes = Counter(ENDS) if is_late else Counter(mood)
         if self.dice.random() > MISTAKES:
             fits = {verb for verb, phases in ALLOWED.items() if note.phase in phases} | {None, Verb.WHY, Verb.STATUS}
             wishes = Counter({verb: weight for verb, weight in wishes.items() if verb in fits})
         return self.dice.choices([*wishes], [*wishes.values()])[0] if wishes else None
+
+    def _on_drift(self, note: Rollout) -> Verb | None:
+        """Choose among what the card offers where somebody else has changed the weights."""
+        offered = [Verb.ROLLBACK, None]
+        offered += [] if lacks_to_adopt(note) else [Verb.ADOPT] * 3
+        offered += [] if lacks_to_restore(note) else [Verb.RESTORE] * 2
+        return self.dice.choice(offered)
 
     def _afterwards(self, rollout: str) -> None:
         """Now and then somebody wants it back after all, or presses what is over."""

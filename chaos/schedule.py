@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.domain.command import Verb
 from sandbox.faults import Fault
 
 
@@ -113,6 +114,7 @@ OFTEN: Mapping[Kind, int] = {
 """How many of each there are in a full run; else USUALLY."""
 
 USUALLY = 3
+SHORT_SITES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,33 +127,62 @@ class Blow:
     seed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Schedule:
-    """A whole run. ``rollouts`` is how many starts people make at the least, where the time suffices."""
+    """A whole run. ``rollouts`` is how many starts people make at the least, where the time suffices.
+
+    It shows something where each of ``kinds`` has hit something, and each of ``verbs`` was done by somebody.
+    """
 
     seed: int
     seconds: float
     sites: int
     rollouts: int
     kinds: frozenset[Kind]
+    verbs: frozenset[Verb]
     blows: Sequence[Blow]
 
 
-FULL = frozenset(Kind)
-SHORT = FULL - {Kind.LONG_FREEZE, Kind.STORE_OLDER, Kind.WATCH_SILENT}
-"""What fits into some seconds."""
+SHORT = frozenset(
+    {
+        Kind.KILL,
+        Kind.FREEZE,
+        Kind.STORE_KILL,
+        Kind.STORE_FREEZE,
+        Kind.STORE_FLUSH,
+        Kind.API_REFUSED,
+        Kind.API_RESET,
+        Kind.API_LOST,
+        Kind.API_500,
+        Kind.SLACK_500,
+        Kind.SLACK_LOST,
+        Kind.RIVAL_WEIGHTS,
+        Kind.RIVAL_FOREIGN,
+        Kind.TWICE,
+    }
+)
+"""Kinds that hit something also in a run of some seconds, at a few routes."""
 
 
-def schedule(
-    seed: int, *, seconds: float, sites: int, rollouts: int, kinds: frozenset[Kind] = FULL, thin: float = 1
-) -> Schedule:
-    """Return the plan of a run; ``thin`` below 1 takes that share of the usual blows, and one of each kind at least."""
-    dice = random.Random(seed)
-    deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(max(1, round(OFTEN.get(kind, USUALLY) * thin)))]
+def schedule(seed: int, *, seconds: float, sites: int, rollouts: int) -> Schedule:
+    """Return the plan of a run with every kind of fault."""
+    kinds = frozenset(Kind)
+    deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(OFTEN.get(kind, USUALLY))]
+    verbs = frozenset(Verb) - {Verb.HELP}
+    return Schedule(seed, seconds, sites, rollouts, kinds, verbs, _blows(deck, seconds, random.Random(seed)))
+
+
+def short(seed: int, *, seconds: float) -> Schedule:
+    """Return the plan of a run that fits into the tests: one blow of each kind in SHORT, at a few routes."""
+    blows = _blows(sorted(SHORT - BY_PEOPLE), seconds, random.Random(seed))
+    return Schedule(seed, seconds, SHORT_SITES, SHORT_SITES, SHORT, frozenset({Verb.START, Verb.ROLLBACK}), blows)
+
+
+def _blows(deck: list[Kind], seconds: float, dice: random.Random) -> Sequence[Blow]:
+    """Deal the kinds out over the time, in any order."""
     dice.shuffle(deck)
     gap = seconds / (len(deck) + 1)
-    blows = [_blow(kind, gap * (place + dice.uniform(0.5, 1.5)), dice) for place, kind in enumerate(deck)]
-    return Schedule(seed=seed, seconds=seconds, sites=sites, rollouts=rollouts, kinds=kinds, blows=tuple(blows))
+    return tuple(_blow(kind, gap * (place + dice.uniform(0.5, 1.5)), dice) for place, kind in enumerate(deck))
 
 
 def _blow(kind: Kind, at: float, dice: random.Random) -> Blow:

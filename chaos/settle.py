@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import redis
@@ -22,11 +22,12 @@ SLACK_WITHIN = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Calm:
-    """How the run came to rest; the times are in seconds, None where it did not."""
+    """How the run came to rest; the times are in seconds, None where it did not. ``left`` was not rolled back."""
 
     quiet: float | None
     braked: float | None
     caught_up: float | None
+    left: Sequence[str]
 
 
 def calm_down(cast: Cast, hands: Hands, seed: int) -> Calm:
@@ -35,13 +36,15 @@ def calm_down(cast: Cast, hands: Hands, seed: int) -> Calm:
     dice = random.Random(seed)
     quiet = _within(QUIET_WITHIN, lambda: cast.memory.waiting() == (0, 0))
     ended = _end_all(cast, hands, dice)
-    braked = _within(BRAKES_WITHIN, lambda: cast.memory.waiting() == (0, 0) and all(map(ended_on(cast), ended)))
+    is_back = ended_on(cast)
+    braked = _within(BRAKES_WITHIN, lambda: cast.memory.waiting() == (0, 0) and all(map(is_back, ended)))
+    left = [rollout_id for site, rollout_id in ended if not is_back((site, rollout_id))]
     caught_up = _within(SLACK_WITHIN, lambda: not cast.memory.behind())
     for site in cast.sites:
         newest = cast.tape.newest((site.namespace, site.route))
         if newest is not None and newest.note is not None and newest.note.phase not in SLOTLESS:
             hands.types(site, Verb.WHY, newest.note.id, newest.note.id, PEOPLE[0], dice)
-    return Calm(quiet, braked, caught_up)
+    return Calm(quiet, braked, caught_up, left)
 
 
 def _lift(cast: Cast) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.domain.command import Verb
 from chaos.checks import check
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, outcomes
@@ -32,7 +31,8 @@ class Verdict:
 def judge(evidence: Evidence, plan: Schedule, folder: Path) -> Verdict:
     """Check everything; of each rollout that broke a promise a timeline is left in ``folder``."""
     found = check(evidence)
-    dump(evidence, {one.rollout for each in found for one in each.violations if one.rollout}, folder)
+    named = {one.rollout for each in found for one in each.violations if one.rollout}
+    dump(evidence, {*named, *evidence.calm.left}, folder)
     return Verdict(plan=plan, tables=tables(evidence, found), broken=_broken(found), unshown=_unshown(evidence, plan))
 
 
@@ -43,7 +43,7 @@ def _broken(found: Sequence[Found]) -> list[str]:
 def _unshown(evidence: Evidence, plan: Schedule) -> list[str]:
     idle = [kind.value for kind in sorted(plan.kinds) if not sum(evidence.hits[kind].values())]
     done = {outcome.asked.verb for outcome in outcomes(evidence) if outcome.became is Became.DONE}
-    never = [verb.value for verb in Verb if verb not in done | {Verb.HELP}]
+    never = [verb.value for verb in sorted(plan.verbs - done)]
     few = len(rollouts(evidence))
     return [
         *(f"The fault `{kind}` hit nothing." for kind in idle),
@@ -56,7 +56,6 @@ def _unshown(evidence: Evidence, plan: Schedule) -> list[str]:
 def _restless(evidence: Evidence) -> list[str]:
     calm = evidence.calm
     return [
-        f"{what} did not come to rest."
-        for what, seconds in (("The inbox and the routes", calm.quiet), ("The roll backs at the end", calm.braked))
-        if seconds is None
+        *(["The inbox and the routes did not come to rest."] if calm.quiet is None else []),
+        *([f"The roll backs at the end did not come to rest: {calm.left}."] if calm.braked is None else []),
     ]

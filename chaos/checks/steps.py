@@ -10,7 +10,10 @@ from bot.domain.verbs import RAISES
 from chaos.checks.finding import Found
 from chaos.checks.writes import OURS, Write, lives
 from chaos.evidence import Evidence
+from chaos.schedule import Kind
 from k8s.split import observe
+
+PUT_BACK = "an older annotation was put back, Redis had forgotten what came after it, and the rollout was paused"
 
 SLACK = 0.05
 """Seconds by which two clocks of one machine may differ."""
@@ -18,37 +21,61 @@ SLACK = 0.05
 
 @dataclass
 class _Known:
-    """What a route has seen of one rollout."""
+    """What a route has seen of one rollout; ``written`` is when we last wrote it."""
 
     weight: int = 0
     revision: int = 0
     decisions: set[str] = field(default_factory=set)
     is_back: bool = False
+    written: float = 0.0
+
+    def saw(self, note: Rollout, at: float) -> None:
+        """Take in one more write."""
+        self.decisions.add(note.decision)
+        self.revision = max(self.revision, note.revision)
+        self.weight = self.weight if note.hands_off else note.weight
+        self.is_back = self.is_back or note.phase is Phase.ROLLED_BACK
+        self.written = at
 
 
 def steps(evidence: Evidence) -> Found:
     """Look at every write of ours that raised a canary."""
     found = Found("never a step up without a decision, no step twice, none after a roll back")
     for life in lives(evidence):
-        known: dict[str, _Known] = {}
-        newest: Rollout | None = None
-        for write in life:
-            note = write.note
-            if write.by != OURS or note is None:
-                continue
-            if newest is not None and note.started_at < newest.started_at:
-                found.broken(note.id, f"version {write.after.number}: it wrote after {newest.id} had the route")
-            newest = max(filter(None, (newest, note)), key=lambda one: one.started_at)
-            mine = known.setdefault(note.id, _Known(weight=note.weight_at(-1)))
-            if _rises(write, note):
-                found.cases += 1
-                for said in _judge(evidence, note, mine):
-                    found.broken(note.id, f"version {write.after.number}, revision {note.revision}: {said}")
-            mine.decisions.add(note.decision)
-            mine.revision = max(mine.revision, note.revision)
-            mine.weight = mine.weight if note.hands_off else note.weight
-            mine.is_back = mine.is_back or note.phase is Phase.ROLLED_BACK
+        _look(evidence, life, found)
     return found
+
+
+def _look(evidence: Evidence, life: Sequence[Write], found: Found) -> None:
+    known: dict[str, _Known] = {}
+    put_back: set[str] = set()
+    newest: Rollout | None = None
+    for write in life:
+        note = write.note
+        if note is None or write.by != OURS:
+            put_back |= {note.id} if note and write.kind is Kind.RIVAL_OLD_NOTE else set()
+            continue
+        if note.id in put_back and not _rises(write, note) and _was_forgotten(evidence, known.get(note.id), write):
+            found.excused[PUT_BACK] += 1
+            put_back.remove(note.id)
+            known.pop(note.id)
+            newest = None
+        if newest is not None and note.started_at < newest.started_at:
+            found.broken(note.id, f"version {write.after.number}: it wrote after {newest.id} had the route")
+        newest = max(filter(None, (newest, note)), key=lambda one: one.started_at)
+        mine = known.setdefault(note.id, _Known(weight=note.weight_at(-1)))
+        if _rises(write, note):
+            found.cases += 1
+            for said in _judge(evidence, note, mine):
+                found.broken(note.id, f"version {write.after.number}, revision {note.revision}: {said}")
+        mine.saw(note, write.after.at)
+
+
+def _was_forgotten(evidence: Evidence, known: _Known | None, write: Write) -> bool:
+    """Say whether Redis forgot, before a write, what was written of the rollout before that."""
+    if known is None:
+        return False
+    return any(loss.since <= known.written <= loss.at <= write.after.at for loss in evidence.losses)
 
 
 def _rises(write: Write, note: Rollout) -> bool:

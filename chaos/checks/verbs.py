@@ -10,9 +10,11 @@ from chaos.checks.outcomes import Became, Outcome, outcomes, repeated
 from chaos.checks.writes import ours
 from chaos.evidence import Evidence
 from chaos.hands import QUESTIONS
+from chaos.ledger import Asked
 from chaos.schedule import Kind
 from chaos.settle import BRAKES_WITHIN
 
+WITHOUT_REDIS = "rolled back without Redis, and asked again by a copy of the request"
 AGAIN = "decided, forgotten with Redis, and asked again by a copy of the request"
 
 
@@ -33,6 +35,8 @@ def acknowledged(evidence: Evidence) -> Found:
             found.broken(asked.rollout, f"{what} was acknowledged, and nothing came of it")
         elif outcome.event is not None and outcome.refusals and _forgot_since(evidence, outcome.asked.at):
             found.excused[AGAIN] += 1
+        elif outcome.became is Became.DONE and outcome.refusals and _braked_before_a_copy(evidence, asked):
+            found.excused[WITHOUT_REDIS] += 1
         elif outcome.became is Became.DONE and outcome.refusals:
             found.broken(asked.rollout, f"{what} was refused and done: {outcome.refusals[0]}")
         elif outcome.event is not None:
@@ -53,6 +57,12 @@ def _forgot(evidence: Evidence, since: datetime, until: datetime) -> bool:
 def _forgot_since(evidence: Evidence, since: float) -> bool:
     """Say whether Redis forgot, so soon after something was asked that it may have been judged twice."""
     return any(since <= loss.at <= since + 90 for loss in evidence.losses)
+
+
+def _braked_before_a_copy(evidence: Evidence, asked: Asked) -> bool:
+    """Say whether it came twice, and the channel was told of a roll back without Redis: nobody can know a copy then."""
+    told = [one for one in evidence.journal if one.block_id.startswith(f"brake:{asked.rollout}:")]
+    return len(asked.delivery.attempts) > 1 and any(one.at >= asked.at for one in told)
 
 
 def _require_seen(evidence: Evidence, outcome: Outcome, at: datetime, what: str, found: Found) -> None:

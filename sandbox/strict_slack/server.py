@@ -20,6 +20,90 @@ from sandbox.strict_slack.workspace import RefusedError
 Words = dict[str, Any]
 
 
+class Handler(BaseHTTPRequestHandler):
+    """One call. ``slack`` and ``closing`` are set by the class that `strict_slack` makes of it."""
+
+    slack: StrictSlack
+    closing: Event
+
+    def do_POST(self) -> None:
+        words = _words(self)
+        if self.path in self.slack.replies:
+            return self._go(RESPOND, self.slack.replies[self.path].channel, lambda: self._respond(words))
+        method = self.path.removeprefix("/api/")
+        self.slack.calls.append((method, words))
+        refusal = _refusal(self, method)
+        if refusal:
+            return self._say({"ok": False, "error": refusal})
+        return self._go(method, str(words.get("channel", "")), lambda: self._call(method, words))
+
+    def _go(self, method: str, channel: str, act: Callable[[], Callable[[], None]]) -> None:
+        """Let a call fail as it shall, else let it have its effect and answer."""
+        fault = self.slack.faults.pick(method, channel)
+        if fault is None:
+            return act()()
+        if fault.has_effect:
+            act()
+        return self._fail(fault)
+
+    def _call(self, method: str, words: Words) -> Callable[[], None]:
+        channel = str(words.get("channel", ""))
+        with self.slack.lock:
+            wait = self.slack.limits.wait(method, channel, self.slack.now())
+            if wait:
+                self.slack.faults.count("too fast", method)
+                return lambda: self._limited(wait)
+            answer = self.slack.answer(method, words)
+            if method == "chat.postMessage" and answer["ok"]:
+                self.slack.limits.posted(channel, self.slack.now())
+        return lambda: self._say(answer)
+
+    def _respond(self, words: Words) -> Callable[[], None]:
+        try:
+            with self.slack.lock:
+                self.slack.answer_privately(self.path, words)
+        except RefusedError as error:
+            said = str(error)
+            return lambda: self._say({"ok": False, "error": said}, 404)
+        return lambda: self._send(200, b"ok")
+
+    def _fail(self, fault: Fault) -> None:
+        match fault.answer:
+            case "429":
+                self._limited(fault.retry_after)
+            case "500":
+                self._send(500, b"oops")
+            case "hang":
+                self._hang(fault.lifted)
+            case "lost":
+                self.close_connection = True
+            case word:
+                self._say({"ok": False, "error": word})
+
+    def _hang(self, lifted: Event) -> None:
+        """Say nothing until the caller has given up, or the fault is lifted."""
+        while not (self.closing.is_set() or lifted.is_set() or select.select([self.connection], [], [], 0.05)[0]):
+            pass
+        self.close_connection = True
+
+    def _limited(self, seconds: int) -> None:
+        self._send(429, b'{"ok":false,"error":"ratelimited"}', {"Retry-After": str(seconds)})
+
+    def _say(self, answer: Mapping[str, Any], status: int = 200) -> None:
+        self._send(status, json.dumps(answer).encode())
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 class Server(ThreadingHTTPServer):
     """A server whose threads end with it."""
 
@@ -36,7 +120,7 @@ class Server(ThreadingHTTPServer):
 def strict_slack(now: Callable[[], float] = time.time) -> Iterator[StrictSlack]:
     """Run a stand-in with the sandbox's people and channels, until the end of the block."""
     slack, closing = StrictSlack(now=now), Event()
-    server = Server(("127.0.0.1", 0), _handler(slack, closing))
+    server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"slack": slack, "closing": closing}))
     slack.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="strict-slack")
     thread.start()
@@ -47,88 +131,6 @@ def strict_slack(now: Callable[[], float] = time.time) -> Iterator[StrictSlack]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def _handler(slack: StrictSlack, closing: Event) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            words = _words(self)
-            if self.path in slack.replies:
-                return self._go(RESPOND, slack.replies[self.path].channel, lambda: self._respond(words))
-            method = self.path.removeprefix("/api/")
-            slack.calls.append((method, words))
-            refusal = _refusal(self, method)
-            if refusal:
-                return self._say({"ok": False, "error": refusal})
-            return self._go(method, str(words.get("channel", "")), lambda: self._call(method, words))
-
-        def _go(self, method: str, channel: str, act: Callable[[], Callable[[], None]]) -> None:
-            """Let a call fail as it shall, else let it have its effect and answer."""
-            fault = slack.faults.pick(method, channel)
-            if fault is None:
-                return act()()
-            if fault.has_effect:
-                act()
-            return self._fail(fault)
-
-        def _call(self, method: str, words: Words) -> Callable[[], None]:
-            channel = str(words.get("channel", ""))
-            with slack.lock:
-                wait = slack.limits.wait(method, channel, slack.now())
-                if wait:
-                    slack.faults.count("too fast", method)
-                    return lambda: self._limited(wait)
-                answer = slack.answer(method, words)
-                if method == "chat.postMessage" and answer["ok"]:
-                    slack.limits.posted(channel, slack.now())
-            return lambda: self._say(answer)
-
-        def _respond(self, words: Words) -> Callable[[], None]:
-            try:
-                with slack.lock:
-                    slack.answer_privately(self.path, words)
-            except RefusedError as error:
-                said = str(error)
-                return lambda: self._say({"ok": False, "error": said}, 404)
-            return lambda: self._send(200, b"ok")
-
-        def _fail(self, fault: Fault) -> None:
-            match fault.answer:
-                case "429":
-                    self._limited(fault.retry_after)
-                case "500":
-                    self._send(500, b"oops")
-                case "hang":
-                    self._hang(fault.lifted)
-                case "lost":
-                    self.close_connection = True
-                case word:
-                    self._say({"ok": False, "error": word})
-
-        def _hang(self, lifted: Event) -> None:
-            """Say nothing until the caller has given up, or the fault is lifted."""
-            while not (closing.is_set() or lifted.is_set() or select.select([self.connection], [], [], 0.05)[0]):
-                pass
-            self.close_connection = True
-
-        def _limited(self, seconds: int) -> None:
-            self._send(429, b'{"ok":false,"error":"ratelimited"}', {"Retry-After": str(seconds)})
-
-        def _say(self, answer: Mapping[str, Any], status: int = 200) -> None:
-            self._send(status, json.dumps(answer).encode())
-
-        def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    return Handler
 
 
 def _refusal(request: BaseHTTPRequestHandler, method: str) -> str:
