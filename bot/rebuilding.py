@@ -60,10 +60,10 @@ class Rebuilder:
         return replace(change, events=(told, *change.events))
 
     def _save(self, save: Save) -> Saved:
-        """Save it; an older rollout that holds the route in an older store is shown first that it has lost it."""
-        saved = self._store.save(save)
-        holder = self._store.slot(save.change.after.route_uid) if saved is Saved.TAKEN else None
-        if holder is None:
+        """Save it; another rollout that holds the route in an older store is shown first that it has lost it."""
+        saved, mine = self._store.save(save), save.change.after
+        holder = self._store.slot(mine.route_uid)
+        if holder in (None, mine.id):
             return saved
         self._applier.attempt(holder)
-        return self._store.save(save)
+        return self._store.save(save) if saved is Saved.TAKEN else saved

@@ -52,9 +52,10 @@ def judge(
 
 
 def _foreign(entry: Entry, note: Rollout, observed: Observed, *, holds_slot: bool, other_is_over: bool | None) -> Move:
-    unknown = other_is_over is None and note.phase not in SLOTLESS
-    earlier = not _is_first(entry) and note.started_at < entry.rollout.started_at  # over, though nobody remembers it
-    if not holds_slot or (unknown and not earlier):
+    # One that began after ours had the route when ours was over: the store is older than the route.
+    came_after = note.started_at > entry.rollout.started_at
+    is_active = _is_first(entry) and other_is_over is None and note.phase not in SLOTLESS
+    if came_after or is_active or not holds_slot:
         return Move.REFUSE
     return _write_or_drift(entry, observed, fits=_is_first(entry) and observed == _untouched(entry))
 

@@ -202,12 +202,32 @@ def test_a_rollout_that_an_older_redis_does_not_know_takes_the_route_from_the_on
     first = stage.started(10).rollout.id
     restore = a_backup(stage)
     stage.say(Verb.ROLLBACK)
+    stage.clock.forward(seconds=1)
     second = stage.start(25).rollout.id
     restore()
     stage.engine.keeper.keep()
     assert stage.load(second).rollout.weight == 25
     assert (stage.load(first).rollout.phase, stage.store.slot(stage.copy().uid)) == (Phase.ENDED, second)
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
+
+
+@pytest.mark.parametrize(("moment", "phase"), [("save", Phase.ENDED), ("applied", Phase.ROLLED_BACK)])
+def test_what_an_older_redis_still_has_to_do_is_over_where_a_later_rollout_had_the_route(
+    stage: Stage, moment: str, phase: Phase
+) -> None:
+    first = stage.started(10).rollout.id
+    backups: list[Callable[[], None]] = []
+    stage.memory.before(moment, lambda: backups.append(a_backup(stage)))
+    stage.say(Verb.ROLLBACK)
+    stage.clock.forward(seconds=1)
+    second = stage.start(25).rollout.id
+    stage.say(Verb.END)
+    left = stage.world.http_route()["spec"], stage.copy().annotation
+    backups[0]()
+    stage.engine.keeper.keep()
+    stage.pass_time(minutes=20)
+    assert [stage.load(each).rollout.phase for each in (first, second)] == [phase, Phase.ENDED]
+    assert (stage.world.http_route()["spec"], stage.copy().annotation) == left
 
 
 def test_an_annotation_that_somebody_else_has_put_back_is_taken_up_paused(stage: Stage) -> None:

@@ -76,9 +76,16 @@ def test_a_start_is_refused_by_an_active_rollout_the_store_does_not_know() -> No
 def test_an_unknown_rollout_from_before_ours_is_over_and_its_annotation_drift() -> None:
     before = replace(OTHER, started_at=NOON - timedelta(hours=1))
     assert judge(an_entry(), before, AT_10, holds_slot=True, other_is_over=None) is Move.DRIFT
-    assert (
-        judge(an_entry(), replace(OTHER, started_at=NOON + timedelta(hours=1)), AT_10, holds_slot=True) is Move.REFUSE
-    )
+
+
+@pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.ENDED, Phase.ROLLED_BACK])
+@pytest.mark.parametrize("entry", [NEW, an_entry(), waiting(STEP), waiting(BACK)])
+@pytest.mark.parametrize("other_is_over", [None, True])
+def test_a_rollout_that_began_later_has_followed_ours_whatever_an_older_store_says(
+    phase: Phase, entry: Entry, other_is_over: bool | None
+) -> None:
+    later = replace(OTHER, phase=phase, started_at=NOON + timedelta(seconds=1))
+    assert judge(entry, later, AT_0, holds_slot=True, other_is_over=other_is_over) is Move.REFUSE
 
 
 def test_a_rollout_without_the_slot_never_writes_over_another() -> None:
