@@ -159,10 +159,12 @@ class Applier:
         return True
 
     def _refuse(self, entry: Entry, note: Rollout) -> bool:
-        """Leave a route that another rollout owns; nothing is written."""
-        if entry.rollout.is_over:
-            return self._done(entry, 0)
+        """Leave a route that another rollout owns; nothing is written, and who rolled back is told so."""
         change = foreign_owner(entry, note, self._moment())
+        if entry.rollout.is_over:
+            if entry.rollout.phase is Phase.ROLLED_BACK and not entry.is_applied:
+                self._tell(entry, EventKind.TROUBLE, f"Nothing was written: {change.after.why}")
+            return self._done(entry, 0)
         if entry.applied is not None:
             change = gone(entry, change.after.why, self._moment())
         return self._settle(entry, change)
@@ -224,17 +226,18 @@ class Applier:
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
     def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
-        now, why = self._clock.now(), f"Not found on the route, so not written: {', '.join(missing)}."
-        told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=why)
-        trouble = Trouble(since=now, reason=why, attempts=0)
-        self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(trouble=trouble, events=(told,)))
+        why = f"Not found on the route, so not written: {', '.join(missing)}."
+        self._tell(entry, EventKind.TROUBLE, why, Trouble(since=self._clock.now(), reason=why, attempts=0))
 
     def _tell_again(self, entry: Entry, copy: RouteCopy) -> None:
         """Tell of a roll back that was on the route and had to be written again: traffic had moved meanwhile."""
         hand = self._routes.hand(copy).manager
-        why = f"{f'`{hand}`' if hand else 'Somebody'} had put an older state of the rollout back."
-        told = Event(kind=EventKind.WRITTEN_AGAIN, at=self._clock.now(), weight=entry.rollout.weight, reason=why)
-        self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(events=(told,)))
+        who = f"`{hand}`" if hand else "Somebody"
+        self._tell(entry, EventKind.WRITTEN_AGAIN, f"{who} had put an older state of the rollout back.")
+
+    def _tell(self, entry: Entry, kind: EventKind, why: str, trouble: Trouble | None = None) -> None:
+        told = Event(kind=kind, at=self._clock.now(), weight=entry.rollout.weight, reason=why)
+        self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(trouble=trouble, events=(told,)))
 
     def _applied(self, rollout: Rollout, generation: int) -> Applied:
         return Applied(

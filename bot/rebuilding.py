@@ -8,6 +8,7 @@ from typing import Final
 from bot.applying import Applier, new_decision
 from bot.domain.deadlines import next_look
 from bot.domain.drifting import drifted
+from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
 from bot.domain.on_route import applied_by
 from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Rollout
@@ -60,10 +61,24 @@ class Rebuilder:
         return replace(change, events=(told, *change.events))
 
     def _save(self, save: Save) -> Saved:
-        """Save it; another rollout that holds the route in an older store is shown first that it has lost it."""
+        """Save it; another rollout that holds the route in an older store is shown first that it has lost it.
+
+        Raises ClusterError where that could not be shown: the route would have two rollouts that count as active.
+        """
         saved, mine = self._store.save(save), save.change.after
-        holder = self._store.slot(mine.route_uid)
-        if holder in (None, mine.id):
+        holder = self._holder(mine)
+        if holder is None:
             return saved
-        self._applier.attempt(holder)
-        return self._store.save(save) if saved is Saved.TAKEN else saved
+        self._applier.attempt(holder.id)
+        if saved is not Saved.TAKEN:
+            return saved
+        saved = self._store.save(save)
+        if saved is Saved.TAKEN and holder.started_at < mine.started_at:
+            raise ClusterError(f"HTTPRoute `{mine.namespace}/{mine.route}` could not be looked at again.")
+        return saved
+
+    def _holder(self, mine: Rollout) -> Rollout | None:
+        """Return the other rollout that has the route."""
+        holder = self._store.slot(mine.route_uid)
+        entry = self._store.load(holder) if holder not in (None, mine.id) else None
+        return entry.rollout if entry else None

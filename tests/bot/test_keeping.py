@@ -146,6 +146,26 @@ def test_without_the_api_server_nothing_is_declared_whole(stage: Stage) -> None:
     assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
 
 
+def test_nothing_is_declared_whole_while_a_rollout_of_an_older_redis_is_in_the_way_of_the_one_on_the_route(
+    stage: Stage,
+) -> None:
+    stage.started(10)
+    restore = a_backup(stage)
+    stage.say(Verb.ROLLBACK)
+    stage.clock.forward(seconds=1)
+    second = stage.start(25).rollout.id
+    restore()
+
+    def down() -> None:
+        raise ClusterError("The API server could not be reached.")
+
+    stage.routes.before("read", down)
+    stage.engine.keeper.keep()
+    assert (stage.store.is_whole(), stage.store.load(second)) == (False, None)
+    stage.engine.keeper.keep()
+    assert (stage.store.is_whole(), stage.load(second).rollout.weight) == (True, 25)
+
+
 def test_what_was_rolled_back_while_redis_was_away_is_taken_up_when_it_answers_again(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.memory.before("is_whole", away)
@@ -228,6 +248,7 @@ def test_what_an_older_redis_still_has_to_do_is_over_where_a_later_rollout_had_t
     stage.pass_time(minutes=20)
     assert [stage.load(each).rollout.phase for each in (first, second)] == [phase, Phase.ENDED]
     assert (stage.world.http_route()["spec"], stage.copy().annotation) == left
+    assert stage.events(first)[-1] == ("ended" if phase is Phase.ENDED else "trouble")
 
 
 def test_an_annotation_that_somebody_else_has_put_back_is_taken_up_paused(stage: Stage) -> None:
