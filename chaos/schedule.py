@@ -105,7 +105,7 @@ OFTEN: Mapping[Kind, int] = {
     Kind.STORE_OLDER: 2,
     Kind.API_LOST: 4,
     Kind.SLACK_DELETED: 6,
-    Kind.RIVAL_WEIGHTS: 16,
+    Kind.RIVAL_WEIGHTS: 24,
     Kind.RIVAL_NOTE: 6,
     Kind.RIVAL_OLD_NOTE: 8,
     Kind.RIVAL_FOREIGN: 20,
