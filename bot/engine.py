@@ -190,7 +190,7 @@ class Engine:
         if is_fulfilled(entry, request):
             raise _FulfilledError(entry.rollout.id)
         require_fit(entry, request)
-        if request.command.verb in RAISES and not entry.is_applied:
+        if request.command.verb in RAISES | {Verb.ADOPT} and not entry.is_applied:
             # Decided a moment ago and on its way: write it now, rather than have a person ask again.
             self._applier.apply(entry.rollout.id)
             entry = self._store.load(entry.rollout.id) or entry

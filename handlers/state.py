@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bot.domain.access import Access
 from bot.domain.command import Verb
 from bot.domain.deadlines import APPROVE_WITHIN, HOLD_AT_MOST
-from bot.domain.drifting import is_fight, lacks_to_adopt, lacks_to_restore
+from bot.domain.drifting import is_fight, lacks_to_adopt, lacks_to_restore, say_why
 from bot.domain.on_route import raises
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.waiting import (
@@ -141,7 +141,7 @@ def _drifted(rollout: Rollout) -> str:
     """Say who changed what, when, and what each way out would write."""
     at = rollout.drift.hand.at if rollout.drift else None
     when = f" Written {moment(at)}." if at else ""
-    told = f"*Paused: somebody else wrote to the route.* {clean(rollout.why, 2 * SAID)}{when} It stays as it is."
+    told = f"*Paused: somebody else wrote to the route.* {clean(say_why(rollout), 2 * SAID)}{when} It stays as it is."
     adopt = "" if lacks_to_adopt(rollout) else " Adopt goes on from what is there."
     return f"{told}\n{_again(rollout)}{adopt}"
 

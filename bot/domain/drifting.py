@@ -17,7 +17,7 @@ def drifted(entry: Entry, hand: Hand, found: tuple[Pair | None, ...], moment: Mo
     """Pause because the weights are not ours; they are left as they are. The same hand is told of once."""
     change = pause(entry, "", moment, kind=EventKind.DRIFTED)
     # A button that was drawn over other weights is old, also where phase and step stay.
-    to = replace(change.after, drift=Drift(hand=hand, found=found), turn=entry.rollout.turn + 1)
+    to = replace(change.after, drift=Drift(hand=hand, found=found), over=None, turn=entry.rollout.turn + 1)
     to = replace(to, why=say_drift(to))
     before = entry.rollout.drift
     told = () if before and before.hand.manager == hand.manager else (replace(change.events[0], reason=to.why),)
@@ -41,6 +41,12 @@ def say_drift(rollout: Rollout) -> str:
     them = f"`{drift.hand.manager}`" if drift.hand.manager else "somebody"
     rule = drift.hand.rule or "Find out who it is, and have it leave the route's backendRefs alone."
     return f"You are fighting {them}, which undid {FIGHT_AFTER} restores ({_did(rollout, drift)}). {rule}"
+
+
+def say_why(rollout: Rollout) -> str:
+    """Say why a rollout waits: the reason that was given, and the drift that it is paused over."""
+    drift = say_drift(rollout)
+    return " ".join(dict.fromkeys(filter(None, (rollout.why, drift))))
 
 
 def _did(rollout: Rollout, drift: Drift) -> str:
@@ -75,6 +81,12 @@ def _share(pair: Pair | None) -> int | None:
     return min(max(round(percent), 1), 99) if 0 < percent < 100 else round(percent)
 
 
+def raises_over(rollout: Rollout, drift: Drift) -> bool:
+    """Say whether our weights put more on the canary than what was found."""
+    theirs = share(drift)
+    return theirs is None or rollout.weight > theirs
+
+
 def lacks_to_adopt(rollout: Rollout) -> str:
     """Say why the weights that were found cannot be a step; empty where they can."""
     theirs = share(rollout.drift) if rollout.drift else None
@@ -103,12 +115,10 @@ def restore(entry: Entry, request: Request, verdict: Verdict, moment: Moment) ->
     drift = _drift_of(rollout)
     if lack := lacks_to_restore(rollout):
         raise TransitionError(f"{lack}.", hint="Put it back and try again; `rollback` works too.")
-    theirs = share(drift)
-    rises = theirs is None or rollout.step < 0 or rollout.weight > theirs
-    if rises and verdict.answer is not Answer.PASS:
+    if (rollout.step < 0 or raises_over(rollout, drift)) and verdict.answer is not Answer.PASS:
         raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is mended.")
     change = go_on(entry, moment)
-    to = replace(change.after, restored=(*rollout.restored, drift.hand.manager))
+    to = replace(change.after, over=drift, restored=(*rollout.restored, drift.hand.manager))
     told = replace(event(EventKind.RESTORED, moment, rollout, request.command.reason), weight=rollout.weight)
     # The weights are written, and the time counts from their acceptance.
     return replace(change, after=to, events=(told, *change.events), due=None)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from bot.domain.deadlines import next_look
+from bot.domain.drifting import raises_over
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import SLOTLESS, TAKEN_BACK, Applied, Change, Entry, Pair, Phase, Rollout, wanted
 from bot.domain.transitions import Moment, event, pause, refuse, roll_back, written_step
@@ -45,7 +46,7 @@ def judge(
     if note.decision == entry.rollout.decision:
         return _own(entry, observed)
     if _is_known(entry, note):
-        return _write_or_drift(entry, observed, fits=note.hands_off or _is_as(observed, note))
+        return _write_or_drift(entry, observed, fits=_is_as_left(entry.rollout, note, observed))
     if note.revision >= (entry.applied.revision if entry.applied else 0) or note.phase is Phase.ROLLED_BACK:
         return Move.ADOPT
     return _write_or_drift(entry, observed, fits=False)
@@ -80,6 +81,16 @@ def _untouched(entry: Entry) -> Observed:
 def _is_known(entry: Entry, note: Rollout) -> bool:
     applied = entry.applied is not None and entry.applied.decision == note.decision
     return applied or note.decision in entry.pending
+
+
+def _is_as_left(rollout: Rollout, note: Rollout, observed: Observed) -> bool:
+    """Say whether the weights are as the decision in the annotation left them: ours, or those that somebody else set.
+
+    A restore was decided on what was found last, which the annotation may not tell yet.
+    """
+    if note.drift is not None:
+        return observed == (rollout.over or note.drift).found
+    return note.phase is Phase.ENDED or _is_as(observed, note)
 
 
 def _is_as(observed: Observed, rollout: Rollout) -> bool:
@@ -124,7 +135,11 @@ def _speaks(rollout: Rollout, note: Rollout) -> bool:
 
 def raises(rollout: Rollout) -> bool:
     """Say whether a decision puts more on the canary than was on the route when it was decided."""
-    return rollout.phase not in TAKEN_BACK and rollout.weight > rollout.weight_at(rollout.base)
+    if rollout.phase in TAKEN_BACK:
+        return False
+    if rollout.over is not None:
+        return raises_over(rollout, rollout.over)
+    return rollout.weight > rollout.weight_at(rollout.base)
 
 
 def taken_back(entry: Entry, reason: str, moment: Moment) -> Change:
@@ -160,6 +175,7 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
         why=winner.why,
         left=winner.left,
         drift=winner.drift,
+        over=None,
         ask=winner.ask,
         revision=max(ours.revision, note.revision) + 1,
         decision=moment.decision,

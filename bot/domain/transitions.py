@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.deadlines import next_look
 from bot.domain.events import Event, EventKind
-from bot.domain.rollout import Ask, Change, Entry, Phase, Rollout
+from bot.domain.rollout import Ask, Change, Drift, Entry, Phase, Rollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +24,10 @@ class Moment:
 def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
     """Return the record of the next decision: ``changes``, and what every decision moves.
 
-    A drift is over with the next decision, unless that says otherwise.
+    A drift is over with the next decision, unless that says otherwise; what a restore writes over, when it is written.
     """
     old = entry.rollout
-    new = replace(old, **{"drift": None, **changes})
+    new = replace(old, **{"drift": None, "over": _written_over(entry), **changes})
     moved = (new.phase, new.step) != (old.phase, old.step)
     return replace(
         new,
@@ -44,6 +44,11 @@ def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
 def written_step(entry: Entry) -> int:
     """Return the step that is on the route as far as we know: an intent not yet written does not count."""
     return entry.rollout.step if entry.is_applied else entry.rollout.base
+
+
+def _written_over(entry: Entry) -> Drift | None:
+    """Return what a restore wants to write over; None once it is on the route."""
+    return None if entry.is_applied else entry.rollout.over
 
 
 def event(kind: EventKind, moment: Moment, rollout: Rollout, reason: str = "") -> Event:
@@ -96,11 +101,13 @@ def hold(entry: Entry, reason: str, moment: Moment) -> Change:
 
 
 def pause(entry: Entry, reason: str, moment: Moment, *, kind: EventKind = EventKind.PAUSED) -> Change:
-    """Stop until a person goes on; a step that is not known to be written is taken back."""
+    """Stop until a person goes on; a step that is not known to be written is taken back, and so is a restore."""
     step = written_step(entry)
     old = entry.rollout.left if entry.rollout.phase is Phase.PAUSED else entry.rollout.phase
     left = _left(old, step, len(entry.rollout.plan.steps) - 1)
     to = after(entry, moment, phase=Phase.PAUSED, step=step, left=left, why=reason, ask=None)
+    if back := _written_over(entry):
+        to = replace(to, drift=back, over=None, restored=to.restored[:-1])
     return Change(after=to, events=(event(kind, moment, to, reason),), due=next_look(to, moment.now))
 
 
@@ -153,6 +160,7 @@ def finish(entry: Entry, reason: str, moment: Moment) -> Change:
 
 def end(entry: Entry, reason: str, moment: Moment) -> Change:
     """Let go of the route; the weights stay as they are."""
-    drift = entry.rollout.drift
-    to = after(entry, moment, phase=Phase.ENDED, step=written_step(entry), ask=None, left=None, why=reason, drift=drift)
+    drift = entry.rollout.drift or _written_over(entry)
+    to = after(entry, moment, phase=Phase.ENDED, step=written_step(entry), ask=None, left=None, why=reason)
+    to = replace(to, drift=drift, over=None)
     return Change(after=to, events=(event(EventKind.ENDED, moment, to, reason),))

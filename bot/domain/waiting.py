@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.domain.access import Access
 from bot.domain.command import Verb
 from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOST, REMIND_EVERY, WRITE_WITHIN
-from bot.domain.drifting import lacks_to_adopt, lacks_to_restore
+from bot.domain.drifting import lacks_to_adopt, lacks_to_restore, say_why
 from bot.domain.on_route import raises
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.verbs import ALLOWED
@@ -213,7 +213,7 @@ def _paused(entry: Entry, access: Access) -> Wait:
         who=f"{_start(people(access, Verb.RESUME))} can {_ways_out(rollout)}, `rollback` or `end` it.",
         deadline=_due(entry) or rollout.since + REMIND_EVERY,
         then="The next reminder comes",
-        said=rollout.why,
+        said=say_why(rollout),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.command import Verb
 from bot.domain.drifting import is_fight
-from bot.domain.errors import TransitionError
+from bot.domain.errors import ClusterError, TransitionError
 from bot.domain.rollout import Phase, Rollout
 from sandbox.kube import Object
 from sandbox.objects import pool_ref, rule
@@ -15,6 +15,10 @@ from tests.stage import Stage
 def noticed(stage: Stage, rollout_id: str) -> Rollout:
     stage.engine.inspector.inspect()
     return stage.load(rollout_id).rollout
+
+
+def down() -> None:
+    raise ClusterError("The API server could not be reached.")
 
 
 def accepted(stage: Stage) -> None:
@@ -42,6 +46,31 @@ def test_who_undoes_two_restores_is_fought_no_more_and_the_brake_still_works(sta
     stage.say(Verb.ROLLBACK)
     assert stage.world.http_route()["spec"] == spec
     assert stage.events(rollout_id) == ["started", *["drifted", "restored"] * 2, *["drifted"] * 2, "rolled_back"]
+
+
+def test_a_pause_of_a_restore_that_cannot_be_written_leaves_somebody_elses_weights(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.world.edit_weights(100, 0)
+    noticed(stage, rollout_id)
+    stage.routes.before("write", down)
+    with pytest.raises(ClusterError):
+        stage.say(Verb.RESTORE)
+    stage.say(Verb.PAUSE)
+    entry = stage.load(rollout_id)
+    assert (entry.rollout.phase, entry.rollout.drifted, entry.is_applied) == (Phase.PAUSED, True, True)
+    assert stage.world.weights() == [(STABLE, 100), (CANARY, 0)]
+
+
+def test_an_edit_after_the_one_that_is_adopted_is_not_overwritten(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.world.edit_weights(60, 40)
+    noticed(stage, rollout_id)
+    stage.memory.after("save", lambda: stage.world.edit_weights(100, 0))
+    stage.say(Verb.ADOPT)
+    assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (
+        Phase.PAUSED,
+        [(STABLE, 100), (CANARY, 0)],
+    )
 
 
 def test_what_was_adopted_is_the_present_step_and_goes_on_from_there(stage: Stage) -> None:

@@ -64,7 +64,12 @@ class World:
             return (rollout.phase, written)
         ask = rollout.ask and (rollout.ask.step, len(rollout.ask.approvals))
         there = entry.applied and entry.applied.weight == rollout.weight
-        drift = (rollout.drift and rollout.drift.found, is_fight(rollout), min(len(rollout.restored), 2))
+        drift = (
+            rollout.drift and rollout.drift.found,
+            rollout.over and rollout.over.found,
+            is_fight(rollout),
+            min(len(rollout.restored), 2),
+        )
         where = (rollout.phase, rollout.step, rollout.base, rollout.left, len(rollout.plan.steps), ask)
         return (where, written, there, drift, self.route == wanted(rollout))
 

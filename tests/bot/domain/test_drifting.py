@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.command import Verb
-from bot.domain.drifting import drifted, lacks_to_adopt, say_drift, share
+from bot.domain.drifting import drifted, lacks_to_adopt, say_drift, say_why, share
 from bot.domain.errors import StaleError, TransitionError
 from bot.domain.events import EventKind
 from bot.domain.rollout import Drift, Entry, Hand, Pair, Phase, Rollout
+from bot.domain.transitions import pause
 from bot.domain.verbs import decide
-from tests.builders import BOB, DRIFT, HOLD, NOON, PASS, RULE, a_request, a_rollout, an_entry, at
+from tests.builders import BOB, DRIFT, HOLD, NOON, PASS, RULE, a_request, a_rollout, an_entry, applied, at
 
 ARGO = Hand(manager="argocd-controller", at=NOON, rule="Add the rule.")
 BEFORE = "changed the weights (old/new): 90/10 before"
@@ -104,6 +105,23 @@ def test_a_restore_goes_on_at_our_weight_and_remembers_whom_it_overwrote() -> No
 def test_a_restore_that_lowers_the_canary_needs_no_gate() -> None:
     change = decide(an_entry(found(Pair(60, 40))), a_request(Verb.RESTORE), HOLD, at(1))
     assert (change.after.phase, change.due) == (Phase.PROGRESSING, None)
+
+
+@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.END])
+def test_a_restore_that_is_not_on_the_route_is_taken_back_by_who_stops_it(verb: Verb) -> None:
+    drift = found(Pair(100, 0)).drift
+    change = decide(an_entry(found(Pair(100, 0))), a_request(Verb.RESTORE), PASS, at(1))
+    unwritten = an_entry(change.after, applied=applied(found(Pair(100, 0))))
+    to = decide(unwritten, a_request(verb, reason="No."), None, at(2)).after
+    assert (change.after.over, to.drift, to.over, to.hands_off) == (drift, drift, None, True)
+    written = decide(an_entry(change.after), a_request(verb), None, at(2)).after
+    assert (written.drift, written.over) == (None, None)
+
+
+def test_a_restore_that_was_taken_back_counts_for_no_fight_and_the_drift_is_told_again() -> None:
+    change = decide(an_entry(found(Pair(100, 0))), a_request(Verb.RESTORE), PASS, at(1))
+    to = pause(Entry(rollout=change.after), "It could not be written.", at(2)).after
+    assert (to.restored, say_why(to)) == ((), f"It could not be written. `kubectl-edit` {BEFORE}, 100/0 now.")
 
 
 @pytest.mark.parametrize("theirs", [None, Pair(None, 100)])

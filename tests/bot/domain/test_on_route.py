@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.drifting import drifted
 from bot.domain.on_route import Move, adopted, differs, judge, raises, taken_back
-from bot.domain.rollout import Applied, Entry, Pair, Phase, Rollout
+from bot.domain.rollout import Applied, Drift, Entry, Pair, Phase, Rollout
 from tests.builders import DRIFT, NOON, a_rollout, an_entry, at
 
 AT_10, AT_25, AT_0, RIVAL = (Pair(90, 10),), (Pair(75, 25),), (Pair(1, None),), (Pair(50, 50),)
@@ -16,6 +16,9 @@ PROGRESSING = a_rollout()
 STEP = a_rollout(step=1, base=0, revision=3, decision="d3", turn=3)
 PAUSED = a_rollout(phase=Phase.PAUSED, revision=3, decision="d3", turn=3)
 DRIFTED = replace(PAUSED, drift=DRIFT)
+FOUND = replace(DRIFTED, decision="d2", revision=2)
+RESTORED = replace(PROGRESSING, decision="d3", revision=3, over=DRIFT)
+OVER_25 = replace(RESTORED, over=Drift(hand=DRIFT.hand, found=AT_25))
 BACK = a_rollout(phase=Phase.ROLLED_BACK, revision=3, decision="d3", turn=3)
 FIRST = a_rollout(phase=Phase.STARTING, base=-1, revision=1, decision="d1", turn=1)
 OTHER = replace(PROGRESSING, id="r-other000", decision="o2")
@@ -41,6 +44,9 @@ NEW = Entry(rollout=FIRST, pending=("d1",))
         ("the last applied, as it says: no weight moves", waiting(PAUSED), PROGRESSING, AT_10, Move.NOTE),
         ("the last applied, not as it says: drift", waiting(STEP), PROGRESSING, RIVAL, Move.DRIFT),
         ("the last applied, not as it says: a roll back writes", waiting(BACK), PROGRESSING, RIVAL, Move.WEIGHTS),
+        ("paused by drift, as it was found: a restore", waiting(RESTORED), FOUND, DRIFT.found, Move.WEIGHTS),
+        ("paused by drift, and edited once more", waiting(RESTORED), FOUND, AT_25, Move.DRIFT),
+        ("a drift before the one a restore was decided on", waiting(OVER_25), FOUND, AT_25, Move.WEIGHTS),
         ("any, paused by drift: the annotation alone", waiting(DRIFTED), PROGRESSING, RIVAL, Move.NOTE),
         ("missing at a start", NEW, None, AT_0, Move.WEIGHTS),
         ("missing at a start, weights moved since the survey", NEW, None, RIVAL, Move.DRIFT),
@@ -137,7 +143,16 @@ def test_where_two_records_disagree_the_safer_phase_wins(ours: Rollout, theirs: 
 
 
 @pytest.mark.parametrize(
-    ("rollout", "raised"), [(FIRST, True), (STEP, True), (PROGRESSING, False), (PAUSED, False), (BACK, False)]
+    ("rollout", "raised"),
+    [
+        (FIRST, True),
+        (STEP, True),
+        (PROGRESSING, False),
+        (PAUSED, False),
+        (BACK, False),
+        (RESTORED, False),
+        (replace(RESTORED, over=Drift(hand=DRIFT.hand, found=AT_0)), True),
+    ],
 )
 def test_only_a_step_up_raises_the_canary(rollout: Rollout, raised: bool) -> None:
     assert raises(rollout) is raised
