@@ -70,13 +70,18 @@ def threads(evidence: Evidence) -> Found:
 
 
 def _out_of_order(evidence: Evidence, spans: Sequence[Span]) -> str:
-    """Say what is wrong with a thread. A new card has a new one, which begins anew where Redis forgot the old one."""
-    expected, card, before = 1, "", 0.0
+    """Say what is wrong with a thread.
+
+    A new card has a new one: it begins anew where Redis forgot the old one, and with the old one's last post where
+    nobody could know whether that had got there.
+    """
+    expected, card, before, again = 1, "", 0.0, 1
     for thread, at, first, last in spans:
-        forgot = thread != card and any(before <= loss.at <= at for loss in evidence.losses)
-        if first != expected and not (forgot and first == 1):
+        forgot = any(before <= loss.at <= at for loss in evidence.losses)
+        begins = {again, *({1} if forgot else ())} if thread != card else set()
+        if first not in {expected, *begins}:
             return f"event {expected} was to come, and {first}-{last} came ({[span[2:] for span in spans]})"
-        expected, card, before = last + 1, thread, at
+        expected, card, before, again = last + 1, thread, at, first
     return ""
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bot.domain.command import Verb
 from bot.domain.rollout import Phase
+from bot.domain.starting import rollout_id
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, Outcome, outcomes, repeated
 from chaos.checks.writes import ours
@@ -32,7 +33,7 @@ def acknowledged(evidence: Evidence) -> Found:
         elif outcome.became is Became.SILENT and _died(evidence, outcome):
             found.excused["refused, but the bot was killed before it could say so"] += 1
         elif outcome.became is Became.SILENT:
-            found.broken(asked.rollout, f"{what} was acknowledged, and nothing came of it")
+            found.broken(asked.rollout or rollout_id(asked.id), f"{what} was acknowledged, and nothing came of it")
         elif outcome.event is not None and outcome.refusals and _forgot_since(evidence, outcome.asked.at):
             found.excused[AGAIN] += 1
         elif outcome.became is Became.DONE and outcome.refusals and _braked_before_a_copy(evidence, asked):
@@ -109,7 +110,7 @@ def _died(evidence: Evidence, outcome: Outcome) -> bool:
     for bot, log in evidence.logs.items():
         kills = [one.since for one in evidence.struck if one.kind is Kind.KILL and one.hit.startswith(bot)]
         refused = [] if asked.verb in QUESTIONS else _times(log, f"{asked.verb.value} by {asked.by} was refused")
-        answered = refused or [asked.acknowledged or asked.at]
+        answered = [*refused, asked.acknowledged or asked.at]
         if any(at <= kill <= at + 1 for at in answered if at >= asked.at for kill in kills):
             return True
     return False
