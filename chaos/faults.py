@@ -18,8 +18,8 @@ from sandbox.strict_slack.methods import METHODS
 
 BOTS = (Kind.KILL, Kind.FREEZE, Kind.LONG_FREEZE)
 STORE = (Kind.STORE_KILL, Kind.STORE_FREEZE, Kind.STORE_FLUSH, Kind.STORE_OLDER)
-WATCH_WITHIN = 10.0
-"""Seconds in which bots watch again, whatever else has befallen them."""
+MET_WITHIN = 10.0
+"""Seconds in which a fault meets something, whatever else has befallen the bots: so much longer it may last."""
 
 Hit = tuple[float, str]
 """When a blow struck, and what it hit."""
@@ -154,16 +154,27 @@ class Faults:
             return since, ""
         method = "PATCH" if blow.kind is Kind.API_LOST else ""
         late = random.Random(blow.seed).uniform(0.3, 2.5)
+        before = self._met(fault)
         with self._cast.proxy.failing(fault, method=method, seconds=late):
             self._stopping.wait(blow.seconds)
+            self._wait_until(lambda: self._met(fault) > before)
         return since, f"{blow.seconds:.1f} s"
 
     def _break_watches(self, fault: Fault) -> None:
         """Break the watches that run; where none does, because of another fault, wait for one."""
-        before, deadline = self._met(fault), time.time() + WATCH_WITHIN
-        while self._met(fault) == before and time.time() < deadline:
+        before = self._met(fault)
+
+        def is_met() -> bool:
             self._cast.proxy.inject(fault)
             self._stopping.wait(0.2)
+            return self._met(fault) > before
+
+        self._wait_until(is_met)
+
+    def _wait_until(self, is_met: Callable[[], bool]) -> None:
+        deadline = time.time() + MET_WITHIN
+        while not is_met() and time.time() < deadline and not self._stopping.is_set():
+            self._stopping.wait(0.05)
 
     def _met(self, fault: Fault) -> int:
         return sum(count for (kind, _), count in self._cast.proxy.hits.items() if kind is fault)
@@ -171,14 +182,18 @@ class Faults:
     # --- Slack
 
     def _slack(self, blow: Blow) -> Hit:
-        since, dice = time.time(), random.Random(blow.seed)
+        since, dice, before = time.time(), random.Random(blow.seed), self._met_in_slack(blow.kind)
         with ExitStack() as stack:
             for method in METHODS:  # but for private answers: those are sent once, and are what people were told
                 kind = dice.choice(SLACK[blow.kind])
                 fault = self._cast.slack.faults.begin(kind, method=method, retry_after=dice.randint(1, 3))
                 stack.callback(self._cast.slack.faults.lift, fault)
             self._stopping.wait(blow.seconds)
+            self._wait_until(lambda: self._met_in_slack(blow.kind) > before)
         return since, f"{blow.seconds:.1f} s"
+
+    def _met_in_slack(self, kind: Kind) -> int:
+        return sum(count for (fault, _), count in self._cast.slack.faults.hit.items() if fault in SLACK[kind])
 
     def _delete_card(self, blow: Blow) -> Hit:
         """Take the newest cards of a channel away, as a person with the right to do so would."""

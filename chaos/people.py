@@ -18,7 +18,6 @@ from chaos.hands import Hands
 from chaos.world import Site
 
 PEOPLE = tuple(CROWD)
-OVERTIME = 60.0
 Moods = Mapping[Verb | None, int]
 
 PATIENT: Moods = {None: 6, Verb.APPROVE: 4, Verb.WHY: 1}
@@ -57,7 +56,7 @@ class Team:
     def _wants_more(self, until: float) -> bool:
         """Go on for a while on a slow machine, until there were enough rollouts."""
         enough = self.cast.ledger.rollouts >= self.cast.plan.rollouts
-        return time.time() < (until if enough else until + OVERTIME)
+        return time.time() < (until if enough else until + self.cast.plan.overtime)
 
     # --- one rollout
 
@@ -97,7 +96,8 @@ class Team:
     def _live(self, rollout: str, mood: Moods, until: float) -> None:
         """Do what the mood says, until the rollout is over or has lasted long enough."""
         patience = min(time.time() + self.dice.uniform(8, 25), until)
-        while not self.stopping.is_set() and time.time() < patience + 25:
+        given_up = min(patience + 25, until + self.cast.plan.overtime)
+        while not self.stopping.is_set() and time.time() < given_up:
             self._rest(0.3, 1.6)
             note = self._note()
             if note is None or note.id != rollout or note.phase in SLOTLESS:

@@ -114,7 +114,8 @@ OFTEN: Mapping[Kind, int] = {
 """How many of each there are in a full run; else USUALLY."""
 
 USUALLY = 3
-SHORT_SITES = 6
+OVERTIME = 60.0
+SHORT_SITES, SHORT_ROLLOUTS = 6, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +130,14 @@ class Blow:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A whole run. ``rollouts`` is how many starts people make at the least, where the time suffices.
+    """A whole run. ``rollouts`` is how many starts people make at the least, in ``overtime`` more seconds at the most.
 
     It shows something where each of ``kinds`` has hit something, and each of ``verbs`` was done by somebody.
     """
 
     seed: int
     seconds: float
+    overtime: float
     sites: int
     rollouts: int
     kinds: frozenset[Kind]
@@ -169,13 +171,13 @@ def schedule(seed: int, *, seconds: float, sites: int, rollouts: int) -> Schedul
     kinds = frozenset(Kind)
     deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(OFTEN.get(kind, USUALLY))]
     verbs = frozenset(Verb) - {Verb.HELP}
-    return Schedule(seed, seconds, sites, rollouts, kinds, verbs, _blows(deck, seconds, random.Random(seed)))
+    return Schedule(seed, seconds, OVERTIME, sites, rollouts, kinds, verbs, _blows(deck, seconds, random.Random(seed)))
 
 
 def short(seed: int, *, seconds: float) -> Schedule:
     """Return the plan of a run that fits into the tests: one blow of each kind in SHORT, at a few routes."""
     blows = _blows(sorted(SHORT - BY_PEOPLE), seconds, random.Random(seed))
-    return Schedule(seed, seconds, SHORT_SITES, SHORT_SITES, SHORT, frozenset({Verb.START, Verb.ROLLBACK}), blows)
+    return Schedule(seed, seconds, 0, SHORT_SITES, SHORT_ROLLOUTS, SHORT, frozenset({Verb.START, Verb.ROLLBACK}), blows)
 
 
 def _blows(deck: list[Kind], seconds: float, dice: random.Random) -> Sequence[Blow]:

@@ -10,7 +10,7 @@ from sandbox.workplace import Workplace
 def test_in_a_short_chaos_every_promise_is_kept_and_every_fault_hits_something(
     place: Workplace, api_server: ApiServer
 ) -> None:
-    plan = short(7, seconds=12)
+    plan = short(7, seconds=9)
 
     verdict = judge(play(plan, api_server), plan, place.folder / "chaos")
 
