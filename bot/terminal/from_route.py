@@ -34,7 +34,7 @@ def roll_back(
     if gateway.refusal:
         said = f"`{braked.rollout.canary.name}` is rolled back on the route, but the gateway refuses it"
         answer = replace(answer, said=f"{said}: {gateway.refusal}.", exit=Exit.UNCONFIRMED)
-    missing = f"Not found, so not written: rule {', '.join(braked.missing)}." if braked.missing else ""
+    missing = f"Not found on the route, so not written: {', '.join(braked.missing)}." if braked.missing else ""
     later = "The card and the history follow when a bot that has Redis sees the route."
     return replace(answer, said=" ".join(filter(None, [answer.said, missing, later])))
 
