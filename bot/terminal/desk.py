@@ -84,7 +84,7 @@ class Desk:
         )
 
     def _do(self, request: Request, seconds: float, tell: Tell) -> Answer:
-        permit(self._core.policy.access, request.command.verb, request.by)
+        permit(self._core.policy.access, request)
         self._require_rights(request)
         self._core.engine.receive(request)
         try:

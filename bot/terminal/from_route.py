@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from bot.braking import Brake
 from bot.core import Reach
-from bot.domain.access import permit
 from bot.domain.command import Command, Verb
 from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.on_route import applied_by
@@ -21,7 +20,6 @@ def roll_back(
 
     No is no here: without a store there is nobody who would try again.
     """
-    permit(near.policy.access, Verb.ROLLBACK, person)
     reason = f"{command.subject} {command.reason}".strip()
     namespace, name = route
     try:

@@ -207,15 +207,6 @@ def test_who_could_approve_in_slack_what_he_starts_here_is_refused(stage: Stage,
     assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
 
 
-def test_the_brake_is_open_where_a_list_governs_it_and_the_policy_knows_nobody(
-    stage: Stage, terminal: Terminal
-) -> None:
-    stage.started(10)
-    terminal.write_policy(f"access: {{rollback: [{BOB}], run: [{BOB}]}}")
-    assert (terminal("pause")[0], terminal("rollback")[0]) == (1, 0)
-    assert stage.world.weights() == [(STABLE, 1)]
-
-
 def test_where_a_bot_leads_the_terminal_leaves_the_gateway_to_it(stage: Stage, terminal: Terminal) -> None:
     stage.started(10)
     assert terminal.json("status")["message"] == "No bot leads now: steps, deadlines and cards wait for one."
