@@ -1,5 +1,6 @@
 """What stands behind Slack and the terminal alike: the policy, the store, the cluster and the engine."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
@@ -35,7 +36,7 @@ class Core(Reach):
     engine: Engine
 
 
-def reach(settings: ClusterSettings, *, account: str = THE_BOT, command: str = "") -> Reach:
+def reach(settings: ClusterSettings, clock: Clock, *, account: str = THE_BOT, command: str = "") -> Reach:
     """Build what needs no Redis; nothing is connected yet.
 
     ``account`` is who is named where a right is missing, ``command`` what sentences tell people to type instead of
@@ -47,15 +48,20 @@ def reach(settings: ClusterSettings, *, account: str = THE_BOT, command: str = "
         if settings.config
         else Policy(namespaces=(connection.namespace,))
     )
-    clock = SystemClock()
     cluster = Cluster(connection.api, policy.namespaces, command=command or policy.command, now=clock.now)
     return Reach(policy, cluster, clock, connection.namespace)
 
 
-def core(settings: TerminalSettings, *, account: str = THE_BOT, command: str = "") -> Core:
+def core(
+    settings: TerminalSettings,
+    *,
+    clock_of: Callable[["redis.Redis"], Clock] = lambda client: SystemClock(),
+    account: str = THE_BOT,
+    command: str = "",
+) -> Core:
     """Build the rest; Redis and the cluster may be away."""
-    near = reach(settings, account=account, command=command)
     client = connect(settings.redis_url.get_secret_value())
+    near = reach(settings, clock_of(client), account=account, command=command)
     store = RedisStore(client)
     engine = Engine(near.cluster, store, near.clock, near.policy)
     return Core(near.policy, near.cluster, near.clock, near.home, client, store, engine)

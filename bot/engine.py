@@ -78,7 +78,7 @@ class Engine:
 
     def receive(self, request: Request) -> bool:
         """Check local rights and make a request durable; False where this delivery was seen before."""
-        permit(self._policy.access, request.command.verb, request.by)
+        permit(self._policy.access, request)
         return self._store.receive(request)
 
     def process(self, request: Request) -> Outcome | None:

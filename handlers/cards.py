@@ -64,9 +64,13 @@ def shows_plan(rollout: Rollout) -> bool:
 
 
 def _bar(percent: int) -> str:
-    """Draw a weight in cells; one that is neither 0 nor 100 never looks like it."""
-    filled = min(max(round(percent * CELLS / 100), 1), CELLS - 1) if 0 < percent < 100 else percent * CELLS // 100
-    return "▰" * filled + "▱" * (CELLS - filled)
+    full = filled(percent, CELLS)
+    return "▰" * full + "▱" * (CELLS - full)
+
+
+def filled(percent: int, cells: int) -> int:
+    """Return how many cells of a bar show a weight; one that is neither 0 nor 100 never looks like it."""
+    return min(max(round(percent * cells / 100), 1), cells - 1) if 0 < percent < 100 else percent * cells // 100
 
 
 def _split(entry: Entry) -> str:

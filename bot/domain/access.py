@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bot.domain.command import Verb
+from bot.domain.command import Request, Verb
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
 
@@ -43,18 +43,21 @@ def person(unix_user: str, slack_ids: Mapping[str, str]) -> str:
     return slack_ids.get(unix_user, f"{UNIX}{unix_user}")
 
 
-def permit(access: Access, verb: Verb, user: str) -> None:
-    """Raise NotAllowedError, naming who may, where the policy does not let ``user`` do ``verb``.
+def permit(access: Access, request: Request) -> None:
+    """Raise NotAllowedError, naming who may, where the policy does not let somebody ask for this.
 
     Approvals are counted by person and lists hold Slack ids, so both ask a terminal who its user is in Slack. The brake
-    does not: who reaches Redis and the cluster from a shell is no stranger, and could take `kubectl` instead.
+    does not, and is open there whoever that is: who reaches Redis and the cluster from a shell is no stranger, and
+    could take `kubectl` instead.
     """
+    verb, user = request.command.verb, request.by
+    if verb is Verb.ROLLBACK and request.is_from_terminal:
+        return
     allowed = access.list_for(verb)
     if user.startswith(UNIX):
-        if verb in (Verb.APPROVE, Verb.REJECT) or (allowed and verb is not Verb.ROLLBACK):
+        if allowed or verb in (Verb.APPROVE, Verb.REJECT):
             raise _nobody_knows(user, f"`{verb.value}` is not open to it")
-        return
-    if allowed and user not in allowed:
+    elif allowed and user not in allowed:
         names = ", ".join(f"<@{member}>" for member in sorted(allowed)[:10])
         raise NotAllowedError(f"You may not `{verb.value}` here.", hint=f"Ask one of {names}.")
 

@@ -69,20 +69,22 @@ class Desk:
 
     def do(self, command: Command, seconds: float, tell: Tell) -> Answer:
         """Carry out a verb and follow it for some seconds. Raises UserError; a failing dependency is in the answer."""
-        request = Request(
+        try:
+            return self._do(self._request(command), seconds, tell)
+        except StoreError as error:
+            return _unconfirmed(f"{error.message} {self._without_store(command)}")
+
+    def _request(self, command: Command) -> Request:
+        return Request(
             command=command,
             by=self._person,
             channel=self._channel,
             delivery=f"{TERMINAL}{uuid.uuid4().hex}",
             at=self._core.clock.now(),
         )
-        try:
-            return self._do(request, seconds, tell)
-        except StoreError as error:
-            return _unconfirmed(f"{error.message} {self._without_store(command)}")
 
     def _do(self, request: Request, seconds: float, tell: Tell) -> Answer:
-        permit(self._core.policy.access, request.command.verb, request.by)
+        permit(self._core.policy.access, request)
         self._require_rights(request)
         self._core.engine.receive(request)
         try:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from bot.braking import Brake
 from bot.core import Reach
-from bot.domain.access import permit
 from bot.domain.command import Command, Verb
 from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.on_route import applied_by
@@ -21,7 +20,6 @@ def roll_back(
 
     No is no here: without a store there is nobody who would try again.
     """
-    permit(near.policy.access, Verb.ROLLBACK, person)
     reason = f"{command.subject} {command.reason}".strip()
     namespace, name = route
     try:
@@ -34,7 +32,7 @@ def roll_back(
     if gateway.refusal:
         said = f"`{braked.rollout.canary.name}` is rolled back on the route, but the gateway refuses it"
         answer = replace(answer, said=f"{said}: {gateway.refusal}.", exit=Exit.UNCONFIRMED)
-    missing = f"Not found, so not written: rule {', '.join(braked.missing)}." if braked.missing else ""
+    missing = f"Not found on the route, so not written: {', '.join(braked.missing)}." if braked.missing else ""
     later = "The card and the history follow when a bot that has Redis sees the route."
     return replace(answer, said=" ".join(filter(None, [answer.said, missing, later])))
 

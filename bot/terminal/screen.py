@@ -13,6 +13,7 @@ from bot.domain.waiting import weight_there
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.following import Tell
 from bot.terminal.words import Names, facts, line, plain, story
+from handlers.cards import filled
 from handlers.state import headword
 
 CELLS = 40
@@ -81,7 +82,7 @@ def _head(entry: Entry) -> Text:
     """Draw the new pool, how it stands, and the share of it that is known to be on the route."""
     rollout, there = entry.rollout, weight_there(entry)
     colour = _COLOURS.get(rollout.phase, "red" if rollout.phase in TAKEN_BACK or entry.trouble else "green")
-    full = round(CELLS * there / 100)
+    full = filled(there, CELLS)
     return Text.assemble(
         (rollout.canary.name, "bold"),
         "  ",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import typer
 
+from bot.clock import RedisClock, SystemClock
 from bot.core import Core, Reach, core, reach
 from bot.domain.access import person
 from bot.domain.command import BRAKES, Command, Verb
@@ -78,7 +79,8 @@ class Session:
             command = _read(words)
             if command.verb is Verb.HELP:
                 return self._usage()
-            near = reach(read_as(ClusterSettings, self._env), account=self._account, command=PROGRAM)
+            settings = read_as(ClusterSettings, self._env)
+            near = reach(settings, SystemClock(), account=self._account, command=PROGRAM)
             who = self._enter(near)
             return from_route.roll_back(near, who, command, (namespace, route), seconds=seconds, tell=tell)
 
@@ -97,7 +99,7 @@ class Session:
     def _desk(self, channel: str) -> Desk:
         settings = read_as(TerminalSettings, self._env)
         self._masked = Masked(settings.secrets())
-        parts: Core = core(settings, account=self._account, command=PROGRAM)
+        parts: Core = core(settings, clock_of=RedisClock, account=self._account, command=PROGRAM)
         return Desk(parts, self._enter(parts), _channel(channel))
 
     def _enter(self, near: Reach) -> str:

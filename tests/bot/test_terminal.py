@@ -1,16 +1,13 @@
 """The terminal on a real API server and a real Valkey: the same engine and policy as in Slack, and no Slack."""
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -24,56 +21,15 @@ from bot.domain.rollout import Phase
 from bot.engine import Engine
 from bot.settings import TerminalSettings, read_as
 from bot.store import PREFIX
-from bot.terminal.answer import Exit, unix_user
+from bot.terminal.answer import Exit
 from bot.terminal.desk import Desk
 from sandbox.apiserver import ApiServer
 from sandbox.gateway import Answer
 from sandbox.process import wait_until
 from sandbox.robot import Robot
 from tests.builders import ALICE, BOB, CANARY, STABLE
+from tests.shell import ME, NOWHERE, Terminal
 from tests.stage import Meddler, Stage
-
-ME = unix_user()
-NOWHERE = "redis://127.0.0.1:1/0"
-"""Nobody listens on port 1."""
-
-
-@dataclass
-class Terminal:
-    """A shell with the environment that docs/terminal.md asks for."""
-
-    env: Mapping[str, str]
-    policy: Path
-    namespace: str
-    api_server: ApiServer
-
-    @property
-    def home(self) -> str:
-        """Return a kubeconfig that is at home in the test's namespace."""
-        return str(self.api_server.kubeconfig(namespace=self.namespace))
-
-    def write_policy(self, rest: str) -> None:
-        self.policy.write_text(f"namespaces: [{self.namespace}]\n{rest}")
-
-    def __call__(self, *words: str, **env: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, words, env={**self.env, **env})
-        return result.exit_code, result.output
-
-    def json(self, *words: str) -> dict[str, object]:
-        code, output = self(*words, "--output", "json")
-        document: dict[str, object] = json.loads(output)
-        assert document["exit"] == code
-        return document
-
-
-@pytest.fixture
-def terminal(stage: Stage, api_server: ApiServer, redis_url: str, tmp_path: Path) -> Terminal:
-    stage.clock.forward(hours=-1)  # the terminal asks the real clock, and what a test does comes before that
-    policy = tmp_path / "policy.yaml"
-    env = {"KUBECONFIG": str(api_server.kubeconfig()), "REDIS_URL": redis_url, "ROLLOUTBOT_CONFIG": str(policy)}
-    shell = Terminal(env, policy, stage.world.namespace, api_server)
-    shell.write_policy("")
-    return shell
 
 
 def timeless(text: str) -> str:
@@ -249,15 +205,6 @@ def test_who_could_approve_in_slack_what_he_starts_here_is_refused(stage: Stage,
     assert terminal("start", CANARY, "10") == (1, said)
     assert terminal("start", CANARY, "10", "approve=none", ROLLOUTBOT_CONFIG="", KUBECONFIG=terminal.home)[0] == 0
     assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
-
-
-def test_the_brake_is_open_where_a_list_governs_it_and_the_policy_knows_nobody(
-    stage: Stage, terminal: Terminal
-) -> None:
-    stage.started(10)
-    terminal.write_policy(f"access: {{rollback: [{BOB}], run: [{BOB}]}}")
-    assert (terminal("pause")[0], terminal("rollback")[0]) == (1, 0)
-    assert stage.world.weights() == [(STABLE, 1)]
 
 
 def test_where_a_bot_leads_the_terminal_leaves_the_gateway_to_it(stage: Stage, terminal: Terminal) -> None:

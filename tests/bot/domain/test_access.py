@@ -1,11 +1,12 @@
 """Who may do what."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from bot.domain.access import Access, permit, permit_start, person
-from bot.domain.command import Verb
+from bot.domain.command import TERMINAL, Command, Request, Verb
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
 from bot.policy import DEFAULT_PLAN
@@ -33,30 +34,35 @@ GOVERNED = {
 READS = [Verb.STATUS, Verb.WHY, Verb.HELP]
 
 
+def ask(verb: Verb, user: str, delivery: str = "") -> Request:
+    at = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+    return Request(command=Command(verb=verb), by=user, channel="C0INFER001", delivery=f"{delivery}1", at=at)
+
+
 def test_every_verb_is_governed_or_free() -> None:
     assert {*GOVERNED, *READS} == set(Verb)
 
 
 @pytest.mark.parametrize(("verb", "user"), GOVERNED.items())
 def test_the_list_of_a_verb_lets_its_members_do_it(verb: Verb, user: str) -> None:
-    permit(ACCESS, verb, user)
+    permit(ACCESS, ask(verb, user))
 
 
 @pytest.mark.parametrize(("verb", "user"), GOVERNED.items())
 def test_others_are_refused_with_a_name_to_ask(verb: Verb, user: str) -> None:
     with pytest.raises(NotAllowedError) as refusal:
-        permit(ACCESS, verb, "UOTHER")
+        permit(ACCESS, ask(verb, "UOTHER"))
     assert str(refusal.value) == f"You may not `{verb.value}` here. Ask one of <@{user}>."
 
 
 @pytest.mark.parametrize("verb", READS)
 def test_reading_is_for_everybody(verb: Verb) -> None:
-    permit(ACCESS, verb, "UOTHER")
+    permit(ACCESS, ask(verb, "UOTHER"))
 
 
 @pytest.mark.parametrize("verb", list(Verb))
 def test_without_lists_every_member_may_do_everything(verb: Verb) -> None:
-    permit(Access(), verb, "UOTHER")
+    permit(Access(), ask(verb, "UOTHER"))
 
 
 def test_a_unix_user_is_the_slack_user_that_the_policy_says() -> None:
@@ -66,7 +72,7 @@ def test_a_unix_user_is_the_slack_user_that_the_policy_says() -> None:
 @pytest.mark.parametrize("verb", [verb for verb in GOVERNED if verb is not Verb.ROLLBACK])
 def test_a_unix_user_without_a_slack_id_may_not_approve_nor_what_a_list_governs(verb: Verb) -> None:
     with pytest.raises(NotAllowedError) as refusal:
-        permit(Access() if verb in (Verb.APPROVE, Verb.REJECT) else ACCESS, verb, "unix:bob")
+        permit(Access() if verb in (Verb.APPROVE, Verb.REJECT) else ACCESS, ask(verb, "unix:bob", TERMINAL))
     assert str(refusal.value) == (
         f"The policy does not say who Unix user `bob` is in Slack, so `{verb.value}` is not open to it. "
         "Add `bob: U…` under `terminal.users` of the policy file, or do it in Slack."
@@ -74,8 +80,20 @@ def test_a_unix_user_without_a_slack_id_may_not_approve_nor_what_a_list_governs(
 
 
 @pytest.mark.parametrize("verb", set(Verb) - {Verb.APPROVE, Verb.REJECT})
-def test_a_unix_user_may_do_the_rest_where_no_list_governs_it_and_roll_back_in_any_case(verb: Verb) -> None:
-    permit(ACCESS if verb is Verb.ROLLBACK else Access(), verb, "unix:bob")
+def test_a_unix_user_without_a_slack_id_may_do_the_rest_where_no_list_governs_it(verb: Verb) -> None:
+    permit(Access(), ask(verb, "unix:bob", TERMINAL))
+
+
+@pytest.mark.parametrize("user", ["unix:bob", "UOTHER", "UBACK"])
+def test_whoever_has_a_terminal_may_roll_back_in_it(user: str) -> None:
+    permit(ACCESS, ask(Verb.ROLLBACK, user, TERMINAL))
+
+
+@pytest.mark.parametrize(("verb", "user"), [pair for pair in GOVERNED.items() if pair[0] is not Verb.ROLLBACK])
+def test_for_all_else_a_terminal_asks_the_lists_as_slack_does(verb: Verb, user: str) -> None:
+    permit(ACCESS, ask(verb, user, TERMINAL))
+    with pytest.raises(NotAllowedError, match=f"You may not `{verb.value}` here"):
+        permit(ACCESS, ask(verb, "UOTHER", TERMINAL))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +113,6 @@ def test_who_starts_must_be_known_only_where_the_starters_approval_does_not_coun
 def test_a_long_list_is_cut_to_ten_names() -> None:
     access = Access(start=frozenset(f"U{number:02}" for number in range(30)))
     with pytest.raises(NotAllowedError) as refusal:
-        permit(access, Verb.START, "UOTHER")
+        permit(access, ask(Verb.START, "UOTHER"))
     names = ", ".join(f"<@U{number:02}>" for number in range(10))
     assert str(refusal.value) == f"You may not `start` here. Ask one of {names}."

@@ -1,0 +1,38 @@
+"""The brake in a terminal, which works when much else does not."""
+
+import pytest
+
+from sandbox.objects import pool_ref, rule
+from tests.builders import ALICE, BOB, CANARY, STABLE
+from tests.shell import ME, Terminal
+from tests.stage import Stage
+
+
+def test_without_redis_a_rule_that_is_gone_is_named(stage: Stage, terminal: Terminal) -> None:
+    stage.world.set_rules([rule([pool_ref(STABLE)], "/a"), rule([pool_ref(STABLE)], "/b")])
+    stage.started(10)
+    stage.world.set_rules([rule([pool_ref(STABLE, 90), pool_ref(CANARY, 10)], "/a")])
+    code, output = terminal("rollback", "--from-route", "llm-route", KUBECONFIG=terminal.home, REDIS_URL="")
+    assert (code, output.splitlines()[0]) == (
+        0,
+        f"`{CANARY}` is rolled back; that is on the route, and the gateway accepts it. "
+        "Not found on the route, so not written: rule 2. "
+        "The card and the history follow when a bot that has Redis sees the route.",
+    )
+
+
+@pytest.mark.parametrize("users", ["", f"{ME}: {ALICE}"])
+def test_the_brake_is_open_whether_or_not_the_policy_knows_who_pulls_it(
+    stage: Stage, terminal: Terminal, users: str
+) -> None:
+    stage.started(10)
+    terminal.write_policy(f"access: {{rollback: [{BOB}], run: [{BOB}]}}\nterminal: {{users: {{{users}}}}}")
+    assert (terminal("pause")[0], terminal("rollback")[0]) == (1, 0)
+    assert stage.world.weights() == [(STABLE, 1)]
+
+
+def test_whom_the_lists_leave_out_rolls_back_without_redis_too(stage: Stage, terminal: Terminal) -> None:
+    stage.started(10)
+    terminal.write_policy(f"access: {{rollback: [{BOB}]}}\nterminal: {{users: {{{ME}: {ALICE}}}}}")
+    assert terminal("rollback", "--from-route", "llm-route", KUBECONFIG=terminal.home, REDIS_URL="")[0] == 0
+    assert stage.world.weights() == [(STABLE, 1)]
