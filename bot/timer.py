@@ -21,6 +21,9 @@ from bot.domain.errors import DependencyError
 log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 0.25  # seconds; another replica's due time is seen within this
+LOOK_AFTER: Final = 0.05
+"""Seconds between two looks at least: what is due may not be to be had, where data is missing or another one leads."""
+
 WORKERS: Final = 16
 
 
@@ -104,7 +107,7 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]
             if self.running:  # else it was stopped in the middle of its look
                 log.exception("the timer could not look at the due times; it tries again")
             return 1.0
-        return LOOK_EVERY if wait is None else min(wait, LOOK_EVERY)
+        return LOOK_EVERY if wait is None else min(max(wait, LOOK_AFTER), LOOK_EVERY)
 
 
 class Timer:
