@@ -1,6 +1,8 @@
 """Routes and pools that changed without us: what a watch says of one, and now and then a look at all of them.
 
-Nothing is decided on what a watch says: it only says where to look. The decision is apply's, on a copy read anew.
+Of weights and pools a watch only says where to look: what is decided of them rests on what is read anew. Two things are
+saved as its copy, which may be a moment old, has them: a rollout that only an annotation knows, and what is newer of it
+is found by the next look; and another controller that owns the route, which pauses the rollout until a person resumes.
 """
 
 import logging
