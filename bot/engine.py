@@ -215,7 +215,7 @@ class Engine:
             raise UsageError("A start needs a pool and a weight.", hint="Type `start POOL WEIGHT`.")
         mine = rollout_id(request.delivery)
         if self._store.load(mine) is not None:
-            raise _FulfilledError("A Redis that is older than it was has brought the request back.")
+            raise _FulfilledError(mine)  # a Redis that is older than it was has brought the request back
         try:
             scene = self._survey(request.command.subject, words)
             plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
@@ -256,7 +256,7 @@ class Engine:
         """Refuse a route whose annotation names an active rollout; take up one that the store forgot."""
         note = scene.copy.note
         if note is not None and note.id == mine:
-            raise _FulfilledError("Redis has forgotten the rollout, and will take it up again.")
+            raise _FulfilledError(mine)  # Redis has forgotten the rollout, and will take it up again
         if note is None or note.route_uid != scene.copy.uid or note.phase in SLOTLESS:
             return
         entry = self._store.load(note.id)

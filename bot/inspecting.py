@@ -1,13 +1,15 @@
 """Routes and pools that changed without us: what a watch says of one, and now and then a look at all of them.
 
-Nothing is decided on what a watch says: it only says where to look. The decision is apply's, on a copy read anew.
+Of weights and pools a watch only says where to look: what is decided of them rests on what is read anew. Two things are
+saved as its copy, which may be a moment old, has them: a rollout that only an annotation knows, and what is newer of it
+is found by the next look; and another controller that owns the route, which pauses the rollout until a person resumes.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
 
 from bot.applying import Applier, new_decision, own_note
-from bot.domain.errors import ClusterError, DependencyError
+from bot.domain.errors import ClusterError, DependencyError, RefusedError
 from bot.domain.on_route import differs
 from bot.domain.on_world import owned, pool_gone
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
@@ -29,24 +31,34 @@ class Inspector:
         self._rebuilder = Rebuilder(routes, store, clock, applier)
 
     def inspect(self) -> bool:
-        """Look at every route and pool once, also at rollouts that only an annotation knows. False: not all."""
+        """Look at every route and pool once, also at rollouts that only an annotation knows. False: not all.
+
+        A namespace that is refused counts as looked at; the next look that is allowed takes up what is in it.
+        """
         active = self._store.entries()
         seen = [self._inspect(namespace, active) for namespace in self._routes.namespaces]
         return all(seen)
 
     def _inspect(self, namespace: str, active: Sequence[Entry]) -> bool:
+        here, seen = [entry for entry in active if entry.rollout.namespace == namespace], True
         try:
-            copies, pools = self._routes.list(namespace), self._routes.pools(namespace)
+            seen = self._look_at(self._routes.list(namespace), here)
+            self._miss(self._routes.pools(namespace), here)
+        except RefusedError as error:
+            # A definite no holds until somebody mends it, perhaps for ever: the other namespaces do not wait for it.
+            log.warning("namespace %s is left out: %s", namespace, error)
         except ClusterError as error:
-            log.warning("the routes of namespace %s: %s", namespace, error)
+            log.warning("namespace %s: %s", namespace, error)
             return False
-        here = [entry for entry in active if entry.rollout.namespace == namespace]
+        return seen
+
+    def _look_at(self, copies: Sequence[RouteCopy], active: Iterable[Entry]) -> bool:
+        """Look at the routes of one namespace, and at rollouts whose route is not there. False: not all."""
         seen = [self.look(copy) for copy in copies]
         found = {copy.uid for copy in copies}
-        for entry in here:
+        for entry in active:
             if entry.rollout.route_uid not in found and entry.is_applied:
                 self._applier.attempt(entry.rollout.id)
-        self._miss(pools, here)
         return all(seen)
 
     def look(self, copy: RouteCopy) -> bool:

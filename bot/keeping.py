@@ -36,8 +36,17 @@ class Keeper:
         if not is_whole:
             self._rebuild()
         elif self._missed.is_set():
-            self._missed.clear()
-            self._inspector.inspect()
+            self._make_up()
+
+    def _make_up(self) -> None:
+        """Look at all routes; what could not be looked at, or happened during the look, is still missed after it."""
+        self._missed.clear()
+        is_seen = False
+        try:
+            is_seen = self._inspector.inspect()
+        finally:
+            if not is_seen:
+                self.miss()
 
     def _rebuild(self) -> None:
         log.warning("Redis is empty, or older than it was: the rollouts are taken up from their routes")

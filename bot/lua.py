@@ -66,6 +66,7 @@ SAVE = (
     + """
 local p, c = KEYS[1], cjson.decode(ARGV[1])
 local key, order = p .. 'r:' .. c.id, p .. 'order:' .. c.uid
+local indices = {p .. 'canary:' .. c.canary, p .. 'channel:' .. c.channel}
 local stored = redis.call('HGET', key, 'decision') or ''
 if stored == c.decision then return {'yes', unpack(counted(p))} end
 if not is_whole(p, ARGV[2], ARGV[3]) then return {'forgetful'} end
@@ -82,9 +83,11 @@ end
 if stored == '' then
   redis.call('RPUSH', order, c.id)
   redis.call('LTRIM', order, -20, -1)
-  for _, index in ipairs({'canary:' .. c.canary, 'channel:' .. c.channel}) do
-    redis.call('ZADD', p .. index, c.started, c.id)
-    redis.call('ZREMRANGEBYSCORE', p .. index, '-inf', c.started - c.kept)
+  for _, index in ipairs(indices) do
+    redis.call('ZADD', index, c.started, c.id)
+    for _, old in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', c.started - c.kept)) do
+      if redis.call('EXISTS', p .. 'r:' .. old) == 0 then redis.call('ZREM', index, old) end
+    end
   end
 end
 redis.call('HSET', key, 'decision', c.decision, 'record', c.record, 'slotless', c.slotless, 'uid', c.uid,
@@ -103,6 +106,16 @@ elseif c.slotless == '1' then
 end
 redis.call(c.over and 'ZREM' or 'ZADD', p .. 'active', unpack(c.over and {c.id} or {c.started, c.id}))
 if c.refused then redis.call('LREM', order, 0, c.id) end
+-- An index stays while something that it names is not over, and then outlives it: ``kept`` counts from when the end is
+-- on the route, which may be later.
+local function keep(index, is_needed)
+  if is_needed then redis.call('PERSIST', index) else redis.call('EXPIRE', index, 2 * c.kept) end
+end
+local newest = redis.call('LINDEX', order, -1)
+keep(order, newest and redis.call('HGET', p .. 'r:' .. newest, 'over') == '0')
+for _, index in ipairs(indices) do
+  keep(index, not c.over or #redis.call('ZINTER', 2, p .. 'active', index) > 0)
+end
 -- A gateway that has not answered yet is listened to first, whatever was decided meanwhile.
 local listens = c.due ~= '' and not c.over and redis.call('HGET', key, 'acceptance') == 'waiting'
 set_due(p, c.id, listens and c.poll or c.due)
@@ -216,6 +229,8 @@ local stored = redis.call('GET', p .. 'shown:' .. id)
 local saved = stored == shown
 if not saved and is_still(stored) then
   redis.call('SET', p .. 'shown:' .. id, shown, 'KEEPTTL')
+  local left = redis.call('TTL', p .. 'r:' .. id)  -- a rollout that is over may be shown for the first time
+  if left > 0 then redis.call('EXPIRE', p .. 'shown:' .. id, left) end
   redis.call('HINCRBY', p .. 'store', 'writes', 1)
   saved = true
 end

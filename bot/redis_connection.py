@@ -5,6 +5,7 @@ fail-over the old primary takes writes for seconds more, which are lost. One tha
 connections to it.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -23,6 +24,17 @@ _BOUNDED: Final = {"socket_timeout": 0.4, "socket_connect_timeout": 0.3}
 ASK_SECONDS: Final = 1.0
 _SHARED: Final = {"max_connections": 64, "timeout": 0.5}
 """How many connections threads share, and how long one waits for a free one."""
+
+_CODE: Final = re.compile(r"(?:^|caused error: )([A-Z]{2,20})\b")
+_LOGIN: Final = "Check the user and the password in `REDIS_URL`."
+_NEXT: Final = {
+    "NOAUTH": _LOGIN,
+    "WRONGPASS": _LOGIN,
+    "NOPERM": "Let the user in `REDIS_URL` use every command on the keys `{rolloutbot}:*`.",
+    "OOM": "It is full: give it more memory (`maxmemory`).",
+    "MISCONF": "It cannot save to its disk: make room there.",
+    "READONLY": "It is a replica: let `REDIS_URL` name the primary, or the Sentinels.",
+}
 
 
 def connect(url: str) -> "redis.Redis":
@@ -85,5 +97,14 @@ def store_errors() -> Iterator[None]:
     """Turn redis-py's errors into ours; their texts may name hosts, so they stay in the log."""
     try:
         yield
+    except (redis.ResponseError, redis.AuthenticationError) as error:
+        raise _refused(error) from error
     except redis.RedisError as error:
         raise StoreError("Redis does not answer.") from error
+
+
+def _refused(error: redis.RedisError) -> StoreError:
+    """Name the code of an answer that is an error, which is its first word, and no more of it."""
+    found = _CODE.search(str(error))
+    code = error.status_code or (found[1] if found else "ERR")
+    return StoreError(f"Redis refused (`{code}`).", hint=_NEXT.get(code, "Its log may say why."))

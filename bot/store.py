@@ -10,6 +10,8 @@ Every change is one script of bot/lua.py. Keys, all under ``{rolloutbot}:``:
     active, canary:NAME, channel:ID   zsets of rollout ids by start time
     events:ID   list    what happened; dirty and shown:ID belong to the board (board_memory.py)
     store       hash    epoch and writes: whether all this is whole (sight.py)
+
+What is kept of a rollout that is over goes after ``rows.KEPT_SECONDS``, an index that names no other later than that.
 """
 
 import json

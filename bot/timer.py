@@ -21,6 +21,9 @@ from bot.domain.errors import DependencyError
 log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 0.25  # seconds; another replica's due time is seen within this
+LOOK_AFTER: Final = timedelta(milliseconds=50)
+"""When to look again at what is due and not to be had: data is missing, or another process leads."""
+
 WORKERS: Final = 16
 
 
@@ -45,16 +48,18 @@ class DueJobStore(BaseJobStore):  # type: ignore[misc]
         self._due = due
         self._tick = tick
         self._leads = leads
+        self._claimed = False
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
         """Claim what is due; not where another process may lead by now, because a claim keeps it from others."""
-        if not self._leads():
-            return []
-        return [self._job(rollout_id, at) for rollout_id, at in self._due.claim_due(now)]
+        claimed = self._due.claim_due(now) if self._leads() else []
+        self._claimed = bool(claimed)
+        return [self._job(rollout_id, at) for rollout_id, at in claimed]
 
     def get_next_run_time(self) -> datetime | None:
-        """Return the earliest due time."""
-        return self._due.next_due()
+        """Return the earliest due time; what is due already and was not to be had waits a little."""
+        due, now = self._due.next_due(), datetime.now(UTC)
+        return now + LOOK_AFTER if due and due <= now and not self._claimed else due
 
     def get_all_jobs(self) -> list[Job]:
         """Return one job for each due time."""

@@ -6,6 +6,8 @@ from bot.domain.command import Verb
 from bot.domain.errors import RouteError, SlotTakenError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase
+from bot.domain.starting import rollout_id
+from bot.store import PREFIX
 from sandbox.gateway import Answer
 from sandbox.kube import Object
 from sandbox.robot import Robot
@@ -168,6 +170,24 @@ def test_every_delivery_counts_once(stage: Stage) -> None:
     assert [stage.engine.receive(request), stage.engine.receive(request)] == [True, False]
     assert [stage.engine.process(request) is None for _ in range(2)] == [False, True]
     assert stage.world.weights()[1] == (CANARY, 25)
+
+
+def test_a_start_that_redis_brings_back_became_the_rollout_that_it_has_started(stage: Stage) -> None:
+    request = stage.request(Verb.START, start=stage.words(10))
+    stage.ask(request)
+    stage.store._redis.delete(f"{PREFIX}seen:{request.delivery}")
+    assert (stage.engine.receive(request), stage.engine.process(request)) == (True, None)
+    assert stage.engine.became(request) == stage.load(rollout_id(request.delivery))
+
+
+def test_a_start_that_redis_has_forgotten_became_the_rollout_that_is_taken_up(stage: Stage) -> None:
+    request = stage.request(Verb.START, start=stage.words(10))
+    stage.ask(request)
+    stage.store._redis.flushdb()
+    stage.store.declare_whole(stage.clock.now())
+    assert stage.ask(request) is None
+    stage.engine.inspector.inspect()
+    assert stage.engine.became(request) == stage.load(rollout_id(request.delivery))
 
 
 def test_a_roll_back_says_so_where_the_old_pool_cannot_serve_and_obeys(stage: Stage) -> None:

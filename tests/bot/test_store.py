@@ -175,6 +175,48 @@ def test_rollouts_are_found_by_name_and_channel_newest_first(store: RedisStore) 
     assert len(store.named(STARTED.canary.name)) == len(store.in_channel(STARTED.channel)) == 3
 
 
+def test_of_a_rollout_that_is_over_nothing_stays_for_ever(store: RedisStore, redis_url: str) -> None:
+    store.save(a_save(STARTED, take_slot=True))
+    refused = Save(
+        change=Change(after=replace(STARTED, phase=Phase.REFUSED, decision="d2"), events=(EVENT,)),
+        expected="d1",
+        settled=True,
+    )
+    store.save(refused)
+    store.show(STARTED.id, Shown(channel="C1", ts="1.2"), was=None)
+    assert kept_for_ever(redis_url) == {"store", "dirty"}
+
+
+def test_what_an_older_rollout_left_behind_goes_with_the_newer_one(store: RedisStore, redis_url: str) -> None:
+    first, second = replace(STARTED, id="r-first"), replace(STARTED, id="r-second")
+    ended = [replace(one, phase=Phase.ENDED, decision="d2") for one in (first, second)]
+    store.save(a_save(first))
+    store.save(a_save(ended[0], "d1", settled=True))
+    store.save(a_save(second))
+    indices = {"order:uid-1", f"canary:{STARTED.canary.name}", f"channel:{STARTED.channel}"}
+    assert kept_for_ever(redis_url) >= indices | {"r:r-second"}
+    store.save(a_save(ended[1], "d1", settled=True))
+    assert not kept_for_ever(redis_url) & indices
+
+
+def test_what_is_not_over_stays_findable_beside_what_is(store: RedisStore, redis_url: str) -> None:
+    long_ago = replace(STARTED, id="r-long", started_at=NOON - timedelta(days=200))
+    elsewhere = replace(STARTED, id="r-other", route_uid="uid-2")
+    for rollout in (long_ago, elsewhere):
+        store.save(a_save(rollout))
+    store.save(a_save(replace(elsewhere, phase=Phase.ENDED, decision="d2"), "d1", settled=True))
+    assert [entry.rollout.id for entry in store.named(STARTED.canary.name)] == ["r-long", "r-other"]
+    assert [entry.rollout.id for entry in store.in_channel(STARTED.channel)] == ["r-long", "r-other"]
+    kept = {"order:uid-1", f"canary:{STARTED.canary.name}", f"channel:{STARTED.channel}", "r:r-long"}
+    assert kept_for_ever(redis_url) >= kept
+    assert "order:uid-2" not in kept_for_ever(redis_url)
+
+
+def kept_for_ever(redis_url: str) -> set[str]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        return {key.removeprefix(PREFIX) for key in client.scan_iter() if client.ttl(key) < 0}
+
+
 def test_a_store_that_hangs_fails_within_a_second_or_so_in_our_words() -> None:
     with workplace(prefix="store") as place, valkey(place) as server:
         store = RedisStore(connect(server.url()))

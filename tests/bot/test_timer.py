@@ -133,3 +133,32 @@ def test_who_does_not_lead_any_more_claims_nothing_and_begins_nothing(client: "r
     wait_until("the tick", lambda: bool(ticks.seen), seconds=5)
     assert sweeps.acquire(timeout=5)
     timer.stop()
+
+
+class Withheld:
+    """Due times that are over and cannot be claimed, as in a store that is not whole."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def claim_due(self, now: datetime, most: int = 1000) -> Sequence[tuple[str, datetime]]:
+        """Give nothing away."""
+        self.looks += 1
+        return []
+
+    def next_due(self) -> datetime | None:
+        """Return a time that is over."""
+        return datetime.now(UTC) - timedelta(hours=1)
+
+    def due_times(self) -> Sequence[tuple[str, datetime]]:
+        """Return nothing."""
+        return []
+
+
+def test_what_is_due_and_cannot_be_claimed_is_not_asked_for_without_a_pause() -> None:
+    withheld, busy = Withheld(), 100
+    timer = Timer(withheld, lambda rollout_id: None)
+    timer.start()
+    threading.Event().wait(0.4)
+    timer.stop()
+    assert 0 < withheld.looks < busy

@@ -193,7 +193,7 @@ def test_no_secret_is_in_anything_that_anybody_can_read(story: Story, api_server
     with redis.Redis.from_url(story.redis_url) as client:
         client.config_set("requirepass", OTHER_PASSWORD)
         client.client_kill_filter(_type="normal", skipme=True)
-        assert "Redis does not answer." in story.slack.said(story.say("status"))[0]
+        assert "Redis refused (`WRONGPASS`)." in story.slack.said(story.say("status"))[0]
         story.look()
         assert story.type("status") == 3
         story.say("rollback")

@@ -1,0 +1,66 @@
+"""A look at all routes that does not see them all: what goes on after it, and what is looked at again."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from bot.domain.command import Verb
+from bot.domain.errors import ClusterError, RefusedError, StoreError
+from bot.domain.rollout import Phase
+from bot.keeping import Keeper
+from k8s.cluster import Cluster
+from tests.stage import Stage
+
+
+def refused() -> None:
+    raise RefusedError("The bot may not `list` `httproutes`.")
+
+
+def no_cluster() -> None:
+    raise ClusterError("The API server could not be reached.")
+
+
+def no_redis() -> None:
+    raise StoreError("Redis does not answer.")
+
+
+def test_a_namespace_that_is_refused_does_not_keep_what_redis_lost_in_others_from_being_taken_up(stage: Stage) -> None:
+    stage.cluster = Cluster(stage.cluster._api, ["of-a-team-that-left", stage.world.namespace])
+    stage.__post_init__()
+    rollout_id = stage.started(10).rollout.id
+    stage.routes.before("list", refused)
+    stage.lose_redis()
+    assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
+
+
+def test_what_was_refused_is_taken_up_by_the_first_look_that_is_not(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.routes.before("list", refused)
+    stage.lose_redis()
+    assert (stage.store.is_whole(), stage.store.load(rollout_id)) == (True, None)
+    stage.engine.inspector.inspect()
+    assert stage.load(rollout_id).rollout.weight == 10
+
+
+def test_where_only_the_pools_are_refused_the_routes_are_looked_at(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.routes.before("pools", refused)
+    stage.lose_redis()
+    assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
+
+
+@pytest.mark.parametrize(("port", "method", "fault"), [("routes", "list", no_cluster), ("memory", "entries", no_redis)])
+def test_what_was_missed_stays_so_until_a_look_has_seen_it(
+    stage: Stage, port: str, method: str, fault: Callable[[], None]
+) -> None:
+    rollout_id = stage.started(10).rollout.id
+    keeper = Keeper(stage.store, stage.clock, stage.engine.inspector)
+    stage.engine.brake(stage.request(Verb.ROLLBACK))
+    keeper.miss()
+    getattr(stage, port).before(method, fault)
+    with suppress(StoreError):
+        keeper.keep()
+    assert stage.load(rollout_id).rollout.phase is Phase.PROGRESSING
+    keeper.keep()
+    assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
