@@ -5,7 +5,8 @@ wins (the fourth row of the table in on_route.py), and the card and the thread c
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bot.applying import ROUNDS, new_decision, own_note
@@ -17,6 +18,9 @@ from bot.domain.starting import is_rollout_id
 from bot.domain.transitions import Moment, roll_back
 from bot.domain.verbs import ALLOWED, INSTEAD, describe
 from bot.ports import Clock, RouteCopy, Routes
+
+LISTS = 8
+"""Namespaces that are read at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +57,30 @@ class Brake:
     def find(self, command: Command, channel: str) -> tuple[str, str, str]:
         """Return namespace and route of the rollout that a command means, and the reason it gives.
 
-        As where the store is asked, a word that names no rollout is the first of the reason. Raises UsageError,
-        RouteError, ClusterError.
+        As where the store is asked, a word that names no rollout is the first of the reason. A namespace that cannot
+        be read holds up nothing that is found in another. Raises UsageError, RouteError, ClusterError.
         """
-        rollouts = list(self._records())
-        meant = [each for each in rollouts if command.subject in (each.id, each.canary.name)]
-        reason = command.reason if meant else f"{command.subject} {command.reason}".strip()
-        here = [each for each in rollouts if channel in ("", each.channel) and each.phase not in OVER]
-        found = _only(meant or ([] if is_rollout_id(command.subject) else here))
-        return found.namespace, found.route, reason
+        notes, unread = self._notes()
+        if meant := [each for each in notes if command.subject in (each.id, each.canary.name)]:
+            found = _only(meant)
+            return found.namespace, found.route, command.reason
+        if command.subject and unread is not None:
+            raise _unclear(command.subject, unread)
+        found = _only([] if is_rollout_id(command.subject) else _moving(notes, channel), unread)
+        return found.namespace, found.route, f"{command.subject} {command.reason}".strip()
 
-    def _records(self) -> Iterator[Rollout]:
-        for namespace in self._routes.namespaces:
-            for copy in self._routes.list(namespace):
-                if (note := own_note(copy)) is not None:
-                    yield note
+    def _notes(self) -> tuple[Sequence[Rollout], ClusterError | None]:
+        """Read the records of all namespaces side by side, since one may hang; and what the first failed with."""
+        notes: list[Rollout] = []
+        unread = None
+        with ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list") as lists:
+            listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
+        for routes in listed:
+            try:
+                notes += filter(None, map(own_note, routes.result()))
+            except ClusterError as error:
+                unread = unread or error
+        return notes, unread
 
     def _write(self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str) -> Braked:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
@@ -90,12 +103,25 @@ def _record_of(copy: RouteCopy) -> Rollout:
     return note
 
 
-def _only(found: Sequence[Rollout]) -> Rollout:
+def _moving(notes: Sequence[Rollout], channel: str) -> Sequence[Rollout]:
+    """Return what a word without a name may mean in a channel, or anywhere where that is empty."""
+    return [each for each in notes if channel in ("", each.channel) and each.phase not in OVER]
+
+
+def _unclear(subject: str, unread: ClusterError) -> ClusterError:
+    """The word may be a pool where nobody could look, so no other rollout is rolled back for it."""
+    return ClusterError(
+        f"`{subject}` is on no route that could be read. {unread.message}",
+        hint="Name the new pool that is meant: `rollback POOL`.",
+    )
+
+
+def _only(found: Sequence[Rollout], unread: ClusterError | None = None) -> Rollout:
     """Return the one that moves; a finished one only where none does."""
     moving = [each for each in found if each.phase not in SLOTLESS] or found
     if len(moving) == 1:
         return moving[0]
     if not moving:
-        raise RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
+        raise unread or RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
     names = ", ".join(f"`{each.id}` ({each.canary.name})" for each in moving[:10])
     raise UsageError("Several rollouts are meant.", hint=f"Name one: {names}.")

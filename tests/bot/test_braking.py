@@ -4,9 +4,13 @@ import pytest
 
 from bot.braking import Brake, Braked
 from bot.domain.command import Command, Verb
-from bot.domain.errors import RouteError, TransitionError, UsageError
+from bot.domain.errors import ClusterError, RefusedError, RouteError, TransitionError, UsageError
 from bot.domain.rollout import Phase
+from k8s.client import connect
+from k8s.cluster import Cluster
+from sandbox.apiserver import ApiServer
 from sandbox.objects import pool_ref
+from sandbox.rights import give_rights
 from tests.builders import BOB, CANARY, STABLE
 from tests.stage import Stage
 
@@ -123,3 +127,35 @@ def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
     stage.start(10, subject="other-new")
     with pytest.raises(UsageError, match=r"Several rollouts are meant\. Name one: "):
         a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM)
+
+
+def a_limited_brake(stage: Stage, api_server: ApiServer) -> Brake:
+    """Return a brake whose policy still lists a namespace that the bot may not read, in front of the world's own."""
+    give_rights(stage.world.kube, stage.world.namespace)
+    namespaces = ["default", stage.world.namespace]
+    return Brake(Cluster(connect(api_server.kubeconfig("rolloutbot")).api, namespaces), stage.clock)
+
+
+@pytest.mark.parametrize("subject", [CANARY, ""])
+def test_a_namespace_that_cannot_be_read_holds_up_no_roll_back_in_another(
+    stage: Stage, api_server: ApiServer, subject: str
+) -> None:
+    stage.started(10)
+    words = Command(verb=Verb.ROLLBACK, subject=subject, reason="p99")
+    assert a_limited_brake(stage, api_server).find(words, ROOM) == (stage.world.namespace, stage.world.route, "p99")
+
+
+def test_where_nothing_is_found_the_namespace_that_could_not_be_read_is_named(
+    stage: Stage, api_server: ApiServer
+) -> None:
+    brake = a_limited_brake(stage, api_server)
+    unread = "The bot may not `list` `httproutes` of gateway.networking.k8s.io in namespace `default`."
+    with pytest.raises(RefusedError) as refused:
+        brake.find(Command(verb=Verb.ROLLBACK), ROOM)
+    assert refused.value.message == unread
+    stage.started(10)
+    with pytest.raises(ClusterError) as unclear:  # it may be a pool there, so nothing else is rolled back for it
+        brake.find(Command(verb=Verb.ROLLBACK, subject="theirs"), ROOM)
+    assert str(unclear.value) == (
+        f"`theirs` is on no route that could be read. {unread} Name the new pool that is meant: `rollback POOL`."
+    )
