@@ -14,9 +14,9 @@ from bot.domain.command import Command, Verb
 from bot.domain.errors import ClusterError, RaceError, RouteError, TransitionError, UsageError
 from bot.domain.on_route import applied_by
 from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout, wanted
-from bot.domain.starting import is_rollout_id
 from bot.domain.transitions import Moment, roll_back
 from bot.domain.verbs import ALLOWED, INSTEAD, describe
+from bot.finding import did_you_mean, is_a_name
 from bot.ports import Clock, RouteCopy, Routes
 
 LISTS = 8
@@ -57,16 +57,17 @@ class Brake:
     def find(self, command: Command, channel: str) -> tuple[str, str, str]:
         """Return namespace and route of the rollout that a command means, and the reason it gives.
 
-        As where the store is asked, a word that names no rollout is the first of the reason. A namespace that cannot
-        be read holds up nothing that is found in another. Raises UsageError, RouteError, ClusterError.
+        As where the store is asked, a word that names no rollout, nor comes close to a name, is the first of the
+        reason. A namespace that cannot be read holds up nothing that is found in another. Raises UsageError,
+        RouteError, ClusterError.
         """
         notes, unread = self._notes()
         if meant := [each for each in notes if command.subject in (each.id, each.canary.name)]:
             found = _only(meant)
             return found.namespace, found.route, command.reason
-        if command.subject and unread is not None:
-            raise _unclear(command.subject, unread)
-        found = _only([] if is_rollout_id(command.subject) else _moving(notes, channel), unread)
+        if command.subject:
+            _require_a_reason(command.subject, notes, unread)
+        found = _only(_moving(notes, channel), unread)
         return found.namespace, found.route, f"{command.subject} {command.reason}".strip()
 
     def _notes(self) -> tuple[Sequence[Rollout], ClusterError | None]:
@@ -108,12 +109,17 @@ def _moving(notes: Sequence[Rollout], channel: str) -> Sequence[Rollout]:
     return [each for each in notes if channel in ("", each.channel) and each.phase not in OVER]
 
 
-def _unclear(subject: str, unread: ClusterError) -> ClusterError:
-    """The word may be a pool where nobody could look, so no other rollout is rolled back for it."""
-    return ClusterError(
-        f"`{subject}` is on no route that could be read. {unread.message}",
-        hint="Name the new pool that is meant: `rollback POOL`.",
-    )
+def _require_a_reason(word: str, notes: Sequence[Rollout], unread: ClusterError | None) -> None:
+    """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
+    if unread is not None:
+        raise ClusterError(
+            f"`{word}` is on no route that could be read. {unread.message}",
+            hint="Name the new pool that is meant: `rollback POOL`.",
+        )
+    names = {each.canary.name for each in notes}
+    if is_a_name(word, names):
+        hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
+        raise RouteError(f"No route carries a rollout of `{word}`.", hint=hint)
 
 
 def _only(found: Sequence[Rollout], unread: ClusterError | None = None) -> Rollout:

@@ -114,8 +114,17 @@ def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage)
 
 def test_an_id_that_is_on_no_route_brakes_nothing_else(stage: Stage) -> None:
     stage.started(10)
-    with pytest.raises(RouteError, match="No route carries a rollout like that"):
+    with pytest.raises(RouteError, match="No route carries a rollout of `r-0123abcd`"):
         stage.engine.brake(stage.request(Verb.ROLLBACK, subject="r-0123abcd"))
+    assert stage.note_phase() is Phase.PROGRESSING
+
+
+def test_a_slip_of_a_pools_name_brakes_nothing_else(stage: Stage) -> None:
+    stage.started(10)
+    slip = CANARY.replace("new", "nwe")
+    with pytest.raises(RouteError) as refused:
+        stage.engine.brake(stage.request(Verb.ROLLBACK, subject=slip))
+    assert str(refused.value) == f"No route carries a rollout of `{slip}`. Did you mean `{CANARY}`?"
     assert stage.note_phase() is Phase.PROGRESSING
 
 
