@@ -25,9 +25,10 @@ LISTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Braked:
-    """A roll back that is on the route; ``missing`` names rules that are gone from it and so were not written."""
+    """A roll back that is on the route, ``written`` now or before; ``missing`` names rules that are gone from it."""
 
     rollout: Rollout
+    written: bool
     missing: tuple[str, ...] = ()
 
 
@@ -47,7 +48,7 @@ class Brake:
             copy = self._routes.read(namespace, route)
             rollout = _record_of(copy)
             if rollout.phase is Phase.ROLLED_BACK and self._routes.observe(copy, rollout) == wanted(rollout):
-                return Braked(rollout=rollout)
+                return Braked(rollout=rollout, written=False)
             try:
                 return self._write(copy, rollout, by=by, reason=reason)
             except RaceError:
@@ -87,7 +88,8 @@ class Brake:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
         entry = Entry(rollout=rollout, applied=applied_by(rollout, copy.generation))
         after = roll_back(entry, reason, moment).after
-        return Braked(rollout=after, missing=self._routes.write(copy, after, weights=True).missing)
+        missing = self._routes.write(copy, after, weights=True).missing
+        return Braked(rollout=after, written=True, missing=missing)
 
 
 def _record_of(copy: RouteCopy) -> Rollout:

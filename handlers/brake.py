@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bot.domain.command import Request
 from bot.domain.errors import DependencyError, UserError
+from bot.domain.rollout import Rollout
 from handlers import replies
 from handlers.cards import Card
 from handlers.errors import new_ref
@@ -54,11 +55,20 @@ class Brake:
         self._private.say(request.reply_to, said)
 
     def _tell(self, request: Request, braked: Braked) -> None:
-        """Tell the whole channel, else the asker."""
-        text, mark = replies.braked(braked), f"brake:{braked.rollout.id}:{braked.rollout.revision}"
+        """Tell the channel of the rollout what was written now; who asked elsewhere, or in vain, is told in private."""
+        if not braked.written:
+            self._private.say(request.reply_to, replies.braked_before(braked.rollout))
+            return
+        channel, text = braked.rollout.channel or request.channel, replies.braked(braked)
+        if not self._post(channel, braked.rollout, text) or channel != request.channel:
+            self._private.say(request.reply_to, text)
+
+    def _post(self, channel: str, rollout: Rollout, text: str) -> bool:
+        mark = f"brake:{rollout.id}:{rollout.revision}"
         block = {"type": "section", "block_id": mark, "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
         try:
-            self._slack.post(request.channel, Card(text=text, blocks=[block]))
+            self._slack.post(channel, Card(text=text, blocks=[block]))
         except DependencyError as error:
             log.warning("A roll back without Redis was done, but the channel was not told: %s", error)
-            self._private.say(request.reply_to, text)
+            return False
+        return True

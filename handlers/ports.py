@@ -27,6 +27,10 @@ class Braked(Protocol):
         """Return the record that is on the route."""
 
     @property
+    def written(self) -> bool:
+        """Say whether it was written now; else it was rolled back before."""
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """Return the rules that were not written."""
 

@@ -7,7 +7,7 @@ from bot.domain.access import Access
 from bot.domain.command import WORDY, Command, Verb
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UserError
 from bot.domain.grammar import USAGE
-from bot.domain.rollout import Entry
+from bot.domain.rollout import Entry, Rollout
 from bot.domain.waiting import mention, waits
 from bot.domain.waiting import why as why_it_waits
 from handlers.mrkdwn import clean, code, moment, safe
@@ -135,6 +135,15 @@ def braked(braked: Braked) -> str:
         f"*{mention(rollout.by)} rolled back* {code(rollout.canary.name, 80)}, all traffic goes to "
         f"{code(rollout.stable.name, 80)}{reason}.\nRedis does not answer, so I went by the record on route "
         f"{code(f'{rollout.namespace}/{rollout.route}', 160)}.{gone} The card follows when Redis is back."
+    )
+
+
+def braked_before(rollout: Rollout) -> str:
+    """Say that there was nothing to roll back."""
+    by = f" by {mention(rollout.by)}" if rollout.by else ""
+    return (
+        f"{code(rollout.canary.name, 80)} is rolled back already, since {moment(rollout.since)}{by}: all traffic goes "
+        f"to {code(rollout.stable.name, 80)}. If requests still fail, look at that pool."
     )
 
 

@@ -58,9 +58,10 @@ def test_a_step_of_the_bot_in_between_is_read_and_rolled_back_too(stage: Stage) 
 
 def test_pulled_twice_it_writes_once(stage: Stage) -> None:
     stage.started(10)
-    pull(stage)
+    assert pull(stage).written
     stage.routes.calls.clear()
-    assert (pull(stage, reason="again").rollout.why, stage.routes.calls) == ("p99 doubled", ["read", "observe"])
+    again = pull(stage, reason="again")
+    assert (again.written, again.rollout.why, stage.routes.calls) == (False, "p99 doubled", ["read", "observe"])
 
 
 def test_weights_that_drifted_after_a_roll_back_are_written_again(stage: Stage) -> None:

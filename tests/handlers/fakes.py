@@ -94,6 +94,7 @@ class Done:
     entry: Entry
     said: str = ""
     missing: tuple[str, ...] = ()
+    written: bool = True
 
     @property
     def rollout(self) -> Rollout:

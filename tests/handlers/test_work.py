@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.command import Command, Request, Verb
 from bot.domain.errors import ClusterError, StaleError, StoreError
+from bot.domain.rollout import Phase
 from handlers.app import web_client
 from handlers.brake import Brake
 from handlers.people import People
@@ -16,7 +17,7 @@ from handlers.work import LANE, ROLLBACK_LANE, Work
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import StrictSlack
-from tests.builders import ALICE, NOON
+from tests.builders import ALICE, BOB, NOON
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
 from tests.handlers.records import NEW, OLD, ROOM, a_rollout, an_entry
 
@@ -123,6 +124,26 @@ def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
     shop.work.brake(shop.ask(Verb.ROLLBACK))
     (said,) = shop.said()
     assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
+
+
+def test_the_channel_of_the_rollout_is_told_and_who_rolled_back_from_elsewhere(shop: Shop) -> None:
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
+    shop.work.brake(shop.ask(Verb.ROLLBACK, channel="D0ALICE001"))
+    (said,) = shop.said()
+    assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
+    assert [card["text"] for card in shop.slack.cards(ROOM)] == [said]
+
+
+def test_what_was_rolled_back_already_is_no_news_for_the_channel(shop: Shop) -> None:
+    rolled_back = a_rollout(phase=Phase.ROLLED_BACK, by=BOB, why="p99 doubled", since=NOON)
+    shop.engine.braked = Done(an_entry(rolled_back), written=False)
+    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    when = f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|23 Nov 12:00 UTC>"
+    assert shop.said() == [
+        f"`{NEW}` is rolled back already, since {when} by <@{BOB}>: all traffic goes to `{OLD}`. "
+        "If requests still fail, look at that pool."
+    ]
+    assert shop.slack.cards(ROOM) == []
 
 
 def test_a_roll_back_that_fails_without_the_store_is_said_to_be_kept_nowhere(shop: Shop) -> None:
