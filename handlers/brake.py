@@ -33,6 +33,10 @@ class Brake:
         except RuntimeError:
             log.error("A roll back came after the end; another replica has to take it.")
 
+    def pull_kept(self, request: Request) -> None:
+        """Roll back here and now a request that stays in the inbox, and so is tried again whatever comes of it."""
+        self._pull(request)
+
     def close(self) -> None:
         """Wait for what is under way."""
         self._lane.shutdown(wait=True)

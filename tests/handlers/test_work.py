@@ -118,6 +118,28 @@ def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the
     ]
 
 
+def test_a_roll_back_that_the_store_fails_is_not_done_again_at_every_sweep(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.engine.outcome = StoreError("Redis has lost data.")
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
+    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    wait_until("the roll back: done", lambda: bool(shop.slack.cards(ROOM)) and not shop.work._busy, seconds=10)
+    taken: list[str] = []
+    monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
+    shop.work.resume([shop.ask(Verb.ROLLBACK), shop.ask(Verb.ROLLBACK, delivery="t2")])
+    assert taken == ["t2"]
+
+
+def test_a_roll_back_that_is_tried_again_says_only_once_that_it_was_not_needed(shop: Shop) -> None:
+    shop.engine.outcome = StoreError("Redis has lost data.")
+    shop.engine.braked = Done(an_entry(a_rollout(phase=Phase.ROLLED_BACK)), written=False)
+    for _ in range(2):
+        shop.work.begin(shop.ask(Verb.ROLLBACK))
+        wait_until("the try: done", lambda: not shop.work._busy, seconds=10)
+    assert (len(shop.said()), shop.engine.braking) == (1, ["t1", "t1"])
+
+
 def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
     shop.slack.faults.next("chat.postMessage", "not_in_channel")
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
