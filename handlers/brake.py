@@ -1,6 +1,7 @@
 """Roll backs while Redis is away: done from the record on the route, and told to the channel, as no card can be yet."""
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from bot.domain.command import Request
@@ -20,35 +21,35 @@ LANE = 4
 
 
 class Brake:
-    """A lane of its own. What it has taken in is nowhere else, so it is done at once or not at all, and told."""
+    """A lane of its own. What is taken in there may be nowhere else, so it is done at once or not at all, and told."""
 
     def __init__(self, engine: Brakes, people: People, slack: Slack, private: Private) -> None:
         self._engine, self._people, self._slack, self._private = engine, people, slack, private
         self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="brake")
 
     def pull(self, request: Request) -> None:
-        """Roll back now, in the background."""
+        """Roll back in the background; the inbox may not have the request."""
         try:
-            self._lane.submit(self._pull, request)
+            self._lane.submit(self._pull, request, replies.not_braked)
         except RuntimeError:
             log.error("A roll back came after the end; another replica has to take it.")
 
     def pull_kept(self, request: Request) -> None:
         """Roll back here and now a request that stays in the inbox, and so is tried again whatever comes of it."""
-        self._pull(request)
+        self._pull(request, replies.not_braked_yet)
 
     def close(self) -> None:
         """Wait for what is under way."""
         self._lane.shutdown(wait=True)
 
-    def _pull(self, request: Request) -> None:
+    def _pull(self, request: Request, failed: Callable[[DependencyError], str]) -> None:
         try:
             self._people.admit(request)
             braked = self._engine.brake(request)
         except UserError as error:
             self._private.say(request.reply_to, replies.mishap(error, ""))
         except DependencyError as error:
-            self._fail(request, replies.not_braked(error))
+            self._fail(request, failed(error))
         except Exception as error:
             self._fail(request, replies.mishap(error, new_ref()))
         else:

@@ -39,7 +39,7 @@ class Brakes(Protocol):
     """Rolls back without the store."""
 
     def brake(self, request: Request) -> Braked:
-        """Roll back from the record on the route. Raises UserError, ClusterError; nothing is kept then."""
+        """Roll back from the record on the route. Raises UserError, ClusterError; it tries no more then."""
 
 
 class Inbox(Protocol):

@@ -43,6 +43,10 @@ _GROUPS = (
     (Verb.HELP,),
 )
 
+_BY_HAND = (
+    "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
+)
+
 _START, _, _KEYS = USAGE[Verb.START].partition(" [")
 
 
@@ -148,11 +152,18 @@ def braked_before(rollout: Rollout) -> str:
 
 
 def not_braked(error: DependencyError) -> str:
-    """Say that a roll back without the store failed, and what is left."""
+    """Say that a roll back without the store failed, where the inbox may not have it, and what is left."""
     return (
-        f"{safe(str(error), 2000)} Redis does not answer either, so *it may not be rolled back, and nothing is kept*. "
-        "Press again, or type in a terminal that reaches the cluster: "
-        "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
+        f"{safe(str(error), 2000)} Redis does not answer either, so *it may not be rolled back, and do not count "
+        f"on another try*. Press again, or {_BY_HAND}"
+    )
+
+
+def not_braked_yet(error: DependencyError) -> str:
+    """Say that a roll back failed which the inbox has."""
+    return (
+        f"{safe(str(error), 2000)} Redis cannot save it either, so *it may not be rolled back yet*. "
+        f"Your request is kept and will be tried again; to be faster, {_BY_HAND}"
     )
 
 

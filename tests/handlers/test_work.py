@@ -168,13 +168,26 @@ def test_what_was_rolled_back_already_is_no_news_for_the_channel(shop: Shop) -> 
     assert shop.slack.cards(ROOM) == []
 
 
-def test_a_roll_back_that_fails_without_the_store_is_said_to_be_kept_nowhere(shop: Shop) -> None:
+BY_HAND = "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
+
+
+def test_a_roll_back_that_fails_and_could_not_be_kept_is_to_be_asked_again(shop: Shop) -> None:
     shop.engine.braked = ClusterError("The API server could not be reached.")
     shop.work.brake(shop.ask(Verb.ROLLBACK))
     assert shop.said() == [
-        "The API server could not be reached. Redis does not answer either, so *it may not be rolled back, and nothing "
-        "is kept*. Press again, or type in a terminal that reaches the cluster: "
-        "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
+        "The API server could not be reached. Redis does not answer either, so *it may not be rolled back, and do not "
+        f"count on another try*. Press again, or {BY_HAND}"
+    ]
+
+
+def test_a_roll_back_that_fails_and_is_in_the_inbox_is_said_to_be_tried_again(shop: Shop) -> None:
+    shop.engine.outcome = StoreError("Redis has lost data.")
+    shop.engine.braked = ClusterError("The API server could not be reached.")
+    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    assert shop.engine.done.wait(10)
+    assert shop.said() == [
+        "The API server could not be reached. Redis cannot save it either, so *it may not be rolled back yet*. "
+        f"Your request is kept and will be tried again; to be faster, {BY_HAND}"
     ]
 
 
