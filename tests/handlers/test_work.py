@@ -191,6 +191,13 @@ def test_a_roll_back_that_fails_and_is_in_the_inbox_is_said_to_be_tried_again(sh
     ]
 
 
+def test_a_roll_back_that_comes_at_the_end_is_done_by_who_brings_it(shop: Shop) -> None:
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
+    shop.said()
+    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    assert (shop.engine.braking, len(shop.slack.cards(ROOM))) == (["t1"], 1)
+
+
 def test_a_guest_cannot_roll_back_without_the_store_either(shop: Shop) -> None:
     shop.slack.users[ALICE]["is_restricted"] = True
     shop.work.brake(shop.ask(Verb.ROLLBACK))
