@@ -233,6 +233,16 @@ def test_pauses_do_not_delay_the_roll_back(shop: Shop) -> None:
     shop.engine.gate.set()
 
 
+def test_pods_that_are_slow_to_count_do_not_delay_the_next_roll_back(shop: Shop) -> None:
+    shop.engine.looking, shop.engine.outcome = Event(), Done(an_entry(), said="The old pool has no ready endpoint.")
+    deliveries = [f"t{number}" for number in range(ROLLBACK_LANE * 2)]
+    for delivery in deliveries:
+        shop.work.begin(shop.ask(Verb.ROLLBACK, delivery=delivery))
+    wait_until("all: rolled back", lambda: sorted(shop.engine.processed) == deliveries, seconds=10)
+    shop.engine.looking.set()
+    assert shop.said() == ["The old pool has no ready endpoint."] * len(deliveries)
+
+
 def test_what_is_taken_up_again_begins_with_the_brakes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
     monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
