@@ -22,7 +22,8 @@ from bench.population import ALICE, CHANNEL
 from bench.servers import Servers
 from bot.clock import SystemClock
 from bot.domain.command import Request, Verb
-from bot.engine import Engine, Outcome
+from bot.domain.rollout import Entry
+from bot.engine import Engine
 from bot.policy import Policy
 from bot.store import RedisStore
 from handlers.app import bolt_app, build
@@ -37,7 +38,7 @@ BRAKE = action_id(Verb.ROLLBACK)
 class Still(Engine):
     """The real engine, but what was taken in is not carried out: only the acknowledgement is measured."""
 
-    def process(self, request: Request) -> Outcome | None:
+    def carry_out(self, request: Request) -> Entry | None:
         """Leave the request in the inbox."""
         return None
 

@@ -5,7 +5,8 @@ wins (the fourth row of the table in on_route.py), and the card and the thread c
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bot.applying import ROUNDS, new_decision, own_note
@@ -13,17 +14,21 @@ from bot.domain.command import Command, Verb
 from bot.domain.errors import ClusterError, RaceError, RouteError, TransitionError, UsageError
 from bot.domain.on_route import applied_by
 from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout, wanted
-from bot.domain.starting import is_rollout_id
 from bot.domain.transitions import Moment, roll_back
 from bot.domain.verbs import ALLOWED, INSTEAD, describe
+from bot.finding import did_you_mean, is_a_name
 from bot.ports import Clock, RouteCopy, Routes
+
+LISTS = 8
+"""Namespaces that are read at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Braked:
-    """A roll back that is on the route; ``missing`` names rules that are gone from it and so were not written."""
+    """A roll back that is on the route, ``written`` now or before; ``missing`` names rules that are gone from it."""
 
     rollout: Rollout
+    written: bool
     missing: tuple[str, ...] = ()
 
 
@@ -43,7 +48,7 @@ class Brake:
             copy = self._routes.read(namespace, route)
             rollout = _record_of(copy)
             if rollout.phase is Phase.ROLLED_BACK and self._routes.observe(copy, rollout) == wanted(rollout):
-                return Braked(rollout=rollout)
+                return Braked(rollout=rollout, written=False)
             try:
                 return self._write(copy, rollout, by=by, reason=reason)
             except RaceError:
@@ -53,27 +58,38 @@ class Brake:
     def find(self, command: Command, channel: str) -> tuple[str, str, str]:
         """Return namespace and route of the rollout that a command means, and the reason it gives.
 
-        As where the store is asked, a word that names no rollout is the first of the reason. Raises UsageError,
+        As where the store is asked, a word that names no rollout, nor comes close to a name, is the first of the
+        reason. A namespace that cannot be read holds up nothing that is found in another. Raises UsageError,
         RouteError, ClusterError.
         """
-        rollouts = list(self._records())
-        meant = [each for each in rollouts if command.subject in (each.id, each.canary.name)]
-        reason = command.reason if meant else f"{command.subject} {command.reason}".strip()
-        here = [each for each in rollouts if channel in ("", each.channel) and each.phase not in OVER]
-        found = _only(meant or ([] if is_rollout_id(command.subject) else here))
-        return found.namespace, found.route, reason
+        notes, unread = self._notes()
+        if meant := [each for each in notes if command.subject in (each.id, each.canary.name)]:
+            found = _only(meant)
+            return found.namespace, found.route, command.reason
+        if command.subject:
+            _require_a_reason(command.subject, notes, unread)
+        found = _only(_moving(notes, channel), unread)
+        return found.namespace, found.route, f"{command.subject} {command.reason}".strip()
 
-    def _records(self) -> Iterator[Rollout]:
-        for namespace in self._routes.namespaces:
-            for copy in self._routes.list(namespace):
-                if (note := own_note(copy)) is not None:
-                    yield note
+    def _notes(self) -> tuple[Sequence[Rollout], ClusterError | None]:
+        """Read the records of all namespaces side by side, since one may hang; and what the first failed with."""
+        notes: list[Rollout] = []
+        unread = None
+        with ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list") as lists:
+            listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
+        for routes in listed:
+            try:
+                notes += filter(None, map(own_note, routes.result()))
+            except ClusterError as error:
+                unread = unread or error
+        return notes, unread
 
     def _write(self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str) -> Braked:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
         entry = Entry(rollout=rollout, applied=applied_by(rollout, copy.generation))
         after = roll_back(entry, reason, moment).after
-        return Braked(rollout=after, missing=self._routes.write(copy, after, weights=True).missing)
+        missing = self._routes.write(copy, after, weights=True).missing
+        return Braked(rollout=after, written=True, missing=missing)
 
 
 def _record_of(copy: RouteCopy) -> Rollout:
@@ -90,12 +106,30 @@ def _record_of(copy: RouteCopy) -> Rollout:
     return note
 
 
-def _only(found: Sequence[Rollout]) -> Rollout:
+def _moving(notes: Sequence[Rollout], channel: str) -> Sequence[Rollout]:
+    """Return what a word without a name may mean in a channel, or anywhere where that is empty."""
+    return [each for each in notes if channel in ("", each.channel) and each.phase not in OVER]
+
+
+def _require_a_reason(word: str, notes: Sequence[Rollout], unread: ClusterError | None) -> None:
+    """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
+    if unread is not None:
+        raise ClusterError(
+            f"`{word}` is on no route that could be read. {unread.message}",
+            hint="Name the new pool that is meant: `rollback POOL`.",
+        )
+    names = {each.canary.name for each in notes}
+    if is_a_name(word, names):
+        hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
+        raise RouteError(f"No route carries a rollout of `{word}`.", hint=hint)
+
+
+def _only(found: Sequence[Rollout], unread: ClusterError | None = None) -> Rollout:
     """Return the one that moves; a finished one only where none does."""
     moving = [each for each in found if each.phase not in SLOTLESS] or found
     if len(moving) == 1:
         return moving[0]
     if not moving:
-        raise RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
+        raise unread or RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
     names = ", ".join(f"`{each.id}` ({each.canary.name})" for each in moving[:10])
     raise UsageError("Several rollouts are meant.", hint=f"Name one: {names}.")

@@ -82,6 +82,11 @@ class Engine:
         return self._store.receive(request)
 
     def process(self, request: Request) -> Outcome | None:
+        """Carry a request out, then look at the pools; None and errors as of `carry_out`."""
+        entry = self.carry_out(request)
+        return Outcome(entry=entry, said=self.look(entry, request.command.verb)) if entry else None
+
+    def carry_out(self, request: Request) -> Entry | None:
         """Decide a request from the inbox and write it; None where somebody else has decided it.
 
         Raises UserError (the request is out of the inbox) or DependencyError (it is kept and tried again).
@@ -101,7 +106,22 @@ class Engine:
         if rollout is None:
             return None
         self._applier.apply(rollout.id, saved=rollout)
-        return self._outcome(request, rollout.id)
+        return self._store.load(rollout.id)
+
+    def look(self, entry: Entry, verb: Verb) -> str:
+        """Count ready endpoints for the card, which may take long; say so where the old pool cannot serve."""
+        if verb not in (Verb.START, Verb.ROLLBACK):
+            return ""
+        rollout = entry.rollout
+        try:
+            readiness = self._routes.readiness(rollout.stable, rollout.canary)
+        except DependencyError:
+            return ""
+        with suppress(StoreError):
+            self._store.learn(rollout.id, rollout.decision, Progress(readiness=readiness))
+        if verb is Verb.ROLLBACK and readiness.stable_ready == 0:
+            return f"Rolled back, but `{rollout.stable.name}` has no ready endpoint: bring it up now."
+        return ""
 
     def became(self, request: Request) -> Entry | None:
         """Return the rollout that a request has changed, whoever did it. Raises UserError where it was refused."""
@@ -272,25 +292,6 @@ class Engine:
         if entry is None:
             return SlotTakenError("Another rollout has the route.", hint="Try again in a moment.")
         return slot_taken(entry.rollout)
-
-    def _outcome(self, request: Request, rollout_id: str) -> Outcome | None:
-        entry = self._store.load(rollout_id)
-        if entry is None:
-            return None
-        if request.command.verb not in (Verb.START, Verb.ROLLBACK):
-            return Outcome(entry=entry)
-        return Outcome(entry=entry, said=self._look_at_pools(entry, request.command.verb))
-
-    def _look_at_pools(self, entry: Entry, verb: Verb) -> str:
-        """Count ready endpoints for the card, after the write; say so where the old pool cannot serve."""
-        try:
-            readiness = self._routes.readiness(entry.rollout.stable, entry.rollout.canary)
-        except DependencyError:
-            return ""
-        self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(readiness=readiness))
-        if verb is Verb.ROLLBACK and readiness.stable_ready == 0:
-            return f"Rolled back, but `{entry.rollout.stable.name}` has no ready endpoint: bring it up now."
-        return ""
 
     def _moment(self, request: Request) -> Moment:
         return Moment(now=self._clock.now(), decision=new_decision(), by=request.by)

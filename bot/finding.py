@@ -1,7 +1,7 @@
 """Which rollout people mean: by the canary's name, by rollout id, or the only one of the channel."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ class Finder:
             return self._of_channel(channel), replace(command, subject="", reason=reason)
 
     def _is_a_name(self, subject: str, channel: str) -> bool:
-        return is_rollout_id(subject) or bool(self._near(subject, channel, cutoff=0.75))
+        return is_a_name(subject, self._names(channel))
 
     def find(self, subject: str, channel: str) -> Entry:
         """Return the rollout that ``subject`` (may be empty) means in a channel, or anywhere where that is empty.
@@ -65,16 +65,15 @@ class Finder:
         raise RouteError(f"There is no rollout of `{subject}`.", hint=self._nearest(subject, channel))
 
     def _nearest(self, subject: str, channel: str) -> str:
-        if near := self._near(subject, channel, cutoff=0.6):
-            return f"Did you mean {_list(near)}?"
+        if slip := did_you_mean(subject, self._names(channel)):
+            return slip
         if running := sorted(self._running())[:5]:
             return f"Running: {_list(running)}."
         return "None is running: begin one with `start POOL WEIGHT`."
 
-    def _near(self, subject: str, channel: str, *, cutoff: float) -> list[str]:
-        """Return names that ``subject`` may be a slip of: of what runs, and of the channel's last rollouts."""
-        names = self._running() | {entry.rollout.canary.name for entry in self._store.in_channel(channel)}
-        return difflib.get_close_matches(subject, names, n=3, cutoff=cutoff)
+    def _names(self, channel: str) -> set[str]:
+        """Return the names of what runs, and of the channel's last rollouts."""
+        return self._running() | {entry.rollout.canary.name for entry in self._store.in_channel(channel)}
 
     def _running(self) -> set[str]:
         return {entry.rollout.canary.name for entry in self._store.entries()}
@@ -94,6 +93,17 @@ class Finder:
             return recent[0]
         none = "This channel has no rollout." if channel else "No rollout is under way."
         raise RouteError(none, hint="Name its pool, or begin one with `start POOL WEIGHT`.")
+
+
+def is_a_name(subject: str, names: Iterable[str]) -> bool:
+    """Say whether a word is no reason: it is a rollout's id, or comes close to one of the names."""
+    return is_rollout_id(subject) or bool(difflib.get_close_matches(subject, names, cutoff=0.75))
+
+
+def did_you_mean(subject: str, names: Iterable[str]) -> str:
+    """Ask for the names that a word may be a slip of; empty where there is none."""
+    near = difflib.get_close_matches(subject, names, n=3, cutoff=0.6)
+    return f"Did you mean {_list(near)}?" if near else ""
 
 
 def _with_reason_apart(error: RouteError, command: Command) -> RouteError:

@@ -28,7 +28,7 @@ CLICK_LASTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """Slack's side, ready to be connected; ``close`` after the connection is."""
+    """Slack's side, ready to be connected; ``close`` may run beside the end of the connection."""
 
     app: App
     work: Work

@@ -1,10 +1,12 @@
 """Roll backs while Redis is away: done from the record on the route, and told to the channel, as no card can be yet."""
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from bot.domain.command import Request
 from bot.domain.errors import DependencyError, UserError
+from bot.domain.rollout import Rollout
 from handlers import replies
 from handlers.cards import Card
 from handlers.errors import new_ref
@@ -19,31 +21,35 @@ LANE = 4
 
 
 class Brake:
-    """A lane of its own. What it has taken in is nowhere else, so it is done at once or not at all, and told."""
+    """A lane of its own. What is taken in there may be nowhere else, so it is done at once or not at all, and told."""
 
     def __init__(self, engine: Brakes, people: People, slack: Slack, private: Private) -> None:
         self._engine, self._people, self._slack, self._private = engine, people, slack, private
         self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="brake")
 
     def pull(self, request: Request) -> None:
-        """Roll back now, in the background."""
+        """Roll back in the background; the inbox may not have the request."""
         try:
-            self._lane.submit(self._pull, request)
-        except RuntimeError:
-            log.error("A roll back came after the end; another replica has to take it.")
+            self._lane.submit(self._pull, request, replies.not_braked)
+        except RuntimeError:  # closed: Slack's connection ends beside us, and nobody else has the request
+            self._pull(request, replies.not_braked)
+
+    def pull_kept(self, request: Request) -> None:
+        """Roll back here and now a request that stays in the inbox, and so is tried again whatever comes of it."""
+        self._pull(request, replies.not_braked_yet)
 
     def close(self) -> None:
         """Wait for what is under way."""
         self._lane.shutdown(wait=True)
 
-    def _pull(self, request: Request) -> None:
+    def _pull(self, request: Request, failed: Callable[[DependencyError], str]) -> None:
         try:
             self._people.admit(request)
             braked = self._engine.brake(request)
         except UserError as error:
             self._private.say(request.reply_to, replies.mishap(error, ""))
         except DependencyError as error:
-            self._fail(request, replies.not_braked(error))
+            self._fail(request, failed(error))
         except Exception as error:
             self._fail(request, replies.mishap(error, new_ref()))
         else:
@@ -54,11 +60,20 @@ class Brake:
         self._private.say(request.reply_to, said)
 
     def _tell(self, request: Request, braked: Braked) -> None:
-        """Tell the whole channel, else the asker."""
-        text, mark = replies.braked(braked), f"brake:{braked.rollout.id}:{braked.rollout.revision}"
+        """Tell the channel of the rollout what was written now; who asked elsewhere, or in vain, is told in private."""
+        if not braked.written:
+            self._private.say(request.reply_to, replies.braked_before(braked.rollout))
+            return
+        channel, text = braked.rollout.channel or request.channel, replies.braked(braked)
+        if not self._post(channel, braked.rollout, text) or channel != request.channel:
+            self._private.say(request.reply_to, text)
+
+    def _post(self, channel: str, rollout: Rollout, text: str) -> bool:
+        mark = f"brake:{rollout.id}:{rollout.revision}"
         block = {"type": "section", "block_id": mark, "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
         try:
-            self._slack.post(request.channel, Card(text=text, blocks=[block]))
+            self._slack.post(channel, Card(text=text, blocks=[block]))
         except DependencyError as error:
             log.warning("A roll back without Redis was done, but the channel was not told: %s", error)
-            self._private.say(request.reply_to, text)
+            return False
+        return True

@@ -3,20 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from bot.domain.command import Request
+from bot.domain.command import Request, Verb
 from bot.domain.rollout import Entry, Rollout
-
-
-class Outcome(Protocol):
-    """What became of a request; ``said`` is one more sentence for the asker, often empty."""
-
-    @property
-    def entry(self) -> Entry:
-        """Return the rollout after it."""
-
-    @property
-    def said(self) -> str:
-        """Return a sentence for the asker."""
 
 
 class Braked(Protocol):
@@ -27,6 +15,10 @@ class Braked(Protocol):
         """Return the record that is on the route."""
 
     @property
+    def written(self) -> bool:
+        """Say whether it was written now; else it was rolled back before."""
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """Return the rules that were not written."""
 
@@ -35,7 +27,7 @@ class Brakes(Protocol):
     """Rolls back without the store."""
 
     def brake(self, request: Request) -> Braked:
-        """Roll back from the record on the route. Raises UserError, ClusterError; nothing is kept then."""
+        """Roll back from the record on the route. Raises UserError, ClusterError; it tries no more then."""
 
 
 class Inbox(Protocol):
@@ -61,11 +53,14 @@ class Reader(Protocol):
 class Doer(Protocol):
     """Does what was taken in."""
 
-    def process(self, request: Request) -> Outcome | None:
-        """Decide and apply; None: done elsewhere.
+    def carry_out(self, request: Request) -> Entry | None:
+        """Decide and apply, and return the rollout after it; None: done elsewhere.
 
         Raises UserError (it has left the inbox then) and DependencyError (it is kept and tried again).
         """
+
+    def look(self, entry: Entry, verb: Verb) -> str:
+        """Look at the pools after a verb, which may take long; return a sentence for the asker, often empty."""
 
 
 class Engine(Inbox, Reader, Doer, Brakes, Protocol):

@@ -7,7 +7,7 @@ from bot.domain.access import Access
 from bot.domain.command import WORDY, Command, Verb
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UserError
 from bot.domain.grammar import USAGE
-from bot.domain.rollout import Entry
+from bot.domain.rollout import Entry, Rollout
 from bot.domain.waiting import mention, waits
 from bot.domain.waiting import why as why_it_waits
 from handlers.mrkdwn import clean, code, moment, safe
@@ -41,6 +41,10 @@ _GROUPS = (
     (Verb.RESTORE, Verb.ADOPT),
     (Verb.ROLLBACK, Verb.FINISH, Verb.END),
     (Verb.HELP,),
+)
+
+_BY_HAND = (
+    "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
 )
 
 _START, _, _KEYS = USAGE[Verb.START].partition(" [")
@@ -138,12 +142,28 @@ def braked(braked: Braked) -> str:
     )
 
 
-def not_braked(error: DependencyError) -> str:
-    """Say that a roll back without the store failed, and what is left."""
+def braked_before(rollout: Rollout) -> str:
+    """Say that there was nothing to roll back."""
+    by = f" by {mention(rollout.by)}" if rollout.by else ""
     return (
-        f"{safe(str(error), 2000)} Redis does not answer either, so *it may not be rolled back, and nothing is kept*. "
-        "Press again, or type in a terminal that reaches the cluster: "
-        "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
+        f"{code(rollout.canary.name, 80)} is rolled back already, since {moment(rollout.since)}{by}: all traffic goes "
+        f"to {code(rollout.stable.name, 80)}. If requests still fail, look at that pool."
+    )
+
+
+def not_braked(error: DependencyError) -> str:
+    """Say that a roll back without the store failed, where the inbox may not have it, and what is left."""
+    return (
+        f"{safe(str(error), 2000)} Redis does not answer either, so *it may not be rolled back, and do not count "
+        f"on another try*. Press again, or {_BY_HAND}"
+    )
+
+
+def not_braked_yet(error: DependencyError) -> str:
+    """Say that a roll back failed which the inbox has."""
+    return (
+        f"{safe(str(error), 2000)} Redis cannot save it either, so *it may not be rolled back yet*. "
+        f"Your request is kept and will be tried again; to be faster, {_BY_HAND}"
     )
 
 

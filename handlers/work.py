@@ -5,16 +5,18 @@ import random
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Lock
 
 from bot.domain.command import Request, Verb
 from bot.domain.errors import DependencyError, StoreError, UserError
+from bot.domain.rollout import Entry
 from bot.ports import Became, Store
 from handlers import replies
 from handlers.brake import Brake
 from handlers.errors import new_ref
 from handlers.people import People
-from handlers.ports import Doer, Outcome
+from handlers.ports import Doer
 from handlers.private import Private
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class Work:
         self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="work")
         self._pauses = ThreadPoolExecutor(PAUSE_LANE, thread_name_prefix="pause")
         self._rollbacks = ThreadPoolExecutor(ROLLBACK_LANE, thread_name_prefix="rollback")
+        self._looks = ThreadPoolExecutor(ROLLBACK_LANE, thread_name_prefix="look")
         self._busy: set[str] = set()
         self._held_up: dict[
             str, tuple[int, float]
@@ -63,6 +66,7 @@ class Work:
             lane.shutdown(wait=False, cancel_futures=True)
         for lane in lanes:
             lane.shutdown(wait=True)
+        self._looks.shutdown(wait=True)
         self._brake.close()
 
     def _put(self, request: Request, *, fresh: bool) -> None:
@@ -86,7 +90,7 @@ class Work:
 
     def _run(self, request: Request, *, fresh: bool) -> None:
         try:
-            self._tell(request, self._do(request))
+            self._follow_up(request, self._do(request))
         except UserError as error:
             log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
             self._private.say(request.reply_to, replies.mishap(error, ""))
@@ -103,28 +107,43 @@ class Work:
         finally:
             self._done(request)
 
-    def _do(self, request: Request) -> Outcome | None:
+    def _do(self, request: Request) -> Entry | None:
         try:
             self._people.admit(request)
         except UserError as error:
             if not self._store.drop(request.delivery, Became(refusal=str(error))):
                 return None  # somebody else has answered it
             raise
-        return self._engine.process(request)
+        return self._engine.carry_out(request)
 
-    def _tell(self, request: Request, outcome: Outcome | None) -> None:
-        if outcome is None:
+    def _follow_up(self, request: Request, entry: Entry | None) -> None:
+        if entry is None:
             return
-        elsewhere = outcome.entry.rollout.channel != request.channel
-        said = " ".join(filter(None, [outcome.said, replies.elsewhere(outcome.entry) if elsewhere else ""]))
-        if said:
-            self._private.say(request.reply_to, said)
+        if request.command.verb is Verb.ROLLBACK:
+            self._looks.submit(self._tell, request, entry)  # the next roll back does not wait for a count of pods
+        else:
+            self._tell(request, entry)
+
+    def _tell(self, request: Request, entry: Entry) -> None:
+        said = self._look(request, entry)
+        elsewhere = replies.elsewhere(entry) if entry.rollout.channel != request.channel else ""
+        if said or elsewhere:
+            self._private.say(request.reply_to, " ".join(filter(None, [said, elsewhere])))
+
+    def _look(self, request: Request, entry: Entry) -> str:
+        try:
+            return self._engine.look(entry, request.command.verb)
+        except Exception:  # it is done, and so nothing to be tried again
+            log.exception("%s by %s is done, but the look at the pools broke.", request.command.verb, request.by)
+            return ""
 
     def _do_without_store(self, request: Request, error: StoreError, *, fresh: bool) -> None:
-        if request.command.verb is Verb.ROLLBACK:
-            self._brake.pull(request)
-        else:
+        if request.command.verb is not Verb.ROLLBACK:
             self._keep(request, error, fresh=fresh)
+        elif self._hold_up(request) == 1:
+            self._brake.pull_kept(request)
+        else:  # the asker has heard of it
+            self._brake.pull_kept(replace(request, reply_to=""))
 
     def _keep(self, request: Request, error: DependencyError, *, fresh: bool) -> None:
         ref, again = new_ref(), self._hold_up(request) > 1

@@ -31,6 +31,8 @@ DID: Mapping[Verb, Sequence[EventKind]] = {
 }
 """What a verb leaves in the stream of events."""
 
+ALREADY = "is rolled back already, since"
+
 NO_NO = (
     "Your request is kept",
     "I could not confirm this",
@@ -40,6 +42,7 @@ NO_NO = (
     "Done; the card",
     "I roll back from the record",
     "so I went by the record",
+    ALREADY,
 )
 """Private sentences that do not say no."""
 
@@ -86,7 +89,7 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
         return Outcome(asked, Became.UNCONFIRMED)
     if not asked.is_taken_in or asked.only_opens:
         return Outcome(asked, Became.UNHEARD if not asked.is_taken_in else Became.DONE)
-    if asked.verb is Verb.ROLLBACK and _is_fulfilled(evidence, asked):
+    if asked.verb is Verb.ROLLBACK and (_is_fulfilled(evidence, asked) or any(ALREADY in text for text in said)):
         return Outcome(asked, Became.DONE)
     if any(asked.id in loss.inbox for loss in evidence.losses):
         return Outcome(asked, Became.LOST)

@@ -4,9 +4,13 @@ import pytest
 
 from bot.braking import Brake, Braked
 from bot.domain.command import Command, Verb
-from bot.domain.errors import RouteError, TransitionError, UsageError
+from bot.domain.errors import ClusterError, RefusedError, RouteError, TransitionError, UsageError
 from bot.domain.rollout import Phase
+from k8s.client import connect
+from k8s.cluster import Cluster
+from sandbox.apiserver import ApiServer
 from sandbox.objects import pool_ref
+from sandbox.rights import give_rights
 from tests.builders import BOB, CANARY, STABLE
 from tests.stage import Stage
 
@@ -54,9 +58,10 @@ def test_a_step_of_the_bot_in_between_is_read_and_rolled_back_too(stage: Stage) 
 
 def test_pulled_twice_it_writes_once(stage: Stage) -> None:
     stage.started(10)
-    pull(stage)
+    assert pull(stage).written
     stage.routes.calls.clear()
-    assert (pull(stage, reason="again").rollout.why, stage.routes.calls) == ("p99 doubled", ["read", "observe"])
+    again = pull(stage, reason="again")
+    assert (again.written, again.rollout.why, stage.routes.calls) == (False, "p99 doubled", ["read", "observe"])
 
 
 def test_weights_that_drifted_after_a_roll_back_are_written_again(stage: Stage) -> None:
@@ -110,8 +115,17 @@ def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage)
 
 def test_an_id_that_is_on_no_route_brakes_nothing_else(stage: Stage) -> None:
     stage.started(10)
-    with pytest.raises(RouteError, match="No route carries a rollout like that"):
+    with pytest.raises(RouteError, match="No route carries a rollout of `r-0123abcd`"):
         stage.engine.brake(stage.request(Verb.ROLLBACK, subject="r-0123abcd"))
+    assert stage.note_phase() is Phase.PROGRESSING
+
+
+def test_a_slip_of_a_pools_name_brakes_nothing_else(stage: Stage) -> None:
+    stage.started(10)
+    slip = CANARY.replace("new", "nwe")
+    with pytest.raises(RouteError) as refused:
+        stage.engine.brake(stage.request(Verb.ROLLBACK, subject=slip))
+    assert str(refused.value) == f"No route carries a rollout of `{slip}`. Did you mean `{CANARY}`?"
     assert stage.note_phase() is Phase.PROGRESSING
 
 
@@ -123,3 +137,35 @@ def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
     stage.start(10, subject="other-new")
     with pytest.raises(UsageError, match=r"Several rollouts are meant\. Name one: "):
         a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM)
+
+
+def a_limited_brake(stage: Stage, api_server: ApiServer) -> Brake:
+    """Return a brake whose policy still lists a namespace that the bot may not read, in front of the world's own."""
+    give_rights(stage.world.kube, stage.world.namespace)
+    namespaces = ["default", stage.world.namespace]
+    return Brake(Cluster(connect(api_server.kubeconfig("rolloutbot")).api, namespaces), stage.clock)
+
+
+@pytest.mark.parametrize("subject", [CANARY, ""])
+def test_a_namespace_that_cannot_be_read_holds_up_no_roll_back_in_another(
+    stage: Stage, api_server: ApiServer, subject: str
+) -> None:
+    stage.started(10)
+    words = Command(verb=Verb.ROLLBACK, subject=subject, reason="p99")
+    assert a_limited_brake(stage, api_server).find(words, ROOM) == (stage.world.namespace, stage.world.route, "p99")
+
+
+def test_where_nothing_is_found_the_namespace_that_could_not_be_read_is_named(
+    stage: Stage, api_server: ApiServer
+) -> None:
+    brake = a_limited_brake(stage, api_server)
+    unread = "The bot may not `list` `httproutes` of gateway.networking.k8s.io in namespace `default`."
+    with pytest.raises(RefusedError) as refused:
+        brake.find(Command(verb=Verb.ROLLBACK), ROOM)
+    assert refused.value.message == unread
+    stage.started(10)
+    with pytest.raises(ClusterError) as unclear:  # it may be a pool there, so nothing else is rolled back for it
+        brake.find(Command(verb=Verb.ROLLBACK, subject="theirs"), ROOM)
+    assert str(unclear.value) == (
+        f"`theirs` is on no route that could be read. {unread} Name the new pool that is meant: `rollback POOL`."
+    )

@@ -48,6 +48,15 @@ def test_a_roll_back_returns_the_spec_to_what_it_was(stage: Stage) -> None:
     assert (entry.rollout.phase, stage.note_phase()) == (Phase.ROLLED_BACK, Phase.ROLLED_BACK)
 
 
+def test_a_roll_back_is_carried_out_before_anybody_counts_pods(stage: Stage) -> None:
+    stage.started(10)
+    request = stage.request(Verb.ROLLBACK)
+    stage.engine.receive(request)
+    stage.routes.calls.clear()
+    entry = stage.engine.carry_out(request)
+    assert (entry and entry.is_applied, "readiness" in stage.routes.calls) == (True, False)
+
+
 def test_a_roll_back_from_finished_puts_the_stable_pool_back(stage: Stage) -> None:
     before = spec(stage)
     stage.started(100)

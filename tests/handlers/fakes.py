@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from threading import Event as Signal
 from typing import Any, cast
 
-from bot.domain.command import Request
+from bot.domain.command import Request, Verb
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
 from bot.domain.rollout import Entry, Rollout
@@ -94,6 +94,7 @@ class Done:
     entry: Entry
     said: str = ""
     missing: tuple[str, ...] = ()
+    written: bool = True
 
     @property
     def rollout(self) -> Rollout:
@@ -113,6 +114,7 @@ class FakeEngine:
     braking: list[str] = field(default_factory=list)
     refusal: Exception | None = None
     gate: Signal | None = None
+    looking: Signal | None = None
     done: Signal = field(default_factory=Signal)
 
     def receive(self, request: Request) -> bool:
@@ -122,14 +124,19 @@ class FakeEngine:
         self.received.append(request)
         return is_new
 
-    def process(self, request: Request) -> Done | None:
+    def carry_out(self, request: Request) -> Entry | None:
         if self.gate is not None and request.delivery.startswith("slow"):
             assert self.gate.wait(10)
         self.processed.append(request.delivery)
         self.done.set()
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return cast(Done | None, self.outcome)
+        return cast(Entry | None, self.outcome and self.outcome.entry)
+
+    def look(self, entry: Entry, verb: Verb) -> str:
+        if self.looking is not None:
+            assert self.looking.wait(10)
+        return str(self.outcome.said)
 
     def brake(self, request: Request) -> Done:
         self.braking.append(request.delivery)

@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.command import Command, Request, Verb
 from bot.domain.errors import ClusterError, StaleError, StoreError
+from bot.domain.rollout import Phase
 from handlers.app import web_client
 from handlers.brake import Brake
 from handlers.people import People
@@ -16,7 +17,7 @@ from handlers.work import LANE, ROLLBACK_LANE, Work
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import StrictSlack
-from tests.builders import ALICE, NOON
+from tests.builders import ALICE, BOB, NOON
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
 from tests.handlers.records import NEW, OLD, ROOM, a_rollout, an_entry
 
@@ -117,6 +118,28 @@ def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the
     ]
 
 
+def test_a_roll_back_that_the_store_fails_is_not_done_again_at_every_sweep(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.engine.outcome = StoreError("Redis has lost data.")
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
+    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    wait_until("the roll back: done", lambda: bool(shop.slack.cards(ROOM)) and not shop.work._busy, seconds=10)
+    taken: list[str] = []
+    monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
+    shop.work.resume([shop.ask(Verb.ROLLBACK), shop.ask(Verb.ROLLBACK, delivery="t2")])
+    assert taken == ["t2"]
+
+
+def test_a_roll_back_that_is_tried_again_says_only_once_that_it_was_not_needed(shop: Shop) -> None:
+    shop.engine.outcome = StoreError("Redis has lost data.")
+    shop.engine.braked = Done(an_entry(a_rollout(phase=Phase.ROLLED_BACK)), written=False)
+    for _ in range(2):
+        shop.work.begin(shop.ask(Verb.ROLLBACK))
+        wait_until("the try: done", lambda: not shop.work._busy, seconds=10)
+    assert (len(shop.said()), shop.engine.braking) == (1, ["t1", "t1"])
+
+
 def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
     shop.slack.faults.next("chat.postMessage", "not_in_channel")
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
@@ -125,14 +148,54 @@ def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
     assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
 
 
-def test_a_roll_back_that_fails_without_the_store_is_said_to_be_kept_nowhere(shop: Shop) -> None:
+def test_the_channel_of_the_rollout_is_told_and_who_rolled_back_from_elsewhere(shop: Shop) -> None:
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
+    shop.work.brake(shop.ask(Verb.ROLLBACK, channel="D0ALICE001"))
+    (said,) = shop.said()
+    assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
+    assert [card["text"] for card in shop.slack.cards(ROOM)] == [said]
+
+
+def test_what_was_rolled_back_already_is_no_news_for_the_channel(shop: Shop) -> None:
+    rolled_back = a_rollout(phase=Phase.ROLLED_BACK, by=BOB, why="p99 doubled", since=NOON)
+    shop.engine.braked = Done(an_entry(rolled_back), written=False)
+    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    when = f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|23 Nov 12:00 UTC>"
+    assert shop.said() == [
+        f"`{NEW}` is rolled back already, since {when} by <@{BOB}>: all traffic goes to `{OLD}`. "
+        "If requests still fail, look at that pool."
+    ]
+    assert shop.slack.cards(ROOM) == []
+
+
+BY_HAND = "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
+
+
+def test_a_roll_back_that_fails_and_could_not_be_kept_is_to_be_asked_again(shop: Shop) -> None:
     shop.engine.braked = ClusterError("The API server could not be reached.")
     shop.work.brake(shop.ask(Verb.ROLLBACK))
     assert shop.said() == [
-        "The API server could not be reached. Redis does not answer either, so *it may not be rolled back, and nothing "
-        "is kept*. Press again, or type in a terminal that reaches the cluster: "
-        "`rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
+        "The API server could not be reached. Redis does not answer either, so *it may not be rolled back, and do not "
+        f"count on another try*. Press again, or {BY_HAND}"
     ]
+
+
+def test_a_roll_back_that_fails_and_is_in_the_inbox_is_said_to_be_tried_again(shop: Shop) -> None:
+    shop.engine.outcome = StoreError("Redis has lost data.")
+    shop.engine.braked = ClusterError("The API server could not be reached.")
+    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    assert shop.engine.done.wait(10)
+    assert shop.said() == [
+        "The API server could not be reached. Redis cannot save it either, so *it may not be rolled back yet*. "
+        f"Your request is kept and will be tried again; to be faster, {BY_HAND}"
+    ]
+
+
+def test_a_roll_back_that_comes_at_the_end_is_done_by_who_brings_it(shop: Shop) -> None:
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
+    shop.said()
+    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    assert (shop.engine.braking, len(shop.slack.cards(ROOM))) == (["t1"], 1)
 
 
 def test_a_guest_cannot_roll_back_without_the_store_either(shop: Shop) -> None:
@@ -168,6 +231,16 @@ def test_pauses_do_not_delay_the_roll_back(shop: Shop) -> None:
     assert shop.engine.done.wait(10)
     assert shop.engine.processed == ["brake"]
     shop.engine.gate.set()
+
+
+def test_pods_that_are_slow_to_count_do_not_delay_the_next_roll_back(shop: Shop) -> None:
+    shop.engine.looking, shop.engine.outcome = Event(), Done(an_entry(), said="The old pool has no ready endpoint.")
+    deliveries = [f"t{number}" for number in range(ROLLBACK_LANE * 2)]
+    for delivery in deliveries:
+        shop.work.begin(shop.ask(Verb.ROLLBACK, delivery=delivery))
+    wait_until("all: rolled back", lambda: sorted(shop.engine.processed) == deliveries, seconds=10)
+    shop.engine.looking.set()
+    assert shop.said() == ["The old pool has no ready endpoint."] * len(deliveries)
 
 
 def test_what_is_taken_up_again_begins_with_the_brakes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

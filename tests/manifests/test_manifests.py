@@ -145,10 +145,17 @@ def test_the_probes_ask_the_http_port(container: dict[str, Any]) -> None:
     (port,) = container["ports"]
     probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
     assert probes == {
-        "startup": {"path": "/healthz", "port": port["name"]},
+        "startup": {"path": "/readyz", "port": port["name"]},
         "liveness": {"path": "/healthz", "port": port["name"]},
-        "readiness": {"path": "/readyz", "port": port["name"]},
+        "readiness": {"path": "/healthz", "port": port["name"]},
     }
+
+
+def test_an_outage_of_redis_takes_no_bot_that_runs_out_of_the_service(container: dict[str, Any]) -> None:
+    asked_for_ever = [container[f"{name}Probe"]["httpGet"]["path"] for name in ("liveness", "readiness")]
+    assert "/readyz" not in asked_for_ever
+    startup = container["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 600
 
 
 def test_the_environment_is_one_the_bot_reads(container: dict[str, Any]) -> None:
