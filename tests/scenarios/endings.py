@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,5 +63,7 @@ def _ended(bot: Bot, *, seconds: float) -> int:
     assert process is not None
     try:
         return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"the bot did not end within {seconds} s: {bot.log()[-3000:]}") from None
     finally:
         bot.server.kill()
