@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from typer.testing import CliRunner
@@ -222,7 +223,10 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(stage: Stage, terminal: Termi
     rollout_id = stage.started(10).rollout.id
     robot.answer = Answer(silent=True)
     command = [sys.executable, "-m", "bot", "advance"]
-    shell = subprocess.Popen(command, env={**os.environ, **terminal.env}, stderr=subprocess.PIPE, text=True)
+    # Tests that run in the background have Ctrl-C ignored, and so would what they start.
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    env = {**os.environ, **terminal.env}
+    shell = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, preexec_fn=hears)
     wait_until("25 % on the route", lambda: stage.world.weights()[1] == (CANARY, 25))
     shell.send_signal(signal.SIGINT)
     _, said = shell.communicate(timeout=20)
