@@ -162,9 +162,11 @@ class Applier:
         """Leave a route that another rollout owns; nothing is written, and who rolled back is told so."""
         change = foreign_owner(entry, note, self._moment())
         if entry.rollout.is_over:
-            if entry.rollout.phase is Phase.ROLLED_BACK and not entry.is_applied:
-                self._tell(entry, EventKind.TROUBLE, f"Nothing was written: {change.after.why}")
-            return self._done(entry, 0)
+            is_news = entry.rollout.phase is Phase.ROLLED_BACK and not entry.is_applied
+            self._done(entry, 0)
+            if is_news:
+                self._tell_trouble(entry, f"Nothing was written: {change.after.why}")
+            return True
         if entry.applied is not None:
             change = gone(entry, change.after.why, self._moment())
         return self._settle(entry, change)
@@ -226,7 +228,10 @@ class Applier:
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
     def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
-        why = f"Not found on the route, so not written: {', '.join(missing)}."
+        self._tell_trouble(entry, f"Not found on the route, so not written: {', '.join(missing)}.")
+
+    def _tell_trouble(self, entry: Entry, why: str) -> None:
+        """Tell what people must know of a decision with which nothing is left to do."""
         self._tell(entry, EventKind.TROUBLE, why, Trouble(since=self._clock.now(), reason=why, attempts=0))
 
     def _tell_again(self, entry: Entry, copy: RouteCopy) -> None:

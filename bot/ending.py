@@ -1,5 +1,6 @@
 """The end of the process: a signal asks for it, and it comes within seconds, whatever hangs."""
 
+import faulthandler
 import logging
 import os
 import queue
@@ -7,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -14,6 +16,8 @@ log = logging.getLogger(__name__)
 
 FINISH_WITHIN: Final = 6.0
 """Seconds for what is in hand. Giving the lease back to a Redis that hangs takes two more; in all it is below 10."""
+
+END_WITHIN: Final = 9.5
 
 
 class Signals:
@@ -26,14 +30,22 @@ class Signals:
             signal.signal(number, self._hear)
 
     def wait(self) -> None:
-        """Return when the end is asked for."""
-        self._heard.get()
+        """Return when the end is asked for. A signal in the very moment in which a wait begins would not end it."""
+        while True:
+            with suppress(queue.Empty):
+                self._heard.get(timeout=1)
+                return
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if not self._is_first:
             os._exit(128 + number)
         self._is_first = False
         self._heard.put(number)
+
+
+def hurry(seconds: float = END_WITHIN) -> None:
+    """End the process when its time is up, whatever holds it up, and show in the log what did."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def finish(jobs: Mapping[str, Callable[[], object]], seconds: float = FINISH_WITHIN) -> None:

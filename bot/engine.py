@@ -24,6 +24,7 @@ from bot.domain.errors import (
     UsageError,
     UserError,
 )
+from bot.domain.on_route import came_after
 from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
 from bot.domain.starting import rollout_id, start
@@ -226,7 +227,7 @@ class Engine:
         """Refuse to roll back what a newer rollout has followed, also one that the store has forgotten."""
         kept = self._routes.kept(rollout.namespace, rollout.route)
         note = own_note(kept) if kept else None
-        if note is not None and note.id != rollout.id and note.started_at > rollout.started_at:
+        if note is not None and came_after(rollout, note):
             raise followed(rollout)
 
     def _start(self, request: Request) -> Save:
@@ -250,6 +251,7 @@ class Engine:
                 canary=scene.canary,
                 rules=scene.rules,
                 warnings=scene.warnings,
+                before=own_note(scene.copy),
             )
             self._rehearse(scene, change)
         except RefusedError as error:

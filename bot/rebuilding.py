@@ -10,7 +10,7 @@ from bot.domain.deadlines import next_look
 from bot.domain.drifting import drifted
 from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
-from bot.domain.on_route import applied_by
+from bot.domain.on_route import applied_by, came_after
 from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Rollout
 from bot.domain.transitions import Moment
 from bot.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
@@ -73,7 +73,7 @@ class Rebuilder:
         if saved is not Saved.TAKEN:
             return saved
         saved = self._store.save(save)
-        if saved is Saved.TAKEN and holder.started_at < mine.started_at:
+        if saved is Saved.TAKEN and came_after(holder, mine):
             raise ClusterError(f"HTTPRoute `{mine.namespace}/{mine.route}` could not be looked at again.")
         return saved
 

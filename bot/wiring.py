@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from bot.core import core
 from bot.domain.errors import StoreError
-from bot.ending import Signals, finish
+from bot.ending import Signals, finish, hurry
 from bot.engine import Engine
 from bot.leader import Leader
 from bot.lease import Lease
@@ -142,6 +142,7 @@ def run(settings: Settings) -> None:
 def _end(bot: Bot, server: Any) -> None:
     """Take no more work, finish what is in hand, and give the lease back; what is not finished stays in Redis."""
     log.info("stopping")
+    hurry()
     bot.ending.set()
     finish(
         {

@@ -17,7 +17,7 @@ def drifted(entry: Entry, hand: Hand, found: tuple[Pair | None, ...], moment: Mo
     """Pause because the weights are not ours; they are left as they are. The same hand is told of once."""
     change = pause(entry, "", moment, kind=EventKind.DRIFTED)
     # A button that was drawn over other weights is old, also where phase and step stay.
-    to = replace(change.after, drift=Drift(hand=hand, found=found), over=None, turn=entry.rollout.turn + 1)
+    to = replace(change.after, drift=Drift(hand=hand, found=found), overwrites=None, turn=entry.rollout.turn + 1)
     to = replace(to, why=say_drift(to))
     before = entry.rollout.drift
     told = () if before and before.hand.manager == hand.manager else (replace(change.events[0], reason=to.why),)
@@ -118,7 +118,7 @@ def restore(entry: Entry, request: Request, verdict: Verdict, moment: Moment) ->
     if (rollout.step < 0 or raises_over(rollout, drift)) and verdict.answer is not Answer.PASS:
         raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is mended.")
     change = go_on(entry, moment)
-    to = replace(change.after, over=drift, restored=(*rollout.restored, drift.hand.manager))
+    to = replace(change.after, overwrites=drift, restored=(*rollout.restored, drift.hand.manager))
     told = replace(event(EventKind.RESTORED, moment, rollout, request.command.reason), weight=rollout.weight)
     # The weights are written, and the time counts from their acceptance.
     return replace(change, after=to, events=(told, *change.events), due=None)

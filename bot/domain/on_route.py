@@ -53,12 +53,17 @@ def judge(
 
 
 def _foreign(entry: Entry, note: Rollout, observed: Observed, *, holds_slot: bool, other_is_over: bool | None) -> Move:
-    # One that began after ours had the route when ours was over: the store is older than the route.
-    came_after = note.started_at > entry.rollout.started_at
     is_active = _is_first(entry) and other_is_over is None and note.phase not in SLOTLESS
-    if came_after or is_active or not holds_slot:
+    if came_after(entry.rollout, note) or is_active or not holds_slot:
         return Move.REFUSE
     return _write_or_drift(entry, observed, fits=_is_first(entry) and observed == _untouched(entry))
+
+
+def came_after(rollout: Rollout, note: Rollout) -> bool:
+    """Say whether another rollout had the route after this one, so that this one was over: what else a store says is
+    older than the route. One that was refused never had it.
+    """
+    return note.id != rollout.id and note.phase is not Phase.REFUSED and note.started_at > rollout.started_at
 
 
 def _own(entry: Entry, observed: Observed) -> Move:
@@ -89,7 +94,7 @@ def _is_as_left(rollout: Rollout, note: Rollout, observed: Observed) -> bool:
     A restore was decided on what was found last, which the annotation may not tell yet.
     """
     if note.drift is not None:
-        return observed == (rollout.over or note.drift).found
+        return observed == (rollout.overwrites or note.drift).found
     return note.phase is Phase.ENDED or _is_as(observed, note)
 
 
@@ -137,8 +142,8 @@ def raises(rollout: Rollout) -> bool:
     """Say whether a decision puts more on the canary than was on the route when it was decided."""
     if rollout.phase in TAKEN_BACK:
         return False
-    if rollout.over is not None:
-        return raises_over(rollout, rollout.over)
+    if rollout.overwrites is not None:
+        return raises_over(rollout, rollout.overwrites)
     return rollout.weight > rollout.weight_at(rollout.base)
 
 
@@ -175,7 +180,7 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
         why=winner.why,
         left=winner.left,
         drift=winner.drift,
-        over=None,
+        overwrites=None,
         ask=winner.ask,
         revision=max(ours.revision, note.revision) + 1,
         decision=moment.decision,

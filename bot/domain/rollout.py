@@ -137,7 +137,7 @@ class Rollout:
     why: str = ""  # why it waits or is over, in a sentence
     left: Phase | None = None  # the phase a pause left
     drift: Drift | None = None  # paused because somebody else changed our weights, which stay theirs
-    over: Drift | None = None  # a restore: what it writes over, which counts until it is on the route
+    overwrites: Drift | None = None  # of a restore; it counts until that is on the route
     restored: tuple[str, ...] = ()  # field managers over whose weights ours were written again, one entry each time
     ask: Ask | None = None
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import timedelta
 
 from bot.domain.command import Request
 from bot.domain.deadlines import next_look
@@ -21,6 +22,9 @@ def is_rollout_id(word: str) -> bool:
     return re.fullmatch(r"r-[0-9a-f]{8}", word) is not None
 
 
+BARELY = timedelta(milliseconds=1)
+
+
 def start(
     request: Request,
     plan: Plan,
@@ -31,15 +35,19 @@ def start(
     canary: Pool,
     rules: tuple[Rule, ...],
     warnings: tuple[str, ...] = (),
+    before: Rollout | None = None,
 ) -> Change:
-    """Begin a rollout on ``route`` (namespace, name, uid): the first weight, or the question for it."""
+    """Begin a rollout on ``route`` (namespace, name, uid): the first weight, or the question for it.
+
+    It began after the one ``before`` it, whatever clock said when that began.
+    """
     asks = plan.needs_approval(0, plan.steps[0])
     namespace, name, uid = route
     to = Rollout(
         id=rollout_id(request.delivery),
         channel=request.channel,
         started_by=request.by,
-        started_at=moment.now,
+        started_at=max(moment.now, before.started_at + BARELY) if before else moment.now,
         reason=request.command.reason,
         namespace=namespace,
         route=name,

@@ -24,10 +24,10 @@ class Moment:
 def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
     """Return the record of the next decision: ``changes``, and what every decision moves.
 
-    A drift is over with the next decision, unless that says otherwise; what a restore writes over, when it is written.
+    A drift is over with the next decision, unless that says otherwise; what a restore overwrites, when it is written.
     """
     old = entry.rollout
-    new = replace(old, **{"drift": None, "over": _written_over(entry), **changes})
+    new = replace(old, **{"drift": None, "overwrites": _still_overwrites(entry), **changes})
     moved = (new.phase, new.step) != (old.phase, old.step)
     return replace(
         new,
@@ -46,9 +46,9 @@ def written_step(entry: Entry) -> int:
     return entry.rollout.step if entry.is_applied else entry.rollout.base
 
 
-def _written_over(entry: Entry) -> Drift | None:
+def _still_overwrites(entry: Entry) -> Drift | None:
     """Return what a restore wants to write over; None once it is on the route."""
-    return None if entry.is_applied else entry.rollout.over
+    return None if entry.is_applied else entry.rollout.overwrites
 
 
 def event(kind: EventKind, moment: Moment, rollout: Rollout, reason: str = "") -> Event:
@@ -106,8 +106,8 @@ def pause(entry: Entry, reason: str, moment: Moment, *, kind: EventKind = EventK
     old = entry.rollout.left if entry.rollout.phase is Phase.PAUSED else entry.rollout.phase
     left = _left(old, step, len(entry.rollout.plan.steps) - 1)
     to = after(entry, moment, phase=Phase.PAUSED, step=step, left=left, why=reason, ask=None)
-    if back := _written_over(entry):
-        to = replace(to, drift=back, over=None, restored=to.restored[:-1])
+    if back := _still_overwrites(entry):
+        to = replace(to, drift=back, overwrites=None, restored=to.restored[:-1])
     return Change(after=to, events=(event(kind, moment, to, reason),), due=next_look(to, moment.now))
 
 
@@ -160,7 +160,7 @@ def finish(entry: Entry, reason: str, moment: Moment) -> Change:
 
 def end(entry: Entry, reason: str, moment: Moment) -> Change:
     """Let go of the route; the weights stay as they are."""
-    drift = entry.rollout.drift or _written_over(entry)
+    drift = entry.rollout.drift or _still_overwrites(entry)
     to = after(entry, moment, phase=Phase.ENDED, step=written_step(entry), ask=None, left=None, why=reason)
-    to = replace(to, drift=drift, over=None)
+    to = replace(to, drift=drift, overwrites=None)
     return Change(after=to, events=(event(EventKind.ENDED, moment, to, reason),))

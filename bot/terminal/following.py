@@ -57,6 +57,8 @@ def _written(entry: Entry) -> tuple[str, Exit]:
     if not entry.is_applied:
         why = f": {entry.trouble.reason}" if entry.trouble else "."
         return f"that is decided and kept, but not on the route yet{why} It is tried again.", Exit.UNCONFIRMED
+    if entry.trouble:  # nothing more is tried, and people must know why
+        return entry.trouble.reason, Exit.UNCONFIRMED
     match entry.acceptance:
         case Acceptance.WAITING:
             return "that is on the route, but the gateway has not said yet that it accepts it.", Exit.UNCONFIRMED

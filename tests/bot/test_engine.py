@@ -112,6 +112,15 @@ def test_promote_jumps_to_100(stage: Stage) -> None:
     assert (entry.rollout.phase, stage.world.weights()) == (Phase.PROMOTED, [(STABLE, 0), (CANARY, 100)])
 
 
+def test_a_start_on_a_route_that_somebody_with_a_fast_clock_has_used_is_a_later_one_all_the_same(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    stage.say(Verb.ROLLBACK)
+    stage.clock.forward(hours=-1)
+    second = stage.start(25).rollout
+    assert (second.phase, second.started_at) == (Phase.STARTING, first.started_at + timedelta(milliseconds=1))
+    assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
+
+
 def test_a_second_start_on_the_route_is_refused_by_name(stage: Stage) -> None:
     first = stage.started(10).rollout.id
     with pytest.raises(SlotTakenError) as refused:

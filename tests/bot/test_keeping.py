@@ -16,6 +16,8 @@ from bot.ports import Shown
 from bot.redis_connection import connect
 from bot.sight import Sight
 from bot.store import RedisStore
+from bot.terminal.answer import Exit
+from bot.terminal.following import result
 from k8s.document import ANNOTATION
 from sandbox.process import wait_until
 from tests.builders import BOB, CANARY, STABLE
@@ -249,6 +251,9 @@ def test_what_an_older_redis_still_has_to_do_is_over_where_a_later_rollout_had_t
     assert [stage.load(each).rollout.phase for each in (first, second)] == [phase, Phase.ENDED]
     assert (stage.world.http_route()["spec"], stage.copy().annotation) == left
     assert stage.events(first)[-1] == ("ended" if phase is Phase.ENDED else "trouble")
+    if phase is Phase.ROLLED_BACK:
+        answer = result(stage.load(first), Verb.ROLLBACK)
+        assert (answer.exit, "belongs to rollout" in answer.said) == (Exit.UNCONFIRMED, True)
 
 
 def test_an_annotation_that_somebody_else_has_put_back_is_taken_up_paused(stage: Stage) -> None:

@@ -66,7 +66,7 @@ class World:
         there = entry.applied and entry.applied.weight == rollout.weight
         drift = (
             rollout.drift and rollout.drift.found,
-            rollout.over and rollout.over.found,
+            rollout.overwrites and rollout.overwrites.found,
             is_fight(rollout),
             min(len(rollout.restored), 2),
         )

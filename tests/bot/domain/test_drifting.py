@@ -113,9 +113,9 @@ def test_a_restore_that_is_not_on_the_route_is_taken_back_by_who_stops_it(verb: 
     change = decide(an_entry(found(Pair(100, 0))), a_request(Verb.RESTORE), PASS, at(1))
     unwritten = an_entry(change.after, applied=applied(found(Pair(100, 0))))
     to = decide(unwritten, a_request(verb, reason="No."), None, at(2)).after
-    assert (change.after.over, to.drift, to.over, to.hands_off) == (drift, drift, None, True)
+    assert (change.after.overwrites, to.drift, to.overwrites, to.hands_off) == (drift, drift, None, True)
     written = decide(an_entry(change.after), a_request(verb), None, at(2)).after
-    assert (written.drift, written.over) == (None, None)
+    assert (written.drift, written.overwrites) == (None, None)
 
 
 def test_a_restore_that_was_taken_back_counts_for_no_fight_and_the_drift_is_told_again() -> None:

@@ -17,8 +17,8 @@ STEP = a_rollout(step=1, base=0, revision=3, decision="d3", turn=3)
 PAUSED = a_rollout(phase=Phase.PAUSED, revision=3, decision="d3", turn=3)
 DRIFTED = replace(PAUSED, drift=DRIFT)
 FOUND = replace(DRIFTED, decision="d2", revision=2)
-RESTORED = replace(PROGRESSING, decision="d3", revision=3, over=DRIFT)
-OVER_25 = replace(RESTORED, over=Drift(hand=DRIFT.hand, found=AT_25))
+RESTORED = replace(PROGRESSING, decision="d3", revision=3, overwrites=DRIFT)
+OVER_25 = replace(RESTORED, overwrites=Drift(hand=DRIFT.hand, found=AT_25))
 BACK = a_rollout(phase=Phase.ROLLED_BACK, revision=3, decision="d3", turn=3)
 FIRST = a_rollout(phase=Phase.STARTING, base=-1, revision=1, decision="d1", turn=1)
 OTHER = replace(PROGRESSING, id="r-other000", decision="o2")
@@ -94,6 +94,11 @@ def test_a_rollout_that_began_later_has_followed_ours_whatever_an_older_store_sa
     assert judge(entry, later, AT_0, holds_slot=True, other_is_over=other_is_over) is Move.REFUSE
 
 
+def test_a_start_that_was_refused_never_had_the_route_and_takes_no_roll_back_away() -> None:
+    refused = replace(OTHER, phase=Phase.REFUSED, started_at=NOON + timedelta(seconds=1))
+    assert judge(waiting(BACK), refused, AT_10, holds_slot=True, other_is_over=True) is Move.WEIGHTS
+
+
 def test_a_rollout_without_the_slot_never_writes_over_another() -> None:
     assert judge(waiting(BACK), OTHER, AT_10, holds_slot=False, other_is_over=False) is Move.REFUSE
 
@@ -151,7 +156,7 @@ def test_where_two_records_disagree_the_safer_phase_wins(ours: Rollout, theirs: 
         (PAUSED, False),
         (BACK, False),
         (RESTORED, False),
-        (replace(RESTORED, over=Drift(hand=DRIFT.hand, found=AT_0)), True),
+        (replace(RESTORED, overwrites=Drift(hand=DRIFT.hand, found=AT_0)), True),
     ],
 )
 def test_only_a_step_up_raises_the_canary(rollout: Rollout, raised: bool) -> None:
