@@ -49,9 +49,9 @@ class Work:
         """Take up a request that was just acknowledged."""
         self._put(request, fresh=True)
 
-    def brake(self, request: Request) -> None:
-        """Take up a roll back that could not be kept, because the store does not answer."""
-        self._brake.pull(request)
+    def brake(self, request: Request, store: StoreError) -> None:
+        """Take up a roll back that could not be kept, because the store failed."""
+        self._brake.pull(request, store)
 
     def resume(self, requests: Iterable[Request]) -> None:
         """Take up requests that were found in the inbox, brakes first; people were told that these are kept."""
@@ -141,9 +141,9 @@ class Work:
         if request.command.verb is not Verb.ROLLBACK:
             self._keep(request, error, fresh=fresh)
         elif self._hold_up(request) == 1:
-            self._brake.pull_kept(request)
+            self._brake.pull_kept(request, error)
         else:  # the asker has heard of it
-            self._brake.pull_kept(replace(request, reply_to=""))
+            self._brake.pull_kept(replace(request, reply_to=""), error)
 
     def _keep(self, request: Request, error: DependencyError, *, fresh: bool) -> None:
         ref, again = new_ref(), self._hold_up(request) > 1
@@ -153,7 +153,7 @@ class Work:
             request.command.verb,
             request.by,
             ref,
-            error.message,
+            error,
             exc_info=None if again else error,
         )
         if fresh:
