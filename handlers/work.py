@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from threading import Lock
 
 from bot.domain.command import Request, Verb
@@ -138,12 +137,11 @@ class Work:
             return ""
 
     def _do_without_store(self, request: Request, error: StoreError, *, fresh: bool) -> None:
-        if request.command.verb is not Verb.ROLLBACK:
-            self._keep(request, error, fresh=fresh)
-        elif self._hold_up(request) == 1:
+        if request.command.verb is Verb.ROLLBACK:
+            self._hold_up(request)
             self._brake.pull_kept(request, error)
-        else:  # the asker has heard of it
-            self._brake.pull_kept(replace(request, reply_to=""), error)
+        else:
+            self._keep(request, error, fresh=fresh)
 
     def _keep(self, request: Request, error: DependencyError, *, fresh: bool) -> None:
         ref, again = new_ref(), self._hold_up(request) > 1

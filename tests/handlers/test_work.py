@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.domain.command import Command, Request, Verb
-from bot.domain.errors import ClusterError, StaleError, StoreError
+from bot.domain.errors import ClusterError, StaleError, StoreError, UsageError
 from bot.domain.rollout import Phase
 from handlers.app import web_client
 from handlers.brake import Brake
@@ -46,6 +46,11 @@ class Shop:
             reply_to=self.slack.response_url(ALICE),
         )
         return replace(request, **changes)
+
+    def do_again(self, request: Request, *, fresh: bool) -> None:
+        """Have it tried now, whatever it has to wait, and wait for that."""
+        self.work._put(request, fresh=fresh)
+        wait_until("the try: told", lambda: not self.work._busy and not self.private._pending, seconds=10)
 
     def said(self) -> list[str]:
         self.work.close()
@@ -145,6 +150,38 @@ def test_a_roll_back_that_is_tried_again_says_only_once_that_it_was_not_needed(s
         shop.work.begin(shop.ask(Verb.ROLLBACK))
         wait_until("the try: done", lambda: not shop.work._busy, seconds=10)
     assert (len(shop.said()), shop.engine.braking) == (1, ["t1", "t1"])
+
+
+NOT_YET = "*It may not be rolled back yet.*"
+DONE = f"*<@{ALICE}> rolled back* `{NEW}`"
+ALREADY = f"`{NEW}` is rolled back already"
+
+
+@pytest.mark.parametrize(
+    ("tries", "heard"),
+    [
+        (("fails", "fails", "written"), [NOT_YET, DONE]),
+        (("fails", "was", "was"), [NOT_YET, ALREADY]),
+        (("fails", "refused", "refused", "written"), [NOT_YET, "Several rollouts are meant.", DONE]),
+        (("written", "was", "fails", "refused"), [DONE]),
+        (("kept", "fails", "written"), ["The API server did not answer. Your request is kept", NOT_YET, DONE]),
+    ],
+)
+def test_who_rolls_back_from_elsewhere_hears_every_turn_of_it_once(
+    shop: Shop, tries: Sequence[str], heard: Sequence[str]
+) -> None:
+    outcomes: dict[str, Any] = {
+        "fails": ClusterError("The API server could not be reached."),
+        "refused": UsageError("Several rollouts are meant."),
+        "written": Done(an_entry(a_rollout(by=ALICE))),
+        "was": Done(an_entry(a_rollout(phase=Phase.ROLLED_BACK)), written=False),
+    }
+    for attempt, outcome in enumerate(tries):
+        shop.engine.outcome = ClusterError("The API server did not answer.") if outcome == "kept" else FULL
+        shop.engine.braked = outcomes.get(outcome)
+        shop.do_again(shop.ask(Verb.ROLLBACK, channel="D0ALICE001"), fresh=attempt == 0)
+    said = shop.said()
+    assert [text[: len(start)] for text, start in zip(said, heard, strict=True)] == heard
 
 
 def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
