@@ -135,8 +135,8 @@ class Engine:
         """Take a request out of the inbox; False where somebody else has. Raises UserError where that is unclear."""
         try:
             return self._store.drop(request.delivery, Became(refusal=str(error)))
-        except StoreError:
-            again = "Redis does not answer, so it may be looked at once more."
+        except StoreError as unclear:
+            again = f"{unclear} So it may be looked at once more."
             raise UserError(error.message, hint=f"{error.hint} {again}".strip()) from error
 
     def brake(self, request: Request) -> Braked:

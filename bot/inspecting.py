@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from bot.applying import Applier, new_decision, own_note
-from bot.domain.errors import ClusterError, DependencyError, RefusedError
+from bot.domain.errors import ClusterError, DependencyError, RefusedError, UnreadableError
 from bot.domain.on_route import differs
 from bot.domain.on_world import owned, pool_gone
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
@@ -65,6 +65,9 @@ class Inspector:
         """Look at one route; one that breaks the program must not hide the others. False: look again."""
         try:
             self._compare(copy)
+        except UnreadableError as error:  # for good, and no other rollout waits for it
+            where = f"{copy.namespace}/{copy.name}"
+            log.error("route %s is left as it is: %s Run that version again.", where, error.message)
         except DependencyError as error:
             log.warning("route %s/%s: %s", copy.namespace, copy.name, error)
             return False

@@ -1,13 +1,18 @@
 """Keeps the store whole: what it has lost is taken up again from the routes before anything goes on."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 from threading import Event
+from typing import Final
 
 from bot.domain.errors import StoreError
 from bot.inspecting import Inspector
 from bot.ports import Clock, Store
 
 log = logging.getLogger(__name__)
+
+AGAIN_AFTER: Final = timedelta(seconds=5)
+"""So long after a look that has not seen everything the next one comes, where the store is whole."""
 
 
 class Keeper:
@@ -18,6 +23,7 @@ class Keeper:
         self._clock = clock
         self._inspector = inspector
         self._missed = Event()
+        self._in_vain = datetime.min.replace(tzinfo=UTC)
 
     def miss(self) -> None:
         """Have all routes looked at when the store is there again: something happened that could not be looked at."""
@@ -35,8 +41,11 @@ class Keeper:
             raise
         if not is_whole:
             self._rebuild()
-        elif self._missed.is_set():
+        elif self._missed.is_set() and self._may_look_again():
             self._make_up()
+
+    def _may_look_again(self) -> bool:
+        return abs(self._clock.now() - self._in_vain) >= AGAIN_AFTER  # also after a clock was set back
 
     def _make_up(self) -> None:
         """Look at all routes; what could not be looked at, or happened during the look, is still missed after it."""
@@ -46,6 +55,7 @@ class Keeper:
             is_seen = self._inspector.inspect()
         finally:
             if not is_seen:
+                self._in_vain = self._clock.now()
                 self.miss()
 
     def _rebuild(self) -> None:

@@ -45,6 +45,4 @@ class Rebuilding(Sight):
 
 def forgetful() -> StoreError:
     """Return the error of whoever asks while the memory is not whole."""
-    return StoreError(
-        "Redis has lost data; the rollouts are being taken up again from their routes.", hint="Try again in a moment."
-    )
+    return StoreError("Redis has lost data; the rollouts are being taken up again from their routes.")

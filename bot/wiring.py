@@ -104,7 +104,7 @@ class Bot:
         try:
             self.store.ping()
         except StoreError as error:
-            return error.message
+            return str(error)
         return ""
 
     def _slack(self) -> str:

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
 
 from bot.domain.command import Request
-from bot.domain.errors import DependencyError, UserError
+from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.rollout import Rollout
 from handlers import replies
 from handlers.cards import Card
@@ -18,6 +19,18 @@ from handlers.slack import Slack
 log = logging.getLogger(__name__)
 
 LANE = 4
+KNOWN_MOST = 10_000
+
+Failed = Callable[[DependencyError, StoreError], str]
+"""Says that a roll back failed, and what the store failed with before."""
+
+
+class Heard(Enum):
+    """What an asker has heard of a request that is tried again: each is said once, and after WELL no failure is."""
+
+    FAILED = auto()
+    REFUSED = auto()
+    WELL = auto()
 
 
 class Brake:
@@ -25,46 +38,58 @@ class Brake:
 
     def __init__(self, engine: Brakes, people: People, slack: Slack, private: Private) -> None:
         self._engine, self._people, self._slack, self._private = engine, people, slack, private
+        self._heard: dict[str, frozenset[Heard]] = {}  # by delivery
         self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="brake")
 
-    def pull(self, request: Request) -> None:
+    def pull(self, request: Request, store: StoreError) -> None:
         """Roll back in the background; the inbox may not have the request."""
         try:
-            self._lane.submit(self._pull, request, replies.not_braked)
+            self._lane.submit(self._pull, request, store, replies.not_braked)
         except RuntimeError:  # closed: Slack's connection ends beside us, and nobody else has the request
-            self._pull(request, replies.not_braked)
+            self._pull(request, store, replies.not_braked)
 
-    def pull_kept(self, request: Request) -> None:
+    def pull_kept(self, request: Request, store: StoreError) -> None:
         """Roll back here and now a request that stays in the inbox, and so is tried again whatever comes of it."""
-        self._pull(request, replies.not_braked_yet)
+        self._pull(request, store, replies.not_braked_yet)
 
     def close(self) -> None:
         """Wait for what is under way."""
         self._lane.shutdown(wait=True)
 
-    def _pull(self, request: Request, failed: Callable[[DependencyError], str]) -> None:
+    def _pull(self, request: Request, store: StoreError, failed: Failed) -> None:
         try:
             self._people.admit(request)
             braked = self._engine.brake(request)
         except UserError as error:
-            self._private.say(request.reply_to, replies.mishap(error, ""))
+            self._say_once(request, Heard.REFUSED, replies.mishap(error, ""))
         except DependencyError as error:
-            self._fail(request, failed(error))
+            self._fail(request, failed(error, store))
         except Exception as error:
             self._fail(request, replies.mishap(error, new_ref()))
         else:
-            self._tell(request, braked)
+            self._tell(request, braked, store)
 
     def _fail(self, request: Request, said: str) -> None:
         log.exception("A roll back without Redis failed: %s", said)
-        self._private.say(request.reply_to, said)
+        self._say_once(request, Heard.FAILED, said)
 
-    def _tell(self, request: Request, braked: Braked) -> None:
+    def _say_once(self, request: Request, what: Heard, said: str) -> None:
+        if not self._heard.get(request.delivery, frozenset()) & {what, Heard.WELL}:
+            self._hears(request, what)
+            self._private.say(request.reply_to, said)
+
+    def _hears(self, request: Request, what: Heard) -> None:
+        if len(self._heard) >= KNOWN_MOST:
+            self._heard.clear()
+        self._heard[request.delivery] = self._heard.get(request.delivery, frozenset()) | {what}
+
+    def _tell(self, request: Request, braked: Braked, store: StoreError) -> None:
         """Tell the channel of the rollout what was written now; who asked elsewhere, or in vain, is told in private."""
         if not braked.written:
-            self._private.say(request.reply_to, replies.braked_before(braked.rollout))
+            self._say_once(request, Heard.WELL, replies.braked_before(braked.rollout))
             return
-        channel, text = braked.rollout.channel or request.channel, replies.braked(braked)
+        self._hears(request, Heard.WELL)
+        channel, text = braked.rollout.channel or request.channel, replies.braked(braked, store)
         if not self._post(channel, braked.rollout, text) or channel != request.channel:
             self._private.say(request.reply_to, text)
 

@@ -46,11 +46,11 @@ class Desk:
         """Keep a request and set it to work; a roll back does not need the store for that."""
         try:
             is_new = self._inbox.receive(request)
-        except StoreError:
+        except StoreError as error:
             if request.command.verb is not Verb.ROLLBACK:
                 raise
-            self._work.brake(request)
-            return replies.braking()
+            self._work.brake(request, error)
+            return replies.braking(error)
         if is_new:
             self._work.begin(request)
         return replies.accepted(request.command)

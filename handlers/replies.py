@@ -109,7 +109,7 @@ def mishap(error: Exception, ref: str) -> str:
             return _shown(error)
         case StoreError():
             return (
-                f"{safe(error.message, 300)} I could not confirm this; if it took effect, the card shows it. "
+                f"{safe(str(error), 300)} I could not confirm this; if it took effect, the card shows it. "
                 f"Try again in a moment (ref `{ref}`).\n`rollback` works all the same."
             )
         case DependencyError():
@@ -122,23 +122,23 @@ def mishap(error: Exception, ref: str) -> str:
 
 def kept(error: DependencyError, ref: str) -> str:
     """Say that a request goes on by itself."""
-    return f"{safe(error.message, 2500)} Your request is kept and will be tried again (ref `{ref}`)."
+    return f"{_shown(error)} Your request is kept and will be tried again (ref `{ref}`)."
 
 
-def braking() -> str:
-    """Say that a roll back goes on without the store."""
-    return "Redis does not answer. I roll back from the record on the route and tell the channel."
+def braking(store: StoreError) -> str:
+    """Say that a roll back goes on without the store, and what is the matter with that."""
+    return f"{safe(str(store), 300)} I roll back from the record on the route and tell the channel."
 
 
-def braked(braked: Braked) -> str:
+def braked(braked: Braked, store: StoreError) -> str:
     """Tell the channel of a roll back that no card shows yet."""
     rollout = braked.rollout
     reason = f": “{clean(rollout.why, 1000)}”" if rollout.why.strip() else ""
     gone = f" Not found on it, so not written: {clean(', '.join(braked.missing), 300)}." if braked.missing else ""
     return (
         f"*{mention(rollout.by)} rolled back* {code(rollout.canary.name, 80)}, all traffic goes to "
-        f"{code(rollout.stable.name, 80)}{reason}.\nRedis does not answer, so I went by the record on route "
-        f"{code(f'{rollout.namespace}/{rollout.route}', 160)}.{gone} The card follows when Redis is back."
+        f"{code(rollout.stable.name, 80)}{reason}.\n{safe(str(store), 300)} So I went by the record on route "
+        f"{code(f'{rollout.namespace}/{rollout.route}', 160)}.{gone} The card follows when Redis is well again."
     )
 
 
@@ -151,25 +151,29 @@ def braked_before(rollout: Rollout) -> str:
     )
 
 
-def not_braked(error: DependencyError) -> str:
+def not_braked(error: DependencyError, store: StoreError) -> str:
     """Say that a roll back without the store failed, where the inbox may not have it, and what is left."""
     return (
-        f"{safe(str(error), 2000)} Redis does not answer either, so *it may not be rolled back, and do not count "
-        f"on another try*. Press again, or {_BY_HAND}"
+        "*It may not be rolled back, and do not count on another try.* "
+        f"Press again, or {_BY_HAND}\n{_both(error, store)}"
     )
 
 
-def not_braked_yet(error: DependencyError) -> str:
+def not_braked_yet(error: DependencyError, store: StoreError) -> str:
     """Say that a roll back failed which the inbox has."""
     return (
-        f"{safe(str(error), 2000)} Redis cannot save it either, so *it may not be rolled back yet*. "
-        f"Your request is kept and will be tried again; to be faster, {_BY_HAND}"
+        "*It may not be rolled back yet.* Your request is kept and will be tried again; "
+        f"to be faster, {_BY_HAND}\n{_both(error, store)}"
     )
 
 
 def too_slow() -> str:
     """Say that a dialog could not be opened."""
     return "Slack did not open the dialog in time. Press again, or type the command with `reject POOL reason`."
+
+
+def _both(error: DependencyError, store: StoreError) -> str:
+    return f"{safe(str(error), 2000)} {safe(str(store), 300)}"
 
 
 def _shown(error: RolloutBotError) -> str:

@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from threading import Lock
 
 from bot.domain.command import Request, Verb
@@ -49,9 +48,9 @@ class Work:
         """Take up a request that was just acknowledged."""
         self._put(request, fresh=True)
 
-    def brake(self, request: Request) -> None:
-        """Take up a roll back that could not be kept, because the store does not answer."""
-        self._brake.pull(request)
+    def brake(self, request: Request, store: StoreError) -> None:
+        """Take up a roll back that could not be kept, because the store failed."""
+        self._brake.pull(request, store)
 
     def resume(self, requests: Iterable[Request]) -> None:
         """Take up requests that were found in the inbox, brakes first; people were told that these are kept."""
@@ -138,12 +137,11 @@ class Work:
             return ""
 
     def _do_without_store(self, request: Request, error: StoreError, *, fresh: bool) -> None:
-        if request.command.verb is not Verb.ROLLBACK:
+        if request.command.verb is Verb.ROLLBACK:
+            self._hold_up(request)
+            self._brake.pull_kept(request, error)
+        else:
             self._keep(request, error, fresh=fresh)
-        elif self._hold_up(request) == 1:
-            self._brake.pull_kept(request)
-        else:  # the asker has heard of it
-            self._brake.pull_kept(replace(request, reply_to=""))
 
     def _keep(self, request: Request, error: DependencyError, *, fresh: bool) -> None:
         ref, again = new_ref(), self._hold_up(request) > 1
@@ -153,7 +151,7 @@ class Work:
             request.command.verb,
             request.by,
             ref,
-            error.message,
+            error,
             exc_info=None if again else error,
         )
         if fresh:

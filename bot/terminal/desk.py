@@ -72,7 +72,7 @@ class Desk:
         try:
             return self._do(self._request(command), seconds, tell)
         except StoreError as error:
-            return _unconfirmed(f"{error.message} {self._without_store(command)}")
+            return _unconfirmed(f"{error} {self._without_store(command)}")
 
     def _request(self, command: Command) -> Request:
         return Request(
@@ -102,9 +102,7 @@ class Desk:
             entry = follow(entry, self._core.clock, seconds, tell, self._look)
             answer = self._is_led(result(entry, request.command.verb))
         except StoreError as error:
-            return _unconfirmed(
-                f"It is decided. {error.message} So what became of it is not known; look with `status`."
-            )
+            return _unconfirmed(f"It is decided. {error} So what became of it is not known; look with `status`.")
         no_card = NO_CARD if request.command.verb is Verb.START and not request.channel else ""
         more = [answer.said, outcome.said if outcome else "", no_card]
         return replace(answer, said="\n".join(filter(None, more)))

@@ -37,11 +37,11 @@ NO_NO = (
     "Your request is kept",
     "I could not confirm this",
     "it may be looked at once more",
-    "it may not be rolled back",
+    "may not be rolled back",
     "Rolled back, but",
     "Done; the card",
     "I roll back from the record",
-    "so I went by the record",
+    "I went by the record",
     ALREADY,
 )
 """Private sentences that do not say no."""

@@ -10,6 +10,7 @@ from bot.domain.errors import ClusterError, RefusedError, StoreError
 from bot.domain.rollout import Phase
 from bot.keeping import Keeper
 from k8s.cluster import Cluster
+from k8s.document import ANNOTATION
 from tests.stage import Stage
 
 
@@ -62,5 +63,33 @@ def test_what_was_missed_stays_so_until_a_look_has_seen_it(
     with suppress(StoreError):
         keeper.keep()
     assert stage.load(rollout_id).rollout.phase is Phase.PROGRESSING
+    stage.clock.forward(seconds=5)
     keeper.keep()
     assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
+
+
+def test_a_look_that_did_not_see_everything_is_not_repeated_every_second(stage: Stage) -> None:
+    stage.routes.always("list", no_cluster)
+    stage.engine.keeper.miss()
+    for _ in range(10):
+        stage.engine.keeper.keep()
+        stage.clock.forward(seconds=1)
+    assert stage.routes.calls.count("list") == 2
+
+
+@pytest.mark.parametrize("version", ["the record's", "the record's and the annotation's"])
+def test_a_record_of_a_newer_version_is_logged_and_does_not_keep_the_others_from_going_on(
+    stage: Stage, caplog: pytest.LogCaptureFixture, version: str
+) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.store._redis.hset("{rolloutbot}:r:" + rollout_id, "record", '{"v":9}')
+    if "annotation" in version:
+        stage.world.set_annotations({ANNOTATION: '{"v":9}'})
+    stage.store._redis.hdel("{rolloutbot}:store", "epoch")
+    assert not stage.store.is_whole()
+    stage.engine.keeper.keep()
+    assert stage.store.is_whole()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"route {stage.world.namespace}/{stage.world.route} is left as it is: "
+        "The record was written by another version of the bot. Run that version again."
+    ]

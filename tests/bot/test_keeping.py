@@ -23,7 +23,7 @@ from sandbox.process import wait_until
 from tests.builders import BOB, CANARY, STABLE
 from tests.stage import Stage
 
-FORGETFUL = "Redis has lost data; the rollouts are being taken up again from their routes. Try again in a moment."
+FORGETFUL = "Redis has lost data; the rollouts are being taken up again from their routes."
 
 
 def a_backup(stage: Stage) -> Callable[[], None]:

@@ -103,8 +103,12 @@ def test_a_route_deleted_under_a_pause_is_noticed(stage: Stage) -> None:
 
 def test_a_refusal_that_redis_does_not_confirm_is_said_all_the_same(stage: Stage) -> None:
     stage.started(10)
-    stage.memory.after("drop", no_redis)
-    with pytest.raises(UserError, match=r"does not fit.*Redis does not answer, so it may be looked at once more\."):
+
+    def full() -> NoReturn:
+        raise StoreError("Redis refused (`OOM`).", hint="It is full.")
+
+    stage.memory.after("drop", full)
+    with pytest.raises(UserError, match=r"does not fit.*`OOM`\). It is full\. So it may be looked at once more\.$"):
         stage.say(Verb.APPROVE)
 
 

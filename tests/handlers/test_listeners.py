@@ -144,19 +144,19 @@ def test_somebody_who_may_not_is_told_who_may(bot: Bot) -> None:
 
 
 def test_without_a_store_nothing_is_promised_and_the_brake_is_named(bot: Bot) -> None:
-    bot.engine.refusal = StoreError("Redis did not answer.")
+    bot.engine.refusal = StoreError("Redis refused (`OOM`).", hint="It is full.")
     status, answer = bot.command("pause")
-    ref = answer["text"].split("`")[1]
+    ref = answer["text"].split("`")[3]
     assert (status, answer) == private(
-        "Redis did not answer. I could not confirm this; if it took effect, the card shows it. "
+        "Redis refused (`OOM`). It is full. I could not confirm this; if it took effect, the card shows it. "
         f"Try again in a moment (ref `{ref}`).\n`rollback` works all the same."
     )
 
 
 def test_without_a_store_a_roll_back_is_done_from_the_route(bot: Bot) -> None:
-    bot.engine.refusal = StoreError("Redis did not answer.")
+    bot.engine.refusal = StoreError("Redis refused (`OOM`).", hint="It is full.")
     bot.engine.braked = Done(an_entry())
-    said = "Redis does not answer. I roll back from the record on the route and tell the channel."
+    said = "Redis refused (`OOM`). It is full. I roll back from the record on the route and tell the channel."
     assert bot.command("rollback") == private(said)
     assert bot.press("rollout_rollback") == (200, "")
     assert bot.said() == []

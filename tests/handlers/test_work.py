@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.domain.command import Command, Request, Verb
-from bot.domain.errors import ClusterError, StaleError, StoreError
+from bot.domain.errors import ClusterError, StaleError, StoreError, UsageError
 from bot.domain.rollout import Phase
 from handlers.app import web_client
 from handlers.brake import Brake
@@ -20,6 +20,11 @@ from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, BOB, NOON
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
 from tests.handlers.records import NEW, OLD, ROOM, a_rollout, an_entry
+
+SILENT, FULL = (
+    StoreError("Redis does not answer."),
+    StoreError("Redis refused (`OOM`).", hint="It is full: give it more memory (`maxmemory`)."),
+)
 
 
 class Shop:
@@ -41,6 +46,11 @@ class Shop:
             reply_to=self.slack.response_url(ALICE),
         )
         return replace(request, **changes)
+
+    def do_again(self, request: Request, *, fresh: bool) -> None:
+        """Have it tried now, whatever it has to wait, and wait for that."""
+        self.work._put(request, fresh=fresh)
+        wait_until("the try: told", lambda: not self.work._busy and not self.private._pending, seconds=10)
 
     def said(self) -> list[str]:
         self.work.close()
@@ -82,14 +92,16 @@ def test_a_refusal_is_one_private_sentence(shop: Shop) -> None:
 
 
 def test_a_request_that_cannot_be_done_now_is_kept_and_said_once(shop: Shop) -> None:
-    shop.engine.outcome = ClusterError("The API server did not answer.", hint="It is kept and tried again.")
+    shop.engine.outcome = ClusterError("The API server did not answer.", hint="Check its token.")
     shop.work.begin(shop.ask())
     assert shop.engine.done.wait(10)
     shop.engine.done.clear()
     shop.work.resume([shop.ask(delivery="t2")])
     assert shop.engine.done.wait(10)
     (said,) = shop.said()
-    assert said.startswith("The API server did not answer. Your request is kept and will be tried again (ref `")
+    assert said.startswith(
+        "The API server did not answer. Check its token. Your request is kept and will be tried again (ref `"
+    )
     assert shop.memory.dropped == []
 
 
@@ -106,15 +118,15 @@ def test_a_request_that_a_dependency_holds_up_is_not_tried_again_at_every_sweep(
 
 
 def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the_channel(shop: Shop) -> None:
-    shop.engine.outcome = StoreError("Redis does not answer.")
+    shop.engine.outcome = FULL
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE, why="p99 doubled")))
     shop.work.begin(shop.ask(Verb.ROLLBACK))
     assert shop.engine.done.wait(10)
     assert shop.said() == []
     assert [card["text"] for card in shop.slack.cards(ROOM)] == [
         f"*<@{ALICE}> rolled back* `{NEW}`, all traffic goes to `{OLD}`: “p99 doubled”.\n"
-        "Redis does not answer, so I went by the record on route `default/llm-route`. "
-        "The card follows when Redis is back."
+        "Redis refused (`OOM`). It is full: give it more memory (`maxmemory`). "
+        "So I went by the record on route `default/llm-route`. The card follows when Redis is well again."
     ]
 
 
@@ -140,17 +152,49 @@ def test_a_roll_back_that_is_tried_again_says_only_once_that_it_was_not_needed(s
     assert (len(shop.said()), shop.engine.braking) == (1, ["t1", "t1"])
 
 
+NOT_YET = "*It may not be rolled back yet.*"
+DONE = f"*<@{ALICE}> rolled back* `{NEW}`"
+ALREADY = f"`{NEW}` is rolled back already"
+
+
+@pytest.mark.parametrize(
+    ("tries", "heard"),
+    [
+        (("fails", "fails", "written"), [NOT_YET, DONE]),
+        (("fails", "was", "was"), [NOT_YET, ALREADY]),
+        (("fails", "refused", "refused", "written"), [NOT_YET, "Several rollouts are meant.", DONE]),
+        (("written", "was", "fails", "refused"), [DONE]),
+        (("kept", "fails", "written"), ["The API server did not answer. Your request is kept", NOT_YET, DONE]),
+    ],
+)
+def test_who_rolls_back_from_elsewhere_hears_every_turn_of_it_once(
+    shop: Shop, tries: Sequence[str], heard: Sequence[str]
+) -> None:
+    outcomes: dict[str, Any] = {
+        "fails": ClusterError("The API server could not be reached."),
+        "refused": UsageError("Several rollouts are meant."),
+        "written": Done(an_entry(a_rollout(by=ALICE))),
+        "was": Done(an_entry(a_rollout(phase=Phase.ROLLED_BACK)), written=False),
+    }
+    for attempt, outcome in enumerate(tries):
+        shop.engine.outcome = ClusterError("The API server did not answer.") if outcome == "kept" else FULL
+        shop.engine.braked = outcomes.get(outcome)
+        shop.do_again(shop.ask(Verb.ROLLBACK, channel="D0ALICE001"), fresh=attempt == 0)
+    said = shop.said()
+    assert [text[: len(start)] for text, start in zip(said, heard, strict=True)] == heard
+
+
 def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
     shop.slack.faults.next("chat.postMessage", "not_in_channel")
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
-    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
     (said,) = shop.said()
     assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
 
 
 def test_the_channel_of_the_rollout_is_told_and_who_rolled_back_from_elsewhere(shop: Shop) -> None:
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
-    shop.work.brake(shop.ask(Verb.ROLLBACK, channel="D0ALICE001"))
+    shop.work.brake(shop.ask(Verb.ROLLBACK, channel="D0ALICE001"), SILENT)
     (said,) = shop.said()
     assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
     assert [card["text"] for card in shop.slack.cards(ROOM)] == [said]
@@ -159,7 +203,7 @@ def test_the_channel_of_the_rollout_is_told_and_who_rolled_back_from_elsewhere(s
 def test_what_was_rolled_back_already_is_no_news_for_the_channel(shop: Shop) -> None:
     rolled_back = a_rollout(phase=Phase.ROLLED_BACK, by=BOB, why="p99 doubled", since=NOON)
     shop.engine.braked = Done(an_entry(rolled_back), written=False)
-    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
     when = f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|23 Nov 12:00 UTC>"
     assert shop.said() == [
         f"`{NEW}` is rolled back already, since {when} by <@{BOB}>: all traffic goes to `{OLD}`. "
@@ -173,34 +217,34 @@ BY_HAND = "type in a terminal that reaches the cluster: `rolloutbot rollback --f
 
 def test_a_roll_back_that_fails_and_could_not_be_kept_is_to_be_asked_again(shop: Shop) -> None:
     shop.engine.braked = ClusterError("The API server could not be reached.")
-    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
     assert shop.said() == [
-        "The API server could not be reached. Redis does not answer either, so *it may not be rolled back, and do not "
-        f"count on another try*. Press again, or {BY_HAND}"
+        f"*It may not be rolled back, and do not count on another try.* Press again, or {BY_HAND}\n"
+        "The API server could not be reached. Redis does not answer."
     ]
 
 
 def test_a_roll_back_that_fails_and_is_in_the_inbox_is_said_to_be_tried_again(shop: Shop) -> None:
-    shop.engine.outcome = StoreError("Redis has lost data.")
+    shop.engine.outcome = FULL
     shop.engine.braked = ClusterError("The API server could not be reached.")
     shop.work.begin(shop.ask(Verb.ROLLBACK))
     assert shop.engine.done.wait(10)
     assert shop.said() == [
-        "The API server could not be reached. Redis cannot save it either, so *it may not be rolled back yet*. "
-        f"Your request is kept and will be tried again; to be faster, {BY_HAND}"
+        f"*It may not be rolled back yet.* Your request is kept and will be tried again; to be faster, {BY_HAND}\n"
+        "The API server could not be reached. Redis refused (`OOM`). It is full: give it more memory (`maxmemory`)."
     ]
 
 
 def test_a_roll_back_that_comes_at_the_end_is_done_by_who_brings_it(shop: Shop) -> None:
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
     shop.said()
-    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
     assert (shop.engine.braking, len(shop.slack.cards(ROOM))) == (["t1"], 1)
 
 
 def test_a_guest_cannot_roll_back_without_the_store_either(shop: Shop) -> None:
     shop.slack.users[ALICE]["is_restricted"] = True
-    shop.work.brake(shop.ask(Verb.ROLLBACK))
+    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
     assert shop.said() == ["Guests cannot run rollouts. Ask a full member of this workspace."]
     assert shop.engine.braking == []
 
