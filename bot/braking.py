@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from bot.applying import ROUNDS, new_decision, own_note
 from bot.domain.command import Command, Verb
 from bot.domain.errors import ClusterError, RaceError, RouteError, TransitionError, UsageError
-from bot.domain.on_route import applied_by
-from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout, wanted
+from bot.domain.on_route import applied_by, is_as_wanted
+from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
 from bot.domain.transitions import Moment, roll_back
 from bot.domain.verbs import ALLOWED, INSTEAD, describe
 from bot.finding import did_you_mean, is_a_name
@@ -47,7 +47,7 @@ class Brake:
         for attempt in range(ROUNDS):
             copy = self._routes.read(namespace, route)
             rollout = _record_of(copy)
-            if rollout.phase is Phase.ROLLED_BACK and self._routes.observe(copy, rollout) == wanted(rollout):
+            if rollout.phase is Phase.ROLLED_BACK and is_as_wanted(self._routes.observe(copy, rollout), rollout):
                 return Braked(rollout=rollout, written=False)
             try:
                 return self._write(copy, rollout, by=by, reason=reason)

@@ -9,7 +9,7 @@ from bot.domain.rollout import Phase
 from k8s.client import connect
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
-from sandbox.objects import pool_ref
+from sandbox.objects import pool_ref, rule
 from sandbox.rights import give_rights
 from tests.builders import BOB, CANARY, STABLE
 from tests.stage import Stage
@@ -62,6 +62,22 @@ def test_pulled_twice_it_writes_once(stage: Stage) -> None:
     stage.routes.calls.clear()
     again = pull(stage, reason="again")
     assert (again.written, again.rollout.why, stage.routes.calls) == (False, "p99 doubled", ["read", "observe"])
+
+
+def test_rules_that_are_gone_are_not_written_for_ever(stage: Stage) -> None:
+    stage.world.set_rules([rule([pool_ref(STABLE)], "/a"), rule([pool_ref(STABLE)], "/b")])
+    stage.started(10)
+    stage.world.set_rules([rule([pool_ref(STABLE, 90), pool_ref(CANARY, 10)], "/a")])
+    assert [(braked.written, braked.missing) for braked in (pull(stage), pull(stage))] == [
+        (True, ("rule 2",)),
+        (False, ()),
+    ]
+
+
+def test_a_second_ref_to_the_new_pool_that_stays_at_0_is_not_written_for_ever(stage: Stage) -> None:
+    stage.started(10)
+    stage.world.set_rules([rule([pool_ref(STABLE, 90), pool_ref(CANARY, 10), pool_ref(CANARY, 0)])])
+    assert [pull(stage).written for _ in range(2)] == [True, False]
 
 
 def test_weights_that_drifted_after_a_roll_back_are_written_again(stage: Stage) -> None:
