@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bot.applying import ROUNDS, new_decision, own_note
 from bot.domain.command import Command, Verb
-from bot.domain.errors import ClusterError, RaceError, RouteError, TransitionError, UsageError
+from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, TransitionError, UsageError
 from bot.domain.on_route import applied_by, is_as_wanted
 from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
 from bot.domain.transitions import Moment, roll_back
@@ -59,30 +59,33 @@ class Brake:
         """Return namespace and route of the rollout that a command means, and the reason it gives.
 
         As where the store is asked, a word that names no rollout, nor comes close to a name, is the first of the
-        reason. A namespace that cannot be read holds up nothing that is found in another. Raises UsageError,
-        RouteError, ClusterError.
+        reason. A namespace that cannot be read holds up nothing that is named and found in another, and one that is
+        refused nothing that is found. Raises UsageError, RouteError, ClusterError.
         """
-        notes, unread = self._notes()
+        notes, failed = self._notes()
         if meant := [each for each in notes if command.subject in (each.id, each.canary.name)]:
             found = _only(meant)
             return found.namespace, found.route, command.reason
+        if failed and not notes:
+            raise failed[0]
+        _require_no_guess(command.subject, failed)
         if command.subject:
-            _require_a_reason(command.subject, notes, unread)
-        found = _only(_moving(notes, channel), unread)
+            _require_a_reason(command.subject, notes)
+        found = _only(_moving(notes, channel), failed)
         return found.namespace, found.route, f"{command.subject} {command.reason}".strip()
 
-    def _notes(self) -> tuple[Sequence[Rollout], ClusterError | None]:
-        """Read the records of all namespaces side by side, since one may hang; and what the first failed with."""
+    def _notes(self) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
+        """Read the records of all namespaces side by side, since one may hang; and return what some failed with."""
         notes: list[Rollout] = []
-        unread = None
+        failed: list[ClusterError] = []
         with ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list") as lists:
             listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
         for routes in listed:
             try:
                 notes += filter(None, map(own_note, routes.result()))
             except ClusterError as error:
-                unread = unread or error
-        return notes, unread
+                failed.append(error)
+        return notes, failed
 
     def _write(self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str) -> Braked:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
@@ -111,25 +114,29 @@ def _moving(notes: Sequence[Rollout], channel: str) -> Sequence[Rollout]:
     return [each for each in notes if channel in ("", each.channel) and each.phase not in OVER]
 
 
-def _require_a_reason(word: str, notes: Sequence[Rollout], unread: ClusterError | None) -> None:
-    """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
+def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
+    """Ask for a name while what is meant may be in a namespace that was not read; one that is refused stays so."""
+    unread = next((error for error in failed if not isinstance(error, RefusedError)), None)
     if unread is not None:
-        raise ClusterError(
-            f"`{word}` is on no route that could be read. {unread.message}",
-            hint="Name the new pool that is meant: `rollback POOL`.",
-        )
+        where = f"`{word}` is on no route that could be read." if word else "There may be rollouts that were not read."
+        raise ClusterError(f"{where} {unread.message}", hint="Name the new pool that is meant: `rollback POOL`.")
+
+
+def _require_a_reason(word: str, notes: Sequence[Rollout]) -> None:
+    """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
     names = {each.canary.name for each in notes}
     if is_a_name(word, names):
         hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
         raise RouteError(f"No route carries a rollout of `{word}`.", hint=hint)
 
 
-def _only(found: Sequence[Rollout], unread: ClusterError | None = None) -> Rollout:
+def _only(found: Sequence[Rollout], failed: Sequence[ClusterError] = ()) -> Rollout:
     """Return the one that moves; a finished one only where none does."""
     moving = [each for each in found if each.phase not in SLOTLESS] or found
     if len(moving) == 1:
         return moving[0]
     if not moving:
-        raise unread or RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
+        none = RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
+        raise failed[0] if failed else none
     names = ", ".join(f"`{each.id}` ({each.canary.name})" for each in moving[:10])
     raise UsageError("Several rollouts are meant.", hint=f"Name one: {names}.")

@@ -1,11 +1,14 @@
 """The brake without the store, on a real API server; and how the store takes it up when it is asked again."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from bot.braking import Brake, Braked
 from bot.domain.command import Command, Verb
 from bot.domain.errors import ClusterError, RefusedError, RouteError, TransitionError, UsageError
 from bot.domain.rollout import Phase
+from bot.ports import RouteCopy
 from k8s.client import connect
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
@@ -162,26 +165,46 @@ def a_limited_brake(stage: Stage, api_server: ApiServer) -> Brake:
     return Brake(Cluster(connect(api_server.kubeconfig("rolloutbot")).api, namespaces), stage.clock)
 
 
-@pytest.mark.parametrize("subject", [CANARY, ""])
-def test_a_namespace_that_cannot_be_read_holds_up_no_roll_back_in_another(
-    stage: Stage, api_server: ApiServer, subject: str
+@pytest.mark.parametrize(("subject", "reason"), [(CANARY, "p99"), ("", "p99"), ("errors", "errors p99")])
+def test_a_namespace_that_is_refused_holds_up_no_roll_back_in_another(
+    stage: Stage, api_server: ApiServer, subject: str, reason: str
 ) -> None:
     stage.started(10)
     words = Command(verb=Verb.ROLLBACK, subject=subject, reason="p99")
-    assert a_limited_brake(stage, api_server).find(words, ROOM) == (stage.world.namespace, stage.world.route, "p99")
+    assert a_limited_brake(stage, api_server).find(words, ROOM) == (stage.world.namespace, stage.world.route, reason)
 
 
-def test_where_nothing_is_found_the_namespace_that_could_not_be_read_is_named(
-    stage: Stage, api_server: ApiServer
+@pytest.mark.parametrize("subject", ["", "errors", "r-0123abcd"])
+def test_where_nothing_is_found_the_namespace_that_is_refused_is_named(
+    stage: Stage, api_server: ApiServer, subject: str
 ) -> None:
-    brake = a_limited_brake(stage, api_server)
-    unread = "The bot may not `list` `httproutes` of gateway.networking.k8s.io in namespace `default`."
     with pytest.raises(RefusedError) as refused:
-        brake.find(Command(verb=Verb.ROLLBACK), ROOM)
-    assert refused.value.message == unread
-    stage.started(10)
-    with pytest.raises(ClusterError) as unclear:  # it may be a pool there, so nothing else is rolled back for it
-        brake.find(Command(verb=Verb.ROLLBACK, subject="theirs"), ROOM)
-    assert str(unclear.value) == (
-        f"`theirs` is on no route that could be read. {unread} Name the new pool that is meant: `rollback POOL`."
+        a_limited_brake(stage, api_server).find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM)
+    assert refused.value.message == (
+        "The bot may not `list` `httproutes` of gateway.networking.k8s.io in namespace `default`."
     )
+
+
+class OneHangs(Cluster):
+    """A cluster whose lists of one namespace take too long."""
+
+    def list(self, namespace: str) -> Sequence[RouteCopy]:
+        if namespace == "hangs":
+            raise ClusterError("The API server did not answer in time.")
+        return super().list(namespace)
+
+
+@pytest.mark.parametrize(
+    ("subject", "where"),
+    [("", "There may be rollouts that were not read."), ("theirs", "`theirs` is on no route that could be read.")],
+)
+def test_while_a_namespace_hangs_a_rollout_has_to_be_named(stage: Stage, subject: str, where: str) -> None:
+    stage.started(10)
+    brake = Brake(OneHangs(stage.cluster._api, ["hangs", stage.world.namespace]), stage.clock)
+    with pytest.raises(ClusterError) as unclear:
+        brake.find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM)
+    assert str(unclear.value) == (
+        f"{where} The API server did not answer in time. Name the new pool that is meant: `rollback POOL`."
+    )
+    named = brake.find(Command(verb=Verb.ROLLBACK, subject=CANARY), ROOM)
+    assert named == (stage.world.namespace, stage.world.route, "")
