@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.applying import ROUNDS, new_decision, own_note
 from bot.domain.command import Command, Verb
@@ -16,7 +17,7 @@ from bot.domain.on_route import applied_by, is_as_wanted
 from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
 from bot.domain.transitions import Moment, roll_back
 from bot.domain.verbs import ALLOWED, INSTEAD, describe
-from bot.finding import did_you_mean, is_a_name
+from bot.finding import did_you_mean, is_a_name, rolled_back_before
 from bot.ports import Clock, RouteCopy, Routes
 
 LISTS = 8
@@ -55,7 +56,7 @@ class Brake:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
         raise ClusterError(f"HTTPRoute `{namespace}/{route}` changed {ROUNDS} times meanwhile.", hint="Try again.")
 
-    def find(self, command: Command, channel: str) -> tuple[str, str, str]:
+    def find(self, command: Command, channel: str, asked: datetime) -> tuple[str, str, str]:
         """Return namespace and route of the rollout that a command means, and the reason it gives.
 
         As where the store is asked, a word that names no rollout, nor comes close to a name, is the first of the
@@ -68,10 +69,9 @@ class Brake:
             return found.namespace, found.route, command.reason
         if failed and not notes:
             raise failed[0]
-        _require_no_guess(command.subject, failed)
         if command.subject:
-            _require_a_reason(command.subject, notes)
-        found = _only(_moving(notes, channel), failed)
+            _require_a_reason(command.subject, notes, failed)
+        found = _unnamed([each for each in notes if channel in ("", each.channel)], failed, asked)
         return found.namespace, found.route, f"{command.subject} {command.reason}".strip()
 
     def _notes(self) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
@@ -109,9 +109,12 @@ def _record_of(copy: RouteCopy) -> Rollout:
     return note
 
 
-def _moving(notes: Sequence[Rollout], channel: str) -> Sequence[Rollout]:
-    """Return what a word without a name may mean in a channel, or anywhere where that is empty."""
-    return [each for each in notes if channel in ("", each.channel) and each.phase not in OVER]
+def _unnamed(notes: Sequence[Rollout], failed: Sequence[ClusterError], asked: datetime) -> Rollout:
+    """Return what a roll back without a name means: one that it has rolled back already, before one that moves."""
+    if back := rolled_back_before(notes, asked):
+        return back
+    _require_no_guess("", failed)
+    return _only([each for each in notes if each.phase not in OVER], failed)
 
 
 def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
@@ -122,8 +125,9 @@ def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
         raise ClusterError(f"{where} {unread.message}", hint="Name the new pool that is meant: `rollback POOL`.")
 
 
-def _require_a_reason(word: str, notes: Sequence[Rollout]) -> None:
+def _require_a_reason(word: str, notes: Sequence[Rollout], failed: Sequence[ClusterError]) -> None:
     """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
+    _require_no_guess(word, failed)
     names = {each.canary.name for each in notes}
     if is_a_name(word, names):
         hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."

@@ -122,13 +122,13 @@ def test_what_has_nothing_to_roll_back_is_refused_in_words(stage: Stage) -> None
 )
 def test_the_rollout_that_is_meant_is_found_on_the_routes(stage: Stage, words: Command, reason: str) -> None:
     stage.started(10)
-    assert a_brake(stage).find(words, ROOM) == (stage.world.namespace, stage.world.route, reason)
+    assert a_brake(stage).find(words, ROOM, stage.clock.now()) == (stage.world.namespace, stage.world.route, reason)
 
 
 def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage) -> None:
     stage.started(10)
     with pytest.raises(RouteError) as refused:
-        a_brake(stage).find(Command(verb=Verb.ROLLBACK), "C0ELSEW001")
+        a_brake(stage).find(Command(verb=Verb.ROLLBACK), "C0ELSEW001", stage.clock.now())
     assert str(refused.value) == "No route carries a rollout like that. Name its new pool: `rollback POOL`."
 
 
@@ -155,7 +155,7 @@ def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
     stage.world.add_route("second", [pool_ref("other")], path="/other")
     stage.start(10, subject="other-new")
     with pytest.raises(UsageError, match=r"Several rollouts are meant\. Name one: "):
-        a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM)
+        a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM, stage.clock.now())
 
 
 def a_limited_brake(stage: Stage, api_server: ApiServer) -> Brake:
@@ -171,7 +171,11 @@ def test_a_namespace_that_is_refused_holds_up_no_roll_back_in_another(
 ) -> None:
     stage.started(10)
     words = Command(verb=Verb.ROLLBACK, subject=subject, reason="p99")
-    assert a_limited_brake(stage, api_server).find(words, ROOM) == (stage.world.namespace, stage.world.route, reason)
+    assert a_limited_brake(stage, api_server).find(words, ROOM, stage.clock.now()) == (
+        stage.world.namespace,
+        stage.world.route,
+        reason,
+    )
 
 
 @pytest.mark.parametrize("subject", ["", "errors", "r-0123abcd"])
@@ -179,7 +183,7 @@ def test_where_nothing_is_found_the_namespace_that_is_refused_is_named(
     stage: Stage, api_server: ApiServer, subject: str
 ) -> None:
     with pytest.raises(RefusedError) as refused:
-        a_limited_brake(stage, api_server).find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM)
+        a_limited_brake(stage, api_server).find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM, stage.clock.now())
     assert refused.value.message == (
         "The bot may not `list` `httproutes` of gateway.networking.k8s.io in namespace `default`."
     )
@@ -202,9 +206,9 @@ def test_while_a_namespace_hangs_a_rollout_has_to_be_named(stage: Stage, subject
     stage.started(10)
     brake = Brake(OneHangs(stage.cluster._api, ["hangs", stage.world.namespace]), stage.clock)
     with pytest.raises(ClusterError) as unclear:
-        brake.find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM)
+        brake.find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM, stage.clock.now())
     assert str(unclear.value) == (
         f"{where} The API server did not answer in time. Name the new pool that is meant: `rollback POOL`."
     )
-    named = brake.find(Command(verb=Verb.ROLLBACK, subject=CANARY), ROOM)
+    named = brake.find(Command(verb=Verb.ROLLBACK, subject=CANARY), ROOM, stage.clock.now())
     assert named == (stage.world.namespace, stage.world.route, "")
