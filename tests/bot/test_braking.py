@@ -178,7 +178,7 @@ def test_a_namespace_that_is_refused_holds_up_no_roll_back_in_another(
     )
 
 
-@pytest.mark.parametrize("subject", ["", "errors", "r-0123abcd"])
+@pytest.mark.parametrize("subject", ["", "errors"])
 def test_where_nothing_is_found_the_namespace_that_is_refused_is_named(
     stage: Stage, api_server: ApiServer, subject: str
 ) -> None:
