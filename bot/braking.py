@@ -8,15 +8,16 @@ import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.applying import ROUNDS, new_decision, own_note
 from bot.domain.command import Command, Verb
-from bot.domain.errors import ClusterError, RaceError, RouteError, TransitionError, UsageError
-from bot.domain.on_route import applied_by
-from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout, wanted
+from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, TransitionError, UsageError
+from bot.domain.on_route import applied_by, is_as_wanted
+from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
 from bot.domain.transitions import Moment, roll_back
 from bot.domain.verbs import ALLOWED, INSTEAD, describe
-from bot.finding import did_you_mean, is_a_name
+from bot.finding import did_you_mean, is_a_name, rolled_back_before
 from bot.ports import Clock, RouteCopy, Routes
 
 LISTS = 8
@@ -47,7 +48,7 @@ class Brake:
         for attempt in range(ROUNDS):
             copy = self._routes.read(namespace, route)
             rollout = _record_of(copy)
-            if rollout.phase is Phase.ROLLED_BACK and self._routes.observe(copy, rollout) == wanted(rollout):
+            if rollout.phase is Phase.ROLLED_BACK and is_as_wanted(self._routes.observe(copy, rollout), rollout):
                 return Braked(rollout=rollout, written=False)
             try:
                 return self._write(copy, rollout, by=by, reason=reason)
@@ -55,34 +56,36 @@ class Brake:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
         raise ClusterError(f"HTTPRoute `{namespace}/{route}` changed {ROUNDS} times meanwhile.", hint="Try again.")
 
-    def find(self, command: Command, channel: str) -> tuple[str, str, str]:
+    def find(self, command: Command, channel: str, asked: datetime) -> tuple[str, str, str]:
         """Return namespace and route of the rollout that a command means, and the reason it gives.
 
         As where the store is asked, a word that names no rollout, nor comes close to a name, is the first of the
-        reason. A namespace that cannot be read holds up nothing that is found in another. Raises UsageError,
-        RouteError, ClusterError.
+        reason. A namespace that cannot be read holds up nothing that is named and found in another, and one that is
+        refused nothing that is found. Raises UsageError, RouteError, ClusterError.
         """
-        notes, unread = self._notes()
+        notes, failed = self._notes()
         if meant := [each for each in notes if command.subject in (each.id, each.canary.name)]:
             found = _only(meant)
             return found.namespace, found.route, command.reason
+        if failed and not notes:
+            raise failed[0]
         if command.subject:
-            _require_a_reason(command.subject, notes, unread)
-        found = _only(_moving(notes, channel), unread)
+            _require_a_reason(command.subject, notes, failed)
+        found = _unnamed([each for each in notes if channel in ("", each.channel)], failed, asked)
         return found.namespace, found.route, f"{command.subject} {command.reason}".strip()
 
-    def _notes(self) -> tuple[Sequence[Rollout], ClusterError | None]:
-        """Read the records of all namespaces side by side, since one may hang; and what the first failed with."""
+    def _notes(self) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
+        """Read the records of all namespaces side by side, since one may hang; and return what some failed with."""
         notes: list[Rollout] = []
-        unread = None
+        failed: list[ClusterError] = []
         with ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list") as lists:
             listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
         for routes in listed:
             try:
                 notes += filter(None, map(own_note, routes.result()))
             except ClusterError as error:
-                unread = unread or error
-        return notes, unread
+                failed.append(error)
+        return notes, failed
 
     def _write(self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str) -> Braked:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
@@ -106,30 +109,38 @@ def _record_of(copy: RouteCopy) -> Rollout:
     return note
 
 
-def _moving(notes: Sequence[Rollout], channel: str) -> Sequence[Rollout]:
-    """Return what a word without a name may mean in a channel, or anywhere where that is empty."""
-    return [each for each in notes if channel in ("", each.channel) and each.phase not in OVER]
+def _unnamed(notes: Sequence[Rollout], failed: Sequence[ClusterError], asked: datetime) -> Rollout:
+    """Return what a roll back without a name means: one that it has rolled back already, before one that moves."""
+    if back := rolled_back_before(notes, asked):
+        return back
+    _require_no_guess("", failed)
+    return _only([each for each in notes if each.phase not in OVER], failed)
 
 
-def _require_a_reason(word: str, notes: Sequence[Rollout], unread: ClusterError | None) -> None:
-    """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
+def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
+    """Ask for a name while what is meant may be in a namespace that was not read; one that is refused stays so."""
+    unread = next((error for error in failed if not isinstance(error, RefusedError)), None)
     if unread is not None:
-        raise ClusterError(
-            f"`{word}` is on no route that could be read. {unread.message}",
-            hint="Name the new pool that is meant: `rollback POOL`.",
-        )
+        where = f"`{word}` is on no route that could be read." if word else "There may be rollouts that were not read."
+        raise ClusterError(f"{where} {unread.message}", hint="Name the new pool that is meant: `rollback POOL`.")
+
+
+def _require_a_reason(word: str, notes: Sequence[Rollout], failed: Sequence[ClusterError]) -> None:
+    """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
+    _require_no_guess(word, failed)
     names = {each.canary.name for each in notes}
     if is_a_name(word, names):
         hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
         raise RouteError(f"No route carries a rollout of `{word}`.", hint=hint)
 
 
-def _only(found: Sequence[Rollout], unread: ClusterError | None = None) -> Rollout:
+def _only(found: Sequence[Rollout], failed: Sequence[ClusterError] = ()) -> Rollout:
     """Return the one that moves; a finished one only where none does."""
     moving = [each for each in found if each.phase not in SLOTLESS] or found
     if len(moving) == 1:
         return moving[0]
     if not moving:
-        raise unread or RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
+        none = RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
+        raise failed[0] if failed else none
     names = ", ".join(f"`{each.id}` ({each.canary.name})" for each in moving[:10])
     raise UsageError("Several rollouts are meant.", hint=f"Name one: {names}.")

@@ -141,7 +141,7 @@ class Engine:
 
     def brake(self, request: Request) -> Braked:
         """Roll back from the route's annotation, where the store does not answer. Raises UserError, ClusterError."""
-        namespace, route, reason = self._brake.find(request.command, request.channel)
+        namespace, route, reason = self._brake.find(request.command, request.channel, request.at)
         braked = self._brake.pull(namespace, route, by=request.by, reason=reason)
         self.keeper.miss()  # the watch tells nobody of our own writes
         return braked
@@ -152,7 +152,7 @@ class Engine:
 
     def meant_by(self, command: Command, channel: str) -> Entry:
         """Return the rollout that a command is about, as `process` will read it. Raises UserError."""
-        return self._finder.meant_by(command, channel)[0]
+        return self._finder.meant_by(command, channel, self._clock.now())[0]
 
     def entries(self, channel: str = "") -> Sequence[Entry]:
         """Return the rollouts that are not over, newest first, of one channel or of all."""
@@ -206,7 +206,7 @@ class Engine:
         return save, self._store.save(save)
 
     def _verb(self, request: Request) -> Save:
-        entry, command = self._finder.meant_by(request.command, request.channel)
+        entry, command = self._finder.meant_by(request.command, request.channel, request.at)
         request = replace(request, command=command)
         if is_fulfilled(entry, request):
             raise _FulfilledError(entry.rollout.id)

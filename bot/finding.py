@@ -3,17 +3,20 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from bot.domain.command import WORDY, Command
+from bot.domain.command import WORDY, Command, Verb
 from bot.domain.errors import RouteError, UsageError
-from bot.domain.rollout import SLOTLESS, Entry
+from bot.domain.rollout import SLOTLESS, Entry, Phase, Rollout
 from bot.domain.starting import is_rollout_id
 from bot.ports import Clock, Store
 from bot.sight import forgetful
 
 REMEMBERED = timedelta(hours=24)
 """So long the channel's last rollout is meant by nothing more than a verb."""
+
+A_MOMENT = timedelta(minutes=10)
+"""So long after a roll back another one without a name means no rollout that is finished."""
 
 
 class Finder:
@@ -23,30 +26,31 @@ class Finder:
         self._store = store
         self._clock = clock
 
-    def meant_by(self, command: Command, channel: str) -> tuple[Entry, Command]:
+    def meant_by(self, command: Command, channel: str, asked: datetime) -> tuple[Entry, Command]:
         """Return the rollout that a command is about, and the command as it was meant.
 
         A brake or a rejection is not refused for its first word: `rollback p99 doubled` has a reason and no pool,
         unless the word is a rollout's id, or comes close to the name of a pool that has a rollout.
         """
+        brakes = asked if command.verb is Verb.ROLLBACK else None
         try:
-            return self.find(command.subject, channel), command
+            return self.find(command.subject, channel, brakes), command
         except RouteError as error:
             if command.verb not in WORDY or self._is_a_name(command.subject, channel):
                 raise _with_reason_apart(error, command) from error
             reason = f"{command.subject} {command.reason}".strip()
-            return self._of_channel(channel), replace(command, subject="", reason=reason)
+            return self._of_channel(channel, brakes), replace(command, subject="", reason=reason)
 
     def _is_a_name(self, subject: str, channel: str) -> bool:
         return is_a_name(subject, self._names(channel))
 
-    def find(self, subject: str, channel: str) -> Entry:
+    def find(self, subject: str, channel: str, brakes: datetime | None = None) -> Entry:
         """Return the rollout that ``subject`` (may be empty) means in a channel, or anywhere where that is empty.
 
-        Raises UserError, StoreError.
+        ``brakes`` is when a roll back was asked for, where it is for one. Raises UserError, StoreError.
         """
         try:
-            return self._by_name(subject, channel) if subject else self._of_channel(channel)
+            return self._by_name(subject, channel) if subject else self._of_channel(channel, brakes)
         except RouteError as error:
             if not self._store.is_whole():
                 raise forgetful() from error  # it may be there, and only forgotten
@@ -78,21 +82,56 @@ class Finder:
     def _running(self) -> set[str]:
         return {entry.rollout.canary.name for entry in self._store.entries()}
 
-    def _of_channel(self, channel: str) -> Entry:
+    def _of_channel(self, channel: str, brakes: datetime | None) -> Entry:
         entries = self._store.in_channel(channel) if channel else self._store.entries()
+        if brakes and (back := rolled_back_before([entry.rollout for entry in entries], brakes)):
+            return next(entry for entry in entries if entry.rollout is back)
         open_ones = [entry for entry in entries if not entry.rollout.is_over]
         # A finished rollout only waits to be cleaned up; a word without a name means the one that moves.
-        active = [entry for entry in open_ones if entry.rollout.phase not in SLOTLESS] or open_ones
+        moving = [entry for entry in open_ones if entry.rollout.phase not in SLOTLESS]
+        if brakes and not channel and not moving:
+            _require_none(open_ones)  # no index holds the last roll back anywhere: this may be that one once more
+        active = moving or open_ones
         if len(active) == 1:
             return active[0]
         if active:
             where = "This channel has" if channel else "There are"
             raise UsageError(f"{where} several rollouts.", hint=f"Name one: {_names(active)}.")
+        return self._last(entries, channel)
+
+    def _last(self, entries: Sequence[Entry], channel: str) -> Entry:
         recent = [e for e in entries if self._clock.now() - e.rollout.since <= REMEMBERED]
         if recent:
             return recent[0]
         none = "This channel has no rollout." if channel else "No rollout is under way."
         raise RouteError(none, hint="Name its pool, or begin one with `start POOL WEIGHT`.")
+
+
+def rolled_back_before(rollouts: Sequence[Rollout], asked: datetime) -> Rollout | None:
+    """Return the rollout that a roll back without a name has rolled back already; None where it means another one.
+
+    One that was done from the route comes once more out of the inbox, and people in a hurry type it twice. Raises
+    UsageError where it would roll back another rollout then.
+    """
+    rolled_back = [each for each in rollouts if each.phase is Phase.ROLLED_BACK]
+    if not rolled_back:
+        return None
+    back = max(rolled_back, key=lambda each: each.since)
+    moving = [each for each in rollouts if each.phase not in SLOTLESS]
+    if back.since > asked:
+        _require_nothing("since you asked", back, "other", [each for each in moving if each.started_at <= asked])
+        return back
+    if not moving and asked - back.since < A_MOMENT:
+        _require_nothing("a moment ago", back, "finished", [each for each in rollouts if each.phase is Phase.FINISHED])
+    return None
+
+
+def _require_nothing(when: str, back: Rollout, kind: str, rest: Sequence[Rollout]) -> None:
+    """Leave it to people to name one of the rest."""
+    if rest:
+        names = _list([each.canary.name for each in rest])
+        hint = f"Name the {kind} one if you mean it: {names}."
+        raise UsageError(f"`{back.canary.name}` was rolled back {when}.", hint=hint)
 
 
 def is_a_name(subject: str, names: Iterable[str]) -> bool:
@@ -111,6 +150,12 @@ def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
     if command.verb in WORDY or not command.reason:
         return error
     return RouteError(error.message, hint=f'{error.hint} Without a pool, write a reason as `reason="…"`.')
+
+
+def _require_none(finished: Sequence[Entry]) -> None:
+    """Leave it to people to name what is finished."""
+    if finished:
+        raise UsageError("No rollout is moving.", hint=f"Name the finished one if you mean it: {_names(finished)}.")
 
 
 def _names(entries: Sequence[Entry]) -> str:

@@ -70,7 +70,7 @@ def _own(entry: Entry, observed: Observed) -> Move:
     rollout = entry.rollout
     if rollout.phase is Phase.PAUSED and rollout.drift is not None:
         return Move.DONE if observed == rollout.drift.found else Move.DRIFT  # theirs again: what people see is true
-    if rollout.hands_off or _is_as(observed, rollout):
+    if rollout.hands_off or is_as_wanted(observed, rollout):
         return Move.DONE
     return Move.WEIGHTS if rollout.phase in TAKEN_BACK else Move.DRIFT
 
@@ -95,10 +95,10 @@ def _is_as_left(rollout: Rollout, note: Rollout, observed: Observed) -> bool:
     """
     if note.drift is not None:
         return observed == (rollout.overwrites or note.drift).found
-    return note.phase is Phase.ENDED or _is_as(observed, note)
+    return note.phase is Phase.ENDED or is_as_wanted(observed, note)
 
 
-def _is_as(observed: Observed, rollout: Rollout) -> bool:
+def is_as_wanted(observed: Observed, rollout: Rollout) -> bool:
     """Say whether the weights are as a record wants them; a roll back does not mind rules that are gone."""
     pairs = zip(observed, wanted(rollout), strict=True)
     if rollout.phase in TAKEN_BACK:

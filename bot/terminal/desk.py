@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.braking import Brake
+from bot.clock import SystemClock
 from bot.core import Core
 from bot.domain.access import permit
 from bot.domain.command import TERMINAL, Command, Request, Verb
@@ -136,8 +137,8 @@ class Desk:
         if command.verb is not Verb.ROLLBACK:
             return "Nothing is known to be done. Look with `status` when it is back; `rollback --from-route` works now."
         try:
-            brake = Brake(self._core.cluster, self._core.clock)
-            namespace, route, reason = brake.find(command, self._channel)
+            clock = SystemClock()  # the time is Redis's otherwise
+            namespace, route, reason = Brake(self._core.cluster, clock).find(command, self._channel, clock.now())
         except RolloutBotError as error:
             return f"Nothing is known to be done. {error} `rollback --from-route ROUTE` needs only the API server."
         words = [PROGRAM, "rollback", "--from-route", route, "--namespace", namespace, *filter(None, [reason])]

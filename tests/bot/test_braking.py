@@ -1,15 +1,18 @@
 """The brake without the store, on a real API server; and how the store takes it up when it is asked again."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from bot.braking import Brake, Braked
 from bot.domain.command import Command, Verb
 from bot.domain.errors import ClusterError, RefusedError, RouteError, TransitionError, UsageError
 from bot.domain.rollout import Phase
+from bot.ports import RouteCopy
 from k8s.client import connect
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
-from sandbox.objects import pool_ref
+from sandbox.objects import pool_ref, rule
 from sandbox.rights import give_rights
 from tests.builders import BOB, CANARY, STABLE
 from tests.stage import Stage
@@ -64,6 +67,22 @@ def test_pulled_twice_it_writes_once(stage: Stage) -> None:
     assert (again.written, again.rollout.why, stage.routes.calls) == (False, "p99 doubled", ["read", "observe"])
 
 
+def test_rules_that_are_gone_are_not_written_for_ever(stage: Stage) -> None:
+    stage.world.set_rules([rule([pool_ref(STABLE)], "/a"), rule([pool_ref(STABLE)], "/b")])
+    stage.started(10)
+    stage.world.set_rules([rule([pool_ref(STABLE, 90), pool_ref(CANARY, 10)], "/a")])
+    assert [(braked.written, braked.missing) for braked in (pull(stage), pull(stage))] == [
+        (True, ("rule 2",)),
+        (False, ()),
+    ]
+
+
+def test_a_second_ref_to_the_new_pool_that_stays_at_0_is_not_written_for_ever(stage: Stage) -> None:
+    stage.started(10)
+    stage.world.set_rules([rule([pool_ref(STABLE, 90), pool_ref(CANARY, 10), pool_ref(CANARY, 0)])])
+    assert [pull(stage).written for _ in range(2)] == [True, False]
+
+
 def test_weights_that_drifted_after_a_roll_back_are_written_again(stage: Stage) -> None:
     stage.started(10)
     pull(stage)
@@ -103,13 +122,13 @@ def test_what_has_nothing_to_roll_back_is_refused_in_words(stage: Stage) -> None
 )
 def test_the_rollout_that_is_meant_is_found_on_the_routes(stage: Stage, words: Command, reason: str) -> None:
     stage.started(10)
-    assert a_brake(stage).find(words, ROOM) == (stage.world.namespace, stage.world.route, reason)
+    assert a_brake(stage).find(words, ROOM, stage.clock.now()) == (stage.world.namespace, stage.world.route, reason)
 
 
 def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage) -> None:
     stage.started(10)
     with pytest.raises(RouteError) as refused:
-        a_brake(stage).find(Command(verb=Verb.ROLLBACK), "C0ELSEW001")
+        a_brake(stage).find(Command(verb=Verb.ROLLBACK), "C0ELSEW001", stage.clock.now())
     assert str(refused.value) == "No route carries a rollout like that. Name its new pool: `rollback POOL`."
 
 
@@ -136,7 +155,7 @@ def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
     stage.world.add_route("second", [pool_ref("other")], path="/other")
     stage.start(10, subject="other-new")
     with pytest.raises(UsageError, match=r"Several rollouts are meant\. Name one: "):
-        a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM)
+        a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM, stage.clock.now())
 
 
 def a_limited_brake(stage: Stage, api_server: ApiServer) -> Brake:
@@ -146,26 +165,50 @@ def a_limited_brake(stage: Stage, api_server: ApiServer) -> Brake:
     return Brake(Cluster(connect(api_server.kubeconfig("rolloutbot")).api, namespaces), stage.clock)
 
 
-@pytest.mark.parametrize("subject", [CANARY, ""])
-def test_a_namespace_that_cannot_be_read_holds_up_no_roll_back_in_another(
-    stage: Stage, api_server: ApiServer, subject: str
+@pytest.mark.parametrize(("subject", "reason"), [(CANARY, "p99"), ("", "p99"), ("errors", "errors p99")])
+def test_a_namespace_that_is_refused_holds_up_no_roll_back_in_another(
+    stage: Stage, api_server: ApiServer, subject: str, reason: str
 ) -> None:
     stage.started(10)
     words = Command(verb=Verb.ROLLBACK, subject=subject, reason="p99")
-    assert a_limited_brake(stage, api_server).find(words, ROOM) == (stage.world.namespace, stage.world.route, "p99")
-
-
-def test_where_nothing_is_found_the_namespace_that_could_not_be_read_is_named(
-    stage: Stage, api_server: ApiServer
-) -> None:
-    brake = a_limited_brake(stage, api_server)
-    unread = "The bot may not `list` `httproutes` of gateway.networking.k8s.io in namespace `default`."
-    with pytest.raises(RefusedError) as refused:
-        brake.find(Command(verb=Verb.ROLLBACK), ROOM)
-    assert refused.value.message == unread
-    stage.started(10)
-    with pytest.raises(ClusterError) as unclear:  # it may be a pool there, so nothing else is rolled back for it
-        brake.find(Command(verb=Verb.ROLLBACK, subject="theirs"), ROOM)
-    assert str(unclear.value) == (
-        f"`theirs` is on no route that could be read. {unread} Name the new pool that is meant: `rollback POOL`."
+    assert a_limited_brake(stage, api_server).find(words, ROOM, stage.clock.now()) == (
+        stage.world.namespace,
+        stage.world.route,
+        reason,
     )
+
+
+@pytest.mark.parametrize("subject", ["", "errors"])
+def test_where_nothing_is_found_the_namespace_that_is_refused_is_named(
+    stage: Stage, api_server: ApiServer, subject: str
+) -> None:
+    with pytest.raises(RefusedError) as refused:
+        a_limited_brake(stage, api_server).find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM, stage.clock.now())
+    assert refused.value.message == (
+        "The bot may not `list` `httproutes` of gateway.networking.k8s.io in namespace `default`."
+    )
+
+
+class OneHangs(Cluster):
+    """A cluster whose lists of one namespace take too long."""
+
+    def list(self, namespace: str) -> Sequence[RouteCopy]:
+        if namespace == "hangs":
+            raise ClusterError("The API server did not answer in time.")
+        return super().list(namespace)
+
+
+@pytest.mark.parametrize(
+    ("subject", "where"),
+    [("", "There may be rollouts that were not read."), ("theirs", "`theirs` is on no route that could be read.")],
+)
+def test_while_a_namespace_hangs_a_rollout_has_to_be_named(stage: Stage, subject: str, where: str) -> None:
+    stage.started(10)
+    brake = Brake(OneHangs(stage.cluster._api, ["hangs", stage.world.namespace]), stage.clock)
+    with pytest.raises(ClusterError) as unclear:
+        brake.find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM, stage.clock.now())
+    assert str(unclear.value) == (
+        f"{where} The API server did not answer in time. Name the new pool that is meant: `rollback POOL`."
+    )
+    named = brake.find(Command(verb=Verb.ROLLBACK, subject=CANARY), ROOM, stage.clock.now())
+    assert named == (stage.world.namespace, stage.world.route, "")
