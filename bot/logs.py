@@ -22,7 +22,10 @@ _PATTERNS = (
     (re.compile(r"\b(Bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{MASK}"),
 )
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
-_QUIET = ("apscheduler", "urllib3", "slack_bolt", "slack_sdk", "waitress.queue")
+_QUIET = {
+    **dict.fromkeys(("urllib3", "slack_bolt", "slack_sdk", "waitress.queue"), logging.WARNING),
+    "apscheduler": logging.ERROR,  # while Redis is away it warns twice a second of what our own lines tell
+}
 
 
 def _forms(secret: str) -> tuple[str, ...]:
@@ -89,8 +92,8 @@ def configure(mode: Literal["json", "text"], secrets: Iterable[str] = (), *, str
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread

@@ -132,11 +132,13 @@ class Timer:
         """Begin: this process is the leader now."""
         pools = {"default": ThreadPoolExecutor(WORKERS), "sweeps": ThreadPoolExecutor(len(self._sweeps) + 1)}
         scheduler = Scheduler(timezone=UTC, executors=pools)
-        scheduler.add_jobstore(DueJobStore(self._due, _logged(self._tick, self._leads), self._leads), "default")
+        scheduler.add_jobstore(
+            DueJobStore(self._due, _logged("a due rollout", self._tick, self._leads), self._leads), "default"
+        )
         scheduler.add_jobstore(MemoryJobStore(), "sweeps")
         for name, sweep, interval in self._sweeps:
             scheduler.add_job(
-                _logged(sweep, self._leads),
+                _logged(name, sweep, self._leads),
                 "interval",
                 seconds=interval.total_seconds(),
                 id=name,
@@ -157,7 +159,7 @@ class Timer:
             self._scheduler = None
 
 
-def _logged(work: Callable[..., object], leads: Callable[[], bool]) -> Callable[..., None]:
+def _logged(name: str, work: Callable[..., object], leads: Callable[[], bool]) -> Callable[..., None]:
     """Keep what fails from APScheduler, which would only log it; what was due comes again by its claim."""
 
     def run(*args: str) -> None:
@@ -166,8 +168,8 @@ def _logged(work: Callable[..., object], leads: Callable[[], bool]) -> Callable[
         try:
             work(*args)
         except DependencyError as error:
-            log.warning("%s: %s It is tried again.", getattr(work, "__name__", work), error.message)
+            log.warning("%s: %s It is tried again.", name, error.message)
         except Exception:
-            log.exception("%s failed; it is tried again", getattr(work, "__qualname__", work))
+            log.exception("%s: it broke, and is tried again", name)
 
     return run
