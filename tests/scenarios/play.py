@@ -216,7 +216,8 @@ class Play:
         try:
             wait_until(what, happened, seconds=seconds)
         except SandboxError as error:
-            raise AssertionError(f"{error}\ncard: {self.title()}\nprivate: {self.private()}") from None
+            logs = "\n".join(bot.log()[-2000:] for bot in self.bots)
+            raise AssertionError(f"{error}\ncard: {self.title()}\nprivate: {self.private()}\n{logs}") from None
 
     # --- the route
 
