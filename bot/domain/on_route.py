@@ -189,7 +189,9 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
         turn=max(ours.turn, note.turn) + 1,
         channel=ours.channel,
     )
-    told = Event(kind=_told_as(ours, phase), at=moment.now, by=winner.by, weight=to.weight, reason=winner.why)
+    kind = _told_as(ours, phase)
+    when = winner.decided_at if kind is EventKind.ROLLED_BACK else moment.now  # without the store, a while ago
+    told = Event(kind=kind, at=when, by=winner.by, weight=to.weight, reason=winner.why)
     return Change(after=to, events=(told,), due=next_look(to, moment.now))
 
 

@@ -36,7 +36,7 @@ def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
         decided_at=moment.now,
         by=moment.by,
         base=written_step(entry),
-        since=moment.now if new.phase is not old.phase else old.since,
+        since=moment.now if moved else old.since,
         turn=old.turn + 1 if moved else old.turn,
     )
 

@@ -57,10 +57,10 @@ def told(evidence: Evidence) -> Found:
 
 def _tells(event: Event, note: Rollout) -> bool:
     """Say whether an event is that of a decision; a roll back without Redis is told when Redis is back."""
-    if event.at <= note.decided_at or note.phase is not Phase.ROLLED_BACK:
+    if note.phase is not Phase.ROLLED_BACK or event.at == note.decided_at:
         return event.at == note.decided_at
     is_same = event.by == note.by and event.kind is EventKind.ROLLED_BACK
-    return is_same or event.kind in (EventKind.ADOPTED, EventKind.REBUILT)
+    return is_same or (event.at > note.decided_at and event.kind in (EventKind.ADOPTED, EventKind.REBUILT))
 
 
 def _is_silent(write: Write, note: Rollout) -> bool:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.drifting import drifted
+from bot.domain.events import EventKind
 from bot.domain.on_route import Move, adopted, differs, judge, raises, taken_back
 from bot.domain.rollout import Applied, Drift, Entry, Pair, Phase, Rollout
 from tests.builders import DRIFT, NOON, a_rollout, an_entry, at
@@ -145,6 +146,12 @@ def test_where_two_records_disagree_the_safer_phase_wins(ours: Rollout, theirs: 
     unknown = replace(theirs, decision="x", revision=7)
     after = adopted(an_entry(ours), unknown, at(1)).after
     assert (after.phase, after.revision, after.decision) == (phase, 8, "d3")
+
+
+def test_a_roll_back_without_the_store_is_told_with_the_time_at_which_it_was_decided() -> None:
+    back = replace(BACK, decision="x", revision=7, decided_at=at(1).now)
+    change = adopted(an_entry(), back, at(9))
+    assert [(event.kind, event.at) for event in change.events] == [(EventKind.ROLLED_BACK, at(1).now)]
 
 
 @pytest.mark.parametrize(

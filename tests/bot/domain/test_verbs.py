@@ -26,6 +26,11 @@ def test_advance_takes_the_next_step_now() -> None:
     assert (after.by, change.due, kinds(change.events)) == (BOB, None, [EventKind.STEPPED])
 
 
+def test_a_step_has_stood_since_it_was_decided() -> None:
+    after = decide(an_entry(), a_request(Verb.ADVANCE), PASS, at(5)).after
+    assert (after.phase, after.since) == (Phase.PROGRESSING, at(5).now)
+
+
 def test_advance_leads_to_a_question_where_approval_is_needed() -> None:
     change = decide(an_entry(a_rollout(step=1, base=1)), a_request(Verb.ADVANCE), PASS, at(1))
     assert (change.after.phase, change.after.weight, change.after.ask) == (
