@@ -27,7 +27,7 @@ from bot.domain.errors import (
 from bot.domain.on_route import came_after
 from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
-from bot.domain.starting import rollout_id, start
+from bot.domain.starting import is_in_the_way, rollout_id, start
 from bot.domain.transitions import Moment
 from bot.domain.verbs import RAISES, decide, followed, is_fulfilled, require_fit, slot_taken
 from bot.finding import Finder
@@ -263,8 +263,8 @@ class Engine:
         try:
             return self._routes.survey(canary, words)
         except RouteError:
-            for rollout in (entry.rollout for entry in self._store.named(canary)):
-                if rollout.phase not in SLOTLESS and words.namespace in ("", rollout.namespace):
+            for rollout in (entry.rollout for entry in self._store.entries()):
+                if is_in_the_way(rollout, canary, words):
                     raise slot_taken(rollout) from None
             raise
 

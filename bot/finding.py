@@ -16,7 +16,7 @@ REMEMBERED = timedelta(hours=24)
 """So long the channel's last rollout is meant by nothing more than a verb."""
 
 A_MOMENT = timedelta(minutes=10)
-"""So long after a roll back another one without a name means no rollout that is finished."""
+"""So long after a roll back another one without a name means no rollout that was finished before it."""
 
 
 class Finder:
@@ -96,7 +96,9 @@ class Finder:
             return active[0]
         if active:
             where = "This channel has" if channel else "There are"
-            raise UsageError(f"{where} several rollouts.", hint=f"Name one: {_names(active)}.")
+            raise UsageError(
+                f"{where} several rollouts.", hint=f"Name one: {_words([each.rollout for each in active])}."
+            )
         return self._last(entries, channel)
 
     def _last(self, entries: Sequence[Entry], channel: str) -> Entry:
@@ -111,7 +113,7 @@ def rolled_back_before(rollouts: Sequence[Rollout], asked: datetime) -> Rollout 
     """Return the rollout that a roll back without a name has rolled back already; None where it means another one.
 
     One that was done from the route comes once more out of the inbox, and people in a hurry type it twice. Raises
-    UsageError where it would roll back another rollout then.
+    UsageError where it would roll back another rollout then. What was finished after the roll back, they mean.
     """
     rolled_back = [each for each in rollouts if each.phase is Phase.ROLLED_BACK]
     if not rolled_back:
@@ -121,17 +123,18 @@ def rolled_back_before(rollouts: Sequence[Rollout], asked: datetime) -> Rollout 
     if back.since > asked:
         _require_nothing("since you asked", back, "other", [each for each in moving if each.started_at <= asked])
         return back
-    if not moving and asked - back.since < A_MOMENT:
-        _require_nothing("a moment ago", back, "finished", [each for each in rollouts if each.phase is Phase.FINISHED])
+    finished = [each for each in rollouts if each.phase is Phase.FINISHED]
+    if not moving and asked - back.since < A_MOMENT and all(each.since <= back.since for each in finished):
+        _require_nothing("a moment ago", back, "finished", finished)
     return None
 
 
 def _require_nothing(when: str, back: Rollout, kind: str, rest: Sequence[Rollout]) -> None:
     """Leave it to people to name one of the rest."""
     if rest:
-        names = _list([each.canary.name for each in rest])
-        hint = f"Name the {kind} one if you mean it: {names}."
-        raise UsageError(f"`{back.canary.name}` was rolled back {when}.", hint=hint)
+        hint = f"Name the {kind} one if you mean it: {_words(rest, beside=[back])}."
+        which = f"`{back.canary.name}` (`{back.id}`)" if _shares_name(back, rest) else f"`{back.canary.name}`"
+        raise UsageError(f"{which} was rolled back {when}.", hint=hint)
 
 
 def is_a_name(subject: str, names: Iterable[str]) -> bool:
@@ -155,11 +158,21 @@ def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
 def _require_none(finished: Sequence[Entry]) -> None:
     """Leave it to people to name what is finished."""
     if finished:
-        raise UsageError("No rollout is moving.", hint=f"Name the finished one if you mean it: {_names(finished)}.")
+        words = _words([each.rollout for each in finished])
+        raise UsageError("No rollout is moving.", hint=f"Name the finished one if you mean it: {words}.")
 
 
-def _names(entries: Sequence[Entry]) -> str:
-    return _list([entry.rollout.canary.name for entry in entries])
+def _words(rollouts: Sequence[Rollout], beside: Sequence[Rollout] = ()) -> str:
+    """Return the word to type for each: its pool's name, or its id where another one shares the name."""
+    among = [*rollouts, *beside]
+    return ", ".join(
+        f"`{each.id}` ({each.canary.name})" if _shares_name(each, among) else f"`{each.canary.name}`"
+        for each in rollouts
+    )
+
+
+def _shares_name(rollout: Rollout, among: Sequence[Rollout]) -> bool:
+    return any(each.canary.name == rollout.canary.name and each.id != rollout.id for each in among)
 
 
 def _ids(entries: Sequence[Entry]) -> str:

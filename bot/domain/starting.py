@@ -4,11 +4,11 @@ import hashlib
 import re
 from datetime import timedelta
 
-from bot.domain.command import Request
+from bot.domain.command import Request, StartWords
 from bot.domain.deadlines import next_look
 from bot.domain.events import Event, EventKind
 from bot.domain.plan import Plan
-from bot.domain.rollout import Ask, Change, Phase, Pool, Rollout, Rule
+from bot.domain.rollout import SLOTLESS, Ask, Change, Phase, Pool, Rollout, Rule
 from bot.domain.transitions import Moment
 
 
@@ -20,6 +20,12 @@ def rollout_id(delivery: str) -> str:
 def is_rollout_id(word: str) -> bool:
     """Say whether a word can only be meant as the id of a rollout."""
     return re.fullmatch(r"r-[0-9a-f]{8}", word) is not None
+
+
+def is_in_the_way(rollout: Rollout, pool: str, words: StartWords) -> bool:
+    """Say whether a rollout moves, up or down, the pool that ``words`` would start on the same route."""
+    is_there = words.namespace in ("", rollout.namespace) and words.route in ("", rollout.route)
+    return rollout.phase not in SLOTLESS and pool in (rollout.canary.name, rollout.stable.name) and is_there
 
 
 BARELY = timedelta(milliseconds=1)

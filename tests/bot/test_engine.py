@@ -130,13 +130,20 @@ def test_a_second_start_on_the_route_is_refused_by_name(stage: Stage) -> None:
     )
 
 
-def test_a_second_start_with_a_lower_weight_is_told_of_the_first_one(stage: Stage) -> None:
+@pytest.mark.parametrize("pool", [CANARY, STABLE])
+def test_a_second_start_with_a_lower_weight_of_either_pool_is_told_of_the_first_one(stage: Stage, pool: str) -> None:
     first = stage.started(25).rollout.id
     with pytest.raises(SlotTakenError) as refused:
-        stage.start(10)
+        stage.start(10, subject=pool)
     assert str(refused.value) == (
         f"The route already has rollout `{first}` of `{CANARY}`, progressing at 25 %. `rollback` or `end` it first."
     )
+
+
+def test_a_start_that_names_another_route_is_not_told_of_the_rollout_of_this_one(stage: Stage) -> None:
+    stage.started(25)
+    with pytest.raises(RouteError, match=r"There is no HTTPRoute `.*/other`"):
+        stage.start(10, route="other")
 
 
 def test_a_start_is_refused_where_the_canary_cannot_serve_and_nothing_is_written(stage: Stage) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from bot.domain.command import Verb
 from bot.domain.errors import UsageError
-from bot.domain.rollout import Phase
+from bot.domain.rollout import Phase, Pool, Rollout
+from bot.finding import rolled_back_before
 from sandbox.objects import pool_ref
-from tests.builders import CANARY
+from tests.builders import CANARY, a_rollout, at
 from tests.stage import Stage
 
 
@@ -24,14 +25,19 @@ class Two:
         return self.stage.load(rollout_id).rollout.phase
 
 
-@pytest.fixture
-def two(stage: Stage) -> Two:
+def promote_another(stage: Stage) -> None:
+    """Add a route, and move it onto its new pool `other-new`."""
     stage.world.add_pool("other")
     stage.world.add_pool("other-new")
     stage.world.add_route("second", [pool_ref("other")], path="/other")
     stage.start(100, subject="other-new", route="second")
     stage.world.wait_observed("second")
     stage.pass_time(seconds=1)
+
+
+@pytest.fixture
+def two(stage: Stage) -> Two:
+    promote_another(stage)
     finished = stage.say(Verb.FINISH, subject="other-new").rollout.id
     return Two(stage, stage.start(10, route="llm-route").rollout.id, finished)
 
@@ -61,6 +67,40 @@ def test_a_second_roll_back_without_a_name_means_no_finished_rollout_for_ten_min
             assert str(refused.value) == A_MOMENT_AGO
     two.stage.clock.forward(minutes=1)
     assert two.stage.say(Verb.ROLLBACK, subject="").rollout.id == two.finished
+
+
+def test_a_roll_back_without_a_name_means_the_rollout_that_was_finished_after_the_last_roll_back(stage: Stage) -> None:
+    promote_another(stage)
+    stage.start(10, route="llm-route")
+    stage.say(Verb.ROLLBACK)
+    stage.clock.forward(seconds=1)
+    finished = stage.say(Verb.FINISH, subject="other-new").rollout.id
+    stage.clock.forward(minutes=2)
+    bare = stage.request(Verb.ROLLBACK, subject="")
+    assert stage.engine.meant_by(bare.command, bare.channel).rollout.id == finished
+    assert stage.engine.brake(bare).rollout.id == finished
+
+
+BACK = a_rollout(id="r-0000000a", phase=Phase.ROLLED_BACK, since=at(5).now)
+
+
+def finished(minutes: float, pool: str = CANARY, rollout_id: str = "r-0000000f") -> Rollout:
+    return a_rollout(id=rollout_id, canary=Pool("default", pool), phase=Phase.FINISHED, since=at(minutes).now)
+
+
+@pytest.mark.parametrize("before", [[], [finished(1, "other-new")]])
+def test_nothing_is_asked_of_the_last_roll_back_where_something_was_finished_after_it(before: list[Rollout]) -> None:
+    after = finished(6, rollout_id="r-0000000b")
+    assert rolled_back_before([after, BACK, *before], at(7).now) is None
+
+
+def test_rollouts_of_pools_with_the_same_name_are_told_apart_by_their_ids() -> None:
+    with pytest.raises(UsageError) as refused:
+        rolled_back_before([BACK, finished(4), finished(3, "other-new", "r-0000000b")], at(7).now)
+    assert str(refused.value) == (
+        f"`{CANARY}` (`r-0000000a`) was rolled back a moment ago. "
+        f"Name the finished one if you mean it: `r-0000000f` ({CANARY}), `other-new`."
+    )
 
 
 def test_a_roll_back_without_a_name_is_not_done_to_what_is_left_when_one_of_several_was_named(two: Two) -> None:
