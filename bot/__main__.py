@@ -9,7 +9,7 @@ import typer
 
 from bot.cli import EXIT_CODES, add_verbs
 from bot.logs import Masked
-from bot.settings import ConfigError, check, read_settings
+from bot.settings import ConfigError, check, policy_file, read_settings
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, epilog=EXIT_CODES
@@ -33,13 +33,18 @@ def run() -> None:
 @app.command("check-config")
 def check_config(
     policy: Annotated[Path | None, typer.Argument(help="A policy file; else the one in ROLLOUTBOT_CONFIG.")] = None,
-    only_policy: Annotated[bool, typer.Option("--policy-only", help="Leave the environment alone.")] = False,
+    only_policy: Annotated[
+        bool, typer.Option("--policy-only", help="Leave the rest of the environment alone.")
+    ] = False,
 ) -> None:
     """Explain every mistake in the environment and the policy file, with its line."""
-    mistakes = check(None if only_policy else os.environ, policy)
+    file = policy or policy_file(os.environ)
+    mistakes = check(None if only_policy else os.environ, file)
     if mistakes:
         raise _explained(mistakes)
-    typer.echo("The configuration is good.")
+    environment = [] if only_policy else ["The environment is good."]
+    about_policy = f"The policy file `{file}` is good." if file else "No policy file is named: the defaults hold."
+    typer.echo(" ".join([*environment, about_policy]))
 
 
 add_verbs(app)

@@ -201,11 +201,16 @@ def _sentence(error: Mapping[str, Any]) -> str:
     return f"`{name}` {_MISSING.get(name, problem) if error['type'] == 'missing' else problem}."
 
 
+def policy_file(env: Mapping[str, str]) -> Path | None:
+    """Return the policy file that an environment names."""
+    name = env.get("ROLLOUTBOT_CONFIG", "").strip()
+    return Path(name) if name else None
+
+
 def check(env: Mapping[str, str] | None, path: Path | None) -> list[str]:
-    """Return every mistake of the environment (unless it is None) and of the policy file, as sentences."""
+    """Return every mistake of the environment and of the policy file (each unless it is None), as sentences."""
     mistakes: list[str] = []
     if env is not None:
-        path = path or (Path(env["ROLLOUTBOT_CONFIG"]) if env.get("ROLLOUTBOT_CONFIG") else None)
         try:
             read_settings(env)
         except ConfigError as error:

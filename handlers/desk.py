@@ -1,5 +1,6 @@
 """The desk where commands and clicks arrive: questions are answered there, everything else is taken in."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 from bot.domain.command import Command, Request, Verb
@@ -10,6 +11,8 @@ from bot.ports import Clock
 from handlers import replies
 from handlers.ports import Inbox, Reader
 from handlers.work import Work
+
+log = logging.getLogger(__name__)
 
 
 class Desk:
@@ -30,7 +33,7 @@ class Desk:
         """Answer a question, or take a request in and set it to work. Raises UserError, StoreError."""
         question = self._questions.get(command.verb)
         if question is not None:
-            return question(command, channel)
+            return self._answer(question, command, channel)
         request = Request(
             command=command,
             by=by,
@@ -41,6 +44,14 @@ class Desk:
             reply_to=reply_to,
         )
         return self._take_in(request)
+
+    def _answer(self, question: Callable[[Command, str], str], command: Command, channel: str) -> str:
+        """Answer a question; one that Redis leaves open has changed nothing, so there is nothing to confirm."""
+        try:
+            return question(command, channel)
+        except StoreError as error:
+            log.warning("`%s` was not answered: %s", command.verb.value, error)
+            return replies.unanswered(error)
 
     def _take_in(self, request: Request) -> str:
         """Keep a request and set it to work; a roll back does not need the store for that."""

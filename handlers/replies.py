@@ -47,6 +47,8 @@ _BY_HAND = (
     "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
 )
 
+_BRAKE_WORKS = "`rollback` works all the same."
+
 _START, _, _KEYS = USAGE[Verb.START].partition(" [")
 
 
@@ -109,8 +111,8 @@ def mishap(error: Exception, ref: str) -> str:
             return _shown(error)
         case StoreError():
             return (
-                f"{safe(str(error), 300)} I could not confirm this; if it took effect, the card shows it. "
-                f"Try again in a moment (ref `{ref}`).\n`rollback` works all the same."
+                f"{safe(str(error), 300)} I could not confirm this; if it took effect, a card will show it. "
+                f"Try again in a moment (ref `{ref}`).\n{_BRAKE_WORKS}"
             )
         case DependencyError():
             return f"{_shown(error)} (ref `{ref}`)"
@@ -118,6 +120,11 @@ def mishap(error: Exception, ref: str) -> str:
             return (
                 f"Something broke on our side. Nothing of yours is lost: look at the card, then try again; ref `{ref}`."
             )
+
+
+def unanswered(store: StoreError) -> str:
+    """Say that a question cannot be answered now."""
+    return f"{safe(str(store), 300)} Try again in a moment.\n{_BRAKE_WORKS}"
 
 
 def kept(error: DependencyError, ref: str) -> str:

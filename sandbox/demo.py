@@ -7,6 +7,7 @@ from pathlib import Path
 
 import urllib3
 
+from bot.terminal.answer import unix_user
 from sandbox.install import say
 from sandbox.process import Server, free_ports
 from sandbox.running import Sandbox, running
@@ -21,6 +22,8 @@ namespaces: [default]
 plan: {steps: [10, 25, 50, 100], every: 20s, bake: 40s}
 approvals: {at: [50, 100], needed: 1, requester_may_approve: false}
 """
+
+ALICE = "U0ALICE001"
 
 WELCOME = """
   Slack       {slack}
@@ -39,6 +42,8 @@ WELCOME = """
                 flush          Valkey forgets everything: the same card goes on
                 stop valkey    Valkey hangs: Roll back works all the same; `start valkey`
                 stop slack     Slack hangs: the rollout goes on; `start slack`
+  A terminal  eval "$(.venv/bin/python -m sandbox env)"   you are Alice there too
+              .venv/bin/rolloutbot status
 
   Ctrl-C ends everything.
 """
@@ -48,8 +53,8 @@ def demo(name: str | None) -> None:
     """Run a sandbox and the bot until somebody stops it; a bot that died is started again."""
     stop_on_signals()
     say("Starting etcd, kube-apiserver, Valkey, Slack and the bot ...")
-    with running(name) as sandbox:
-        bot, address = bot_in(sandbox, policy=POLICY)
+    with running(name, policy=policy()) as sandbox:
+        bot, address = bot_in(sandbox)
         bot.start()
         bot.wait_ready(lambda: is_ready(address))
         print(WELCOME.format(slack=sandbox.slack_url, canary=CANARY, pid=bot.pid, log=bot.log), flush=True)
@@ -59,7 +64,12 @@ def demo(name: str | None) -> None:
             bot.terminate(seconds=10)
 
 
-def bot_in(sandbox: Sandbox, *, policy: str = "", name: str = "bot") -> tuple[Server, str]:
+def policy() -> str:
+    """Return the demo's policy, in which Alice is whoever runs it."""
+    return f"{POLICY}terminal: {{users: {{{unix_user()}: {ALICE}}}}}\n"
+
+
+def bot_in(sandbox: Sandbox) -> tuple[Server, str]:
     """Return a bot that is wired to a sandbox but not started, and the address it will listen on."""
     address = f"127.0.0.1:{free_ports(1)[0]}"
     env = {
@@ -67,11 +77,7 @@ def bot_in(sandbox: Sandbox, *, policy: str = "", name: str = "bot") -> tuple[Se
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "ROLLOUTBOT_HTTP": address,
     }
-    if policy:
-        file = sandbox.folder / f"{name}-policy.yaml"
-        file.write_text(policy)
-        env["ROLLOUTBOT_CONFIG"] = str(file)
-    return Server(name, [sys.executable, "-m", "bot", "run"], sandbox.folder, env), address
+    return Server("bot", [sys.executable, "-m", "bot", "run"], sandbox.folder, env), address
 
 
 def is_ready(address: str) -> bool:

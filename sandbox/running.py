@@ -26,6 +26,7 @@ class Sandbox:
     robot: Robot
     kubeconfig: Path
     mode: Mode
+    policy: Path | None = None
     bot_token: str = BOT_TOKEN
     app_token: str = APP_TOKEN
     signing_secret: str = SIGNING_SECRET
@@ -54,12 +55,21 @@ class Sandbox:
             "SLACK_BOT_TOKEN": self.bot_token,
             "SLACK_SIGNING_SECRET": self.signing_secret,
         }
-        return {**variables, "SLACK_APP_TOKEN": self.app_token} if self.mode == "socket" else variables
+        if self.mode == "socket":
+            variables["SLACK_APP_TOKEN"] = self.app_token
+        if self.policy is not None:
+            variables["ROLLOUTBOT_CONFIG"] = str(self.policy)
+        return variables
 
 
 @contextmanager
-def running(name: str | None = None, *, mode: Mode = "socket", request_url: str = "") -> Iterator[Sandbox]:
-    """Start a sandbox and end it. Two may run side by side; other commands find them by name, or take the newest."""
+def running(
+    name: str | None = None, *, mode: Mode = "socket", request_url: str = "", policy: str = ""
+) -> Iterator[Sandbox]:
+    """Start a sandbox and end it. Two may run side by side; other commands find them by name, or take the newest.
+
+    ``policy`` is the text of a policy file for the bot.
+    """
     with (
         workplace(name) as place,
         api_server(place) as control_plane,
@@ -71,9 +81,17 @@ def running(name: str | None = None, *, mode: Mode = "socket", request_url: str 
         with robot(kube) as player:
             world.wait_observed()
             kubeconfig = control_plane.kubeconfig()
-            sandbox = Sandbox(place.name, place.folder, control_plane, redis, slack, world, player, kubeconfig, mode)
+            file = _written(place, policy) if policy else None
+            parts = control_plane, redis, slack, world, player, kubeconfig
+            sandbox = Sandbox(place.name, place.folder, *parts, mode, file)
             _publish(place, sandbox)
             yield sandbox
+
+
+def _written(place: Workplace, policy: str) -> Path:
+    file = place.folder / "policy.yaml"
+    file.write_text(policy)
+    return file
 
 
 def _publish(place: Workplace, sandbox: Sandbox) -> None:

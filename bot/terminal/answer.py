@@ -9,6 +9,7 @@ from bot.domain.events import Event
 from bot.domain.rollout import Entry
 
 PROGRAM = "rolloutbot"
+BRAKE_LEFT = f"`{PROGRAM} rollback --from-route ROUTE` needs only the API server."
 
 
 class Exit(IntEnum):

@@ -23,7 +23,7 @@ from bot.domain.rollout import Entry
 from bot.domain.verbs import RAISES
 from bot.domain.waiting import waits
 from bot.domain.waiting import why as why_it_waits
-from bot.terminal.answer import PROGRAM, Answer, Exit
+from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit
 from bot.terminal.following import Tell, follow, result
 
 NOBODY_LEADS = "No bot leads now: steps, deadlines and cards wait for one."
@@ -135,12 +135,12 @@ class Desk:
 
     def _without_store(self, command: Command) -> str:
         if command.verb is not Verb.ROLLBACK:
-            return "Nothing is known to be done. Look with `status` when it is back; `rollback --from-route` works now."
+            return f"Nothing is known to be done. Look with `status` when it is back. {BRAKE_LEFT}"
         try:
             clock = SystemClock()  # the time is Redis's otherwise
             namespace, route, reason = Brake(self._core.cluster, clock).find(command, self._channel, clock.now())
         except RolloutBotError as error:
-            return f"Nothing is known to be done. {error} `rollback --from-route ROUTE` needs only the API server."
+            return f"Nothing is known to be done. {error} {BRAKE_LEFT}"
         words = [PROGRAM, "rollback", "--from-route", route, "--namespace", namespace, *filter(None, [reason])]
         return f"Nothing is known to be done. Roll back from the record on the route:\n    {shlex.join(words)}"
 

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from bot.braking import Brake
+from bot.braking import Brake, Braked
 from bot.core import Reach
 from bot.domain.command import Command, Verb
 from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.on_route import applied_by
 from bot.domain.rollout import Acceptance, Entry
+from bot.domain.waiting import utc
 from bot.ports import GatewaySays
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.following import Tell, follow, result
@@ -32,9 +33,16 @@ def roll_back(
     if gateway.refusal:
         said = f"`{braked.rollout.canary.name}` is rolled back on the route, but the gateway refuses it"
         answer = replace(answer, said=f"{said}: {gateway.refusal}.", exit=Exit.UNCONFIRMED)
+    return replace(answer, said=" ".join(filter(None, _said(braked, answer))))
+
+
+def _said(braked: Braked, answer: Answer) -> tuple[str, ...]:
+    rollout = braked.rollout
+    if not braked.written:
+        before = f"`{rollout.canary.name}` is rolled back already, since {utc(rollout.since)}; nothing was written."
+        return before, "" if answer.exit is Exit.DONE else answer.said
     missing = f"Not found on the route, so not written: {', '.join(braked.missing)}." if braked.missing else ""
-    later = "The card and the history follow when a bot that has Redis sees the route."
-    return replace(answer, said=" ".join(filter(None, [answer.said, missing, later])))
+    return answer.said, missing, "The card and the history follow when a bot that has Redis sees the route."
 
 
 class _Gateway:

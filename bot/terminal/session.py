@@ -20,13 +20,12 @@ from bot.logs import Masked
 from bot.policy import Policy
 from bot.settings import ClusterSettings, ConfigError, TerminalSettings, read_as
 from bot.terminal import document, from_route
-from bot.terminal.answer import PROGRAM, Answer, Exit, unix_user
+from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit, unix_user
 from bot.terminal.desk import Desk
 from bot.terminal.following import Tell
 from bot.terminal.screen import Screen
 
 STOPPED = "Stopped watching. What was asked for may still happen: look with `status`."
-BRAKE_LEFT = "`rollback --from-route ROUTE` needs only the API server."
 BROKEN = "Something broke in this program; the lines above say what. Look with `status` before you repeat it."
 
 

@@ -26,9 +26,30 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     return CliRunner()
 
 
-def test_a_good_configuration_is_called_good(runner: CliRunner) -> None:
-    result = runner.invoke(app, ["check-config"], env=GOOD)
-    assert (result.exit_code, result.output) == (0, "The configuration is good.\n")
+@pytest.mark.parametrize(
+    ("words", "named", "said"),
+    [
+        (["policy.yaml"], "", "The environment is good. The policy file `policy.yaml` is good."),
+        ([], "policy.yaml", "The environment is good. The policy file `policy.yaml` is good."),
+        ([], "", "The environment is good. No policy file is named: the defaults hold."),
+        (["--policy-only"], "policy.yaml", "The policy file `policy.yaml` is good."),
+        (["--policy-only"], "", "No policy file is named: the defaults hold."),
+    ],
+)
+def test_what_was_checked_is_called_good(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], named: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("policy.yaml").write_text("namespaces: [models]\n")
+    result = runner.invoke(app, ["check-config", *words], env={**GOOD, "ROLLOUTBOT_CONFIG": named})
+    assert (result.exit_code, result.output) == (0, f"{said}\n")
+
+
+def test_the_policy_alone_is_checked_without_the_environment_and_found_there(runner: CliRunner, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("plan: 10\n")
+    result = runner.invoke(app, ["check-config", "--policy-only"], env={"ROLLOUTBOT_CONFIG": str(policy)})
+    assert (result.exit_code, len(result.output.splitlines()), "policy.yaml:1: plan" in result.output) == (2, 1, True)
 
 
 def test_every_mistake_is_explained_at_once_with_its_line(runner: CliRunner, tmp_path: Path) -> None:

@@ -172,5 +172,4 @@ def test_check_names_the_mistakes_of_both(tmp_path: Path, monkeypatch: pytest.Mo
     without = {name: value for name, value in SOCKET.items() if name != "SLACK_BOT_TOKEN"}
     assert check(SOCKET, None) == []
     assert check(without, Path("policy.yaml")) == [NO_BOT, line]
-    assert check({**SOCKET, "ROLLOUTBOT_CONFIG": "policy.yaml"}, None) == [line]
     assert check(None, Path("policy.yaml")) == [line]

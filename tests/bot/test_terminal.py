@@ -158,6 +158,13 @@ def test_without_redis_it_names_the_command_that_needs_none_and_that_one_works(
     assert (after.phase, after.by, after.why) == (Phase.ROLLED_BACK, f"unix:{ME}", "p99 doubled")
 
 
+def test_a_question_without_redis_names_the_whole_command_that_needs_none(terminal: Terminal) -> None:
+    assert terminal("status", REDIS_URL=NOWHERE) == (
+        3,
+        "Redis does not answer. `rolloutbot rollback --from-route ROUTE` needs only the API server.\n",
+    )
+
+
 def test_a_missing_right_is_the_persons_own(stage: Stage, terminal: Terminal, api_server: ApiServer) -> None:
     stage.started(10)
     kubeconfig = str(api_server.kubeconfig("bob", stage.world.namespace))
@@ -245,7 +252,7 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(stage: Stage, terminal: Termi
         (["status"], "`REDIS_URL` is not set; set it like `redis://localhost:6379/0`"),
         (["history", "no_name"], "`no_name` is not "),
         (["rollback", "--namespace", "a"], "--namespace"),
-        (["rollback"], "`rollback --from-route ROUTE` needs only the API server."),
+        (["rollback"], "`rolloutbot rollback --from-route ROUTE` needs only the API server."),
         (["promote", ""], "One of the words is empty. Was a variable meant that is not set"),
         (["promote", "--channel", "#llm"], "`REDIS_URL` is not set"),
     ],

@@ -21,6 +21,22 @@ def test_without_redis_a_rule_that_is_gone_is_named(stage: Stage, terminal: Term
     )
 
 
+def test_what_is_rolled_back_already_is_not_told_as_done_now(stage: Stage, terminal: Terminal) -> None:
+    stage.started(10)
+    again = ("rollback", "--from-route", "llm-route", "p99 doubled")
+    env = {"KUBECONFIG": terminal.home, "REDIS_URL": ""}
+    assert terminal(*again, **env)[0] == 0
+    note = stage.copy().note
+    assert note is not None
+    code, output = terminal(*again, **env)
+    since = f"{note.since:%d %b %H:%M} UTC"
+    assert (code, output.splitlines()[0], stage.copy().note) == (
+        0,
+        f"`{CANARY}` is rolled back already, since {since}; nothing was written.",
+        note,
+    )
+
+
 @pytest.mark.parametrize("users", ["", f"{ME}: {ALICE}"])
 def test_the_brake_is_open_whether_or_not_the_policy_knows_who_pulls_it(
     stage: Stage, terminal: Terminal, users: str

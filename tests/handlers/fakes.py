@@ -145,6 +145,8 @@ class FakeEngine:
         return cast(Done, self.braked)
 
     def find(self, subject: str, channel: str) -> Entry:
+        if self.refusal:
+            raise self.refusal
         for entry in [*self.known, *self.ended]:
             is_here = not subject and entry.rollout.channel == channel
             if is_here or subject in (entry.rollout.id, entry.rollout.canary.name):
@@ -152,6 +154,8 @@ class FakeEngine:
         raise UserError(f"There is no rollout `{subject}`.")
 
     def entries(self, channel: str = "") -> Sequence[Entry]:
+        if self.refusal:
+            raise self.refusal
         return [entry for entry in self.known if channel in ("", entry.rollout.channel)]
 
 

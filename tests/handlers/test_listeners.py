@@ -148,9 +148,18 @@ def test_without_a_store_nothing_is_promised_and_the_brake_is_named(bot: Bot) ->
     status, answer = bot.command("pause")
     ref = answer["text"].split("`")[3]
     assert (status, answer) == private(
-        "Redis refused (`OOM`). It is full. I could not confirm this; if it took effect, the card shows it. "
+        "Redis refused (`OOM`). It is full. I could not confirm this; if it took effect, a card will show it. "
         f"Try again in a moment (ref `{ref}`).\n`rollback` works all the same."
     )
+
+
+@pytest.mark.parametrize("text", ["status", f"status {NEW}", "why"])
+def test_a_question_without_a_store_is_told_why_there_is_no_answer(bot: Bot, text: str) -> None:
+    bot.engine.refusal = StoreError("Redis does not answer.")
+    said = "Redis does not answer. Try again in a moment.\n`rollback` works all the same."
+    assert bot.command(text) == private(said)
+    assert bot.press("rollout_why") == (200, "")
+    assert bot.said() == [said]
 
 
 def test_without_a_store_a_roll_back_is_done_from_the_route(bot: Bot) -> None:

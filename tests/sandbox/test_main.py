@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 import redis
 
+from bot.policy_file import read_policy
+from sandbox.demo import policy
 from sandbox.running import Sandbox, running
 from sandbox.world import CANARY, STABLE
+from tests.builders import ALICE
+from tests.shell import ME
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with running("commands-test") as sandbox:
+    with running("commands-test", policy=policy()) as sandbox:
         yield sandbox
 
 
@@ -27,12 +31,15 @@ def test_route_prints_the_weights(sandbox: Sandbox) -> None:
 
 
 def test_env_prints_lines_for_a_shell(sandbox: Sandbox) -> None:
-    shell = (
-        f'eval "$({sys.executable} -m sandbox env --name {sandbox.name})"; echo $REDIS_URL $SLACK_API_URL $KUBECONFIG'
+    assert _in_shell(sandbox, "echo $REDIS_URL $SLACK_API_URL $KUBECONFIG $ROLLOUTBOT_CONFIG") == (
+        f"{sandbox.redis_url} {sandbox.slack_api_url} {sandbox.kubeconfig} {sandbox.policy}\n"
     )
-    printed = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=True).stdout
 
-    assert printed == f"{sandbox.redis_url} {sandbox.slack_api_url} {sandbox.kubeconfig}\n"
+
+def test_whoever_runs_the_demo_is_alice_in_a_terminal_too(sandbox: Sandbox) -> None:
+    assert sandbox.policy is not None
+    assert read_policy(sandbox.policy, default_namespace="default").unix_users == {ME: ALICE}
+    assert _in_shell(sandbox, f"{sys.executable} -m bot status") == "No rollout is under way.\n"
 
 
 def test_edit_is_an_edit_by_somebody_else(sandbox: Sandbox) -> None:
@@ -83,6 +90,11 @@ def test_without_a_sandbox_the_commands_say_how_to_start_one(tmp_path: Path, mon
         "",
         "No sandbox is running here; start one with `make demo`.\n",
     )
+
+
+def _in_shell(sandbox: Sandbox, line: str) -> str:
+    line = f'eval "$({sys.executable} -m sandbox env --name {sandbox.name})"; {line}'
+    return subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True).stdout
 
 
 def _run(*arguments: str) -> str:

@@ -59,15 +59,19 @@ def test_a_frozen_cluster(silent: Path, front: Front, text: str, said: str) -> N
     assert front.acknowledged(text) == said
 
 
-@pytest.mark.parametrize("text", [START, "pause", "status"])
-def test_a_frozen_redis(api_server: ApiServer, world: World, own_valkey: Valkey, text: str) -> None:
+UNCONFIRMED = "I could not confirm this; if it took effect, a card will show it. Try again in a moment (ref `REF`)."
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), {START: UNCONFIRMED, "pause": UNCONFIRMED, "status": "Try again in a moment."}.items()
+)
+def test_a_frozen_redis(api_server: ApiServer, world: World, own_valkey: Valkey, text: str, said: str) -> None:
     with strict_slack() as slack:
         front = _front(api_server, world, own_valkey, slack)
         assert front.acknowledged("status") == NONE
         own_valkey.server.freeze()
         assert re.sub(r"`[0-9a-f]{8}`", "`REF`", front.acknowledged(text)) == (
-            "Redis does not answer. I could not confirm this; if it took effect, the card shows it. "
-            "Try again in a moment (ref `REF`).\n`rollback` works all the same."
+            f"Redis does not answer. {said}\n`rollback` works all the same."
         )
         front.handlers.close()
 
