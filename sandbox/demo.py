@@ -1,6 +1,7 @@
 """``python -m sandbox demo``: a sandbox with the bot in it, for people who want to see a rollout."""
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -65,8 +66,10 @@ def demo(name: str | None) -> None:
 
 
 def policy() -> str:
-    """Return the demo's policy, in which Alice is whoever runs it."""
-    return f"{POLICY}terminal: {{users: {{{unix_user()}: {ALICE}}}}}\n"
+    """Return the demo's policy, in which Alice is whoever runs it; a name that a policy cannot hold is nobody there."""
+    user = unix_user()
+    known = f"{user}: {ALICE}" if re.fullmatch(r"[A-Za-z_][\w.-]{0,31}", user, re.ASCII) else ""
+    return f"{POLICY}terminal: {{users: {{{known}}}}}\n"
 
 
 def bot_in(sandbox: Sandbox) -> tuple[Server, str]:
