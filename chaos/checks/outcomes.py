@@ -149,11 +149,11 @@ def _token(event: Event) -> str:
     return event.reason.removeprefix("Rejected: ").partition(" ")[0]
 
 
-def repeated(evidence: Evidence) -> dict[str, list[Event]]:
-    """Return the events of each word that is in more than one of the same kind."""
-    told: dict[tuple[str, EventKind], set[Event]] = defaultdict(set)
+def repeated(evidence: Evidence) -> dict[tuple[str, str], list[Event]]:
+    """Return the events of each rollout and word that are more than one of the same kind."""
+    told: dict[tuple[str, str, EventKind], set[Event]] = defaultdict(set)
     for rollout in evidence.streams:
         for event in events(evidence, rollout):
             if (word := _token(event)).startswith("t0"):
-                told[word, event.kind].add(event)
-    return {word: sorted(each, key=lambda event: event.at) for (word, _), each in told.items() if len(each) > 1}
+                told[rollout, word, event.kind].add(event)
+    return {key[:2]: sorted(each, key=lambda event: event.at) for key, each in told.items() if len(each) > 1}

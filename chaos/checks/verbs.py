@@ -1,7 +1,7 @@
 """What was acknowledged happened, once, or was refused in words; and a brake is on its route."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain.command import Verb
 from bot.domain.rollout import Phase
@@ -16,6 +16,8 @@ from chaos.schedule import Kind
 from chaos.settle import BRAKES_WITHIN
 
 WITHOUT_REDIS = "rolled back without Redis, and asked again by a copy of the request"
+TAKEN_UP_WITHIN = timedelta(seconds=30)
+"""So long after Redis forgot, a roll back on the route is told anew, with the time at which it was decided."""
 AGAIN = "decided, forgotten with Redis, and asked again by a copy of the request"
 
 
@@ -42,11 +44,11 @@ def acknowledged(evidence: Evidence) -> Found:
             found.broken(asked.rollout, f"{what} was refused and done: {outcome.refusals[0]}")
         elif outcome.event is not None:
             _require_seen(evidence, outcome, outcome.event.at, what, found)
-    for word, events in repeated(evidence).items():
-        if _forgot(evidence, events[0].at, events[-1].at):
+    for (rollout, word), events in repeated(evidence).items():
+        if _forgot(evidence, events[0].at, events[-1].at + TAKEN_UP_WITHIN):
             found.excused[AGAIN] += 1
             continue
-        found.broken("", f"{word} happened {len(events)} times: {[event.kind.value for event in events]}")
+        found.broken(rollout, f"{word} happened {len(events)} times: {[event.kind.value for event in events]}")
     return found
 
 
