@@ -129,7 +129,7 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
             if asked is not None and event.kind in DID[asked.verb]:
                 found.setdefault(asked.id, event)
                 told.remove(event)
-    for asked in sorted(evidence.asked, key=lambda one: (bool(_said(evidence, one)), one.at)):
+    for asked in sorted(evidence.asked, key=lambda one: (not one.is_taken_in, bool(_said(evidence, one)), one.at)):
         if asked.id in found or asked.verb not in DID or asked.only_opens or _refusals(evidence, asked):
             continue
         mine = next((event for event in free.get(asked.rollout, ()) if _fits(event, asked)), None)
