@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.command import Request, StartWords
 from bot.domain.deadlines import next_look
@@ -28,9 +28,6 @@ def is_in_the_way(rollout: Rollout, pool: str, words: StartWords) -> bool:
     return rollout.phase not in SLOTLESS and pool in (rollout.canary.name, rollout.stable.name) and is_there
 
 
-BARELY = timedelta(milliseconds=1)
-
-
 def start(
     request: Request,
     plan: Plan,
@@ -43,17 +40,14 @@ def start(
     warnings: tuple[str, ...] = (),
     before: Rollout | None = None,
 ) -> Change:
-    """Begin a rollout on ``route`` (namespace, name, uid): the first weight, or the question for it.
-
-    It began after the one ``before`` it, whatever clock said when that began.
-    """
+    """Begin a rollout on ``route`` (namespace, name, uid): the first weight, or the question for it."""
     asks = plan.needs_approval(0, plan.steps[0])
     namespace, name, uid = route
     to = Rollout(
         id=rollout_id(request.delivery),
         channel=request.channel,
         started_by=request.by,
-        started_at=max(moment.now, before.started_at + BARELY) if before else moment.now,
+        started_at=_began(moment, before),
         reason=request.command.reason,
         namespace=namespace,
         route=name,
@@ -74,6 +68,11 @@ def start(
         ask=Ask(id=moment.decision, step=0) if asks else None,
     )
     return Change(after=to, events=_told(to, moment, warnings), due=next_look(to, moment.now) if asks else None)
+
+
+def _began(moment: Moment, before: Rollout | None) -> datetime:
+    """Return when it began: after the one before it on the route, whatever clock said when that did."""
+    return max(moment.now, before.started_at + timedelta(milliseconds=1)) if before else moment.now
 
 
 def _told(to: Rollout, moment: Moment, warnings: tuple[str, ...]) -> tuple[Event, ...]:

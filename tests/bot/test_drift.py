@@ -9,16 +9,13 @@ from bot.domain.rollout import Phase, Rollout
 from sandbox.kube import Object
 from sandbox.objects import pool_ref, rule
 from tests.builders import CANARY, STABLE
+from tests.failures import no_answer
 from tests.stage import Stage
 
 
 def noticed(stage: Stage, rollout_id: str) -> Rollout:
     stage.engine.inspector.inspect()
     return stage.load(rollout_id).rollout
-
-
-def down() -> None:
-    raise ClusterError("The API server could not be reached.")
 
 
 def accepted(stage: Stage) -> None:
@@ -52,7 +49,7 @@ def test_a_pause_of_a_restore_that_cannot_be_written_leaves_somebody_elses_weigh
     rollout_id = stage.started(10).rollout.id
     stage.world.edit_weights(100, 0)
     noticed(stage, rollout_id)
-    stage.routes.before("write", down)
+    stage.routes.before("write", no_answer)
     with pytest.raises(ClusterError):
         stage.say(Verb.RESTORE)
     stage.say(Verb.PAUSE)

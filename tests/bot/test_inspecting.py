@@ -6,24 +6,13 @@ from contextlib import suppress
 import pytest
 
 from bot.domain.command import Verb
-from bot.domain.errors import ClusterError, RefusedError, StoreError
+from bot.domain.errors import StoreError
 from bot.domain.rollout import Phase
 from bot.keeping import Keeper
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
+from tests.failures import no_answer, no_redis, refused
 from tests.stage import Stage
-
-
-def refused() -> None:
-    raise RefusedError("The bot may not `list` `httproutes`.")
-
-
-def no_cluster() -> None:
-    raise ClusterError("The API server could not be reached.")
-
-
-def no_redis() -> None:
-    raise StoreError("Redis does not answer.")
 
 
 def test_a_namespace_that_is_refused_does_not_keep_what_redis_lost_in_others_from_being_taken_up(stage: Stage) -> None:
@@ -51,7 +40,7 @@ def test_where_only_the_pools_are_refused_the_routes_are_looked_at(stage: Stage)
     assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
 
 
-@pytest.mark.parametrize(("port", "method", "fault"), [("routes", "list", no_cluster), ("memory", "entries", no_redis)])
+@pytest.mark.parametrize(("port", "method", "fault"), [("routes", "list", no_answer), ("memory", "entries", no_redis)])
 def test_what_was_missed_stays_so_until_a_look_has_seen_it(
     stage: Stage, port: str, method: str, fault: Callable[[], None]
 ) -> None:
@@ -69,7 +58,7 @@ def test_what_was_missed_stays_so_until_a_look_has_seen_it(
 
 
 def test_a_look_that_did_not_see_everything_is_not_repeated_every_second(stage: Stage) -> None:
-    stage.routes.always("list", no_cluster)
+    stage.routes.always("list", no_answer)
     stage.engine.keeper.miss()
     for _ in range(10):
         stage.engine.keeper.keep()

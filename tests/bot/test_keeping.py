@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.command import Verb
-from bot.domain.errors import ClusterError, StoreError
+from bot.domain.errors import StoreError
 from bot.domain.rollout import Acceptance, Phase
 from bot.noticing import Noticer
 from bot.ports import Shown
@@ -21,6 +21,7 @@ from bot.terminal.following import result
 from k8s.document import ANNOTATION
 from sandbox.process import wait_until
 from tests.builders import BOB, CANARY, STABLE
+from tests.failures import no_answer, no_redis
 from tests.stage import Stage
 
 FORGETFUL = "Redis has lost data; the rollouts are being taken up again from their routes."
@@ -138,10 +139,7 @@ def test_without_the_api_server_nothing_is_declared_whole(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.store._redis.flushdb()
 
-    def down() -> None:
-        raise ClusterError("The API server could not be reached.")
-
-    stage.routes.before("list", down)
+    stage.routes.before("list", no_answer)
     stage.engine.keeper.keep()
     assert not stage.store.is_whole()
     stage.engine.keeper.keep()
@@ -158,10 +156,7 @@ def test_nothing_is_declared_whole_while_a_rollout_of_an_older_redis_is_in_the_w
     second = stage.start(25).rollout.id
     restore()
 
-    def down() -> None:
-        raise ClusterError("The API server could not be reached.")
-
-    stage.routes.before("read", down)
+    stage.routes.before("read", no_answer)
     stage.engine.keeper.keep()
     assert (stage.store.is_whole(), stage.store.load(second)) == (False, None)
     stage.engine.keeper.keep()
@@ -170,7 +165,7 @@ def test_nothing_is_declared_whole_while_a_rollout_of_an_older_redis_is_in_the_w
 
 def test_what_was_rolled_back_while_redis_was_away_is_taken_up_when_it_answers_again(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    stage.memory.before("is_whole", away)
+    stage.memory.before("is_whole", no_redis)
     with pytest.raises(StoreError):
         stage.engine.keeper.keep()
     stage.engine.brake(stage.request(Verb.ROLLBACK))
@@ -190,17 +185,13 @@ def test_a_change_that_could_not_be_looked_at_is_looked_at_when_redis_answers(st
     noticer = Noticer(stage.engine.inspector, lambda: True, stage.engine.keeper.miss)
     noticer.start()
     stage.replica(stage.cluster, stage.store).brake(stage.request(Verb.ROLLBACK))
-    stage.memory.before("load", away)
+    stage.memory.before("load", no_redis)
     before = len(stage.memory.calls)
     noticer.route_changed(stage.copy())
     wait_until("the look", lambda: "load" in stage.memory.calls[before:], seconds=5)
     noticer.stop()
     stage.engine.keeper.keep()
     assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
-
-
-def away() -> None:
-    raise StoreError("Redis does not answer.")
 
 
 def test_a_roll_back_whose_end_redis_has_lost_is_still_told(stage: Stage) -> None:

@@ -10,8 +10,6 @@ from bot.domain.command import Verb
 from bot.domain.errors import (
     ClusterError,
     DependencyError,
-    RaceError,
-    RefusedError,
     SlotTakenError,
     StoreError,
     UnreadableError,
@@ -25,25 +23,10 @@ from sandbox.gateway import Answer
 from sandbox.objects import pool_ref
 from sandbox.robot import Robot
 from tests.builders import ALICE, BOB, CANARY, CAROL, STABLE
+from tests.failures import no_answer, raced, refused
 from tests.stage import Stage
 
 AT_10 = [(STABLE, 90), (CANARY, 10)]
-
-
-def no_answer() -> NoReturn:
-    raise ClusterError("The API server did not answer.")
-
-
-def no_redis() -> NoReturn:
-    raise StoreError("Redis does not answer.")
-
-
-def refused() -> NoReturn:
-    raise RefusedError("The bot may not `patch` httproutes (403).")
-
-
-def raced() -> NoReturn:
-    raise RaceError("HTTPRoute changed since it was read.")
 
 
 # --- waiting
