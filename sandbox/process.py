@@ -101,6 +101,9 @@ class Server:
 
     def freeze(self) -> None:
         """Stop the program in its tracks: connections stay open and nothing answers."""
+        if not self.alive():
+            status = self._process.returncode if self._process else "none"
+            raise SandboxError(f"{self.name} has ended by itself, status {status}:\n{self.tail()}")
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
