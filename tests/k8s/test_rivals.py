@@ -126,7 +126,7 @@ def until_written(cluster: Cluster, rollout: Rollout, between: Callable[[], None
 EDITS = st.lists(st.lists(st.sampled_from(Rival.EDITS), max_size=4), min_size=4, max_size=4)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(edits=EDITS)
 @pytest.mark.timeout(300)
 def test_whatever_is_edited_between_our_read_and_our_write_stays(
