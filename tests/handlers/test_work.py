@@ -257,20 +257,11 @@ def test_a_guest_is_refused_and_the_request_is_taken_out(shop: Shop) -> None:
     assert (shop.engine.processed, shop.memory.dropped) == ([], ["t1"])
 
 
-def test_a_queue_of_starts_does_not_delay_the_brake(shop: Shop) -> None:
+@pytest.mark.parametrize(("slow", "lane"), [(Verb.ADVANCE, LANE), (Verb.PAUSE, ROLLBACK_LANE)])
+def test_a_queue_of_steps_or_pauses_does_not_delay_the_roll_back(shop: Shop, slow: Verb, lane: int) -> None:
     shop.engine.gate = Event()
-    for number in range(LANE * 3):
-        shop.work.begin(shop.ask(Verb.ADVANCE, delivery=f"slow-{number}"))
-    shop.work.begin(shop.ask(Verb.ROLLBACK, delivery="brake"))
-    assert shop.engine.done.wait(10)
-    assert shop.engine.processed == ["brake"]
-    shop.engine.gate.set()
-
-
-def test_pauses_do_not_delay_the_roll_back(shop: Shop) -> None:
-    shop.engine.gate = Event()
-    for number in range(ROLLBACK_LANE * 3):
-        shop.work.begin(shop.ask(Verb.PAUSE, delivery=f"slow-{number}"))
+    for number in range(lane * 3):
+        shop.work.begin(shop.ask(slow, delivery=f"slow-{number}"))
     shop.work.begin(shop.ask(Verb.ROLLBACK, delivery="brake"))
     assert shop.engine.done.wait(10)
     assert shop.engine.processed == ["brake"]
