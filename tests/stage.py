@@ -16,6 +16,7 @@ from bot.store import RedisStore
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
+from sandbox.process import wait_until
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY
 
@@ -138,7 +139,7 @@ class Stage:
     def started(self, weight: int = 10, **more: Any) -> Entry:
         """Alice starts a rollout and the gateway accepts it."""
         entry = self.start(weight, **more)
-        self.world.wait_observed()
+        self.wait_observed()
         self.pass_time(seconds=1)
         return self.load(entry.rollout.id)
 
@@ -164,8 +165,17 @@ class Stage:
     def step(self) -> None:
         """Let one interval pass, and the gateway accept what came of it."""
         self.pass_time(minutes=10)
-        self.world.wait_observed()
+        self.wait_observed()
         self.pass_time(seconds=1)
+
+    def wait_observed(self) -> None:
+        """Wait until the gateway has answered the newest spec, and the watch, where there is one, has heard it."""
+        self.world.wait_observed()
+        wait_until("the gateway's answer in the watch's copy", self._has_heard, seconds=5)
+
+    def _has_heard(self) -> bool:
+        kept = self.cluster.kept(self.world.namespace, self.world.route)
+        return kept is None or kept.document["metadata"] == self.world.http_route()["metadata"]
 
     def step_without_gateway(self) -> None:
         """Let one interval pass, where no gateway will answer."""

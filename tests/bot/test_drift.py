@@ -19,7 +19,7 @@ def noticed(stage: Stage, rollout_id: str) -> Rollout:
 
 
 def accepted(stage: Stage) -> None:
-    stage.world.wait_observed()
+    stage.wait_observed()
     stage.pass_time(seconds=1)
 
 

@@ -169,7 +169,7 @@ def test_a_first_write_the_gateway_rejects_is_rolled_back(stage: Stage, robot: R
     before = spec(stage)
     robot.answer = Answer(refuses="two pools in one rule are not supported")
     rollout_id = stage.start(10).rollout.id
-    stage.world.wait_observed()
+    stage.wait_observed()
     stage.pass_time(seconds=1)
     rollout = stage.load(rollout_id).rollout
     assert (rollout.phase, spec(stage)) == (Phase.ROLLED_BACK, before)
@@ -266,7 +266,7 @@ def test_a_slip_in_the_pools_name_is_no_reason_also_where_the_rollout_is_over(st
 def test_a_pause_still_listens_to_the_gateway(stage: Stage) -> None:
     rollout_id = stage.start(10).rollout.id
     stage.say(Verb.PAUSE)
-    stage.world.wait_observed()
+    stage.wait_observed()
     stage.pass_time(seconds=1)
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.acceptance) == (Phase.PAUSED, Acceptance.ACCEPTED)

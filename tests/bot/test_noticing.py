@@ -158,7 +158,7 @@ def test_what_was_going_on_goes_on_after_a_restore(watched: Stage, phase: Phase)
     watched.world.edit_weights(60, 40)
     assert becomes(watched, rollout_id, Phase.PAUSED).left is phase
     watched.say(Verb.RESTORE)
-    watched.world.wait_observed()
+    watched.wait_observed()
     watched.pass_time(seconds=1)
     after = watched.load(rollout_id).rollout
     assert (after.phase, after.drift, watched.world.weights()) == (AFTER[phase], None, before)

@@ -333,7 +333,7 @@ def test_a_restore_writes_our_weights_again_and_goes_on(stage: Stage) -> None:
     stage.step()
     stage.say(Verb.RESTORE)
     assert stage.world.weights() == AT_10
-    stage.world.wait_observed()
+    stage.wait_observed()
     stage.pass_time(seconds=1)
     stage.step()
     assert (stage.world.weights(), stage.load(rollout_id).rollout.phase) == (AT_25, Phase.PROGRESSING)

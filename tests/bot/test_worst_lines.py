@@ -39,7 +39,7 @@ def test_a_rollout_paused_and_resumed_before_the_gateway_answered_is_listened_to
     stage.say(Verb.RESUME)
     robot.answer = Answer()
     stage.world.set_annotations({"touched": "yes"})
-    stage.world.wait_observed()
+    stage.wait_observed()
     stage.pass_time(seconds=1)
     entry = stage.load(rollout_id)
     assert (entry.acceptance, entry.due) == (Acceptance.ACCEPTED, stage.clock.now() + timedelta(minutes=10))
@@ -224,7 +224,7 @@ def test_the_end_of_a_roll_back_that_is_not_written_yet_is_named_as_what_holds_t
 def test_a_first_write_taken_up_again_still_waits_for_the_gateway(stage: Stage, robot: Robot) -> None:
     robot.answer = Answer(refuses="no weights between pools here")
     rollout_id = stage.start(10).rollout.id
-    stage.world.wait_observed()
+    stage.wait_observed()
     stage.lose_redis()
     stage.pass_time(seconds=1)
     assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, [(STABLE, 1)])

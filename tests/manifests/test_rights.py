@@ -45,7 +45,7 @@ def test_a_whole_rollout_needs_no_more(as_the_bot: Stage) -> None:
     stage = as_the_bot
     entry = stage.started(10)
     stage.say(Verb.ADVANCE)
-    stage.world.wait_observed()
+    stage.wait_observed()
     stage.pass_time(seconds=1)
     stage.say(Verb.PROMOTE)
     stage.say(Verb.FINISH)

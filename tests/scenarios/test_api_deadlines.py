@@ -126,7 +126,7 @@ def test_the_gateways_silence_ends_after_a_minute_and_a_no_that_came_meanwhile_s
     robot.answer = Answer(refuses="no weights between pools here")
     stage = outage.stage
     rollout_id = stage.start(10).rollout.id
-    stage.world.wait_observed()
+    stage.wait_observed()
     with outage.of(Fault.REFUSED):
         stage.pass_time(seconds=59)
         assert stage.load(rollout_id).rollout.phase is Phase.STARTING

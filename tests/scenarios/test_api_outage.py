@@ -95,7 +95,7 @@ def test_a_patch_whose_reply_is_lost_is_found_done_and_not_written_twice(
         stage.say(verb)
     entry = stage.load(rollout_id)
     assert (stage.world.weights(), entry.is_applied) == (weights, False)
-    stage.world.wait_observed()
+    stage.wait_observed()
     written = stage.world.http_route()["metadata"]["resourceVersion"]
     stage.pass_time(seconds=7)
     stage.pass_time(seconds=1)

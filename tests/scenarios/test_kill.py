@@ -52,7 +52,7 @@ class Theatre:
         """Let the sweeps, the gateway and the board come to rest."""
         for _ in range(3):
             self.stage.pass_time(seconds=1)
-            self.stage.world.wait_observed()
+            self.stage.wait_observed()
         while self.stage.store.dirty(10):
             self.board.reconcile(self.stage.clock.now())
             self.stage.clock.forward(seconds=5)
