@@ -32,11 +32,13 @@ DID: Mapping[Verb, Sequence[EventKind]] = {
 """What a verb leaves in the stream of events."""
 
 ALREADY = "is rolled back already, since"
+NO_FOR_NOW = "it may be looked at once more"
+"""Ends a no that Redis did not hear: a no in words, unless something came of it after all."""
 
 NO_NO = (
     "Your request is kept",
     "I could not confirm this",
-    "it may be looked at once more",
+    NO_FOR_NOW,
     "may not be rolled back",
     "Rolled back, but",
     "Done; the card",
@@ -87,6 +89,8 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
         return Outcome(asked, Became.REFUSED, None, refusals)
     if any("could not confirm" in text for text in said):
         return Outcome(asked, Became.UNCONFIRMED)
+    if noes := [text for text in said if NO_FOR_NOW in text]:
+        return Outcome(asked, Became.REFUSED, None, noes)
     if not asked.is_taken_in or asked.only_opens:
         return Outcome(asked, Became.UNHEARD if not asked.is_taken_in else Became.DONE)
     if asked.verb is Verb.ROLLBACK and (_is_fulfilled(evidence, asked) or any(ALREADY in text for text in said)):

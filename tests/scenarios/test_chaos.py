@@ -10,8 +10,9 @@ from sandbox.workplace import Workplace
 def test_in_a_short_chaos_every_promise_is_kept_and_every_fault_hits_something(
     place: Workplace, api_server: ApiServer
 ) -> None:
-    plan = short(7, seconds=9)
+    plan, folder = short(7, seconds=9), place.folder / "chaos"
 
-    verdict = judge(play(plan, api_server), plan, place.folder / "chaos")
+    verdict = judge(play(plan, api_server), plan, folder)
 
-    assert [*verdict.broken, *verdict.unshown] == [], verdict.tables
+    timelines = [file.read_text() for file in folder.glob("*")]
+    assert [*verdict.broken, *verdict.unshown] == [], "\n\n".join([verdict.tables, *timelines])
