@@ -1,5 +1,6 @@
 """What became of each request: done, refused in words, lost with Redis, or nothing that anybody could see."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,10 @@ def events(evidence: Evidence, rollout: str) -> list[Event]:
 
 
 def _matched(evidence: Evidence) -> dict[str, Event]:
-    """Give each request the event that names its word; one that was not refused, else the first that fits after it."""
+    """Give each request the event that names its word; one that was not refused, else the first that fits after it.
+
+    What came after Redis had forgotten a request is its own only where no other one wants it.
+    """
     free = {rollout: events(evidence, rollout) for rollout in evidence.streams}
     words = {asked.token: asked for asked in evidence.asked if asked.token}
     found: dict[str, Event] = {}
@@ -133,18 +137,26 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
             if asked is not None and event.kind in DID[asked.verb]:
                 found.setdefault(asked.id, event)
                 told.remove(event)
-    for asked in sorted(evidence.asked, key=lambda one: (not one.is_taken_in, bool(_said(evidence, one)), one.at)):
-        if asked.id in found or asked.verb not in DID or asked.only_opens or _refusals(evidence, asked):
-            continue
-        mine = next((event for event in free.get(asked.rollout, ()) if _fits(event, asked)), None)
-        if mine is not None:
+    hopeful = [one for one in evidence.asked if one.verb in DID and not one.only_opens and not _refusals(evidence, one)]
+    hopeful.sort(key=lambda one: (not one.is_taken_in, bool(_said(evidence, one)), one.at))
+    in_time = [(one, _forgotten(evidence, one)) for one in hopeful]
+    for asked, until in [*in_time, *((one, math.inf) for one in hopeful)]:
+        fitting = (event for event in free.get(asked.rollout, ()) if _fits(event, asked, until))
+        if asked.id not in found and (mine := next(fitting, None)) is not None:
             found[asked.id] = mine
             free[asked.rollout].remove(mine)
     return found
 
 
-def _fits(event: Event, asked: Asked) -> bool:
-    if event.by != asked.by or event.kind not in DID[asked.verb] or event.at.timestamp() < asked.at - EARLY:
+def _forgotten(evidence: Evidence, asked: Asked) -> float:
+    """Return when Redis forgot it in the inbox."""
+    return min((loss.at for loss in evidence.losses if asked.id in loss.inbox), default=math.inf)
+
+
+def _fits(event: Event, asked: Asked, until: float) -> bool:
+    if event.by != asked.by or event.kind not in DID[asked.verb]:
+        return False
+    if not asked.at - EARLY <= event.at.timestamp() <= until:
         return False
     return not asked.token or event.kind is EventKind.APPROVAL_WANTED  # the only one that has no room for a reason
 
