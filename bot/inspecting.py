@@ -6,7 +6,7 @@ is found by the next look; and another controller that owns the route, which pau
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bot.applying import Applier, new_decision, own_note
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, UnreadableError
@@ -31,18 +31,27 @@ class Inspector:
         self._rebuilder = Rebuilder(routes, store, clock, applier)
 
     def inspect(self) -> bool:
-        """Look at every route and pool once, also at rollouts that only an annotation knows. False: not all.
+        """Read every route anew and look at it, also at rollouts that only an annotation knows. False: not all.
 
         A namespace that is refused counts as looked at; the next look that is allowed takes up what is in it.
         """
+        return self._inspect(self._routes.list)
+
+    def sweep(self) -> bool:
+        """Look at every route as the watches have it, which asks the API server nothing. False: not all."""
+        return self._inspect(self._routes.copies)
+
+    def _inspect(self, routes_of: Callable[[str], Sequence[RouteCopy]]) -> bool:
         active = self._store.entries()
-        seen = [self._inspect(namespace, active) for namespace in self._routes.namespaces]
+        seen = [self._inspect_namespace(namespace, routes_of, active) for namespace in self._routes.namespaces]
         return all(seen)
 
-    def _inspect(self, namespace: str, active: Sequence[Entry]) -> bool:
+    def _inspect_namespace(
+        self, namespace: str, routes_of: Callable[[str], Sequence[RouteCopy]], active: Sequence[Entry]
+    ) -> bool:
         here, seen = [entry for entry in active if entry.rollout.namespace == namespace], True
         try:
-            seen = self._look_at(self._routes.list(namespace), here)
+            seen = self._look_at(routes_of(namespace), here)
             self._miss(self._routes.pools(namespace), here)
         except RefusedError as error:
             # A definite no holds until somebody mends it, perhaps for ever: the other namespaces do not wait for it.

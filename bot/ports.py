@@ -105,7 +105,10 @@ class Routes(Protocol):
         """Return the namespaces we work in."""
 
     def list(self, namespace: str) -> Sequence[RouteCopy]:
-        """Return the routes of a namespace: those that a watch keeps, else asked for."""
+        """Read the routes of a namespace from the API server."""
+
+    def copies(self, namespace: str) -> Sequence[RouteCopy]:
+        """Return the routes of a namespace: those that a watch keeps, which may be old, else asked for."""
 
     def pools(self, namespace: str) -> Set[str]:
         """Return the names of the pools of a namespace: those that a watch keeps, else asked for."""

@@ -67,7 +67,7 @@ class Bot:
         every(timedelta(seconds=1), "unwritten intents", partial(catch_up, brakes=False))
         every(timedelta(seconds=1), "what Redis has lost", self.engine.keeper.keep)
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
-        every(timedelta(seconds=30), "routes", self.engine.inspector.inspect)
+        every(timedelta(seconds=30), "routes", self.engine.inspector.sweep)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; in the leader, what changes is looked at."""

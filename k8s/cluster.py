@@ -151,9 +151,13 @@ class Cluster:
         return self._namespaces
 
     def list(self, namespace: str) -> Sequence[RouteCopy]:
-        """Return the routes of a namespace: those that a watch keeps, else asked for in one call."""
+        """Read the routes of a namespace from the API server, in one call."""
+        return httproute.list_routes(self._api, namespace)
+
+    def copies(self, namespace: str) -> Sequence[RouteCopy]:
+        """Return the routes of a namespace: those that a watch keeps, which may be old, else asked for in one call."""
         kept = self._routes[namespace].objects() if namespace in self._routes else None
-        return httproute.list_routes(self._api, namespace) if kept is None else [*map(httproute.copy_of, kept)]
+        return self.list(namespace) if kept is None else [*map(httproute.copy_of, kept)]
 
     def pools(self, namespace: str) -> Set[str]:
         """Return the names of the pools of a namespace: those that a watch keeps, else asked for in one call."""

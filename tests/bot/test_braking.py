@@ -12,9 +12,11 @@ from bot.ports import RouteCopy
 from k8s.client import connect
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
+from sandbox.fault_proxy import FaultProxy
 from sandbox.objects import pool_ref, rule
 from sandbox.rights import give_rights
 from tests.builders import BOB, CANARY, STABLE
+from tests.k8s.watching import deaf_cluster
 from tests.stage import Stage
 
 ROOM = "C0INFER001"
@@ -156,6 +158,16 @@ def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
     stage.start(10, subject="other-new")
     with pytest.raises(UsageError, match=r"Several rollouts are meant\. Name one: "):
         a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM, stage.clock.now())
+
+
+@pytest.mark.parametrize("subject", [CANARY, ""])
+def test_what_a_half_open_watch_has_not_heard_of_is_found(stage: Stage, proxy: FaultProxy, subject: str) -> None:
+    with deaf_cluster(proxy, stage.world) as cluster:
+        rollout_id = stage.started(10).rollout.id
+        assert [copy.note for copy in cluster.copies(stage.world.namespace)] == [None]
+        brake, here = Brake(cluster, stage.clock), (stage.world.namespace, stage.world.route)
+        for word in (subject, rollout_id):
+            assert brake.find(Command(verb=Verb.ROLLBACK, subject=word), ROOM, stage.clock.now()) == (*here, "")
 
 
 def a_limited_brake(stage: Stage, api_server: ApiServer) -> Brake:

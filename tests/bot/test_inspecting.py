@@ -40,6 +40,15 @@ def test_where_only_the_pools_are_refused_the_routes_are_looked_at(stage: Stage)
     assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
 
 
+def test_the_sweep_sees_an_edit_in_the_copies_of_the_watch(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.world.edit_weights(60, 40)
+    stage.routes.calls.clear()
+    assert stage.engine.inspector.sweep()
+    assert stage.load(rollout_id).rollout.phase is Phase.PAUSED
+    assert [call for call in stage.routes.calls if call in ("list", "copies", "pools")] == ["copies", "pools"]
+
+
 @pytest.mark.parametrize(("port", "method", "fault"), [("routes", "list", no_answer), ("memory", "entries", no_redis)])
 def test_what_was_missed_stays_so_until_a_look_has_seen_it(
     stage: Stage, port: str, method: str, fault: Callable[[], None]

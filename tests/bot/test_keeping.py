@@ -19,9 +19,11 @@ from bot.store import RedisStore
 from bot.terminal.answer import Exit
 from bot.terminal.following import result
 from k8s.document import ANNOTATION
+from sandbox.fault_proxy import FaultProxy
 from sandbox.process import wait_until
 from tests.builders import BOB, CANARY, STABLE
 from tests.failures import no_answer, no_redis
+from tests.k8s.watching import deaf_cluster
 from tests.stage import Stage
 
 FORGETFUL = "Redis has lost data; the rollouts are being taken up again from their routes."
@@ -143,6 +145,16 @@ def test_without_the_api_server_nothing_is_declared_whole(stage: Stage) -> None:
     stage.engine.keeper.keep()
     assert not stage.store.is_whole()
     stage.engine.keeper.keep()
+    assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
+
+
+def test_what_a_half_open_watch_has_not_heard_of_is_taken_up_before_redis_is_declared_whole(
+    stage: Stage, proxy: FaultProxy
+) -> None:
+    with deaf_cluster(proxy, stage.world) as cluster:
+        rollout_id = stage.started(10).rollout.id
+        stage.store._redis.flushdb()
+        stage.replica(cluster).keeper.keep()
     assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
 
 

@@ -14,6 +14,7 @@ from k8s.cluster import Cluster
 from sandbox.process import wait_until
 from sandbox.world import CANARY, STABLE, World
 from tests.k8s.stories import back, start, write
+from tests.k8s.watching import ignore
 
 
 class CountingClient(TimeoutClient):
@@ -76,7 +77,7 @@ def test_with_a_watch_a_step_is_one_patch_and_what_is_only_looked_at_costs_nothi
         assert kept is not None
         cluster.write(kept, replace(rollout, step=step), weights=True)
     assert (counting.sent, world.weights()) == (["PATCH httproutes"] * 2, [(STABLE, 50), (CANARY, 50)])
-    assert [copy.name for copy in cluster.list(world.namespace)] == [world.route]
+    assert [copy.name for copy in cluster.copies(world.namespace)] == [world.route]
     counting.sent.clear()
     cluster.readiness(rollout.stable, rollout.canary)
     assert counting.sent == ["GET pods"] * 2
@@ -88,10 +89,6 @@ def costs_nothing(counting: CountingClient, question: Callable[[], object]) -> b
     counting.sent.clear()
     question()
     return counting.sent == []
-
-
-def ignore(_: object) -> None:
-    """Hear, and do nothing."""
 
 
 def test_a_start_that_is_refused_writes_nothing(world: World, counting: CountingClient) -> None:

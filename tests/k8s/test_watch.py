@@ -111,7 +111,7 @@ def test_without_the_right_to_watch_the_lists_go_on(
 
     cluster.watch(route_changed=tell, route_gone=tell, pool_gone=tell)
     wait_until("what the list has", lambda: told == ["a"], seconds=DEADLINE)
-    assert [copy.name for copy in cluster.list(routes.namespace)] == ["a"]
+    assert [copy.name for copy in cluster.copies(routes.namespace)] == ["a"]
     assert (cluster.kept(routes.namespace, "a"), cluster.pools(routes.namespace)) == (None, set())
     cluster.close()
 

@@ -6,10 +6,15 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
+from k8s.client import connect
+from k8s.cluster import Cluster
 from k8s.document import Document
 from k8s.httproute import HTTPROUTES
 from k8s.watch import Seen, Watch
+from sandbox.fault_proxy import FaultProxy
+from sandbox.faults import Fault
 from sandbox.process import wait_until
+from sandbox.world import World
 
 DEADLINE = 10.0
 
@@ -37,6 +42,23 @@ def watching(api: ApiClient, namespace: str, told: Told, **options: Any) -> Iter
     finally:
         watch.stop()
         watch.join(DEADLINE)
+
+
+@contextmanager
+def deaf_cluster(proxy: FaultProxy, world: World) -> Iterator[Cluster]:
+    """Return a cluster whose watches are half open: they keep what was, and hear of nothing that comes after."""
+    cluster = Cluster(connect(proxy.kubeconfig()).api, [world.namespace])
+    cluster.watch(route_changed=ignore, route_gone=ignore, pool_gone=ignore)
+    wait_until("a watch", lambda: cluster.kept(world.namespace, world.route) is not None, seconds=DEADLINE)
+    proxy.inject(Fault.SILENT, path=world.namespace)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def ignore(_: object) -> None:
+    """Hear, and do nothing."""
 
 
 def live(watch: Watch) -> None:
