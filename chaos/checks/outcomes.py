@@ -36,9 +36,11 @@ ALREADY = "is rolled back already, since"
 NO_FOR_NOW = "it may be looked at once more"
 """Ends a no that Redis did not hear: a no in words, unless something came of it after all."""
 
+NOT_CONFIRMED = "I could not confirm this"
+
 NO_NO = (
     "Your request is kept",
-    "I could not confirm this",
+    NOT_CONFIRMED,
     NO_FOR_NOW,
     "may not be rolled back",
     "Rolled back, but",
@@ -88,7 +90,7 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
         return Outcome(asked, Became.DONE)
     if refusals:
         return Outcome(asked, Became.REFUSED, None, refusals)
-    if any("could not confirm" in text for text in said):
+    if any(NOT_CONFIRMED in text for text in said):
         return Outcome(asked, Became.UNCONFIRMED)
     if noes := [text for text in said if NO_FOR_NOW in text]:
         return Outcome(asked, Became.REFUSED, None, noes)
@@ -126,6 +128,8 @@ def events(evidence: Evidence, rollout: str) -> list[Event]:
 def _matched(evidence: Evidence) -> dict[str, Event]:
     """Give each request the event that names its word; one that was not refused, else the first that fits after it.
 
+    Those first that nothing else ends.
+
     What came after Redis had forgotten a request is its own only where no other one wants it.
     """
     free = {rollout: events(evidence, rollout) for rollout in evidence.streams}
@@ -138,7 +142,7 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
                 found.setdefault(asked.id, event)
                 told.remove(event)
     hopeful = [one for one in evidence.asked if one.verb in DID and not one.only_opens and not _refusals(evidence, one)]
-    hopeful.sort(key=lambda one: (not one.is_taken_in, bool(_said(evidence, one)), one.at))
+    hopeful.sort(key=lambda one: (not one.is_taken_in, _is_answered(evidence, one), bool(_said(evidence, one)), one.at))
     in_time = [(one, _forgotten(evidence, one)) for one in hopeful]
     for asked, until in [*in_time, *((one, math.inf) for one in hopeful)]:
         fitting = (event for event in free.get(asked.rollout, ()) if _fits(event, asked, until))
@@ -146,6 +150,11 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
             found[asked.id] = mine
             free[asked.rollout].remove(mine)
     return found
+
+
+def _is_answered(evidence: Evidence, asked: Asked) -> bool:
+    """Say whether what its asker was told is an end of it, also where nothing came of it."""
+    return any(mark in text for text in _said(evidence, asked) for mark in (NOT_CONFIRMED, NO_FOR_NOW))
 
 
 def _forgotten(evidence: Evidence, asked: Asked) -> float:

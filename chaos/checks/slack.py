@@ -72,13 +72,13 @@ def threads(evidence: Evidence) -> Found:
 def _out_of_order(evidence: Evidence, spans: Sequence[Span]) -> str:
     """Say what is wrong with a thread.
 
-    A new card has a new one: it begins anew where Redis forgot the old one, and with the old one's last post where
-    nobody could know whether that had got there.
+    A new card has a new one: it begins with what Redis still knew where that had forgotten, and with the old one's last
+    post where nobody could know whether that had got there.
     """
     expected, card, before, again = 1, "", 0.0, 1
     for thread, at, first, last in spans:
         forgot = any(before <= loss.at <= at for loss in evidence.losses)
-        begins = {again, *({1} if forgot else ())} if thread != card else set()
+        begins = {again, *(range(1, expected) if forgot else ())} if thread != card else set()
         if first not in {expected, *begins}:
             return f"event {expected} was to come, and {first}-{last} came ({[span[2:] for span in spans]})"
         expected, card, before, again = last + 1, thread, at, first
