@@ -61,14 +61,19 @@ class BoardMemory:
         return [read_event(text) for text in cast(list[str], texts)]
 
     def doubt(self) -> None:
-        """Have the board look again at what Slack shows of every rollout, before a rebuild adds events."""
+        """Have the board look again at what Slack shows of every rollout, before a rebuild adds events.
+
+        What is over and told is looked at when something comes after it: Slack would not take all of them at once.
+        """
         with store_errors():
             ids = {*self._redis.zrange(f"{self._p}active", 0, -1), *self._redis.zrange(f"{self._p}dirty", 0, -1)}
             for rollout_id in cast(set[str], ids):
                 self._doubt_one(rollout_id)
+                self._redis.zadd(f"{self._p}dirty", {rollout_id: 2}, nx=True)
+            for key in self._redis.scan_iter(match=f"{self._p}shown:*", count=1000):
+                self._doubt_one(cast(str, key).removeprefix(f"{self._p}shown:"))
 
     def _doubt_one(self, rollout_id: str) -> None:
         while (shown := self.shown(rollout_id)) is not None and shown.doubt is None:
             count = self._redis.llen(f"{self._p}events:{rollout_id}")
             self.show(rollout_id, replace(shown, doubt=count), was=shown)
-        self._redis.zadd(f"{self._p}dirty", {rollout_id: 2}, nx=True)

@@ -3,6 +3,7 @@ the rollouts are taken up again from their routes.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -282,6 +283,21 @@ def test_what_slack_shows_of_a_rollout_is_doubted_in_an_older_redis(stage: Stage
     stage.store.is_whole()
     stage.engine.keeper.keep()
     assert stage.store.shown(rollout_id) == Shown(channel="C0INFER001", ts="1.1", cursor=1, doubt=1)
+
+
+def test_what_slack_shows_of_a_rollout_that_is_over_is_doubted_too_but_looked_at_only_when_something_happens(
+    stage: Stage,
+) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.say(Verb.ROLLBACK)
+    told = Shown(channel="C0INFER001", ts="1.1", cursor=2)
+    stage.store.show(rollout_id, told, was=None)
+    stage.store.clean(rollout_id, stage.store.mark(rollout_id))
+    stage.store._redis.hdel("{rolloutbot}:store", "epoch")
+    stage.engine.keeper.keep()
+    assert (stage.store.shown(rollout_id), stage.store.dirty(10)) == (replace(told, doubt=2), [])
+    stage.say(Verb.ROLLBACK, reason="once more")
+    assert stage.store.dirty(10) == [rollout_id]
 
 
 @pytest.mark.parametrize(
