@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from bot.domain.command import Request
@@ -21,8 +22,17 @@ log = logging.getLogger(__name__)
 LANE = 4
 KNOWN_MOST = 10_000
 
-Failed = Callable[[DependencyError, StoreError], str]
-"""Says that a roll back failed, and what the store failed with before."""
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a roll back that was not done is told: refused, or failed, and what the store had failed with before."""
+
+    refused: Callable[[UserError], str]
+    failed: Callable[[DependencyError, StoreError], str]
+
+
+AT_ONCE = Words(refused=lambda error: replies.mishap(error, ""), failed=replies.not_braked)
+KEPT = Words(refused=replies.refused_yet, failed=replies.not_braked_yet)
 
 
 class Heard(Enum):
@@ -44,26 +54,26 @@ class Brake:
     def pull(self, request: Request, store: StoreError) -> None:
         """Roll back in the background; the inbox may not have the request."""
         try:
-            self._lane.submit(self._pull, request, store, replies.not_braked)
+            self._lane.submit(self._pull, request, store, AT_ONCE)
         except RuntimeError:  # closed: Slack's connection ends beside us, and nobody else has the request
-            self._pull(request, store, replies.not_braked)
+            self._pull(request, store, AT_ONCE)
 
     def pull_kept(self, request: Request, store: StoreError) -> None:
         """Roll back here and now a request that stays in the inbox, and so is tried again whatever comes of it."""
-        self._pull(request, store, replies.not_braked_yet)
+        self._pull(request, store, KEPT)
 
     def close(self) -> None:
         """Wait for what is under way."""
         self._lane.shutdown(wait=True)
 
-    def _pull(self, request: Request, store: StoreError, failed: Failed) -> None:
+    def _pull(self, request: Request, store: StoreError, words: Words) -> None:
         try:
             self._people.admit(request)
             braked = self._engine.brake(request)
         except UserError as error:
-            self._say_once(request, Heard.REFUSED, replies.mishap(error, ""))
+            self._say_once(request, Heard.REFUSED, words.refused(error))
         except DependencyError as error:
-            self._fail(request, failed(error, store))
+            self._fail(request, words.failed(error, store))
         except Exception as error:
             self._fail(request, replies.mishap(error, new_ref()))
         else:

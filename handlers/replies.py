@@ -174,6 +174,11 @@ def not_braked_yet(error: DependencyError, store: StoreError) -> str:
     )
 
 
+def refused_yet(error: UserError) -> str:
+    """Say that a roll back was refused by what the routes say; the inbox has it, and the store may know more."""
+    return f"{_shown(error)} Your request is kept, and looked at again when Redis is well."
+
+
 def too_slow() -> str:
     """Say that a dialog could not be opened."""
     return "Slack did not open the dialog in time. Press again, or type the command with `reject POOL reason`."

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.domain.command import Command, Request, Verb
-from bot.domain.errors import ClusterError, StaleError, StoreError, UsageError
+from bot.domain.errors import ClusterError, RouteError, StaleError, StoreError, UsageError
 from bot.domain.rollout import Phase
 from handlers.app import web_client
 from handlers.brake import Brake
@@ -162,7 +162,10 @@ ALREADY = f"`{NEW}` is rolled back already"
     [
         (("fails", "fails", "written"), [NOT_YET, DONE]),
         (("fails", "was", "was"), [NOT_YET, ALREADY]),
-        (("fails", "refused", "refused", "written"), [NOT_YET, "Several rollouts are meant.", DONE]),
+        (
+            ("fails", "refused", "refused", "written"),
+            [NOT_YET, "Several rollouts are meant. Your request", DONE],
+        ),
         (("written", "was", "fails", "refused"), [DONE]),
         (("kept", "fails", "written"), ["The API server did not answer. Your request is kept", NOT_YET, DONE]),
     ],
@@ -233,6 +236,22 @@ def test_a_roll_back_that_fails_and_is_in_the_inbox_is_said_to_be_tried_again(sh
         f"*It may not be rolled back yet.* Your request is kept and will be tried again; to be faster, {BY_HAND}\n"
         "The API server could not be reached. Redis refused (`OOM`). It is full: give it more memory (`maxmemory`)."
     ]
+
+
+def test_a_roll_back_that_the_routes_refuse_and_is_in_the_inbox_is_said_to_be_looked_at_again(shop: Shop) -> None:
+    shop.engine.outcome = FULL
+    shop.engine.braked = RouteError("No route carries a rollout of `r-0123abcd`.", hint="Name its new pool.")
+    shop.do_again(shop.ask(Verb.ROLLBACK), fresh=True)
+    assert shop.said() == [
+        "No route carries a rollout of `r-0123abcd`. Name its new pool. "
+        "Your request is kept, and looked at again when Redis is well."
+    ]
+
+
+def test_a_roll_back_that_the_routes_refuse_and_could_not_be_kept_is_refused(shop: Shop) -> None:
+    shop.engine.braked = RouteError("No route carries a rollout of `r-0123abcd`.", hint="Name its new pool.")
+    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
+    assert shop.said() == ["No route carries a rollout of `r-0123abcd`. Name its new pool."]
 
 
 def test_a_roll_back_that_comes_at_the_end_is_done_by_who_brings_it(shop: Shop) -> None:
