@@ -17,13 +17,13 @@ from bench.click import get_and_patch, make_floor
 from bench.figures import Finding, Round, rows_of
 from bench.population import Population, settle, watch
 from bench.servers import Servers
-from bot.clock import SystemClock
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.rollout import Rollout
-from bot.engine import Engine
-from bot.ports import RouteCopy, Written
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.engine.ports import RouteCopy, Written
+from bot.service.parts import put_together
+from bot.store.clock import SystemClock
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from handlers.app import build
 from handlers.buttons import Press, action_id
 from k8s.cluster import Cluster
@@ -55,8 +55,8 @@ class Crowd:
         self._cluster.written = {}
         watch(self._cluster, people)
         self._store, clock = RedisStore(connect(people.redis_url)), SystemClock()
-        self._engine = Engine(self._cluster, self._store, clock, people.policy)
-        self._handlers = build(self._engine, self._store, clock, people.policy, Silent("xoxb-bench"))
+        self._parts = put_together(self._cluster, self._store, clock, people.policy)
+        self._handlers = build(self._parts.engine, self._store, clock, people.policy, Silent("xoxb-bench"))
         self._clicked = 0
 
     def click(self, verb: Verb, rollout_id: str, turn: int) -> None:
@@ -89,7 +89,7 @@ class Crowd:
     def settle(self) -> None:
         """Have the gateway accept what was written."""
         with robot(self._servers.kube, self._people.world.namespace):
-            settle(self._store, self._engine, self.ids[:CLICKS])
+            settle(self._store, self._parts.ticker, self.ids[:CLICKS])
 
     def close(self) -> None:
         """End it."""

@@ -21,11 +21,11 @@ from bench.figures import Finding, Round, milliseconds, rows_of
 from bench.ledger import Ledger, Watched, WatchedApi, WatchedRedis
 from bench.population import Population, a_request, watch
 from bench.servers import Servers
-from bot.clock import SystemClock
-from bot.domain.command import Verb
-from bot.engine import Engine
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.domain.commands.request import Verb
+from bot.service.parts import put_together
+from bot.store.clock import SystemClock
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from k8s import client
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
@@ -52,7 +52,7 @@ class Clicks:
         watch(self._cluster, people)
         routes: Any = Watched(self._cluster, self.ledger, "routes", after=self._after)
         store: Any = Watched(self._store, self.ledger, "store")
-        self._engine = Engine(routes, store, SystemClock(), people.policy)
+        self._engine = put_together(routes, store, SystemClock(), people.policy).engine
 
     def close(self) -> None:
         """End the watch."""

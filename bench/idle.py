@@ -9,10 +9,10 @@ import time
 from bench.figures import Finding, Row
 from bench.population import Population
 from bench.servers import Servers
-from bot.redis_connection import connect
-from bot.settings import read_settings
-from bot.store import PREFIX
-from bot.wiring import assemble
+from bot.config.settings import read_settings
+from bot.service.bot import assemble
+from bot.store.connection import connect
+from bot.store.store import PREFIX
 
 SETTLED, WINDOW = 5.0, 30.0
 WATCHES = 2

@@ -22,9 +22,9 @@ from bench.figures import Finding, Round, rows_of
 from bench.population import a_rollout
 from bench.servers import Servers
 from bot.domain.rollout import Applied, Change
-from bot.ports import Progress, Save
-from bot.store import RedisStore
-from bot.timer import WORKERS, Timer
+from bot.engine.ports import Progress, Save
+from bot.service.scheduler import WORKERS, Timer
+from bot.store.store import RedisStore
 
 RECORDS, ROUNDS, BURSTS = 10_000, 3, 3
 GAP = 60.0 / RECORDS

@@ -11,12 +11,12 @@ from typing import Any
 from bench.figures import Finding, Round, rows_of
 from bench.population import Population, watch
 from bench.servers import Servers
-from bot.clock import SystemClock
-from bot.engine import Engine
-from bot.noticing import Noticer
-from bot.ports import RouteCopy, Save, Saved
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.engine.ports import RouteCopy, Save, Saved
+from bot.recovery.changes import ChangeLane
+from bot.service.parts import put_together
+from bot.store.clock import SystemClock
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from k8s.cluster import Cluster
 from sandbox.process import wait_until
 
@@ -62,17 +62,17 @@ def measure(servers: Servers, people: Population) -> Finding:
     told, saved = Heard(), Heard()
     cluster = Cluster(servers.api(), people.policy.namespaces)
     store = TimedStore(connect(people.redis_url), saved)
-    noticer = Noticer(Engine(cluster, store, SystemClock(), people.policy).inspector, lambda: True)
-    noticer.start()
+    changes = ChangeLane(put_together(cluster, store, SystemClock(), people.policy).audit, lambda: True)
+    changes.start()
 
     def tell(copy: RouteCopy) -> None:
         told.note(copy.name)
-        noticer.route_changed(copy)
+        changes.route_changed(copy)
 
     watch(cluster, people, tell)
     rounds = [_round(people, number, told, saved) for number in range(ROUNDS)]
     cluster.close()
-    noticer.stop()
+    changes.stop()
     rows = rows_of("edit by another hand to rollout paused", rounds, goals={50: "1 s", 99: "1 s"})
     return Finding(title="An edit is noticed", about=__doc__ or "", rows=rows)
 

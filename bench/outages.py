@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from bench.figures import Finding, Row
 from bench.servers import Servers
 from bench.whole_bot import WholeBot, whole_bot
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.faults import Fault
 from sandbox.objects import pool_ref

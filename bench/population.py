@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bench.servers import Servers
-from bot.applying import Applier, new_decision
-from bot.clock import SystemClock
-from bot.domain.command import Command, Request, StartWords, Verb
+from bot.config.policy import DEFAULT_PLAN, Policy
+from bot.domain.commands.request import Command, Request, StartWords, Verb
+from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.start import start
 from bot.domain.errors import DependencyError
 from bot.domain.rollout import Acceptance, Change, Pool, Rollout, Rule
-from bot.domain.starting import start
-from bot.domain.transitions import Moment
-from bot.engine import Engine
-from bot.policy import DEFAULT_PLAN, Policy
-from bot.ports import RouteCopy, Save, Scene
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.engine.apply import new_decision
+from bot.engine.ports import RouteCopy, Save, Scene
+from bot.engine.tick import Ticker
+from bot.service.parts import put_together
+from bot.store.clock import SystemClock
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from k8s.cluster import Cluster
 from sandbox.errors import SandboxError
 from sandbox.objects import pool_ref
@@ -110,22 +111,22 @@ def a_rollout() -> Rollout:
 def _write(store: RedisStore, cluster: Cluster, policy: Policy, ids: Sequence[str]) -> None:
     """Bring the first weights onto the routes, and let the gateway accept them."""
     clock = SystemClock()
-    applier, engine = Applier(cluster, store, clock), Engine(cluster, store, clock, policy)
+    parts = put_together(cluster, store, clock, policy)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(applier.apply, ids))
-    settle(store, engine, ids)
+        list(pool.map(parts.applier.apply, ids))
+    settle(store, parts.ticker, ids)
     if len(store.entries()) != len(ids):
         raise SandboxError("Not all rollouts are running.")
 
 
-def settle(store: RedisStore, engine: Engine, ids: Sequence[str]) -> None:
+def settle(store: RedisStore, ticker: Ticker, ids: Sequence[str]) -> None:
     """Let the timer look until the gateway, which has to be there, has accepted what was written."""
     clock = SystemClock()
     with ThreadPoolExecutor(4) as pool:
 
         def tick(rollout_id: str) -> None:
             with suppress(DependencyError):  # on a busy machine a store may be late; the claim comes again
-                engine.ticker.tick(rollout_id)
+                ticker.tick(rollout_id)
 
         def accepted() -> bool:
             list(pool.map(tick, [rollout_id for rollout_id, _ in store.claim_due(clock.now())]))

@@ -10,8 +10,8 @@ import redis
 import urllib3
 from kubernetes.client import ApiClient
 
-from bot.redis_connection import connect
-from bot.store import PREFIX
+from bot.store.connection import connect
+from bot.store.store import PREFIX
 from k8s.client import connect as connect_cluster
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.kube import Kube

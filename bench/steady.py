@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from bench.figures import Finding, Row
 from bench.servers import Servers
 from bench.whole_bot import WholeBot, whole_bot
+from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import Phase
-from bot.domain.starting import rollout_id
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from sandbox.objects import pool_ref
 from sandbox.process import wait_until
 from sandbox.robot import robot

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from bot.cli import EXIT_CODES, add_verbs
-from bot.logs import Masked
-from bot.settings import ConfigError, check, policy_file, read_settings
+from bot.config.settings import ConfigError, check, policy_file, read_settings
+from bot.service.logs import Masked
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, epilog=EXIT_CODES
@@ -18,14 +18,14 @@ app = typer.Typer(
 
 @app.command()
 def run() -> None:
-    """Answer Slack and roll out, until SIGTERM or Ctrl-C."""
-    from bot import ending, logs, wiring  # what they import takes seconds that check-config does not need
+    """GateAnswer Slack and roll out, until SIGTERM or Ctrl-C."""
+    from bot.service import bot, logs, shutdown  # what they import takes seconds that check-config does not need
 
     try:
         settings = read_settings(os.environ)
         logs.configure(settings.log, settings.secrets())
-        wiring.run(settings)
-        ending.leave()
+        bot.run(settings)
+        shutdown.leave()
     except ConfigError as error:
         raise _explained(error.mistakes) from None
 

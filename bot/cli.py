@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.domain.command import Verb
-from bot.domain.grammar import USAGE
+from bot.domain.commands.grammar import USAGE
+from bot.domain.commands.request import Verb
 from handlers.replies import HELP
 
 if TYPE_CHECKING:

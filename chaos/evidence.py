@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.events import Event
-from bot.record import read_event
+from bot.engine.encoding import read_event
 from chaos.cast import Cast
 from chaos.ledger import Asked, Edit, Loss, Struck
 from chaos.memory import Held

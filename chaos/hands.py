@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from chaos.ledger import Asked, Ledger
 from chaos.post import Post
 from chaos.world import Site

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from chaos.schedule import Kind
 from sandbox.strict_slack import Delivery
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from bot.store import PREFIX
+from bot.store.store import PREFIX
 from chaos.ledger import Ledger, Loss
 from chaos.schedule import Kind
 from sandbox.valkey import Valkey

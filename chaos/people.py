@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.command import Verb
-from bot.domain.drifting import lacks_to_adopt, lacks_to_restore
+from bot.domain.commands.request import Verb
+from bot.domain.decisions.by_people import ALLOWED
+from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore
+from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import SLOTLESS, Rollout
-from bot.domain.starting import rollout_id
-from bot.domain.verbs import ALLOWED
 from chaos.cast import CROWD, Cast
 from chaos.hands import Hands
 from chaos.world import Site

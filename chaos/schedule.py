@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from sandbox.faults import Fault
 
 

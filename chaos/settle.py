@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import redis
 import urllib3
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.rollout import SLOTLESS, Phase
 from chaos.cast import Cast
 from chaos.hands import Hands

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.rollout import Phase
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, outcomes

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import urllib3
 
 from bot.domain.rollout import SLOTLESS, Rollout
-from bot.record import read_rollout
+from bot.engine.encoding import read_rollout
 from k8s.document import annotation_of
 from sandbox.errors import ApiError, SandboxError
 from sandbox.kube import Kube, Object, path_of

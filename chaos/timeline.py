@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import Rollout, wanted
-from bot.domain.starting import rollout_id
 from chaos.checks.outcomes import events, outcomes
 from chaos.checks.writes import GATEWAY, Write, writes
 from chaos.evidence import Evidence
@@ -15,7 +15,7 @@ Line = tuple[float, str, str]
 AROUND = 20.0
 """Seconds before its first and after its last write in which everybody's writes of its route are told."""
 
-ALWAYS = ("bot.lease", "bot.keeping", "bot.wiring")
+ALWAYS = ("bot.store.lease", "bot.recovery.store_recovery", "bot.service.bot")
 """Loggers whose lines concern every rollout."""
 
 

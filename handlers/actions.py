@@ -7,13 +7,13 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.domain.command import Command, Verb
+from bot.domain.commands.request import Command, Verb
 from bot.domain.errors import DependencyError, UsageError
 from bot.domain.rollout import Entry
 from bot.domain.waiting import asked_weight
 from handlers import replies
 from handlers.buttons import PRESSABLE, Press, action_id, read_press
-from handlers.desk import Desk
+from handlers.intake import Intake
 from handlers.mrkdwn import code
 from handlers.private import Private
 from handlers.slack import Slack
@@ -33,36 +33,36 @@ class Click:
     trigger: str
 
 
-def register(app: App, desk: Desk, slack: Slack, private: Private) -> None:
+def register(app: App, intake: Intake, slack: Slack, private: Private) -> None:
     """Listen to every button that a card can have."""
     for verb in PRESSABLE:
         if verb not in (Verb.WHY, Verb.REJECT):
-            _take(app, verb, desk)
-    _answer_why(app, desk, private)
-    _ask_for_reason(app, desk, slack, private)
-    _take_rejection(app, desk)
+            _take(app, verb, intake)
+    _answer_why(app, intake, private)
+    _ask_for_reason(app, intake, slack, private)
+    _take_rejection(app, intake)
 
 
-def _take(app: App, verb: Verb, desk: Desk) -> None:
+def _take(app: App, verb: Verb, intake: Intake) -> None:
     """Let a button be its verb; what comes of it is seen on the card."""
 
     @app.action(action_id(verb))
     def pressed(ack: Ack, body: dict[str, Any]) -> None:
-        _hear(desk, verb, read_click(body))
+        _hear(intake, verb, read_click(body))
         ack()
 
 
-def _answer_why(app: App, desk: Desk, private: Private) -> None:
+def _answer_why(app: App, intake: Intake, private: Private) -> None:
     @app.action(action_id(Verb.WHY))
     def why(ack: Ack, body: dict[str, Any]) -> None:
         click = read_click(body)
-        said = _hear(desk, Verb.WHY, click)
+        said = _hear(intake, Verb.WHY, click)
         ack()
         private.say(click.reply_to, said)
 
 
-def _hear(desk: Desk, verb: Verb, click: Click) -> str:
-    return desk.hear(
+def _hear(intake: Intake, verb: Verb, click: Click) -> str:
+    return intake.hear(
         Command(verb=verb, subject=click.press.id),
         by=click.by,
         channel=click.channel,
@@ -72,29 +72,29 @@ def _hear(desk: Desk, verb: Verb, click: Click) -> str:
     )
 
 
-def _ask_for_reason(app: App, desk: Desk, slack: Slack, private: Private) -> None:
+def _ask_for_reason(app: App, intake: Intake, slack: Slack, private: Private) -> None:
     @app.action(action_id(Verb.REJECT))
     def ask(ack: Ack, body: dict[str, Any]) -> None:
         click = read_click(body)
         ack()
-        private.open(lambda: _open(desk, slack, private, click))
+        private.open(lambda: _open(intake, slack, private, click))
 
 
-def _open(desk: Desk, slack: Slack, private: Private, click: Click) -> None:
-    entry = desk.meant(click.press.id, click.channel)
+def _open(intake: Intake, slack: Slack, private: Private, click: Click) -> None:
+    entry = intake.meant(click.press.id, click.channel)
     try:
         slack.open_view(click.trigger, rejection(click, entry))
     except DependencyError:
         private.say(click.reply_to, replies.too_slow())
 
 
-def _take_rejection(app: App, desk: Desk) -> None:
+def _take_rejection(app: App, intake: Intake) -> None:
     @app.view(REJECTION)
     def reject(ack: Ack, body: dict[str, Any]) -> None:
         view = body["view"]
         meant = read_press(view["private_metadata"])
         place = json.loads(view["private_metadata"])
-        desk.hear(
+        intake.hear(
             Command(verb=Verb.REJECT, subject=meant.id, reason=_reason(view)),
             by=body["user"]["id"],
             channel=str(place.get("channel") or ""),

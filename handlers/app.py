@@ -8,14 +8,14 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.logger.messages import warning_client_prioritized_and_token_skipped
 from slack_sdk import WebClient
 
-from bot.policy import Policy
-from bot.ports import Clock, Store
+from bot.config.policy import Policy
+from bot.engine.ports import Clock, Store
 from handlers import actions, commands, errors
-from handlers.brake import Brake
-from handlers.desk import Desk
+from handlers.backend import Backend
+from handlers.intake import Intake
 from handlers.people import People
-from handlers.ports import Engine
 from handlers.private import Private
+from handlers.rollback_without_redis import RollbackWithoutRedis
 from handlers.slack import TIMEOUT, Slack
 from handlers.work import Work
 
@@ -47,7 +47,7 @@ def web_client(token: str | None, *, base_url: str = WebClient.BASE_URL, timeout
 
 
 def build(
-    engine: Engine, store: Store, clock: Clock, policy: Policy, client: WebClient, *, signing_secret: str = ""
+    engine: Backend, store: Store, clock: Clock, policy: Policy, client: WebClient, *, signing_secret: str = ""
 ) -> Handlers:
     """Build everything; nothing here asks the network, so the bot starts while Slack is away."""
     slack, private = Slack(client), Private()
@@ -55,11 +55,11 @@ def build(
         Slack(web_client(client.token, base_url=client.base_url, timeout=seconds)) for seconds in (QUICK, CLICK_LASTS)
     )
     people = People(slack, clock, quick=quick)
-    work = Work(engine, store, people, private, Brake(engine, people, quick, private))
+    work = Work(engine, store, people, private, RollbackWithoutRedis(engine, people, quick, private))
     app = bolt_app(client, signing_secret=signing_secret)
-    desk = Desk(engine, engine, work, policy, clock)
-    commands.register(app, desk, name=policy.command)
-    actions.register(app, desk, dialogs, private)
+    intake = Intake(engine, engine, work, policy, clock)
+    commands.register(app, intake, name=policy.command)
+    actions.register(app, intake, dialogs, private)
     errors.register(app, private)
     return Handlers(app=app, work=work, slack=slack, private=private)
 

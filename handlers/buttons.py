@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.command import Verb
-from bot.domain.drifting import is_fight, lacks_to_adopt, lacks_to_restore, share
+from bot.domain.commands.request import Verb
+from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, share
+from bot.domain.decisions.moves import must_ask
 from bot.domain.errors import UsageError
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
-from bot.domain.transitions import must_ask
 from bot.domain.waiting import asked_weight, weight_there
 from handlers.mrkdwn import shorten
 

@@ -11,7 +11,7 @@ from bot.domain.plan import show_duration
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
 from bot.domain.waiting import mention, weight_there
 from handlers.buttons import draw_buttons
-from handlers.mrkdwn import WARNING, clean, code, moment, plain, shorten
+from handlers.mrkdwn import WARNING, clean, code, moment, shorten, without_marks
 from handlers.plan_line import lock_rule, plan_line
 from handlers.state import headword, state
 
@@ -135,7 +135,7 @@ def _spoken(entry: Entry, access: Access) -> str:
         there = weight_there(entry)
         split = f" Now {there} % new, {100 - there} % {clean(shorten(rollout.stable.name, NAME), NAME)}."
     title = clean(shorten(rollout.canary.name, 100), 100)
-    return f"{title}: {headword(entry)}. {plain(state(entry, access))}{split}"
+    return f"{title}: {headword(entry)}. {without_marks(state(entry, access))}{split}"
 
 
 def _header(block_id: str, text: str) -> Block:

@@ -4,16 +4,16 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.domain.grammar import parse
-from handlers.desk import Desk
+from bot.domain.commands.grammar import parse
+from handlers.intake import Intake
 
 
-def register(app: App, desk: Desk, *, name: str) -> None:
+def register(app: App, intake: Intake, *, name: str) -> None:
     """Listen to the slash command ``name``."""
 
     @app.command(name)
     def rollout(ack: Ack, command: dict[str, Any]) -> None:
-        said = desk.hear(
+        said = intake.hear(
             parse(str(command.get("text") or ""), command=name),
             by=command["user_id"],
             channel=command["channel_id"],

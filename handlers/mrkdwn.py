@@ -21,7 +21,7 @@ def clean(text: str, limit: int) -> str:
     return _fill(pieces, limit - 1) + "…"
 
 
-def safe(sentence: str, limit: int) -> str:
+def escaped(sentence: str, limit: int) -> str:
     """Return one of our sentences, which may quote others: all escaped but people and channels."""
     parts = re.split(r"(<[@#][A-Z0-9]{2,30}>)", sentence[:limit])
     escaped = [part if at % 2 else _escape(part) for at, part in enumerate(parts)]
@@ -60,7 +60,7 @@ def moment(time: datetime) -> str:
     return _date(time, "{date_short_pretty} at {time}", f"{time:%d %b %H:%M} UTC")
 
 
-def plain(mrkdwn: str) -> str:
+def without_marks(mrkdwn: str) -> str:
     """Take the marks for bold and code out of a line of ours, for screen readers."""
     return mrkdwn.replace("*", "").replace("`", "")
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.command import Request, Verb
+from bot.domain.commands.request import Request, Verb
 from bot.domain.errors import DependencyError, NotAllowedError, UserError
-from bot.ports import Clock
+from bot.engine.ports import Clock
 from handlers.slack import Fault, Identity, Slack, SlackError
 
 KEPT = timedelta(seconds=60)

@@ -4,14 +4,14 @@ import re
 from collections.abc import Sequence
 
 from bot.domain.access import Access
-from bot.domain.command import WORDY, Command, Verb
+from bot.domain.commands.grammar import USAGE
+from bot.domain.commands.request import WORDY, Command, Verb
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UserError
-from bot.domain.grammar import USAGE
 from bot.domain.rollout import Entry, Rollout
 from bot.domain.waiting import mention, waits
 from bot.domain.waiting import why as why_it_waits
-from handlers.mrkdwn import clean, code, moment, safe
-from handlers.ports import Braked
+from handlers.backend import RouteRolledBack
+from handlers.mrkdwn import clean, code, escaped, moment
 from handlers.state import headword, state
 
 MOST = 20
@@ -111,7 +111,7 @@ def mishap(error: Exception, ref: str) -> str:
             return _shown(error)
         case StoreError():
             return (
-                f"{safe(str(error), 300)} I could not confirm this; if it took effect, a card will show it. "
+                f"{escaped(str(error), 300)} I could not confirm this; if it took effect, a card will show it. "
                 f"Try again in a moment (ref `{ref}`).\n{_BRAKE_WORKS}"
             )
         case DependencyError():
@@ -124,7 +124,7 @@ def mishap(error: Exception, ref: str) -> str:
 
 def unanswered(store: StoreError) -> str:
     """Say that a question cannot be answered now."""
-    return f"{safe(str(store), 300)} Try again in a moment.\n{_BRAKE_WORKS}"
+    return f"{escaped(str(store), 300)} Try again in a moment.\n{_BRAKE_WORKS}"
 
 
 def kept(error: DependencyError, ref: str) -> str:
@@ -134,17 +134,17 @@ def kept(error: DependencyError, ref: str) -> str:
 
 def braking(store: StoreError) -> str:
     """Say that a roll back goes on without the store, and what is the matter with that."""
-    return f"{safe(str(store), 300)} I roll back from the record on the route and tell the channel."
+    return f"{escaped(str(store), 300)} I roll back from the record on the route and tell the channel."
 
 
-def braked(braked: Braked, store: StoreError) -> str:
+def braked(braked: RouteRolledBack, store: StoreError) -> str:
     """Tell the channel of a roll back that no card shows yet."""
     rollout = braked.rollout
     reason = f": “{clean(rollout.why, 1000)}”" if rollout.why.strip() else ""
     gone = f" Not found on it, so not written: {clean(', '.join(braked.missing), 300)}." if braked.missing else ""
     return (
         f"*{mention(rollout.by)} rolled back* {code(rollout.canary.name, 80)}, all traffic goes to "
-        f"{code(rollout.stable.name, 80)}{reason}.\n{safe(str(store), 300)} So I went by the record on route "
+        f"{code(rollout.stable.name, 80)}{reason}.\n{escaped(str(store), 300)} So I went by the record on route "
         f"{code(f'{rollout.namespace}/{rollout.route}', 160)}.{gone} The card follows when Redis is well again."
     )
 
@@ -185,11 +185,11 @@ def too_slow() -> str:
 
 
 def _both(error: DependencyError, store: StoreError) -> str:
-    return f"{safe(str(error), 2000)} {safe(str(store), 300)}"
+    return f"{escaped(str(error), 2000)} {escaped(str(store), 300)}"
 
 
 def _shown(error: RolloutBotError) -> str:
-    return safe(str(error), 2500)
+    return escaped(str(error), 2500)
 
 
 def _line(entry: Entry) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.domain.access import Access
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.deadlines import APPROVE_WITHIN, HOLD_AT_MOST
-from bot.domain.drifting import is_fight, lacks_to_adopt, lacks_to_restore, say_why
-from bot.domain.on_route import raises
+from bot.domain.decisions.by_route import raises
+from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, say_why
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.waiting import (
     approvers,

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
-from bot.domain.command import Request, Verb
+from bot.domain.commands.request import Request, Verb
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.rollout import Entry
-from bot.ports import Became, Store
+from bot.engine.ports import Became, Store
 from handlers import replies
-from handlers.brake import Brake
+from handlers.backend import Doer
 from handlers.errors import new_ref
 from handlers.people import People
-from handlers.ports import Doer
 from handlers.private import Private
+from handlers.rollback_without_redis import RollbackWithoutRedis
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,9 @@ KNOWN_MOST = 10_000
 class Work:
     """Three lanes of threads; what is in them is also in the inbox, so nothing is lost when they end."""
 
-    def __init__(self, engine: Doer, store: Store, people: People, private: Private, brake: Brake) -> None:
+    def __init__(
+        self, engine: Doer, store: Store, people: People, private: Private, brake: RollbackWithoutRedis
+    ) -> None:
         self._engine, self._store, self._people, self._private = engine, store, people, private
         self._brake = brake
         self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="work")

@@ -7,12 +7,12 @@ from typing import Final
 
 from kubernetes.client import ApiClient
 
-from bot.domain.command import StartWords
+from bot.domain.commands.request import StartWords
 from bot.domain.errors import GoneError, RouteError
 from bot.domain.gate import Readiness, Verdict
 from bot.domain.rollout import Hand, Pair, Pool, Rollout
-from bot.ports import GatewayWord, RouteCopy, Scene, Written
-from k8s import client, hands, httproute, inferencepool, owners, split, survey
+from bot.engine.ports import GatewayWord, RouteCopy, Scene, Written
+from k8s import client, field_managers, httproute, inferencepool, owners, split, survey
 from k8s.document import Document
 from k8s.search import Search
 from k8s.watch import Seen, Watch
@@ -93,11 +93,11 @@ class Cluster:
 
     def hand(self, copy: RouteCopy) -> Hand:
         """Say who edited the route last, but for us."""
-        return hands.hand(copy.document)
+        return field_managers.last_editor(copy.document)
 
     def note_hand(self, copy: RouteCopy) -> Hand | None:
         """Say who put our annotation there, where it was somebody else."""
-        return hands.note_hand(copy.document)
+        return field_managers.annotation_editor(copy.document)
 
     def owner(self, copy: RouteCopy) -> str:
         """Say which other controller moves the weights of a route; empty where none does."""

@@ -12,7 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
 from bot.domain.errors import ClusterError, GoneError, RaceError, RefusedError
-from k8s.words import harmless
+from k8s.messages import redacted
 
 BARE: Final = "the server rejected our request due to an error in our request"
 """The whole message of a 422 when a ``test`` of a JSON Patch failed; there are no causes then."""
@@ -53,7 +53,7 @@ def failure(
 ) -> ClusterError:
     """Turn an answer that is not 2xx into ours; ``what`` names the object that was asked for, ``account`` who asks."""
     status = _status(body)
-    message = harmless(status.get("message"))
+    message = redacted(status.get("message"))
     if code == 409 or (code == 422 and _is_failed_test(status)):
         return RaceError(f"{_capital(what)} changed since it was read.")
     if code == 429 or code >= 500 or code < 400:

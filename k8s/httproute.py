@@ -6,11 +6,11 @@ from typing import Any, Final
 from kubernetes.client import ApiClient
 
 from bot.domain.rollout import Rollout
-from bot.ports import GatewaySays, GatewayWord, RouteCopy, Written
-from bot.record import read_rollout
+from bot.engine.encoding import read_rollout
+from bot.engine.ports import GatewaySays, GatewayWord, RouteCopy, Written
 from k8s import client, split
 from k8s.document import Document, annotation_of, namespace_of
-from k8s.words import harmless
+from k8s.messages import redacted
 
 FIELD_MANAGER: Final = "rolloutbot"
 HTTPROUTES: Final = client.Resource("/apis/gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute")
@@ -99,6 +99,6 @@ def _parent(ref: Mapping[str, Any], namespace: str) -> tuple[object, ...]:
 
 def _refusal(parent: Mapping[str, Any], condition: Mapping[str, Any], namespace: str) -> GatewayWord:
     name = f"{parent.get('kind', 'Gateway')} `{parent.get('namespace') or namespace}/{parent['name']}`"
-    text = harmless(condition.get("message")) or "no message"
+    text = redacted(condition.get("message")) or "no message"
     reason = condition.get("reason", "no reason")
     return GatewayWord(says=GatewaySays.REJECTED, message=f"{name}: {condition['type']} is False ({reason}): {text}")

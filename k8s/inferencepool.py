@@ -13,7 +13,7 @@ from typing import Any, Final
 from kubernetes.client import ApiClient
 
 from bot.domain.errors import ClusterError, GoneError, RefusedError
-from bot.domain.gate import Answer, Readiness, Verdict
+from bot.domain.gate import GateAnswer, Readiness, Verdict
 from bot.domain.rollout import Pool
 from k8s import client
 from k8s.document import Document, full_name, namespace_of
@@ -92,7 +92,7 @@ def _picker_lack(api: ApiClient, pool: Document) -> str:
 
 
 def check(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Find) -> Verdict:
-    """Answer whether the canary may get more: pass, or hold with what is missing. No data is hold.
+    """GateAnswer whether the canary may get more: pass, or hold with what is missing. No data is hold.
 
     Lists are asked for side by side: the API server may let each wait until its cache is fresh (up to 100 ms). The
     stable pool's counts are only shown; ``find`` returns its document, which may be a moment old.
@@ -106,8 +106,8 @@ def check(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Fi
         reason = _server_lack(pool, pods) or picker
         seen = _readiness(stable_counts.result(), (ready_count(pods), len(pods)), now)
     except ClusterError as error:
-        return Verdict(answer=Answer.HOLD, reason=str(error), asked=isinstance(error, RefusedError))
-    return Verdict(answer=Answer.HOLD if reason else Answer.PASS, reason=reason, readiness=seen)
+        return Verdict(answer=GateAnswer.HOLD, reason=str(error), asked=isinstance(error, RefusedError))
+    return Verdict(answer=GateAnswer.HOLD if reason else GateAnswer.PASS, reason=reason, readiness=seen)
 
 
 def readiness(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Find) -> Readiness:

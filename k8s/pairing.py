@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool, Rule
-from bot.ports import RouteCopy
+from bot.engine.ports import RouteCopy
 from k8s.document import (
     Document,
     full_name,

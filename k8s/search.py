@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from bot.domain.command import StartWords
+from bot.domain.commands.request import StartWords
 from bot.domain.plan import ALL_STEPS, Wishes, show_duration
 
 MOST_OFFERS: Final = 5

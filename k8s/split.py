@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bot.domain.errors import RouteError
 from bot.domain.rollout import TAKEN_BACK, Pair, Pool, Rollout, Rule, wanted
-from bot.record import annotation
+from bot.engine.encoding import annotation
 from k8s.document import (
     ANNOTATION,
     Document,

@@ -4,19 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.command import Command, Request, Verb
-from bot.domain.gate import Answer, Readiness, Verdict
+from bot.domain.commands.request import Command, Request, Verb
+from bot.domain.decisions.moves import Moment
+from bot.domain.gate import GateAnswer, Readiness, Verdict
 from bot.domain.plan import Plan
 from bot.domain.rollout import Acceptance, Applied, Drift, Entry, Hand, Pair, Phase, Pool, Rollout, Rule
-from bot.domain.transitions import Moment
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ALICE, BOB, CAROL = "U0ALICE001", "U0BOB00001", "U0CAROL001"
 STABLE, CANARY = "vllm-llama3-8b-instruct", "vllm-llama3-8b-instruct-new"
 
 READY = Readiness(canary_ready=4, canary_of=4, stable_ready=8, stable_of=8, at=NOON)
-PASS = Verdict(answer=Answer.PASS, readiness=READY)
-HOLD = Verdict(answer=Answer.HOLD, reason="`new` has no ready model server.", readiness=READY)
+PASS = Verdict(answer=GateAnswer.PASS, readiness=READY)
+HOLD = Verdict(answer=GateAnswer.HOLD, reason="`new` has no ready model server.", readiness=READY)
 
 PLAN = Plan(
     steps=(10, 25, 50, 100),

@@ -8,7 +8,7 @@ import pytest
 import redis
 from hypothesis import settings
 
-from bot.store import PREFIX
+from bot.store.store import PREFIX
 from sandbox import apiserver, slack
 from sandbox import valkey as valkey_server
 from sandbox.binaries import binaries, crds

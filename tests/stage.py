@@ -5,14 +5,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.command import Command, Request, StartWords, Verb
+from bot.config.policy import Policy
+from bot.domain.commands.request import Command, Request, StartWords, Verb
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Entry, Phase
-from bot.engine import Engine, Outcome
-from bot.policy import Policy
-from bot.ports import RouteCopy, Routes, Store
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.engine.apply import Applier
+from bot.engine.engine import Engine, Outcome
+from bot.engine.ports import RouteCopy, Routes, Store
+from bot.engine.tick import Ticker
+from bot.recovery.audit import Audit
+from bot.recovery.store_recovery import StoreRecovery
+from bot.service.parts import Parts, put_together
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
@@ -92,16 +97,41 @@ class Stage:
     policy: Policy
     routes: Meddler = field(init=False)
     memory: Meddler = field(init=False)
-    engine: Engine = field(init=False)
+    parts: Parts = field(init=False)
     deliveries: int = 0
 
     def __post_init__(self) -> None:
         self.routes, self.memory = Meddler(self.cluster), Meddler(self.store)
-        self.engine = self.replica()
+        self.parts = self.replica()
 
-    def replica(self, routes: Routes | None = None, store: Store | None = None) -> Engine:
-        """Return another engine on the same servers."""
-        return Engine(routes or self.routes, store or self.memory, self.clock, self.policy)
+    def replica(self, routes: Routes | None = None, store: Store | None = None) -> Parts:
+        """Return another replica on the same servers."""
+        return put_together(routes or self.routes, store or self.memory, self.clock, self.policy)
+
+    @property
+    def engine(self) -> Engine:
+        """Return what people's words reach."""
+        return self.parts.engine
+
+    @property
+    def ticker(self) -> Ticker:
+        """Return what the timer calls."""
+        return self.parts.ticker
+
+    @property
+    def applier(self) -> Applier:
+        """Return what writes routes."""
+        return self.parts.applier
+
+    @property
+    def audit(self) -> Audit:
+        """Return what compares routes with records."""
+        return self.parts.audit
+
+    @property
+    def recovery(self) -> StoreRecovery:
+        """Return what takes up again what Redis has lost."""
+        return self.parts.recovery
 
     def request(self, verb: Verb, *, by: str = BOB, subject: str = CANARY, reason: str = "", **more: Any) -> Request:
         """Return a request that nobody has received yet."""
@@ -123,7 +153,7 @@ class Stage:
 
     def elsewhere(self, verb: Verb) -> None:
         """Have another replica, with nobody standing beside it, carry out a verb."""
-        other, request = self.replica(self.cluster, self.store), self.request(verb)
+        other, request = self.replica(self.cluster, self.store).engine, self.request(verb)
         other.receive(request)
         other.process(request)
 
@@ -146,7 +176,7 @@ class Stage:
     def lose_redis(self) -> None:
         """Empty the store, and let the leader notice."""
         self.store._redis.flushdb()
-        self.engine.keeper.keep()
+        self.recovery.run()
 
     def load(self, rollout_id: str) -> Entry:
         """Return what is stored of a rollout."""
@@ -158,9 +188,9 @@ class Stage:
         """Move the clock, and let the timer and the sweep of unwritten intents look once."""
         self.clock.forward(**by)
         for rollout_id, _ in self.store.claim_due(self.clock.now()):
-            self.engine.ticker.tick(rollout_id)
+            self.ticker.tick(rollout_id)
         for brakes in (True, False):
-            self.engine.ticker.catch_up(brakes=brakes)
+            self.ticker.catch_up(brakes=brakes)
 
     def step(self) -> None:
         """Let one interval pass, and the gateway accept what came of it."""

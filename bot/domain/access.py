@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bot.domain.command import Request, Verb
+from bot.domain.commands.request import Request, Verb
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
 

@@ -88,3 +88,8 @@ class UnreadableError(DependencyError):
 
 class StoreError(DependencyError):
     """Redis did not answer, or answered with an error."""
+
+
+def lost_data() -> StoreError:
+    """Return the error of whoever asks while Redis has lost data that is not taken up again yet."""
+    return StoreError("Redis has lost data; the rollouts are being taken up again from their routes.")

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Answer(StrEnum):
+class GateAnswer(StrEnum):
     """What a gate says to a step up."""
 
     PASS = "pass"
@@ -31,7 +31,7 @@ class Verdict:
     ``asked`` is False where the cluster did not answer, which is no news of the pools.
     """
 
-    answer: Answer
+    answer: GateAnswer
     reason: str = ""
     readiness: Readiness | None = None
     asked: bool = True

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.access import Access
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOST, REMIND_EVERY, WRITE_WITHIN
-from bot.domain.drifting import lacks_to_adopt, lacks_to_restore, say_why
-from bot.domain.on_route import raises
+from bot.domain.decisions.by_people import ALLOWED
+from bot.domain.decisions.by_route import raises
+from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
-from bot.domain.verbs import ALLOWED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

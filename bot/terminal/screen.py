@@ -11,8 +11,8 @@ from bot.domain.access import Access
 from bot.domain.rollout import TAKEN_BACK, Entry, Phase
 from bot.domain.waiting import weight_there
 from bot.terminal.answer import Answer, Exit
-from bot.terminal.following import Tell
-from bot.terminal.words import Names, facts, line, plain, story
+from bot.terminal.follow import Tell
+from bot.terminal.text import Names, facts, for_terminal, line, story
 from handlers.cards import filled
 from handlers.state import headword
 
@@ -57,7 +57,7 @@ class Screen:
     def say(self, answer: Answer) -> None:
         """Show the sentences alone. An indented line is for copying and is not broken."""
         console = self._out if answer.exit is Exit.DONE else self._err
-        for said in plain(answer.said, self._names).splitlines():
+        for said in for_terminal(answer.said, self._names).splitlines():
             console.print(Text(said), soft_wrap=not console.is_terminal or said.startswith(" "))
 
     def _one(self, entry: Entry) -> None:

@@ -8,21 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 
 import typer
 
-from bot.clock import RedisClock, SystemClock
-from bot.core import Core, Reach, core, reach
+from bot.config.policy import Policy
+from bot.config.settings import ClusterSettings, ConfigError, TerminalSettings, read_as
 from bot.domain.access import person
-from bot.domain.command import BRAKES, Command, Verb
+from bot.domain.commands.grammar import USAGE, parse_words
+from bot.domain.commands.request import BRAKES, Command, Verb
+from bot.domain.commands.tokens import arguments, shown
+from bot.domain.commands.values import read_name
 from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
-from bot.domain.grammar import USAGE, parse_words
-from bot.domain.values import read_name
-from bot.domain.words import arguments, shown
-from bot.logs import Masked
-from bot.policy import Policy
-from bot.settings import ClusterSettings, ConfigError, TerminalSettings, read_as
-from bot.terminal import document, from_route
+from bot.service.assembly import Core, Reach, core, reach
+from bot.service.logs import Masked
+from bot.store.clock import RedisClock, SystemClock
+from bot.terminal import json_document, rollback_from_route
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit, unix_user
-from bot.terminal.desk import Desk
-from bot.terminal.following import Tell
+from bot.terminal.commands import Commands
+from bot.terminal.follow import Tell
 from bot.terminal.screen import Screen
 
 STOPPED = "Stopped watching. What was asked for may still happen: look with `status`."
@@ -46,7 +46,7 @@ class Session:
             command = _read(words)
             if command.verb is Verb.HELP:
                 return self._usage()
-            return self._desk(channel).do(command, seconds, tell)
+            return self._commands(channel).do(command, seconds, tell)
 
         return self._answer(ask)
 
@@ -57,8 +57,8 @@ class Session:
             command = _read(words)
             if command.verb is Verb.HELP:
                 return self._usage()
-            desk = self._desk(channel)
-            return desk.why(command) if command.verb is Verb.WHY else desk.status(command)
+            commands = self._commands(channel)
+            return commands.why(command) if command.verb is Verb.WHY else commands.status(command)
 
         return self._answer(ask)
 
@@ -67,7 +67,7 @@ class Session:
 
         def ask(tell: Tell) -> Answer:
             subject = read_name("pool", pool) if pool else ""
-            return self._desk(channel).history(subject)
+            return self._commands(channel).history(subject)
 
         return self._answer(ask)
 
@@ -81,7 +81,7 @@ class Session:
             settings = read_as(ClusterSettings, self._env)
             near = reach(settings, SystemClock(), account=self._account, command=PROGRAM)
             who = self._enter(near)
-            return from_route.roll_back(near, who, command, (namespace, route), seconds=seconds, tell=tell)
+            return rollback_from_route.roll_back(near, who, command, (namespace, route), seconds=seconds, tell=tell)
 
         return self._answer(ask)
 
@@ -95,11 +95,11 @@ class Session:
     def _person(self) -> str:
         return person(self._user, self._policy.unix_users)
 
-    def _desk(self, channel: str) -> Desk:
+    def _commands(self, channel: str) -> Commands:
         settings = read_as(TerminalSettings, self._env)
         self._masked = Masked(settings.secrets())
         parts: Core = core(settings, clock_of=RedisClock, account=self._account, command=PROGRAM)
-        return Desk(parts, self._enter(parts), _channel(channel))
+        return Commands(parts, self._enter(parts), _channel(channel))
 
     def _enter(self, near: Reach) -> str:
         """Take the policy over, which says who the Unix user is."""
@@ -115,7 +115,7 @@ class Session:
         answer = self._guarded(ask)
         if self._as_json:
             policy = self._policy
-            typer.echo(document.write(answer, self._name, self._person, policy.access, policy.unix_users))
+            typer.echo(json_document.write(answer, self._name, self._person, policy.access, policy.unix_users))
         elif self._name == Verb.WHY:
             self._screen().say(answer)
         else:

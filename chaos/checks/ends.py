@@ -1,6 +1,6 @@
 """How every rollout stands at the end: over, or waiting with a reason; and its events tell all that its route shows."""
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import OVER, SLOTLESS, Phase, Rollout
 from chaos.checks.finding import Found

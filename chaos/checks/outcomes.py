@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
 from chaos.checks.writes import ours

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
+from bot.domain.decisions.by_people import RAISES
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import TAKEN_BACK, Phase, Rollout
-from bot.domain.verbs import RAISES
 from chaos.checks.finding import Found
 from chaos.checks.writes import OURS, Write, lives
 from chaos.evidence import Evidence

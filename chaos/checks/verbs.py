@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
+from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import Phase
-from bot.domain.starting import rollout_id
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, Outcome, outcomes, repeated
 from chaos.checks.writes import ours

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from threading import Event as Signal
 from typing import Any, cast
 
-from bot.domain.command import Request, Verb
+from bot.domain.commands.request import Request, Verb
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
 from bot.domain.rollout import Entry, Rollout
-from bot.ports import Became, Shown, Store
+from bot.engine.ports import Became, Shown, Store
 from tests.builders import NOON
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain.access import Access
-from bot.domain.drifting import say_drift
+from bot.domain.decisions.drift import say_drift
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Acceptance, Applied, Ask, Drift, Entry, Hand, Pair, Phase, Rollout
 from tests import builders

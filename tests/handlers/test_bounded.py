@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
-from bot.domain.command import Verb
-from handlers.pace import MOST, Pace
+from bot.domain.commands.request import Verb
+from handlers.board.pace import MOST, Pace
 from handlers.people import MOST as MOST_PEOPLE
 from handlers.people import People
 from handlers.slack import Identity, Slack

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.command import BRAKES, Verb
+from bot.domain.commands.request import BRAKES, Verb
+from bot.domain.decisions.by_people import ALLOWED
 from bot.domain.rollout import OVER, Acceptance, Ask, Entry, Phase
-from bot.domain.verbs import ALLOWED
 from handlers.buttons import PRESSABLE, verbs
 from handlers.cards import draw
 from tests.builders import BOB, DRIFT

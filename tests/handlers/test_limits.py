@@ -12,9 +12,9 @@ from bot.domain.plan import Plan
 from bot.domain.rollout import Acceptance, Applied, Ask, Entry, Phase, Pool, Rollout, Trouble
 from handlers import replies
 from handlers.cards import draw
-from handlers.story import MOST, message
+from handlers.thread import MOST, message
 from sandbox.strict_slack.block_kit import faults, texts, units
-from tests.bot.domain.every_state import reachable
+from tests.bot.domain.decisions.every_state import reachable
 from tests.builders import DRIFT, NOON, RULE
 from tests.handlers.records import a_rollout, ready
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from slack_bolt import BoltRequest
 
-from bot.domain.command import Command, Request, StartWords, Verb
+from bot.config.policy import Policy
+from bot.domain.commands.request import Command, Request, StartWords, Verb
 from bot.domain.errors import NotAllowedError, StoreError
 from bot.domain.rollout import Entry, Phase
-from bot.policy import Policy
 from handlers import replies
 from handlers.app import Handlers, build, web_client
 from handlers.buttons import PRESSABLE, Press

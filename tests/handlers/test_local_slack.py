@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.events import Event, EventKind
 from handlers.app import Handlers, build, web_client
-from handlers.board import Board
+from handlers.board.board import Board
 from handlers.socket import Socket
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, INFERENCE, Slack
 from tests.builders import NOON

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.command import TERMINAL, Command, Request, Verb
+from bot.domain.commands.request import TERMINAL, Command, Request, Verb
 from bot.domain.errors import DependencyError, NotAllowedError, UserError
 from handlers.app import web_client
 from handlers.people import People

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.command import Command, Request, Verb
+from bot.domain.commands.request import Command, Request, Verb
 from bot.domain.errors import ClusterError, RouteError, StaleError, StoreError, UsageError
 from bot.domain.rollout import Phase
 from handlers.app import web_client
-from handlers.brake import Brake
 from handlers.people import People
 from handlers.private import Private
+from handlers.rollback_without_redis import RollbackWithoutRedis
 from handlers.slack import Slack
 from handlers.work import LANE, ROLLBACK_LANE, Work
 from sandbox.process import wait_until
@@ -33,7 +33,7 @@ class Shop:
         self.engine.outcome = Done(an_entry())
         client = web_client(BOT_TOKEN, base_url=slack.api_url)
         people = People(Slack(client), Hand(), quick=Slack(client))
-        brake = Brake(self.engine, people, Slack(client), self.private)
+        brake = RollbackWithoutRedis(self.engine, people, Slack(client), self.private)
         self.work = Work(self.engine, self.memory.as_store(), people, self.private, brake)
 
     def ask(self, verb: Verb = Verb.PAUSE, **changes: Any) -> Request:

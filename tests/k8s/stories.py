@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from bot.domain.command import StartWords
+from bot.domain.commands.request import StartWords
 from bot.domain.rollout import Phase, Rollout
-from bot.ports import Routes, Scene
+from bot.engine.ports import Routes, Scene
 from sandbox.world import CANARY
 from tests.k8s.build import a_rollout
 

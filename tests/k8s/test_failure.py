@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.errors import ClusterError, GoneError, RaceError, RefusedError
 from k8s.failure import BARE, failure
-from k8s.words import LONGEST
+from k8s.messages import LONGEST
 
 WHAT = "HTTPRoute `default/llm-route`"
 GRANT = "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.domain.gate import Answer, Readiness, Verdict
+from bot.domain.gate import GateAnswer, Readiness, Verdict
 from k8s.cluster import Cluster
 from sandbox.kube import path_of
 from sandbox.objects import POOL_API, picker_name
@@ -16,11 +16,11 @@ def seen(*, canary: tuple[int, int] = (2, 2), stable: tuple[int, int] = (2, 2)) 
 
 
 def hold(reason: str, readiness: Readiness | None) -> Verdict:
-    return Verdict(answer=Answer.HOLD, reason=reason, readiness=readiness)
+    return Verdict(answer=GateAnswer.HOLD, reason=reason, readiness=readiness)
 
 
 def test_a_canary_that_can_serve_passes(world: World, cluster: Cluster) -> None:
-    assert cluster.check(start(cluster)) == Verdict(answer=Answer.PASS, readiness=seen())
+    assert cluster.check(start(cluster)) == Verdict(answer=GateAnswer.PASS, readiness=seen())
 
 
 def test_one_ready_server_of_two_is_enough_and_counted(world: World, cluster: Cluster) -> None:
@@ -28,7 +28,7 @@ def test_one_ready_server_of_two_is_enough_and_counted(world: World, cluster: Cl
     world.set_servers_ready(CANARY, 1)
     world.set_servers_ready(STABLE, 0)
 
-    assert cluster.check(rollout) == Verdict(answer=Answer.PASS, readiness=seen(canary=(1, 2), stable=(0, 2)))
+    assert cluster.check(rollout) == Verdict(answer=GateAnswer.PASS, readiness=seen(canary=(1, 2), stable=(0, 2)))
 
 
 def test_a_canary_without_a_ready_server_holds(world: World, cluster: Cluster) -> None:
@@ -74,7 +74,7 @@ def test_followers_of_a_picker_may_be_unready(world: World, cluster: Cluster) ->
     world.add_pool(CANARY, pickers=3)
     world.set_picker_ready(CANARY, True)  # the first of three
 
-    assert cluster.check(rollout).answer is Answer.PASS
+    assert cluster.check(rollout).answer is GateAnswer.PASS
 
 
 def test_a_canary_that_is_gone_holds(world: World, cluster: Cluster) -> None:
@@ -89,7 +89,7 @@ def test_a_stable_pool_that_is_gone_does_not_hold(world: World, cluster: Cluster
     rollout = start(cluster)
     world.delete_pool(STABLE)
 
-    assert cluster.check(rollout) == Verdict(answer=Answer.PASS, readiness=seen(stable=(0, 0)))
+    assert cluster.check(rollout) == Verdict(answer=GateAnswer.PASS, readiness=seen(stable=(0, 0)))
 
 
 @pytest.mark.parametrize(

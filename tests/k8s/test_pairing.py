@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.command import StartWords
+from bot.domain.commands.request import StartWords
 from bot.domain.errors import RouteError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Pool, Rule

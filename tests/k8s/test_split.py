@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pair, Phase
-from bot.record import annotation, read_rollout
+from bot.engine.encoding import annotation, read_rollout
 from k8s.document import ANNOTATION, annotation_of
 from k8s.split import observe, patch
 from tests.k8s.build import (

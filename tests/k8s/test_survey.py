@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.command import StartWords
+from bot.domain.commands.request import StartWords
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool, Rule
-from bot.ports import Scene
+from bot.engine.ports import Scene
 from k8s.cluster import Cluster
 from sandbox import objects
 from sandbox.gateway import Answer

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.policy import Policy
-from bot.policy_file import KEYS, read_policy
-from bot.settings import Settings
+from bot.config.policy import Policy
+from bot.config.policy_file import KEYS, read_policy
+from bot.config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Phase
 from k8s.client import connect
@@ -49,7 +49,7 @@ def test_a_whole_rollout_needs_no_more(as_the_bot: Stage) -> None:
     stage.pass_time(seconds=1)
     stage.say(Verb.PROMOTE)
     stage.say(Verb.FINISH)
-    stage.engine.inspector.inspect()
+    stage.audit.inspect()
     assert (stage.load(entry.rollout.id).rollout.phase, stage.world.weights()) == (Phase.FINISHED, [(CANARY, 100)])
     stage.say(Verb.ROLLBACK)
     assert stage.world.weights() == [(STABLE, 1)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from bot.policy_file import read_policy
+from bot.config.policy_file import read_policy
 from sandbox.demo import policy
 from sandbox.running import Sandbox, running
 from sandbox.world import CANARY, STABLE

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN, SIGNING_SECRET
 from sandbox.valkey import valkey

@@ -7,7 +7,7 @@ from typing import Any
 
 from slack_bolt import BoltRequest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from handlers.app import build, web_client
 from handlers.buttons import Press, action_id
 from sandbox.slack import BOT_TOKEN, TEAM

@@ -13,9 +13,9 @@ from typing import Any
 import urllib3
 import yaml
 
-from bot.domain.command import Verb
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.domain.commands.request import Verb
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from sandbox.apiserver import ApiServer
 from sandbox.demo import ROOT, is_ready
 from sandbox.errors import SandboxError

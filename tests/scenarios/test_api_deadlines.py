@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.errors import ClusterError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase

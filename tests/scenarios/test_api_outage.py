@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.errors import ClusterError, RefusedError
 from bot.domain.rollout import Acceptance, Phase, Trouble
 from sandbox.faults import Fault
@@ -150,7 +150,7 @@ def test_a_look_that_fails_is_no_trouble_of_a_rollout_that_is_written(outage: Ou
     stage = outage.stage
     rollout_id = stage.started(10).rollout.id
     with outage.of(Fault.REFUSED):
-        stage.engine.ticker._applier.attempt(rollout_id)
+        stage.applier.attempt(rollout_id)
     assert (stage.load(rollout_id).trouble, stage.events(rollout_id)) == (None, ["started"])
 
 
@@ -159,7 +159,7 @@ def test_a_route_that_is_deleted_ends_its_rollout_at_the_first_look(outage: Outa
     rollout_id = stage.started(10).rollout.id
     stage.world.delete_route()
     stage.routes.calls.clear()
-    stage.engine.ticker._applier.apply(rollout_id)
+    stage.applier.apply(rollout_id)
     assert stage.routes.calls.count("read") == 1
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.is_applied, entry.trouble) == (Phase.ENDED, True, None)

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.errors import ClusterError, RefusedError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.errors import ClusterError
 from bot.domain.rollout import Phase
 from sandbox.faults import Fault
@@ -60,6 +60,6 @@ def test_a_route_that_is_deleted_while_it_is_watched_ends_its_rollout_at_the_fir
     stage.world.delete_route()
     wait_until("the news", lambda: stage.cluster.kept(stage.world.namespace, stage.world.route) is None)
     stage.routes.calls.clear()
-    stage.engine.ticker._applier.apply(rollout_id)
+    stage.applier.apply(rollout_id)
     assert stage.routes.calls.count("read") == 1
     assert (stage.load(rollout_id).rollout.phase, stage.events(rollout_id)) == (Phase.ENDED, ["started", "ended"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.command import Request, Verb
+from bot.domain.commands.request import Request, Verb
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from handlers.app import web_client
-from handlers.board import Board
+from handlers.board.board import Board
 from handlers.slack import Slack
 from sandbox.apiserver import ApiServer
 from sandbox.slack import BOT_TOKEN

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 import urllib3
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.rollout import Entry, Phase
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from sandbox.apiserver import ApiServer
 from sandbox.demo import is_ready
 from sandbox.fault_proxy import FaultProxy, fault_proxy

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.command import Request, Verb
+from bot.domain.commands.request import Request, Verb
 from bot.domain.errors import UserError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
-from bot.engine import Engine
+from bot.engine.engine import Engine
 from tests.builders import BOB, CANARY, CAROL, STABLE
 from tests.stage import Stage
 
@@ -31,7 +31,7 @@ def test_a_click_delivered_four_times_while_timers_fire_makes_one_step(stage: St
     request = stage.request(Verb.ADVANCE, turn=entry.rollout.turn)
     with ThreadPoolExecutor(8) as pool:
         ticks = [pool.submit(replica.ticker.tick, entry.rollout.id) for replica in replicas]
-        clicks = [pool.submit(deliver, replica, request) for replica in replicas for _ in range(2)]
+        clicks = [pool.submit(deliver, replica.engine, request) for replica in replicas for _ in range(2)]
     assert [tick.result() for tick in ticks] == [None, None]
     answers = sorted(click.result() for click in clicks)
     # One delivery is answered: done, or refused because a timer was faster. The other three say nothing.
@@ -51,7 +51,9 @@ def test_two_people_who_approve_at_once_both_count(stage: Stage) -> None:
     replicas = [stage.replica(stage.cluster, stage.store) for _ in range(2)]
     requests = [stage.request(Verb.APPROVE, by=by, turn=turn) for by in (BOB, CAROL)]
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(deliver, replicas * 2, [*requests, *reversed(requests)]))
+        results = list(
+            pool.map(deliver, [replica.engine for replica in replicas] * 2, [*requests, *reversed(requests)])
+        )
     assert sorted(results) == ["done", "done", "elsewhere", "elsewhere"]
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
     assert sorted(stage.events(entry.rollout.id)) == ["approval_wanted", "approved", "approved", "started", "stepped"]
@@ -65,8 +67,8 @@ def test_a_roll_back_that_races_with_steps_of_both_replicas_wins(stage: Stage, r
     brake, step = stage.request(Verb.ROLLBACK), stage.request(Verb.ADVANCE)
     with ThreadPoolExecutor(8) as pool:
         ticks = [pool.submit(replica.ticker.tick, entry.rollout.id) for replica in replicas]
-        steps = [pool.submit(deliver, replica, step) for replica in replicas]
-        brakes = [pool.submit(deliver, replica, brake) for replica in replicas]
+        steps = [pool.submit(deliver, replica.engine, step) for replica in replicas]
+        brakes = [pool.submit(deliver, replica.engine, brake) for replica in replicas]
     assert [tick.result() for tick in ticks] == [None, None]
     assert {answer.result() for answer in steps} <= {"done", "elsewhere", "TransitionError"}
     assert sorted(answer.result() for answer in brakes) == ["done", "elsewhere"]
@@ -79,6 +81,6 @@ def test_two_starts_on_one_route_at_once_make_one_rollout(stage: Stage) -> None:
     replicas = [stage.replica(stage.cluster, stage.store) for _ in range(2)]
     requests = [stage.request(Verb.START, start=stage.words(10)) for _ in range(2)]
     with ThreadPoolExecutor(4) as pool:
-        results = sorted(pool.map(deliver, replicas, requests))
+        results = sorted(pool.map(deliver, [replica.engine for replica in replicas], requests))
     assert results == ["SlotTakenError", "done"]
     assert len(stage.store.entries()) == 1

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from bot.__main__ import app
 from bot.domain.rollout import Phase
-from bot.redis_connection import connect
-from bot.store import PREFIX, RedisStore
+from bot.store.connection import connect
+from bot.store.store import PREFIX, RedisStore
 from sandbox.apiserver import ApiServer
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.faults import Fault

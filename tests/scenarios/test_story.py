@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from bot.domain.command import Verb
-from bot.redis_connection import connect
-from bot.store import PREFIX
+from bot.domain.commands.request import Verb
+from bot.store.connection import connect
+from bot.store.store import PREFIX
 from tests.builders import ALICE, BOB, CANARY, CAROL, STABLE
 from tests.scenarios.play import Play, ended
 

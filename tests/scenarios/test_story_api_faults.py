@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from sandbox.fault_proxy import FaultProxy
 from sandbox.faults import Fault
 from tests.builders import CANARY, STABLE

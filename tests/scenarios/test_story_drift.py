@@ -1,6 +1,6 @@
 """Somebody else writes our weights: what people at Slack see of it, and the three ways out."""
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from tests.builders import ALICE, BOB, CANARY, CAROL, STABLE
 from tests.scenarios.play import Play
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.rollout import Phase
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
@@ -93,7 +93,7 @@ def test_a_roll_back_with_a_frozen_redis_is_on_the_route_and_taken_up_when_it_is
             f"*<@{ALICE}> rolled back* `{CANARY}`, all traffic goes to `{STABLE}`: “p99 doubled”."
         )
         own_valkey.server.thaw()
-        stage.engine.inspector.inspect()
+        stage.audit.inspect()
         entry = stage.load(rollout_id)
         assert (entry.rollout.phase, entry.rollout.by, entry.is_applied) == (Phase.ROLLED_BACK, ALICE, True)
         assert stage.events(rollout_id) == ["started", "rolled_back"]
@@ -108,7 +108,7 @@ def test_a_roll_back_that_redis_has_taken_in_before_it_froze_is_not_written_agai
     stage.engine.receive(request)
     stage.clock.forward(seconds=1)
     stage.engine.brake(request)
-    stage.engine.inspector.inspect()
+    stage.audit.inspect()
     stage.clock.forward(seconds=6)
     assert [stage.engine.process(kept) for kept in stage.engine.waiting_requests(timedelta(seconds=5))] == [None]
     assert (stage.events(rollout_id), stage.engine.waiting_requests(timedelta())) == (["started", "rolled_back"], [])
@@ -116,7 +116,7 @@ def test_a_roll_back_that_redis_has_taken_in_before_it_froze_is_not_written_agai
 
 def a_whole_stage(api_server: ApiServer, world: World, valkey: Valkey) -> Stage:
     stage = a_stage(api_server, world, valkey.url())
-    stage.engine.keeper.keep()
+    stage.recovery.run()
     return stage
 
 

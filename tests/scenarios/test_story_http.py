@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from sandbox.process import free_ports
 from sandbox.slack import local_slack
 from sandbox.workplace import workplace

@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from bot.domain.command import Verb
+from bot.domain.commands.request import Verb
 from bot.domain.rollout import Phase
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from handlers.buttons import action_id
 from sandbox.process import wait_until
 from sandbox.slack import Slack

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bot.domain.command import Request
+from bot.config.policy import Policy
+from bot.domain.commands.request import Request
 from bot.domain.rollout import Entry
-from bot.engine import Engine
-from bot.policy import Policy
-from bot.ports import GatewaySays, Routes
-from bot.redis_connection import connect
-from bot.store import RedisStore
+from bot.engine.ports import GatewaySays, Routes
+from bot.service.parts import put_together
+from bot.store.connection import connect
+from bot.store.store import RedisStore
 from handlers.app import web_client
-from handlers.board import Board
+from handlers.board.board import Board
 from handlers.slack import Slack
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
@@ -69,15 +69,15 @@ def do(place: Place, death: Death, request: Request) -> None:
     store: Any = Deadly(RedisStore(connect(place.redis_url)), death)
     routes: Any = Deadly(Cluster(connect_cluster(place.kubeconfig).api, namespaces), death)
     slack: Any = Deadly(Slack(web_client(BOT_TOKEN, base_url=f"{place.slack_url}/api/")), death)
-    engine = Engine(routes, store, clock, Policy(namespaces=namespaces))
-    engine.receive(request)
-    engine.process(request)
+    parts = put_together(routes, store, clock, Policy(namespaces=namespaces))
+    parts.engine.receive(request)
+    parts.engine.process(request)
     board = Board(store, store, slack, Policy(namespaces=namespaces).access)
     board.reconcile(clock.now())
     for entry in store.entries():
         wait_until("the gateway's word", partial(_is_accepted, routes, entry), seconds=10)
         clock.forward(seconds=5)
-        engine.ticker.tick(entry.rollout.id)
+        parts.ticker.tick(entry.rollout.id)
     board.reconcile(clock.now())
 
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.config.policy import DEFAULT_PLAN
 from bot.domain.access import Access, permit, permit_start, person
-from bot.domain.command import TERMINAL, Command, Request, Verb
+from bot.domain.commands.request import TERMINAL, Command, Request, Verb
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
-from bot.policy import DEFAULT_PLAN
 
 ACCESS = Access(
     start=frozenset({"USTART"}),

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.config.policy import DEFAULT_PLAN
 from bot.domain.errors import UsageError
 from bot.domain.plan import ALL_STEPS, Plan, Wishes, make_plan, parse_duration, show_duration
-from bot.policy import DEFAULT_PLAN
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What the environment and the policy file say."""

@@ -1,0 +1,1 @@
+"""Words of people become commands: the grammar, the verbs, the request."""

@@ -1,0 +1,99 @@
+"""The values people type: weights, lists of percents, names, reasons. Each wrong one gives one sentence."""
+
+import re
+from itertools import pairwise
+
+from bot.domain.commands.tokens import shown
+from bot.domain.errors import UsageError
+from bot.domain.plan import ALL_STEPS
+
+LONGEST_REASON = 3000
+LONGEST_NAME = 253
+
+_LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_PERCENT = re.compile(r"([0-9]{1,9}) ?%?")
+_STEPS_HINT = "Write it like `steps=10,25,50,100`."
+_MARKS_HINT = "Write it like `approve=50,100`, `approve=all` or `approve=none`."
+
+
+def read_percent(text: str) -> int | None:
+    """Read ``10`` or ``10%``, 1 to 100, in ASCII digits; None where it is anything else."""
+    match = _PERCENT.fullmatch(text.strip())
+    return int(match[1]) if match and 1 <= int(match[1]) <= 100 else None
+
+
+def read_weight(text: str, pool: str, command: str) -> int:
+    """Read the first weight of a start."""
+    percent = read_percent(text)
+    if percent is not None:
+        return percent
+    swapped = read_percent(pool) is not None and is_name(text)
+    example = f"{command} start {text} {pool}" if swapped else f"{command} start {pool} 10"
+    raise UsageError(f"{shown(text)} is not a weight: give a whole number of percent from 1 to 100, as in `{example}`.")
+
+
+def read_steps(text: str) -> tuple[int, ...]:
+    """Read ``10,25,50,100``."""
+    steps = _percents("steps", text, _STEPS_HINT)
+    for before, after in pairwise(steps):
+        if after <= before:
+            raise UsageError(f"`steps` must rise, but {after} follows {before}.", hint=_STEPS_HINT)
+    return steps
+
+
+def read_marks(text: str) -> tuple[int, ...]:
+    """Read ``50,100``, ``all`` or ``none``."""
+    if text.lower() in ("all", "none"):
+        return ALL_STEPS if text.lower() == "all" else ()
+    return tuple(sorted(set(_percents("approve", text, _MARKS_HINT))))
+
+
+def _percents(key: str, text: str, hint: str) -> tuple[int, ...]:
+    found = []
+    for part in text.split(","):
+        number = read_percent(part)
+        if number is None:
+            wrong = shown(part if part.strip() else text)
+            raise UsageError(f"{wrong} in `{key}` is not a whole number of percent from 1 to 100.", hint=hint)
+        found.append(number)
+    return tuple(found)
+
+
+def is_name(text: str) -> bool:
+    """Say whether it has the shape of an object's name (a DNS-1123 subdomain); a rollout's id has it too."""
+    return len(text) <= LONGEST_NAME and _NAME.fullmatch(text) is not None
+
+
+def read_name(key: str, text: str) -> str:
+    """Read the name of a pool, route, namespace or rule. Nothing is folded silently."""
+    if is_name(text):
+        return text
+    wrong = f"{shown(text)} is not a name for `{key}`: names have lower-case letters, digits, `-` and `.`"
+    if len(text) > LONGEST_NAME:
+        raise UsageError(f"{wrong}, and at most {LONGEST_NAME} characters.")
+    meant = _bare(text)
+    raise UsageError(f"{wrong}.", hint=f"Did you mean `{meant}`?" if is_name(meant) else "See `kubectl get` for it.")
+
+
+def lookalike(text: str) -> str:
+    """Return the name that was probably meant by a word that is none, as ``vllm-new`` by ``Vllm-new:``.
+
+    Plain words of a sentence are left alone: only what has a ``-`` inside looks like a pool's name.
+    """
+    meant = _bare(text)
+    return meant if is_name(meant) and "-" in meant else ""
+
+
+def _bare(text: str) -> str:
+    return text.strip(" ,:;.!?*_~`'\"").lower().rsplit("/", 1)[-1]
+
+
+def read_reason(text: str) -> str:
+    """Check a reason's length."""
+    reason = text.strip()
+    if len(reason) > LONGEST_REASON:
+        raise UsageError(
+            f"The reason has {len(reason):,} characters: keep it to {LONGEST_REASON:,} and put the rest in the thread."
+        )
+    return reason

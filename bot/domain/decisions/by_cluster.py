@@ -1,0 +1,25 @@
+"""What it means for a rollout that a pool was deleted, or that another controller took its route."""
+
+from bot.domain.decisions.moves import Moment, after, event, pause
+from bot.domain.events import EventKind
+from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool
+
+
+def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
+    """Stop where one of the pools was deleted; a finished rollout whose old pool is gone is done. None: as it is."""
+    rollout = entry.rollout
+    if rollout.phase is Phase.FINISHED and pool == rollout.stable:
+        to = after(entry, moment, phase=Phase.CLEANED, why="")
+        return Change(after=to, events=(event(EventKind.CLEANED, moment, to),))
+    if rollout.phase in SLOTLESS | {Phase.PAUSED}:
+        return None
+    if pool == rollout.canary:
+        then = "Requests that go there fail: roll back, or bring it up again and resume."
+    else:
+        then = "A roll back would have nowhere to go until it is there again."
+    return pause(entry, f"InferencePool `{pool.name}` was deleted. {then}", moment)
+
+
+def owned(entry: Entry, owner: str, moment: Moment) -> Change | None:
+    """Stop where another controller moves the weights now; ``owner`` says which. None where it has stopped."""
+    return None if entry.rollout.phase in SLOTLESS | {Phase.PAUSED} else pause(entry, owner, moment)

@@ -1,0 +1,146 @@
+"""What the timer decides when a rollout is due, and when the gateway has spoken."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, HOLD_AT_MOST, REMIND_EVERY, next_look, next_reminder
+from bot.domain.decisions.moves import (
+    Moment,
+    after,
+    event,
+    finish,
+    hold,
+    is_approved,
+    pause,
+    roll_back,
+    step_or_ask,
+    take_step,
+)
+from bot.domain.events import Event, EventKind
+from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.rollout import Change, Entry, Phase, Rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAgain:
+    """Nothing is decided; the timer looks again at ``due`` (None: never)."""
+
+    due: datetime | None
+    events: tuple[Event, ...] = ()
+
+
+ASKS_GATES = frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.PROMOTED})
+"""Phases whose due time asks the gates first."""
+
+
+def on_due(entry: Entry, verdict: Verdict | None, moment: Moment) -> Change | LookAgain:
+    """Decide what a due rollout does. ``verdict`` is there in the phases of ASKS_GATES."""
+    match entry.rollout.phase:
+        case Phase.PROGRESSING | Phase.HOLDING if verdict is not None:
+            return _step(entry, verdict, moment)
+        case Phase.PROMOTED if verdict is not None:
+            return _finish(entry, verdict, moment)
+        case Phase.STARTING:
+            return on_accepted(entry, moment)
+        case Phase.AWAITING_APPROVAL:
+            return pause(entry, "Nobody approved within 24 hours.", moment)
+        case Phase.PAUSED | Phase.FINISHED:
+            return LookAgain(
+                due=next_reminder(entry.rollout, moment.now),
+                events=(event(EventKind.REMINDER, moment, entry.rollout, entry.rollout.why),),
+            )
+        case _:
+            return LookAgain(due=None)
+
+
+def on_unwritten(entry: Entry, moment: Moment) -> Change | LookAgain | None:
+    """Keep the deadlines of a decision that is not on the route yet; None while it only has to be written.
+
+    A due time alone says nothing here: it may be that of a gateway that is listened to first.
+    """
+    waited = moment.now - entry.rollout.since
+    match entry.rollout.phase:
+        case Phase.HOLDING if waited >= HOLD_AT_MOST:
+            return _held_too_long(entry, entry.rollout.why, moment)
+        case Phase.AWAITING_APPROVAL if waited >= APPROVE_WITHIN:
+            return on_due(entry, None, moment)
+        case Phase.PAUSED if waited >= REMIND_EVERY:
+            return on_due(entry, None, moment)
+        case _:
+            return None
+
+
+def _step(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
+    step = _due_step(entry.rollout)
+    if step is None:
+        return take_step(entry, entry.rollout.step, moment)
+    match verdict.answer:
+        case GateAnswer.PASS:
+            return step_or_ask(entry, step, moment)
+        case GateAnswer.FAIL:
+            return _fail(entry, verdict, moment)
+        case _:
+            return _hold(entry, verdict, moment)
+
+
+def _due_step(rollout: Rollout) -> int | None:
+    """Return the step people have approved, also one further on than the next; else the next."""
+    if rollout.ask is not None and is_approved(rollout, rollout.ask.step):
+        return rollout.ask.step
+    return rollout.next_step
+
+
+def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
+    rollout = entry.rollout
+    if rollout.phase is Phase.HOLDING and moment.now - rollout.since >= HOLD_AT_MOST:
+        return _held_too_long(entry, verdict.reason, moment)
+    if rollout.phase is Phase.HOLDING and (rollout.why == verdict.reason or not verdict.asked):
+        return LookAgain(due=moment.now + ASK_GATES_EVERY)
+    return hold(entry, verdict.reason, moment)
+
+
+def _held_too_long(entry: Entry, reason: str, moment: Moment) -> Change:
+    return pause(entry, f"A gate held it for 30 minutes: {reason}", moment)
+
+
+def _fail(entry: Entry, verdict: Verdict, moment: Moment) -> Change:
+    """Roll back, but never by itself onto a pool that cannot serve."""
+    if verdict.readiness is None or verdict.readiness.stable_ready == 0:
+        why = f"{verdict.reason} It was not rolled back by itself: the old pool has no ready endpoint."
+        return pause(entry, why, moment)
+    return roll_back(entry, verdict.reason, moment)
+
+
+def _finish(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
+    if verdict.answer is GateAnswer.PASS:
+        return finish(entry, "", moment)
+    if moment.now - entry.rollout.since < entry.rollout.plan.bake + HOLD_AT_MOST:
+        return LookAgain(due=moment.now + ASK_GATES_EVERY)
+    return pause(entry, f"The old pool stays on the route: {verdict.reason}", moment)
+
+
+def on_accepted(entry: Entry, moment: Moment) -> Change | LookAgain:
+    """Start the phase's time: the gateway has taken the weights, or will never say so."""
+    rollout = entry.rollout
+    if rollout.phase is not Phase.STARTING:
+        return LookAgain(due=next_look(rollout, moment.now))
+    phase = Phase.PROMOTED if rollout.next_step is None else Phase.PROGRESSING
+    to = after(entry, moment, phase=phase)
+    told = (event(EventKind.PROMOTED, moment, to),) if phase is Phase.PROMOTED else ()
+    return Change(after=to, events=told, due=next_look(to, moment.now))
+
+
+def on_rejected(entry: Entry, message: str, moment: Moment) -> Change | LookAgain:
+    """Take a first write back, stop at a later one: the gateway does not want it."""
+    why = f"The gateway refused the route: {message}"
+    match entry.rollout.phase:
+        case Phase.STARTING:
+            return roll_back(entry, why, moment)
+        case Phase.PROGRESSING | Phase.HOLDING | Phase.AWAITING_APPROVAL | Phase.PROMOTED:
+            return pause(entry, why, moment)
+        case _:
+            return LookAgain(due=next_look(entry.rollout, moment.now), events=(_trouble(entry, why, moment),))
+
+
+def _trouble(entry: Entry, why: str, moment: Moment) -> Event:
+    return event(EventKind.TROUBLE, moment, entry.rollout, why)

@@ -1,0 +1,148 @@
+"""Somebody else changed our weights: stop and say who and what; then a person restores ours or adopts theirs."""
+
+from dataclasses import replace
+
+from bot.domain.commands.request import Request
+from bot.domain.decisions.moves import Moment, after, event, go_on, pause
+from bot.domain.errors import TransitionError
+from bot.domain.events import EventKind
+from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.rollout import Change, Drift, Entry, Hand, Pair, Phase, Rollout, wanted
+
+FIGHT_AFTER = 2
+"""So many restores that the same hand undid are a fight."""
+
+
+def drifted(entry: Entry, hand: Hand, found: tuple[Pair | None, ...], moment: Moment) -> Change:
+    """Pause because the weights are not ours; they are left as they are. The same hand is told of once."""
+    change = pause(entry, "", moment, kind=EventKind.DRIFTED)
+    # A button that was drawn over other weights is old, also where phase and step stay.
+    to = replace(change.after, drift=Drift(hand=hand, found=found), overwrites=None, turn=entry.rollout.turn + 1)
+    to = replace(to, why=say_drift(to))
+    before = entry.rollout.drift
+    told = () if before and before.hand.manager == hand.manager else (replace(change.events[0], reason=to.why),)
+    return replace(change, after=to, events=told)
+
+
+def is_fight(rollout: Rollout) -> bool:
+    """Say whether the hand behind the drift has undone two restores already."""
+    drift = rollout.drift
+    return drift is not None and rollout.restored.count(drift.hand.manager) >= FIGHT_AFTER
+
+
+def say_drift(rollout: Rollout) -> str:
+    """Say who changed what; in a fight, also what ends it. Empty where nothing drifted."""
+    drift = rollout.drift
+    if drift is None:
+        return ""
+    who = f"`{drift.hand.manager}`" if drift.hand.manager else "Somebody"
+    if not is_fight(rollout):
+        return f"{who} {_did(rollout, drift)}."
+    them = f"`{drift.hand.manager}`" if drift.hand.manager else "somebody"
+    rule = drift.hand.rule or "Find out who it is, and have it leave the route's backendRefs alone."
+    return f"You are fighting {them}, which undid {FIGHT_AFTER} restores ({_did(rollout, drift)}). {rule}"
+
+
+def say_why(rollout: Rollout) -> str:
+    """Say why a rollout waits: the reason that was given, and the drift that it is paused over."""
+    drift = say_drift(rollout)
+    return " ".join(dict.fromkeys(filter(None, (rollout.why, drift))))
+
+
+def _did(rollout: Rollout, drift: Drift) -> str:
+    before = wanted(rollout)
+    if drift.found == before:
+        return "changed the bot's note on the route, or put the weights back: they are as before"
+    was, found = _weights(before), _weights(drift.found)
+    return f"changed the weights (old/new): {was} before, {found} now"
+
+
+def _weights(pairs: tuple[Pair | None, ...]) -> str:
+    """Write each different pair once: ``90/10``; what is not on the route is a dash."""
+    return ", ".join(dict.fromkeys(_pair(pair) for pair in pairs))
+
+
+def _pair(pair: Pair | None) -> str:
+    if pair is None:
+        return "the rule is gone"
+    return "/".join("–" if weight is None else str(weight) for weight in (pair.stable, pair.canary))
+
+
+def share(drift: Drift) -> int | None:
+    """Return the canary's percent of what was found; None where the rules differ, or one lacks a pool."""
+    shares = {_share(pair) for pair in drift.found}
+    return shares.pop() if len(shares) == 1 else None
+
+
+def _share(pair: Pair | None) -> int | None:
+    if pair is None or pair.stable is None or pair.canary is None or pair.stable + pair.canary == 0:
+        return None
+    percent = 100 * pair.canary / (pair.stable + pair.canary)
+    return min(max(round(percent), 1), 99) if 0 < percent < 100 else round(percent)
+
+
+def raises_over(rollout: Rollout, drift: Drift) -> bool:
+    """Say whether our weights put more on the canary than what was found."""
+    theirs = share(drift)
+    return theirs is None or rollout.weight > theirs
+
+
+def lacks_to_adopt(rollout: Rollout) -> str:
+    """Say why the weights that were found cannot be a step; empty where they can."""
+    theirs = share(rollout.drift) if rollout.drift else None
+    if theirs is None:
+        return "What is on the route now is no step: both pools in every rule, with one split, would be"
+    if theirs == 0:
+        return "The new pool has no traffic now"
+    if rollout.plan.needs_approval(rollout.weight, theirs):
+        return f"{theirs} % reaches a weight that people have to approve"
+    return ""
+
+
+def lacks_to_restore(rollout: Rollout) -> str:
+    """Say why our weights cannot be written again; empty where they can."""
+    found = rollout.drift.found if rollout.drift else ()
+    if any(pair is None or pair.stable is None for pair in found):
+        return "A rule of the rollout, or the old pool in it, is gone from the route"
+    return ""
+
+
+def restore(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
+    """Write our weights again and go on. Raises TransitionError where there is no place for them, and where that would
+    raise a canary that cannot serve.
+    """
+    rollout = entry.rollout
+    drift = _drift_of(rollout)
+    if lack := lacks_to_restore(rollout):
+        raise TransitionError(f"{lack}.", hint="Put it back and try again; `rollback` works too.")
+    if (rollout.step < 0 or raises_over(rollout, drift)) and verdict.answer is not GateAnswer.PASS:
+        raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is mended.")
+    change = go_on(entry, moment)
+    to = replace(change.after, overwrites=drift, restored=(*rollout.restored, drift.hand.manager))
+    told = replace(event(EventKind.RESTORED, moment, rollout, request.command.reason), weight=rollout.weight)
+    # The weights are written, and the time counts from their acceptance.
+    return replace(change, after=to, events=(told, *change.events), due=None)
+
+
+def adopt(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
+    """Take the weights that were found as the present step. Raises TransitionError where they can be none."""
+    rollout = entry.rollout
+    drift = _drift_of(rollout)
+    if lack := lacks_to_adopt(rollout):
+        raise TransitionError(f"{lack}.", hint=f"`restore` writes {rollout.weight} % again; `rollback` works too.")
+    theirs = share(drift) or 0
+    steps = tuple(sorted({*rollout.plan.steps, theirs}))
+    step = steps.index(theirs)
+    phase = Phase.PROMOTED if theirs == 100 else Phase.PROGRESSING
+    plan = replace(rollout.plan, steps=steps)
+    to = after(entry, moment, phase=phase, plan=plan, step=step, ask=None, left=None, why="")
+    to = replace(to, base=step, since=moment.now, turn=rollout.turn + 1)
+    return Change(after=to, events=(event(EventKind.KEPT, moment, to, request.command.reason),))
+
+
+def _drift_of(rollout: Rollout) -> Drift:
+    if rollout.drift is None:
+        raise TransitionError(
+            f"Nobody else has changed the weights of `{rollout.canary.name}`.", hint="`resume` goes on."
+        )
+    return rollout.drift

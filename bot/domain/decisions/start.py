@@ -1,0 +1,83 @@
+"""The first decision of a rollout."""
+
+import hashlib
+import re
+from datetime import datetime, timedelta
+
+from bot.domain.commands.request import Request, StartWords
+from bot.domain.deadlines import next_look
+from bot.domain.decisions.moves import Moment
+from bot.domain.events import Event, EventKind
+from bot.domain.plan import Plan
+from bot.domain.rollout import SLOTLESS, Ask, Change, Phase, Pool, Rollout, Rule
+
+
+def rollout_id(delivery: str) -> str:
+    """Derive a rollout's id from the delivery of its start, so that one delivery cannot make two rollouts."""
+    return "r-" + hashlib.sha256(delivery.encode()).hexdigest()[:8]
+
+
+def is_rollout_id(word: str) -> bool:
+    """Say whether a word can only be meant as the id of a rollout."""
+    return re.fullmatch(r"r-[0-9a-f]{8}", word) is not None
+
+
+def is_in_the_way(rollout: Rollout, pool: str, words: StartWords) -> bool:
+    """Say whether a rollout moves, up or down, the pool that ``words`` would start on the same route."""
+    is_there = words.namespace in ("", rollout.namespace) and words.route in ("", rollout.route)
+    return rollout.phase not in SLOTLESS and pool in (rollout.canary.name, rollout.stable.name) and is_there
+
+
+def start(
+    request: Request,
+    plan: Plan,
+    moment: Moment,
+    *,
+    route: tuple[str, str, str],
+    stable: Pool,
+    canary: Pool,
+    rules: tuple[Rule, ...],
+    warnings: tuple[str, ...] = (),
+    before: Rollout | None = None,
+) -> Change:
+    """Begin a rollout on ``route`` (namespace, name, uid): the first weight, or the question for it."""
+    asks = plan.needs_approval(0, plan.steps[0])
+    namespace, name, uid = route
+    to = Rollout(
+        id=rollout_id(request.delivery),
+        channel=request.channel,
+        started_by=request.by,
+        started_at=_began(moment, before),
+        reason=request.command.reason,
+        namespace=namespace,
+        route=name,
+        route_uid=uid,
+        stable=stable,
+        canary=canary,
+        rules=rules,
+        plan=plan,
+        phase=Phase.AWAITING_APPROVAL if asks else Phase.STARTING,
+        since=moment.now,
+        step=-1 if asks else 0,
+        base=-1,
+        revision=1,
+        decision=moment.decision,
+        decided_at=moment.now,
+        turn=1,
+        by=request.by,
+        ask=Ask(id=moment.decision, step=0) if asks else None,
+    )
+    return Change(after=to, events=_told(to, moment, warnings), due=next_look(to, moment.now) if asks else None)
+
+
+def _began(moment: Moment, before: Rollout | None) -> datetime:
+    """Return when it began: after the one before it on the route, whatever clock said when that did."""
+    return max(moment.now, before.started_at + timedelta(milliseconds=1)) if before else moment.now
+
+
+def _told(to: Rollout, moment: Moment, warnings: tuple[str, ...]) -> tuple[Event, ...]:
+    first = to.plan.steps[0]
+    started = Event(kind=EventKind.STARTED, at=moment.now, by=moment.by, weight=to.weight, reason=to.reason)
+    asked = Event(kind=EventKind.APPROVAL_WANTED, at=moment.now, by=moment.by, weight=first)
+    warned = tuple(Event(kind=EventKind.WARNED, at=moment.now, weight=to.weight, reason=text) for text in warnings)
+    return (started, *warned, asked) if to.ask else (started, *warned)

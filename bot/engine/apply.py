@@ -1,0 +1,289 @@
+"""Apply: make the route what the record wants now. The one function for clicks, timers and sweeps.
+
+The copy of the route is read first and the record loaded after it. A patch may rest on an old copy, because its
+guards make it harmless; drift, adoption and refusal are only decided where the record did not change around the read.
+"""
+
+import logging
+import random
+import uuid
+from datetime import datetime, timedelta
+
+from bot.domain.deadlines import WRITE_WITHIN
+from bot.domain.decisions.by_route import (
+    TRUSTS_OLD_COPY,
+    Move,
+    Observed,
+    adopted,
+    applied_by,
+    differs,
+    foreign_owner,
+    gone,
+    judge,
+    raises,
+    taken_back,
+)
+from bot.domain.decisions.drift import drifted
+from bot.domain.decisions.moves import Moment
+from bot.domain.errors import ClusterError, DependencyError, GoneError, RaceError, RefusedError, RouteError
+from bot.domain.events import Event, EventKind
+from bot.domain.gate import GateAnswer
+from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
+from bot.engine.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 15
+"""A step loses its guard to every edit of the route's spec; a roll back does not."""
+
+AFTER_A_BUG = timedelta(seconds=30)
+
+
+class Applier:
+    """Writes what records want onto their routes."""
+
+    def __init__(self, routes: Routes, store: Store, clock: Clock) -> None:
+        self._routes = routes
+        self._store = store
+        self._clock = clock
+
+    def apply(self, rollout_id: str, *, saved: Rollout | None = None) -> None:
+        """Make the route what the record wants. What fails is kept, noted and tried again; then raises ClusterError.
+
+        ``saved`` is the record as this thread has just saved it: it tells which route to read without another load.
+        """
+        entry: Entry | None = None
+        for attempt in range(ROUNDS):
+            entry = Entry(rollout=saved) if saved and attempt == 0 else self._store.load(rollout_id)
+            if entry is None:
+                return
+            try:
+                if self._round(entry, first=attempt == 0):
+                    return
+            except RaceError:
+                self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
+            except (RefusedError, RouteError) as error:
+                if self._give_up(entry, error):
+                    return
+            except ClusterError as error:
+                self._note_trouble(entry, error)
+                raise
+        if entry is not None:
+            self._note_trouble(entry, RaceError(f"The route changed {ROUNDS} times while it was being written."))
+
+    def attempt(self, rollout_id: str) -> None:
+        """Apply, and leave what fails for later; one rollout that breaks the program does not hold up others."""
+        try:
+            self.apply(rollout_id)
+        except (DependencyError, RouteError) as error:
+            log.info("rollout %s: tried again later: %s", rollout_id, error)
+        except Exception:
+            log.exception("rollout %s: could not be written", rollout_id)
+            self._store.retry_at(rollout_id, self._clock.now() + AFTER_A_BUG)
+
+    def _round(self, before: Entry, *, first: bool) -> bool:
+        """Take a copy of the route, judge, act; True where nothing is left to do."""
+        if self._is_late(before) and not self._may_still_raise(before):
+            return False
+        kept = self._kept(before.rollout) if first else None
+        copy = kept or self._read(before.rollout)
+        entry = self._store.load(before.rollout.id)
+        if entry is None:
+            return True
+        observed = self._routes.observe(copy, entry.rollout)
+        move = self._judge(entry, copy, observed)
+        if kept is not None and (move not in TRUSTS_OLD_COPY or None in observed):
+            return False  # a copy that may be old does not prove it
+        if move not in TRUSTS_OLD_COPY and entry != before:
+            return False  # the record moved around the read: decide on a copy read after it
+        try:
+            return self._act(move, entry, copy, observed)
+        except RouteError:
+            if kept is None:
+                raise
+            return False
+
+    def _kept(self, rollout: Rollout) -> RouteCopy | None:
+        copy = self._routes.kept(rollout.namespace, rollout.route)
+        return copy if copy is not None and copy.uid == rollout.route_uid else None
+
+    def _read(self, rollout: Rollout) -> RouteCopy:
+        copy = self._routes.read(rollout.namespace, rollout.route)
+        if copy.uid != rollout.route_uid:
+            raise GoneError(f"HTTPRoute `{rollout.namespace}/{rollout.route}` was deleted and made anew.")
+        return copy
+
+    def _judge(self, entry: Entry, copy: RouteCopy, observed: Observed) -> Move:
+        rollout, note = entry.rollout, own_note(copy)
+        if rollout.is_over and entry.is_applied and self._store.slot(rollout.route_uid) not in (None, rollout.id):
+            return Move.DONE  # what came back of it concerns the rollout that has the route now
+        if note is None or note.id == rollout.id:
+            return judge(entry, note, observed, holds_slot=True)
+        other = self._store.load(note.id)
+        holds = self._store.slot(rollout.route_uid) == rollout.id
+        return judge(entry, note, observed, holds_slot=holds, other_is_over=other.rollout.is_over if other else None)
+
+    def _act(self, move: Move, entry: Entry, copy: RouteCopy, observed: Observed) -> bool:
+        note = own_note(copy)
+        match move:
+            case Move.WEIGHTS | Move.NOTE:
+                return self._write(entry, copy, weights=move is Move.WEIGHTS)
+            case Move.DRIFT:
+                return self._save(entry, drifted(entry, self._routes.hand(copy), observed, self._moment()))
+            case Move.ADOPT if note is not None:
+                return self._save(entry, adopted(entry, note, self._moment()), applied_by(note, copy.generation))
+            case Move.REFUSE if note is not None:
+                return self._refuse(entry, note)
+            case _:
+                return self._done(entry, copy.generation)
+
+    def _write(self, entry: Entry, copy: RouteCopy, *, weights: bool) -> bool:
+        written = self._routes.write(copy, entry.rollout, weights=weights)
+        moved = weights or _wants_acceptance(entry)
+        self._store.applied(entry.rollout.id, self._applied(entry.rollout, written.generation), moved=moved)
+        if written.missing:
+            self._tell_missing(entry, written.missing)
+        if weights and entry.is_applied:
+            self._tell_again(entry, copy)
+        return not self._was_edited(entry.rollout)
+
+    def _was_edited(self, rollout: Rollout) -> bool:
+        """Say whether the watch saw an edit between our write and our saving it, when nobody could judge it yet."""
+        kept = self._kept(rollout)
+        return kept is not None and differs(rollout, own_note(kept), self._routes.observe(kept, rollout))
+
+    def _done(self, entry: Entry, generation: int) -> bool:
+        if not entry.is_applied or entry.pending:
+            done = self._applied(entry.rollout, generation)
+            self._store.applied(entry.rollout.id, done, moved=_wants_acceptance(entry))
+        return True
+
+    def _refuse(self, entry: Entry, note: Rollout) -> bool:
+        """Leave a route that another rollout owns; nothing is written, and who rolled back is told so."""
+        change = foreign_owner(entry, note, self._moment())
+        if entry.rollout.is_over:
+            is_news = entry.rollout.phase is Phase.ROLLED_BACK and not entry.is_applied
+            self._done(entry, 0)
+            if is_news:
+                self._tell_trouble(entry, f"Nothing was written: {change.after.why}")
+            return True
+        if entry.applied is not None:
+            change = gone(entry, change.after.why, self._moment())
+        return self._settle(entry, change)
+
+    def _is_late(self, entry: Entry) -> bool:
+        age = self._clock.now() - entry.rollout.decided_at
+        return not entry.is_applied and raises(entry.rollout) and age >= WRITE_WITHIN
+
+    def _may_still_raise(self, entry: Entry) -> bool:
+        """Ask the gates again for a step that waited too long; take it back where they do not pass."""
+        verdict = self._routes.check(entry.rollout)
+        if verdict.answer is GateAnswer.PASS:
+            return True
+        why = f"It could not be written within {WRITE_WITHIN.seconds} seconds. {verdict.reason}"
+        self._save(entry, taken_back(entry, why, self._moment()))
+        return False
+
+    def _give_up(self, entry: Entry, error: ClusterError | RouteError) -> bool:
+        """Decide on a definite no; True where nothing is left to write. Raises it where only more tries can help."""
+        if isinstance(error, GoneError):
+            if entry.rollout.is_over:
+                return self._done(entry, 0)
+            return self._settle(entry, gone(entry, error.message, self._moment()))
+        if entry.is_applied or not raises(entry.rollout):
+            self._note_trouble(entry, error)
+            raise error
+        change = taken_back(entry, str(error), self._moment())
+        if change.after.phase is Phase.REFUSED and self._never_wrote(entry.rollout.id):
+            return self._settle(entry, change)
+        return self._save(entry, change)
+
+    def _never_wrote(self, rollout_id: str) -> bool:
+        """Say whether nothing of ours can be on the route: nothing was written, and no try had an unclear end."""
+        stored = self._store.load(rollout_id)
+        return stored is None or (stored.applied is None and stored.trouble is None)
+
+    def _save(self, entry: Entry, change: Change, applied: Applied | None = None) -> bool:
+        self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied))
+        return False  # won or lost, go round: something has to be written
+
+    def _settle(self, entry: Entry, change: Change) -> bool:
+        """Save a decision with which nothing is left to write; False where it is overtaken: go round."""
+        applied = self._applied(change.after, 0)
+        save = Save(change=change, expected=entry.rollout.decision, applied=applied, settled=True)
+        return self._store.save(save) is Saved.YES
+
+    def _note_trouble(self, entry: Entry, error: DependencyError | RouteError) -> None:
+        stored = self._store.load(entry.rollout.id) or entry
+        if stored.is_applied:  # it was only looked at: nothing waits to be written
+            log.warning("rollout %s: its route could not be looked at: %s", entry.rollout.id, error.message)
+            return
+        now, old = self._clock.now(), stored.trouble if stored.trouble and stored.trouble.attempts else None
+        attempts = old.attempts + 1 if old else 1
+        trouble = Trouble(since=old.since if old else now, reason=str(error), attempts=attempts)
+        told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=str(error))
+        progress = Progress(trouble=trouble, events=() if old else (told,), redraw=old is None)
+        self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
+        self._store.retry_at(entry.rollout.id, _next_try(entry.rollout, now, attempts, error))
+        log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
+
+    def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
+        self._tell_trouble(entry, f"Not found on the route, so not written: {', '.join(missing)}.")
+
+    def _tell_trouble(self, entry: Entry, why: str) -> None:
+        """Tell what people must know of a decision with which nothing is left to do."""
+        self._tell(entry, EventKind.TROUBLE, why, Trouble(since=self._clock.now(), reason=why, attempts=0))
+
+    def _tell_again(self, entry: Entry, copy: RouteCopy) -> None:
+        """Tell of a roll back that was on the route and had to be written again: traffic had moved meanwhile."""
+        hand = self._routes.hand(copy).manager
+        who = f"`{hand}`" if hand else "Somebody"
+        self._tell(entry, EventKind.WRITTEN_AGAIN, f"{who} had put an older state of the rollout back.")
+
+    def _tell(self, entry: Entry, kind: EventKind, why: str, trouble: Trouble | None = None) -> None:
+        told = Event(kind=kind, at=self._clock.now(), weight=entry.rollout.weight, reason=why)
+        self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(trouble=trouble, events=(told,)))
+
+    def _applied(self, rollout: Rollout, generation: int) -> Applied:
+        return Applied(
+            revision=rollout.revision,
+            decision=rollout.decision,
+            weight=rollout.weight,
+            at=self._clock.now(),
+            generation=generation,
+        )
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._clock.now(), decision=new_decision())
+
+
+def new_decision() -> str:
+    """Return a fresh random id for a decision."""
+    return uuid.uuid4().hex[:16]
+
+
+def backoff(attempts: int, *, brake: bool, asked: float = 0.0) -> timedelta:
+    """Return how long to wait before the next try, with jitter; a brake is tried at least every 5 s.
+
+    ``asked`` is how many seconds the API server wants to be left alone; it gets them up to our own longest wait.
+    """
+    longest = 5.0 if brake else 30.0
+    ours = min(longest, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1)
+    return timedelta(seconds=max(ours, min(longest, asked * random.uniform(1, 1.25))))
+
+
+def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) -> datetime:
+    """Return when to try again: no later than the time at which a step up is too late to be written unasked."""
+    asked = error.retry_after if isinstance(error, ClusterError) else 0.0
+    next_try = now + backoff(attempts, brake=rollout.phase in TAKEN_BACK, asked=asked)
+    late = rollout.decided_at + WRITE_WITHIN
+    return min(next_try, late) if raises(rollout) and now < late else next_try
+
+
+def own_note(copy: RouteCopy) -> Rollout | None:
+    """Return the record in the annotation, unless it was copied here from another route."""
+    return copy.note if copy.note is not None and copy.note.route_uid == copy.uid else None
+
+
+def _wants_acceptance(entry: Entry) -> bool:
+    return entry.due is None and not entry.rollout.is_over

@@ -1,0 +1,92 @@
+"""How records are written down: in Redis, in the inbox, and in the route's annotation.
+
+The annotation is ASCII JSON with ``< > &`` escaped, because the API server compares tested text as encoded
+bytes: an annotation with any of them in the clear could never be guarded again.
+"""
+
+import json
+from itertools import pairwise
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from bot.domain.commands.request import Request
+from bot.domain.events import Event
+from bot.domain.rollout import Rollout, wanted
+
+VERSION: Final = 1
+LONGEST_ANNOTATION: Final = 32 * 1024
+
+_ROLLOUT = TypeAdapter(Rollout)
+_REQUEST = TypeAdapter(Request)
+_EVENT = TypeAdapter(Event)
+_UNSAFE: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\x7f": "\\u007f"}
+
+
+def rollout_json(rollout: Rollout) -> str:
+    """Write a record with its version number."""
+    return _ascii({"v": VERSION, "rollout": _ROLLOUT.dump_python(rollout, mode="json")})
+
+
+def read_rollout(text: str) -> Rollout | None:
+    """Read a record; None where it is none, or one of a version this program does not know."""
+    try:
+        document = json.loads(text)
+        if not isinstance(document, dict) or document.get("v") != VERSION:
+            return None
+        rollout = _ROLLOUT.validate_python(document.get("rollout"))
+    except (ValueError, ValidationError, RecursionError):  # anybody may write an annotation
+        return None
+    return rollout if _is_sound(rollout) else None
+
+
+def _is_sound(rollout: Rollout) -> bool:
+    """Say whether a record hangs together, so that nothing that reads it has to ask again."""
+    steps = rollout.plan.steps
+    rising = bool(steps) and all(low < high for low, high in pairwise((0, *steps))) and steps[-1] == 100
+    known = all(-1 <= step < len(steps) for step in (rollout.step, rollout.base))
+    times = (rollout.started_at, rollout.since, rollout.decided_at)
+    return rising and known and all(time.tzinfo is not None for time in times)
+
+
+def annotation(rollout: Rollout) -> str:
+    """Write the annotation: what a person wants to see in kubectl first, then the whole record."""
+    pairs = [[pair.stable, pair.canary] for pair in wanted(rollout)]
+    document = {
+        "v": VERSION,
+        "id": rollout.id,
+        "phase": rollout.phase.value,
+        "revision": rollout.revision,
+        "decision": rollout.decision,
+        "route_uid": rollout.route_uid,
+        "weights": pairs,
+        "rollout": _ROLLOUT.dump_python(rollout, mode="json"),
+    }
+    return _ascii(document)
+
+
+def request_json(request: Request) -> str:
+    """Write a request for the inbox."""
+    return _REQUEST.dump_json(request).decode()
+
+
+def read_request(text: str | bytes) -> Request:
+    """Read a request from the inbox."""
+    return _REQUEST.validate_json(text)
+
+
+def event_json(event: Event) -> str:
+    """Write one event of the stream."""
+    return _EVENT.dump_json(event, exclude_defaults=True).decode()
+
+
+def read_event(text: str | bytes) -> Event:
+    """Read one event of the stream."""
+    return _EVENT.validate_json(text)
+
+
+def _ascii(document: object) -> str:
+    text = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
+    for character, escape in _UNSAFE.items():
+        text = text.replace(character, escape)
+    return text

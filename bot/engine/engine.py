@@ -1,0 +1,302 @@
+"""Receive and decide: the one path of a change from a word to a record; apply brings it onto the route.
+
+The engine alone orders effects. Nothing is acknowledged before it is in the inbox, nothing is written to a route
+before it is in the store, and every step can be repeated: by another thread, another replica, or after a crash.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bot.config.policy import Policy
+from bot.domain.access import permit, permit_start
+from bot.domain.commands.request import Command, Request, StartWords, Verb
+from bot.domain.decisions.by_people import RAISES, decide, followed, is_fulfilled, require_fit, slot_taken
+from bot.domain.decisions.by_route import came_after
+from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.start import is_in_the_way, rollout_id, start
+from bot.domain.errors import (
+    DependencyError,
+    RaceError,
+    RefusedError,
+    RouteError,
+    SlotTakenError,
+    StoreError,
+    UsageError,
+    UserError,
+)
+from bot.domain.plan import make_plan
+from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
+from bot.engine.apply import Applier, new_decision, own_note
+from bot.engine.encoding import LONGEST_ANNOTATION, annotation
+from bot.engine.lookup import Lookup
+from bot.engine.ports import Became, Clock, Progress, RouteCopy, Routes, Save, Saved, Scene, Store
+from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
+
+LATE_AFTER = {Verb.START: timedelta(seconds=60), **dict.fromkeys(RAISES, timedelta(minutes=5))}
+"""Verbs that may raise the canary are not carried out later than this; the others always are."""
+
+REMEMBERED = timedelta(minutes=10)
+"""So long, and a little longer, the store knows that it has seen a delivery."""
+
+TRIES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a request; ``said`` is one more sentence for the asker."""
+
+    entry: Entry
+    said: str = ""
+
+
+class _FulfilledError(Exception):
+    """What was asked for has been done since, on another way; its text is the rollout's id."""
+
+
+class Engine:
+    """What Slack, the terminal and the timer call."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        store: Store,
+        clock: Clock,
+        policy: Policy,
+        *,
+        applier: Applier,
+        lookup: Lookup,
+        rollback: RouteRollback,
+        take_up: Callable[[Rollout, RouteCopy], None],
+        look_again: Callable[[], None],
+    ) -> None:
+        """Hold the parts.
+
+        ``take_up`` saves a rollout that only its route knows; ``look_again`` has every route compared again.
+        """
+        self._routes, self._store, self._clock, self._policy = routes, store, clock, policy
+        self._applier, self._lookup, self._rollback = applier, lookup, rollback
+        self._take_up, self._look_again = take_up, look_again
+
+    def receive(self, request: Request) -> bool:
+        """Check local rights and make a request durable; False where this delivery was seen before."""
+        permit(self._policy.access, request)
+        return self._store.receive(request)
+
+    def process(self, request: Request) -> Outcome | None:
+        """Carry a request out, then look at the pools; None and errors as of `carry_out`."""
+        entry = self.carry_out(request)
+        return Outcome(entry=entry, said=self.look(entry, request.command.verb)) if entry else None
+
+    def carry_out(self, request: Request) -> Entry | None:
+        """Decide a request from the inbox and write it; None where somebody else has decided it.
+
+        Raises UserError (the request is out of the inbox) or DependencyError (it is kept and tried again).
+        """
+        try:
+            rollout = self._decide(request)
+        except _FulfilledError as fulfilled:
+            self._store.drop(request.delivery, Became(rollout=str(fulfilled)))
+            return None
+        except StoreError:
+            self._keep(request)
+            raise
+        except UserError as error:
+            if not self._refuse(request, error):
+                return None  # somebody else has decided it, and so it did not fit any more
+            raise
+        if rollout is None:
+            return None
+        self._applier.apply(rollout.id, saved=rollout)
+        return self._store.load(rollout.id)
+
+    def look(self, entry: Entry, verb: Verb) -> str:
+        """Count ready endpoints for the card, which may take long; say so where the old pool cannot serve."""
+        if verb not in (Verb.START, Verb.ROLLBACK):
+            return ""
+        rollout = entry.rollout
+        try:
+            readiness = self._routes.readiness(rollout.stable, rollout.canary)
+        except DependencyError:
+            return ""
+        with suppress(StoreError):
+            self._store.learn(rollout.id, rollout.decision, Progress(readiness=readiness))
+        if verb is Verb.ROLLBACK and readiness.stable_ready == 0:
+            return f"Rolled back, but `{rollout.stable.name}` has no ready endpoint: bring it up now."
+        return ""
+
+    def became(self, request: Request) -> Entry | None:
+        """Return the rollout that a request has changed, whoever did it. Raises UserError where it was refused."""
+        became = self._store.became(request.delivery)
+        if became.refusal:
+            raise UserError(became.refusal)
+        return self._store.load(became.rollout) if became.rollout else None
+
+    def _refuse(self, request: Request, error: UserError) -> bool:
+        """Take a request out of the inbox; False where somebody else has. Raises UserError where that is unclear."""
+        try:
+            return self._store.drop(request.delivery, Became(refusal=str(error)))
+        except StoreError as unclear:
+            again = f"{unclear} So it may be looked at once more."
+            raise UserError(error.message, hint=f"{error.hint} {again}".strip()) from error
+
+    def brake(self, request: Request) -> RouteRolledBack:
+        """Roll back from the route's annotation, where the store does not answer. Raises UserError, ClusterError."""
+        namespace, route, reason = self._rollback.find(request.command, request.channel, request.at)
+        braked = self._rollback.pull(namespace, route, by=request.by, reason=reason)
+        self._look_again()  # the watch tells nobody of our own writes
+        return braked
+
+    def find(self, subject: str, channel: str) -> Entry:
+        """Return the rollout that people mean. Raises UserError."""
+        return self._lookup.find(subject, channel)
+
+    def meant_by(self, command: Command, channel: str) -> Entry:
+        """Return the rollout that a command is about, as `process` will read it. Raises UserError."""
+        return self._lookup.meant_by(command, channel, self._clock.now())[0]
+
+    def entries(self, channel: str = "") -> Sequence[Entry]:
+        """Return the rollouts that are not over, newest first, of one channel or of all."""
+        return [entry for entry in self._store.entries() if channel in ("", entry.rollout.channel)]
+
+    def waiting_requests(self, older_than: timedelta) -> Sequence[Request]:
+        """Return requests that nobody has decided for a while: their replica died, or a dependency failed."""
+        return self._store.requests(self._clock.now() - older_than)
+
+    def _keep(self, request: Request) -> None:
+        """Put a request that a failing store may have lost into the inbox again; there already, it changes nothing."""
+        with suppress(StoreError):
+            self._store.receive(request)
+
+    def _decide(self, request: Request) -> Rollout | None:
+        self._require_fresh(request)
+        for attempt in range(TRIES):
+            try:
+                save, saved = self._try(request)
+            except RaceError:
+                self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
+                continue
+            match saved:
+                case Saved.YES:
+                    return save.change.after
+                case Saved.DECIDED:
+                    return None
+                case Saved.TAKEN:
+                    raise self._taken(save.change)
+                case Saved.FOLLOWED:
+                    raise followed(save.change.after)
+                case Saved.FORGOTTEN if self._clock.now() - request.at < REMEMBERED:
+                    self._store.receive(request)
+                case Saved.FORGOTTEN:
+                    return None  # so old that somebody else may have decided it
+                case Saved.LOST:
+                    continue
+        raise DependencyError("Too many changes at once.")
+
+    def _require_fresh(self, request: Request) -> None:
+        """Refuse to raise the canary for somebody who asked long ago and may have gone home."""
+        verb, age = request.command.verb, self._clock.now() - request.at
+        if verb in LATE_AFTER and age > LATE_AFTER[verb]:
+            raise UsageError(
+                f"Nothing was done: your `{verb.value}` could not be looked at within {age.seconds // 60 or 1} min.",
+                hint="Type it again if you still want it.",
+            )
+
+    def _try(self, request: Request) -> tuple[Save, Saved]:
+        save = self._start(request) if request.command.verb is Verb.START else self._verb(request)
+        return save, self._store.save(save)
+
+    def _verb(self, request: Request) -> Save:
+        entry, command = self._lookup.meant_by(request.command, request.channel, request.at)
+        request = replace(request, command=command)
+        if is_fulfilled(entry, request):
+            raise _FulfilledError(entry.rollout.id)
+        require_fit(entry, request)
+        if request.command.verb in RAISES | {Verb.ADOPT} and not entry.is_applied:
+            # Decided a moment ago and on its way: write it now, rather than have a person ask again.
+            self._applier.apply(entry.rollout.id)
+            entry = self._store.load(entry.rollout.id) or entry
+            require_fit(entry, request)
+        verdict = self._routes.check(entry.rollout) if request.command.verb in RAISES else None
+        again = request.command.verb is Verb.ROLLBACK and entry.rollout.phase in SLOTLESS
+        if again:
+            self._require_last(entry.rollout)
+        change = decide(entry, request, verdict, self._moment(request))
+        return Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
+
+    def _require_last(self, rollout: Rollout) -> None:
+        """Refuse to roll back what a newer rollout has followed, also one that the store has forgotten."""
+        kept = self._routes.kept(rollout.namespace, rollout.route)
+        note = own_note(kept) if kept else None
+        if note is not None and came_after(rollout, note):
+            raise followed(rollout)
+
+    def _start(self, request: Request) -> Save:
+        words = request.command.start
+        if words is None:
+            raise UsageError("A start needs a pool and a weight.", hint="Type `start POOL WEIGHT`.")
+        mine = rollout_id(request.delivery)
+        if self._store.load(mine) is not None:
+            raise _FulfilledError(mine)  # a Redis that is older than it was has brought the request back
+        try:
+            scene = self._survey(request.command.subject, words)
+            plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
+            permit_start(plan, request.by)
+            self._require_free(scene, mine)
+            change = start(
+                request,
+                plan,
+                self._moment(request),
+                route=(scene.copy.namespace, scene.copy.name, scene.copy.uid),
+                stable=scene.stable,
+                canary=scene.canary,
+                rules=scene.rules,
+                warnings=scene.warnings,
+                before=own_note(scene.copy),
+            )
+            self._rehearse(scene, change)
+        except RefusedError as error:
+            raise RouteError(error.message, hint=error.hint or "Nothing was started.") from error
+        return Save(change=change, expected=None, request=request.delivery, take_slot=True)
+
+    def _survey(self, canary: str, words: StartWords) -> Scene:
+        """Look at the cluster; a pool that is on its way already is named before anything that this makes odd."""
+        try:
+            return self._routes.survey(canary, words)
+        except RouteError:
+            for rollout in (entry.rollout for entry in self._store.entries()):
+                if is_in_the_way(rollout, canary, words):
+                    raise slot_taken(rollout) from None
+            raise
+
+    def _rehearse(self, scene: Scene, change: Change) -> None:
+        """Have the API server check the first write (rights, schema, webhooks) before anything is saved."""
+        if len(annotation(change.after)) > LONGEST_ANNOTATION:
+            raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
+        self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
+
+    def _require_free(self, scene: Scene, mine: str) -> None:
+        """Refuse a route whose annotation names an active rollout; take up one that the store forgot."""
+        note = scene.copy.note
+        if note is not None and note.id == mine:
+            raise _FulfilledError(mine)  # Redis has forgotten the rollout, and will take it up again
+        if note is None or note.route_uid != scene.copy.uid or note.phase in SLOTLESS:
+            return
+        entry = self._store.load(note.id)
+        if entry is None:
+            self._take_up(note, scene.copy)
+        elif entry.rollout.phase in SLOTLESS:
+            return
+        raise slot_taken(note)
+
+    def _taken(self, change: Change) -> SlotTakenError:
+        holder = self._store.slot(change.after.route_uid)
+        entry = self._store.load(holder) if holder else None
+        if entry is None:
+            return SlotTakenError("Another rollout has the route.", hint="Try again in a moment.")
+        return slot_taken(entry.rollout)
+
+    def _moment(self, request: Request) -> Moment:
+        return Moment(now=self._clock.now(), decision=new_decision(), by=request.by)

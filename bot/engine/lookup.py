@@ -1,0 +1,182 @@
+"""Which rollout people mean: by the canary's name, by rollout id, or the only one of the channel."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.domain.commands.request import WORDY, Command, Verb
+from bot.domain.decisions.start import is_rollout_id
+from bot.domain.errors import RouteError, UsageError, lost_data
+from bot.domain.rollout import SLOTLESS, Entry, Phase, Rollout
+from bot.engine.ports import Clock, Store
+
+REMEMBERED = timedelta(hours=24)
+"""So long the channel's last rollout is meant by nothing more than a verb."""
+
+A_MOMENT = timedelta(minutes=10)
+"""So long after a roll back another one without a name means no rollout that was finished before it."""
+
+
+class Lookup:
+    """Looks rollouts up for commands and clicks."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def meant_by(self, command: Command, channel: str, asked: datetime) -> tuple[Entry, Command]:
+        """Return the rollout that a command is about, and the command as it was meant.
+
+        A brake or a rejection is not refused for its first word: `rollback p99 doubled` has a reason and no pool,
+        unless the word is a rollout's id, or comes close to the name of a pool that has a rollout.
+        """
+        brakes = asked if command.verb is Verb.ROLLBACK else None
+        try:
+            return self.find(command.subject, channel, brakes), command
+        except RouteError as error:
+            if command.verb not in WORDY or self._is_a_name(command.subject, channel):
+                raise _with_reason_apart(error, command) from error
+            reason = f"{command.subject} {command.reason}".strip()
+            return self._of_channel(channel, brakes), replace(command, subject="", reason=reason)
+
+    def _is_a_name(self, subject: str, channel: str) -> bool:
+        return is_a_name(subject, self._names(channel))
+
+    def find(self, subject: str, channel: str, brakes: datetime | None = None) -> Entry:
+        """Return the rollout that ``subject`` (may be empty) means in a channel, or anywhere where that is empty.
+
+        ``brakes`` is when a roll back was asked for, where it is for one. Raises UserError, StoreError.
+        """
+        try:
+            return self._by_name(subject, channel) if subject else self._of_channel(channel, brakes)
+        except RouteError as error:
+            if not self._store.is_whole():
+                raise lost_data() from error  # it may be there, and only forgotten
+            raise
+
+    def _by_name(self, subject: str, channel: str) -> Entry:
+        entry = self._store.load(subject)
+        if entry is not None:
+            return entry
+        named = self._store.named(subject)
+        active = [entry for entry in named if not entry.rollout.is_over]
+        if len(active) > 1:
+            raise UsageError(f"`{subject}` has several rollouts.", hint=f"Name one: {_ids(active)}.")
+        if named:
+            return (active or list(named))[0]
+        raise RouteError(f"There is no rollout of `{subject}`.", hint=self._nearest(subject, channel))
+
+    def _nearest(self, subject: str, channel: str) -> str:
+        if slip := did_you_mean(subject, self._names(channel)):
+            return slip
+        if running := sorted(self._running())[:5]:
+            return f"Running: {_list(running)}."
+        return "None is running: begin one with `start POOL WEIGHT`."
+
+    def _names(self, channel: str) -> set[str]:
+        """Return the names of what runs, and of the channel's last rollouts."""
+        return self._running() | {entry.rollout.canary.name for entry in self._store.in_channel(channel)}
+
+    def _running(self) -> set[str]:
+        return {entry.rollout.canary.name for entry in self._store.entries()}
+
+    def _of_channel(self, channel: str, brakes: datetime | None) -> Entry:
+        entries = self._store.in_channel(channel) if channel else self._store.entries()
+        if brakes and (back := rolled_back_before([entry.rollout for entry in entries], brakes)):
+            return next(entry for entry in entries if entry.rollout is back)
+        open_ones = [entry for entry in entries if not entry.rollout.is_over]
+        # A finished rollout only waits to be cleaned up; a word without a name means the one that moves.
+        moving = [entry for entry in open_ones if entry.rollout.phase not in SLOTLESS]
+        if brakes and not channel and not moving:
+            _require_none(open_ones)  # no index holds the last roll back anywhere: this may be that one once more
+        active = moving or open_ones
+        if len(active) == 1:
+            return active[0]
+        if active:
+            where = "This channel has" if channel else "There are"
+            raise UsageError(
+                f"{where} several rollouts.", hint=f"Name one: {_words([each.rollout for each in active])}."
+            )
+        return self._last(entries, channel)
+
+    def _last(self, entries: Sequence[Entry], channel: str) -> Entry:
+        recent = [e for e in entries if self._clock.now() - e.rollout.since <= REMEMBERED]
+        if recent:
+            return recent[0]
+        none = "This channel has no rollout." if channel else "No rollout is under way."
+        raise RouteError(none, hint="Name its pool, or begin one with `start POOL WEIGHT`.")
+
+
+def rolled_back_before(rollouts: Sequence[Rollout], asked: datetime) -> Rollout | None:
+    """Return the rollout that a roll back without a name has rolled back already; None where it means another one.
+
+    One that was done from the route comes once more out of the inbox, and people in a hurry type it twice. Raises
+    UsageError where it would roll back another rollout then. What was finished after the roll back, they mean.
+    """
+    rolled_back = [each for each in rollouts if each.phase is Phase.ROLLED_BACK]
+    if not rolled_back:
+        return None
+    back = max(rolled_back, key=lambda each: each.since)
+    moving = [each for each in rollouts if each.phase not in SLOTLESS]
+    if back.since > asked:
+        _require_nothing("since you asked", back, "other", [each for each in moving if each.started_at <= asked])
+        return back
+    finished = [each for each in rollouts if each.phase is Phase.FINISHED]
+    if not moving and asked - back.since < A_MOMENT and all(each.since <= back.since for each in finished):
+        _require_nothing("a moment ago", back, "finished", finished)
+    return None
+
+
+def _require_nothing(when: str, back: Rollout, kind: str, rest: Sequence[Rollout]) -> None:
+    """Leave it to people to name one of the rest."""
+    if rest:
+        hint = f"Name the {kind} one if you mean it: {_words(rest, beside=[back])}."
+        which = f"`{back.canary.name}` (`{back.id}`)" if _shares_name(back, rest) else f"`{back.canary.name}`"
+        raise UsageError(f"{which} was rolled back {when}.", hint=hint)
+
+
+def is_a_name(subject: str, names: Iterable[str]) -> bool:
+    """Say whether a word is no reason: it is a rollout's id, or comes close to one of the names."""
+    return is_rollout_id(subject) or bool(difflib.get_close_matches(subject, names, cutoff=0.75))
+
+
+def did_you_mean(subject: str, names: Iterable[str]) -> str:
+    """Ask for the names that a word may be a slip of; empty where there is none."""
+    near = difflib.get_close_matches(subject, names, n=3, cutoff=0.6)
+    return f"Did you mean {_list(near)}?" if near else ""
+
+
+def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
+    """Tell somebody who gave a reason and no pool how to; a verb that raises the canary does not guess."""
+    if command.verb in WORDY or not command.reason:
+        return error
+    return RouteError(error.message, hint=f'{error.hint} Without a pool, write a reason as `reason="…"`.')
+
+
+def _require_none(finished: Sequence[Entry]) -> None:
+    """Leave it to people to name what is finished."""
+    if finished:
+        words = _words([each.rollout for each in finished])
+        raise UsageError("No rollout is moving.", hint=f"Name the finished one if you mean it: {words}.")
+
+
+def _words(rollouts: Sequence[Rollout], beside: Sequence[Rollout] = ()) -> str:
+    """Return the word to type for each: its pool's name, or its id where another one shares the name."""
+    among = [*rollouts, *beside]
+    return ", ".join(
+        f"`{each.id}` ({each.canary.name})" if _shares_name(each, among) else f"`{each.canary.name}`"
+        for each in rollouts
+    )
+
+
+def _shares_name(rollout: Rollout, among: Sequence[Rollout]) -> bool:
+    return any(each.canary.name == rollout.canary.name and each.id != rollout.id for each in among)
+
+
+def _ids(entries: Sequence[Entry]) -> str:
+    return _list([entry.rollout.id for entry in entries])
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

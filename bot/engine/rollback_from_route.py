@@ -1,0 +1,146 @@
+"""The brake without the store: a roll back that is decided on the record the route itself carries.
+
+Only the API server is asked. The store learns of it later, as of a decision by another hand on which the roll back
+wins (the fourth row of the table in decisions/by_route.py), and the card and the thread catch up then.
+"""
+
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.commands.request import Command, Verb
+from bot.domain.decisions.by_people import ALLOWED, INSTEAD, describe
+from bot.domain.decisions.by_route import applied_by, is_as_wanted
+from bot.domain.decisions.moves import Moment, roll_back
+from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, TransitionError, UsageError
+from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
+from bot.engine.apply import ROUNDS, new_decision, own_note
+from bot.engine.lookup import did_you_mean, is_a_name, rolled_back_before
+from bot.engine.ports import Clock, RouteCopy, Routes
+
+LISTS = 8
+"""Namespaces that are read at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRolledBack:
+    """A roll back that is on the route, ``written`` now or before; ``missing`` names rules that are gone from it."""
+
+    rollout: Rollout
+    written: bool
+    missing: tuple[str, ...] = ()
+
+
+class RouteRollback:
+    """Rolls back with nothing but the API server."""
+
+    def __init__(self, routes: Routes, clock: Clock) -> None:
+        self._routes = routes
+        self._clock = clock
+
+    def pull(self, namespace: str, route: str, *, by: str, reason: str) -> RouteRolledBack:
+        """Put the weights of a route back as its annotation says they were before the rollout.
+
+        Rolled back already, it writes nothing. Raises RouteError, TransitionError or ClusterError.
+        """
+        for attempt in range(ROUNDS):
+            copy = self._routes.read(namespace, route)
+            rollout = _record_of(copy)
+            if rollout.phase is Phase.ROLLED_BACK and is_as_wanted(self._routes.observe(copy, rollout), rollout):
+                return RouteRolledBack(rollout=rollout, written=False)
+            try:
+                return self._write(copy, rollout, by=by, reason=reason)
+            except RaceError:
+                self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
+        raise ClusterError(f"HTTPRoute `{namespace}/{route}` changed {ROUNDS} times meanwhile.", hint="Try again.")
+
+    def find(self, command: Command, channel: str, asked: datetime) -> tuple[str, str, str]:
+        """Return namespace and route of the rollout that a command means, and the reason it gives.
+
+        As where the store is asked, a word that names no rollout, nor comes close to a name, is the first of the
+        reason. A namespace that cannot be read holds up nothing that is named and found in another, and one that is
+        refused nothing that is found. Raises UsageError, RouteError, ClusterError.
+        """
+        notes, failed = self._notes()
+        if meant := [each for each in notes if command.subject in (each.id, each.canary.name)]:
+            found = _only(meant)
+            return found.namespace, found.route, command.reason
+        if failed and not notes:
+            raise failed[0]
+        if command.subject:
+            _require_a_reason(command.subject, notes, failed)
+        found = _unnamed([each for each in notes if channel in ("", each.channel)], failed, asked)
+        return found.namespace, found.route, f"{command.subject} {command.reason}".strip()
+
+    def _notes(self) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
+        """Read the records of all namespaces side by side, since one may hang; and return what some failed with."""
+        notes: list[Rollout] = []
+        failed: list[ClusterError] = []
+        with ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list") as lists:
+            listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
+        for routes in listed:
+            try:
+                notes += filter(None, map(own_note, routes.result()))
+            except ClusterError as error:
+                failed.append(error)
+        return notes, failed
+
+    def _write(self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str) -> RouteRolledBack:
+        moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
+        entry = Entry(rollout=rollout, applied=applied_by(rollout, copy.generation))
+        after = roll_back(entry, reason, moment).after
+        missing = self._routes.write(copy, after, weights=True).missing
+        return RouteRolledBack(rollout=after, written=True, missing=missing)
+
+
+def _record_of(copy: RouteCopy) -> Rollout:
+    note = own_note(copy)
+    if note is None:
+        raise RouteError(
+            f"HTTPRoute `{copy.namespace}/{copy.name}` carries no rollout of the bot's.",
+            hint="See `kubectl get httproutes` for the route that is meant.",
+        )
+    if note.phase not in ALLOWED[Verb.ROLLBACK]:
+        raise TransitionError(
+            f"`rollback` does not fit: `{note.canary.name}` is {describe(note)}.", hint=INSTEAD[note.phase]
+        )
+    return note
+
+
+def _unnamed(notes: Sequence[Rollout], failed: Sequence[ClusterError], asked: datetime) -> Rollout:
+    """Return what a roll back without a name means: one that it has rolled back already, before one that moves."""
+    if back := rolled_back_before(notes, asked):
+        return back
+    _require_no_guess("", failed)
+    return _only([each for each in notes if each.phase not in OVER], failed)
+
+
+def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
+    """Ask for a name while what is meant may be in a namespace that was not read; one that is refused stays so."""
+    unread = next((error for error in failed if not isinstance(error, RefusedError)), None)
+    if unread is not None:
+        where = f"`{word}` is on no route that could be read." if word else "There may be rollouts that were not read."
+        raise ClusterError(f"{where} {unread.message}", hint="Name the new pool that is meant: `rollback POOL`.")
+
+
+def _require_a_reason(word: str, notes: Sequence[Rollout], failed: Sequence[ClusterError]) -> None:
+    """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
+    _require_no_guess(word, failed)
+    names = {each.canary.name for each in notes}
+    if is_a_name(word, names):
+        hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
+        raise RouteError(f"No route carries a rollout of `{word}`.", hint=hint)
+
+
+def _only(found: Sequence[Rollout], failed: Sequence[ClusterError] = ()) -> Rollout:
+    """Return the one that moves; a finished one only where none does."""
+    moving = [each for each in found if each.phase not in SLOTLESS] or found
+    if len(moving) == 1:
+        return moving[0]
+    if not moving:
+        none = RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
+        raise failed[0] if failed else none
+    names = ", ".join(f"`{each.id}` ({each.canary.name})" for each in moving[:10])
+    raise UsageError("Several rollouts are meant.", hint=f"Name one: {names}.")

@@ -1,0 +1,173 @@
+"""Time: what the timer and the sweeps do with a rollout. All of it ends in the same apply as a click."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from bot.domain.deadlines import ACCEPT_WITHIN
+from bot.domain.decisions.by_route import differs
+from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_accepted, on_due, on_rejected, on_unwritten
+from bot.domain.decisions.moves import Moment, end
+from bot.domain.errors import ClusterError
+from bot.domain.events import Event, EventKind
+from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
+from bot.engine.apply import Applier, new_decision, own_note
+from bot.engine.ports import Clock, GatewaySays, GatewayWord, Progress, Routes, Save, Saved, Store
+
+log = logging.getLogger(__name__)
+
+WRITERS = 8
+
+
+class Ticker:
+    """Looks at rollouts when their time has come, and writes what is not written yet."""
+
+    def __init__(self, routes: Routes, store: Store, clock: Clock, applier: Applier) -> None:
+        self._routes = routes
+        self._store = store
+        self._clock = clock
+        self._applier = applier
+
+    def tick(self, rollout_id: str) -> None:
+        """Do what a due rollout wants. A tick that comes too early or twice does nothing."""
+        entry = self._on_its_route(self._store.load(rollout_id))
+        if entry is None or entry.due is None:
+            self._store.forget_due(rollout_id)
+        elif entry.due > self._clock.now():
+            return
+        elif not entry.is_applied:
+            self._on_unwritten(entry)
+        elif self._is_followed(entry.rollout):
+            self._let_go(entry)
+        elif entry.acceptance is Acceptance.WAITING and entry.applied is not None:
+            self._hear_gateway(entry, entry.applied)
+        else:
+            self._on_due(entry)
+
+    def _on_its_route(self, entry: Entry | None) -> Entry | None:
+        """Have a route judged first that is not as it was left: somebody may have rolled back without the store."""
+        if entry is None or not entry.is_applied:
+            return entry
+        rollout = entry.rollout
+        kept = self._routes.kept(rollout.namespace, rollout.route)
+        if kept is None or kept.uid != rollout.route_uid:
+            return entry
+        if differs(rollout, own_note(kept), self._routes.observe(kept, rollout)):
+            self._applier.attempt(rollout.id)
+            return self._store.load(rollout.id)
+        return entry
+
+    def catch_up(self, *, brakes: bool, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Write roll backs, or what else is still to be written: after a crash, or when the API server is back."""
+
+        def attempt(rollout_id: str) -> None:
+            if goes_on():
+                self._applier.attempt(rollout_id)
+
+        with ThreadPoolExecutor(WRITERS, "brakes" if brakes else "catch-up") as pool:
+            list(pool.map(attempt, self._store.unapplied(self._clock.now(), brakes=brakes)))
+
+    def _on_unwritten(self, entry: Entry) -> None:
+        """Try to write it, unless a deadline has passed: that waits for no API server."""
+        outcome = on_unwritten(entry, self._moment())
+        if outcome is None:
+            self._applier.attempt(entry.rollout.id)
+        else:
+            self._carry_out(entry, outcome, Progress())
+
+    def stand_in(self, entry: Entry) -> None:
+        """Do for one rollout what the timer and the sweep do for all, where no process leads."""
+        rollout_id, now = entry.rollout.id, self._clock.now()
+        if not entry.is_applied:
+            if any(rollout_id in self._store.unapplied(now, brakes=brakes) for brakes in (True, False)):
+                self._applier.attempt(rollout_id)
+        elif entry.acceptance is Acceptance.WAITING:
+            self.tick(rollout_id)
+
+    def _hear_gateway(self, entry: Entry, applied: Applied) -> None:
+        age = self._clock.now() - applied.at
+        word = self._gateway_word(entry.rollout, applied.generation)
+        if word.says is GatewaySays.REJECTED:
+            self._carry_out(
+                entry, on_rejected(entry, word.message, self._moment()), Progress(acceptance=Acceptance.UNKNOWN)
+            )
+        elif word.says is GatewaySays.ACCEPTED:
+            self._carry_out(entry, on_accepted(entry, self._moment()), Progress(acceptance=Acceptance.ACCEPTED))
+        elif age >= ACCEPT_WITHIN:
+            told = Event(kind=EventKind.ACCEPTANCE_UNKNOWN, at=self._clock.now(), weight=entry.rollout.weight)
+            progress = Progress(acceptance=Acceptance.UNKNOWN, events=(told,))
+            self._carry_out(entry, on_accepted(entry, self._moment()), progress)
+        else:
+            again = self._clock.now() + min(max(age / 2, timedelta(seconds=0.3)), timedelta(seconds=5))
+            self._learn(entry, Progress(due=again, redraw=False))
+
+    def _gateway_word(self, rollout: Rollout, generation: int) -> GatewayWord:
+        """Read it out of the copy that a watch keeps; a no is read anew, because something is decided on it.
+
+        Where the API server does not answer, the gateway is silent too: the deadline does not wait for it.
+        """
+        kept = self._routes.kept(rollout.namespace, rollout.route)
+        word = self._routes.gateway_says(kept, generation) if kept else None
+        if word is not None and word.says is not GatewaySays.REJECTED:
+            return word
+        try:
+            return self._routes.gateway_says(self._routes.read(rollout.namespace, rollout.route), generation)
+        except ClusterError as error:
+            log.info("rollout %s: the gateway's word could not be read: %s", rollout.id, error)
+            return GatewayWord(says=GatewaySays.NOTHING)
+
+    def _on_due(self, entry: Entry) -> None:
+        rollout = entry.rollout
+        if rollout.phase in ASKS_GATES and (no := self._late_no(entry)):
+            self._carry_out(entry, on_rejected(entry, no, self._moment()), Progress())
+            return
+        verdict = self._routes.check(rollout) if rollout.phase in ASKS_GATES else None
+        readiness = verdict.readiness if verdict else None
+        self._carry_out(entry, on_due(entry, verdict, self._moment()), Progress(readiness=readiness))
+
+    def _late_no(self, entry: Entry) -> str:
+        """Return the gateway's no to weights that it had not spoken of in time; empty where it has none."""
+        if entry.acceptance is not Acceptance.UNKNOWN or entry.applied is None:
+            return ""
+        word = self._gateway_word(entry.rollout, entry.applied.generation)
+        return word.message if word.says is GatewaySays.REJECTED else ""
+
+    def _is_followed(self, rollout: Rollout) -> bool:
+        return rollout.phase is Phase.FINISHED and self._store.latest(rollout.route_uid) != rollout.id
+
+    def _let_go(self, entry: Entry) -> None:
+        """End a finished rollout whose route has a newer one; the annotation is the newer one's."""
+        change = end(entry, "A newer rollout has the route.", self._moment())
+        to = change.after
+        applied = Applied(revision=to.revision, decision=to.decision, weight=to.weight, at=self._clock.now())
+        self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied, settled=True))
+
+    def _carry_out(self, entry: Entry, outcome: Change | LookAgain, progress: Progress) -> None:
+        """Save what was learnt, then the decision: in this order, a crash in between only repeats the decision."""
+        if isinstance(outcome, LookAgain):
+            self._wait(entry, outcome, progress)
+            return
+        self._learn(entry, progress)
+        saved = self._store.save(Save(change=outcome, expected=entry.rollout.decision))
+        if saved is Saved.YES:
+            self._applier.attempt(entry.rollout.id)
+
+    def _wait(self, entry: Entry, wait: LookAgain, progress: Progress) -> None:
+        self._learn(
+            entry,
+            Progress(
+                acceptance=progress.acceptance,
+                readiness=progress.readiness,
+                events=(*progress.events, *wait.events),
+                due=wait.due,
+                no_due=wait.due is None,
+            ),
+        )
+
+    def _learn(self, entry: Entry, progress: Progress) -> None:
+        if progress != Progress():
+            self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._clock.now(), decision=new_decision())

@@ -1,0 +1,1 @@
+"""What changed without us, and what Redis has lost."""

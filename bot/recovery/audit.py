@@ -1,0 +1,137 @@
+"""Routes and pools that changed without us: what a watch says of one, and now and then a look at all of them.
+
+Of weights and pools a watch only says where to look: what is decided of them rests on what is read anew. Two things are
+saved as its copy, which may be a moment old, has them: a rollout that only an annotation knows, and what is newer of it
+is found by the next look; and another controller that owns the route, which pauses the rollout until a person resumes.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from bot.domain.decisions.by_cluster import owned, pool_gone
+from bot.domain.decisions.by_route import differs
+from bot.domain.decisions.moves import Moment
+from bot.domain.errors import ClusterError, DependencyError, RefusedError, UnreadableError
+from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
+from bot.engine.apply import Applier, new_decision, own_note
+from bot.engine.ports import Clock, RouteCopy, Routes, Save, Saved, Store
+from bot.recovery.rebuild import Rebuilder
+
+log = logging.getLogger(__name__)
+
+
+class Audit:
+    """Compares routes and pools with the records."""
+
+    def __init__(self, routes: Routes, store: Store, clock: Clock, applier: Applier, rebuilder: Rebuilder) -> None:
+        self._routes = routes
+        self._store = store
+        self._clock = clock
+        self._applier = applier
+        self._rebuilder = rebuilder
+
+    def inspect(self) -> bool:
+        """Read every route anew and look at it, also at rollouts that only an annotation knows. False: not all.
+
+        A namespace that is refused counts as looked at; the next look that is allowed takes up what is in it.
+        """
+        return self._inspect(self._routes.list)
+
+    def sweep(self) -> bool:
+        """Look at every route as the watches have it, which asks the API server nothing. False: not all."""
+        return self._inspect(self._routes.copies)
+
+    def _inspect(self, routes_of: Callable[[str], Sequence[RouteCopy]]) -> bool:
+        active = self._store.entries()
+        seen = [self._inspect_namespace(namespace, routes_of, active) for namespace in self._routes.namespaces]
+        return all(seen)
+
+    def _inspect_namespace(
+        self, namespace: str, routes_of: Callable[[str], Sequence[RouteCopy]], active: Sequence[Entry]
+    ) -> bool:
+        here, seen = [entry for entry in active if entry.rollout.namespace == namespace], True
+        try:
+            seen = self._look_at(routes_of(namespace), here)
+            self._miss(self._routes.pools(namespace), here)
+        except RefusedError as error:
+            # A definite no holds until somebody mends it, perhaps for ever: the other namespaces do not wait for it.
+            log.warning("namespace %s is left out: %s", namespace, error)
+        except ClusterError as error:
+            log.warning("namespace %s: %s", namespace, error)
+            return False
+        return seen
+
+    def _look_at(self, copies: Sequence[RouteCopy], active: Iterable[Entry]) -> bool:
+        """Look at the routes of one namespace, and at rollouts whose route is not there. False: not all."""
+        seen = [self.look(copy) for copy in copies]
+        found = {copy.uid for copy in copies}
+        for entry in active:
+            if entry.rollout.route_uid not in found and entry.is_applied:
+                self._applier.attempt(entry.rollout.id)
+        return all(seen)
+
+    def look(self, copy: RouteCopy) -> bool:
+        """Look at one route; one that breaks the program must not hide the others. False: look again."""
+        try:
+            self._compare(copy)
+        except UnreadableError as error:  # for good, and no other rollout waits for it
+            where = f"{copy.namespace}/{copy.name}"
+            log.error("route %s is left as it is: %s Run that version again.", where, error.message)
+        except DependencyError as error:
+            log.warning("route %s/%s: %s", copy.namespace, copy.name, error)
+            return False
+        except Exception:
+            log.exception("route %s/%s could not be inspected", copy.namespace, copy.name)
+        return True
+
+    def route_gone(self, copy: RouteCopy) -> None:
+        """Let the rollout of a deleted route find that out."""
+        for rollout_id in {self._store.slot(copy.uid), copy.note.id if copy.note else None} - {None}:
+            self._applier.attempt(str(rollout_id))
+
+    def pool_gone(self, pool: Pool) -> None:
+        """Decide for every rollout of a pool that was deleted, unless it is there again."""
+        named = [entry for entry in self._store.entries() if pool in (entry.rollout.stable, entry.rollout.canary)]
+        if named and self._routes.is_gone(pool):
+            for entry in named:
+                self._save(entry, pool_gone(entry, pool, self._moment()))
+
+    def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
+        """Find pools that are not there any more. A missing old pool stops nothing that went on in spite of it."""
+        there = set(pools)
+        for rollout in (entry.rollout for entry in active):
+            matters = rollout.stable if rollout.phase is Phase.FINISHED else rollout.canary
+            if matters.name not in there and rollout.phase is not Phase.PAUSED:
+                self.pool_gone(matters)
+
+    def _compare(self, copy: RouteCopy) -> None:
+        note = own_note(copy)
+        entry = self._store.load(note.id) if note else None
+        if note is not None and entry is None:
+            self._rebuilder.take_up(note, copy)
+            return
+        if entry is None or entry.rollout.phase in SLOTLESS:
+            entry = self._holder(copy) or entry  # an annotation of what is over may have been put back over its own
+        if entry is None or not entry.is_applied:
+            return
+        if entry.rollout.route_uid == copy.uid and self._differs(entry.rollout, note, copy):
+            self._applier.attempt(entry.rollout.id)
+        elif owner := self._routes.owner(copy):
+            self._save(entry, owned(entry, owner, self._moment()))
+
+    def _holder(self, copy: RouteCopy) -> Entry | None:
+        """Return the rollout that has the route."""
+        rollout_id = self._store.slot(copy.uid)
+        return self._store.load(rollout_id) if rollout_id else None
+
+    def _differs(self, rollout: Rollout, note: Rollout | None, copy: RouteCopy) -> bool:
+        return differs(rollout, note, self._routes.observe(copy, rollout))
+
+    def _save(self, entry: Entry, change: Change | None) -> None:
+        if change is None:
+            return
+        if self._store.save(Save(change=change, expected=entry.rollout.decision)) is Saved.YES:
+            self._applier.attempt(entry.rollout.id)
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._clock.now(), decision=new_decision())

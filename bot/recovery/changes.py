@@ -1,0 +1,93 @@
+"""What a watch tells the leader is looked at in threads of its own, so that the watch goes on."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Final
+
+from bot.domain.errors import DependencyError
+from bot.domain.rollout import Pool
+from bot.engine.ports import RouteCopy
+from bot.recovery.audit import Audit
+
+log = logging.getLogger(__name__)
+
+THREADS: Final = 4
+WINDOW: Final = 30.0
+MOST: Final = 20
+"""So often in a window one object is looked at. Else we and a controller that undoes each write of ours at once would
+go on as fast as we can; the sweep, which looks at everything now and then, is soon enough for those."""
+
+
+class ChangeLane:
+    """Has changes looked at; of several changes of one object only the newest. Not started, it looks at nothing.
+
+    ``missed`` is called where a change could not be looked at.
+    """
+
+    def __init__(self, inspector: Audit, leads: Callable[[], bool], missed: Callable[[], None] = lambda: None) -> None:
+        self._inspector = inspector
+        self._leads, self._missed = leads, missed
+        self._newest: dict[object, Callable[[], object]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._looks: Counter[object] = Counter()
+        self._since = 0.0
+        self._lock = Lock()
+
+    def start(self) -> None:
+        """Begin: this process is the leader now."""
+        with self._lock:
+            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="notice")
+
+    def stop(self) -> None:
+        """End; what is being looked at is finished."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            self._newest.clear()
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def route_changed(self, copy: RouteCopy) -> None:
+        """A route is new, or not as it was."""
+        self._notice((copy.namespace, copy.name), lambda: self._inspector.look(copy))
+
+    def route_gone(self, copy: RouteCopy) -> None:
+        """A route was deleted."""
+        self._notice(copy.uid, lambda: self._inspector.route_gone(copy))
+
+    def pool_gone(self, pool: Pool) -> None:
+        """A pool was deleted."""
+        self._notice(pool, lambda: self._inspector.pool_gone(pool))
+
+    def _notice(self, key: object, look: Callable[[], object]) -> None:
+        with self._lock:
+            if self._pool is None:
+                return
+            if key in self._newest:
+                self._newest[key] = look
+            elif self._may_look(key):
+                self._newest[key] = look
+                self._pool.submit(self._look, key)
+
+    def _may_look(self, key: object) -> bool:
+        now = time.monotonic()
+        if now - self._since > WINDOW:
+            self._since = now
+            self._looks.clear()
+        self._looks[key] += 1
+        return self._looks[key] <= MOST
+
+    def _look(self, key: object) -> None:
+        with self._lock:
+            look = self._newest.pop(key, None)
+        try:
+            if look is not None and self._leads() and look() is False:
+                self._missed()
+        except DependencyError as error:
+            self._missed()
+            log.warning("%s It is looked at again within half a minute.", error.message)
+        except Exception:
+            log.exception("what a watch told could not be looked at")

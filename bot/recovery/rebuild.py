@@ -1,0 +1,84 @@
+"""Rollouts that the store has forgotten are taken up again from the annotations of their routes."""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.domain.deadlines import next_look
+from bot.domain.decisions.by_route import applied_by, came_after
+from bot.domain.decisions.drift import drifted
+from bot.domain.decisions.moves import Moment
+from bot.domain.errors import ClusterError
+from bot.domain.events import Event, EventKind
+from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Rollout
+from bot.engine.apply import Applier, new_decision
+from bot.engine.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
+
+log = logging.getLogger(__name__)
+
+STILL_TOLD: Final = timedelta(hours=24)
+"""So long after its end the card of a rollout is brought up to date, where the store has forgotten it."""
+
+
+class Rebuilder:
+    """Saves what an annotation says into a store that does not know it."""
+
+    def __init__(self, routes: Routes, store: Store, clock: Clock, applier: Applier) -> None:
+        self._routes = routes
+        self._store = store
+        self._clock = clock
+        self._applier = applier
+
+    def take_up(self, note: Rollout, copy: RouteCopy) -> None:
+        """Take up a rollout that only its route's annotation knows; one that is long over stays forgotten."""
+        now = self._clock.now()
+        if note.phase in OVER and now - note.decided_at > STILL_TOLD:
+            return
+        change = self._change(note, copy, now)
+        save = Save(
+            change=change,
+            expected=None,
+            take_slot=note.phase not in SLOTLESS,
+            applied=applied_by(note, copy.generation),
+            settled=note.phase in OVER,
+        )
+        saved = self._save(save)
+        log.warning("rollout %s on HTTPRoute %s/%s: rebuilt: %s", note.id, note.namespace, note.route, saved)
+        if saved is Saved.YES and note.phase not in SLOTLESS:
+            # Nothing is known of what the gateway said: ask before the next step.
+            self._store.learn(note.id, change.after.decision, Progress(acceptance=Acceptance.WAITING, due=now))
+
+    def _change(self, note: Rollout, copy: RouteCopy, now: datetime) -> Change:
+        """Go on from what the annotation says; but where another hand put it there, it may be an old one: pause."""
+        told = Event(kind=EventKind.REBUILT, at=now, weight=note.weight)
+        hand = self._routes.note_hand(copy)
+        if hand is None or note.phase in SLOTLESS:
+            return Change(after=note, events=(told,), due=next_look(note, now))
+        entry = Entry(rollout=note, applied=applied_by(note, copy.generation))
+        moment = Moment(now=now, decision=new_decision())
+        change = drifted(entry, hand, self._routes.observe(copy, note), moment)
+        return replace(change, events=(told, *change.events))
+
+    def _save(self, save: Save) -> Saved:
+        """Save it; another rollout that holds the route in an older store is shown first that it has lost it.
+
+        Raises ClusterError where that could not be shown: the route would have two rollouts that count as active.
+        """
+        saved, mine = self._store.save(save), save.change.after
+        holder = self._holder(mine)
+        if holder is None:
+            return saved
+        self._applier.attempt(holder.id)
+        if saved is not Saved.TAKEN:
+            return saved
+        saved = self._store.save(save)
+        if saved is Saved.TAKEN and came_after(holder, mine):
+            raise ClusterError(f"HTTPRoute `{mine.namespace}/{mine.route}` could not be looked at again.")
+        return saved
+
+    def _holder(self, mine: Rollout) -> Rollout | None:
+        """Return the other rollout that has the route."""
+        holder = self._store.slot(mine.route_uid)
+        entry = self._store.load(holder) if holder not in (None, mine.id) else None
+        return entry.rollout if entry else None

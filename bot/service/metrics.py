@@ -1,0 +1,38 @@
+"""What /metrics says of the bot, counted when it is asked for."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from bot.domain.errors import StoreError
+from bot.domain.rollout import Phase
+from bot.engine.ports import Store
+
+
+class RolloutMetrics(Collector):
+    """Rollouts by phase, writes that are not on their route yet, and whether this process leads."""
+
+    def __init__(self, store: Store, leads: Callable[[], bool]) -> None:
+        self._store = store
+        self._leads = leads
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: without this, whoever registers it asks Redis, and a start must not wait for Redis."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the gauges; without those of the store where it does not answer."""
+        yield GaugeMetricFamily("rolloutbot_leader", "1 where this process runs timer and board.", int(self._leads()))
+        try:
+            entries = self._store.entries()
+        except StoreError:
+            return
+        phases = Counter(entry.rollout.phase for entry in entries)
+        rollouts = GaugeMetricFamily("rolloutbot_rollouts", "Rollouts that are not over.", labels=["phase"])
+        for phase in Phase:
+            rollouts.add_metric([phase.value], phases[phase])
+        yield rollouts
+        unapplied = sum(not entry.is_applied for entry in entries)
+        yield GaugeMetricFamily("rolloutbot_unapplied", "Rollouts whose last decision is not on the route.", unapplied)

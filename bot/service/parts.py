@@ -1,0 +1,51 @@
+"""Puts the parts that decide and write together, once, on one set of ports."""
+
+from dataclasses import dataclass
+
+from bot.config.policy import Policy
+from bot.engine.apply import Applier
+from bot.engine.engine import Engine
+from bot.engine.lookup import Lookup
+from bot.engine.ports import Clock, Routes, Store
+from bot.engine.rollback_from_route import RouteRollback
+from bot.engine.tick import Ticker
+from bot.recovery.audit import Audit
+from bot.recovery.rebuild import Rebuilder
+from bot.recovery.store_recovery import StoreRecovery
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that decides and writes, each part on the same ports."""
+
+    engine: Engine
+    applier: Applier
+    ticker: Ticker
+    audit: Audit
+    recovery: StoreRecovery
+
+
+def put_together(routes: Routes, store: Store, clock: Clock, policy: Policy) -> Parts:
+    """Build what decides and writes. A rebuild has an audit of its own, which saves into a store that is not whole."""
+    applier = Applier(routes, store, clock)
+    partial = store.rebuilding()
+    rebuild = _audit(routes, partial, clock, Applier(routes, partial, clock))
+    recovery = StoreRecovery(store, clock, rebuild)
+    engine = Engine(
+        routes,
+        store,
+        clock,
+        policy,
+        applier=applier,
+        lookup=Lookup(store, clock),
+        rollback=RouteRollback(routes, clock),
+        take_up=Rebuilder(routes, store, clock, applier).take_up,
+        look_again=recovery.look_again,
+    )
+    return Parts(
+        engine, applier, Ticker(routes, store, clock, applier), _audit(routes, store, clock, applier), recovery
+    )
+
+
+def _audit(routes: Routes, store: Store, clock: Clock, applier: Applier) -> Audit:
+    return Audit(routes, store, clock, applier, Rebuilder(routes, store, clock, applier))

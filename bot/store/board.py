@@ -1,0 +1,79 @@
+"""What the board keeps in Redis: which cards are behind, what Slack shows of each, and the stream of events."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+import redis
+from pydantic import TypeAdapter
+
+from bot.domain.events import Event
+from bot.engine.encoding import read_event
+from bot.engine.ports import Shown
+from bot.store import lua
+from bot.store.connection import store_errors
+from bot.store.epoch import Sight
+
+_SHOWN = TypeAdapter(Shown)
+
+
+class RedisBoard:
+    """The Board port on one Redis."""
+
+    def __init__(self, client: "redis.Redis", prefix: str, sight: Sight) -> None:
+        self._redis, self._p, self._sight = client, prefix, sight
+        script = client.register_script
+        self._clean, self._dirty, self._show = script(lua.CLEAN), script(lua.DIRTY), script(lua.SHOW)
+
+    def dirty(self, limit: int) -> Sequence[str]:
+        """Return ids of rollouts whose card or thread is behind, state changes first; none where data is missing."""
+        with store_errors():
+            return cast(list[str], self._dirty(keys=[self._p], args=[limit - 1, *self._sight.arguments()]))
+
+    def clean(self, rollout_id: str, seen: str) -> None:
+        """Take a card off the dirty list, unless it was marked again since ``mark`` was ``seen``."""
+        with store_errors():
+            self._clean(keys=[self._p], args=[rollout_id, seen])
+
+    def mark(self, rollout_id: str) -> str:
+        """Return the mark under which a card is dirty now."""
+        with store_errors():
+            return cast(str | None, self._redis.hget(f"{self._p}r:{rollout_id}", "mark")) or "0"
+
+    def shown(self, rollout_id: str) -> Shown | None:
+        """Return what Slack shows of a rollout."""
+        with store_errors():
+            text = cast(str | None, self._redis.get(f"{self._p}shown:{rollout_id}"))
+        return _SHOWN.validate_json(text) if text else None
+
+    def show(self, rollout_id: str, shown: Shown, *, was: Shown | None) -> bool:
+        """Save what Slack shows, unless somebody else has saved it since it ``was``; say whether it is saved."""
+        texts = [_SHOWN.dump_json(one).decode() if one else "" for one in (shown, was)]
+        with store_errors():
+            is_saved, *counts = cast(list[str], self._show(keys=[self._p], args=[rollout_id, *texts]))
+        self._sight.saw(counts)
+        return bool(is_saved)
+
+    def events(self, rollout_id: str, after: int) -> Sequence[Event]:
+        """Return the events of the stream after the first ``after`` ones."""
+        with store_errors():
+            texts = self._redis.lrange(f"{self._p}events:{rollout_id}", after, -1)
+        return [read_event(text) for text in cast(list[str], texts)]
+
+    def doubt(self) -> None:
+        """Have the board look again at what Slack shows of every rollout, before a rebuild adds events.
+
+        What is over and told is looked at when something comes after it: Slack would not take all of them at once.
+        """
+        with store_errors():
+            ids = {*self._redis.zrange(f"{self._p}active", 0, -1), *self._redis.zrange(f"{self._p}dirty", 0, -1)}
+            for rollout_id in cast(set[str], ids):
+                self._doubt_one(rollout_id)
+                self._redis.zadd(f"{self._p}dirty", {rollout_id: 2}, nx=True)
+            for key in self._redis.scan_iter(match=f"{self._p}shown:*", count=1000):
+                self._doubt_one(cast(str, key).removeprefix(f"{self._p}shown:"))
+
+    def _doubt_one(self, rollout_id: str) -> None:
+        while (shown := self.shown(rollout_id)) is not None and shown.doubt is None:
+            count = self._redis.llen(f"{self._p}events:{rollout_id}")
+            self.show(rollout_id, replace(shown, doubt=count), was=shown)

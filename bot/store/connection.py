@@ -1,0 +1,110 @@
+"""How Redis is reached, and its failures as ours: each in one place.
+
+With Sentinels, every new connection asks them who is the primary now, and so does one call a second: after a planned
+fail-over the old primary takes writes for seconds more, which are lost. One that was made a replica ends the
+connections to it.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+
+from bot.config.redis_url import SENTINEL, Sentinels, read_sentinels
+from bot.domain.errors import StoreError
+
+_BOUNDED: Final = {"socket_timeout": 0.4, "socket_connect_timeout": 0.3}
+ASK_SECONDS: Final = 1.0
+_SHARED: Final = {"max_connections": 64, "timeout": 0.5}
+"""How many connections threads share, and how long one waits for a free one."""
+
+_CODE: Final = re.compile(r"(?:^|caused error: )([A-Z]{2,20})\b")
+_LOGIN: Final = "Check the user and the password in `REDIS_URL`."
+_NEXT: Final = {
+    "NOAUTH": _LOGIN,
+    "WRONGPASS": _LOGIN,
+    "NOPERM": "Let the user in `REDIS_URL` use every command on the keys `{rolloutbot}:*`.",
+    "OOM": "It is full: give it more memory (`maxmemory`).",
+    "MISCONF": "It cannot save to its disk: make room there.",
+    "READONLY": "It is a replica: let `REDIS_URL` name the primary, or the Sentinels.",
+}
+
+
+def connect(url: str) -> "redis.Redis":
+    """Open a client whose every call ends within about a second.
+
+    One retry is safe because each script knows its own decision or token again.
+    """
+    options: dict[str, Any] = {**_BOUNDED, "retry": _retry(), "decode_responses": True}
+    if urlsplit(url).scheme in SENTINEL:
+        return redis.Redis.from_pool(_sentinel_pool(read_sentinels(url), options))
+    return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **_SHARED, **options))
+
+
+def _sentinel_pool(meant: Sentinels, options: dict[str, Any]) -> SentinelConnectionPool:
+    asked = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3, "ssl": meant.tls, "retry": Retry(NoBackoff(), 0)}
+    return _Following(
+        meant.primary,
+        _AskedOnce(meant.hosts, sentinel_kwargs=asked),  # type: ignore[no-untyped-call]
+        db=meant.database,
+        username=meant.username,
+        password=meant.password,
+        ssl=meant.tls,
+        max_connections=64,
+        **options,
+    )
+
+
+class _Following(SentinelConnectionPool):
+    """Connections to whoever is the primary; those to the one before are closed."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+        self._asked_at = monotonic()  # the first connection asks by itself
+
+    def get_connection(self, *args: Any, **options: Any) -> Any:
+        now = monotonic()
+        if now - self._asked_at > ASK_SECONDS:
+            self._asked_at = now
+            with suppress(redis.RedisError):  # an open connection goes on without the Sentinels
+                self.get_master_address()  # type: ignore[no-untyped-call]
+        return super().get_connection(*args, **options)
+
+
+class _AskedOnce(Sentinel):
+    """Sentinels whose "no primary" ends the call: after the error of redis-py, all of them would be asked again."""
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        try:
+            return cast(tuple[str, int], super().discover_master(service_name))  # type: ignore[no-untyped-call]
+        except MasterNotFoundError as error:
+            raise redis.RedisError(str(error)) from error
+
+
+def _retry() -> Retry:
+    return Retry(ExponentialBackoff(cap=0.05, base=0.01), 1)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn redis-py's errors into ours; their texts may name hosts, so they stay in the log."""
+    try:
+        yield
+    except (redis.ResponseError, redis.AuthenticationError) as error:
+        raise _refused(error) from error
+    except redis.RedisError as error:
+        raise StoreError("Redis does not answer.") from error
+
+
+def _refused(error: redis.RedisError) -> StoreError:
+    """Name the code of an answer that is an error, which is its first word, and no more of it."""
+    found = _CODE.search(str(error))
+    code = error.status_code or (found[1] if found else "ERR")
+    return StoreError(f"Redis refused (`{code}`).", hint=_NEXT.get(code, "Its log may say why."))

@@ -1,0 +1,97 @@
+"""How entries lie in Redis: the arguments of the scripts in lua.py, and the rows they leave."""
+
+import json
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from bot.domain.deadlines import POLL_ACCEPTANCE
+from bot.domain.errors import UnreadableError
+from bot.domain.gate import Readiness
+from bot.domain.rollout import SLOTLESS, TAKEN_BACK, Acceptance, Applied, Entry, Phase, Trouble
+from bot.engine.encoding import event_json, read_rollout, rollout_json
+from bot.engine.ports import Progress, Save
+
+APPLIED: Final = TypeAdapter(Applied)
+TROUBLE: Final = TypeAdapter(Trouble)
+READINESS: Final = TypeAdapter(Readiness)
+KEPT_SECONDS: Final = 90 * 86400
+"""How long a rollout that is over is remembered."""
+
+FIELDS: Final = ("record", "applied", "pending", "acceptance", "due", "trouble", "readiness")
+
+
+def save_arguments(save: Save) -> dict[str, object]:
+    """Return what the script SAVE wants."""
+    to = save.change.after
+    return {
+        "id": to.id,
+        "expected": save.expected or "",
+        "decision": to.decision,
+        "request": save.request or "",
+        "take_slot": save.take_slot,
+        "started": epoch(to.started_at),
+        "now": epoch(to.decided_at),
+        "uid": to.route_uid,
+        "record": rollout_json(to),
+        "due": epoch(save.change.due) if save.change.due else "",
+        "poll": epoch(to.decided_at + POLL_ACCEPTANCE),
+        "kept": KEPT_SECONDS,
+        "brake": to.phase in TAKEN_BACK,
+        "events": [event_json(event) for event in save.change.events],
+        "slotless": "1" if to.phase in SLOTLESS else "0",
+        "over": to.is_over,
+        "refused": to.phase is Phase.REFUSED,
+        "settled": save.settled,
+        "applied": APPLIED.dump_json(save.applied).decode() if save.applied else "",
+        "applied_revision": save.applied.revision if save.applied else 0,
+        "canary": to.canary.name,
+        "channel": to.channel,
+    }
+
+
+def learn_arguments(rollout_id: str, decision: str, progress: Progress) -> dict[str, object]:
+    """Return what the script LEARN wants."""
+    return {
+        "id": rollout_id,
+        "decision": decision,
+        "op": uuid.uuid4().hex,
+        "acceptance": progress.acceptance.value if progress.acceptance else "",
+        "due": "none" if progress.no_due else epoch(progress.due) if progress.due else "",
+        "trouble": TROUBLE.dump_json(progress.trouble).decode() if progress.trouble else "",
+        "readiness": READINESS.dump_json(progress.readiness).decode() if progress.readiness else "",
+        "events": [event_json(event) for event in progress.events],
+        "redraw": progress.redraw,
+    }
+
+
+def entry_of(fields: list[str | None]) -> Entry | None:
+    """Read the values of FIELDS; None where there is no record. Raises UnreadableError."""
+    record, applied, pending, acceptance, due, trouble, readiness = fields
+    if not record:
+        return None
+    rollout = read_rollout(record)
+    if rollout is None:
+        raise UnreadableError("The record was written by another version of the bot.", hint="It is left as it is.")
+    entry = Entry(rollout=rollout, pending=tuple(json.loads(pending or "[]")))
+    return replace(
+        entry,
+        applied=APPLIED.validate_json(applied) if applied else None,
+        acceptance=Acceptance(acceptance) if acceptance else Acceptance.NOT_WRITTEN,
+        due=time_of(due) if due else None,
+        trouble=TROUBLE.validate_json(trouble) if trouble else None,
+        readiness=READINESS.validate_json(readiness) if readiness else None,
+    )
+
+
+def epoch(at: datetime) -> str:
+    """Write a time as seconds since 1970."""
+    return f"{at.timestamp():.6f}"
+
+
+def time_of(seconds: str | float) -> datetime:
+    """Read a time."""
+    return datetime.fromtimestamp(float(seconds), UTC)

@@ -1,0 +1,70 @@
+"""After a decision: is it on the route, and does the gateway accept it? Looked at for a while, never for ever."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from bot.domain.commands.request import Verb
+from bot.domain.decisions.by_people import RAISES, describe
+from bot.domain.rollout import Acceptance, Entry, Phase
+from bot.engine.ports import Clock
+from bot.terminal.answer import Answer, Exit
+
+LOOK_EVERY = 0.3
+"""Seconds."""
+
+Tell = Callable[[str], None]
+"""Shows people what is waited for."""
+
+
+def follow(entry: Entry, clock: Clock, seconds: float, tell: Tell, look: Callable[[Entry], Entry]) -> Entry:
+    """Look until nothing is open any more, or the time is over; ``look`` returns what is known of it then."""
+    end = clock.now() + timedelta(seconds=seconds)
+    entry = look(entry)
+    while (missing := _missing(entry)) and clock.now() < end:
+        tell(f"{entry.rollout.weight} % wanted; waiting for {missing}")
+        clock.sleep(LOOK_EVERY)
+        entry = look(entry)
+    return entry
+
+
+def _missing(entry: Entry) -> str:
+    if not entry.is_applied:
+        return "the route"
+    return "the gateway" if entry.acceptance is Acceptance.WAITING else ""
+
+
+def result(entry: Entry, verb: Verb) -> Answer:
+    """Say what became of a verb."""
+    stands = f"`{entry.rollout.canary.name}` is {describe(entry.rollout)}"
+    if _was_undone(entry, verb):
+        why = entry.rollout.why or "it was taken back."
+        return Answer(said=f"{stands}: {why}", exit=Exit.REFUSED, entries=(entry,))
+    said, code = _written(entry)
+    return Answer(said=f"{stands}; {said}", exit=code, entries=(entry,))
+
+
+def _was_undone(entry: Entry, verb: Verb) -> bool:
+    """Say whether the step that somebody asked for was taken back: it could not be written, or must not be."""
+    phase = entry.rollout.phase
+    if entry.rollout.by:
+        return False  # somebody else has decided since then
+    if verb is Verb.START:
+        return phase in (Phase.REFUSED, Phase.ROLLED_BACK)
+    return verb in RAISES and phase in (Phase.PAUSED, Phase.ROLLED_BACK)
+
+
+def _written(entry: Entry) -> tuple[str, Exit]:
+    if not entry.is_applied:
+        why = f": {entry.trouble.reason}" if entry.trouble else "."
+        return f"that is decided and kept, but not on the route yet{why} It is tried again.", Exit.UNCONFIRMED
+    if entry.trouble:  # nothing more is tried, and people must know why
+        return entry.trouble.reason, Exit.UNCONFIRMED
+    match entry.acceptance:
+        case Acceptance.WAITING:
+            return "that is on the route, but the gateway has not said yet that it accepts it.", Exit.UNCONFIRMED
+        case Acceptance.UNKNOWN:
+            return "that is on the route; the gateway does not say whether it accepts it.", Exit.DONE
+        case Acceptance.ACCEPTED:
+            return "that is on the route, and the gateway accepts it.", Exit.DONE
+        case _:
+            return "that is noted on the route.", Exit.DONE

@@ -1,0 +1,93 @@
+"""The JSON of ``--output json``. docs/terminal.md promises it: keys are added, never renamed or taken away."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.domain.access import Access
+from bot.domain.events import Event
+from bot.domain.rollout import Entry
+from bot.domain.waiting import waits, weight_there
+from bot.terminal.answer import Answer
+from bot.terminal.text import Names, for_terminal
+
+
+def write(answer: Answer, command: str, person: str, access: Access, names: Names) -> str:
+    """Write an answer as one JSON object."""
+    document = {
+        "command": command,
+        "by": person,
+        "outcome": answer.exit.name.lower(),
+        "exit": answer.exit.value,
+        "message": for_terminal(answer.said, names),
+        "led": answer.led,
+        "rollouts": [_rollout(entry, access, names) for entry in answer.entries],
+        "events": [_event(event) for event in answer.events],
+    }
+    return json.dumps(document, indent=2)
+
+
+def _rollout(entry: Entry, access: Access, names: Names) -> dict[str, Any]:
+    rollout, plan = entry.rollout, entry.rollout.plan
+    return {
+        "id": rollout.id,
+        "pool": rollout.canary.name,
+        "old_pool": rollout.stable.name,
+        "namespace": rollout.namespace,
+        "route": rollout.route,
+        "channel": rollout.channel or None,
+        "phase": rollout.phase.value,
+        "weight": {"wanted": rollout.weight, "on_route": weight_there(entry)},
+        "written": entry.is_applied,
+        "gateway": entry.acceptance.value,
+        "steps": list(plan.steps),
+        "approvals": {
+            "at": list(plan.approve_at),
+            "needed": plan.approvals,
+            "asked": plan.steps[rollout.ask.step] if rollout.ask else None,
+            "given": list(rollout.ask.approvals) if rollout.ask else [],
+        },
+        "ready": _ready(entry),
+        "started": {"by": rollout.started_by, "at": _time(rollout.started_at), "reason": rollout.reason},
+        "decided": {"by": rollout.by or None, "at": _time(rollout.decided_at)},
+        "waits": _waits(entry, access, names),
+        "trouble": {"since": _time(entry.trouble.since), "reason": entry.trouble.reason} if entry.trouble else None,
+    }
+
+
+def _ready(entry: Entry) -> dict[str, Any] | None:
+    ready = entry.readiness
+    if ready is None:
+        return None
+    return {
+        "new": {"ready": ready.canary_ready, "of": ready.canary_of},
+        "old": {"ready": ready.stable_ready, "of": ready.stable_of},
+        "at": _time(ready.at),
+    }
+
+
+def _waits(entry: Entry, access: Access, names: Names) -> dict[str, Any]:
+    wait = waits(entry, access)
+    return {
+        "reason": for_terminal(wait.reason, names),
+        "said": wait.said,
+        "since": _time(wait.since),
+        "who": for_terminal(wait.who, names),
+        "deadline": _time(wait.deadline),
+        "then": for_terminal(wait.then, names),
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "kind": event.kind.value,
+        "at": _time(event.at),
+        "by": event.by or None,
+        "weight": event.weight,
+        "reason": event.reason,
+    }
+
+
+def _time(time: datetime | None) -> str | None:
+    """Write a time as ISO 8601 in UTC, to the second."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if time else None

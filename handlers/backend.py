@@ -1,0 +1,67 @@
+"""What Slack's side needs of the engine, as Protocols; ``bot.engine.engine.Backend`` is what stands behind them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bot.domain.commands.request import Request, Verb
+from bot.domain.rollout import Entry, Rollout
+
+
+class RouteRolledBack(Protocol):
+    """A roll back that is on the route; ``missing`` names rules that are gone from it."""
+
+    @property
+    def rollout(self) -> Rollout:
+        """Return the record that is on the route."""
+
+    @property
+    def written(self) -> bool:
+        """Say whether it was written now; else it was rolled back before."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the rules that were not written."""
+
+
+class Brakes(Protocol):
+    """Rolls back without the store."""
+
+    def brake(self, request: Request) -> RouteRolledBack:
+        """Roll back from the record on the route. Raises UserError, ClusterError; it tries no more then."""
+
+
+class Inbox(Protocol):
+    """Takes requests in before they are acknowledged."""
+
+    def receive(self, request: Request) -> bool:
+        """Check local rights and keep the request; False where this delivery was seen before.
+
+        Raises NotAllowedError, StoreError; at most about a second.
+        """
+
+
+class Reader(Protocol):
+    """Reads what is stored; raises UserError (with near names) and StoreError."""
+
+    def find(self, subject: str, channel: str) -> Entry:
+        """Find by canary, rollout id, or by channel where ``subject`` is empty."""
+
+    def entries(self, channel: str = "") -> Sequence[Entry]:
+        """List rollouts, newest first."""
+
+
+class Doer(Protocol):
+    """Does what was taken in."""
+
+    def carry_out(self, request: Request) -> Entry | None:
+        """Decide and apply, and return the rollout after it; None: done elsewhere.
+
+        Raises UserError (it has left the inbox then) and DependencyError (it is kept and tried again).
+        """
+
+    def look(self, entry: Entry, verb: Verb) -> str:
+        """Look at the pools after a verb, which may take long; return a sentence for the asker, often empty."""
+
+
+class Backend(Inbox, Reader, Doer, Brakes, Protocol):
+    """All of them."""

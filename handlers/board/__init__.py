@@ -1,0 +1,1 @@
+"""The board: makes cards and threads in Slack what the store says."""

@@ -1,0 +1,295 @@
+"""The board: makes each rollout's card and thread in Slack what the store says, and posts nothing twice.
+
+A post is claimed in the store before it is sent. Where its answer never came, the board looks for the message by
+its block id before it posts again; the oldest one counts, and doubles of ours are taken away. What is shown is saved
+only over what the writer saw, so a leader that froze and wakes up undoes nothing.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.domain.access import Access
+from bot.domain.errors import DependencyError, StoreError, UnreadableError
+from bot.domain.events import Event
+from bot.domain.rollout import Entry
+from bot.engine.ports import BoardMemory as Memory
+from bot.engine.ports import Shown, Store
+from handlers.board.card_state import CardState, card_number, digest_of, last_event, recounted
+from handlers.board.pace import CARD_AT_MOST, SLACK_AT_MOST, Later, Pace
+from handlers.cards import Card, draw
+from handlers.slack import Fault, Found, Slack, SlackError
+from handlers.thread import MOST, is_broadcast, message
+
+log = logging.getLogger(__name__)
+
+SETTLE = timedelta(seconds=10)
+"""How long after a lost answer a message may still turn up."""
+
+SKEW = timedelta(minutes=5)
+"""How far Slack's clock and ours may be apart."""
+
+ON_ITS_WAY = timedelta(seconds=1)
+"""So long a decision may take to the route before the card shows it as wanted and not written."""
+
+LIMIT = 1000
+UPDATE, POST, HISTORY = "chat.update", "chat.postMessage", "conversations.history"
+
+
+class OvertakenError(Later):
+    """Somebody else has written down what is shown meanwhile: this one froze, and there is another leader."""
+
+
+class Board:
+    """Brings Slack up to date, one card at a time; only the leader runs it, and two of them do no harm.
+
+    Cards of different channels may be brought up to date at once, those of one channel one after another.
+    """
+
+    def __init__(self, memory: Memory, store: Store, slack: Slack, access: Access) -> None:
+        self._memory, self._store, self._slack, self._access = memory, store, slack, access
+        self._pace = Pace()
+        self._channels: dict[str, str] = {}
+
+    def behind(self) -> Mapping[str, Sequence[str]]:
+        """Return the rollouts whose card or thread is behind, by channel; those that failed have their turn last."""
+        known, dirty = self._channels, self._memory.dirty(LIMIT)
+        self._channels = {rollout_id: known.get(rollout_id) or self._channel(rollout_id) for rollout_id in dirty}
+        found: dict[str, list[str]] = defaultdict(list)
+        for rollout_id in sorted(dirty, key=self._pace.failures):
+            found[self._channels[rollout_id]].append(rollout_id)
+        return found
+
+    def _channel(self, rollout_id: str) -> str:
+        """Return the channel of a rollout, which never changes; empty where it has none or cannot be read."""
+        try:
+            entry = self._store.load(rollout_id)
+        except UnreadableError:
+            return ""
+        return entry.rollout.channel if entry else ""
+
+    def reconcile(self, now: datetime) -> None:
+        """Bring every card up to date that may be written now, one after another."""
+        for channel, rollout_ids in self.behind().items():
+            for rollout_id in rollout_ids:
+                self.bring(rollout_id, channel, now)
+
+    def bring(self, rollout_id: str, channel: str, now: datetime) -> datetime | None:
+        """Bring one card and its thread up to date if that may be now; return when else."""
+        free = max(self._pace.blocked_until(key, now) for key in (rollout_id, channel))
+        if free > now:
+            return free
+        try:
+            self._bring_up_to_date(rollout_id, now)
+        except Later as later:
+            return later.at
+        except StoreError:
+            raise
+        except Exception as error:
+            return self._note(rollout_id, channel, error, now)
+        self._pace.worked(rollout_id)
+        self._pace.worked(channel)
+        return None
+
+    def _note(self, rollout_id: str, channel: str, error: Exception, now: datetime) -> datetime:
+        """Leave this card alone for a while, and its whole channel where another one of it would fare no better."""
+        log.warning("Card of %s: %s", rollout_id, error, exc_info=None if isinstance(error, DependencyError) else error)
+        fault = error.fault if isinstance(error, SlackError) else None
+        most = SLACK_AT_MOST if fault is Fault.UNCLEAR else CARD_AT_MOST
+        self._pace.failed(rollout_id, now, most=most)
+        if fault in (Fault.UNCLEAR, Fault.CHANNEL):
+            self._pace.failed(channel, now, most=most)
+        return self._pace.blocked_until(rollout_id, now)
+
+    def _bring_up_to_date(self, rollout_id: str, now: datetime) -> None:
+        seen = self._memory.mark(rollout_id)
+        entry = self._store.load(rollout_id)
+        if entry is not None and entry.rollout.channel:  # one that was started in a terminal may have none
+            _let_it_arrive(entry, now)
+            stored = self._memory.shown(rollout_id)
+            shown = stored or Shown(channel=entry.rollout.channel, doubt=0)
+            state = self._thread(self._card(CardState(entry=entry, shown=shown, stored=stored, now=now)))
+            if state.again:
+                raise Later(state.again)
+        self._memory.clean(rollout_id, seen)
+
+    # --- the card ---------------------------------------------------------------------------------------------
+
+    def _card(self, state: CardState) -> CardState:
+        if state.is_doubtful or (not state.shown.ts and state.shown.claimed is not None):
+            state = self._look_for_card(state)
+        return self._update(state) if state.shown.ts else self._post(state)
+
+    def _look_for_card(self, state: CardState) -> CardState:
+        """Find a card that we may have posted: one that was claimed, or any where the store has forgotten."""
+        claimed = None if state.is_doubtful else state.shown.claimed
+        number = f"{state.shown.posts}." if claimed else ""
+        since = claimed or state.entry.rollout.started_at
+        found = self._find(state, f"card:{state.id}:{number}", since)
+        newest = max((card_number(message.block_id) for message in found), default=0)
+        kept = self._keep_oldest(state, [message for message in found if card_number(message.block_id) == newest])
+        if kept is not None:
+            return self._save(state, ts=kept.ts, claimed=None, posts=newest, digest="")
+        return state if state.shown.ts else self._save(state, claimed=None, doubt=None)
+
+    def _update(self, state: CardState) -> CardState:
+        card = draw(state.entry, self._access, n=state.shown.posts)
+        digest = digest_of(card)
+        if digest == state.shown.digest:
+            return state
+        try:
+            self._edit(state, card)
+        except Later as later:  # the thread need not wait for it
+            return replace(state, again=later.at)
+        except SlackError as error:
+            if error.fault is not Fault.GONE:
+                raise
+            return self._post(self._save(state, ts="", claimed=None, digest=""))
+        return self._save(state, digest=digest)
+
+    def _edit(self, state: CardState, card: Card) -> None:
+        self._wait_for(UPDATE, state.now)
+        at = self._pace.take_edit(state.id, state.turn, state.now)
+        if at > state.now:
+            raise Later(at)
+        try:
+            self._slack.update(state.shown.channel, state.shown.ts, card)
+        except SlackError as error:
+            raise self._later(error, UPDATE, state.now) from error
+
+    def _post(self, before: CardState) -> CardState:
+        channel = before.shown.channel
+        self._wait_to_post(before)
+        state = self._save(before, claimed=before.now, posts=before.shown.posts + 1, digest="")
+        card = draw(state.entry, self._access, n=state.shown.posts)
+        ts = self._send(before, state, lambda: self._slack.post(channel, card))
+        self._pace.drawn(state.id, state.turn, state.now)
+        try:
+            return self._save(state, ts=ts, claimed=None, digest=digest_of(card))
+        except OvertakenError:
+            self._give_way(state, ts)
+            raise
+
+    def _give_way(self, state: CardState, ts: str) -> None:
+        """Take our card away, unless it is the one that the other leader has found; a store that forgot looks again."""
+        stored = self._memory.shown(state.id)
+        if stored is not None and stored.doubt is None and stored.ts != ts:
+            self._slack.delete(stored.channel, ts)
+
+    # --- the thread -------------------------------------------------------------------------------------------
+
+    def _thread(self, state: CardState) -> CardState:
+        if state.is_doubtful:
+            state = self._recount(state)
+        elif state.shown.thread_claimed is not None:
+            state = self._look_for_reply(state)
+        while events := self._memory.events(state.id, state.shown.cursor)[:MOST]:
+            state = self._reply(state, events)
+        return state
+
+    def _recount(self, state: CardState) -> CardState:
+        """Count what the thread tells already, where the store has forgotten events or how far the thread is."""
+        since = state.entry.rollout.started_at
+        found = self._find(state, f"event:{state.id}:", since, thread_ts=state.shown.ts)
+        told = max((last_event(message.block_id) for message in found), default=0)
+        cursor, forgotten = recounted(state.shown, told)
+        return self._save(state, cursor=cursor, forgotten=forgotten, thread_claimed=None, doubt=None)
+
+    def _look_for_reply(self, state: CardState) -> CardState:
+        claimed = state.shown.thread_claimed or state.now
+        kept = self._keep_oldest(state, self._find(state, state.next_mark, claimed, thread_ts=state.shown.ts))
+        cursor = state.shown.cursor if kept is None else last_event(kept.block_id) - state.shown.forgotten
+        return self._save(state, cursor=cursor, thread_claimed=None)
+
+    def _reply(self, before: CardState, events: Sequence[Event]) -> CardState:
+        shown = before.shown
+        self._wait_to_post(before)
+        note = message(events, before.entry, self._access, first=before.next_place)
+        state = self._save(before, thread_claimed=before.now)
+        loud = is_broadcast(events)
+        ts = self._send(
+            before, state, lambda: self._slack.post(shown.channel, note, thread_ts=shown.ts, broadcast=loud)
+        )
+        try:
+            return self._save(state, cursor=shown.cursor + len(events), thread_claimed=None)
+        except OvertakenError:
+            self._take_back(state, ts)
+            raise
+
+    def _take_back(self, state: CardState, ts: str) -> None:
+        """Take our reply away where the other leader has told the same, and not found ours."""
+        shown, since = state.shown, state.now - SKEW
+        found = self._slack.find(shown.channel, state.next_mark, since=since, thread_ts=shown.ts)
+        if any(message.ts != ts for message in found):
+            self._slack.delete(shown.channel, ts)
+
+    # --- what both need ---------------------------------------------------------------------------------------
+
+    def _find(self, state: CardState, prefix: str, since: datetime, *, thread_ts: str = "") -> list[Found]:
+        is_claimed = state.shown.claimed or state.shown.thread_claimed
+        if state.now < since + SETTLE and is_claimed and not state.is_doubtful:
+            raise Later(since + SETTLE)
+        self._wait_for(HISTORY, state.now)
+        channel = state.shown.channel
+        try:
+            return self._slack.find(channel, prefix, since=since - SKEW, thread_ts=thread_ts)
+        except SlackError as error:
+            if error.fault in (Fault.REFUSED, Fault.GONE):  # no right to read back: better two cards than none
+                log.warning("Cannot look for %s: %s", prefix, error)
+                return []
+            raise self._later(error, HISTORY, state.now) from error
+
+    def _keep_oldest(self, state: CardState, found: list[Found]) -> Found | None:
+        for double in found[1:]:
+            self._slack.delete(state.shown.channel, double.ts)
+        return found[0] if found else None
+
+    def _send(self, before: CardState, claimed: CardState, post: Callable[[], str]) -> str:
+        """Post under a claim; where Slack clearly did not take it, things are again as they were ``before``."""
+        try:
+            return post()
+        except SlackError as error:
+            if error.fault is Fault.GONE:  # the card is gone: a new one, and its thread, come in the next round
+                self._save(claimed, ts="", digest="", thread_claimed=None)
+            elif error.fault is not Fault.UNCLEAR:
+                self._memory.show(claimed.id, before.shown, was=claimed.stored)
+            raise self._later(error, _posting(before.shown.channel), before.now) from error
+
+    def _later(self, error: SlackError, key: str, now: datetime) -> Exception:
+        """Turn "slow down" into a wait for this one kind of call."""
+        if error.fault is not Fault.LIMITED:
+            return error
+        self._pace.block(key, now, timedelta(seconds=error.retry_after))
+        return Later(self._pace.blocked_until(key, now))
+
+    def _wait_to_post(self, state: CardState) -> None:
+        channel = state.shown.channel
+        self._wait_for(_posting(channel), state.now)
+        at = self._pace.take_post(channel, state.now)
+        if at > state.now:
+            raise Later(at)
+
+    def _wait_for(self, key: str, now: datetime) -> None:
+        at = self._pace.blocked_until(key, now)
+        if at > now:
+            raise Later(at)
+
+    def _save(self, state: CardState, **changes: object) -> CardState:
+        shown = replace(state.shown, **changes)  # type: ignore[arg-type]
+        if not self._memory.show(state.id, shown, was=state.stored):
+            raise OvertakenError(state.now)
+        return replace(state, shown=shown, stored=shown)
+
+
+def _let_it_arrive(entry: Entry, now: datetime) -> None:
+    """Wait for a write that is under way, rather than show for seconds what was true for milliseconds."""
+    is_writing = not entry.is_applied and entry.trouble is None
+    if is_writing and timedelta(0) <= now - entry.rollout.decided_at < ON_ITS_WAY:
+        raise Later(entry.rollout.decided_at + ON_ITS_WAY)
+
+
+def _posting(channel: str) -> str:
+    """Slack's limit on posts counts by channel."""
+    return f"{POST} {channel}"

@@ -1,0 +1,107 @@
+"""The leader's threads that keep Slack up to date: a lane for each channel that is behind."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event, Thread
+
+from bot.domain.errors import StoreError
+from bot.engine.ports import Clock
+from handlers.board.board import Board
+
+log = logging.getLogger(__name__)
+
+LANES = 8
+"""So many channels are written to at once: one whose calls hang holds up no other."""
+
+IDLE = 1.0
+"""Seconds between two looks: other replicas mark cards without waking this one."""
+
+SHORTEST = 0.05
+
+
+class BoardThread:
+    """Loops over the board until it is stopped; ``wake`` makes it look at once. A channel has one lane at a time.
+
+    While ``leads`` says no, no card is begun.
+    """
+
+    def __init__(self, board: Board, clock: Clock, leads: Callable[[], bool] = lambda: True) -> None:
+        self._board, self._clock, self._leads = board, clock, leads
+        self._woken, self._stopped = Event(), Event()
+        self._thread = Thread(target=self._loop, name="board", daemon=True)
+        self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="board")
+        self._running: dict[str, Future[None]] = {}
+        self._rests: dict[str, tuple[float, int]] = {}
+        self._wakes = 0
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the dirty cards now, also in channels that rest."""
+        self._wakes += 1
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End after the cards that are being written."""
+        self._stopped.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._lanes.shutdown(wait=True, cancel_futures=True)
+
+    def _loop(self) -> None:
+        while not self._stopped.is_set():
+            self._woken.clear()
+            self._woken.wait(self._round())
+
+    def _round(self) -> float:
+        """Give every channel that is behind, and neither at work nor at rest, a lane; return how long to rest."""
+        try:
+            behind = self._board.behind() if self._leads() else {}
+        except StoreError as error:
+            log.warning("The board waits for the store: %s", error)
+            return IDLE
+        except Exception:
+            log.exception("A round of the board broke.")
+            return IDLE
+        waits = [self._give_lane(channel, ids) for channel, ids in behind.items()]
+        return min([IDLE, *waits])
+
+    def _give_lane(self, channel: str, rollout_ids: Sequence[str]) -> float:
+        """Return for how long the channel can be left alone."""
+        running = self._running.get(channel)
+        if running is not None and not running.done():
+            return IDLE
+        until, wakes = self._rests.get(channel, (0.0, 0))
+        rest = until - time.monotonic()
+        if rest > 0 and wakes == self._wakes:
+            return rest
+        self._running[channel] = self._lanes.submit(self._lane, channel, rollout_ids, self._wakes)
+        return IDLE
+
+    def _lane(self, channel: str, rollout_ids: Sequence[str], wakes: int) -> None:
+        rest = IDLE
+        try:
+            rest = self._bring(channel, rollout_ids)
+        except StoreError as error:
+            log.warning("The board waits for the store: %s", error)
+        except Exception:
+            log.exception("The board broke at channel %s.", channel)
+        self._rests[channel] = (time.monotonic() + rest, wakes)
+        self._woken.set()
+
+    def _bring(self, channel: str, rollout_ids: Sequence[str]) -> float:
+        """Bring the cards of a channel up to date, and return for how long there is nothing to do."""
+        rests = [IDLE]
+        for rollout_id in rollout_ids:
+            if self._stopped.is_set() or not self._leads():
+                break
+            now = self._clock.now()
+            again = self._board.bring(rollout_id, channel, now)
+            if again is not None:
+                rests.append((again - now).total_seconds())
+        return max(min(rests), SHORTEST)

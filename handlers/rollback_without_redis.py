@@ -1,0 +1,114 @@
+"""Roll backs while Redis is away: done from the record on the route, and told to the channel, as no card can be yet."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bot.domain.commands.request import Request
+from bot.domain.errors import DependencyError, StoreError, UserError
+from bot.domain.rollout import Rollout
+from handlers import replies
+from handlers.backend import Brakes, RouteRolledBack
+from handlers.cards import Card
+from handlers.errors import new_ref
+from handlers.people import People
+from handlers.private import Private
+from handlers.slack import Slack
+
+log = logging.getLogger(__name__)
+
+LANE = 4
+KNOWN_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a roll back that was not done is told: refused, or failed, and what the store had failed with before."""
+
+    refused: Callable[[UserError], str]
+    failed: Callable[[DependencyError, StoreError], str]
+
+
+AT_ONCE = Words(refused=lambda error: replies.mishap(error, ""), failed=replies.not_braked)
+KEPT = Words(refused=replies.refused_yet, failed=replies.not_braked_yet)
+
+
+class Heard(Enum):
+    """What an asker has heard of a request that is tried again: each is said once, and after WELL no failure is."""
+
+    FAILED = auto()
+    REFUSED = auto()
+    WELL = auto()
+
+
+class RollbackWithoutRedis:
+    """A lane of its own. What is taken in there may be nowhere else, so it is done at once or not at all, and told."""
+
+    def __init__(self, engine: Brakes, people: People, slack: Slack, private: Private) -> None:
+        self._engine, self._people, self._slack, self._private = engine, people, slack, private
+        self._heard: dict[str, frozenset[Heard]] = {}  # by delivery
+        self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="brake")
+
+    def pull(self, request: Request, store: StoreError) -> None:
+        """Roll back in the background; the inbox may not have the request."""
+        try:
+            self._lane.submit(self._pull, request, store, AT_ONCE)
+        except RuntimeError:  # closed: Slack's connection ends beside us, and nobody else has the request
+            self._pull(request, store, AT_ONCE)
+
+    def pull_kept(self, request: Request, store: StoreError) -> None:
+        """Roll back here and now a request that stays in the inbox, and so is tried again whatever comes of it."""
+        self._pull(request, store, KEPT)
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        self._lane.shutdown(wait=True)
+
+    def _pull(self, request: Request, store: StoreError, words: Words) -> None:
+        try:
+            self._people.admit(request)
+            braked = self._engine.brake(request)
+        except UserError as error:
+            self._say_once(request, Heard.REFUSED, words.refused(error))
+        except DependencyError as error:
+            self._fail(request, words.failed(error, store))
+        except Exception as error:
+            self._fail(request, replies.mishap(error, new_ref()))
+        else:
+            self._tell(request, braked, store)
+
+    def _fail(self, request: Request, said: str) -> None:
+        log.exception("A roll back without Redis failed: %s", said)
+        self._say_once(request, Heard.FAILED, said)
+
+    def _say_once(self, request: Request, what: Heard, said: str) -> None:
+        if not self._heard.get(request.delivery, frozenset()) & {what, Heard.WELL}:
+            self._hears(request, what)
+            self._private.say(request.reply_to, said)
+
+    def _hears(self, request: Request, what: Heard) -> None:
+        if len(self._heard) >= KNOWN_MOST:
+            self._heard.clear()
+        self._heard[request.delivery] = self._heard.get(request.delivery, frozenset()) | {what}
+
+    def _tell(self, request: Request, braked: RouteRolledBack, store: StoreError) -> None:
+        """Tell the channel of the rollout what was written now; who asked elsewhere, or in vain, is told in private."""
+        if not braked.written:
+            self._say_once(request, Heard.WELL, replies.braked_before(braked.rollout))
+            return
+        self._hears(request, Heard.WELL)
+        channel, text = braked.rollout.channel or request.channel, replies.braked(braked, store)
+        if not self._post(channel, braked.rollout, text) or channel != request.channel:
+            self._private.say(request.reply_to, text)
+
+    def _post(self, channel: str, rollout: Rollout, text: str) -> bool:
+        mark = f"brake:{rollout.id}:{rollout.revision}"
+        block = {"type": "section", "block_id": mark, "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+        try:
+            self._slack.post(channel, Card(text=text, blocks=[block]))
+        except DependencyError as error:
+            log.warning("A roll back without Redis was done, but the channel was not told: %s", error)
+            return False
+        return True

@@ -1,0 +1,17 @@
+"""The words of API servers, webhooks and gateways, made safe to show: they can hold addresses and tokens."""
+
+import re
+from typing import Final
+
+LONGEST: Final = 400
+_URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"']+", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"\b(bearer|basic)\s+[\w.~+/=-]{8,}|\beyJ[\w-]{10,}(\.[\w-]+)*|\bx(ox[a-z](\.xox[a-z])?|app)-[\w-]+", re.IGNORECASE
+)
+
+
+def redacted(message: object) -> str:
+    """Return a message on one line, at most LONGEST characters long, without addresses and tokens."""
+    text = " ".join(str(message or "").split())
+    text = _SECRET.sub("…", _URL.sub("…", text))
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,0 +1,185 @@
+"""The policy file: what it may say, and every sentence about what it may not."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.config.policy import DEFAULT_PLAN, Policy
+from bot.config.policy_file import ConfigError, read_policy
+from bot.domain.access import Access
+
+EXAMPLE = Path(__file__).parents[3] / "docs" / "policy.example.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def read(text: str) -> Policy:
+    Path("policy.yaml").write_text(text, encoding="utf-8")
+    return read_policy(Path("policy.yaml"), default_namespace="models")
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as refusal:
+        read(text)
+    return list(refusal.value.mistakes)
+
+
+DEFAULT = Policy(namespaces=("models",), from_file=True)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "{}", "plan:\naccess:\n", "---\n...\n"])
+def test_an_empty_file_is_the_defaults(text: str) -> None:
+    assert read(text) == DEFAULT
+
+
+def test_the_example_is_the_defaults() -> None:
+    assert read_policy(EXAMPLE, default_namespace="other") == replace(DEFAULT, namespaces=("other",))
+
+
+def test_everything_that_can_be_said() -> None:
+    policy = read("""
+namespaces: [models, models-eu]
+plan: {steps: [5, 50], every: 90s, bake: 1d}
+approvals: {at: [], needed: 2, requester_may_approve: true}
+access: {start: [U0001], run: [U0002], approve: [U0003, W0004], rollback: []}
+command: /llm
+terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
+""")
+    assert policy == Policy(
+        namespaces=("models", "models-eu"),
+        plan=replace(
+            DEFAULT_PLAN,
+            steps=(5, 50, 100),
+            interval=timedelta(seconds=90),
+            bake=timedelta(days=1),
+            approve_at=(),
+            approvals=2,
+            requester_may_approve=True,
+        ),
+        access=Access(start=frozenset({"U0001"}), run=frozenset({"U0002"}), approve=frozenset({"U0003", "W0004"})),
+        command="/llm",
+        unix_users={"alice": "U0001", "Bob.B@corp": "W0004"},
+        from_file=True,
+    )
+
+
+TOP = "`namespaces`, `plan`, `approvals`, `access`, `command`, `terminal`"
+USER = "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`."
+DURATION = "is not a duration from 1s to 30d; write it like `90s`, `10m`, `2h` or `1d`."
+COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters."
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("namespace: [a]", "1: `namespace` is not a key; did you mean `namespaces`?"),
+        ("colour: red", f"1: `colour` is not a key; the keys here are {TOP}."),
+        ("? [a]\n: b", f"1: a list or mapping is not a key; the keys here are {TOP}."),
+        ("- a", f"1: must be a mapping with {TOP}, not a list."),
+        ("namespaces: default", "1: namespaces: must be a list like `[default]`, not `default`."),
+        ("namespaces: []", "1: namespaces: is empty; name at least one, or leave the key out."),
+        ("namespaces: [A]", "1: namespaces: `A` is not a namespace's name; see `kubectl get namespaces`."),
+        ("namespaces: [a, a]", "1: namespaces: `a` is there twice; leave one of them out."),
+        ("namespaces:\n- a\n- [b]", "3: namespaces: must hold single values like `[default]`, not a list."),
+        ("namespaces:\n- a\n-", "3: namespaces: must hold single values like `[default]`, not nothing."),
+        ("plan: fast", "1: plan: must be a mapping with `steps`, `every`, `bake`, not `fast`."),
+        ("plan:\n  step: [1]", "2: plan: `step` is not a key; did you mean `steps`?"),
+        ("plan:\n  every: 1m\n  every: 2m", "3: plan.every: is there twice; leave one of them out."),
+        ("plan:\n\n  steps: [10, 50, 25]", "3: plan.steps: must rise, but 25 follows 50."),
+        ("plan: {steps: []}", "1: plan.steps: is empty; name at least one, or leave the key out."),
+        ("plan: {steps: 10}", "1: plan.steps: must be a list like `[10, 25, 50, 100]`, not `10`."),
+        ("plan:\n  steps:\n  - 10\n  - 101", "4: plan.steps: `101` is not a whole number from 1 to 100."),
+        ("plan: {steps: ['10']}", "1: plan.steps: `10` is not a whole number from 1 to 100."),
+        ("plan: {steps: [010]}", "1: plan.steps: `010` is not a whole number from 1 to 100."),
+        ("plan: {steps: [1.5]}", "1: plan.steps: `1.5` is not a whole number from 1 to 100."),
+        ("plan: {every: 10}", f"1: plan.every: `10` {DURATION}"),
+        ("plan: {every: 31d}", f"1: plan.every: `31d` {DURATION}"),
+        ("plan: {bake: [1h]}", f"1: plan.bake: a list {DURATION}"),
+        ("plan: {bake: }", f"1: plan.bake: nothing {DURATION}"),
+        ("approvals: {at: 50}", "1: approvals.at: must be a list like `[50, 100]`, not `50`."),
+        ("approvals: {needed: 0}", "1: approvals.needed: `0` is not a whole number from 1 to 20."),
+        ("approvals: {needed: [1]}", "1: approvals.needed: a list is not a whole number from 1 to 20."),
+        (
+            "approvals:\n  needed: 3\naccess:\n  approve: [U0001, U0002]",
+            "2: approvals.needed: asks for 3 approvals, but access.approve names only 2 users.",
+        ),
+        (
+            "approvals: {requester_may_approve: yes}",
+            "1: approvals.requester_may_approve: `yes` is neither `true` nor `false`.",
+        ),
+        ("access: {start: ['@alice']}", f"1: access.start: `@alice` {USER}"),
+        ("access: {approve: [S0123456]}", f"1: access.approve: `S0123456` {USER}"),
+        ("access: {run: U012AB3CD}", "1: access.run: must be a list like `[U012AB3CD]`, not `U012AB3CD`."),
+        ("access: {roleback: []}", "1: access: `roleback` is not a key; did you mean `rollback`?"),
+        ("terminal: {user: {}}", "1: terminal: `user` is not a key; did you mean `users`?"),
+        ("terminal:\n  users: [a]", "2: terminal.users: must be a mapping like `{alice: U012AB3CD}`, not a list."),
+        (
+            "terminal:\n  users:\n    a: U0001\n    a: U0002",
+            "4: terminal.users: `a` is there twice; leave one of them out.",
+        ),
+        ("terminal: {users: {a b: U0001}}", "1: terminal.users: `a b` is not the name of a Unix user; see `id -un`."),
+        ("terminal: {users: {[a]: U0001}}", "1: terminal.users: a list is not the name of a Unix user; see `id -un`."),
+        ("terminal:\n  users:\n    alice: bob", f"3: terminal.users.alice: `bob` {USER}"),
+        ("command: rollout", f"1: command: `rollout` {COMMAND}"),
+        ("command: ''", f"1: command: an empty text {COMMAND}"),
+        ("plan: [", "1: is not YAML: expected the node content, but found '<stream end>'."),
+        ("a: b: c", "1: is not YAML: mapping values are not allowed here."),
+        ("a: 1\n---\nb: 1", "2: is not YAML: but found another document."),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_place(text: str, mistake: str) -> None:
+    assert mistakes(text) == [f"policy.yaml:{mistake}"]
+
+
+def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
+    text = "command: x\nplan:\n  every: soon\n  stepz: []\naccess:\n  start: [bob]\n"
+    assert mistakes(text) == [
+        f"policy.yaml:1: command: `x` {COMMAND}",
+        f"policy.yaml:3: plan.every: `soon` {DURATION}",
+        "policy.yaml:4: plan: `stepz` is not a key; did you mean `steps`?",
+        f"policy.yaml:6: access.start: `bob` {USER}",
+    ]
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        read_policy(Path("none.yaml"), default_namespace="default")
+    assert refusal.value.mistakes == (
+        "none.yaml: cannot be read (No such file or directory); name a file that can be read.",
+    )
+
+
+def test_a_file_in_another_encoding() -> None:
+    Path("policy.yaml").write_bytes("# é\n".encode("latin-1"))
+    with pytest.raises(ConfigError) as refusal:
+        read_policy(Path("policy.yaml"), default_namespace="default")
+    assert refusal.value.mistakes == ("policy.yaml: is not written in UTF-8; save it as UTF-8.",)
+
+
+def test_a_file_with_a_forbidden_character() -> None:
+    assert mistakes("a: \x07") == [
+        "policy.yaml: is not YAML; it holds a character or a depth that YAML does not allow."
+    ]
+
+
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.just([10, 5]), st.just({"a": [1]}))
+KEYS = st.sampled_from(
+    ["namespaces", "plan", "approvals", "access", "command", "steps", "every", "at", "needed", "run"]
+)
+
+
+@given(st.dictionaries(KEYS, st.one_of(LEAVES, st.dictionaries(KEYS, LEAVES), st.lists(LEAVES))))
+def test_any_file_is_read_or_refused_with_lines(document: dict[str, object]) -> None:
+    Path("policy.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    try:
+        read_policy(Path("policy.yaml"), default_namespace="default")
+    except ConfigError as refusal:
+        assert all(mistake.startswith("policy.yaml:") for mistake in refusal.mistakes)  # noqa: PT017

@@ -1,0 +1,53 @@
+"""What a deleted pool and another controller mean for a rollout, phase by phase."""
+
+import pytest
+
+from bot.domain.decisions.by_cluster import owned, pool_gone
+from bot.domain.events import EventKind
+from bot.domain.rollout import Phase, Pool
+from tests.builders import CANARY, STABLE, a_rollout, an_entry, at
+
+OLD, NEW = Pool("default", STABLE), Pool("default", CANARY)
+GOING = (Phase.STARTING, Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PROMOTED)
+
+
+@pytest.mark.parametrize("phase", GOING)
+@pytest.mark.parametrize(
+    ("pool", "why"),
+    [
+        (
+            NEW,
+            f"InferencePool `{CANARY}` was deleted. "
+            "Requests that go there fail: roll back, or bring it up again and resume.",
+        ),
+        (
+            OLD,
+            f"InferencePool `{STABLE}` was deleted. A roll back would have nowhere to go until it is there again.",
+        ),
+    ],
+)
+def test_what_goes_on_pauses_where_it_is_when_a_pool_is_deleted(phase: Phase, pool: Pool, why: str) -> None:
+    change = pool_gone(an_entry(a_rollout(phase=phase)), pool, at(1))
+    assert change is not None
+    assert (change.after.phase, change.after.weight, change.after.why) == (Phase.PAUSED, 10, why)
+    assert [event.kind for event in change.events] == [EventKind.PAUSED]
+
+
+def test_a_finished_rollout_is_cleaned_up_when_its_old_pool_is_deleted() -> None:
+    change = pool_gone(an_entry(a_rollout(phase=Phase.FINISHED, step=3)), OLD, at(1))
+    assert change is not None
+    assert (change.after.phase, [event.kind for event in change.events]) == (Phase.CLEANED, [EventKind.CLEANED])
+
+
+@pytest.mark.parametrize(
+    ("phase", "pool"),
+    [(Phase.FINISHED, NEW), *((phase, pool) for phase in set(Phase) - {*GOING, Phase.FINISHED} for pool in (OLD, NEW))],
+)
+def test_what_waits_for_a_person_or_is_over_stays(phase: Phase, pool: Pool) -> None:
+    assert pool_gone(an_entry(a_rollout(phase=phase)), pool, at(1)) is None
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_only_what_goes_on_is_paused_by_another_controller(phase: Phase) -> None:
+    change = owned(an_entry(a_rollout(phase=phase)), "It is owned by KServe.", at(1))
+    assert (change.after.why if change else None) == ("It is owned by KServe." if phase in GOING else None)

@@ -1,0 +1,172 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.deadlines import REMIND_EVERY, next_reminder
+from bot.domain.decisions.by_time import LookAgain, on_accepted, on_due, on_rejected, on_unwritten
+from bot.domain.events import Event, EventKind
+from bot.domain.gate import GateAnswer, Readiness, Verdict
+from bot.domain.rollout import Ask, Change, Entry, Phase
+from tests.builders import BOB, HOLD, NOON, PASS, PLAN, READY, a_rollout, an_entry, at
+
+
+def decided(outcome: Change | LookAgain) -> Change:
+    assert isinstance(outcome, Change)
+    return outcome
+
+
+def test_a_due_rollout_takes_the_next_step() -> None:
+    change = decided(on_due(an_entry(), PASS, at(10)))
+    assert (change.after.weight, change.after.phase, change.due) == (25, Phase.PROGRESSING, None)
+
+
+def test_a_step_that_crosses_a_mark_asks_first() -> None:
+    change = decided(on_due(an_entry(a_rollout(step=1, base=1)), PASS, at(10)))
+    assert (change.after.phase, change.after.weight) == (Phase.AWAITING_APPROVAL, 25)
+    assert [event.weight for event in change.events] == [50]
+
+
+def test_the_step_to_100_promotes() -> None:
+    free = a_rollout(step=2, base=2, plan=replace(PLAN, approve_at=()))
+    change = decided(on_due(an_entry(free), PASS, at(10)))
+    assert (change.after.phase, change.after.weight) == (Phase.PROMOTED, 100)
+
+
+def test_a_gate_that_says_wait_holds_and_asks_again_in_30_seconds() -> None:
+    change = decided(on_due(an_entry(), HOLD, at(10)))
+    assert (change.after.phase, change.after.why, change.after.weight) == (Phase.HOLDING, HOLD.reason, 10)
+    assert change.due == NOON + timedelta(minutes=10, seconds=30)
+
+
+def test_a_held_rollout_waits_on_without_a_new_decision() -> None:
+    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason))
+    assert on_due(held, HOLD, at(5)) == LookAgain(due=NOON + timedelta(minutes=5, seconds=30))
+
+
+def test_a_gate_that_holds_for_30_minutes_pauses() -> None:
+    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason))
+    change = decided(on_due(held, HOLD, at(30)))
+    assert (change.after.phase, change.after.left) == (Phase.PAUSED, Phase.HOLDING)
+
+
+def test_gates_that_cannot_be_asked_are_no_news_to_a_held_rollout_until_its_half_hour_is_over() -> None:
+    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason))
+    silent = Verdict(answer=GateAnswer.HOLD, reason="The API server did not answer.", asked=False)
+    assert on_due(held, silent, at(5)) == LookAgain(due=NOON + timedelta(minutes=5, seconds=30))
+    change = decided(on_due(held, silent, at(30)))
+    assert change.after.why == "A gate held it for 30 minutes: The API server did not answer."
+
+
+@pytest.mark.parametrize(
+    ("phase", "minutes", "why"),
+    [
+        (Phase.HOLDING, 30, "A gate held it for 30 minutes: Not ready."),
+        (Phase.AWAITING_APPROVAL, 24 * 60, "Nobody approved within 24 hours."),
+    ],
+)
+def test_a_deadline_pauses_also_what_is_not_written_and_not_sooner(phase: Phase, minutes: int, why: str) -> None:
+    entry = an_entry(a_rollout(phase=phase, why="Not ready."), applied=None)
+    assert on_unwritten(entry, at(minutes - 1)) is None
+    change = on_unwritten(entry, at(minutes))
+    assert isinstance(change, Change)
+    assert (change.after.phase, change.after.why) == (Phase.PAUSED, why)
+
+
+def test_a_pause_that_is_not_written_is_reminded_of_as_any_other() -> None:
+    entry = an_entry(a_rollout(phase=Phase.PAUSED), applied=None)
+    assert on_unwritten(entry, at(239)) is None
+    assert on_unwritten(entry, at(240)) == on_due(an_entry(entry.rollout), None, at(240))
+
+
+@pytest.mark.parametrize("phase", sorted(set(Phase) - {Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PAUSED}))
+def test_what_else_is_not_written_only_waits_to_be(phase: Phase) -> None:
+    assert on_unwritten(an_entry(a_rollout(phase=phase), applied=None), at(100_000)) is None
+
+
+def test_a_held_rollout_goes_on_when_the_gate_passes() -> None:
+    change = decided(on_due(an_entry(a_rollout(phase=Phase.HOLDING)), PASS, at(5)))
+    assert change.after.weight == 25
+
+
+def test_a_held_step_that_people_approved_is_taken_without_asking_again() -> None:
+    held = a_rollout(phase=Phase.HOLDING, ask=Ask(id="x", step=3, approvals=(BOB,)))
+    change = decided(on_due(an_entry(held), PASS, at(5)))
+    assert (change.after.phase, change.after.weight) == (Phase.PROMOTED, 100)
+
+
+def test_a_gate_that_fails_rolls_back() -> None:
+    fail = Verdict(answer=GateAnswer.FAIL, reason="5xx doubled.", readiness=READY)
+    assert decided(on_due(an_entry(), fail, at(10))).after.phase is Phase.ROLLED_BACK
+
+
+def test_no_automatic_roll_back_onto_a_pool_that_cannot_serve() -> None:
+    empty = Readiness(canary_ready=4, canary_of=4, stable_ready=0, stable_of=8, at=NOON)
+    fail = Verdict(answer=GateAnswer.FAIL, reason="5xx doubled.", readiness=empty)
+    change = decided(on_due(an_entry(), fail, at(10)))
+    assert (change.after.phase, change.after.why) == (
+        Phase.PAUSED,
+        "5xx doubled. It was not rolled back by itself: the old pool has no ready endpoint.",
+    )
+
+
+def test_an_ask_nobody_answers_pauses_after_a_day() -> None:
+    change = decided(on_due(an_entry(a_rollout(phase=Phase.AWAITING_APPROVAL)), None, at(24 * 60)))
+    assert (change.after.phase, change.after.left) == (Phase.PAUSED, Phase.AWAITING_APPROVAL)
+
+
+def test_a_bake_that_is_over_finishes() -> None:
+    change = decided(on_due(an_entry(a_rollout(phase=Phase.PROMOTED, step=3, base=3)), PASS, at(30)))
+    assert change.after.phase is Phase.FINISHED
+
+
+def test_a_bake_does_not_finish_onto_a_pool_that_cannot_serve() -> None:
+    promoted = an_entry(a_rollout(phase=Phase.PROMOTED, step=3, base=3))
+    assert on_due(promoted, HOLD, at(30)) == LookAgain(due=NOON + timedelta(minutes=30, seconds=30))
+    change = decided(on_due(promoted, HOLD, at(60)))
+    assert (change.after.phase, change.after.left) == (Phase.PAUSED, Phase.PROMOTED)
+
+
+def test_a_paused_rollout_is_brought_to_mind_every_four_hours() -> None:
+    paused = an_entry(a_rollout(phase=Phase.PAUSED, why="Lunch."))
+    reminder = Event(kind=EventKind.REMINDER, at=at(240).now, weight=10, reason="Lunch.")
+    assert on_due(paused, None, at(240)) == LookAgain(due=NOON + timedelta(hours=8), events=(reminder,))
+
+
+def test_reminders_become_daily_after_twelve() -> None:
+    paused = a_rollout(phase=Phase.PAUSED)
+    assert next_reminder(paused, NOON + 11 * REMIND_EVERY) == NOON + 12 * REMIND_EVERY
+    assert next_reminder(paused, NOON + 12 * REMIND_EVERY) == NOON + 12 * REMIND_EVERY + timedelta(days=1)
+
+
+def test_a_finished_rollout_is_brought_to_mind_for_a_week() -> None:
+    finished = a_rollout(phase=Phase.FINISHED)
+    assert next_reminder(finished, NOON) == NOON + timedelta(days=1)
+    assert next_reminder(finished, NOON + timedelta(days=7)) is None
+
+
+@pytest.mark.parametrize(
+    ("step", "phase", "minutes"), [(0, Phase.PROGRESSING, 11), (3, Phase.PROMOTED, 31)], ids=["first", "start at 100"]
+)
+def test_acceptance_of_the_first_write_starts_the_time(step: int, phase: Phase, minutes: int) -> None:
+    starting = an_entry(a_rollout(phase=Phase.STARTING, step=step))
+    change = decided(on_accepted(starting, at(1)))
+    assert (change.after.phase, change.due) == (phase, NOON + timedelta(minutes=minutes))
+
+
+def test_acceptance_of_a_later_write_only_sets_the_due_time() -> None:
+    assert on_accepted(an_entry(), at(1)) == LookAgain(due=NOON + timedelta(minutes=11))
+
+
+def test_a_first_write_the_gateway_rejects_is_rolled_back() -> None:
+    change = decided(on_rejected(an_entry(a_rollout(phase=Phase.STARTING)), "pool not found", at(1)))
+    assert (change.after.phase, change.after.why) == (
+        Phase.ROLLED_BACK,
+        "The gateway refused the route: pool not found",
+    )
+
+
+def test_a_later_write_the_gateway_rejects_pauses() -> None:
+    entry: Entry = an_entry(a_rollout(step=1, base=0))
+    change = decided(on_rejected(entry, "pool not found", at(1)))
+    assert (change.after.phase, change.after.weight) == (Phase.PAUSED, 25)

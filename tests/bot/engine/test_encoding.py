@@ -1,0 +1,46 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.rollout import Ask, Phase
+from bot.engine.encoding import annotation, read_rollout, rollout_json
+from tests.builders import a_rollout
+
+OLDEST = (
+    '{"v":1,"rollout":{"id":"r-7f3a2c01","channel":"C0INFER001","started_by":"U0ALICE001",'
+    '"started_at":"2026-11-23T12:00:00Z","reason":"H100 nodes","namespace":"default","route":"llm-route",'
+    '"route_uid":"uid-1","stable":{"namespace":"default","name":"vllm-llama3-8b-instruct",'
+    '"group":"inference.networking.k8s.io"},"canary":{"namespace":"default","name":"vllm-llama3-8b-instruct-new",'
+    '"group":"inference.networking.k8s.io"},"rules":[{"key":"matches:all","index":0,'
+    '"stable_ref":"{\\"group\\":\\"inference.networking.k8s.io\\",\\"kind\\":\\"InferencePool\\",'
+    '\\"name\\":\\"vllm-llama3-8b-instruct\\",\\"weight\\":1}","stable_index":0,"stable_before":1,'
+    '"canary_before":null}],"plan":{"steps":[10,25,50,100],"interval":"PT10M","bake":"PT30M","approve_at":[50,100],'
+    '"approvals":1,"requester_may_approve":false},"phase":"progressing","since":"2026-11-23T12:00:00Z","step":0,'
+    '"base":0,"revision":2,"decision":"d2","decided_at":"2026-11-23T12:00:00Z","turn":2,"by":"","why":"","left":null,'
+    '"drift":null,"restored":[],"ask":null}}'
+)
+
+
+def test_the_oldest_record_is_still_read() -> None:
+    assert read_rollout(OLDEST) == a_rollout()
+
+
+def test_a_record_is_written_as_it_is_read() -> None:
+    rollout = a_rollout(phase=Phase.PAUSED, left=Phase.HOLDING, ask=Ask(id="a", step=2, approvals=("U1",)))
+    assert read_rollout(rollout_json(rollout)) == rollout
+    assert read_rollout(annotation(rollout)) == rollout
+
+
+def test_what_is_no_record_of_ours_is_none() -> None:
+    assert [read_rollout(text) for text in ("", "{}", "[]", '{"v":2,"rollout":{}}', '{"v":1,"rollout":{"id":1}}')] == [
+        None
+    ] * 5
+
+
+@given(st.text(max_size=3000))
+def test_an_annotation_is_ascii_without_what_the_api_server_encodes_otherwise(reason: str) -> None:
+    text = annotation(replace(a_rollout(), reason=reason))
+    assert text.isascii()
+    assert not set(text) & set("<>&\x7f")
+    assert read_rollout(text) == replace(a_rollout(), reason=reason)

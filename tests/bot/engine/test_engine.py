@@ -1,0 +1,273 @@
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.commands.request import Verb
+from bot.domain.decisions.start import rollout_id
+from bot.domain.errors import RouteError, SlotTakenError
+from bot.domain.plan import Wishes
+from bot.domain.rollout import Acceptance, Phase
+from bot.store.store import PREFIX
+from sandbox.gateway import Answer
+from sandbox.kube import Object
+from sandbox.robot import Robot
+from tests.builders import BOB, CANARY, STABLE
+from tests.stage import Stage
+
+
+def spec(stage: Stage) -> Object:
+    return stage.world.http_route()["spec"]  # type: ignore[no-any-return]
+
+
+def test_a_start_splits_the_route(stage: Stage) -> None:
+    entry = stage.start(10)
+    assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
+    assert (entry.rollout.phase, entry.is_applied) == (Phase.STARTING, True)
+
+
+def test_the_timer_steps_it_to_the_end_as_the_guide_does(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    seen = [stage.world.weights()]
+    for _ in range(3):
+        stage.step()
+        seen.append(stage.world.weights())
+    assert seen == [[(STABLE, 100 - w), (CANARY, w)] for w in (10, 25, 50, 100)]
+    assert stage.load(rollout_id).rollout.phase is Phase.PROMOTED
+    stage.pass_time(minutes=30)
+    assert stage.world.weights() == [(CANARY, 100)]
+    assert stage.load(rollout_id).rollout.phase is Phase.FINISHED
+    assert stage.events(rollout_id) == ["started", "stepped", "stepped", "promoted", "finished"]
+
+
+def test_a_roll_back_returns_the_spec_to_what_it_was(stage: Stage) -> None:
+    before = spec(stage)
+    stage.started(10)
+    stage.step()
+    entry = stage.say(Verb.ROLLBACK, reason="errors")
+    assert spec(stage) == before
+    assert (entry.rollout.phase, stage.note_phase()) == (Phase.ROLLED_BACK, Phase.ROLLED_BACK)
+
+
+def test_a_roll_back_is_carried_out_before_anybody_counts_pods(stage: Stage) -> None:
+    stage.started(10)
+    request = stage.request(Verb.ROLLBACK)
+    stage.engine.receive(request)
+    stage.routes.calls.clear()
+    entry = stage.engine.carry_out(request)
+    assert (entry and entry.is_applied, "readiness" in stage.routes.calls) == (True, False)
+
+
+def test_a_roll_back_from_finished_puts_the_stable_pool_back(stage: Stage) -> None:
+    before = spec(stage)
+    stage.started(100)
+    stage.pass_time(minutes=30)
+    assert stage.world.weights() == [(CANARY, 100)]
+    stage.say(Verb.ROLLBACK)
+    assert spec(stage) == before
+
+
+def test_an_approval_stops_it_until_another_person_approves(stage: Stage) -> None:
+    rollout_id = stage.started(10, wishes=Wishes(approve_at=(25,))).rollout.id
+    stage.step()
+    assert stage.load(rollout_id).rollout.phase is Phase.AWAITING_APPROVAL
+    assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
+    stage.say(Verb.APPROVE, by=BOB)
+    assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
+
+
+def test_a_first_weight_that_needs_approval_waits_at_zero(stage: Stage) -> None:
+    before = spec(stage)
+    entry = stage.start(50, wishes=Wishes(approve_at=(50,)))
+    assert (entry.rollout.phase, spec(stage)) == (Phase.AWAITING_APPROVAL, before)
+    assert stage.note_phase() is Phase.AWAITING_APPROVAL
+    stage.say(Verb.APPROVE, by=BOB)
+    assert stage.world.weights() == [(STABLE, 50), (CANARY, 50)]
+
+
+def test_a_finished_rollout_makes_room_for_the_way_back(stage: Stage) -> None:
+    first = stage.started(100).rollout.id
+    stage.pass_time(minutes=30)
+    back = stage.start(20, subject=STABLE)
+    assert stage.world.weights() == [(CANARY, 80), (STABLE, 20)]
+    stage.pass_time(seconds=1)
+    assert stage.load(first).rollout.phase is Phase.ENDED
+    assert back.rollout.canary.name == STABLE
+
+
+def test_finish_does_not_wait_for_the_bake(stage: Stage) -> None:
+    stage.started(100)
+    entry = stage.say(Verb.FINISH)
+    assert (entry.rollout.phase, stage.world.weights()) == (Phase.FINISHED, [(CANARY, 100)])
+
+
+def test_end_lets_go_and_leaves_the_weights(stage: Stage) -> None:
+    stage.started(10)
+    stage.say(Verb.END)
+    assert (stage.world.weights(), stage.note_phase()) == ([(STABLE, 90), (CANARY, 10)], Phase.ENDED)
+
+
+def test_promote_jumps_to_100(stage: Stage) -> None:
+    stage.started(10)
+    entry = stage.say(Verb.PROMOTE)
+    assert (entry.rollout.phase, stage.world.weights()) == (Phase.PROMOTED, [(STABLE, 0), (CANARY, 100)])
+
+
+def test_a_start_on_a_route_that_somebody_with_a_fast_clock_has_used_is_a_later_one_all_the_same(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    stage.say(Verb.ROLLBACK)
+    stage.clock.forward(hours=-1)
+    second = stage.start(25).rollout
+    assert (second.phase, second.started_at) == (Phase.STARTING, first.started_at + timedelta(milliseconds=1))
+    assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
+
+
+def test_a_second_start_on_the_route_is_refused_by_name(stage: Stage) -> None:
+    first = stage.started(10).rollout.id
+    with pytest.raises(SlotTakenError) as refused:
+        stage.start(10)
+    assert str(refused.value) == (
+        f"The route already has rollout `{first}` of `{CANARY}`, progressing at 10 %. `rollback` or `end` it first."
+    )
+
+
+@pytest.mark.parametrize("pool", [CANARY, STABLE])
+def test_a_second_start_with_a_lower_weight_of_either_pool_is_told_of_the_first_one(stage: Stage, pool: str) -> None:
+    first = stage.started(25).rollout.id
+    with pytest.raises(SlotTakenError) as refused:
+        stage.start(10, subject=pool)
+    assert str(refused.value) == (
+        f"The route already has rollout `{first}` of `{CANARY}`, progressing at 25 %. `rollback` or `end` it first."
+    )
+
+
+def test_a_start_that_names_another_route_is_not_told_of_the_rollout_of_this_one(stage: Stage) -> None:
+    stage.started(25)
+    with pytest.raises(RouteError, match=r"There is no HTTPRoute `.*/other`"):
+        stage.start(10, route="other")
+
+
+def test_a_start_is_refused_where_the_canary_cannot_serve_and_nothing_is_written(stage: Stage) -> None:
+    before = stage.world.http_route()["metadata"]["resourceVersion"]
+    stage.world.set_servers_ready(CANARY, 0)
+    with pytest.raises(RouteError, match="no ready"):
+        stage.start(10)
+    assert stage.world.http_route()["metadata"]["resourceVersion"] == before
+    assert stage.store.entries() == []
+
+
+def test_a_step_is_held_while_the_canary_cannot_serve_and_goes_on_by_itself(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.world.set_picker_ready(CANARY, False)
+    stage.step()
+    assert (stage.load(rollout_id).rollout.phase, stage.world.weights()[1]) == (Phase.HOLDING, (CANARY, 10))
+    stage.world.set_picker_ready(CANARY, True)
+    stage.pass_time(seconds=30)
+    assert (stage.load(rollout_id).rollout.phase, stage.world.weights()[1]) == (Phase.PROGRESSING, (CANARY, 25))
+
+
+def test_a_first_write_the_gateway_rejects_is_rolled_back(stage: Stage, robot: Robot) -> None:
+    before = spec(stage)
+    robot.answer = Answer(refuses="two pools in one rule are not supported")
+    rollout_id = stage.start(10).rollout.id
+    stage.wait_observed()
+    stage.pass_time(seconds=1)
+    rollout = stage.load(rollout_id).rollout
+    assert (rollout.phase, spec(stage)) == (Phase.ROLLED_BACK, before)
+    assert rollout.why == (
+        f"The gateway refused the route: Gateway `{stage.world.namespace}/inference-gateway`: "
+        "Accepted is False (UnsupportedValue): two pools in one rule are not supported"
+    )
+
+
+def test_a_gateway_that_never_answers_is_unknown_and_said_so(stage: Stage, robot: Robot) -> None:
+    robot.answer = Answer(silent=True)
+    rollout_id = stage.start(10).rollout.id
+    stage.pass_time(seconds=1)
+    assert stage.load(rollout_id).acceptance is Acceptance.WAITING
+    stage.pass_time(seconds=60)
+    entry = stage.load(rollout_id)
+    assert (entry.rollout.phase, entry.acceptance) == (Phase.PROGRESSING, Acceptance.UNKNOWN)
+
+
+def test_every_delivery_counts_once(stage: Stage) -> None:
+    stage.started(10)
+    request = stage.request(Verb.ADVANCE)
+    assert [stage.engine.receive(request), stage.engine.receive(request)] == [True, False]
+    assert [stage.engine.process(request) is None for _ in range(2)] == [False, True]
+    assert stage.world.weights()[1] == (CANARY, 25)
+
+
+def test_a_start_that_redis_brings_back_became_the_rollout_that_it_has_started(stage: Stage) -> None:
+    request = stage.request(Verb.START, start=stage.words(10))
+    stage.ask(request)
+    stage.store._redis.delete(f"{PREFIX}seen:{request.delivery}")
+    assert (stage.engine.receive(request), stage.engine.process(request)) == (True, None)
+    assert stage.engine.became(request) == stage.load(rollout_id(request.delivery))
+
+
+def test_a_start_that_redis_has_forgotten_became_the_rollout_that_is_taken_up(stage: Stage) -> None:
+    request = stage.request(Verb.START, start=stage.words(10))
+    stage.ask(request)
+    stage.store._redis.flushdb()
+    stage.store.declare_whole(stage.clock.now())
+    assert stage.ask(request) is None
+    stage.audit.inspect()
+    assert stage.engine.became(request) == stage.load(rollout_id(request.delivery))
+
+
+def test_a_roll_back_says_so_where_the_old_pool_cannot_serve_and_obeys(stage: Stage) -> None:
+    before = spec(stage)
+    stage.started(10)
+    stage.world.set_servers_ready(STABLE, 0)
+    outcome = stage.ask(stage.request(Verb.ROLLBACK))
+    assert outcome is not None
+    assert outcome.said == f"Rolled back, but `{STABLE}` has no ready endpoint: bring it up now."
+    assert spec(stage) == before
+
+
+def test_the_brake_is_not_refused_for_a_word_that_is_no_pool(stage: Stage) -> None:
+    stage.started(10)
+    entry = stage.say(Verb.ROLLBACK, subject="latency", reason="doubled")
+    assert (entry.rollout.phase, entry.rollout.why) == (Phase.ROLLED_BACK, "latency doubled")
+
+
+@pytest.mark.parametrize("verb", [Verb.ROLLBACK, Verb.PAUSE])
+def test_an_id_that_names_no_rollout_is_not_a_reason_to_brake_another_one(stage: Stage, verb: Verb) -> None:
+    entry = stage.started(10)
+    with pytest.raises(RouteError, match="There is no rollout of `r-0123abcd`"):
+        stage.say(verb, subject="r-0123abcd")
+    assert stage.load(entry.rollout.id) == entry
+
+
+def test_other_verbs_are_refused_for_a_pool_that_has_no_rollout(stage: Stage) -> None:
+    stage.started(10)
+    with pytest.raises(RouteError) as refused:
+        stage.say(Verb.PROMOTE, subject="vllm-llama3-8b-instruct-mew")
+    assert str(refused.value) == (f"There is no rollout of `vllm-llama3-8b-instruct-mew`. Did you mean `{CANARY}`?")
+
+
+def test_a_verb_that_raises_the_canary_does_not_guess_whether_a_word_is_a_pool_or_a_reason(stage: Stage) -> None:
+    stage.started(10)
+    with pytest.raises(RouteError) as refused:
+        stage.say(Verb.PROMOTE, subject="go", reason="for it")
+    assert str(refused.value) == (
+        f'There is no rollout of `go`. Running: `{CANARY}`. Without a pool, write a reason as `reason="…"`.'
+    )
+
+
+def test_a_slip_in_the_pools_name_is_no_reason_also_where_the_rollout_is_over(stage: Stage) -> None:
+    stage.started(10)
+    stage.say(Verb.ROLLBACK, subject="latency", reason="doubled")
+    with pytest.raises(RouteError) as refused:
+        stage.say(Verb.ROLLBACK, subject="vllm-llama3-8b-instruct-nwe", reason="again")
+    assert str(refused.value) == f"There is no rollout of `vllm-llama3-8b-instruct-nwe`. Did you mean `{CANARY}`?"
+
+
+def test_a_pause_still_listens_to_the_gateway(stage: Stage) -> None:
+    rollout_id = stage.start(10).rollout.id
+    stage.say(Verb.PAUSE)
+    stage.wait_observed()
+    stage.pass_time(seconds=1)
+    entry = stage.load(rollout_id)
+    assert (entry.rollout.phase, entry.acceptance) == (Phase.PAUSED, Acceptance.ACCEPTED)
+    assert entry.due == entry.rollout.since + timedelta(hours=4)

@@ -1,0 +1,226 @@
+"""The brake without the store, on a real API server; and how the store takes it up when it is asked again."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from bot.domain.commands.request import Command, Verb
+from bot.domain.errors import ClusterError, RefusedError, RouteError, TransitionError, UsageError
+from bot.domain.rollout import Phase
+from bot.engine.ports import RouteCopy
+from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
+from k8s.client import connect
+from k8s.cluster import Cluster
+from sandbox.apiserver import ApiServer
+from sandbox.fault_proxy import FaultProxy
+from sandbox.objects import pool_ref, rule
+from sandbox.rights import give_rights
+from tests.builders import BOB, CANARY, STABLE
+from tests.k8s.watching import deaf_cluster
+from tests.stage import Stage
+
+ROOM = "C0INFER001"
+
+
+def a_brake(stage: Stage) -> RouteRollback:
+    return RouteRollback(stage.routes, stage.clock)
+
+
+def pull(stage: Stage, reason: str = "p99 doubled") -> RouteRolledBack:
+    return a_brake(stage).pull(stage.world.namespace, stage.world.route, by=BOB, reason=reason)
+
+
+def test_it_puts_the_weights_back_without_asking_the_store(stage: Stage) -> None:
+    stage.started(10)
+    stage.memory.calls.clear()
+    braked = pull(stage)
+    assert (stage.world.weights(), stage.note_phase(), stage.memory.calls) == ([(STABLE, 1)], Phase.ROLLED_BACK, [])
+    assert (braked.rollout.by, braked.rollout.why, braked.missing) == (BOB, "p99 doubled", ())
+
+
+def test_the_store_takes_it_up_with_who_did_it_and_why(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    pull(stage)
+    stage.audit.inspect()
+    entry = stage.load(rollout_id)
+    assert (entry.rollout.phase, entry.rollout.by, entry.rollout.why) == (Phase.ROLLED_BACK, BOB, "p99 doubled")
+    assert (entry.is_applied, stage.events(rollout_id)) == (True, ["started", "rolled_back"])
+
+
+def test_an_edit_of_somebody_else_in_between_does_not_make_it_lose(stage: Stage) -> None:
+    stage.started(10)
+    stage.routes.after("read", lambda: stage.world.set_annotations({"theirs": "1"}))
+    pull(stage)
+    assert stage.world.weights() == [(STABLE, 1)]
+
+
+def test_a_step_of_the_bot_in_between_is_read_and_rolled_back_too(stage: Stage) -> None:
+    stage.started(10)
+    stage.routes.after("read", lambda: stage.elsewhere(Verb.ADVANCE))
+    assert pull(stage).rollout.revision == 4
+    assert (stage.world.weights(), stage.note_phase()) == ([(STABLE, 1)], Phase.ROLLED_BACK)
+
+
+def test_pulled_twice_it_writes_once(stage: Stage) -> None:
+    stage.started(10)
+    assert pull(stage).written
+    stage.routes.calls.clear()
+    again = pull(stage, reason="again")
+    assert (again.written, again.rollout.why, stage.routes.calls) == (False, "p99 doubled", ["read", "observe"])
+
+
+def test_rules_that_are_gone_are_not_written_for_ever(stage: Stage) -> None:
+    stage.world.set_rules([rule([pool_ref(STABLE)], "/a"), rule([pool_ref(STABLE)], "/b")])
+    stage.started(10)
+    stage.world.set_rules([rule([pool_ref(STABLE, 90), pool_ref(CANARY, 10)], "/a")])
+    assert [(braked.written, braked.missing) for braked in (pull(stage), pull(stage))] == [
+        (True, ("rule 2",)),
+        (False, ()),
+    ]
+
+
+def test_a_second_ref_to_the_new_pool_that_stays_at_0_is_not_written_for_ever(stage: Stage) -> None:
+    stage.started(10)
+    stage.world.set_rules([rule([pool_ref(STABLE, 90), pool_ref(CANARY, 10), pool_ref(CANARY, 0)])])
+    assert [pull(stage).written for _ in range(2)] == [True, False]
+
+
+def test_weights_that_drifted_after_a_roll_back_are_written_again(stage: Stage) -> None:
+    stage.started(10)
+    pull(stage)
+    stage.world.set_weights({STABLE: 40, CANARY: 60})
+    pull(stage)
+    assert stage.world.weights() == [(STABLE, 1)]
+
+
+def test_a_route_without_a_rollout_is_named(stage: Stage) -> None:
+    with pytest.raises(RouteError) as refused:
+        pull(stage)
+    assert str(refused.value) == (
+        f"HTTPRoute `{stage.world.namespace}/llm-route` carries no rollout of the bot's. "
+        "See `kubectl get httproutes` for the route that is meant."
+    )
+
+
+def test_what_has_nothing_to_roll_back_is_refused_in_words(stage: Stage) -> None:
+    stage.started(100)
+    stage.pass_time(minutes=30)
+    stage.world.delete_pool(STABLE)
+    stage.audit.inspect()
+    with pytest.raises(TransitionError) as refused:
+        pull(stage)
+    assert str(refused.value) == (
+        f"`rollback` does not fit: `{CANARY}` is cleaned. The old pool is gone: start a rollout the other way."
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (Command(verb=Verb.ROLLBACK, subject=CANARY, reason="p99"), "p99"),
+        (Command(verb=Verb.ROLLBACK, subject="p99", reason="doubled"), "p99 doubled"),
+        (Command(verb=Verb.ROLLBACK), ""),
+    ],
+)
+def test_the_rollout_that_is_meant_is_found_on_the_routes(stage: Stage, words: Command, reason: str) -> None:
+    stage.started(10)
+    assert a_brake(stage).find(words, ROOM, stage.clock.now()) == (stage.world.namespace, stage.world.route, reason)
+
+
+def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage) -> None:
+    stage.started(10)
+    with pytest.raises(RouteError) as refused:
+        a_brake(stage).find(Command(verb=Verb.ROLLBACK), "C0ELSEW001", stage.clock.now())
+    assert str(refused.value) == "No route carries a rollout like that. Name its new pool: `rollback POOL`."
+
+
+def test_an_id_that_is_on_no_route_brakes_nothing_else(stage: Stage) -> None:
+    stage.started(10)
+    with pytest.raises(RouteError, match="No route carries a rollout of `r-0123abcd`"):
+        stage.engine.brake(stage.request(Verb.ROLLBACK, subject="r-0123abcd"))
+    assert stage.note_phase() is Phase.PROGRESSING
+
+
+def test_a_slip_of_a_pools_name_brakes_nothing_else(stage: Stage) -> None:
+    stage.started(10)
+    slip = CANARY.replace("new", "nwe")
+    with pytest.raises(RouteError) as refused:
+        stage.engine.brake(stage.request(Verb.ROLLBACK, subject=slip))
+    assert str(refused.value) == f"No route carries a rollout of `{slip}`. Did you mean `{CANARY}`?"
+    assert stage.note_phase() is Phase.PROGRESSING
+
+
+def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
+    stage.started(10)
+    stage.world.add_pool("other")
+    stage.world.add_pool("other-new")
+    stage.world.add_route("second", [pool_ref("other")], path="/other")
+    stage.start(10, subject="other-new")
+    with pytest.raises(UsageError, match=r"Several rollouts are meant\. Name one: "):
+        a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM, stage.clock.now())
+
+
+@pytest.mark.parametrize("subject", [CANARY, ""])
+def test_what_a_half_open_watch_has_not_heard_of_is_found(stage: Stage, proxy: FaultProxy, subject: str) -> None:
+    with deaf_cluster(proxy, stage.world) as cluster:
+        rollout_id = stage.started(10).rollout.id
+        assert [copy.note for copy in cluster.copies(stage.world.namespace)] == [None]
+        brake, here = RouteRollback(cluster, stage.clock), (stage.world.namespace, stage.world.route)
+        for word in (subject, rollout_id):
+            assert brake.find(Command(verb=Verb.ROLLBACK, subject=word), ROOM, stage.clock.now()) == (*here, "")
+
+
+def a_limited_brake(stage: Stage, api_server: ApiServer) -> RouteRollback:
+    """Return a brake whose policy still lists a namespace that the bot may not read, in front of the world's own."""
+    give_rights(stage.world.kube, stage.world.namespace)
+    namespaces = ["default", stage.world.namespace]
+    return RouteRollback(Cluster(connect(api_server.kubeconfig("rolloutbot")).api, namespaces), stage.clock)
+
+
+@pytest.mark.parametrize(("subject", "reason"), [(CANARY, "p99"), ("", "p99"), ("errors", "errors p99")])
+def test_a_namespace_that_is_refused_holds_up_no_roll_back_in_another(
+    stage: Stage, api_server: ApiServer, subject: str, reason: str
+) -> None:
+    stage.started(10)
+    words = Command(verb=Verb.ROLLBACK, subject=subject, reason="p99")
+    assert a_limited_brake(stage, api_server).find(words, ROOM, stage.clock.now()) == (
+        stage.world.namespace,
+        stage.world.route,
+        reason,
+    )
+
+
+@pytest.mark.parametrize("subject", ["", "errors"])
+def test_where_nothing_is_found_the_namespace_that_is_refused_is_named(
+    stage: Stage, api_server: ApiServer, subject: str
+) -> None:
+    with pytest.raises(RefusedError) as refused:
+        a_limited_brake(stage, api_server).find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM, stage.clock.now())
+    assert refused.value.message == (
+        "The bot may not `list` `httproutes` of gateway.networking.k8s.io in namespace `default`."
+    )
+
+
+class OneHangs(Cluster):
+    """A cluster whose lists of one namespace take too long."""
+
+    def list(self, namespace: str) -> Sequence[RouteCopy]:
+        if namespace == "hangs":
+            raise ClusterError("The API server did not answer in time.")
+        return super().list(namespace)
+
+
+@pytest.mark.parametrize(
+    ("subject", "where"),
+    [("", "There may be rollouts that were not read."), ("theirs", "`theirs` is on no route that could be read.")],
+)
+def test_while_a_namespace_hangs_a_rollout_has_to_be_named(stage: Stage, subject: str, where: str) -> None:
+    stage.started(10)
+    brake = RouteRollback(OneHangs(stage.cluster._api, ["hangs", stage.world.namespace]), stage.clock)
+    with pytest.raises(ClusterError) as unclear:
+        brake.find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM, stage.clock.now())
+    assert str(unclear.value) == (
+        f"{where} The API server did not answer in time. Name the new pool that is meant: `rollback POOL`."
+    )
+    named = brake.find(Command(verb=Verb.ROLLBACK, subject=CANARY), ROOM, stage.clock.now())
+    assert named == (stage.world.namespace, stage.world.route, "")

@@ -1,0 +1,93 @@
+"""A look at all routes that does not see them all: what goes on after it, and what is looked at again."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from bot.domain.commands.request import Verb
+from bot.domain.errors import StoreError
+from bot.domain.rollout import Phase
+from bot.recovery.store_recovery import StoreRecovery
+from k8s.cluster import Cluster
+from k8s.document import ANNOTATION
+from tests.failures import no_answer, no_redis, refused
+from tests.stage import Stage
+
+
+def test_a_namespace_that_is_refused_does_not_keep_what_redis_lost_in_others_from_being_taken_up(stage: Stage) -> None:
+    stage.cluster = Cluster(stage.cluster._api, ["of-a-team-that-left", stage.world.namespace])
+    stage.__post_init__()
+    rollout_id = stage.started(10).rollout.id
+    stage.routes.before("list", refused)
+    stage.lose_redis()
+    assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
+
+
+def test_what_was_refused_is_taken_up_by_the_first_look_that_is_not(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.routes.before("list", refused)
+    stage.lose_redis()
+    assert (stage.store.is_whole(), stage.store.load(rollout_id)) == (True, None)
+    stage.audit.inspect()
+    assert stage.load(rollout_id).rollout.weight == 10
+
+
+def test_where_only_the_pools_are_refused_the_routes_are_looked_at(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.routes.before("pools", refused)
+    stage.lose_redis()
+    assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
+
+
+def test_the_sweep_sees_an_edit_in_the_copies_of_the_watch(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.world.edit_weights(60, 40)
+    stage.routes.calls.clear()
+    assert stage.audit.sweep()
+    assert stage.load(rollout_id).rollout.phase is Phase.PAUSED
+    assert [call for call in stage.routes.calls if call in ("list", "copies", "pools")] == ["copies", "pools"]
+
+
+@pytest.mark.parametrize(("port", "method", "fault"), [("routes", "list", no_answer), ("memory", "entries", no_redis)])
+def test_what_was_missed_stays_so_until_a_look_has_seen_it(
+    stage: Stage, port: str, method: str, fault: Callable[[], None]
+) -> None:
+    rollout_id = stage.started(10).rollout.id
+    recovery = StoreRecovery(stage.store, stage.clock, stage.audit)
+    stage.engine.brake(stage.request(Verb.ROLLBACK))
+    recovery.look_again()
+    getattr(stage, port).before(method, fault)
+    with suppress(StoreError):
+        recovery.run()
+    assert stage.load(rollout_id).rollout.phase is Phase.PROGRESSING
+    stage.clock.forward(seconds=5)
+    recovery.run()
+    assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
+
+
+def test_a_look_that_did_not_see_everything_is_not_repeated_every_second(stage: Stage) -> None:
+    stage.routes.always("list", no_answer)
+    stage.recovery.look_again()
+    for _ in range(10):
+        stage.recovery.run()
+        stage.clock.forward(seconds=1)
+    assert stage.routes.calls.count("list") == 2
+
+
+@pytest.mark.parametrize("version", ["the record's", "the record's and the annotation's"])
+def test_a_record_of_a_newer_version_is_logged_and_does_not_keep_the_others_from_going_on(
+    stage: Stage, caplog: pytest.LogCaptureFixture, version: str
+) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.store._redis.hset("{rolloutbot}:r:" + rollout_id, "record", '{"v":9}')
+    if "annotation" in version:
+        stage.world.set_annotations({ANNOTATION: '{"v":9}'})
+    stage.store._redis.hdel("{rolloutbot}:store", "epoch")
+    assert not stage.store.is_whole()
+    stage.recovery.run()
+    assert stage.store.is_whole()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"route {stage.world.namespace}/{stage.world.route} is left as it is: "
+        "The record was written by another version of the bot. Run that version again."
+    ]

@@ -1,0 +1,35 @@
+"""What /metrics says of rollouts on a real store."""
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from bot.domain.errors import StoreError
+from bot.service.metrics import RolloutMetrics
+from tests.stage import Stage
+
+
+def values(stage: Stage) -> dict[str, float]:
+    """Return each value that is not 0, as a replica that leads gives them."""
+    registry = CollectorRegistry()
+    registry.register(RolloutMetrics(stage.memory, lambda: True))
+    lines = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
+    found = {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+    return {name: value for name, value in found.items() if value}
+
+
+def test_rollouts_are_counted_by_phase_and_with_what_is_not_written(stage: Stage) -> None:
+    stage.started()
+    assert values(stage) == {"rolloutbot_leader": 1.0, 'rolloutbot_rollouts{phase="progressing"}': 1.0}
+
+
+def test_without_redis_it_says_whether_it_leads(stage: Stage) -> None:
+    def away() -> None:
+        raise StoreError("Redis does not answer.")
+
+    stage.memory.always("entries", away)
+    assert values(stage) == {"rolloutbot_leader": 1.0}
+
+
+def test_a_start_of_the_bot_waits_for_no_redis_to_count(stage: Stage) -> None:
+    stage.memory.calls.clear()
+    CollectorRegistry(auto_describe=True).register(RolloutMetrics(stage.memory, lambda: True))
+    assert stage.memory.calls == []

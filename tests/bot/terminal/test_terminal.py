@@ -1,0 +1,263 @@
+"""The terminal on a real API server and a real Valkey: the same engine and policy as in Slack, and no Slack."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.__main__ import app
+from bot.config.settings import TerminalSettings, read_as
+from bot.domain.commands.request import Command, Verb
+from bot.domain.errors import UserError
+from bot.domain.plan import Wishes
+from bot.domain.rollout import Phase
+from bot.service.assembly import core
+from bot.service.parts import put_together
+from bot.store.store import PREFIX
+from bot.terminal.answer import Exit
+from bot.terminal.commands import Commands
+from sandbox.apiserver import ApiServer
+from sandbox.gateway import Answer
+from sandbox.process import wait_until
+from sandbox.robot import Robot
+from tests.builders import ALICE, BOB, CANARY, STABLE
+from tests.shell import ME, NOWHERE, Terminal
+from tests.stage import Meddler, Stage
+
+
+def timeless(text: str) -> str:
+    return re.sub(r"\d\d [A-Z][a-z]{2} \d\d:\d\d UTC", "TIME", text)
+
+
+def test_a_rollout_begins_and_is_rolled_back_without_slack(stage: Stage, terminal: Terminal) -> None:
+    terminal.write_policy(f"terminal: {{users: {{{ME}: {BOB}}}}}")
+    code, output = terminal("start", CANARY, "10", "steps=10,50,100", 'reason=H100 "nodes" &amp; <@U1>')
+    rollout = stage.store.entries()[0].rollout
+    assert (code, stage.world.weights()) == (0, [(STABLE, 90), (CANARY, 10)])
+    assert (
+        timeless(output)
+        == f"""\
+`{CANARY}` is progressing at 10 %; that is on the route, and the gateway accepts it.
+No bot leads now: steps, deadlines and cards wait for one.
+It has no card in Slack; `--channel C…` gives a start one.
+pool: {CANARY}
+old pool: {STABLE}
+state: progressing at 10 %
+weight: 10 % new, 90 % old
+steps: [10] 50 100, approval for 50, 100
+gateway: accepts this
+ready: new 2 of 2, old 2 of 2, TIME
+route: {stage.world.namespace}/llm-route
+card: none, started in a terminal
+rollout: {rollout.id}
+started: TIME by {ME}: H100 "nodes" &amp; <@U1>
+why: It lets 10 % prove itself before 50 %, since TIME. Any full member can `advance` it now. \
+It asks for approval of 50 % TIME.
+"""
+    )
+    terminal.write_policy("")
+    code, _ = terminal("rollback", "p99", "doubled")
+    after = stage.load(rollout.id).rollout
+    assert (code, stage.world.weights()) == (0, [(STABLE, 1)])
+    assert (after.phase, after.by, after.why) == (Phase.ROLLED_BACK, f"unix:{ME}", "p99 doubled")
+
+
+def test_only_whom_the_policy_knows_approves_and_counts_as_that_slack_user(stage: Stage, terminal: Terminal) -> None:
+    rollout_id = stage.started(10, wishes=Wishes(approve_at=(25,))).rollout.id
+    stage.step()
+    assert terminal("approve") == (
+        1,
+        f"The policy does not say who Unix user `{ME}` is in Slack, so `approve` is not open to it. "
+        f"Add `{ME}: U…` under `terminal.users` of the policy file, or do it in Slack.\n",
+    )
+    terminal.write_policy(f"terminal: {{users: {{{ME}: {ALICE}}}}}")
+    said = "You started this rollout, so your approval does not count. Ask a colleague.\n"
+    assert terminal("approve") == (1, said)
+    terminal.write_policy(f"terminal: {{users: {{{ME}: {BOB}}}}}")
+    assert terminal("approve")[0] == 0
+    assert [event.by for event in stage.store.events(rollout_id, 0) if event.kind == "approved"] == [BOB]
+    assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
+
+
+def test_status_and_history_are_told_in_json_and_in_lines(stage: Stage, terminal: Terminal) -> None:
+    rollout = stage.started(10).rollout
+    stage.say(Verb.PAUSE, by=BOB, reason="p99 <doubled>\x1b[31m")
+    code, output = terminal("history", CANARY)
+    assert (code, re.sub(r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", output)) == (
+        0,
+        f"TIME  {ALICE} started the rollout at 10 %, from `{STABLE}`.\n"
+        f"TIME  {BOB} paused it at 10 %: “p99 <doubled>[31m”\n",
+    )
+    document = terminal.json("status")
+    assert (document["command"], document["by"], document["outcome"]) == ("status", f"unix:{ME}", "done")
+    entry = stage.load(rollout.id)
+    paused = f"{entry.rollout.since:%Y-%m-%dT%H:%M:%SZ}"
+    assert document["rollouts"] == [
+        {
+            "id": rollout.id,
+            "pool": CANARY,
+            "old_pool": STABLE,
+            "namespace": stage.world.namespace,
+            "route": "llm-route",
+            "channel": "C0INFER001",
+            "phase": "paused",
+            "weight": {"wanted": 10, "on_route": 10},
+            "written": True,
+            "gateway": "accepted",
+            "steps": [10, 25, 50, 100],
+            "approvals": {"at": [], "needed": 1, "asked": None, "given": []},
+            "ready": {
+                "new": {"ready": 2, "of": 2},
+                "old": {"ready": 2, "of": 2},
+                "at": f"{entry.readiness.at:%Y-%m-%dT%H:%M:%SZ}" if entry.readiness else None,
+            },
+            "started": {"by": ALICE, "at": f"{rollout.started_at:%Y-%m-%dT%H:%M:%SZ}", "reason": ""},
+            "decided": {"by": BOB, "at": paused},
+            "waits": {
+                "reason": f"It is paused at 10 % by {BOB}",
+                "said": "p99 <doubled>\x1b[31m",
+                "since": paused,
+                "who": "Any full member can `resume`, `rollback` or `end` it.",
+                "deadline": f"{entry.rollout.since + timedelta(hours=4):%Y-%m-%dT%H:%M:%SZ}",
+                "then": "The next reminder comes",
+            },
+            "trouble": None,
+        }
+    ]
+
+
+def test_without_redis_it_names_the_command_that_needs_none_and_that_one_works(
+    stage: Stage, terminal: Terminal
+) -> None:
+    rollout_id = stage.started(10).rollout.id
+    code, output = terminal("rollback", CANARY, "p99 doubled", REDIS_URL=NOWHERE)
+    command = f"rollback --from-route llm-route --namespace {stage.world.namespace} 'p99 doubled'"
+    assert (code, output) == (
+        3,
+        "Redis does not answer. Nothing is known to be done. Roll back from the record on the route:\n"
+        f"    rolloutbot {command}\n",
+    )
+    words = ("rollback", "--from-route", "llm-route", "--namespace", stage.world.namespace, "p99 doubled")
+    code, output = terminal(*words, REDIS_URL="", ROLLOUTBOT_CONFIG="")
+    assert (code, output.splitlines()[0]) == (
+        0,
+        f"`{CANARY}` is rolled back; that is on the route, and the gateway accepts it. "
+        "The card and the history follow when a bot that has Redis sees the route.",
+    )
+    assert stage.world.weights() == [(STABLE, 1)]
+    stage.audit.inspect()
+    after = stage.load(rollout_id).rollout
+    assert (after.phase, after.by, after.why) == (Phase.ROLLED_BACK, f"unix:{ME}", "p99 doubled")
+
+
+def test_a_question_without_redis_names_the_whole_command_that_needs_none(terminal: Terminal) -> None:
+    assert terminal("status", REDIS_URL=NOWHERE) == (
+        3,
+        "Redis does not answer. `rolloutbot rollback --from-route ROUTE` needs only the API server.\n",
+    )
+
+
+def test_a_missing_right_is_the_persons_own(stage: Stage, terminal: Terminal, api_server: ApiServer) -> None:
+    stage.started(10)
+    kubeconfig = str(api_server.kubeconfig("bob", stage.world.namespace))
+    said = (
+        f"The kubeconfig of `{ME}` may not `get` `httproutes` of gateway.networking.k8s.io in namespace "
+        f"`{stage.world.namespace}`. Ask for that right (a Role like that of `manifests/kustomize/rights` has it), "
+        "or do it in the bot's pod.\n"
+    )
+    assert terminal("rollback", "--from-route", "llm-route", KUBECONFIG=kubeconfig) == (1, said)
+    assert terminal("advance", KUBECONFIG=kubeconfig) == (1, said)
+    assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
+
+
+def a_desk_whose_requests_a_bot_takes_first(terminal: Terminal) -> Commands:
+    behind = core(read_as(TerminalSettings, terminal.env))
+    memory = Meddler(behind.store)
+    bot = behind.parts.engine
+
+    def sweep() -> None:
+        with suppress(UserError):
+            bot.process(bot.waiting_requests(timedelta())[0])
+
+    memory.after("receive", sweep)
+    return Commands(replace(behind, parts=put_together(behind.cluster, memory, behind.clock, behind.policy)), BOB, "")
+
+
+def test_what_a_running_bot_did_first_is_told(stage: Stage, terminal: Terminal) -> None:
+    rollout_id = stage.started(10).rollout.id
+    commands = a_desk_whose_requests_a_bot_takes_first(terminal)
+    answer = commands.do(Command(verb=Verb.PAUSE), 0, lambda text: None)
+    assert (answer.exit, stage.events(rollout_id)) == (Exit.DONE, ["started", "paused"])
+
+
+def test_what_a_running_bot_refused_first_is_refused_in_its_words(stage: Stage, terminal: Terminal) -> None:
+    stage.started(10)
+    commands = a_desk_whose_requests_a_bot_takes_first(terminal)
+    with pytest.raises(UserError, match=f"`resume` does not fit: `{CANARY}` is progressing at 10 %"):
+        commands.do(Command(verb=Verb.RESUME), 0, lambda text: None)
+
+
+def test_who_could_approve_in_slack_what_he_starts_here_is_refused(stage: Stage, terminal: Terminal) -> None:
+    said = (
+        f"The policy does not say who Unix user `{ME}` is in Slack, so it could approve in Slack what it starts here. "
+        f"Add `{ME}: U…` under `terminal.users` of the policy file, or do it in Slack.\n"
+    )
+    assert terminal("start", CANARY, "10") == (1, said)
+    assert terminal("start", CANARY, "10", "approve=none", ROLLOUTBOT_CONFIG="", KUBECONFIG=terminal.home)[0] == 0
+    assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
+
+
+def test_where_a_bot_leads_the_terminal_leaves_the_gateway_to_it(stage: Stage, terminal: Terminal) -> None:
+    stage.started(10)
+    assert terminal.json("status")["message"] == "No bot leads now: steps, deadlines and cards wait for one."
+    stage.store._redis.set(f"{PREFIX}lease", "a bot", ex=60)
+    status, advanced = terminal.json("status"), terminal.json("advance", "--wait", "0")
+    assert (status["led"], status["message"], advanced["outcome"]) == (True, "", "unconfirmed")
+    assert advanced["message"] == (
+        f"`{CANARY}` is progressing at 25 %; that is on the route, but the gateway has not said yet that it accepts it."
+    )
+
+
+def test_ctrl_c_ends_the_watching_and_nothing_else(stage: Stage, terminal: Terminal, robot: Robot) -> None:
+    rollout_id = stage.started(10).rollout.id
+    robot.answer = Answer(silent=True)
+    command = [sys.executable, "-m", "bot", "advance"]
+    # Tests that run in the background have Ctrl-C ignored, and so would what they start.
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    env = {**os.environ, **terminal.env}
+    shell = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, preexec_fn=hears)
+    wait_until("25 % on the route", lambda: stage.world.weights()[1] == (CANARY, 25))
+    shell.send_signal(signal.SIGINT)
+    _, said = shell.communicate(timeout=20)
+    assert (shell.returncode, said) == (
+        130,
+        "Stopped watching. What was asked for may still happen: look with `status`.\n",
+    )
+    assert stage.load(rollout_id).rollout.weight == 25
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["start"], "`start` needs a pool and a weight. Usage: `rolloutbot start POOL WEIGHT [from=POOL "),
+        (["reject", "llama"], "`reject` needs a reason. Say why, as in `rolloutbot reject llama reason="),
+        (["status"], "`REDIS_URL` is not set; set it like `redis://localhost:6379/0`"),
+        (["history", "no_name"], "`no_name` is not "),
+        (["rollback", "--namespace", "a"], "--namespace"),
+        (["rollback"], "`rolloutbot rollback --from-route ROUTE` needs only the API server."),
+        (["promote", ""], "One of the words is empty. Was a variable meant that is not set"),
+        (["promote", "--channel", "#llm"], "`REDIS_URL` is not set"),
+    ],
+)
+def test_words_and_settings_that_make_no_sense_are_explained(words: list[str], said: str) -> None:
+    empty = {"REDIS_URL": "", "KUBECONFIG": "", "ROLLOUTBOT_CONFIG": ""}
+    result = CliRunner().invoke(app, words, env=empty)
+    assert (result.exit_code, said in result.output) == (2, True)

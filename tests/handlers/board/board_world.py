@@ -1,0 +1,42 @@
+"""A board, its memory, and the Slack it writes to."""
+
+from collections.abc import Callable
+
+from bot.domain.rollout import Entry
+from bot.engine.ports import Shown
+from handlers.app import web_client
+from handlers.board.board import Board
+from handlers.slack import Slack
+from sandbox.slack import BOT_TOKEN
+from sandbox.strict_slack import StrictSlack
+from tests.builders import NOON
+from tests.handlers.fakes import Hand, Memory
+from tests.handlers.records import ANYBODY, ROOM, a_rollout, an_entry
+
+
+class World:
+    """A board, its memory, and the Slack it writes to."""
+
+    def __init__(self, slack: StrictSlack) -> None:
+        self.slack, self.memory, self.clock = slack, Memory(), Hand()
+        slack.now = lambda: self.clock.now().timestamp()
+        self.restart()
+
+    def restart(self) -> None:
+        client = web_client(BOT_TOKEN, base_url=self.slack.api_url)
+        self.board = Board(self.memory, self.memory.as_store(), Slack(client), ANYBODY)
+
+    def round(self, **later: float) -> None:
+        self.board.reconcile(self.clock.forward(**later))
+
+    def during(self, method: str, happens: Callable[[], None]) -> None:
+        """Let something happen in the middle of one call, after its effect."""
+        self.slack.meanwhile[method] = happens
+
+    @property
+    def shown(self) -> Shown:
+        return self.memory.shows["r-7f3a2c01"]
+
+
+def entry_of(rollout_id: str, channel: str = ROOM) -> Entry:
+    return an_entry(a_rollout(id=rollout_id, channel=channel, started_at=NOON))

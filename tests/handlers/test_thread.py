@@ -1,0 +1,107 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.events import Event, EventKind
+from bot.domain.rollout import Phase
+from handlers import replies
+from handlers.thread import headline, message, tell
+from sandbox.strict_slack.block_kit import faults
+from tests.builders import ALICE, BOB, NOON
+from tests.handlers.records import ANYBODY, NEW, OLD, ROOM, a_rollout, an_entry, awaiting, in_phase
+
+
+def date(minutes: float, style: str, fallback: str) -> str:
+    return f"<!date^{int((NOON + timedelta(minutes=minutes)).timestamp())}^{style}|{fallback}>"
+
+
+COMMAND = "/rollout"
+STARTED = Event(kind=EventKind.STARTED, at=NOON, by=ALICE, weight=10, reason="H100 <nodes>")
+STEPPED = Event(kind=EventKind.STEPPED, at=NOON, weight=25)
+WANTED = Event(kind=EventKind.APPROVAL_WANTED, at=NOON, weight=50)
+REJECTED = Event(kind=EventKind.REJECTED, at=NOON, by=BOB, weight=25, reason="Rejected: latency doubled")
+GATE = Event(kind=EventKind.ROLLED_BACK, at=NOON, weight=0, reason="Errors doubled.")
+AGAIN = Event(kind=EventKind.WRITTEN_AGAIN, at=NOON, by=BOB, weight=0)
+BRAKE = Event(kind=EventKind.ROLLED_BACK, at=NOON, by=BOB, weight=0)
+
+
+def test_the_thread_tells_in_order() -> None:
+    at = date(0, "{time}", "12:00 UTC")
+    assert tell([STARTED, STEPPED, WANTED, REJECTED, GATE, BRAKE, AGAIN], an_entry(), ANYBODY).split("\n") == [
+        f"{at}  <@{ALICE}> started the rollout at 10 %, from `{OLD}`: “H100 &lt;nodes&gt;”",
+        f"{at}  Stepped to *25 %*.",
+        f"{at}  *50 % needs approval*.",
+        f"{at}  <@{BOB}> rejected the step: “latency doubled”",
+        f"{at}  *Rolled back by itself*, all traffic goes to `{OLD}`: Errors doubled.",
+        f"{at}  *<@{BOB}> rolled back*, all traffic goes to `{OLD}`.",
+        f"{at}  <@{BOB}> wrote the roll back again.",
+    ]
+
+
+def test_the_channel_is_told_which_pool_and_who_is_asked() -> None:
+    said = headline(WANTED, an_entry(awaiting()), ANYBODY)
+    assert said == f"`{NEW}`: *50 % needs approval*. It waits for anybody but the starter."
+
+
+def test_what_the_channel_is_told_is_not_told_twice() -> None:
+    note = message([STEPPED, WANTED], an_entry(awaiting()), ANYBODY, first=1)
+    assert [block["text"]["text"] for block in note.blocks] == [
+        f"`{NEW}`: *50 % needs approval*. It waits for anybody but the starter.",
+        f"{date(0, '{time}', '12:00 UTC')}  Stepped to *25 %*.",
+    ]
+
+
+def test_what_an_approval_led_to_is_not_told_as_the_approvers_own_step() -> None:
+    approved = Event(kind=EventKind.APPROVED, at=NOON, by=BOB, weight=100)
+    promoted = replace(approved, kind=EventKind.PROMOTED)
+    note = message([approved, promoted], an_entry(), ANYBODY, first=1)
+    assert [block["text"]["text"] for block in note.blocks] == [
+        f"`{NEW}`: *100 % approved by <@{BOB}>*; all traffic goes to the new pool."
+    ]
+    stepped = [replace(approved, weight=50), replace(approved, kind=EventKind.STEPPED, weight=50)]
+    at = date(0, "{time}", "12:00 UTC")
+    assert tell(stepped, an_entry(), ANYBODY).split("\n") == [
+        f"{at}  <@{BOB}> approved 50 %.",
+        f"{at}  Stepped to *50 %*.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (Event(kind=EventKind.REMINDER, at=NOON, weight=25, reason="No."), "Reminder, still waiting at 25 %: No."),
+        (Event(kind=EventKind.ENDED, at=NOON, weight=25, reason="HTTPRoute is gone."), "Ended: HTTPRoute is gone."),
+        (Event(kind=EventKind.ENDED, at=NOON, by=BOB, weight=25), f"<@{BOB}> ended it and left the weights."),
+        (
+            Event(kind=EventKind.PROMOTED, at=NOON, by=BOB, weight=100),
+            f"*<@{BOB}> promoted it*, all traffic goes to the new pool.",
+        ),
+        (Event(kind=EventKind.FINISHED, at=NOON, weight=100), f"*Finished*, the route dropped `{OLD}`."),
+    ],
+)
+def test_an_event_is_told_as_it_was_then(event: Event, told: str) -> None:
+    assert tell([event], an_entry(), ANYBODY) == f"{date(0, '{time}', '12:00 UTC')}  {told}"
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_every_kind_of_event_has_a_sentence(kind: EventKind) -> None:
+    note = message([Event(kind=kind, at=NOON, weight=25, reason="why")], an_entry(), ANYBODY, first=3)
+    assert note.blocks[0]["block_id"] == "event:r-7f3a2c01:3-3"
+    assert faults(note.text, note.blocks) == []
+    assert "why" in note.text
+
+
+def test_status_of_several_is_a_line_each_and_of_none_says_what_to_do() -> None:
+    two = [an_entry(), an_entry(a_rollout(id="r-2", phase=Phase.PAUSED))]
+    assert replies.status(two, ANYBODY, command=COMMAND).split("\n") == [
+        f"`{NEW}`  25 %  ·  r-7f3a2c01  ·  <#{ROOM}>",
+        f"`{NEW}`  25 %, paused  ·  r-2  ·  <#{ROOM}>",
+    ]
+    over = an_entry(in_phase(Phase.ROLLED_BACK))
+    assert replies.status([over, *two], ANYBODY, command=COMMAND) == replies.status(two, ANYBODY, command=COMMAND)
+    assert replies.status([over, over], ANYBODY, command=COMMAND) == replies.detail(over, ANYBODY)
+    assert replies.status([], ANYBODY, command=COMMAND) == (
+        "This channel has no rollout. Name a pool, as in `/rollout status POOL`, "
+        "or begin one with `/rollout start POOL WEIGHT`."
+    )
