@@ -13,6 +13,8 @@ from bot.domain.waiting import (
     approvers,
     asked_weight,
     count_approvals,
+    hold_reason,
+    keeps_stable,
     mention,
     missing_approvals,
     next_weight,
@@ -97,13 +99,15 @@ def _starting(entry: Entry, access: Access) -> str:
 
 def _progressing(entry: Entry, access: Access) -> str:
     rollout = entry.rollout
-    if entry.acceptance is Acceptance.WAITING or entry.due is None:
+    if entry.acceptance is Acceptance.WAITING or entry.step_due is None:
         return _written(entry)
     after = next_weight(rollout)
     asks = rollout.plan.needs_approval(rollout.weight, after)
     if not asks:
-        return f"*Next: {after} %* {_at(entry.due, rollout.since)}."
-    return f"*Next: {after} %*, asks for {count_approvals(rollout.plan.approvals)} {_at(entry.due, rollout.since)}."
+        return f"*Next: {after} %* {_at(entry.step_due, rollout.since)}."
+    return (
+        f"*Next: {after} %*, asks for {count_approvals(rollout.plan.approvals)} {_at(entry.step_due, rollout.since)}."
+    )
 
 
 def _written(entry: Entry) -> str:
@@ -115,8 +119,8 @@ def _written(entry: Entry) -> str:
 
 def _holding(entry: Entry, access: Access) -> str:
     rollout = entry.rollout
-    until = _at(rollout.since + HOLD_AT_MOST, rollout.since)
-    return f"*Holding before {asked_weight(rollout)} %*{_said(': ', rollout.why)}. Asked every 30 s, pauses {until}."
+    said, until = _said(": ", hold_reason(entry)), _at(rollout.since + HOLD_AT_MOST, rollout.since)
+    return f"*Holding before {asked_weight(rollout)} %*{said}. Asked every 30 s, pauses {until}."
 
 
 def _awaiting(entry: Entry, access: Access) -> str:
@@ -162,9 +166,12 @@ def _go_on(rollout: Rollout, access: Access) -> str:
 def _promoted(entry: Entry, access: Access) -> str:
     rollout = entry.rollout
     old = code(rollout.stable.name, 80)
-    if entry.due is None or entry.acceptance is Acceptance.WAITING:
+    if why := keeps_stable(entry):
+        said, until = _said(": ", why), _at(rollout.since + rollout.plan.bake + HOLD_AT_MOST, rollout.since)
+        return f"*All traffic is on the new pool.* {old} stays on the route{said}. Asked every 30 s, pauses {until}."
+    if entry.step_due is None or entry.acceptance is Acceptance.WAITING:
         return _written(entry)
-    return f"*All traffic is on the new pool.* {old} leaves the route {_at(entry.due, rollout.since)}."
+    return f"*All traffic is on the new pool.* {old} leaves the route {_at(entry.step_due, rollout.since)}."
 
 
 def _finished(entry: Entry, access: Access) -> str:

@@ -9,9 +9,9 @@ from kubernetes.client import ApiClient
 
 from bot.domain.commands.request import StartWords
 from bot.domain.errors import GoneError, RouteError
-from bot.domain.gate import Readiness, Verdict
+from bot.domain.gate import Readiness
 from bot.domain.rollout import Hand, Pair, Pool, Rollout
-from bot.engine.ports import GatewayWord, RouteCopy, Scene, Written
+from bot.engine.ports import GatewayWord, PoolHealth, RouteCopy, Scene, Written
 from k8s import client, field_managers, httproute, inferencepool, owners, split, survey
 from k8s.document import Document
 from k8s.search import Search
@@ -131,9 +131,9 @@ class Cluster:
         """Read the acceptance of ``generation`` by every parent out of a copy."""
         return httproute.gateway_says(copy, generation)
 
-    def check(self, rollout: Rollout) -> Verdict:
-        """Ask the gates of the cluster whether the canary may get more."""
-        return inferencepool.check(self._api, rollout.stable, rollout.canary, self._now(), find=self._pool)
+    def health(self, stable: Pool, canary: Pool) -> PoolHealth:
+        """Say whether the canary can serve, and count the ready endpoints of both pools. Raises ClusterError."""
+        return inferencepool.health(self._api, stable, canary, self._now(), find=self._pool)
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Count the ready endpoints of both pools."""

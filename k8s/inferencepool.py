@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from kubernetes.client import ApiClient
 
-from bot.domain.errors import ClusterError, GoneError, RefusedError
-from bot.domain.gate import GateAnswer, Readiness, Verdict
+from bot.domain.errors import GoneError
+from bot.domain.gate import Readiness
 from bot.domain.rollout import Pool
+from bot.engine.ports import PoolHealth
 from k8s import client
 from k8s.document import Document, full_name, namespace_of
 
@@ -91,23 +92,19 @@ def _picker_lack(api: ApiClient, pool: Document) -> str:
     return f"{where} has no ready endpoint."
 
 
-def check(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Find) -> Verdict:
-    """GateAnswer whether the canary may get more: pass, or hold with what is missing. No data is hold.
+def health(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Find) -> PoolHealth:
+    """Say why the canary cannot serve, and count the ready endpoints of both. Raises ClusterError: nobody knows.
 
     Lists are asked for side by side: the API server may let each wait until its cache is fresh (up to 100 ms). The
     stable pool's counts are only shown; ``find`` returns its document, which may be a moment old.
     """
     stable_counts = _beside.submit(_counts, api, stable, find)
-    try:
-        pool = read_pool(api, canary)
-        listed = _beside.submit(pods_of, api, pool)
-        picker = _picker_lack(api, pool)
-        pods = listed.result()
-        reason = _server_lack(pool, pods) or picker
-        seen = _readiness(stable_counts.result(), (ready_count(pods), len(pods)), now)
-    except ClusterError as error:
-        return Verdict(answer=GateAnswer.HOLD, reason=str(error), asked=isinstance(error, RefusedError))
-    return Verdict(answer=GateAnswer.HOLD if reason else GateAnswer.PASS, reason=reason, readiness=seen)
+    pool = read_pool(api, canary)
+    listed = _beside.submit(pods_of, api, pool)
+    picker = _picker_lack(api, pool)
+    pods = listed.result()
+    seen = _readiness(stable_counts.result(), (ready_count(pods), len(pods)), now)
+    return PoolHealth(lack=_server_lack(pool, pods) or picker, readiness=seen)
 
 
 def readiness(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Find) -> Readiness:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.domain.commands.request import Command, Request, Verb
 from bot.domain.decisions.moves import Moment
-from bot.domain.gate import GateAnswer, Readiness, Verdict
+from bot.domain.gate import Finding, GateAnswer, Readiness, Verdict
 from bot.domain.plan import Plan
 from bot.domain.rollout import Acceptance, Applied, Drift, Entry, Hand, Pair, Phase, Pool, Rollout, Rule
 
@@ -15,8 +15,15 @@ ALICE, BOB, CAROL = "U0ALICE001", "U0BOB00001", "U0CAROL001"
 STABLE, CANARY = "vllm-llama3-8b-instruct", "vllm-llama3-8b-instruct-new"
 
 READY = Readiness(canary_ready=4, canary_of=4, stable_ready=8, stable_of=8, at=NOON)
-PASS = Verdict(answer=GateAnswer.PASS, readiness=READY)
-HOLD = Verdict(answer=GateAnswer.HOLD, reason="`new` has no ready model server.", readiness=READY)
+PASS = Verdict(findings=(Finding(gate="pools_ready", answer=GateAnswer.PASS),), readiness=READY)
+
+
+def a_verdict(answer: GateAnswer, reason: str, *, gate: str = "pools_ready", **finding: Any) -> Verdict:
+    """Return what one gate that does not pass makes of the gates' word."""
+    return Verdict(findings=(Finding(gate=gate, answer=answer, reason=reason, **finding),), readiness=READY)
+
+
+HOLD = a_verdict(GateAnswer.HOLD, "`new` has no ready model server.")
 
 PLAN = Plan(
     steps=(10, 25, 50, 100),
@@ -73,7 +80,7 @@ def applied(rollout: Rollout) -> Applied:
 def an_entry(rollout: Rollout | None = None, **changes: Any) -> Entry:
     """Return an entry whose rollout is on the route and accepted."""
     rollout = rollout or a_rollout()
-    entry = Entry(rollout=rollout, applied=applied(rollout), acceptance=Acceptance.ACCEPTED, due=NOON)
+    entry = Entry(rollout=rollout, applied=applied(rollout), acceptance=Acceptance.ACCEPTED, due=NOON, step_due=NOON)
     return replace(entry, **changes)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from bot.domain.access import Access
 from bot.domain.plan import Plan
@@ -21,6 +22,7 @@ DEFAULT_PLAN = Plan(
 class Policy:
     """What a team lets the bot do. ``from_file``: ``approve=`` may then only add marks.
 
+    ``gates`` are the gates that are switched on, by name, each with its keys as its own model has read them.
     ``unix_users`` are the Slack ids of people by the Unix user that they are in a terminal.
     """
 
@@ -29,4 +31,5 @@ class Policy:
     access: Access = field(default_factory=Access)
     command: str = "/rollout"
     unix_users: Mapping[str, str] = field(default_factory=dict)
+    gates: Mapping[str, Any] = field(default_factory=dict)
     from_file: bool = False

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from bot.domain.rollout import Phase, Rollout
+from bot.domain.rollout import STEPS_BY_ITSELF, Phase, Rollout
 
 WRITE_WITHIN = timedelta(seconds=60)  # an intent to raise the canary, counted from its gates
 ACCEPT_WITHIN = timedelta(seconds=60)
@@ -33,6 +33,11 @@ def next_look(rollout: Rollout, now: datetime) -> datetime | None:
             return next_reminder(rollout, now)
         case _:
             return None
+
+
+def next_step_due(rollout: Rollout, now: datetime) -> datetime | None:
+    """Return when the next step comes, or the bake ends, of a rollout whose phase's time starts ``now``."""
+    return next_look(rollout, now) if rollout.phase in STEPS_BY_ITSELF else None
 
 
 def next_reminder(rollout: Rollout, now: datetime) -> datetime | None:

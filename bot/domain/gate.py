@@ -1,8 +1,10 @@
 """Gates: checks before a step up. No data is hold; only a gate that is sure fails a rollout."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class GateAnswer(StrEnum):
@@ -11,6 +13,13 @@ class GateAnswer(StrEnum):
     PASS = "pass"
     HOLD = "hold"
     FAIL = "fail"
+
+
+class OnFail(StrEnum):
+    """Where the fail of a gate leads; the policy says it for each gate."""
+
+    ROLL_BACK = "rollback"
+    PAUSE = "pause"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +34,59 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The answer of all gates together: the strictest one, its reason in a sentence, and what was seen.
+class Finding:
+    """What one gate found. ``reason`` is a sentence where it does not pass; ``evidence`` a few words for the card."""
 
-    ``asked`` is False where the cluster did not answer, which is no news of the pools.
-    """
-
+    gate: str
     answer: GateAnswer
     reason: str = ""
+    evidence: str = ""
+    on_fail: OnFail = OnFail.ROLL_BACK
+
+
+_STRICTEST: Final = (GateAnswer.FAIL, GateAnswer.HOLD, GateAnswer.PASS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What all gates found together, and the ready endpoints of the pools where they were counted on the way."""
+
+    findings: tuple[Finding, ...] = ()
     readiness: Readiness | None = None
-    asked: bool = True
+
+    @property
+    def answer(self) -> GateAnswer:
+        """Return the strictest answer."""
+        return strictest(self.findings)
+
+    @property
+    def reason(self) -> str:
+        """Say why it is no pass, in the words of the gates with the strictest answer; empty where all pass."""
+        return reason(self.findings)
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Return the gates with the strictest answer, in the order of the findings; none where all pass."""
+        return tuple(finding.gate for finding in _decisive(self.findings))
+
+    @property
+    def on_fail(self) -> OnFail:
+        """Return where a fail leads: one gate that rolls back is enough."""
+        rolls_back = any(finding.on_fail is OnFail.ROLL_BACK for finding in _decisive(self.findings))
+        return OnFail.ROLL_BACK if rolls_back else OnFail.PAUSE
+
+
+def strictest(findings: Sequence[Finding]) -> GateAnswer:
+    """Return the strictest answer of some findings; without any, nothing speaks against a step."""
+    answers = {finding.answer for finding in findings}
+    return next((answer for answer in _STRICTEST if answer in answers), GateAnswer.PASS)
+
+
+def reason(findings: Sequence[Finding]) -> str:
+    """Join the reasons of the findings with the strictest answer; empty where all pass."""
+    return " ".join(finding.reason for finding in _decisive(findings) if finding.reason)
+
+
+def _decisive(findings: Sequence[Finding]) -> Sequence[Finding]:
+    answer = strictest(findings)
+    return [] if answer is GateAnswer.PASS else [finding for finding in findings if finding.answer is answer]

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.events import Event
-from bot.domain.gate import Readiness
+from bot.domain.gate import Finding, Readiness
 from bot.domain.plan import Plan
 
 
@@ -37,6 +37,10 @@ SLOTLESS = OVER | {Phase.FINISHED}
 
 TAKEN_BACK = frozenset({Phase.ROLLED_BACK, Phase.REFUSED})
 """Phases in which the route is as it was before the start."""
+
+
+STEPS_BY_ITSELF = frozenset({Phase.PROGRESSING, Phase.PROMOTED})
+"""Phases that a step, or the end of the bake, follows at a time that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,7 @@ class Rollout:
 
     by: str = ""  # who made this decision; empty: the timer or the cluster
     why: str = ""  # why it waits or is over, in a sentence
+    held_by: tuple[str, ...] = ()  # the gates that hold it
     left: Phase | None = None  # the phase a pause left
     drift: Drift | None = None  # paused because somebody else changed our weights, which stay theirs
     overwrites: Drift | None = None  # of a restore; it counts until that is on the route
@@ -235,8 +240,10 @@ class Entry:
     pending: tuple[str, ...] = ()  # decisions not known to be applied or overtaken, oldest first
     acceptance: Acceptance = Acceptance.NOT_WRITTEN
     due: datetime | None = None  # when the timer looks at it next
+    step_due: datetime | None = None  # when the next step comes, or the bake ends; None where nobody knows
     trouble: Trouble | None = None
     readiness: Readiness | None = None
+    findings: tuple[Finding, ...] = ()  # what the gates said when they were asked last
 
     @property
     def is_applied(self) -> bool:
@@ -246,7 +253,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One decision: the record after it, what to tell, and when the timer looks next.
+    """One decision: the record after it, what to tell, when the timer looks next, and when the next step comes.
 
     ``due`` None: the write sets it, because the time counts from the gateway's acceptance.
     """
@@ -254,3 +261,4 @@ class Change:
     after: Rollout
     events: tuple[Event, ...]
     due: datetime | None = None
+    step_due: datetime | None = None

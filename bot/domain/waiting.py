@@ -14,6 +14,7 @@ from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOS
 from bot.domain.decisions.by_people import ALLOWED
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
+from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 
 
@@ -104,6 +105,21 @@ def asked_weight(rollout: Rollout) -> int:
     return rollout.plan.steps[rollout.ask.step] if rollout.ask else next_weight(rollout)
 
 
+def hold_reason(entry: Entry) -> str:
+    """Say why gates hold it, as they said last: a number in it may have changed since the hold was decided."""
+    findings = Verdict(findings=entry.findings)
+    is_same = findings.answer is not GateAnswer.PASS and findings.gates == entry.rollout.held_by
+    return findings.reason if is_same else entry.rollout.why
+
+
+def keeps_stable(entry: Entry) -> str:
+    """Say why a bake that is over has not dropped the old pool; empty where it bakes."""
+    is_listening = not entry.is_applied or entry.acceptance is Acceptance.WAITING
+    if entry.rollout.phase is not Phase.PROMOTED or entry.step_due is not None or is_listening:
+        return ""
+    return Verdict(findings=entry.findings).reason
+
+
 def weight_there(entry: Entry) -> int:
     """Percent that is known to be on the canary now, not what is wanted; a canary that is taken over has some."""
     rollout, applied = entry.rollout, entry.applied
@@ -173,7 +189,7 @@ def _progressing(entry: Entry, access: Access) -> Wait:
         reason=f"It lets {rollout.weight} % prove itself before {after} %",
         since=rollout.since,
         who=f"{_start(people(access, Verb.ADVANCE))} can `advance` it now.",
-        deadline=entry.due or rollout.since + rollout.plan.interval,
+        deadline=entry.step_due or rollout.since + rollout.plan.interval,
         then=f"It {'asks for approval of' if asks else 'goes to'} {after} %",
     )
 
@@ -186,7 +202,7 @@ def _holding(entry: Entry, access: Access) -> Wait:
         who=f"The gate is asked again every 30 s; {people(access, Verb.PAUSE)} can `pause` or `rollback` it.",
         deadline=rollout.since + HOLD_AT_MOST,
         then="If the gate still says wait, it pauses",
-        said=rollout.why,
+        said=hold_reason(entry),
     )
 
 
@@ -228,12 +244,26 @@ def _promoted(entry: Entry, access: Access) -> Wait:
     rollout = entry.rollout
     if entry.acceptance is Acceptance.WAITING:
         return _for_the_gateway(entry, access, f"{rollout.weight} %")
+    if said := keeps_stable(entry):
+        return _keeping_stable(entry, access, said)
     return Wait(
         reason=f"All traffic is on the new pool; `{rollout.stable.name}` is kept for the way back",
         since=rollout.since,
         who=f"{_start(people(access, Verb.FINISH))} can `finish` it now, or `pause` it.",
-        deadline=entry.due or rollout.since + rollout.plan.bake,
+        deadline=entry.step_due or rollout.since + rollout.plan.bake,
         then="It finishes, if the gates pass,",
+    )
+
+
+def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
+    rollout = entry.rollout
+    return Wait(
+        reason=f"The bake is over, but `{rollout.stable.name}` stays on the route",
+        since=rollout.since + rollout.plan.bake,
+        who=f"The gates are asked again every 30 s; {people(access, Verb.FINISH)} can `finish` or `pause` it.",
+        deadline=rollout.since + rollout.plan.bake + HOLD_AT_MOST,
+        then="If they still say wait, it pauses",
+        said=said,
     )
 
 

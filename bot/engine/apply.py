@@ -29,7 +29,7 @@ from bot.domain.errors import ClusterError, DependencyError, GoneError, RaceErro
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import GateAnswer
 from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
-from bot.engine.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
+from bot.engine.ports import Clock, Gates, Progress, RouteCopy, Routes, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,8 @@ AFTER_A_BUG = timedelta(seconds=30)
 class Applier:
     """Writes what records want onto their routes."""
 
-    def __init__(self, routes: Routes, store: Store, clock: Clock) -> None:
-        self._routes = routes
-        self._store = store
-        self._clock = clock
+    def __init__(self, routes: Routes, store: Store, clock: Clock, gates: Gates) -> None:
+        self._routes, self._store, self._clock, self._gates = routes, store, clock, gates
 
     def apply(self, rollout_id: str, *, saved: Rollout | None = None) -> None:
         """Make the route what the record wants. What fails is kept, noted and tried again; then raises ClusterError.
@@ -177,7 +175,7 @@ class Applier:
 
     def _may_still_raise(self, entry: Entry) -> bool:
         """Ask the gates again for a step that waited too long; take it back where they do not pass."""
-        verdict = self._routes.check(entry.rollout)
+        verdict = self._gates.check(entry.rollout)
         if verdict.answer is GateAnswer.PASS:
             return True
         why = f"It could not be written within {WRITE_WITHIN.seconds} seconds. {verdict.reason}"

@@ -32,7 +32,7 @@ from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
 from bot.engine.apply import Applier, new_decision, own_note
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
 from bot.engine.lookup import Lookup
-from bot.engine.ports import Became, Clock, Progress, RouteCopy, Routes, Save, Saved, Scene, Store
+from bot.engine.ports import Became, Clock, Gates, Progress, RouteCopy, Routes, Save, Saved, Scene, Store
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
 
 LATE_AFTER = {Verb.START: timedelta(seconds=60), **dict.fromkeys(RAISES, timedelta(minutes=5))}
@@ -65,6 +65,7 @@ class Engine:
         store: Store,
         clock: Clock,
         policy: Policy,
+        gates: Gates,
         *,
         applier: Applier,
         lookup: Lookup,
@@ -76,7 +77,7 @@ class Engine:
 
         ``take_up`` saves a rollout that only its route knows; ``look_again`` has every route compared again.
         """
-        self._routes, self._store, self._clock, self._policy = routes, store, clock, policy
+        self._routes, self._store, self._clock, self._policy, self._gates = routes, store, clock, policy, gates
         self._applier, self._lookup, self._rollback = applier, lookup, rollback
         self._take_up, self._look_again = take_up, look_again
 
@@ -219,7 +220,7 @@ class Engine:
             self._applier.apply(entry.rollout.id)
             entry = self._store.load(entry.rollout.id) or entry
             require_fit(entry, request)
-        verdict = self._routes.check(entry.rollout) if request.command.verb in RAISES else None
+        verdict = self._gates.check(entry.rollout) if request.command.verb in RAISES else None
         again = request.command.verb is Verb.ROLLBACK and entry.rollout.phase in SLOTLESS
         if again:
             self._require_last(entry.rollout)

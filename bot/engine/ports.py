@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from bot.domain.commands.request import Request, StartWords
 from bot.domain.events import Event
-from bot.domain.gate import Readiness, Verdict
+from bot.domain.gate import Finding, Readiness, Verdict
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Hand, Pair, Pool, Rollout, Rule, Trouble
 
 
@@ -73,6 +73,14 @@ class GatewayWord:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolHealth:
+    """Why the canary cannot serve, in a sentence (empty where it can), and the ready endpoints of both pools."""
+
+    lack: str
+    readiness: Readiness
+
+
 class Routes(Protocol):
     """HTTPRoutes and InferencePools. Every call is bounded in time.
 
@@ -126,11 +134,25 @@ class Routes(Protocol):
     def gateway_says(self, copy: RouteCopy, generation: int) -> GatewayWord:
         """Read the acceptance of ``generation`` by every parent out of a copy."""
 
-    def check(self, rollout: Rollout) -> Verdict:
-        """Ask the gates of the cluster whether the canary may get more."""
+    def health(self, stable: Pool, canary: Pool) -> PoolHealth:
+        """Say whether the canary can serve, and count the ready endpoints of both pools."""
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Count the ready endpoints of both pools."""
+
+
+class Gates(Protocol):
+    """What is asked before the canary gets more; bounded in time, and never asked before a roll back."""
+
+    @property
+    def may_fail(self) -> bool:
+        """Say whether a gate is on that can fail a rollout between steps."""
+
+    def check(self, rollout: Rollout) -> Verdict:
+        """Ask every gate whether the canary may get more."""
+
+    def check_between_steps(self, rollout: Rollout) -> Verdict:
+        """Ask the gates that can fail a rollout."""
 
 
 # --- the store -------------------------------------------------------------------------------------------------
@@ -174,13 +196,18 @@ class Became:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What was learnt about a decision; None leaves a field as it is, ``no_due`` takes the due time away."""
+    """What was learnt about a decision; None leaves a field as it is, ``no_due`` takes the due time away.
+
+    ``step_due`` is written with either of them: it is None there where nobody knows when the next step comes.
+    """
 
     acceptance: Acceptance | None = None
     due: datetime | None = None
     no_due: bool = False
+    step_due: datetime | None = None
     trouble: Trouble | None = None
     readiness: Readiness | None = None
+    findings: tuple[Finding, ...] | None = None
     events: tuple[Event, ...] = ()
     redraw: bool = True
 

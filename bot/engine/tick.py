@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.deadlines import ACCEPT_WITHIN
@@ -13,7 +14,7 @@ from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import Applier, new_decision, own_note
-from bot.engine.ports import Clock, GatewaySays, GatewayWord, Progress, Routes, Save, Saved, Store
+from bot.engine.ports import Clock, Gates, GatewaySays, GatewayWord, Progress, Routes, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,8 @@ WRITERS = 8
 class Ticker:
     """Looks at rollouts when their time has come, and writes what is not written yet."""
 
-    def __init__(self, routes: Routes, store: Store, clock: Clock, applier: Applier) -> None:
-        self._routes = routes
-        self._store = store
-        self._clock = clock
+    def __init__(self, routes: Routes, store: Store, clock: Clock, gates: Gates, applier: Applier) -> None:
+        self._routes, self._store, self._clock, self._gates = routes, store, clock, gates
         self._applier = applier
 
     def tick(self, rollout_id: str) -> None:
@@ -122,9 +121,9 @@ class Ticker:
         if rollout.phase in ASKS_GATES and (no := self._late_no(entry)):
             self._carry_out(entry, on_rejected(entry, no, self._moment()), Progress())
             return
-        verdict = self._routes.check(rollout) if rollout.phase in ASKS_GATES else None
-        readiness = verdict.readiness if verdict else None
-        self._carry_out(entry, on_due(entry, verdict, self._moment()), Progress(readiness=readiness))
+        verdict = self._gates.check(rollout) if rollout.phase in ASKS_GATES else None
+        learnt = Progress(readiness=verdict.readiness, findings=verdict.findings) if verdict else Progress()
+        self._carry_out(entry, on_due(entry, verdict, self._moment()), learnt)
 
     def _late_no(self, entry: Entry) -> str:
         """Return the gateway's no to weights that it had not spoken of in time; empty where it has none."""
@@ -154,16 +153,8 @@ class Ticker:
             self._applier.attempt(entry.rollout.id)
 
     def _wait(self, entry: Entry, wait: LookAgain, progress: Progress) -> None:
-        self._learn(
-            entry,
-            Progress(
-                acceptance=progress.acceptance,
-                readiness=progress.readiness,
-                events=(*progress.events, *wait.events),
-                due=wait.due,
-                no_due=wait.due is None,
-            ),
-        )
+        learnt = replace(progress, events=(*progress.events, *wait.events))
+        self._learn(entry, replace(learnt, due=wait.due, no_due=wait.due is None, step_due=wait.step_due))
 
     def _learn(self, entry: Entry, progress: Progress) -> None:
         if progress != Progress():

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.domain.deadlines import next_look
+from bot.domain.deadlines import next_look, next_step_due
 from bot.domain.decisions.by_route import applied_by, came_after
 from bot.domain.decisions.drift import drifted
 from bot.domain.decisions.moves import Moment
@@ -54,7 +54,7 @@ class Rebuilder:
         told = Event(kind=EventKind.REBUILT, at=now, weight=note.weight)
         hand = self._routes.note_hand(copy)
         if hand is None or note.phase in SLOTLESS:
-            return Change(after=note, events=(told,), due=next_look(note, now))
+            return Change(after=note, events=(told,), due=next_look(note, now), step_due=next_step_due(note, now))
         entry = Entry(rollout=note, applied=applied_by(note, copy.generation))
         moment = Moment(now=now, decision=new_decision())
         change = drifted(entry, hand, self._routes.observe(copy, note), moment)

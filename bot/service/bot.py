@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 from bot.config.policy import Policy
 from bot.config.settings import Settings
 from bot.domain.errors import StoreError
+from bot.engine.gate_watch import ASKED_EVERY
 from bot.engine.ports import Clock
 from bot.recovery.changes import ChangeLane
 from bot.service.assembly import core
@@ -67,6 +68,7 @@ class Bot:
         every(timedelta(seconds=1), "unwritten intents", partial(catch_up, brakes=False))
         every(timedelta(seconds=1), "what Redis has lost", self.parts.recovery.run)
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
+        every(ASKED_EVERY, "gates between steps", partial(self.parts.gate_watch.sweep, goes_on=self.leader.leads))
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
 
     def watch(self) -> None:

@@ -1,14 +1,19 @@
 """Puts the parts that decide and write together, once, on one set of ports."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.config.policy import Policy
 from bot.engine.apply import Applier
 from bot.engine.engine import Engine
+from bot.engine.gate_watch import GateWatch
 from bot.engine.lookup import Lookup
 from bot.engine.ports import Clock, Routes, Store
 from bot.engine.rollback_from_route import RouteRollback
 from bot.engine.tick import Ticker
+from bot.gates.gate import Gate, Sources
+from bot.gates.panel import Panel
+from bot.gates.registry import GATES
 from bot.recovery.audit import Audit
 from bot.recovery.rebuild import Rebuilder
 from bot.recovery.store_recovery import StoreRecovery
@@ -21,21 +26,27 @@ class Parts:
     engine: Engine
     applier: Applier
     ticker: Ticker
+    gate_watch: GateWatch
     audit: Audit
     recovery: StoreRecovery
 
 
-def put_together(routes: Routes, store: Store, clock: Clock, policy: Policy) -> Parts:
-    """Build what decides and writes. A rebuild has an audit of its own, which saves into a store that is not whole."""
-    applier = Applier(routes, store, clock)
+def put_together(routes: Routes, store: Store, clock: Clock, policy: Policy, *, known: Sequence[Gate] = GATES) -> Parts:
+    """Build what decides and writes; of the gates that are ``known``, the policy says which are asked.
+
+    A rebuild has an audit of its own, which saves into a store that is not whole.
+    """
+    gates = Panel(known, policy.gates, Sources(pools=routes), clock)
+    applier = Applier(routes, store, clock, gates)
     partial = store.rebuilding()
-    rebuild = _audit(routes, partial, clock, Applier(routes, partial, clock))
+    rebuild = _audit(routes, partial, clock, Applier(routes, partial, clock, gates))
     recovery = StoreRecovery(store, clock, rebuild)
     engine = Engine(
         routes,
         store,
         clock,
         policy,
+        gates,
         applier=applier,
         lookup=Lookup(store, clock),
         rollback=RouteRollback(routes, clock),
@@ -43,7 +54,12 @@ def put_together(routes: Routes, store: Store, clock: Clock, policy: Policy) -> 
         look_again=recovery.look_again,
     )
     return Parts(
-        engine, applier, Ticker(routes, store, clock, applier), _audit(routes, store, clock, applier), recovery
+        engine=engine,
+        applier=applier,
+        ticker=Ticker(routes, store, clock, gates, applier),
+        gate_watch=GateWatch(routes, store, clock, gates, applier),
+        audit=_audit(routes, store, clock, applier),
+        recovery=recovery,
     )
 
 

@@ -30,7 +30,8 @@ local function mark(p, id, urgency)
   local place = redis.call('HINCRBY', p .. 'store', 'marks', 1) % 1e9
   redis.call('ZADD', p .. 'dirty', urgency + place / 1e9, id)
 end
-local function set_due(p, id, due)
+local function set_due(p, id, due, step_due)
+  redis.call('HSET', p .. 'r:' .. id, 'step_due', due ~= '' and step_due or '')
   if due == '' then
     redis.call('HDEL', p .. 'r:' .. id, 'due')
     redis.call('ZREM', p .. 'due', id)
@@ -58,8 +59,8 @@ redis.call('ZADD', p .. 'inbox:at', at, delivery)
 return 1
 """
 
-# c: id, expected, decision, request, take_slot, started, uid, record, due, poll, events, slotless, over, refused,
-#    brake, settled, applied, applied_revision, canary, channel, now, kept (seconds to keep what is over)
+# c: id, expected, decision, request, take_slot, started, uid, record, due, step_due, poll, events, slotless, over,
+#    refused, brake, settled, applied, applied_revision, canary, channel, now, kept (seconds to keep what is over)
 SAVE = (
     READY
     + MARK
@@ -118,7 +119,7 @@ for _, index in ipairs(indices) do
 end
 -- A gateway that has not answered yet is listened to first, whatever was decided meanwhile.
 local listens = c.due ~= '' and not c.over and redis.call('HGET', key, 'acceptance') == 'waiting'
-set_due(p, c.id, listens and c.poll or c.due)
+set_due(p, c.id, listens and c.poll or c.due, listens and '' or c.step_due)
 for _, event in ipairs(c.events) do redis.call('RPUSH', p .. 'events:' .. c.id, event) end
 if c.settled and c.over then keep_for_now(p, c.id, c.kept) end
 if c.request ~= '' then
@@ -153,11 +154,11 @@ if stored[1] == decision then
   elseif not stored[3] then
     -- A finished rollout ends where another one is on its route: the timer looks at it now.
     local previous = redis.call('LINDEX', p .. 'order:' .. stored[5], -2)
-    if previous then set_due(p, previous, poll) end
+    if previous then set_due(p, previous, poll, '') end
   end
   if moved == '1' then
     redis.call('HSET', key, 'acceptance', 'waiting')
-    set_due(p, id, poll)
+    set_due(p, id, poll, '')
   else
     -- A tick that found it unwritten has claimed it: its own time counts again, not the claim's.
     local due = redis.call('HGET', key, 'due')
@@ -179,7 +180,8 @@ return 0
 """
 )
 
-# c: id, decision, op, acceptance, due ('' as it is, 'none' cleared), trouble, readiness, events, redraw
+# c: id, decision, op, acceptance, due ('' as it is, 'none' cleared), step_due (with due), trouble, readiness, findings,
+#    events, redraw
 LEARN = (
     MARK
     + """
@@ -191,8 +193,9 @@ if stored[2] == c.op then return 1 end
 redis.call('HSET', key, 'op', c.op)
 if c.acceptance ~= '' then redis.call('HSET', key, 'acceptance', c.acceptance) end
 if c.readiness ~= '' then redis.call('HSET', key, 'readiness', c.readiness) end
+if c.findings ~= '' then redis.call('HSET', key, 'findings', c.findings) end
 if c.trouble ~= '' then redis.call('HSET', key, 'trouble', c.trouble) end
-if c.due == 'none' then set_due(p, c.id, '') elseif c.due ~= '' then set_due(p, c.id, c.due) end
+if c.due == 'none' then set_due(p, c.id, '', '') elseif c.due ~= '' then set_due(p, c.id, c.due, c.step_due) end
 for _, event in ipairs(c.events) do redis.call('RPUSH', p .. 'events:' .. c.id, event) end
 if c.redraw then mark(p, c.id, 2) end
 return 1

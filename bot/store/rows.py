@@ -10,18 +10,19 @@ from pydantic import TypeAdapter
 
 from bot.domain.deadlines import POLL_ACCEPTANCE
 from bot.domain.errors import UnreadableError
-from bot.domain.gate import Readiness
-from bot.domain.rollout import SLOTLESS, TAKEN_BACK, Acceptance, Applied, Entry, Phase, Trouble
+from bot.domain.gate import Finding, Readiness
+from bot.domain.rollout import SLOTLESS, STEPS_BY_ITSELF, TAKEN_BACK, Acceptance, Applied, Entry, Phase, Trouble
 from bot.engine.encoding import event_json, read_rollout, rollout_json
 from bot.engine.ports import Progress, Save
 
 APPLIED: Final = TypeAdapter(Applied)
 TROUBLE: Final = TypeAdapter(Trouble)
 READINESS: Final = TypeAdapter(Readiness)
+FINDINGS: Final = TypeAdapter(tuple[Finding, ...])
 KEPT_SECONDS: Final = 90 * 86400
 """How long a rollout that is over is remembered."""
 
-FIELDS: Final = ("record", "applied", "pending", "acceptance", "due", "trouble", "readiness")
+FIELDS: Final = ("record", "applied", "pending", "acceptance", "due", "step_due", "trouble", "readiness", "findings")
 
 
 def save_arguments(save: Save) -> dict[str, object]:
@@ -38,6 +39,7 @@ def save_arguments(save: Save) -> dict[str, object]:
         "uid": to.route_uid,
         "record": rollout_json(to),
         "due": epoch(save.change.due) if save.change.due else "",
+        "step_due": epoch(save.change.step_due) if save.change.step_due else "",
         "poll": epoch(to.decided_at + POLL_ACCEPTANCE),
         "kept": KEPT_SECONDS,
         "brake": to.phase in TAKEN_BACK,
@@ -61,8 +63,10 @@ def learn_arguments(rollout_id: str, decision: str, progress: Progress) -> dict[
         "op": uuid.uuid4().hex,
         "acceptance": progress.acceptance.value if progress.acceptance else "",
         "due": "none" if progress.no_due else epoch(progress.due) if progress.due else "",
+        "step_due": epoch(progress.step_due) if progress.step_due else "",
         "trouble": TROUBLE.dump_json(progress.trouble).decode() if progress.trouble else "",
         "readiness": READINESS.dump_json(progress.readiness).decode() if progress.readiness else "",
+        "findings": FINDINGS.dump_json(progress.findings).decode() if progress.findings is not None else "",
         "events": [event_json(event) for event in progress.events],
         "redraw": progress.redraw,
     }
@@ -70,20 +74,25 @@ def learn_arguments(rollout_id: str, decision: str, progress: Progress) -> dict[
 
 def entry_of(fields: list[str | None]) -> Entry | None:
     """Read the values of FIELDS; None where there is no record. Raises UnreadableError."""
-    record, applied, pending, acceptance, due, trouble, readiness = fields
+    record, applied, pending, acceptance, due, step_due, trouble, readiness, findings = fields
     if not record:
         return None
     rollout = read_rollout(record)
     if rollout is None:
         raise UnreadableError("The record was written by another version of the bot.", hint="It is left as it is.")
     entry = Entry(rollout=rollout, pending=tuple(json.loads(pending or "[]")))
+    heard = Acceptance(acceptance) if acceptance else Acceptance.NOT_WRITTEN
+    if step_due is None and heard is not Acceptance.WAITING:
+        step_due = due  # of a version that did not tell the two apart
     return replace(
         entry,
         applied=APPLIED.validate_json(applied) if applied else None,
-        acceptance=Acceptance(acceptance) if acceptance else Acceptance.NOT_WRITTEN,
+        acceptance=heard,
         due=time_of(due) if due else None,
+        step_due=time_of(step_due) if step_due and rollout.phase in STEPS_BY_ITSELF else None,
         trouble=TROUBLE.validate_json(trouble) if trouble else None,
         readiness=READINESS.validate_json(readiness) if readiness else None,
+        findings=FINDINGS.validate_json(findings) if findings else (),
     )
 
 

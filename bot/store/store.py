@@ -2,7 +2,8 @@
 
 Every change is one script of lua.py. Keys, all under ``{rolloutbot}:``:
 
-    r:ID        hash    decision, record, applied, pending, acceptance, due, trouble, readiness, and for scripts:
+    r:ID        hash    decision, record, applied, pending, acceptance, due, step_due, trouble, readiness,
+                        findings, and for scripts:
                         slotless, over, uid, mark, op, applied_revision
     inbox       hash    requests by delivery id; inbox:at their times, seen:DELIVERY and became:DELIVERY kept 15 min
     slots       hash    which rollout has a route, by the route's uid; order:UID its rollouts, oldest first

@@ -34,6 +34,7 @@ def an_entry(rollout: Rollout | None = None, **changes: Any) -> Entry:
         applied=Applied(revision=rollout.revision, decision=rollout.decision, weight=rollout.weight, at=NOON),
         acceptance=Acceptance.ACCEPTED,
         due=NOON + timedelta(minutes=10),
+        step_due=NOON + timedelta(minutes=10),
         readiness=ready(),
     )
     return replace(entry, **changes)

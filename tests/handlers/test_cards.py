@@ -144,7 +144,9 @@ def test_a_pause_that_is_not_written_is_told_without_a_weight() -> None:
 
 def test_a_step_that_is_near_is_told_to_the_second() -> None:
     due = date(0.5, "{time_secs}", "12:00:30 UTC")
-    assert part(an_entry(a_rollout(step=0), due=NOON + timedelta(seconds=30)), "state") == f"*Next: 25 %* at {due}."
+    assert (
+        part(an_entry(a_rollout(step=0), step_due=NOON + timedelta(seconds=30)), "state") == f"*Next: 25 %* at {due}."
+    )
 
 
 def test_while_a_far_step_is_asked_for_the_plan_shows_no_step_between() -> None:
@@ -225,7 +227,7 @@ def test_over_a_rule_that_is_gone_no_restore_is_offered() -> None:
 
 
 def test_resumed_after_a_drift_nothing_is_said_to_be_written() -> None:
-    entry = an_entry(applied=applied(25), due=None, acceptance=Acceptance.WAITING)
+    entry = an_entry(applied=applied(25), step_due=None, acceptance=Acceptance.WAITING)
     assert part(entry, "state") == "*25 % is wanted* and not on the route yet."
 
 

@@ -199,7 +199,9 @@ def test_a_missing_right_names_verb_resource_and_namespace(
             f"The bot may not `{verb}` `httproutes` of gateway.networking.k8s.io in namespace `{world.namespace}`. "
             "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
         )
-    assert limited.check(rollout).reason == (
+    with pytest.raises(RefusedError) as caught:
+        limited.health(rollout.stable, rollout.canary)
+    assert str(caught.value) == (
         f"The bot may not `get` `inferencepools` of inference.networking.k8s.io in namespace `{world.namespace}`. "
         "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
     )

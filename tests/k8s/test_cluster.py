@@ -56,7 +56,7 @@ def test_the_calls_of_each_question(world: World, counting: CountingClient) -> N
     assert sent() == ["GET httproutes", "PATCH httproutes"]
     write(cluster, back(rollout))
     assert sent() == ["GET httproutes", "PATCH httproutes"]
-    cluster.check(rollout)
+    cluster.health(rollout.stable, rollout.canary)
     assert sorted(sent()) == sorted([*reads, "GET endpointslices", *reads])
     cluster.readiness(rollout.stable, rollout.canary)
     assert sent() == [*reads, *reads]

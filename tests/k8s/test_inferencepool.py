@@ -2,7 +2,10 @@
 
 import pytest
 
-from bot.domain.gate import GateAnswer, Readiness, Verdict
+from bot.domain.errors import GoneError
+from bot.domain.gate import Readiness
+from bot.domain.rollout import Rollout
+from bot.engine.ports import PoolHealth
 from k8s.cluster import Cluster
 from sandbox.kube import path_of
 from sandbox.objects import POOL_API, picker_name
@@ -15,12 +18,16 @@ def seen(*, canary: tuple[int, int] = (2, 2), stable: tuple[int, int] = (2, 2)) 
     return Readiness(canary_ready=canary[0], canary_of=canary[1], stable_ready=stable[0], stable_of=stable[1], at=NOW)
 
 
-def hold(reason: str, readiness: Readiness | None) -> Verdict:
-    return Verdict(answer=GateAnswer.HOLD, reason=reason, readiness=readiness)
+def health(cluster: Cluster, rollout: Rollout) -> PoolHealth:
+    return cluster.health(rollout.stable, rollout.canary)
+
+
+def lack(reason: str, readiness: Readiness) -> PoolHealth:
+    return PoolHealth(lack=reason, readiness=readiness)
 
 
 def test_a_canary_that_can_serve_passes(world: World, cluster: Cluster) -> None:
-    assert cluster.check(start(cluster)) == Verdict(answer=GateAnswer.PASS, readiness=seen())
+    assert health(cluster, start(cluster)) == lack("", seen())
 
 
 def test_one_ready_server_of_two_is_enough_and_counted(world: World, cluster: Cluster) -> None:
@@ -28,40 +35,40 @@ def test_one_ready_server_of_two_is_enough_and_counted(world: World, cluster: Cl
     world.set_servers_ready(CANARY, 1)
     world.set_servers_ready(STABLE, 0)
 
-    assert cluster.check(rollout) == Verdict(answer=GateAnswer.PASS, readiness=seen(canary=(1, 2), stable=(0, 2)))
+    assert health(cluster, rollout) == lack("", seen(canary=(1, 2), stable=(0, 2)))
 
 
-def test_a_canary_without_a_ready_server_holds(world: World, cluster: Cluster) -> None:
+def test_a_canary_without_a_ready_server_cannot_serve(world: World, cluster: Cluster) -> None:
     rollout = start(cluster)
     world.set_servers_ready(CANARY, 0)
 
-    assert cluster.check(rollout) == hold(
+    assert health(cluster, rollout) == lack(
         f"InferencePool `{world.namespace}/{CANARY}` has no ready model server: 0 of 2 pods are Ready.",
         seen(canary=(0, 2)),
     )
 
 
-def test_a_canary_whose_pods_are_gone_holds(world: World, cluster: Cluster) -> None:
+def test_a_canary_whose_pods_are_gone_cannot_serve(world: World, cluster: Cluster) -> None:
     rollout = start(cluster)
     for number in range(2):
         world.kube.delete(path_of("v1", "Pod", world.namespace, f"{CANARY}-{number}"), grace_seconds=0)
 
-    assert cluster.check(rollout) == hold(
+    assert health(cluster, rollout) == lack(
         f"InferencePool `{world.namespace}/{CANARY}` selects no pod: none has the labels `app={CANARY}`.",
         seen(canary=(0, 0)),
     )
 
 
-def test_a_picker_without_a_ready_endpoint_holds(world: World, cluster: Cluster) -> None:
+def test_a_picker_without_a_ready_endpoint_cannot_serve(world: World, cluster: Cluster) -> None:
     rollout = start(cluster)
     reason = (
         f"Service `{world.namespace}/{picker_name(CANARY)}`, the endpoint picker of InferencePool `{CANARY}`, "
         "has no ready endpoint."
     )
     world.set_picker_ready(CANARY, False)
-    assert cluster.check(rollout) == hold(reason, seen())
+    assert health(cluster, rollout) == lack(reason, seen())
     world.delete_picker(CANARY)
-    assert cluster.check(rollout) == hold(reason, seen())
+    assert health(cluster, rollout) == lack(reason, seen())
 
 
 def test_followers_of_a_picker_may_be_unready(world: World, cluster: Cluster) -> None:
@@ -74,14 +81,15 @@ def test_followers_of_a_picker_may_be_unready(world: World, cluster: Cluster) ->
     world.add_pool(CANARY, pickers=3)
     world.set_picker_ready(CANARY, True)  # the first of three
 
-    assert cluster.check(rollout).answer is GateAnswer.PASS
+    assert health(cluster, rollout).lack == ""
 
 
-def test_a_canary_that_is_gone_holds(world: World, cluster: Cluster) -> None:
+def test_a_canary_that_is_gone_is_an_error(world: World, cluster: Cluster) -> None:
     rollout = start(cluster)
     world.delete_pool(CANARY)
 
-    assert cluster.check(rollout) == hold(f"InferencePool `{world.namespace}/{CANARY}` is not there (404).", None)
+    with pytest.raises(GoneError, match="is not there"):
+        health(cluster, rollout)
     assert cluster.readiness(rollout.stable, rollout.canary) == seen(canary=(0, 0))
 
 
@@ -89,7 +97,7 @@ def test_a_stable_pool_that_is_gone_does_not_hold(world: World, cluster: Cluster
     rollout = start(cluster)
     world.delete_pool(STABLE)
 
-    assert cluster.check(rollout) == Verdict(answer=GateAnswer.PASS, readiness=seen(stable=(0, 0)))
+    assert health(cluster, rollout) == lack("", seen(stable=(0, 0)))
 
 
 @pytest.mark.parametrize(
@@ -107,4 +115,4 @@ def test_the_picker_is_the_one_that_the_pool_names(
         path_of(POOL_API, "InferencePool", world.namespace, CANARY), {"spec": {"endpointPickerRef": change}}
     )
 
-    assert cluster.check(rollout).reason.endswith(f"the endpoint picker of InferencePool `{CANARY}`, {reason}")
+    assert health(cluster, rollout).lack.endswith(f"the endpoint picker of InferencePool `{CANARY}`, {reason}")

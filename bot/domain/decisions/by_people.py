@@ -23,7 +23,7 @@ from bot.domain.decisions.moves import (
 )
 from bot.domain.errors import NotAllowedError, SlotTakenError, StaleError, TransitionError, UsageError
 from bot.domain.events import EventKind
-from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.gate import Finding, GateAnswer, Verdict
 from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Ask, Change, Entry, Phase, Rollout
 
 ALLOWED: dict[Verb, frozenset[Phase]] = {
@@ -87,7 +87,7 @@ def decide(entry: Entry, request: Request, verdict: Verdict | None, moment: Mome
     Raises StaleError, TransitionError, NotAllowedError, UsageError; nothing has changed then.
     """
     require_fit(entry, request)
-    unasked = Verdict(answer=GateAnswer.HOLD, reason="The gates gave no answer.")
+    unasked = Verdict(findings=(Finding(gate="gates", answer=GateAnswer.HOLD, reason="The gates gave no answer."),))
     return VERBS[request.command.verb](entry, request, verdict or unasked, moment)
 
 
@@ -159,7 +159,7 @@ def _approved(rollout: Rollout, user: str) -> Ask:
 def _go(entry: Entry, step: int, verdict: Verdict, moment: Moment) -> Change:
     """Take an approved step, or hold it, still approved, while a gate says wait."""
     if verdict.answer is not GateAnswer.PASS:
-        return hold(entry, verdict.reason, moment)
+        return hold(entry, verdict.reason, moment, gates=verdict.gates)
     missing = _not_settled(entry)
     return hold(entry, missing, moment) if missing else take_step(entry, step, moment)
 

@@ -6,7 +6,7 @@ Every row was model-checked; a shorter table broke a promise. tests/bot/domain/d
 from dataclasses import replace
 from enum import StrEnum
 
-from bot.domain.deadlines import next_look
+from bot.domain.deadlines import next_look, next_step_due
 from bot.domain.decisions.drift import raises_over
 from bot.domain.decisions.moves import Moment, event, pause, refuse, roll_back, written_step
 from bot.domain.events import Event, EventKind
@@ -192,7 +192,8 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
     kind = _told_as(ours, phase)
     when = winner.decided_at if kind is EventKind.ROLLED_BACK else moment.now  # without the store, a while ago
     told = Event(kind=kind, at=when, by=winner.by, weight=to.weight, reason=winner.why)
-    return Change(after=to, events=(told,), due=next_look(to, moment.now))
+    due, step_due = next_look(to, moment.now), next_step_due(to, moment.now)
+    return Change(after=to, events=(told,), due=due, step_due=step_due)
 
 
 def _told_as(ours: Rollout, phase: Phase) -> EventKind:

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, HOLD_AT_MOST, REMIND_EVERY, next_look, next_reminder
+from bot.domain.deadlines import (
+    APPROVE_WITHIN,
+    ASK_GATES_EVERY,
+    HOLD_AT_MOST,
+    REMIND_EVERY,
+    next_look,
+    next_reminder,
+    next_step_due,
+)
 from bot.domain.decisions.moves import (
     Moment,
     after,
@@ -17,24 +25,38 @@ from bot.domain.decisions.moves import (
     take_step,
 )
 from bot.domain.events import Event, EventKind
-from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.gate import GateAnswer, OnFail, Readiness, Verdict
 from bot.domain.rollout import Change, Entry, Phase, Rollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookAgain:
-    """Nothing is decided; the timer looks again at ``due`` (None: never)."""
+    """Nothing is decided; the timer looks again at ``due`` (None: never), and the next step comes at ``step_due``."""
 
     due: datetime | None
+    step_due: datetime | None = None
     events: tuple[Event, ...] = ()
 
 
 ASKS_GATES = frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.PROMOTED})
 """Phases whose due time asks the gates first."""
 
+WATCHED = ASKS_GATES | {Phase.AWAITING_APPROVAL}
+"""Phases in which a gate may fail a rollout between steps. Paused, people have it in their hands."""
+
+
+def on_failed(entry: Entry, verdict: Verdict, moment: Moment) -> Change | None:
+    """Decide on what gates have found between steps; None where they have found nothing to act on."""
+    rollout = entry.rollout
+    if verdict.answer is not GateAnswer.FAIL or rollout.phase not in WATCHED or not rollout.weight:
+        return None
+    return fail(entry, verdict, moment)
+
 
 def on_due(entry: Entry, verdict: Verdict | None, moment: Moment) -> Change | LookAgain:
     """Decide what a due rollout does. ``verdict`` is there in the phases of ASKS_GATES."""
+    if entry.step_due is not None and entry.step_due > moment.now:
+        return LookAgain(due=entry.step_due, step_due=entry.step_due)
     match entry.rollout.phase:
         case Phase.PROGRESSING | Phase.HOLDING if verdict is not None:
             return _step(entry, verdict, moment)
@@ -78,7 +100,7 @@ def _step(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
         case GateAnswer.PASS:
             return step_or_ask(entry, step, moment)
         case GateAnswer.FAIL:
-            return _fail(entry, verdict, moment)
+            return fail(entry, verdict, moment)
         case _:
             return _hold(entry, verdict, moment)
 
@@ -94,26 +116,36 @@ def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     rollout = entry.rollout
     if rollout.phase is Phase.HOLDING and moment.now - rollout.since >= HOLD_AT_MOST:
         return _held_too_long(entry, verdict.reason, moment)
-    if rollout.phase is Phase.HOLDING and (rollout.why == verdict.reason or not verdict.asked):
+    if rollout.phase is Phase.HOLDING and rollout.held_by == verdict.gates:
         return LookAgain(due=moment.now + ASK_GATES_EVERY)
-    return hold(entry, verdict.reason, moment)
+    return hold(entry, verdict.reason, moment, gates=verdict.gates)
 
 
 def _held_too_long(entry: Entry, reason: str, moment: Moment) -> Change:
     return pause(entry, f"A gate held it for 30 minutes: {reason}", moment)
 
 
-def _fail(entry: Entry, verdict: Verdict, moment: Moment) -> Change:
-    """Roll back, but never by itself onto a pool that cannot serve."""
-    if verdict.readiness is None or verdict.readiness.stable_ready == 0:
-        why = f"{verdict.reason} It was not rolled back by itself: the old pool has no ready endpoint."
-        return pause(entry, why, moment)
+def fail(entry: Entry, verdict: Verdict, moment: Moment) -> Change:
+    """Roll back or pause, as the policy says; but never roll back by itself onto a pool that cannot serve."""
+    if verdict.on_fail is OnFail.PAUSE:
+        return pause(entry, verdict.reason, moment)
+    if doubt := _doubt_of_stable(verdict.readiness):
+        return pause(entry, f"{verdict.reason} It was not rolled back by itself: {doubt}.", moment)
     return roll_back(entry, verdict.reason, moment)
+
+
+def _doubt_of_stable(readiness: Readiness | None) -> str:
+    """Say why traffic should not go back by itself; empty where the old pool can serve."""
+    if readiness is None:
+        return "nobody knows whether the old pool can serve"
+    return "" if readiness.stable_ready else "the old pool has no ready endpoint"
 
 
 def _finish(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     if verdict.answer is GateAnswer.PASS:
         return finish(entry, "", moment)
+    if verdict.answer is GateAnswer.FAIL:
+        return fail(entry, verdict, moment)
     if moment.now - entry.rollout.since < entry.rollout.plan.bake + HOLD_AT_MOST:
         return LookAgain(due=moment.now + ASK_GATES_EVERY)
     return pause(entry, f"The old pool stays on the route: {verdict.reason}", moment)
@@ -123,11 +155,11 @@ def on_accepted(entry: Entry, moment: Moment) -> Change | LookAgain:
     """Start the phase's time: the gateway has taken the weights, or will never say so."""
     rollout = entry.rollout
     if rollout.phase is not Phase.STARTING:
-        return LookAgain(due=next_look(rollout, moment.now))
+        return LookAgain(due=next_look(rollout, moment.now), step_due=next_step_due(rollout, moment.now))
     phase = Phase.PROMOTED if rollout.next_step is None else Phase.PROGRESSING
     to = after(entry, moment, phase=phase)
     told = (event(EventKind.PROMOTED, moment, to),) if phase is Phase.PROMOTED else ()
-    return Change(after=to, events=told, due=next_look(to, moment.now))
+    return Change(after=to, events=told, due=next_look(to, moment.now), step_due=next_step_due(to, moment.now))
 
 
 def on_rejected(entry: Entry, message: str, moment: Moment) -> Change | LookAgain:

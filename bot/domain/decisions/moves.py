@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from bot.domain.deadlines import next_look
+from bot.domain.deadlines import next_look, next_step_due
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Ask, Change, Drift, Entry, Phase, Rollout
 
@@ -27,7 +27,7 @@ def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
     A drift is over with the next decision, unless that says otherwise; what a restore overwrites, when it is written.
     """
     old = entry.rollout
-    new = replace(old, **{"drift": None, "overwrites": _still_overwrites(entry), **changes})
+    new = replace(old, **{"drift": None, "held_by": (), "overwrites": _still_overwrites(entry), **changes})
     moved = (new.phase, new.step) != (old.phase, old.step)
     return replace(
         new,
@@ -94,9 +94,9 @@ def is_approved(rollout: Rollout, step: int) -> bool:
     return ask is not None and ask.step == step and len(ask.approvals) >= rollout.plan.approvals
 
 
-def hold(entry: Entry, reason: str, moment: Moment) -> Change:
-    """Wait because a gate says so."""
-    to = after(entry, moment, phase=Phase.HOLDING, why=reason)
+def hold(entry: Entry, reason: str, moment: Moment, *, gates: tuple[str, ...] = ()) -> Change:
+    """Wait because ``gates`` say so, or because the last write is not done."""
+    to = after(entry, moment, phase=Phase.HOLDING, why=reason, held_by=gates)
     return Change(after=to, events=(event(EventKind.HELD, moment, to, reason),), due=next_look(to, moment.now))
 
 
@@ -129,7 +129,9 @@ def go_on(entry: Entry, moment: Moment) -> Change:
         return ask_approval(entry, rollout.next_step, moment)
     phase = Phase.PROMOTED if left is Phase.PROMOTED else Phase.PROGRESSING
     to = after(entry, moment, phase=phase, left=None, why="")
-    return Change(after=to, events=(), due=moment.now if left is Phase.HOLDING else next_look(to, moment.now))
+    if left is Phase.HOLDING:
+        return Change(after=to, events=(), due=moment.now)
+    return Change(after=to, events=(), due=next_look(to, moment.now), step_due=next_step_due(to, moment.now))
 
 
 def roll_back(entry: Entry, reason: str, moment: Moment) -> Change:

@@ -16,21 +16,44 @@ from bot.domain.deadlines import ACCEPT_WITHIN, POLL_ACCEPTANCE, WRITE_WITHIN
 from bot.domain.decisions.by_cluster import owned, pool_gone
 from bot.domain.decisions.by_people import VERBS, decide
 from bot.domain.decisions.by_route import adopted, applied_by, foreign_owner, gone, raises, taken_back
-from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_accepted, on_due, on_rejected, on_unwritten
+from bot.domain.decisions.by_time import (
+    ASKS_GATES,
+    LookAgain,
+    on_accepted,
+    on_due,
+    on_failed,
+    on_rejected,
+    on_unwritten,
+)
 from bot.domain.decisions.drift import drifted, is_fight
 from bot.domain.decisions.moves import Moment, end
 from bot.domain.decisions.start import start
 from bot.domain.errors import UserError
-from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.gate import GateAnswer, OnFail, Verdict
 from bot.domain.plan import Plan
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Hand, Pair, Phase, Rollout, Trouble, wanted
-from tests.builders import ALICE, BOB, CANARY, CAROL, HOLD, NOON, PASS, PLAN, READY, RULE, a_request, a_rollout
+from tests.builders import (
+    ALICE,
+    BOB,
+    CANARY,
+    CAROL,
+    HOLD,
+    NOON,
+    PASS,
+    PLAN,
+    READY,
+    RULE,
+    a_request,
+    a_rollout,
+    a_verdict,
+)
 
 Pairs = tuple[Pair | None, ...]
 EMPTY = replace(READY, stable_ready=0)
-FAIL = Verdict(answer=GateAnswer.FAIL, reason="5xx doubled.", readiness=READY)
+FAIL = a_verdict(GateAnswer.FAIL, "5xx doubled.", gate="errors")
 FAIL_NO_WAY_BACK = replace(FAIL, readiness=EMPTY)
-VERDICTS = (PASS, HOLD, FAIL, FAIL_NO_WAY_BACK)
+FAIL_PAUSES = a_verdict(GateAnswer.FAIL, "5xx doubled.", gate="errors", on_fail=OnFail.PAUSE)
+VERDICTS = (PASS, HOLD, FAIL, FAIL_NO_WAY_BACK, FAIL_PAUSES)
 WAITS = tuple(timedelta(**by) for by in ({"seconds": 0}, {"minutes": 31}, {"days": 3}, {"days": 8}))
 """How late the timer comes: in time, and after whole deadlines."""
 
@@ -87,6 +110,7 @@ class World:
             applied=applied or old.applied,
             pending=() if settled else (*(() if applied else old.pending), to.decision),
             due=to.decided_at + POLL_ACCEPTANCE if listens else change.due,
+            step_due=None if listens else change.step_due,
         )
         return replace(self, entry=entry, story=(*self.story, name))
 
@@ -100,7 +124,7 @@ class World:
         moved = route != self.route or (entry.due is None and not rollout.is_over)
         entry = replace(entry, applied=_applied(rollout, self.now), pending=(), trouble=None)
         if moved:
-            entry = replace(entry, acceptance=Acceptance.WAITING, due=self.now + POLL_ACCEPTANCE)
+            entry = replace(entry, acceptance=Acceptance.WAITING, due=self.now + POLL_ACCEPTANCE, step_due=None)
         return replace(self, entry=entry, route=route, story=(*self.story, "written"))
 
     def learn(self, name: str, **known: Any) -> "World":
@@ -109,7 +133,7 @@ class World:
     def carry_out(self, name: str, outcome: Change | LookAgain | None) -> "World":
         """Do what a tick does with a decision."""
         if isinstance(outcome, LookAgain):
-            return self.learn(name, due=outcome.due)
+            return self.learn(name, due=outcome.due, step_due=outcome.step_due)
         return self.save(name, outcome)
 
     def at(self, now: datetime) -> "World":
@@ -133,7 +157,7 @@ def _started(plan: Plan, canary_before: int | None) -> World:
     rules, some = (replace(RULE, canary_before=canary_before),), a_rollout()
     moment, request = Moment(now=NOON, decision="d1", by=ALICE), a_request(Verb.START, by=ALICE)
     change = start(request, plan, moment, route=ROUTE, stable=some.stable, canary=some.canary, rules=rules)
-    entry = Entry(rollout=change.after, pending=("d1",), due=change.due)
+    entry = Entry(rollout=change.after, pending=("d1",), due=change.due, step_due=change.step_due)
     return World(entry, (Pair(RULE.stable_before, canary_before),), NOON, ("started",))
 
 
@@ -179,12 +203,14 @@ def _timer(world: World) -> Iterator[World]:
         elif entry.acceptance is not Acceptance.WAITING:
             for verdict in VERDICTS if world.rollout.phase in ASKS_GATES else (None,):
                 yield then.carry_out(f"due {wait} ago, {verdict and verdict.answer}", _on_due(then, verdict))
+            for verdict in VERDICTS:
+                yield then.save(f"between steps, {verdict.answer}", on_failed(entry, verdict, then.moment()))
             if world.rollout.phase is Phase.FINISHED:
                 yield then.settle("followed", end(entry, "A newer rollout has the route.", then.moment()))
 
 
 def _as_it_is(entry: Entry) -> LookAgain:
-    return LookAgain(due=entry.due)
+    return LookAgain(due=entry.due, step_due=entry.step_due)
 
 
 def _on_due(world: World, verdict: Verdict | None) -> Change | LookAgain:

@@ -4,11 +4,11 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.deadlines import REMIND_EVERY, next_reminder
-from bot.domain.decisions.by_time import LookAgain, on_accepted, on_due, on_rejected, on_unwritten
+from bot.domain.decisions.by_time import WATCHED, LookAgain, on_accepted, on_due, on_failed, on_rejected, on_unwritten
 from bot.domain.events import Event, EventKind
-from bot.domain.gate import GateAnswer, Readiness, Verdict
-from bot.domain.rollout import Ask, Change, Entry, Phase
-from tests.builders import BOB, HOLD, NOON, PASS, PLAN, READY, a_rollout, an_entry, at
+from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness, Verdict
+from bot.domain.rollout import Ask, Change, Entry, Phase, Rollout
+from tests.builders import BOB, HOLD, NOON, PASS, PLAN, READY, a_rollout, a_verdict, an_entry, at
 
 
 def decided(outcome: Change | LookAgain) -> Change:
@@ -40,19 +40,19 @@ def test_a_gate_that_says_wait_holds_and_asks_again_in_30_seconds() -> None:
 
 
 def test_a_held_rollout_waits_on_without_a_new_decision() -> None:
-    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason))
+    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason, held_by=HOLD.gates))
     assert on_due(held, HOLD, at(5)) == LookAgain(due=NOON + timedelta(minutes=5, seconds=30))
 
 
 def test_a_gate_that_holds_for_30_minutes_pauses() -> None:
-    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason))
+    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason, held_by=HOLD.gates))
     change = decided(on_due(held, HOLD, at(30)))
     assert (change.after.phase, change.after.left) == (Phase.PAUSED, Phase.HOLDING)
 
 
-def test_gates_that_cannot_be_asked_are_no_news_to_a_held_rollout_until_its_half_hour_is_over() -> None:
-    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason))
-    silent = Verdict(answer=GateAnswer.HOLD, reason="The API server did not answer.", asked=False)
+def test_another_reason_of_the_same_gate_is_no_news_to_a_held_rollout_until_its_half_hour_is_over() -> None:
+    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason, held_by=HOLD.gates))
+    silent = a_verdict(GateAnswer.HOLD, "The API server did not answer.")
     assert on_due(held, silent, at(5)) == LookAgain(due=NOON + timedelta(minutes=5, seconds=30))
     change = decided(on_due(held, silent, at(30)))
     assert change.after.why == "A gate held it for 30 minutes: The API server did not answer."
@@ -96,17 +96,78 @@ def test_a_held_step_that_people_approved_is_taken_without_asking_again() -> Non
 
 
 def test_a_gate_that_fails_rolls_back() -> None:
-    fail = Verdict(answer=GateAnswer.FAIL, reason="5xx doubled.", readiness=READY)
+    fail = a_verdict(GateAnswer.FAIL, "5xx doubled.")
     assert decided(on_due(an_entry(), fail, at(10))).after.phase is Phase.ROLLED_BACK
+
+
+def test_a_gate_that_fails_pauses_where_the_policy_says_so() -> None:
+    fail = a_verdict(GateAnswer.FAIL, "5xx doubled.", on_fail=OnFail.PAUSE)
+    change = decided(on_due(an_entry(), fail, at(10)))
+    assert (change.after.phase, change.after.weight, change.after.why) == (Phase.PAUSED, 10, "5xx doubled.")
+
+
+def test_of_two_gates_that_fail_the_one_that_rolls_back_wins() -> None:
+    pauses = Finding(gate="latency", answer=GateAnswer.FAIL, reason="p95 doubled.", on_fail=OnFail.PAUSE)
+    rolls_back = Finding(gate="errors", answer=GateAnswer.FAIL, reason="5xx doubled.")
+    change = decided(on_due(an_entry(), Verdict(findings=(pauses, rolls_back), readiness=READY), at(10)))
+    assert (change.after.phase, change.after.why) == (Phase.ROLLED_BACK, "p95 doubled. 5xx doubled.")
+
+
+def test_another_gate_that_holds_is_another_hold() -> None:
+    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason, held_by=HOLD.gates))
+    change = decided(on_due(held, a_verdict(GateAnswer.HOLD, "p95 is unknown.", gate="latency"), at(5)))
+    assert (change.after.why, change.after.held_by, change.after.since) == ("p95 is unknown.", ("latency",), NOON)
+
+
+@pytest.mark.parametrize("phase", sorted(WATCHED))
+def test_between_steps_a_gate_that_fails_rolls_back_whatever_the_rollout_waits_for(phase: Phase) -> None:
+    change = on_failed(an_entry(a_rollout(phase=phase)), a_verdict(GateAnswer.FAIL, "5xx doubled."), at(3))
+    assert change is not None
+    assert (change.after.phase, change.after.why) == (Phase.ROLLED_BACK, "5xx doubled.")
+
+
+@pytest.mark.parametrize("verdict", [PASS, HOLD])
+def test_between_steps_a_gate_that_only_holds_changes_nothing(verdict: Verdict) -> None:
+    assert on_failed(an_entry(), verdict, at(3)) is None
+
+
+@pytest.mark.parametrize("rollout", [a_rollout(phase=Phase.PAUSED), a_rollout(phase=Phase.AWAITING_APPROVAL, step=-1)])
+def test_between_steps_nothing_fails_that_people_have_paused_or_that_has_no_traffic(rollout: Rollout) -> None:
+    assert on_failed(an_entry(rollout), a_verdict(GateAnswer.FAIL, "5xx doubled."), at(3)) is None
+
+
+def test_a_look_before_the_next_step_is_due_takes_no_step() -> None:
+    later = NOON + timedelta(minutes=7)
+    assert on_due(an_entry(step_due=later), PASS, at(5)) == LookAgain(due=later, step_due=later)
+
+
+def test_a_bake_that_a_gate_holds_up_has_no_time_at_which_it_ends() -> None:
+    baking = an_entry(a_rollout(phase=Phase.PROMOTED, step=3), step_due=NOON)
+    assert on_due(baking, HOLD, at(30)) == LookAgain(due=NOON + timedelta(minutes=30, seconds=30))
+
+
+def test_a_gate_that_fails_at_the_end_of_the_bake_rolls_back() -> None:
+    baking = an_entry(a_rollout(phase=Phase.PROMOTED, step=3))
+    change = decided(on_due(baking, a_verdict(GateAnswer.FAIL, "5xx doubled."), at(30)))
+    assert (change.after.phase, change.after.why) == (Phase.ROLLED_BACK, "5xx doubled.")
 
 
 def test_no_automatic_roll_back_onto_a_pool_that_cannot_serve() -> None:
     empty = Readiness(canary_ready=4, canary_of=4, stable_ready=0, stable_of=8, at=NOON)
-    fail = Verdict(answer=GateAnswer.FAIL, reason="5xx doubled.", readiness=empty)
+    fail = replace(a_verdict(GateAnswer.FAIL, "5xx doubled."), readiness=empty)
     change = decided(on_due(an_entry(), fail, at(10)))
     assert (change.after.phase, change.after.why) == (
         Phase.PAUSED,
         "5xx doubled. It was not rolled back by itself: the old pool has no ready endpoint.",
+    )
+
+
+def test_no_automatic_roll_back_onto_a_pool_that_nobody_could_look_at() -> None:
+    fail = replace(a_verdict(GateAnswer.FAIL, "5xx doubled."), readiness=None)
+    change = decided(on_due(an_entry(), fail, at(10)))
+    assert (change.after.phase, change.after.why) == (
+        Phase.PAUSED,
+        "5xx doubled. It was not rolled back by itself: nobody knows whether the old pool can serve.",
     )
 
 
@@ -155,7 +216,9 @@ def test_acceptance_of_the_first_write_starts_the_time(step: int, phase: Phase, 
 
 
 def test_acceptance_of_a_later_write_only_sets_the_due_time() -> None:
-    assert on_accepted(an_entry(), at(1)) == LookAgain(due=NOON + timedelta(minutes=11))
+    assert on_accepted(an_entry(), at(1)) == LookAgain(
+        due=NOON + timedelta(minutes=11), step_due=NOON + timedelta(minutes=11)
+    )
 
 
 def test_a_first_write_the_gateway_rejects_is_rolled_back() -> None:

@@ -1,0 +1,75 @@
+"""Between steps: gates that can fail a rollout are asked again and again while its canary has traffic."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from bot.domain.decisions.by_time import WATCHED, on_failed
+from bot.domain.decisions.moves import Moment
+from bot.domain.errors import DependencyError
+from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.rollout import Entry, Rollout
+from bot.engine.apply import Applier, new_decision
+from bot.engine.ports import Clock, Gates, Progress, Routes, Save, Saved, Store
+
+log = logging.getLogger(__name__)
+
+ASKED_EVERY: Final = timedelta(seconds=30)
+AT_ONCE: Final = 8
+"""Rollouts whose gates are asked at once."""
+
+
+class GateWatch:
+    """Runs in the leader, every ``ASKED_EVERY``."""
+
+    def __init__(self, routes: Routes, store: Store, clock: Clock, gates: Gates, applier: Applier) -> None:
+        self._routes, self._store, self._clock, self._gates = routes, store, clock, gates
+        self._applier = applier
+
+    def sweep(self, *, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Ask for every rollout whose canary has traffic; where no gate that can fail is on, ask nothing at all."""
+        if not self._gates.may_fail:
+            return
+
+        def look(entry: Entry) -> None:
+            if goes_on():
+                self._attempt(entry)
+
+        watched = [entry for entry in self._store.entries() if _is_watched(entry)]
+        with ThreadPoolExecutor(AT_ONCE, "gate-watch") as pool:
+            list(pool.map(look, watched))
+
+    def look(self, entry: Entry) -> None:
+        """Ask for one rollout. A fail is decided on the record that was asked about, or not at all."""
+        verdict = self._with_readiness(self._gates.check_between_steps(entry.rollout), entry.rollout)
+        progress = Progress(findings=verdict.findings, readiness=verdict.readiness)
+        self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
+        change = on_failed(entry, verdict, Moment(now=self._clock.now(), decision=new_decision()))
+        if change and self._store.save(Save(change=change, expected=entry.rollout.decision)) is Saved.YES:
+            self._applier.attempt(entry.rollout.id)
+
+    def _with_readiness(self, verdict: Verdict, rollout: Rollout) -> Verdict:
+        """Count the ready endpoints where a fail may lead to a roll back, and no gate has counted them."""
+        if verdict.answer is not GateAnswer.FAIL or verdict.readiness is not None:
+            return verdict
+        try:
+            return replace(verdict, readiness=self._routes.readiness(rollout.stable, rollout.canary))
+        except DependencyError as error:
+            log.info("rollout %s: the pools could not be counted: %s", rollout.id, error)
+            return verdict
+
+    def _attempt(self, entry: Entry) -> None:
+        """Look, and leave what fails to the next sweep; one rollout that breaks the program does not hold up others."""
+        try:
+            self.look(entry)
+        except DependencyError as error:
+            log.info("rollout %s: its gates are asked again: %s", entry.rollout.id, error)
+        except Exception:
+            log.exception("rollout %s: its gates could not be asked", entry.rollout.id)
+
+
+def _is_watched(entry: Entry) -> bool:
+    return entry.is_applied and entry.rollout.phase in WATCHED and entry.rollout.weight > 0

@@ -1,0 +1,89 @@
+"""Asks the gates side by side, and waits for no one longer than some seconds. A roll back never asks them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Lock
+from typing import Final
+
+from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.rollout import Rollout
+from bot.engine.ports import Clock
+from bot.gates.gate import Asked, Found, Gate, Keys, Sources
+
+log = logging.getLogger(__name__)
+
+ANSWER_WITHIN: Final = 10.0
+"""Seconds; the slowest request to the API server gives up before that."""
+
+THREADS: Final = 32
+
+
+class Panel:
+    """The gates that the policy has switched on, each with its keys."""
+
+    def __init__(
+        self,
+        gates: Sequence[Gate],
+        keys: Mapping[str, Keys],
+        sources: Sources,
+        clock: Clock,
+        *,
+        answer_within: float = ANSWER_WITHIN,
+    ) -> None:
+        """``keys`` are those of the policy file by the gate's name; a gate that it does not name is off."""
+        self._gates = [(gate, keys.get(gate.name, gate.keys())) for gate in gates if gate.required or gate.name in keys]
+        self._sources, self._clock, self._answer_within = sources, clock, answer_within
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gate")
+        self._asked: dict[tuple[str, str], Future[Found]] = {}
+        self._lock = Lock()
+
+    @property
+    def may_fail(self) -> bool:
+        """Say whether a gate is on that is to be asked between steps too."""
+        return any(gate.may_fail for gate, _ in self._gates)
+
+    def check(self, rollout: Rollout) -> Verdict:
+        """Ask every gate whether the canary may get more."""
+        return self._verdict(rollout, self._gates)
+
+    def check_between_steps(self, rollout: Rollout) -> Verdict:
+        """Ask the gates that can fail a rollout."""
+        return self._verdict(rollout, [(gate, keys) for gate, keys in self._gates if gate.may_fail])
+
+    def _verdict(self, rollout: Rollout, gates: Sequence[tuple[Gate, Keys]]) -> Verdict:
+        asked = Asked(rollout, self._clock.now(), self._sources)
+        answers = [self._ask(gate, keys, asked) for gate, keys in gates]
+        wait(answers, self._answer_within)
+        found = [self._found(gate, answer) for (gate, _), answer in zip(gates, answers, strict=True)]
+        findings = [gate.finding(each, keys) for (gate, keys), each in zip(gates, found, strict=True)]
+        readiness = next((each.readiness for each in found if each.readiness), None)
+        return Verdict(findings=tuple(findings), readiness=readiness)
+
+    def _ask(self, gate: Gate, keys: Keys, asked: Asked) -> "Future[Found]":
+        """Ask a gate; one that still thinks about this rollout is not asked again beside that."""
+        key = gate.name, asked.rollout.id
+        with self._lock:
+            answer = self._asked.get(key)
+            if answer is None or answer.done():
+                answer = self._asked[key] = self._threads.submit(gate.check, asked, keys)
+        answer.add_done_callback(lambda done: self._forget(key, done))
+        return answer
+
+    def _forget(self, key: tuple[str, str], done: "Future[Found]") -> None:
+        with self._lock:
+            if self._asked.get(key) is done:
+                del self._asked[key]
+
+    def _found(self, gate: Gate, answer: "Future[Found]") -> Found:
+        if not answer.done():
+            return _hold(f"The gate `{gate.name}` gave no answer within {self._answer_within:g} seconds.")
+        try:
+            return answer.result()
+        except Exception:
+            log.exception("gate %s broke", gate.name)
+            return _hold(f"The gate `{gate.name}` broke; the bot's log says how.")
+
+
+def _hold(reason: str) -> Found:
+    return Found(answer=GateAnswer.HOLD, reason=reason)
