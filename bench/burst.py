@@ -8,6 +8,7 @@ line, while it runs.
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from kubernetes.client import ApiClient
 from slack_bolt import BoltRequest
@@ -38,9 +39,9 @@ class TimedCluster(Cluster):
 
     written: dict[str, float]
 
-    def write(self, copy: RouteCopy, rollout: Rollout, *, weights: bool, rehearse: bool = False) -> Written:
+    def write(self, copy: RouteCopy, rollout: Rollout, *, weights: bool, **more: Any) -> Written:
         """Patch the route."""
-        answer = super().write(copy, rollout, weights=weights, rehearse=rehearse)
+        answer = super().write(copy, rollout, weights=weights, **more)
         if weights:
             self.written[rollout.id] = time.perf_counter()
         return answer

@@ -11,7 +11,7 @@ from bot.domain.commands.request import StartWords
 from bot.domain.errors import GoneError, RouteError
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Hand, Pair, Pool, Rollout
-from bot.engine.ports import GatewayWord, PoolHealth, RouteCopy, Scene, Written
+from bot.engine.ports import GatewayWord, Guard, PoolHealth, RouteCopy, Scene, Written
 from k8s import client, field_managers, httproute, inferencepool, owners, split, survey
 from k8s.document import Document
 from k8s.search import Search
@@ -119,9 +119,18 @@ class Cluster:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
         return split.observe(copy.document, rollout)
 
-    def write(self, copy: RouteCopy, rollout: Rollout, *, weights: bool, rehearse: bool = False) -> Written:
+    def write(
+        self,
+        copy: RouteCopy,
+        rollout: Rollout,
+        *,
+        weights: bool,
+        guard: Guard = Guard.GENERATION,
+        rehearse: bool = False,
+    ) -> Written:
         """Patch the annotation and, with ``weights``, our two backendRefs to what the rollout wants."""
-        written, document = httproute.write(self._api, copy, rollout, weights=weights, rehearse=rehearse)
+        patch = split.patch(copy.document, rollout, weights=weights, guard=guard)
+        written, document = httproute.write(self._api, copy, patch, rehearse=rehearse)
         watch = self._routes.get(copy.namespace)
         if watch is not None and not rehearse:
             watch.keep(document)

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from kubernetes.client import ApiClient
 
-from bot.domain.rollout import Rollout
 from bot.engine.encoding import read_rollout
 from bot.engine.ports import GatewaySays, GatewayWord, RouteCopy, Written
-from k8s import client, split
+from k8s import client
 from k8s.document import Document, annotation_of, namespace_of
 from k8s.messages import redacted
+from k8s.split import Patch
 
 FIELD_MANAGER: Final = "rolloutbot"
 HTTPROUTES: Final = client.Resource("/apis/gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute")
@@ -44,11 +44,8 @@ def list_routes(api: ApiClient, namespace: str) -> Sequence[RouteCopy]:
     return [copy_of(document) for document in client.list_all(api, HTTPROUTES, namespace)]
 
 
-def write(
-    api: ApiClient, copy: RouteCopy, rollout: Rollout, *, weights: bool, rehearse: bool = False
-) -> tuple[Written, Document]:
-    """Patch the route under the guards of split.py, and return it as it is then; ``rehearse`` stores nothing."""
-    patch = split.patch(copy.document, rollout, weights=weights)
+def write(api: ApiClient, copy: RouteCopy, patch: Patch, *, rehearse: bool = False) -> tuple[Written, Document]:
+    """Send a patch of split.py, and return the route as it is then; ``rehearse`` stores nothing."""
     query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
     if rehearse:
         query.append(("dryRun", "All"))

@@ -1,8 +1,9 @@
 """The split of a route's traffic: an HTTPRoute document -> weights, and record + document -> JSON Patch. Pure.
 
 A patch leads with tests, so that the API server refuses it when the route is no longer as it was read. A step
-tests the route's generation, which covers every index it uses. A roll back does not: other people's edits must
-not make the brake lose, so it tests what each backendRef it touches *is* instead.
+tests the route's generation, which covers every index it uses; where somebody edits other fields without a pause, it
+tests what each backendRef it touches *is*, and its weight. A roll back tests only what they are: other people's edits
+must not make the brake lose.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any, Final
 from bot.domain.errors import RouteError
 from bot.domain.rollout import TAKEN_BACK, Pair, Pool, Rollout, Rule, wanted
 from bot.engine.encoding import annotation
+from bot.engine.ports import Guard
 from k8s.document import (
     ANNOTATION,
     Document,
@@ -29,6 +31,7 @@ from k8s.document import (
 Operation = dict[str, Any]
 
 _ANNOTATIONS: Final = "/metadata/annotations"
+_IDENTITY: Final = ("group", "kind", "namespace", "name")
 _NOTE: Final = f"{_ANNOTATIONS}/{ANNOTATION.replace('~', '~0').replace('/', '~1')}"
 
 
@@ -73,7 +76,7 @@ def _weight(rule: Document, pool: Pool, namespace: str) -> int | None:
     return sum(weight_of(refs_of(rule)[place]) for place in found) if found else None
 
 
-def patch(document: Document, rollout: Rollout, *, weights: bool) -> Patch:
+def patch(document: Document, rollout: Rollout, *, weights: bool, guard: Guard = Guard.GENERATION) -> Patch:
     """Return the JSON Patch that writes what the rollout wants: the annotation and, with ``weights``, the pair.
 
     Nothing else of the document changes. Both weights of a rule are always written, together.
@@ -87,9 +90,38 @@ def patch(document: Document, rollout: Rollout, *, weights: bool) -> Patch:
     braking = rollout.phase in TAKEN_BACK
     tests = [_test("/metadata/uid", rollout.route_uid)]
     if not braking:
-        tests.append(_test("/metadata/generation", document["metadata"]["generation"]))
+        tests += _step_guard(document, rollout, guard)
     edits, missing = _edits(document, rollout, braking=braking) if weights else ((), ())
     return Patch(operations=(*tests, *_note(document, rollout, edits)), missing=missing)
+
+
+def _step_guard(document: Document, rollout: Rollout, guard: Guard) -> list[Operation]:
+    """Test that the route is as it was read: all of its spec, or our backendRefs where all of them are there."""
+    found = [
+        _find(document, rollout, rule, index) if index is not None else None
+        for rule, index in zip(rollout.rules, locate(document, rollout), strict=True)
+    ]
+    whole = [each for each in found if each is not None and each.stable is not None and each.canary is not None]
+    if guard is Guard.GENERATION or len(whole) < len(found):
+        return [_test("/metadata/generation", document["metadata"]["generation"])]
+    return [test for each in whole for test in (*_same_rule(document, each), *_same_refs(each))]
+
+
+def _same_rule(document: Document, found: _Found) -> list[Operation]:
+    """Test that a path still leads to this rule: one without a name is told from others by its matches."""
+    path = found.path.removesuffix("/backendRefs")
+    rule = rules_of(document)[int(path.rsplit("/", 1)[1])]
+    known_by = ["name"] if rule.get("name") or len(rules_of(document)) == 1 else ["name", "matches"]
+    return [_test(f"{path}/{field}", rule.get(field)) for field in known_by]
+
+
+def _same_refs(found: _Found) -> list[Operation]:
+    """Test what our refs are, and the weights they have."""
+    return [
+        _test(f"{found.path}/{place}/{field}", found.refs[place].get(field))
+        for place in sorted({place for place in (found.stable, found.canary) if place is not None})
+        for field in (*_IDENTITY, "weight")
+    ]
 
 
 def _note(document: Document, rollout: Rollout, edits: Iterable[Operation]) -> list[Operation]:
@@ -198,7 +230,7 @@ def _identities(found: _Found, pair: Pair) -> list[Operation]:
     return [
         _test(f"{found.path}/{place}/{field}", found.refs[place].get(field))
         for place in sorted(touched)
-        for field in ("group", "kind", "namespace", "name")
+        for field in _IDENTITY
     ]
 
 

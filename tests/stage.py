@@ -1,6 +1,6 @@
 """A stage for stories: the engine on a real API server and a real Valkey, with a clock that a test moves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,8 @@ from bot.engine.apply import Applier
 from bot.engine.engine import Engine, Outcome
 from bot.engine.ports import RouteCopy, Routes, Store
 from bot.engine.tick import Ticker
+from bot.gates.gate import Gate
+from bot.gates.registry import GATES
 from bot.recovery.audit import Audit
 from bot.recovery.store_recovery import StoreRecovery
 from bot.service.parts import Parts, put_together
@@ -95,6 +97,7 @@ class Stage:
     cluster: Cluster
     clock: HandClock
     policy: Policy
+    known_gates: Sequence[Gate] = GATES
     routes: Meddler = field(init=False)
     memory: Meddler = field(init=False)
     parts: Parts = field(init=False)
@@ -106,7 +109,8 @@ class Stage:
 
     def replica(self, routes: Routes | None = None, store: Store | None = None) -> Parts:
         """Return another replica on the same servers."""
-        return put_together(routes or self.routes, store or self.memory, self.clock, self.policy)
+        ports = routes or self.routes, store or self.memory, self.clock
+        return put_together(*ports, self.policy, known=self.known_gates)
 
     @property
     def engine(self) -> Engine:

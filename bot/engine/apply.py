@@ -29,12 +29,15 @@ from bot.domain.errors import ClusterError, DependencyError, GoneError, RaceErro
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import GateAnswer
 from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
-from bot.engine.ports import Clock, Gates, Progress, RouteCopy, Routes, Save, Saved, Store
+from bot.engine.ports import Clock, Gates, Guard, Progress, RouteCopy, Routes, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 
 ROUNDS = 15
 """A step loses its guard to every edit of the route's spec; a roll back does not."""
+
+LOST_GUARDS = 3
+"""After so many a step tests only what it touches: somebody edits other fields of the route without a pause."""
 
 AFTER_A_BUG = timedelta(seconds=30)
 
@@ -56,7 +59,7 @@ class Applier:
             if entry is None:
                 return
             try:
-                if self._round(entry, first=attempt == 0):
+                if self._round(entry, attempt):
                     return
             except RaceError:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
@@ -79,11 +82,11 @@ class Applier:
             log.exception("rollout %s: could not be written", rollout_id)
             self._store.retry_at(rollout_id, self._clock.now() + AFTER_A_BUG)
 
-    def _round(self, before: Entry, *, first: bool) -> bool:
-        """Take a copy of the route, judge, act; True where nothing is left to do."""
+    def _round(self, before: Entry, attempt: int) -> bool:
+        """Take a copy of the route, judge, act; True where nothing is left to do. ``attempt`` counts from 0."""
         if self._is_late(before) and not self._may_still_raise(before):
             return False
-        kept = self._kept(before.rollout) if first else None
+        kept = self._kept(before.rollout) if attempt == 0 else None
         copy = kept or self._read(before.rollout)
         entry = self._store.load(before.rollout.id)
         if entry is None:
@@ -95,7 +98,7 @@ class Applier:
         if move not in TRUSTS_OLD_COPY and entry != before:
             return False  # the record moved around the read: decide on a copy read after it
         try:
-            return self._act(move, entry, copy, observed)
+            return self._act(move, entry, copy, observed, _guard(copy, entry.rollout, attempt))
         except RouteError:
             if kept is None:
                 raise
@@ -121,11 +124,11 @@ class Applier:
         holds = self._store.slot(rollout.route_uid) == rollout.id
         return judge(entry, note, observed, holds_slot=holds, other_is_over=other.rollout.is_over if other else None)
 
-    def _act(self, move: Move, entry: Entry, copy: RouteCopy, observed: Observed) -> bool:
+    def _act(self, move: Move, entry: Entry, copy: RouteCopy, observed: Observed, guard: Guard) -> bool:
         note = own_note(copy)
         match move:
             case Move.WEIGHTS | Move.NOTE:
-                return self._write(entry, copy, weights=move is Move.WEIGHTS)
+                return self._write(entry, copy, guard, weights=move is Move.WEIGHTS)
             case Move.DRIFT:
                 return self._save(entry, drifted(entry, self._routes.hand(copy), observed, self._moment()))
             case Move.ADOPT if note is not None:
@@ -135,8 +138,8 @@ class Applier:
             case _:
                 return self._done(entry, copy.generation)
 
-    def _write(self, entry: Entry, copy: RouteCopy, *, weights: bool) -> bool:
-        written = self._routes.write(copy, entry.rollout, weights=weights)
+    def _write(self, entry: Entry, copy: RouteCopy, guard: Guard, *, weights: bool) -> bool:
+        written = self._routes.write(copy, entry.rollout, weights=weights, guard=guard)
         moved = weights or _wants_acceptance(entry)
         self._store.applied(entry.rollout.id, self._applied(entry.rollout, written.generation), moved=moved)
         if written.missing:
@@ -276,6 +279,13 @@ def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) 
     next_try = now + backoff(attempts, brake=rollout.phase in TAKEN_BACK, asked=asked)
     late = rollout.decided_at + WRITE_WITHIN
     return min(next_try, late) if raises(rollout) and now < late else next_try
+
+
+def _guard(copy: RouteCopy, rollout: Rollout, attempt: int) -> Guard:
+    """Choose what a write tests. Where our annotation is not on the route, only its generation is unmistakable."""
+    note = own_note(copy)
+    is_ours = note is not None and note.id == rollout.id
+    return Guard.TOUCHED if is_ours and attempt >= LOST_GUARDS else Guard.GENERATION
 
 
 def own_note(copy: RouteCopy) -> Rollout | None:

@@ -57,6 +57,16 @@ class Written:
     missing: tuple[str, ...] = ()
 
 
+class Guard(StrEnum):
+    """What a step tests of the route, besides its uid and our annotation, so that it lands on nothing that moved.
+
+    A roll back has a guard of its own, whatever is asked for.
+    """
+
+    GENERATION = "generation"  # nobody has edited anything of the spec
+    TOUCHED = "touched"  # our backendRefs are what and where they were, with the weights that were read
+
+
 class GatewaySays(StrEnum):
     """What the route's status says of a generation."""
 
@@ -124,11 +134,18 @@ class Routes(Protocol):
     def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
 
-    def write(self, copy: RouteCopy, rollout: Rollout, *, weights: bool, rehearse: bool = False) -> Written:
+    def write(
+        self,
+        copy: RouteCopy,
+        rollout: Rollout,
+        *,
+        weights: bool,
+        guard: Guard = Guard.GENERATION,
+        rehearse: bool = False,
+    ) -> Written:
         """Patch the annotation and, with ``weights``, our two backendRefs to what the rollout wants.
 
-        Guarded: as a roll back where the rollout is taken back, else as a step (generation too). ``rehearse``
-        asks the API server to check everything and store nothing.
+        ``rehearse`` asks the API server to check everything and store nothing.
         """
 
     def gateway_says(self, copy: RouteCopy, generation: int) -> GatewayWord:

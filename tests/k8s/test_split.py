@@ -9,6 +9,7 @@ import pytest
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pair, Phase
 from bot.engine.encoding import annotation, read_rollout
+from bot.engine.ports import Guard
 from k8s.document import ANNOTATION, annotation_of
 from k8s.split import observe, patch
 from tests.k8s.build import (
@@ -366,3 +367,78 @@ def test_observe_tells_gone_rules_from_gone_refs() -> None:
     assert observe(a_route(a_rule(a_service("x"))), rollout) == (Pair(None, None),)
     assert observe(a_route(a_rule(a_ref(OLD), path="/v2")), rollout) == (None,)
     assert (rollout.stable, rollout.canary) == (STABLE, CANARY)
+
+
+# --- a step against somebody who edits other fields without a pause
+
+
+def at_10() -> Json:
+    """Return the guide's route as the first step leaves it."""
+    return apply(GUIDE)
+
+
+def contested(document: Json) -> tuple[Json, ...]:
+    """Return the operations of the step to 25 % under the guard of what it touches."""
+    rollout = replace(a_rollout(GUIDE), step=1, decision="d-2", revision=2)
+    return patch(document, rollout, weights=True, guard=Guard.TOUCHED).operations
+
+
+def test_a_contested_step_tests_what_it_touches_and_not_the_generation() -> None:
+    tests = [each for each in contested(at_10()) if each["op"] == "test"]
+    refs = "/spec/rules/0/backendRefs"
+    assert [(each["path"], each["value"]) for each in tests] == [
+        ("/metadata/uid", "uid-llm-route"),
+        ("/spec/rules/0/name", None),
+        (f"{refs}/0/group", GROUP),
+        (f"{refs}/0/kind", "InferencePool"),
+        (f"{refs}/0/namespace", None),
+        (f"{refs}/0/name", OLD),
+        (f"{refs}/0/weight", 90),
+        (f"{refs}/1/group", GROUP),
+        (f"{refs}/1/kind", "InferencePool"),
+        (f"{refs}/1/namespace", None),
+        (f"{refs}/1/name", NEW),
+        (f"{refs}/1/weight", 10),
+        (NOTE, annotation(a_rollout(GUIDE))),
+    ]
+
+
+def edited(document: Json, generation: int = 9, **spec: Any) -> Json:
+    """Return a route that somebody else has edited meanwhile."""
+    meta = {**document["metadata"], "generation": generation}
+    return {**document, "metadata": meta, "spec": {**document["spec"], **spec}}
+
+
+def test_a_contested_step_lands_over_edits_of_other_fields() -> None:
+    now = edited(at_10(), hostnames=["a.example.com"])
+    assert weights_of(serve(now, contested(at_10()))) == [(OLD, 75), (NEW, 25)]
+
+
+@pytest.mark.parametrize(
+    "refs",
+    [
+        [a_ref(OLD, 60), a_ref(NEW, 40)],
+        [a_ref(OLD, 90), a_ref(NEW, 11)],
+        [a_ref(NEW, 10), a_ref(OLD, 90)],
+        [a_ref("third", 1), a_ref(OLD, 90), a_ref(NEW, 10)],
+        [a_ref(OLD, 90)],
+    ],
+)
+def test_a_contested_step_is_refused_where_our_refs_have_moved(refs: list[Json]) -> None:
+    with pytest.raises(PatchRefusedError):
+        serve(edited(at_10(), rules=[a_rule(*refs)]), contested(at_10()))
+
+
+def test_a_contested_step_of_one_rule_among_others_also_tests_its_matches() -> None:
+    route = a_route(a_rule(a_ref(OLD), path="/a"), a_rule(a_ref(OLD), path="/b"))
+    rollout = a_rollout(route, a_moving(route, 0))
+    first = serve(route, patch(route, rollout, weights=True).operations)
+    step = patch(first, replace(rollout, step=1), weights=True, guard=Guard.TOUCHED).operations
+    swapped = edited(first, rules=[*reversed(first["spec"]["rules"])])
+    with pytest.raises(PatchRefusedError, match="/spec/rules/0/matches"):
+        serve(swapped, step)
+
+
+def test_a_first_step_is_never_contested_because_its_canary_is_not_there() -> None:
+    tests = patch(GUIDE, a_rollout(GUIDE), weights=True, guard=Guard.TOUCHED).operations
+    assert tests == patch(GUIDE, a_rollout(GUIDE), weights=True).operations

@@ -1,3 +1,6 @@
+import itertools
+import secrets
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -7,6 +10,7 @@ from bot.domain.decisions.start import rollout_id
 from bot.domain.errors import RouteError, SlotTakenError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase
+from bot.engine.apply import LOST_GUARDS
 from bot.store.store import PREFIX
 from sandbox.gateway import Answer
 from sandbox.kube import Object
@@ -271,3 +275,37 @@ def test_a_pause_still_listens_to_the_gateway(stage: Stage) -> None:
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.acceptance) == (Phase.PAUSED, Acceptance.ACCEPTED)
     assert entry.due == entry.rollout.since + timedelta(hours=4)
+
+
+def test_a_step_lands_on_a_route_that_somebody_edits_without_a_pause(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    count = itertools.count()
+
+    def edit() -> None:
+        hosts = [f"v{next(count)}.example.com"]
+        stage.world.kube.merge(stage.world.route_path(), {"spec": {"hostnames": hosts}})
+
+    stage.routes.always("write", edit)
+    stage.say(Verb.ADVANCE)
+    entry = stage.load(rollout_id)
+    assert (entry.is_applied, entry.trouble, stage.world.weights()) == (True, None, [(STABLE, 75), (CANARY, 25)])
+    assert spec(stage)["hostnames"] == [f"v{next(count) - 1}.example.com"]
+
+
+def test_a_contested_step_does_not_write_over_somebody_elses_weights(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    edits: Iterator[int] = itertools.count()
+
+    def edit() -> None:
+        if next(edits) < LOST_GUARDS:
+            hosts = [f"{secrets.token_hex(4)}.example.com"]
+            stage.world.kube.merge(stage.world.route_path(), {"spec": {"hostnames": hosts}})
+        else:
+            stage.routes.always("write", lambda: None)
+            stage.world.set_weights({STABLE: 60, CANARY: 40})
+
+    stage.routes.always("write", edit)
+    stage.say(Verb.ADVANCE)
+    entry = stage.load(rollout_id)
+    assert (entry.rollout.phase, entry.rollout.drifted) == (Phase.PAUSED, True)
+    assert stage.world.weights() == [(STABLE, 60), (CANARY, 40)]
