@@ -25,11 +25,10 @@ class Parts:
     recovery: StoreRecovery
 
 
-def put_together(routes: Routes, store: Store, clock: Clock, policy: Policy) -> Parts:
-    """Build what decides and writes. A rebuild has an audit of its own, which saves into a store that is not whole."""
+def put_together(routes: Routes, store: Store, for_rebuild: Store, clock: Clock, policy: Policy) -> Parts:
+    """Build what decides and writes. A rebuild has an audit of its own: ``for_rebuild`` saves while data is missing."""
     applier = Applier(routes, store, clock)
-    partial = store.rebuilding()
-    rebuild = _audit(routes, partial, clock, Applier(routes, partial, clock))
+    rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock))
     recovery = StoreRecovery(store, clock, rebuild)
     engine = Engine(
         routes,
