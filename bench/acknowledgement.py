@@ -19,14 +19,13 @@ from slack_sdk.web import SlackResponse
 
 from bench.figures import Finding, Round, rows_of
 from bench.population import ALICE, CHANNEL
-from bench.servers import Servers
+from bench.servers import Servers, memory_of
 from bot.config.policy import Policy
 from bot.domain.commands.request import Request, Verb
 from bot.domain.rollout import Entry
 from bot.engine.engine import Engine
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
-from bot.store.store import RedisStore
 from handlers.app import bolt_app, build
 from handlers.buttons import Press, action_id
 from k8s.cluster import Cluster
@@ -153,9 +152,9 @@ def closed_loop(app: App, payload: Callable[[str], dict[str, Any]], mark: str) -
 def measure(servers: Servers) -> Finding:
     """Return the waits for a command and for a click, against the bare app's."""
     client, policy = servers.redis(), Policy(namespaces=("default",))
-    store, clock = RedisStore(client), SystemClock()
-    engine: Any = Still(put_together(Cluster(servers.api(), policy.namespaces), store, clock, policy).engine)
-    handlers = build(engine, store, clock, policy, Silent("xoxb-bench"))
+    memory, clock, cluster = memory_of(client), SystemClock(), Cluster(servers.api(), policy.namespaces)
+    engine: Any = Still(put_together(cluster, memory.store, memory.for_rebuild, clock, policy).engine)
+    handlers = build(engine, memory.store, clock, policy, Silent("xoxb-bench"))
     bare = bare_app(client)
     rows = []
     for what, payload in (("command acknowledged", a_command), ("click acknowledged", a_click)):

@@ -17,14 +17,13 @@ from bench.acknowledgement import Silent, a_click
 from bench.click import get_and_patch, make_floor
 from bench.figures import Finding, Round, rows_of
 from bench.population import Population, settle, watch
-from bench.servers import Servers
+from bench.servers import Servers, memory_of
 from bot.domain.commands.request import Verb
 from bot.domain.rollout import Rollout
 from bot.engine.ports import RouteCopy, Written
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
 from bot.store.connection import connect
-from bot.store.store import RedisStore
 from handlers.app import build
 from handlers.buttons import Press, action_id
 from k8s.cluster import Cluster
@@ -55,8 +54,9 @@ class Crowd:
         self._cluster = TimedCluster(servers.api(), people.policy.namespaces)
         self._cluster.written = {}
         watch(self._cluster, people)
-        self._store, clock = RedisStore(connect(people.redis_url)), SystemClock()
-        self._parts = put_together(self._cluster, self._store, clock, people.policy)
+        memory, clock = memory_of(connect(people.redis_url)), SystemClock()
+        self._store = memory.store
+        self._parts = put_together(self._cluster, memory.store, memory.for_rebuild, clock, people.policy)
         self._handlers = build(self._parts.engine, self._store, clock, people.policy, Silent("xoxb-bench"))
         self._clicked = 0
 

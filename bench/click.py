@@ -20,12 +20,11 @@ from kubernetes.client import ApiClient
 from bench.figures import Finding, Round, milliseconds, rows_of
 from bench.ledger import Ledger, Watched, WatchedApi, WatchedRedis
 from bench.population import Population, a_request, watch
-from bench.servers import Servers
+from bench.servers import Servers, memory_of
 from bot.domain.commands.request import Verb
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
 from bot.store.connection import connect
-from bot.store.store import RedisStore
 from k8s import client
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
@@ -45,14 +44,15 @@ class Clicks:
     def __init__(self, servers: Servers, people: Population) -> None:
         self.ledger = Ledger()
         self.api = WatchedApi(servers.api().configuration, self.ledger)
-        self._store = RedisStore(WatchedRedis(connect(people.redis_url), self.ledger))
+        memory = memory_of(WatchedRedis(connect(people.redis_url), self.ledger))
+        self._store = memory.store
         self._written: float = 0
         self._seen: list[tuple[dict[str, int], dict[str, float]]] = []
         self._cluster = Cluster(self.api, people.policy.namespaces)
         watch(self._cluster, people)
         routes: Any = Watched(self._cluster, self.ledger, "routes", after=self._after)
         store: Any = Watched(self._store, self.ledger, "store")
-        self._engine = put_together(routes, store, SystemClock(), people.policy).engine
+        self._engine = put_together(routes, store, memory.for_rebuild, SystemClock(), people.policy).engine
 
     def close(self) -> None:
         """End the watch."""

@@ -8,11 +8,10 @@ import time
 
 from bench.figures import Finding, Row
 from bench.population import Population
-from bench.servers import Servers
+from bench.servers import PREFIX, Servers
 from bot.config.settings import read_settings
 from bot.service.bot import assemble
 from bot.store.connection import connect
-from bot.store.store import PREFIX
 
 SETTLED, WINDOW = 5.0, 30.0
 WATCHES = 2

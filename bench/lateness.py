@@ -20,7 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from bench.figures import Finding, Round, rows_of
 from bench.population import a_rollout
-from bench.servers import Servers
+from bench.servers import Servers, memory_of
 from bot.domain.rollout import Applied, Change
 from bot.engine.ports import Progress, Save
 from bot.service.scheduler import WORKERS, Timer
@@ -85,7 +85,7 @@ class Cost:
 def measure(servers: Servers) -> Finding:
     """Return the lateness of steps spread over a minute, and of all of them due at once."""
     client = servers.redis()
-    store = RedisStore(client)
+    store = memory_of(client).store
     before, stored = _resident(), int(client.info("memory")["used_memory"])
     ids = _fill(store)
     memory = (int(client.info("memory")["used_memory"]) - stored) / RECORDS

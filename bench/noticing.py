@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.figures import Finding, Round, rows_of
 from bench.population import Population, watch
-from bench.servers import Servers
+from bench.servers import Servers, memory_of
 from bot.engine.ports import RouteCopy, Save, Saved
 from bot.recovery.changes import ChangeLane
 from bot.service.parts import put_together
@@ -43,16 +43,18 @@ class Heard:
         self._at.clear()
 
 
-class TimedStore(RedisStore):
+class TimedStore:
     """The bot's store, which notes what was saved of which rollout."""
 
-    def __init__(self, client: Any, saved: Heard) -> None:
-        super().__init__(client)
-        self._heard = saved
+    def __init__(self, store: RedisStore, saved: Heard) -> None:
+        self._store, self._heard = store, saved
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
     def save(self, save: Save) -> Saved:
         """Save."""
-        answer = super().save(save)
+        answer = self._store.save(save)
         self._heard.note(save.change.after.id)
         return answer
 
@@ -61,8 +63,10 @@ def measure(servers: Servers, people: Population) -> Finding:
     """Edit the weights of every route once."""
     told, saved = Heard(), Heard()
     cluster = Cluster(servers.api(), people.policy.namespaces)
-    store = TimedStore(connect(people.redis_url), saved)
-    changes = ChangeLane(put_together(cluster, store, SystemClock(), people.policy).audit, lambda: True)
+    memory = memory_of(connect(people.redis_url))
+    store = TimedStore(memory.store, saved)
+    parts = put_together(cluster, store, memory.for_rebuild, SystemClock(), people.policy)
+    changes = ChangeLane(parts.audit, lambda: True)
     changes.start()
 
     def tell(copy: RouteCopy) -> None:

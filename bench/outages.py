@@ -13,10 +13,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from bench.figures import Finding, Row
-from bench.servers import Servers
+from bench.servers import Servers, memory_of
 from bench.whole_bot import WholeBot, whole_bot
 from bot.store.connection import connect
-from bot.store.store import RedisStore
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.faults import Fault
 from sandbox.objects import pool_ref
@@ -115,7 +114,7 @@ def _start(needs: Dependencies, names: Sequence[str]) -> None:
     for name in names:
         needs.slack.command(f"start {CANARY} 1 route={name}")
     with connect(needs.redis.url()) as client:
-        store = RedisStore(client)
+        store = memory_of(client).store
         wait_until("the rollouts", lambda: sum(entry.is_applied for entry in store.entries()) == ROLLOUTS)
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bench.servers import Servers
+from bench.servers import Servers, memory_of
 from bot.config.policy import DEFAULT_PLAN, Policy
 from bot.domain.commands.request import Command, Request, StartWords, Verb
 from bot.domain.decisions.moves import Moment
@@ -19,7 +19,7 @@ from bot.engine.tick import Ticker
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
 from bot.store.connection import connect
-from bot.store.store import RedisStore
+from bot.store.store import Memory, RedisStore
 from k8s.cluster import Cluster
 from sandbox.errors import SandboxError
 from sandbox.objects import pool_ref
@@ -59,10 +59,10 @@ def populate(servers: Servers, namespace: str, count: int) -> Population:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: world.add_route(name, [pool_ref(STABLE)]), names))
     url, policy = servers.redis_url(), Policy(namespaces=(namespace,), plan=PLAN)
-    store, cluster = RedisStore(connect(url)), Cluster(servers.api(), (namespace,))
+    memory, cluster = memory_of(connect(url)), Cluster(servers.api(), (namespace,))
     with robot(servers.kube, namespace):
-        ids = _start(store, cluster, names)
-        _write(store, cluster, policy, ids)
+        ids = _start(memory.store, cluster, names)
+        _write(memory, cluster, policy, ids)
     return Population(world, url, policy, ids)
 
 
@@ -108,10 +108,10 @@ def a_rollout() -> Rollout:
     return change.after
 
 
-def _write(store: RedisStore, cluster: Cluster, policy: Policy, ids: Sequence[str]) -> None:
+def _write(memory: Memory, cluster: Cluster, policy: Policy, ids: Sequence[str]) -> None:
     """Bring the first weights onto the routes, and let the gateway accept them."""
-    clock = SystemClock()
-    parts = put_together(cluster, store, clock, policy)
+    store, clock = memory.store, SystemClock()
+    parts = put_together(cluster, store, memory.for_rebuild, clock, policy)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(parts.applier.apply, ids))
     settle(store, parts.ticker, ids)

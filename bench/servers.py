@@ -11,12 +11,20 @@ import urllib3
 from kubernetes.client import ApiClient
 
 from bot.store.connection import connect
-from bot.store.store import PREFIX
+from bot.store.keys import ROOT
+from bot.store.store import Memory, open_memory
 from k8s.client import connect as connect_cluster
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.kube import Kube
 from sandbox.valkey import Valkey, valkey
 from sandbox.workplace import workplace
+
+PREFIX = ROOT
+
+
+def memory_of(client: "redis.Redis") -> Memory:
+    """Return the bot's memory in a database."""
+    return open_memory(client, lambda: PREFIX)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bench.figures import Finding, Row
-from bench.servers import Servers
+from bench.servers import Servers, memory_of
 from bench.whole_bot import WholeBot, whole_bot
 from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import Phase
@@ -94,7 +94,7 @@ def measure(servers: Servers) -> Finding:
         }
         with whole_bot(environment, POLICY) as bot:
             samples, begun = Samples(bot), time.monotonic()
-            people = People(slack, RedisStore(client), f"http://{bot.address}", samples)
+            people = People(slack, memory_of(client).store, f"http://{bot.address}", samples)
             with samples.running(), ThreadPoolExecutor(ROUTES) as pool:
                 list(pool.map(people.go_through, names))
             seconds = time.monotonic() - begun

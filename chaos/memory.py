@@ -10,11 +10,12 @@ from typing import Any
 
 import redis
 
-from bot.store.store import PREFIX
+from bot.store.keys import ROOT
 from chaos.ledger import Ledger, Loss
 from chaos.schedule import Kind
 from sandbox.valkey import Valkey
 
+PREFIX = ROOT
 HELD = """
 local p = ARGV[1]
 local held = {inbox = redis.call('HKEYS', p .. 'inbox'), records = {}, streams = {}}

@@ -8,7 +8,6 @@ import pytest
 import redis
 from hypothesis import settings
 
-from bot.store.store import PREFIX
 from sandbox import apiserver, slack
 from sandbox import valkey as valkey_server
 from sandbox.binaries import binaries, crds
@@ -18,6 +17,7 @@ from sandbox.robot import Robot
 from sandbox.robot import robot as running_robot
 from sandbox.workplace import Workplace, workplace
 from sandbox.world import World, create_namespace, create_world
+from tests.memory import PREFIX
 from tests.stage import Stage, a_stage
 
 _databases = itertools.count()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import redis
+
 from bot.config.policy import Policy
 from bot.domain.commands.request import Command, Request, StartWords, Verb
 from bot.domain.plan import Wishes
@@ -19,13 +21,14 @@ from bot.recovery.audit import Audit
 from bot.recovery.store_recovery import StoreRecovery
 from bot.service.parts import Parts, put_together
 from bot.store.connection import connect
-from bot.store.store import RedisStore
+from bot.store.store import Memory, RedisStore
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
 from sandbox.process import wait_until
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY
+from tests.memory import a_memory
 
 
 class HandClock:
@@ -93,24 +96,31 @@ class Stage:
     """The engine, its ports, and short words for what people do."""
 
     world: World
-    store: RedisStore
+    redis: "redis.Redis"
     cluster: Cluster
     clock: HandClock
     policy: Policy
     known_gates: Sequence[Gate] = GATES
+    kept: Memory = field(init=False)
     routes: Meddler = field(init=False)
     memory: Meddler = field(init=False)
     parts: Parts = field(init=False)
     deliveries: int = 0
 
     def __post_init__(self) -> None:
+        self.kept = a_memory(self.redis)
         self.routes, self.memory = Meddler(self.cluster), Meddler(self.store)
         self.parts = self.replica()
 
     def replica(self, routes: Routes | None = None, store: Store | None = None) -> Parts:
         """Return another replica on the same servers."""
-        ports = routes or self.routes, store or self.memory, self.clock
+        ports = routes or self.routes, store or self.memory, self.kept.for_rebuild, self.clock
         return put_together(*ports, self.policy, known=self.known_gates)
+
+    @property
+    def store(self) -> RedisStore:
+        """Return the store, with nobody standing beside it."""
+        return self.kept.store
 
     @property
     def engine(self) -> Engine:
@@ -179,7 +189,7 @@ class Stage:
 
     def lose_redis(self) -> None:
         """Empty the store, and let the leader notice."""
-        self.store._redis.flushdb()
+        self.redis.flushdb()
         self.recovery.run()
 
     def load(self, rollout_id: str) -> Entry:
@@ -235,7 +245,7 @@ def a_stage(api_server: ApiServer, world: World, redis_url: str, *, user: str = 
     connection = connect_cluster(api_server.kubeconfig(user))
     return Stage(
         world=world,
-        store=RedisStore(connect(redis_url)),
+        redis=connect(redis_url),
         cluster=Cluster(connection.api, [world.namespace]),
         clock=HandClock(),
         policy=replace(Policy(namespaces=(world.namespace,)), **policy),

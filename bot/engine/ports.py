@@ -286,9 +286,6 @@ class Store(Protocol):
     def is_whole(self) -> bool:
         """Say whether nothing is missing of what was stored; ``save`` raises StoreError while something is."""
 
-    def rebuilding(self) -> "Store":
-        """Return the same store for a rebuild, which saves into it although it is not whole."""
-
     def doubt(self) -> None:
         """Have the board look again at what Slack shows of every rollout."""
 

@@ -11,7 +11,8 @@ from bot.engine.ports import Clock
 from bot.service.parts import Parts, put_together
 from bot.store.clock import SystemClock
 from bot.store.connection import connect
-from bot.store.store import RedisStore
+from bot.store.keys import ROOT, Prefix
+from bot.store.store import RedisStore, open_memory
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from k8s.failure import THE_BOT
@@ -32,6 +33,7 @@ class Core(Reach):
     """The engine and what it works with."""
 
     client: "redis.Redis"
+    prefix: Prefix
     store: RedisStore
     parts: Parts
 
@@ -58,10 +60,12 @@ def core(
     clock_of: Callable[["redis.Redis"], Clock] = lambda client: SystemClock(),
     account: str = THE_BOT,
     command: str = "",
+    fell_behind: Callable[[], None] = lambda: None,
 ) -> Core:
-    """Build the rest; Redis and the cluster may be away."""
+    """Build the rest; Redis and the cluster may be away. ``fell_behind`` is called when a card was marked as behind."""
     client = connect(settings.redis_url.get_secret_value())
     near = reach(settings, clock_of(client), account=account, command=command)
-    store = RedisStore(client)
-    parts = put_together(near.cluster, store, near.clock, near.policy)
-    return Core(near.policy, near.cluster, near.clock, near.home, client, store, parts)
+    prefix = lambda: ROOT  # noqa: E731
+    memory = open_memory(client, prefix, fell_behind=fell_behind)
+    parts = put_together(near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy)
+    return Core(near.policy, near.cluster, near.clock, near.home, client, prefix, memory.store, parts)

@@ -23,9 +23,12 @@ from bot.service.metrics import RolloutMetrics
 from bot.service.parts import Parts
 from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
+from bot.store.connection import ping
+from bot.store.keys import Prefix
 from bot.store.lease import Lease
-from bot.store.store import RedisStore, nobody
+from bot.store.store import RedisStore
 from handlers.app import Handlers, build, web_client
+from handlers.board.bell import Bell
 from handlers.board.board import Board
 from handlers.board.lanes import BoardThread
 from handlers.socket import Socket
@@ -48,8 +51,10 @@ class Bot:
     settings: Settings
     policy: Policy
     client: "redis.Redis"
+    prefix: Prefix
     store: RedisStore
     parts: Parts
+    bell: Bell
     handlers: Handlers
     clock: Clock
     cluster: Cluster
@@ -58,7 +63,7 @@ class Bot:
     ending: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.lease = Lease(self.client)
+        self.lease = Lease(self.client, self.prefix)
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
         self.changes = ChangeLane(self.parts.audit, self.leader.leads, self.parts.recovery.look_again)
         self.timer = Timer(self.store, self.parts.ticker.tick, self.leader.leads)
@@ -79,8 +84,7 @@ class Bot:
     def lead(self) -> None:
         """Become the leader: keep time, and bring Slack up to date."""
         board = Board(self.store, self.store, self.handlers.slack, self.policy.access)
-        self.board = BoardThread(board, self.clock, self.leader.leads)
-        self.store.changed = self.board.wake
+        self.board = BoardThread(board, self.clock, self.bell, self.leader.leads)
         self.board.start()
         self.changes.start()
         self.timer.start()
@@ -89,7 +93,6 @@ class Bot:
         """Be the leader no more; what is under way is finished."""
         self.timer.stop()
         self.changes.stop()
-        self.store.changed = nobody
         if self.board is not None:
             self.board.stop()
 
@@ -104,7 +107,7 @@ class Bot:
 
     def _redis(self) -> str:
         try:
-            self.store.ping()
+            ping(self.client)
         except StoreError as error:
             return str(error)
         return ""
@@ -118,7 +121,8 @@ class Bot:
 
 def assemble(settings: Settings) -> Bot:
     """Build every part; nothing is connected yet, so the bot starts while Slack, Redis or the cluster is away."""
-    behind = core(settings)
+    bell = Bell()
+    behind = core(settings, fell_behind=bell.ring)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(
@@ -130,7 +134,16 @@ def assemble(settings: Settings) -> Bot:
         signing_secret="" if settings.socket_mode else secret,
     )
     return Bot(
-        settings, behind.policy, behind.client, behind.store, behind.parts, handlers, behind.clock, behind.cluster
+        settings=settings,
+        policy=behind.policy,
+        client=behind.client,
+        prefix=behind.prefix,
+        store=behind.store,
+        parts=behind.parts,
+        bell=bell,
+        handlers=handlers,
+        clock=behind.clock,
+        cluster=behind.cluster,
     )
 
 

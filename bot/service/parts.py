@@ -31,15 +31,16 @@ class Parts:
     recovery: StoreRecovery
 
 
-def put_together(routes: Routes, store: Store, clock: Clock, policy: Policy, *, known: Sequence[Gate] = GATES) -> Parts:
+def put_together(
+    routes: Routes, store: Store, for_rebuild: Store, clock: Clock, policy: Policy, *, known: Sequence[Gate] = GATES
+) -> Parts:
     """Build what decides and writes; of the gates that are ``known``, the policy says which are asked.
 
-    A rebuild has an audit of its own, which saves into a store that is not whole.
+    A rebuild has an audit of its own: ``for_rebuild`` saves while data is missing.
     """
     gates = Panel(known, policy.gates, Sources(pools=routes), clock)
     applier = Applier(routes, store, clock, gates)
-    partial = store.rebuilding()
-    rebuild = _audit(routes, partial, clock, Applier(routes, partial, clock, gates))
+    rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates))
     recovery = StoreRecovery(store, clock, rebuild)
     engine = Engine(
         routes,

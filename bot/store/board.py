@@ -1,4 +1,9 @@
-"""What the board keeps in Redis: which cards are behind, what Slack shows of each, and the stream of events."""
+"""What the board keeps in Redis: which cards are behind, what Slack shows of each, and the stream of events.
+
+dirty       zset    rollout ids by urgency, and of one urgency by when they fell behind; ``mark`` in r:ID counts it
+shown:ID    text    what Slack shows of a rollout
+events:ID   list    what happened to it
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,54 +15,54 @@ from pydantic import TypeAdapter
 from bot.domain.events import Event
 from bot.engine.encoding import read_event
 from bot.engine.ports import Shown
-from bot.store import lua
 from bot.store.connection import store_errors
-from bot.store.epoch import Sight
+from bot.store.epoch import SeenWrites
+from bot.store.keys import Prefix
+from bot.store.scripts import script
 
 _SHOWN = TypeAdapter(Shown)
 
 
 class RedisBoard:
-    """The Board port on one Redis."""
+    """The BoardMemory port."""
 
-    def __init__(self, client: "redis.Redis", prefix: str, sight: Sight) -> None:
-        self._redis, self._p, self._sight = client, prefix, sight
-        script = client.register_script
-        self._clean, self._dirty, self._show = script(lua.CLEAN), script(lua.DIRTY), script(lua.SHOW)
+    def __init__(self, client: "redis.Redis", prefix: Prefix, seen: SeenWrites) -> None:
+        self._redis, self._prefix, self._seen = client, prefix, seen
+        self._clean, self._dirty, self._show = (script(client, name) for name in ("clean", "dirty", "show"))
 
     def dirty(self, limit: int) -> Sequence[str]:
         """Return ids of rollouts whose card or thread is behind, state changes first; none where data is missing."""
         with store_errors():
-            return cast(list[str], self._dirty(keys=[self._p], args=[limit - 1, *self._sight.arguments()]))
+            return cast(list[str], self._dirty(keys=[self._prefix()], args=[limit - 1, *self._seen.expected()]))
 
     def clean(self, rollout_id: str, seen: str) -> None:
         """Take a card off the dirty list, unless it was marked again since ``mark`` was ``seen``."""
         with store_errors():
-            self._clean(keys=[self._p], args=[rollout_id, seen])
+            self._clean(keys=[self._prefix()], args=[rollout_id, seen])
 
     def mark(self, rollout_id: str) -> str:
         """Return the mark under which a card is dirty now."""
         with store_errors():
-            return cast(str | None, self._redis.hget(f"{self._p}r:{rollout_id}", "mark")) or "0"
+            return cast(str | None, self._redis.hget(f"{self._prefix()}r:{rollout_id}", "mark")) or "0"
 
     def shown(self, rollout_id: str) -> Shown | None:
         """Return what Slack shows of a rollout."""
         with store_errors():
-            text = cast(str | None, self._redis.get(f"{self._p}shown:{rollout_id}"))
+            text = cast(str | None, self._redis.get(f"{self._prefix()}shown:{rollout_id}"))
         return _SHOWN.validate_json(text) if text else None
 
     def show(self, rollout_id: str, shown: Shown, *, was: Shown | None) -> bool:
         """Save what Slack shows, unless somebody else has saved it since it ``was``; say whether it is saved."""
         texts = [_SHOWN.dump_json(one).decode() if one else "" for one in (shown, was)]
         with store_errors():
-            is_saved, *counts = cast(list[str], self._show(keys=[self._p], args=[rollout_id, *texts]))
-        self._sight.saw(counts)
+            is_saved, *counts = cast(list[str], self._show(keys=[self._prefix()], args=[rollout_id, *texts]))
+        self._seen.saw(counts)
         return bool(is_saved)
 
     def events(self, rollout_id: str, after: int) -> Sequence[Event]:
         """Return the events of the stream after the first ``after`` ones."""
         with store_errors():
-            texts = self._redis.lrange(f"{self._p}events:{rollout_id}", after, -1)
+            texts = self._redis.lrange(f"{self._prefix()}events:{rollout_id}", after, -1)
         return [read_event(text) for text in cast(list[str], texts)]
 
     def doubt(self) -> None:
@@ -65,15 +70,16 @@ class RedisBoard:
 
         What is over and told is looked at when something comes after it: Slack would not take all of them at once.
         """
+        prefix = self._prefix()
         with store_errors():
-            ids = {*self._redis.zrange(f"{self._p}active", 0, -1), *self._redis.zrange(f"{self._p}dirty", 0, -1)}
+            ids = {*self._redis.zrange(f"{prefix}active", 0, -1), *self._redis.zrange(f"{prefix}dirty", 0, -1)}
             for rollout_id in cast(set[str], ids):
                 self._doubt_one(rollout_id)
-                self._redis.zadd(f"{self._p}dirty", {rollout_id: 2}, nx=True)
-            for key in self._redis.scan_iter(match=f"{self._p}shown:*", count=1000):
-                self._doubt_one(cast(str, key).removeprefix(f"{self._p}shown:"))
+                self._redis.zadd(f"{prefix}dirty", {rollout_id: 2}, nx=True)
+            for key in self._redis.scan_iter(match=f"{prefix}shown:*", count=1000):
+                self._doubt_one(cast(str, key).removeprefix(f"{prefix}shown:"))
 
     def _doubt_one(self, rollout_id: str) -> None:
         while (shown := self.shown(rollout_id)) is not None and shown.doubt is None:
-            count = self._redis.llen(f"{self._p}events:{rollout_id}")
+            count = self._redis.llen(f"{self._prefix()}events:{rollout_id}")
             self.show(rollout_id, replace(shown, doubt=count), was=shown)

@@ -48,6 +48,12 @@ def connect(url: str) -> "redis.Redis":
     return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **_SHARED, **options))
 
 
+def ping(client: "redis.Redis") -> None:
+    """Raise StoreError where Redis does not answer."""
+    with store_errors():
+        client.ping()
+
+
 def _sentinel_pool(meant: Sentinels, options: dict[str, Any]) -> SentinelConnectionPool:
     asked = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3, "ssl": meant.tls, "retry": Retry(NoBackoff(), 0)}
     return _Following(

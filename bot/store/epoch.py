@@ -5,19 +5,33 @@ each replica keeps the highest count that it has seen: where the memory has no e
 has forgotten something. Every script that decides or claims asks this, so every replica knows it at its next step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from threading import Lock
+from typing import Any, Final, cast
+
+import redis
+
+from bot.store.connection import store_errors
+from bot.store.keys import Prefix
+from bot.store.scripts import script
+
+Expected = Callable[[], tuple[str, str]]
+"""Returns what a script must find at least: an epoch, and the writes counted in it."""
+
+ANY_EPOCH: Final = ("any", "0")
+"""What a rebuild expects: it writes into a memory that is not whole yet."""
 
 
-class Sight:
-    """The newest state of the memory that this replica has seen; used by many threads."""
+class SeenWrites:
+    """The newest epoch, and the most writes in it, that this replica has seen; used by many threads."""
 
     def __init__(self) -> None:
         self._epoch, self._writes = 0, 0
         self._lock = Lock()
 
-    def arguments(self) -> tuple[str, str]:
-        """Return what the scripts compare: the epoch, and the writes counted in it."""
+    def expected(self) -> tuple[str, str]:
+        """Return what a script must find at least: the epoch, and the writes counted in it."""
         with self._lock:
             return str(self._epoch), str(self._writes)
 
@@ -33,9 +47,20 @@ class Sight:
             return max(now_ms, self._epoch + 1)
 
 
-class Rebuilding(Sight):
-    """What a rebuild sees: it writes into a memory that is not whole yet."""
+class RedisEpoch:
+    """Whether the memory is whole, and how a rebuild says so."""
 
-    def arguments(self) -> tuple[str, str]:
-        """Ask nothing."""
-        return "any", "0"
+    def __init__(self, client: "redis.Redis", prefix: Prefix, seen: SeenWrites) -> None:
+        self._redis, self._prefix, self._seen = client, prefix, seen
+        self._is_whole = script(client, "is_whole")
+
+    def is_whole(self) -> bool:
+        """Say whether nothing is missing of what was stored, as far as this replica has seen it."""
+        with store_errors():
+            return bool(self._is_whole(keys=[self._prefix()], args=[*self._seen.expected()]) == 1)
+
+    def declare_whole(self, now: datetime) -> None:
+        """Say that everything is taken up again."""
+        count = {"epoch": self._seen.epoch_after(int(now.timestamp() * 1000)), "writes": 0}
+        with store_errors():
+            self._redis.hset(f"{self._prefix()}store", mapping=cast(Any, count))

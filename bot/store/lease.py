@@ -13,9 +13,9 @@ from typing import Final
 
 import redis
 
-from bot.store import lua
 from bot.store.connection import store_errors
-from bot.store.store import PREFIX
+from bot.store.keys import Prefix
+from bot.store.scripts import script
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +32,14 @@ class Lease:
     def __init__(
         self,
         client: "redis.Redis",
+        prefix: Prefix,
         *,
         seconds: float = HELD_FOR,
         clock: Callable[[], float] = time.monotonic,
-        prefix: str = PREFIX,
     ) -> None:
-        self._key = f"{prefix}lease"
+        self._prefix = prefix
         self._name = uuid.uuid4().hex
-        self._hold = client.register_script(lua.HOLD_LEASE)
-        self._release = client.register_script(lua.RELEASE_LEASE)
+        self._hold, self._release = script(client, "hold_lease"), script(client, "release_lease")
         self._seconds, self._clock = seconds, clock
         self._lock = threading.Lock()
         self._sought, self._stopping = threading.Event(), threading.Event()
@@ -68,7 +67,7 @@ class Lease:
             self._end_term()
             try:
                 with store_errors():
-                    self._release(keys=[self._key], args=[self._name])
+                    self._release(keys=[lease_key(self._prefix())], args=[self._name])
             except Exception as error:
                 log.warning("lease not given back, it ends by itself: %s", error)
 
@@ -100,7 +99,9 @@ class Lease:
         asked = self._clock()
         try:
             with store_errors():
-                is_ours = bool(self._hold(keys=[self._key], args=[self._name, int(self._seconds * 1000)]))
+                is_ours = bool(
+                    self._hold(keys=[lease_key(self._prefix())], args=[self._name, int(self._seconds * 1000)])
+                )
         except Exception as error:
             log.warning("lease not renewed: %s", error)
             return False
@@ -117,3 +118,14 @@ class Lease:
         self.held_until = NEVER
         self._sought.clear()
         self.news.set()
+
+
+def is_held(client: "redis.Redis", prefix: str) -> bool:
+    """Say whether some bot holds the lease, and so takes steps and keeps deadlines."""
+    with store_errors():
+        return bool(client.exists(lease_key(prefix)))
+
+
+def lease_key(prefix: str) -> str:
+    """Return the key of an install's lease."""
+    return f"{prefix}lease"

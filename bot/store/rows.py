@@ -1,9 +1,8 @@
-"""How entries lie in Redis: the arguments of the scripts in lua.py, and the rows they leave."""
+"""How entries lie in Redis: the arguments of the scripts in lua/, and the rows they leave."""
 
 import json
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -14,6 +13,7 @@ from bot.domain.gate import Finding, Readiness
 from bot.domain.rollout import SLOTLESS, STEPS_BY_ITSELF, TAKEN_BACK, Acceptance, Applied, Entry, Phase, Trouble
 from bot.engine.encoding import event_json, read_rollout, rollout_json
 from bot.engine.ports import Progress, Save
+from bot.store.times import epoch, time_of
 
 APPLIED: Final = TypeAdapter(Applied)
 TROUBLE: Final = TypeAdapter(Trouble)
@@ -26,7 +26,7 @@ FIELDS: Final = ("record", "applied", "pending", "acceptance", "due", "step_due"
 
 
 def save_arguments(save: Save) -> dict[str, object]:
-    """Return what the script SAVE wants."""
+    """Return what save.lua wants."""
     to = save.change.after
     return {
         "id": to.id,
@@ -56,7 +56,7 @@ def save_arguments(save: Save) -> dict[str, object]:
 
 
 def learn_arguments(rollout_id: str, decision: str, progress: Progress) -> dict[str, object]:
-    """Return what the script LEARN wants."""
+    """Return what learn.lua wants."""
     return {
         "id": rollout_id,
         "decision": decision,
@@ -94,13 +94,3 @@ def entry_of(fields: list[str | None]) -> Entry | None:
         readiness=READINESS.validate_json(readiness) if readiness else None,
         findings=FINDINGS.validate_json(findings) if findings else (),
     )
-
-
-def epoch(at: datetime) -> str:
-    """Write a time as seconds since 1970."""
-    return f"{at.timestamp():.6f}"
-
-
-def time_of(seconds: str | float) -> datetime:
-    """Read a time."""
-    return datetime.fromtimestamp(float(seconds), UTC)

@@ -23,6 +23,7 @@ from bot.domain.waiting import why as why_it_waits
 from bot.engine.rollback_from_route import RouteRollback
 from bot.service.assembly import Core
 from bot.store.clock import SystemClock
+from bot.store.lease import is_held
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit
 from bot.terminal.follow import Tell, follow, result
 
@@ -61,10 +62,13 @@ class Commands:
 
     def _is_led(self, answer: Answer) -> Answer:
         """Add whether a bot goes on with it."""
-        led = self._core.store.is_led()
+        led = self._a_bot_leads()
         waits_in_vain = not led and any(not entry.rollout.is_over for entry in answer.entries)
         said = "\n".join(filter(None, [answer.said, NOBODY_LEADS if waits_in_vain else ""]))
         return replace(answer, said=said, led=led)
+
+    def _a_bot_leads(self) -> bool:
+        return is_held(self._core.client, self._core.prefix())
 
     # --- verbs
 
@@ -111,7 +115,7 @@ class Commands:
     def _look(self, entry: Entry) -> Entry:
         """See how far it has got; at 3 a.m. there may be no running bot to bring it further."""
         entry = self._core.store.load(entry.rollout.id) or entry
-        if self._core.store.is_led():
+        if self._a_bot_leads():
             return entry
         with suppress(ClusterError):
             self._core.parts.ticker.stand_in(entry)

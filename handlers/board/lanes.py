@@ -8,6 +8,7 @@ from threading import Event, Thread
 
 from bot.domain.errors import StoreError
 from bot.engine.ports import Clock
+from handlers.board.bell import Bell
 from handlers.board.board import Board
 
 log = logging.getLogger(__name__)
@@ -22,41 +23,35 @@ SHORTEST = 0.05
 
 
 class BoardThread:
-    """Loops over the board until it is stopped; ``wake`` makes it look at once. A channel has one lane at a time.
+    """Loops over the board until it is stopped; the bell makes it look at once. A channel has one lane at a time.
 
     While ``leads`` says no, no card is begun.
     """
 
-    def __init__(self, board: Board, clock: Clock, leads: Callable[[], bool] = lambda: True) -> None:
-        self._board, self._clock, self._leads = board, clock, leads
-        self._woken, self._stopped = Event(), Event()
+    def __init__(self, board: Board, clock: Clock, bell: Bell, leads: Callable[[], bool] = lambda: True) -> None:
+        self._board, self._clock, self._bell, self._leads = board, clock, bell, leads
+        self._stopped = Event()
         self._thread = Thread(target=self._loop, name="board", daemon=True)
         self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="board")
         self._running: dict[str, Future[None]] = {}
         self._rests: dict[str, tuple[float, int]] = {}
-        self._wakes = 0
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Look at the dirty cards now, also in channels that rest."""
-        self._wakes += 1
-        self._woken.set()
-
     def stop(self) -> None:
         """End after the cards that are being written."""
         self._stopped.set()
-        self._woken.set()
+        self._bell.nudge()
         if self._thread.is_alive():
             self._thread.join()
         self._lanes.shutdown(wait=True, cancel_futures=True)
 
     def _loop(self) -> None:
         while not self._stopped.is_set():
-            self._woken.clear()
-            self._woken.wait(self._round())
+            self._bell.forget()
+            self._bell.wait(self._round())
 
     def _round(self) -> float:
         """Give every channel that is behind, and neither at work nor at rest, a lane; return how long to rest."""
@@ -76,14 +71,14 @@ class BoardThread:
         running = self._running.get(channel)
         if running is not None and not running.done():
             return IDLE
-        until, wakes = self._rests.get(channel, (0.0, 0))
+        until, rings = self._rests.get(channel, (0.0, 0))
         rest = until - time.monotonic()
-        if rest > 0 and wakes == self._wakes:
+        if rest > 0 and rings == self._bell.rings:
             return rest
-        self._running[channel] = self._lanes.submit(self._lane, channel, rollout_ids, self._wakes)
+        self._running[channel] = self._lanes.submit(self._lane, channel, rollout_ids, self._bell.rings)
         return IDLE
 
-    def _lane(self, channel: str, rollout_ids: Sequence[str], wakes: int) -> None:
+    def _lane(self, channel: str, rollout_ids: Sequence[str], rings: int) -> None:
         rest = IDLE
         try:
             rest = self._bring(channel, rollout_ids)
@@ -91,8 +86,8 @@ class BoardThread:
             log.warning("The board waits for the store: %s", error)
         except Exception:
             log.exception("The board broke at channel %s.", channel)
-        self._rests[channel] = (time.monotonic() + rest, wakes)
-        self._woken.set()
+        self._rests[channel] = (time.monotonic() + rest, rings)
+        self._bell.nudge()
 
     def _bring(self, channel: str, rollout_ids: Sequence[str]) -> float:
         """Bring the cards of a channel up to date, and return for how long there is nothing to do."""

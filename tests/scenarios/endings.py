@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.store.connection import connect
-from bot.store.store import RedisStore
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN, SIGNING_SECRET
 from sandbox.valkey import valkey
 from sandbox.workplace import workplace
 from tests.builders import CANARY
+from tests.memory import a_store
 from tests.scenarios.play import Bot, bot_process
 from tests.scenarios.signed import a_command, post, signed
 
@@ -39,7 +39,7 @@ def end_with_a_request_in_hand(environment: dict[str, str], *, impatiently: bool
             os.kill(bot.server.pid, signal.SIGTERM)
         status = _ended(bot, seconds=2 if impatiently else 10)
         with connect(redis.url()) as client:
-            return End(status, len(RedisStore(client).requests(datetime.now(UTC) + timedelta(minutes=1))))
+            return End(status, len(a_store(client).requests(datetime.now(UTC) + timedelta(minutes=1))))
 
 
 def end_while_redis_hangs(environment: dict[str, str]) -> End:

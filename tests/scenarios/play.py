@@ -14,8 +14,6 @@ import urllib3
 import yaml
 
 from bot.domain.commands.request import Verb
-from bot.store.connection import connect
-from bot.store.store import RedisStore
 from sandbox.apiserver import ApiServer
 from sandbox.demo import ROOT, is_ready
 from sandbox.errors import SandboxError
@@ -23,6 +21,7 @@ from sandbox.process import Server, free_ports, wait_until
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Slack
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY
+from tests.memory import a_store
 
 PLAN = {"steps": [10, 25, 50, 100], "every": "1s", "bake": "2s"}
 APPROVALS = {"at": [50], "needed": 1}
@@ -134,7 +133,7 @@ class Play:
 
     def _read(self) -> None:
         """Take as long as it takes to read a card: what it says is on the route by then."""
-        store = RedisStore(connect(self.redis_url))
+        store = a_store(self.redis_url)
         self.until("the route as decided", lambda: all(entry.is_applied for entry in store.entries()))
 
     def _button(self, verb: Verb) -> tuple[str, dict[str, Any]] | None:

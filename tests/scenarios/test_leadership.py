@@ -13,7 +13,6 @@ import urllib3
 from bot.domain.commands.request import Verb
 from bot.domain.rollout import Entry, Phase
 from bot.store.connection import connect
-from bot.store.store import RedisStore
 from sandbox.apiserver import ApiServer
 from sandbox.demo import is_ready
 from sandbox.fault_proxy import FaultProxy, fault_proxy
@@ -22,6 +21,7 @@ from sandbox.process import wait_until
 from sandbox.slack import Slack
 from sandbox.workplace import Workplace
 from tests.builders import BOB, CANARY, STABLE
+from tests.memory import a_store
 from tests.scenarios.endings import End, end_while_redis_hangs, end_with_a_request_in_hand
 from tests.scenarios.play import Bot, Play, ended
 from tests.scenarios.test_story import assert_whole
@@ -72,7 +72,7 @@ def hold_the_next_step(play: Play, proxy: FaultProxy, step: int, *, seconds: flo
     patch = (Fault.SLOW, "PATCH httproutes")
     held = proxy.hits[patch]
     with connect(play.redis_url) as client:
-        store = RedisStore(client)
+        store = a_store(client)
         play.until("the step before", lambda: any(map(is_done, store.entries())), seconds=10)
     proxy.inject(Fault.SLOW, method="PATCH", path="httproutes", times=1, seconds=seconds)
     play.until("the patch on its way", lambda: proxy.hits[patch] == held + 1)

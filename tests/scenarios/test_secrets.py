@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from bot.__main__ import app
 from bot.domain.rollout import Phase
 from bot.store.connection import connect
-from bot.store.store import PREFIX, RedisStore
+from bot.store.store import RedisStore
 from sandbox.apiserver import ApiServer
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.faults import Fault
@@ -33,6 +33,7 @@ from sandbox.valkey import Valkey
 from sandbox.workplace import Workplace
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY
+from tests.memory import PREFIX, a_store
 from tests.scenarios.admission import refusing_policy
 from tests.scenarios.play import Bot, bot_process
 
@@ -76,7 +77,7 @@ class Story:
     def becomes(self, phase: Phase) -> None:
         """Wait until the rollout is in a phase, and on its route so."""
         with connect(self.redis_url) as client:
-            store = RedisStore(client)
+            store = a_store(client)
             wait_until(phase, lambda: [(True, phase)] == _stand(store), seconds=20)
 
     @property

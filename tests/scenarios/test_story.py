@@ -5,8 +5,8 @@ from typing import Any
 
 from bot.domain.commands.request import Verb
 from bot.store.connection import connect
-from bot.store.store import PREFIX
 from tests.builders import ALICE, BOB, CANARY, CAROL, STABLE
+from tests.memory import PREFIX
 from tests.scenarios.play import Play, ended
 
 POOL = {"group": "inference.networking.k8s.io", "kind": "InferencePool"}

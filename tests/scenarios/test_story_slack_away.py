@@ -16,6 +16,7 @@ from sandbox.process import wait_until
 from sandbox.slack import Slack
 from sandbox.strict_slack import StrictSlack, strict_slack
 from tests.builders import ALICE, BOB, CANARY, STABLE
+from tests.memory import a_store
 from tests.scenarios.play import Play
 
 
@@ -28,7 +29,7 @@ def slack() -> Iterator[StrictSlack]:
 @pytest.fixture
 def store(redis_url: str) -> Iterator[RedisStore]:
     client = connect(redis_url)
-    yield RedisStore(client)
+    yield a_store(client)
     client.connection_pool.disconnect()
 
 

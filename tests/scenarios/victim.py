@@ -11,8 +11,6 @@ from bot.domain.commands.request import Request
 from bot.domain.rollout import Entry
 from bot.engine.ports import GatewaySays, Routes
 from bot.service.parts import put_together
-from bot.store.connection import connect
-from bot.store.store import RedisStore
 from handlers.app import web_client
 from handlers.board.board import Board
 from handlers.slack import Slack
@@ -20,6 +18,7 @@ from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN
+from tests.memory import a_memory
 from tests.stage import HandClock
 
 
@@ -66,10 +65,11 @@ def do(place: Place, death: Death, request: Request) -> None:
     """Receive, decide, apply and draw, and draw again when the gateway has spoken, until death."""
     clock, namespaces = HandClock(), (place.namespace,)
     clock.set(request.at)
-    store: Any = Deadly(RedisStore(connect(place.redis_url)), death)
+    memory = a_memory(place.redis_url)
+    store: Any = Deadly(memory.store, death)
     routes: Any = Deadly(Cluster(connect_cluster(place.kubeconfig).api, namespaces), death)
     slack: Any = Deadly(Slack(web_client(BOT_TOKEN, base_url=f"{place.slack_url}/api/")), death)
-    parts = put_together(routes, store, clock, Policy(namespaces=namespaces))
+    parts = put_together(routes, store, memory.for_rebuild, clock, Policy(namespaces=namespaces))
     parts.engine.receive(request)
     parts.engine.process(request)
     board = Board(store, store, slack, Policy(namespaces=namespaces).access)

@@ -11,11 +11,11 @@ from bot.domain.errors import RouteError, SlotTakenError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase
 from bot.engine.apply import LOST_GUARDS
-from bot.store.store import PREFIX
 from sandbox.gateway import Answer
 from sandbox.kube import Object
 from sandbox.robot import Robot
 from tests.builders import BOB, CANARY, STABLE
+from tests.memory import PREFIX
 from tests.stage import Stage
 
 
@@ -204,7 +204,7 @@ def test_every_delivery_counts_once(stage: Stage) -> None:
 def test_a_start_that_redis_brings_back_became_the_rollout_that_it_has_started(stage: Stage) -> None:
     request = stage.request(Verb.START, start=stage.words(10))
     stage.ask(request)
-    stage.store._redis.delete(f"{PREFIX}seen:{request.delivery}")
+    stage.redis.delete(f"{PREFIX}seen:{request.delivery}")
     assert (stage.engine.receive(request), stage.engine.process(request)) == (True, None)
     assert stage.engine.became(request) == stage.load(rollout_id(request.delivery))
 
@@ -212,7 +212,7 @@ def test_a_start_that_redis_brings_back_became_the_rollout_that_it_has_started(s
 def test_a_start_that_redis_has_forgotten_became_the_rollout_that_is_taken_up(stage: Stage) -> None:
     request = stage.request(Verb.START, start=stage.words(10))
     stage.ask(request)
-    stage.store._redis.flushdb()
+    stage.redis.flushdb()
     stage.store.declare_whole(stage.clock.now())
     assert stage.ask(request) is None
     stage.audit.inspect()

@@ -19,6 +19,7 @@ from k8s.document import ANNOTATION
 from sandbox.kube import Object
 from sandbox.objects import pool_ref
 from tests.builders import CANARY, STABLE, at
+from tests.memory import PREFIX
 from tests.stage import Stage
 
 AT_0 = [(STABLE, 1)]
@@ -53,8 +54,8 @@ def brake_in_terminal(stage: Stage) -> None:
 
 def forgetting(stage: Stage, rollout_id: str) -> Callable[[], None]:
     """Return what sets the store back to how it is now, as a fail-over that lost the last second does."""
-    client = stage.store._redis
-    key = "{rolloutbot}:r:" + rollout_id
+    client = stage.redis
+    key = f"{PREFIX}r:{rollout_id}"
     then = client.hgetall(key)
 
     def forget() -> None:
@@ -293,7 +294,7 @@ def test_an_annotation_copied_to_another_route_is_ignored(stage: Stage) -> None:
 
 def test_a_start_on_a_route_whose_rollout_the_store_forgot_is_refused_and_takes_it_up(stage: Stage) -> None:
     first = stage.started(10).rollout.id
-    stage.store._redis.delete("{rolloutbot}:r:" + first, "{rolloutbot}:slots")
+    stage.redis.delete(f"{PREFIX}r:{first}", f"{PREFIX}slots")
     with pytest.raises(SlotTakenError, match=first):
         stage.start(50)
     assert stage.load(first).rollout.weight == 10

@@ -24,6 +24,7 @@ from sandbox.objects import pool_ref
 from sandbox.robot import Robot
 from tests.builders import ALICE, BOB, CANARY, CAROL, STABLE
 from tests.failures import no_answer, raced, refused
+from tests.memory import PREFIX
 from tests.stage import Stage
 
 AT_10 = [(STABLE, 90), (CANARY, 10)]
@@ -99,17 +100,17 @@ def test_a_start_that_an_older_redis_brings_back_is_neither_made_again_nor_refus
     words = stage.words(10)
     request = stage.request(Verb.START, by=ALICE, start=words)
     stage.ask(request)
-    stage.store._redis.delete("{rolloutbot}:seen:" + request.delivery)
+    stage.redis.delete(f"{PREFIX}seen:{request.delivery}")
     assert stage.ask(request) is None
     stage.say(Verb.ROLLBACK)
-    stage.store._redis.delete("{rolloutbot}:seen:" + request.delivery)
+    stage.redis.delete(f"{PREFIX}seen:{request.delivery}")
     assert stage.ask(request) is None
     assert list(stage.store.requests(stage.clock.now() + timedelta(seconds=1))) == []
 
 
 def test_a_rollout_that_was_taken_up_again_is_not_written_over_and_over(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    stage.store._redis.delete(f"{{rolloutbot}}:r:{rollout_id}")
+    stage.redis.delete(f"{PREFIX}r:{rollout_id}")
     stage.audit.inspect()
     for _ in range(2):
         stage.pass_time(seconds=2)
@@ -170,7 +171,7 @@ def test_a_record_with_a_step_that_is_not_in_its_plan_is_no_record(stage: Stage)
 
 def test_a_record_of_another_version_is_left_as_it_is(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    stage.store._redis.hset("{rolloutbot}:r:" + rollout_id, "record", '{"v":9}')
+    stage.redis.hset(f"{PREFIX}r:{rollout_id}", "record", '{"v":9}')
     with pytest.raises(UnreadableError):
         stage.ticker.tick(rollout_id)
     assert rollout_id in dict(stage.store.due_times())
@@ -241,11 +242,11 @@ def test_a_finished_rollout_is_taken_up_again_and_can_be_rolled_back(stage: Stag
 
 def test_who_rolled_back_and_why_survives_a_store_that_forgot_a_step(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    key = "{rolloutbot}:r:" + rollout_id
-    then = stage.store._redis.hgetall(key)
+    key = f"{PREFIX}r:{rollout_id}"
+    then = stage.redis.hgetall(key)
     stage.step()
-    stage.store._redis.delete(key)
-    stage.store._redis.hset(key, mapping=then)  # type: ignore[arg-type]
+    stage.redis.delete(key)
+    stage.redis.hset(key, mapping=then)  # type: ignore[arg-type]
     entry = stage.say(Verb.ROLLBACK, by=CAROL, reason="p99 doubled")
     assert (entry.rollout.phase, entry.rollout.by, entry.rollout.why) == (Phase.ROLLED_BACK, CAROL, "p99 doubled")
     assert stage.events(rollout_id).count("rolled_back") == 1

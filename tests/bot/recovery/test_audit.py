@@ -12,6 +12,7 @@ from bot.recovery.store_recovery import StoreRecovery
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
 from tests.failures import no_answer, no_redis, refused
+from tests.memory import PREFIX
 from tests.stage import Stage
 
 
@@ -80,10 +81,10 @@ def test_a_record_of_a_newer_version_is_logged_and_does_not_keep_the_others_from
     stage: Stage, caplog: pytest.LogCaptureFixture, version: str
 ) -> None:
     rollout_id = stage.started(10).rollout.id
-    stage.store._redis.hset("{rolloutbot}:r:" + rollout_id, "record", '{"v":9}')
+    stage.redis.hset(f"{PREFIX}r:{rollout_id}", "record", '{"v":9}')
     if "annotation" in version:
         stage.world.set_annotations({ANNOTATION: '{"v":9}'})
-    stage.store._redis.hdel("{rolloutbot}:store", "epoch")
+    stage.redis.hdel(f"{PREFIX}store", "epoch")
     assert not stage.store.is_whole()
     stage.recovery.run()
     assert stage.store.is_whole()

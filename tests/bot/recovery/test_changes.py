@@ -12,7 +12,6 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase, Pool, Rollout
 from bot.engine.ports import RouteCopy
 from bot.recovery.changes import MOST, THREADS, ChangeLane
-from bot.store.store import PREFIX
 from k8s.document import ANNOTATION
 from k8s.httproute import copy_of
 from sandbox.objects import pool_ref, rule
@@ -20,6 +19,7 @@ from sandbox.process import wait_until
 from sandbox.world import World
 from tests.builders import CANARY, STABLE
 from tests.k8s.build import a_ref, a_route, a_rule
+from tests.memory import PREFIX
 from tests.stage import Stage
 
 AT_0, AT_10 = [(STABLE, 1)], [(STABLE, 90), (CANARY, 10)]
@@ -306,7 +306,7 @@ def test_a_roll_back_of_what_a_forgotten_rollout_has_followed_is_refused_in_word
     watched.clock.forward(seconds=1)
     second = watched.start(25).rollout
     wait_until("the second on the kept copy", lambda: _kept_id(watched) == second.id)
-    watched.store._redis.delete(
+    watched.redis.delete(
         f"{PREFIX}r:{second.id}", f"{PREFIX}slots", f"{PREFIX}order:{second.route_uid}", f"{PREFIX}canary:{CANARY}"
     )
     with pytest.raises(TransitionError) as refused:

@@ -14,9 +14,7 @@ from bot.domain.errors import StoreError
 from bot.domain.rollout import Acceptance, Phase
 from bot.engine.ports import Shown
 from bot.recovery.changes import ChangeLane
-from bot.store.connection import connect
-from bot.store.epoch import Sight
-from bot.store.store import RedisStore
+from bot.store.epoch import SeenWrites
 from bot.terminal.answer import Exit
 from bot.terminal.follow import result
 from k8s.document import ANNOTATION
@@ -25,6 +23,7 @@ from sandbox.process import wait_until
 from tests.builders import BOB, CANARY, STABLE
 from tests.failures import no_answer, no_redis
 from tests.k8s.watching import deaf_cluster
+from tests.memory import PREFIX, a_store
 from tests.stage import Stage
 
 FORGETFUL = "Redis has lost data; the rollouts are being taken up again from their routes."
@@ -44,13 +43,13 @@ def a_backup(stage: Stage) -> Callable[[], None]:
 
 
 def connect_raw(stage: Stage) -> Any:
-    pool = stage.store._redis.connection_pool
-    return type(stage.store._redis)(**{key: pool.connection_kwargs[key] for key in ("host", "port", "db")})
+    pool = stage.redis.connection_pool
+    return type(stage.redis)(**{key: pool.connection_kwargs[key] for key in ("host", "port", "db")})
 
 
 def test_in_an_empty_redis_nothing_is_decided_claimed_or_drawn(stage: Stage) -> None:
     stage.started(10)
-    stage.store._redis.flushdb()
+    stage.redis.flushdb()
     stage.clock.forward(minutes=10)
     with pytest.raises(StoreError) as refused:
         stage.say(Verb.ADVANCE)
@@ -74,7 +73,7 @@ def test_a_request_that_was_lost_with_redis_is_done_all_the_same(stage: Stage) -
     stage.started(10)
     request = stage.request(Verb.PAUSE)
     stage.engine.receive(request)
-    stage.store._redis.flushdb()
+    stage.redis.flushdb()
     with pytest.raises(StoreError):
         stage.engine.process(request)
     stage.recovery.run()
@@ -125,13 +124,13 @@ def test_what_one_replica_has_recognised_every_other_one_knows(stage: Stage) -> 
     restore = a_backup(stage)
     stage.step()
     restore()
-    fresh = RedisStore(connect(_url(stage)))
+    fresh = a_store(_url(stage))
     assert (fresh.is_whole(), stage.store.is_whole(), fresh.is_whole()) == (True, False, False)
 
 
 def test_a_replica_that_was_cut_off_during_a_rebuild_goes_on_after_it(stage: Stage) -> None:
     stage.started(10)
-    other = RedisStore(connect(_url(stage)))
+    other = a_store(_url(stage))
     other.claim_due(stage.clock.now())
     stage.lose_redis()
     assert other.is_whole()
@@ -140,7 +139,7 @@ def test_a_replica_that_was_cut_off_during_a_rebuild_goes_on_after_it(stage: Sta
 
 def test_without_the_api_server_nothing_is_declared_whole(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    stage.store._redis.flushdb()
+    stage.redis.flushdb()
 
     stage.routes.before("list", no_answer)
     stage.recovery.run()
@@ -154,7 +153,7 @@ def test_what_a_half_open_watch_has_not_heard_of_is_taken_up_before_redis_is_dec
 ) -> None:
     with deaf_cluster(proxy, stage.world) as cluster:
         rollout_id = stage.started(10).rollout.id
-        stage.store._redis.flushdb()
+        stage.redis.flushdb()
         stage.replica(cluster).recovery.run()
     assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
 
@@ -293,7 +292,7 @@ def test_what_slack_shows_of_a_rollout_that_is_over_is_doubted_too_but_looked_at
     told = Shown(channel="C0INFER001", ts="1.1", cursor=2)
     stage.store.show(rollout_id, told, was=None)
     stage.store.clean(rollout_id, stage.store.mark(rollout_id))
-    stage.store._redis.hdel("{rolloutbot}:store", "epoch")
+    stage.redis.hdel(f"{PREFIX}store", "epoch")
     stage.recovery.run()
     assert (stage.store.shown(rollout_id), stage.store.dirty(10)) == (replace(told, doubt=2), [])
     stage.say(Verb.ROLLBACK, reason="once more")
@@ -312,18 +311,18 @@ def test_what_slack_shows_of_a_rollout_that_is_over_is_doubted_too_but_looked_at
 def test_a_replica_keeps_the_newest_state_that_it_has_seen(
     seen: tuple[int, int], newer: tuple[int, int], kept: tuple[str, str]
 ) -> None:
-    sight = Sight()
-    sight.saw(seen)
-    sight.saw(newer)
-    assert sight.arguments() == kept
+    seen_writes = SeenWrites()
+    seen_writes.saw(seen)
+    seen_writes.saw(newer)
+    assert seen_writes.expected() == kept
 
 
 def test_a_new_epoch_is_newer_than_any_that_was_seen_whatever_the_clock_says() -> None:
-    sight = Sight()
-    sight.saw((5000, 3))
-    assert (sight.epoch_after(1000), sight.epoch_after(9000)) == (5001, 9000)
+    seen_writes = SeenWrites()
+    seen_writes.saw((5000, 3))
+    assert (seen_writes.epoch_after(1000), seen_writes.epoch_after(9000)) == (5001, 9000)
 
 
 def _url(stage: Stage) -> str:
-    where = stage.store._redis.connection_pool.connection_kwargs
+    where = stage.redis.connection_pool.connection_kwargs
     return f"redis://{where['host']}:{where['port']}/{where['db']}"

@@ -10,8 +10,9 @@ from bot.service.leader import Leader
 from bot.store.connection import connect
 from bot.store.lease import Lease
 from sandbox.process import wait_until
+from tests.memory import PREFIX, prefix
 
-KEY = "{rolloutbot}:lease"
+KEY = f"{PREFIX}lease"
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ class Part:
         self.may_begin, self.may_end = threading.Event(), threading.Event()
         self.may_begin.set()
         self.may_end.set()
-        self.leader = Leader(Lease(client, seconds=seconds), begin=self._begin, end=self._end)
+        self.leader = Leader(Lease(client, prefix, seconds=seconds), begin=self._begin, end=self._end)
 
     def _begin(self) -> None:
         self.story.append(f"{self.name} begins")
@@ -104,7 +105,7 @@ def test_who_cannot_lead_gives_the_lease_back(client: "redis.Redis", caplog: pyt
         raise RuntimeError("no more threads")
 
     ended = threading.Event()
-    leader, part = Leader(Lease(client), begin=broken, end=ended.set), Part(client, "next", [])
+    leader, part = Leader(Lease(client, prefix), begin=broken, end=ended.set), Part(client, "next", [])
     leader.start()
     assert ended.wait(5)
     part.leader.start()

@@ -13,6 +13,7 @@ from bot.store.connection import connect
 from bot.store.store import RedisStore
 from sandbox.process import wait_until
 from tests.builders import a_rollout
+from tests.memory import a_store
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ class Ticks:
 
 
 def test_saving_a_record_is_scheduling_it(client: "redis.Redis") -> None:
-    store = RedisStore(client)
+    store = a_store(client)
     ticks = Ticks(store)
     timer = Timer(store, ticks)
     timer.start()
@@ -52,7 +53,7 @@ def test_saving_a_record_is_scheduling_it(client: "redis.Redis") -> None:
 
 
 def test_what_was_due_while_nobody_led_is_late_and_done_once(client: "redis.Redis") -> None:
-    store = RedisStore(client)
+    store = a_store(client)
     ticks = Ticks(store)
     save_due(store, "r-late", datetime.now(UTC) - timedelta(hours=3))
     timer = Timer(store, ticks)
@@ -87,7 +88,7 @@ class Flaky:
 
 
 def test_the_timer_outlives_a_store_that_fails(client: "redis.Redis") -> None:
-    store = RedisStore(client)
+    store = a_store(client)
     ticks, flaky = Ticks(store), Flaky(store)
     flaky.broken.set()
     timer = Timer(flaky, ticks)
@@ -101,7 +102,7 @@ def test_the_timer_outlives_a_store_that_fails(client: "redis.Redis") -> None:
 
 
 def test_a_step_that_breaks_is_claimed_again_and_holds_up_nobody(client: "redis.Redis") -> None:
-    store = RedisStore(client)
+    store = a_store(client)
     ticks = Ticks(store)
 
     def tick(rollout_id: str) -> None:
@@ -120,7 +121,7 @@ def test_a_step_that_breaks_is_claimed_again_and_holds_up_nobody(client: "redis.
 
 
 def test_who_does_not_lead_any_more_claims_nothing_and_begins_nothing(client: "redis.Redis") -> None:
-    store = RedisStore(client)
+    store = a_store(client)
     ticks, sweeps, leads = Ticks(store), threading.Semaphore(0), threading.Event()
     timer = Timer(store, ticks, leads.is_set)
     timer.every(timedelta(seconds=0.01), "a sweep", sweeps.release)

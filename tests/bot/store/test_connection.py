@@ -2,10 +2,11 @@ import pytest
 import redis
 
 from bot.domain.errors import StoreError
-from bot.store.connection import connect, store_errors
+from bot.store.connection import store_errors
 from bot.store.store import RedisStore
 from sandbox.valkey import Valkey
 from tests.builders import NOON
+from tests.memory import a_store
 
 
 def said_by(store: RedisStore) -> str:
@@ -15,7 +16,7 @@ def said_by(store: RedisStore) -> str:
 
 
 def test_a_redis_that_refuses_is_told_from_one_that_does_not_answer(own_valkey: Valkey) -> None:
-    store = RedisStore(connect(own_valkey.url()))
+    store = a_store(own_valkey.url())
     with redis.Redis.from_url(own_valkey.url()) as client:
         client.config_set("maxmemory", "1")
         assert said_by(store) == "Redis refused (`OOM`). It is full: give it more memory (`maxmemory`)."
@@ -24,8 +25,8 @@ def test_a_redis_that_refuses_is_told_from_one_that_does_not_answer(own_valkey: 
             "Redis refused (`READONLY`). It is a replica: let `REDIS_URL` name the primary, or the Sentinels."
         )
         client.config_set("requirepass", "hunter2")
-    wrong = RedisStore(connect(own_valkey.url().replace("//", "//:hunter3@")))
-    for login, code in ((RedisStore(connect(own_valkey.url())), "NOAUTH"), (wrong, "WRONGPASS")):
+    wrong = a_store(own_valkey.url().replace("//", "//:hunter3@"))
+    for login, code in ((a_store(own_valkey.url()), "NOAUTH"), (wrong, "WRONGPASS")):
         assert said_by(login) == f"Redis refused (`{code}`). Check the user and the password in `REDIS_URL`."
 
 

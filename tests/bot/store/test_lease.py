@@ -9,6 +9,7 @@ from bot.store.connection import connect
 from bot.store.lease import Lease
 from sandbox.process import wait_until
 from sandbox.valkey import Valkey
+from tests.memory import PREFIX, prefix
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ class Clock:
 
 
 def test_one_process_has_it_and_the_next_one_when_it_is_given_back(client: "redis.Redis") -> None:
-    first, second = (Lease(client, seconds=1) for _ in range(2))
+    first, second = (Lease(client, prefix, seconds=1) for _ in range(2))
     first.seek()
     wait_until("the first holder", lambda: first.held, seconds=5)
     second.seek()
@@ -42,7 +43,7 @@ def test_one_process_has_it_and_the_next_one_when_it_is_given_back(client: "redi
 
 def test_who_slept_too_long_knows_it_before_anything_is_asked(client: "redis.Redis") -> None:
     clock = Clock()
-    lease = Lease(client, clock=clock)
+    lease = Lease(client, prefix, clock=clock)
     lease.seek()
     wait_until("the lease", lambda: lease.held, seconds=5)
     clock.now = 9.9
@@ -54,7 +55,7 @@ def test_who_slept_too_long_knows_it_before_anything_is_asked(client: "redis.Red
 
 def test_its_time_counts_from_before_it_was_asked_for(client: "redis.Redis") -> None:
     times = iter([100.0])
-    lease = Lease(client, clock=lambda: next(times, 105.0))  # the answer takes 5 s
+    lease = Lease(client, prefix, clock=lambda: next(times, 105.0))  # the answer takes 5 s
     lease.seek()
     wait_until("the lease", lambda: lease.held, seconds=5)
     assert lease.held_until == 110.0
@@ -62,10 +63,10 @@ def test_its_time_counts_from_before_it_was_asked_for(client: "redis.Redis") -> 
 
 
 def test_what_was_lost_is_not_asked_for_again_until_it_is_sought(client: "redis.Redis") -> None:
-    lease, rival = Lease(client, seconds=0.5), Lease(client, seconds=0.5)
+    lease, rival = Lease(client, prefix, seconds=0.5), Lease(client, prefix, seconds=0.5)
     lease.seek()
     wait_until("the lease", lambda: lease.held, seconds=5)
-    client.set("{rolloutbot}:lease", "somebody else", px=400)
+    client.set(f"{PREFIX}lease", "somebody else", px=400)
     wait_until("the loss", lambda: not lease.held, seconds=5)
     rival.seek()
     wait_until("a new holder", lambda: rival.held, seconds=5)
@@ -79,7 +80,7 @@ def test_what_was_lost_is_not_asked_for_again_until_it_is_sought(client: "redis.
 
 def test_a_redis_that_hangs_for_a_moment_costs_nothing_and_for_longer_the_lease(own_valkey: Valkey) -> None:
     with connect(own_valkey.url()) as client:
-        lease = Lease(client, seconds=2)
+        lease = Lease(client, prefix, seconds=2)
         lease.seek()
         wait_until("the lease", lambda: lease.held, seconds=5)
         lease.news.clear()

@@ -9,7 +9,7 @@ import redis
 
 from bot.domain.errors import StoreError
 from bot.engine.ports import Save, Saved, Shown
-from bot.store.connection import connect
+from bot.store.connection import connect, ping
 from bot.store.store import RedisStore
 from sandbox.process import wait_until
 from sandbox.sentinel import Trio, trio
@@ -17,6 +17,7 @@ from sandbox.valkey import Valkey
 from sandbox.workplace import workplace
 from tests.bot.store.test_store import STARTED, STEPPED, a_save
 from tests.builders import NOON
+from tests.memory import a_store
 
 FIRST, SECOND = a_save(STARTED), a_save(STEPPED, "d1")
 SHOWN = Shown(channel=STARTED.channel, ts="1.2")
@@ -30,14 +31,14 @@ def a_trio(password: str = "") -> Iterator[Trio]:
 
 
 def opened(url: str) -> RedisStore:
-    store = RedisStore(connect(url))
+    store = a_store(url)
     store.declare_whole(NOON)
     assert store.save(FIRST) is Saved.YES
     return store
 
 
 def decision_in(server: Valkey) -> str | None:
-    entry = RedisStore(connect(server.url())).load(STARTED.id)
+    entry = a_store(server.url()).load(STARTED.id)
     return entry.rollout.decision if entry else None
 
 
@@ -48,7 +49,7 @@ def role(server: Valkey) -> str:
 
 def writes_to(store: RedisStore, server: Valkey) -> bool:
     store.show(STARTED.id, SHOWN, was=store.shown(STARTED.id))
-    return RedisStore(connect(server.url())).shown(STARTED.id) == SHOWN
+    return a_store(server.url()).shown(STARTED.id) == SHOWN
 
 
 def saved_in_the_end(store: RedisStore, save: Save) -> Saved:
@@ -107,7 +108,7 @@ def test_a_fail_over_that_lost_writes_is_recognised() -> None:
             assert store.save(SECOND) is Saved.YES
             three.first.server.kill()
         three.wait_primary(three.second)
-        fresh = RedisStore(connect(three.url()))
+        fresh = a_store(three.url())
         assert (fresh.is_whole(), store.is_whole(), fresh.is_whole()) == (True, False, False)
         assert decision_in(three.second) == "d1"
 
@@ -115,7 +116,7 @@ def test_a_fail_over_that_lost_writes_is_recognised() -> None:
 def test_a_sentinel_that_hangs_is_asked_once_for_a_call() -> None:
     with socket.create_server(("127.0.0.1", 0)) as hung:
         with pytest.raises(StoreError, match=r"^Redis does not answer\.$"):
-            RedisStore(connect(f"redis+sentinel://127.0.0.1:{hung.getsockname()[1]}/primary")).ping()
+            ping(connect(f"redis+sentinel://127.0.0.1:{hung.getsockname()[1]}/primary"))
         assert asked(hung) == 1
 
 

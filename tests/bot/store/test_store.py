@@ -9,11 +9,11 @@ from bot.domain.errors import StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout, Trouble
 from bot.engine.ports import Became, Progress, Save, Saved, Shown
-from bot.store.connection import connect
-from bot.store.store import PREFIX, RedisStore
+from bot.store.store import RedisStore
 from sandbox.valkey import valkey
 from sandbox.workplace import workplace
 from tests.builders import NOON, READY, a_request, a_rollout, applied
+from tests.memory import PREFIX, a_store
 
 STARTED = a_rollout(revision=1, decision="d1")
 STEPPED = a_rollout(revision=2, decision="d2", step=1)
@@ -22,7 +22,7 @@ EVENT = Event(kind=EventKind.STARTED, at=NOON, weight=10)
 
 @pytest.fixture
 def store(redis_url: str) -> RedisStore:
-    return RedisStore(connect(redis_url))
+    return a_store(redis_url)
 
 
 def a_save(rollout: Rollout, expected: str | None = None, **more: object) -> Save:
@@ -219,8 +219,8 @@ def kept_for_ever(redis_url: str) -> set[str]:
 
 def test_a_store_that_hangs_fails_within_a_second_or_so_in_our_words() -> None:
     with workplace(prefix="store") as place, valkey(place) as server:
-        store = RedisStore(connect(server.url()))
-        store.ping()
+        store = a_store(server.url())
+        store.next_due()
         server.server.freeze()
         with pytest.raises(StoreError, match=r"^Redis does not answer\.$"):
             store.receive(a_request(Verb.PAUSE))
@@ -229,11 +229,11 @@ def test_a_store_that_hangs_fails_within_a_second_or_so_in_our_words() -> None:
 
 def test_what_was_written_survives_kill_9() -> None:
     with workplace(prefix="store") as place, valkey(place) as server:
-        store = RedisStore(connect(server.url()))
+        store = a_store(server.url())
         store.declare_whole(NOON)
         store.save(a_save(STARTED))
         with redis.Redis.from_url(server.url()) as client:
             client.execute_command("WAITAOF", 1, 0, 2000)
         server.server.kill()
         server.start()
-        assert RedisStore(connect(server.url())).load(STARTED.id) == Entry(rollout=STARTED, pending=("d1",), due=NOON)
+        assert a_store(server.url()).load(STARTED.id) == Entry(rollout=STARTED, pending=("d1",), due=NOON)

@@ -45,7 +45,7 @@ def test_words_on_a_laptop_that_is_behind_come_after_what_the_bots_decided(stage
 
 def test_a_command_asks_redis_for_the_time_once(stage: Stage, terminal: Terminal) -> None:
     def asked() -> int:
-        calls = stage.store._redis.info("commandstats").get("cmdstat_time", {"calls": 0})["calls"]
+        calls = stage.redis.info("commandstats").get("cmdstat_time", {"calls": 0})["calls"]
         return int(calls)
 
     stage.started(10)

@@ -21,7 +21,6 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from bot.service.assembly import core
 from bot.service.parts import put_together
-from bot.store.store import PREFIX
 from bot.terminal.answer import Exit
 from bot.terminal.commands import Commands
 from sandbox.apiserver import ApiServer
@@ -29,6 +28,7 @@ from sandbox.gateway import Answer
 from sandbox.process import wait_until
 from sandbox.robot import Robot
 from tests.builders import ALICE, BOB, CANARY, STABLE
+from tests.memory import PREFIX
 from tests.shell import ME, NOWHERE, Terminal
 from tests.stage import Meddler, Stage
 
@@ -188,7 +188,8 @@ def a_desk_whose_requests_a_bot_takes_first(terminal: Terminal) -> Commands:
             bot.process(bot.waiting_requests(timedelta())[0])
 
     memory.after("receive", sweep)
-    return Commands(replace(behind, parts=put_together(behind.cluster, memory, behind.clock, behind.policy)), BOB, "")
+    parts = put_together(behind.cluster, memory, behind.store, behind.clock, behind.policy)
+    return Commands(replace(behind, parts=parts), BOB, "")
 
 
 def test_what_a_running_bot_did_first_is_told(stage: Stage, terminal: Terminal) -> None:
@@ -218,7 +219,7 @@ def test_who_could_approve_in_slack_what_he_starts_here_is_refused(stage: Stage,
 def test_where_a_bot_leads_the_terminal_leaves_the_gateway_to_it(stage: Stage, terminal: Terminal) -> None:
     stage.started(10)
     assert terminal.json("status")["message"] == "No bot leads now: steps, deadlines and cards wait for one."
-    stage.store._redis.set(f"{PREFIX}lease", "a bot", ex=60)
+    stage.redis.set(f"{PREFIX}lease", "a bot", ex=60)
     status, advanced = terminal.json("status"), terminal.json("advance", "--wait", "0")
     assert (status["led"], status["message"], advanced["outcome"]) == (True, "", "unconfirmed")
     assert advanced["message"] == (

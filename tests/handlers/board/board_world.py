@@ -5,6 +5,7 @@ from collections.abc import Callable
 from bot.domain.rollout import Entry
 from bot.engine.ports import Shown
 from handlers.app import web_client
+from handlers.board.bell import Bell
 from handlers.board.board import Board
 from handlers.slack import Slack
 from sandbox.slack import BOT_TOKEN
@@ -20,6 +21,7 @@ class World:
     def __init__(self, slack: StrictSlack) -> None:
         self.slack, self.memory, self.clock = slack, Memory(), Hand()
         slack.now = lambda: self.clock.now().timestamp()
+        self.bell = Bell()
         self.restart()
 
     def restart(self) -> None:

@@ -265,7 +265,7 @@ def running(world: World) -> Iterator[BoardThread]:
     """A board that runs in its threads, on a Slack that is waited for longer than a test lasts."""
     client = web_client(BOT_TOKEN, base_url=world.slack.api_url, timeout=60)
     world.board = Board(world.memory, world.memory.as_store(), Slack(client), ANYBODY)
-    thread = BoardThread(world.board, world.clock)
+    thread = BoardThread(world.board, world.clock, world.bell)
     thread.start()
     yield thread
     world.slack.faults.lift_all()
@@ -278,10 +278,10 @@ def test_channels_whose_calls_hang_hold_up_no_other(world: World, running: Board
     for channel in hung:
         slack.faults.begin("hang", channel=channel)
         world.memory.put(entry_of(f"r-{channel}", channel=channel))
-    running.wake()
+    world.bell.ring()
     wait_until("all of them hang", lambda: sum(slack.faults.hit.values()) == len(hung), seconds=10)
     world.memory.put(entry_of(ID), STARTED)
-    running.wake()
+    world.bell.ring()
     wait_until("the other's card and thread", lambda: len(slack.messages) == 2, seconds=10)
     assert [message["channel"] for message in slack.messages] == [ROOM, ROOM]
     assert sum(slack.faults.hit.values()) == len(hung)

@@ -1,6 +1,6 @@
 """Every state that a rollout can come into: the pure core, driven breadth-first through all that can happen to it.
 
-The store is the few lines of bot/store/lua.py that move an entry, the route a pair of weights; whoever acts on them
+The store is the few lines of bot/store/lua/ that move an entry, the route a pair of weights; whoever acts on them
 (people, the timer, the gateway, other hands, an API server that fails) may do so in any order.
 """
 

@@ -1,0 +1,68 @@
+"""The inbox: requests of people that wait to be decided, and what became of those that were.
+
+inbox       hash    requests by delivery id; inbox:at their times
+seen:ID, became:ID, dropped:ID      what is known of a delivery, kept for 15 minutes (``dropped`` for one)
+"""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+import redis
+from pydantic import TypeAdapter
+
+from bot.domain.commands.request import Request
+from bot.engine.encoding import read_request, request_json
+from bot.engine.ports import Became
+from bot.store.connection import store_errors
+from bot.store.keys import Prefix
+from bot.store.scripts import script
+from bot.store.times import epoch, reached
+
+log = logging.getLogger(__name__)
+
+_BECAME = TypeAdapter(Became)
+
+
+class RedisInbox:
+    """Each request once, however often it is delivered."""
+
+    def __init__(self, client: "redis.Redis", prefix: Prefix) -> None:
+        self._redis, self._prefix = client, prefix
+        self._receive, self._drop = script(client, "receive"), script(client, "drop")
+
+    def receive(self, request: Request) -> bool:
+        """Put a request into the inbox; False where this delivery was seen before."""
+        args = [request.delivery, uuid.uuid4().hex, epoch(request.at), request_json(request)]
+        with store_errors():
+            return bool(self._receive(keys=[self._prefix()], args=args) == 1)
+
+    def requests(self, received_before: datetime) -> Sequence[Request]:
+        """Return at most 1,000 requests that have waited since before a time, oldest first."""
+        prefix = self._prefix()
+        ids = reached(self._redis, f"{prefix}inbox:at", received_before, 1000)
+        with store_errors():
+            texts = cast(list[str | None], self._redis.hmget(f"{prefix}inbox", ids)) if ids else []
+        return [request for request in map(_readable, ids, texts) if request]
+
+    def drop(self, delivery: str, became: Became) -> bool:
+        """Take a request that changed nothing out of the inbox; False where it was not there any more."""
+        args = [delivery, uuid.uuid4().hex, _BECAME.dump_json(became).decode()]
+        with store_errors():
+            return bool(self._drop(keys=[self._prefix()], args=args) == 1)
+
+    def became(self, delivery: str) -> Became:
+        """Return what became of a request in the last 15 minutes; both empty: nothing is known."""
+        with store_errors():
+            text = cast(str | None, self._redis.get(f"{self._prefix()}became:{delivery}"))
+        return _BECAME.validate_json(text) if text else Became()
+
+
+def _readable(delivery: str, text: str | None) -> Request | None:
+    try:
+        return read_request(text) if text else None
+    except ValueError:
+        log.error("the request of delivery %s cannot be read; it stays in the inbox", delivery)
+        return None

@@ -1,0 +1,16 @@
+-- Takes a request that changed nothing out of the inbox; 0 where it was not there any more.
+--
+-- KEYS[1] prefix
+-- ARGV    delivery, token of this call, what became of it as JSON
+--
+-- The token tells a repeat of this call from somebody else's. A request that the inbox has forgotten is refused by the
+-- first who asks.
+local p, delivery, token, became = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+redis.call('ZREM', p .. 'inbox:at', delivery)
+if redis.call('HDEL', p .. 'inbox', delivery) == 1 or redis.call('EXISTS', p .. 'seen:' .. delivery) == 0 then
+  redis.call('SET', p .. 'seen:' .. delivery, token, 'NX', 'EX', 900)
+  redis.call('SET', p .. 'dropped:' .. delivery, token, 'EX', 60)
+  redis.call('SET', p .. 'became:' .. delivery, became, 'EX', 900)
+  return 1
+end
+return redis.call('GET', p .. 'dropped:' .. delivery) == token and 1 or 0

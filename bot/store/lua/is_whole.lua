@@ -1,0 +1,6 @@
+-- needs: epoch
+-- Returns 1 where nothing is missing of what was stored, as far as the caller has seen it, else 0.
+--
+-- KEYS[1] prefix
+-- ARGV    epoch and writes that the caller has seen
+return is_whole(KEYS[1], ARGV[1], ARGV[2]) and 1 or 0

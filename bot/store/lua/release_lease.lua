@@ -1,0 +1,6 @@
+-- Gives the lease back; 0 where somebody else has it.
+--
+-- KEYS[1] key of the lease
+-- ARGV    name of the caller
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0

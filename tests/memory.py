@@ -1,0 +1,24 @@
+"""The bot's memory in a test's own database."""
+
+import redis
+
+from bot.store.connection import connect
+from bot.store.keys import ROOT
+from bot.store.store import Memory, RedisStore, open_memory
+
+PREFIX = ROOT
+
+
+def prefix() -> str:
+    """Return how the keys of the tests' install begin."""
+    return PREFIX
+
+
+def a_memory(where: "redis.Redis | str") -> Memory:
+    """Return the memory behind a client, or at an address."""
+    return open_memory(connect(where) if isinstance(where, str) else where, prefix)
+
+
+def a_store(where: "redis.Redis | str") -> RedisStore:
+    """Return the store behind a client, or at an address."""
+    return a_memory(where).store
