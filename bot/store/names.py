@@ -1,0 +1,28 @@
+"""What people are called in Slack, as a bot has heard it last: the terminal does not ask Slack."""
+
+from datetime import timedelta
+from typing import Final, cast
+
+import redis
+
+from bot.store.connection import store_errors
+from bot.store.store import PREFIX
+
+KEPT: Final = timedelta(days=30)
+
+
+class SlackNames:
+    """Names by Slack user id. Every call may raise StoreError."""
+
+    def __init__(self, client: "redis.Redis", prefix: str = PREFIX) -> None:
+        self._redis, self._prefix = client, f"{prefix}name:"
+
+    def remember(self, user: str, name: str) -> None:
+        """Keep a name for thirty days."""
+        with store_errors():
+            self._redis.set(f"{self._prefix}{user}", name, ex=KEPT)
+
+    def of(self, user: str) -> str:
+        """Return the name of a user, empty where no bot has heard it lately."""
+        with store_errors():
+            return cast(str | None, self._redis.get(f"{self._prefix}{user}")) or ""
