@@ -23,6 +23,7 @@ from bot.service.parts import Parts
 from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
 from bot.store.lease import Lease
+from bot.store.names import SlackNames
 from bot.store.store import RedisStore, nobody
 from handlers.app import Handlers, build, web_client
 from handlers.board.board import Board
@@ -126,6 +127,7 @@ def assemble(settings: Settings) -> Bot:
         behind.policy,
         slack,
         signing_secret="" if settings.socket_mode else secret,
+        remember=SlackNames(behind.client).remember,
     )
     return Bot(
         settings, behind.policy, behind.client, behind.store, behind.parts, handlers, behind.clock, behind.cluster
