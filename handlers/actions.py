@@ -9,12 +9,13 @@ from slack_bolt import Ack, App
 
 from bot.domain.commands.request import Command, Verb
 from bot.domain.errors import DependencyError, UsageError
+from bot.domain.prose import Prose, say
 from bot.domain.rollout import Entry
-from bot.domain.waiting import asked_weight
+from bot.domain.weights import asked_weight
 from handlers import replies
 from handlers.buttons import PRESSABLE, Press, action_id, read_press
 from handlers.intake import Intake
-from handlers.mrkdwn import code
+from handlers.mrkdwn import mrkdwn
 from handlers.private import Private
 from handlers.slack import Slack
 
@@ -61,7 +62,7 @@ def _answer_why(app: App, intake: Intake, private: Private) -> None:
         private.say(click.reply_to, said)
 
 
-def _hear(intake: Intake, verb: Verb, click: Click) -> str:
+def _hear(intake: Intake, verb: Verb, click: Click) -> Prose:
     return intake.hear(
         Command(verb=verb, subject=click.press.id),
         by=click.by,
@@ -134,7 +135,7 @@ def rejection(click: Click, entry: Entry | None) -> dict[str, Any]:
         "blocks": [
             {
                 "type": "section",
-                "text": {"type": "mrkdwn", "text": _about(entry), "verbatim": True},
+                "text": {"type": "mrkdwn", "text": mrkdwn(_about(entry)), "verbatim": True},
             },
             {
                 "type": "input",
@@ -153,12 +154,16 @@ def rejection(click: Click, entry: Entry | None) -> dict[str, Any]:
     }
 
 
-def _about(entry: Entry | None) -> str:
-    then = "Resume asks for approval again."
+def _about(entry: Entry | None) -> Prose:
     if entry is None or entry.rollout.ask is None:
-        return f"The rollout pauses where it is. {then}"
-    name, there = code(entry.rollout.canary.name, 80), entry.rollout.weight
-    return f"Reject *{asked_weight(entry.rollout)} %* of {name}? It pauses at {there} %. {then}"
+        return say("The rollout pauses where it is. Resume asks for approval again.")
+    rollout = entry.rollout
+    return say(
+        "Reject *{} %* of `{}`? It pauses at {} %. Resume asks for approval again.",
+        asked_weight(rollout),
+        rollout.canary.name,
+        rollout.weight,
+    )
 
 
 def _reason(view: Mapping[str, Any]) -> str:

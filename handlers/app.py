@@ -1,6 +1,7 @@
 """Puts Slack's side together: the Bolt app, its listeners, and what they share."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from slack_bolt import App
@@ -47,14 +48,24 @@ def web_client(token: str | None, *, base_url: str = WebClient.BASE_URL, timeout
 
 
 def build(
-    engine: Backend, store: Store, clock: Clock, policy: Policy, client: WebClient, *, signing_secret: str = ""
+    engine: Backend,
+    store: Store,
+    clock: Clock,
+    policy: Policy,
+    client: WebClient,
+    *,
+    signing_secret: str = "",
+    remember: Callable[[str, str], None] = lambda user, name: None,
 ) -> Handlers:
-    """Build everything; nothing here asks the network, so the bot starts while Slack is away."""
+    """Build everything; nothing here asks the network, so the bot starts while Slack is away.
+
+    ``remember`` keeps a user's name for the terminal.
+    """
     slack, private = Slack(client), Private()
     quick, dialogs = (
         Slack(web_client(client.token, base_url=client.base_url, timeout=seconds)) for seconds in (QUICK, CLICK_LASTS)
     )
-    people = People(slack, clock, quick=quick)
+    people = People(slack, clock, quick=quick, remember=remember)
     work = Work(engine, store, people, private, RollbackWithoutRedis(engine, people, quick, private))
     app = bolt_app(client, signing_secret=signing_secret)
     intake = Intake(engine, engine, work, policy, clock)

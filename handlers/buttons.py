@@ -9,7 +9,7 @@ from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restor
 from bot.domain.decisions.moves import must_ask
 from bot.domain.errors import UsageError
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
-from bot.domain.waiting import asked_weight, weight_there
+from bot.domain.weights import asked_weight, weight_there
 from handlers.mrkdwn import shorten
 
 Block = dict[str, Any]

@@ -8,17 +8,17 @@ from typing import Any
 
 from bot.domain.access import Access
 from bot.domain.plan import show_duration
+from bot.domain.prose import NAME, Code, Person, Prose, capitalised, joined, moment, said, say
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
-from bot.domain.waiting import mention, weight_there
+from bot.domain.sentences.where_it_stands import headword, state
+from bot.domain.weights import filled, weight_there
 from handlers.buttons import draw_buttons
-from handlers.mrkdwn import WARNING, clean, code, moment, shorten, without_marks
+from handlers.mrkdwn import mrkdwn, shorten, spoken
 from handlers.plan_line import lock_rule, plan_line
-from handlers.state import headword, state
 
 Block = dict[str, Any]
 
 CELLS = 12
-NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def draw(entry: Entry, access: Access, *, n: int) -> Card:
         *_actions(f"{mark}:do", entry),
         _context(f"{mark}:origin", _origin(entry.rollout)),
     ]
-    return Card(text=_spoken(entry, access), blocks=blocks)
+    return Card(text=spoken(_aloud(entry, access)), blocks=blocks)
 
 
 def _title(entry: Entry) -> str:
@@ -48,9 +48,9 @@ def _title(entry: Entry) -> str:
 
 
 def _weights(block_id: str, entry: Entry) -> list[Block]:
-    lines = [f"{_bar(weight_there(entry))}  {_split(entry)}"] if shows_weights(entry) else []
+    lines = [say("{}  {}", _bar(weight_there(entry)), _split(entry))] if shows_weights(entry) else []
     lines += [plan_line(entry)] if shows_plan(entry.rollout) else []
-    return [_section(block_id, "\n".join(lines))] if lines else []
+    return [_section(block_id, joined("\n", lines))] if lines else []
 
 
 def shows_weights(entry: Entry) -> bool:
@@ -68,51 +68,50 @@ def _bar(percent: int) -> str:
     return "▰" * full + "▱" * (CELLS - full)
 
 
-def filled(percent: int, cells: int) -> int:
-    """Return how many cells of a bar show a weight; one that is neither 0 nor 100 never looks like it."""
-    return min(max(round(percent * cells / 100), 1), cells - 1) if 0 < percent < 100 else percent * cells // 100
-
-
-def _split(entry: Entry) -> str:
+def _split(entry: Entry) -> Prose:
     there = weight_there(entry)
-    return f"*{there} %* new · {100 - there} % old"
+    return say("*{} %* new · {} % old", there, 100 - there)
 
 
-def _facts(entry: Entry, access: Access) -> str:
+def _facts(entry: Entry, access: Access) -> Prose:
     """Say what stands behind the state: who may unlock, what is ready, which pool and route these are."""
     lines = [lock_rule(entry, access), _ready(entry), _old_pool(entry), _route(entry)]
-    return "\n".join(filter(None, lines))
+    return joined("\n", lines)
 
 
-def _ready(entry: Entry) -> str:
+def _ready(entry: Entry) -> Prose:
     seen = entry.readiness
-    every = f"a step every {show_duration(entry.rollout.plan.interval)}" if _steps_by_itself(entry.rollout) else ""
+    steps = _steps_by_itself(entry.rollout)
+    every = say("a step every {}", show_duration(entry.rollout.plan.interval)) if steps else Prose()
     if seen is None or entry.rollout.is_over:
-        return every[:1].upper() + every[1:]
-    counts = f"Ready: new {seen.canary_ready}/{seen.canary_of}, old {seen.stable_ready}/{seen.stable_of}"
-    warning = (
-        "" if seen.stable_ready else f"\n*The old pool has no ready endpoint: it cannot take traffic back* {WARNING}"
-    )
-    return "  ·  ".join(filter(None, [counts, every])) + warning
+        return capitalised(every)
+    new, old = f"{seen.canary_ready}/{seen.canary_of}", f"{seen.stable_ready}/{seen.stable_of}"
+    counts = joined("  ·  ", (say("Ready: new {}, old {}", new, old), every))
+    if seen.stable_ready:
+        return counts
+    return say("{}\n*The old pool has no ready endpoint: it cannot take traffic back* ⚠️", counts)
 
 
 def _steps_by_itself(rollout: Rollout) -> bool:
     return shows_plan(rollout) and rollout.phase is not Phase.PAUSED
 
 
-def _old_pool(entry: Entry) -> str:
+def _old_pool(entry: Entry) -> Prose:
     """Name the old pool where the state has not done so."""
     if entry.rollout.phase in (Phase.PROMOTED, Phase.FINISHED, Phase.CLEANED) and entry.is_applied:
-        return ""
-    return f"Old pool {code(entry.rollout.stable.name, NAME)}"
+        return Prose()
+    return say("Old pool `{}`", entry.rollout.stable.name)
 
 
-def _route(entry: Entry) -> str:
+def _route(entry: Entry) -> Prose:
     rollout = entry.rollout
-    name = code(f"{rollout.namespace}/{rollout.route}", 2 * NAME)
-    if rollout.is_over or rollout.drifted:
-        return f"Route {name}"
-    return f"Route {name}{_GATEWAY[entry.acceptance]}"
+    name = say("Route {}", route(rollout))
+    return name if rollout.is_over or rollout.drifted else say("{}{}", name, _GATEWAY[entry.acceptance])
+
+
+def route(rollout: Rollout) -> Code:
+    """Name the HTTPRoute."""
+    return Code(f"{rollout.namespace}/{rollout.route}", 2 * NAME)
 
 
 _GATEWAY = {
@@ -123,30 +122,31 @@ _GATEWAY = {
 }
 
 
-def _origin(rollout: Rollout) -> str:
-    reason = f"  ·  “{clean(rollout.reason, 300)}”" if rollout.reason.strip() else ""
-    return f"{mention(rollout.started_by)} started it {moment(rollout.started_at)}  ·  {clean(rollout.id, 40)}{reason}"
+def _origin(rollout: Rollout) -> Prose:
+    who, at = Person(rollout.started_by), moment(rollout.started_at)
+    origin = say("{} started it {}  ·  {}", who, at, said(rollout.id, 40))
+    why = said(rollout.reason, 300)
+    return say("{}  ·  “{}”", origin, why) if why else origin
 
 
-def _spoken(entry: Entry, access: Access) -> str:
+def _aloud(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
-    split = ""
-    if shows_weights(entry):
-        there = weight_there(entry)
-        split = f" Now {there} % new, {100 - there} % {clean(shorten(rollout.stable.name, NAME), NAME)}."
-    title = clean(shorten(rollout.canary.name, 100), 100)
-    return f"{title}: {headword(entry)}. {without_marks(state(entry, access))}{split}"
+    told = say("`{}`: {}. {}", rollout.canary.name, headword(entry), state(entry, access))
+    if not shows_weights(entry):
+        return told
+    there = weight_there(entry)
+    return say("{} Now {} % new, {} % `{}`.", told, there, 100 - there, rollout.stable.name)
 
 
 def _header(block_id: str, text: str) -> Block:
     return {"type": "header", "block_id": block_id, "text": {"type": "plain_text", "text": text, "emoji": False}}
 
 
-def _section(block_id: str, text: str) -> Block:
+def _section(block_id: str, text: Prose) -> Block:
     return {"type": "section", "block_id": block_id, "text": _mrkdwn(text), "expand": True}
 
 
-def _context(block_id: str, text: str) -> Block:
+def _context(block_id: str, text: Prose) -> Block:
     return {"type": "context", "block_id": block_id, "elements": [_mrkdwn(text)]}
 
 
@@ -155,5 +155,5 @@ def _actions(block_id: str, entry: Entry) -> list[Block]:
     return [{"type": "actions", "block_id": block_id, "elements": elements}] if elements else []
 
 
-def _mrkdwn(text: str) -> Block:
-    return {"type": "mrkdwn", "text": text, "verbatim": True}
+def _mrkdwn(text: Prose) -> Block:
+    return {"type": "mrkdwn", "text": mrkdwn(text), "verbatim": True}

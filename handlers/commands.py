@@ -6,6 +6,7 @@ from slack_bolt import Ack, App
 
 from bot.domain.commands.grammar import parse
 from handlers.intake import Intake
+from handlers.mrkdwn import mrkdwn
 
 
 def register(app: App, intake: Intake, *, name: str) -> None:
@@ -20,4 +21,4 @@ def register(app: App, intake: Intake, *, name: str) -> None:
             delivery=command["trigger_id"],
             reply_to=str(command.get("response_url") or ""),
         )
-        ack(text=said, response_type="ephemeral")
+        ack(text=mrkdwn(said), response_type="ephemeral")

@@ -9,7 +9,9 @@ from typing import Any
 from slack_bolt import App, BoltResponse
 
 from bot.domain.errors import UserError
+from bot.domain.prose import Prose
 from handlers import replies
+from handlers.mrkdwn import mrkdwn
 from handlers.private import Private
 
 log = logging.getLogger(__name__)
@@ -25,10 +27,10 @@ def register(app: App, private: Private) -> None:
 
     @app.error
     def on_error(error: Exception, body: dict[str, Any], response: BoltResponse | None) -> BoltResponse | None:
-        text = replies.mishap(error, _logged(error))
-        answer = _in_acknowledgement(body, text)
+        said = replies.mishap(error, _logged(error))
+        answer = _in_acknowledgement(body, said)
         if answer is None or response is None:
-            private.say(str(body.get("response_url") or ""), text)
+            private.say(str(body.get("response_url") or ""), said)
         return BoltResponse(status=200, body=answer or "", headers=_JSON if answer else None) if response else None
 
 
@@ -44,10 +46,10 @@ def _logged(error: Exception) -> str:
     return ref
 
 
-def _in_acknowledgement(body: dict[str, Any], text: str) -> str | None:
+def _in_acknowledgement(body: dict[str, Any], said: Prose) -> str | None:
     """Return the acknowledgement that carries the answer; None where Slack shows none of a button's."""
     if "command" in body:
-        return json.dumps({"response_type": "ephemeral", "text": text})
+        return json.dumps({"response_type": "ephemeral", "text": mrkdwn(said)})
     if body.get("type") == "view_submission":
-        return json.dumps({"response_action": "errors", "errors": {"reason": text[:1900]}})
+        return json.dumps({"response_action": "errors", "errors": {"reason": str(said)[:1900]}})
     return None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from bot.config.policy import Policy
 from bot.domain.commands.request import Command, Request, Verb
 from bot.domain.errors import RolloutBotError, StoreError, UserError
+from bot.domain.prose import Prose
 from bot.domain.rollout import Entry
 from bot.engine.ports import Clock
 from handlers import replies
@@ -21,7 +22,7 @@ class Intake:
     def __init__(self, inbox: Inbox, reader: Reader, work: Work, policy: Policy, clock: Clock) -> None:
         self._inbox, self._reader, self._work = inbox, reader, work
         self._policy, self._clock = policy, clock
-        self._questions: dict[Verb, Callable[[Command, str], str]] = {
+        self._questions: dict[Verb, Callable[[Command, str], Prose]] = {
             Verb.HELP: self._help,
             Verb.STATUS: self._status,
             Verb.WHY: self._why,
@@ -29,7 +30,7 @@ class Intake:
 
     def hear(
         self, command: Command, *, by: str, channel: str, delivery: str, reply_to: str, turn: int | None = None
-    ) -> str:
+    ) -> Prose:
         """GateAnswer a question, or take a request in and set it to work. Raises UserError, StoreError."""
         question = self._questions.get(command.verb)
         if question is not None:
@@ -45,7 +46,7 @@ class Intake:
         )
         return self._take_in(request)
 
-    def _answer(self, question: Callable[[Command, str], str], command: Command, channel: str) -> str:
+    def _answer(self, question: Callable[[Command, str], Prose], command: Command, channel: str) -> Prose:
         """GateAnswer a question; one that Redis leaves open has changed nothing, so there is nothing to confirm."""
         try:
             return question(command, channel)
@@ -53,7 +54,7 @@ class Intake:
             log.warning("`%s` was not answered: %s", command.verb.value, error)
             return replies.unanswered(error)
 
-    def _take_in(self, request: Request) -> str:
+    def _take_in(self, request: Request) -> Prose:
         """Keep a request and set it to work; a roll back does not need the store for that."""
         try:
             is_new = self._inbox.receive(request)
@@ -73,10 +74,10 @@ class Intake:
         except RolloutBotError:
             return None
 
-    def _help(self, command: Command, channel: str) -> str:
+    def _help(self, command: Command, channel: str) -> Prose:
         return replies.help_text(self._policy.command)
 
-    def _status(self, command: Command, channel: str) -> str:
+    def _status(self, command: Command, channel: str) -> Prose:
         entries = [self._reader.find(command.subject, channel)] if command.subject else self._of_channel(channel)
         return replies.status(entries, self._policy.access, command=self._policy.command)
 
@@ -87,5 +88,5 @@ class Intake:
         except UserError:
             return []
 
-    def _why(self, command: Command, channel: str) -> str:
+    def _why(self, command: Command, channel: str) -> Prose:
         return replies.why(self._reader.find(command.subject, channel), self._policy.access)

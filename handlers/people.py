@@ -1,11 +1,13 @@
 """Who asks, and from where: guests, bots and strangers are refused, and so are channels a card cannot live in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.commands.request import Request, Verb
-from bot.domain.errors import DependencyError, NotAllowedError, UserError
+from bot.domain.errors import DependencyError, NotAllowedError, StoreError, UserError
+from bot.domain.prose import Person, Prose, say
 from bot.engine.ports import Clock
 from handlers.slack import Fault, Identity, Slack, SlackError
 
@@ -30,11 +32,20 @@ class People:
     """Asks Slack about people and channels; people are remembered for a minute.
 
     ``quick`` gives up within a second, so that a silent Slack does not delay those who roll back or pause.
+    ``remember`` keeps a user's name for the terminal.
     """
 
-    def __init__(self, slack: Slack, clock: Clock, *, quick: Slack) -> None:
+    def __init__(
+        self,
+        slack: Slack,
+        clock: Clock,
+        *,
+        quick: Slack,
+        remember: Callable[[str, str], None] = lambda user, name: None,
+    ) -> None:
         self._slack, self._quick = slack, quick
-        self._clock = clock
+        self._clock, self._remember = clock, remember
+        self._names: dict[str, str] = {}  # heard, and not kept yet
         self._known: dict[str, tuple[datetime, str]] = {}
         self._rooms: dict[str, datetime] = {}
         self._rooms_limited_until: datetime | None = None
@@ -58,6 +69,13 @@ class People:
             raise NotAllowedError(refusal, hint="Ask a full member of this workspace.")
         if request.command.verb is Verb.START:
             self._admit_channel(request.channel)
+
+    def keep_names(self) -> None:
+        """Keep the names that were heard since; called when the work is done, because Redis may be slow."""
+        names, self._names = self._names, {}
+        with suppress(StoreError):
+            for user, name in names.items():
+                self._remember(user, name)
 
     def _refusal(self, user: str, verb: Verb) -> str:
         since, said = self._known.get(user, (None, ""))
@@ -84,7 +102,9 @@ class People:
             raise
 
     def _learn(self, user: str, slack: Slack) -> str:
-        refusal = _ask(user, slack)
+        refusal, name = _ask(user, slack)
+        if name:
+            self._names[user] = name
         if len(self._known) >= MOST:
             self._known.clear()
         self._known[user] = (self._clock.now(), refusal)
@@ -129,17 +149,25 @@ class People:
         if not facts.get("is_member"):
             raise UserError("I am not in this channel.", hint=self._invite())
 
-    def _invite(self) -> str:
-        return f"Type `/invite` <@{self._slack.identity().user}> here, then start again."
+    def _invite(self) -> Prose:
+        return say("Type `/invite` {} here, then start again.", Person(self._slack.identity().user))
 
 
-def _ask(user: str, slack: Slack) -> str:
+def _ask(user: str, slack: Slack) -> tuple[str, str]:
+    """Return why somebody is refused, where that is so, and how this person is called."""
     try:
-        return _judge(slack.person(user), slack.identity())
+        person = slack.person(user)
+        return _judge(person, slack.identity()), _called(person)
     except SlackError as error:
         if error.error in ("user_not_found", "user_not_visible"):
-            return "People from outside this workspace cannot run rollouts."
+            return "People from outside this workspace cannot run rollouts.", ""
         raise
+
+
+def _called(person: Mapping[str, Any]) -> str:
+    profile = person.get("profile") or {}
+    names = (profile.get("display_name"), profile.get("real_name"), person.get("name"))
+    return next((str(name)[:80] for name in names if name), "")
 
 
 def _judge(person: Mapping[str, Any], us: Identity) -> str:

@@ -9,6 +9,9 @@ from http.client import HTTPException
 from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook import WebhookClient
 
+from bot.domain.prose import Prose
+from handlers.mrkdwn import mrkdwn
+
 log = logging.getLogger(__name__)
 
 TIMEOUT = 3
@@ -24,10 +27,10 @@ class Private:
         self._dialogs = ThreadPoolExecutor(DIALOGS, thread_name_prefix="dialog")
         self._pending: set[Future[None]] = set()
 
-    def say(self, reply_to: str, text: str) -> None:
+    def say(self, reply_to: str, said: Prose) -> None:
         """Send a sentence to a response_url; none where there is nobody to send it to."""
         if reply_to:
-            self._put(self._answers, lambda: _send(reply_to, text))
+            self._put(self._answers, lambda: _send(reply_to, mrkdwn(said)))
 
     def open(self, dialog: Callable[[], None]) -> None:
         """Open a dialog, behind the acknowledgement; the click is good for it for three seconds."""

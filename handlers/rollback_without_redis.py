@@ -8,11 +8,13 @@ from enum import Enum, auto
 
 from bot.domain.commands.request import Request
 from bot.domain.errors import DependencyError, StoreError, UserError
+from bot.domain.prose import Prose
 from bot.domain.rollout import Rollout
 from handlers import replies
 from handlers.backend import Brakes, RouteRolledBack
 from handlers.cards import Card
 from handlers.errors import new_ref
+from handlers.mrkdwn import mrkdwn, spoken
 from handlers.people import People
 from handlers.private import Private
 from handlers.slack import Slack
@@ -27,8 +29,8 @@ KNOWN_MOST = 10_000
 class Words:
     """How a roll back that was not done is told: refused, or failed, and what the store had failed with before."""
 
-    refused: Callable[[UserError], str]
-    failed: Callable[[DependencyError, StoreError], str]
+    refused: Callable[[UserError], Prose]
+    failed: Callable[[DependencyError, StoreError], Prose]
 
 
 AT_ONCE = Words(refused=lambda error: replies.mishap(error, ""), failed=replies.not_braked)
@@ -79,11 +81,11 @@ class RollbackWithoutRedis:
         else:
             self._tell(request, braked, store)
 
-    def _fail(self, request: Request, said: str) -> None:
+    def _fail(self, request: Request, said: Prose) -> None:
         log.exception("A roll back without Redis failed: %s", said)
         self._say_once(request, Heard.FAILED, said)
 
-    def _say_once(self, request: Request, what: Heard, said: str) -> None:
+    def _say_once(self, request: Request, what: Heard, said: Prose) -> None:
         if not self._heard.get(request.delivery, frozenset()) & {what, Heard.WELL}:
             self._hears(request, what)
             self._private.say(request.reply_to, said)
@@ -99,15 +101,16 @@ class RollbackWithoutRedis:
             self._say_once(request, Heard.WELL, replies.braked_before(braked.rollout))
             return
         self._hears(request, Heard.WELL)
-        channel, text = braked.rollout.channel or request.channel, replies.braked(braked, store)
-        if not self._post(channel, braked.rollout, text) or channel != request.channel:
-            self._private.say(request.reply_to, text)
+        channel, said = braked.rollout.channel or request.channel, replies.braked(braked, store)
+        if not self._post(channel, braked.rollout, said) or channel != request.channel:
+            self._private.say(request.reply_to, said)
 
-    def _post(self, channel: str, rollout: Rollout, text: str) -> bool:
+    def _post(self, channel: str, rollout: Rollout, said: Prose) -> bool:
         mark = f"brake:{rollout.id}:{rollout.revision}"
-        block = {"type": "section", "block_id": mark, "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
+        text = {"type": "mrkdwn", "text": mrkdwn(said), "verbatim": True}
+        block = {"type": "section", "block_id": mark, "text": text}
         try:
-            self._slack.post(channel, Card(text=text, blocks=[block]))
+            self._slack.post(channel, Card(text=spoken(said), blocks=[block]))
         except DependencyError as error:
             log.warning("A roll back without Redis was done, but the channel was not told: %s", error)
             return False

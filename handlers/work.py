@@ -9,6 +9,7 @@ from threading import Lock
 
 from bot.domain.commands.request import Request, Verb
 from bot.domain.errors import DependencyError, StoreError, UserError
+from bot.domain.prose import Prose, joined, sentence
 from bot.domain.rollout import Entry
 from bot.engine.ports import Became, Store
 from handlers import replies
@@ -92,6 +93,7 @@ class Work:
     def _run(self, request: Request, *, fresh: bool) -> None:
         try:
             self._follow_up(request, self._do(request))
+            self._people.keep_names()
         except UserError as error:
             log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
             self._private.say(request.reply_to, replies.mishap(error, ""))
@@ -126,10 +128,9 @@ class Work:
             self._tell(request, entry)
 
     def _tell(self, request: Request, entry: Entry) -> None:
-        said = self._look(request, entry)
-        elsewhere = replies.elsewhere(entry) if entry.rollout.channel != request.channel else ""
-        if said or elsewhere:
-            self._private.say(request.reply_to, " ".join(filter(None, [said, elsewhere])))
+        elsewhere = replies.elsewhere(entry) if entry.rollout.channel != request.channel else Prose()
+        if said := joined(" ", (sentence(self._look(request, entry)), elsewhere)):
+            self._private.say(request.reply_to, said)
 
     def _look(self, request: Request, entry: Entry) -> str:
         try:

@@ -1,12 +1,13 @@
 """Who may do what: lists of Slack user ids from the policy file; an empty list means every full member."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, LiteralString
 
 from bot.domain.commands.request import Request, Verb
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
+from bot.domain.prose import Person, Prose, joined, say
 
 Users = frozenset[str]
 
@@ -43,6 +44,12 @@ def person(unix_user: str, slack_ids: Mapping[str, str]) -> str:
     return slack_ids.get(unix_user, f"{UNIX}{unix_user}")
 
 
+def listed(users: Sequence[str], last: LiteralString) -> Prose:
+    """Name people, ten at the most; ``last`` stands before the count of the others: ``or``, ``and``."""
+    more = say(" {} {} more", last, len(users) - 10) if len(users) > 10 else Prose()
+    return say("{}{}", joined(", ", (say("{}", Person(user)) for user in users[:10])), more)
+
+
 def permit(access: Access, request: Request) -> None:
     """Raise NotAllowedError, naming who may, where the policy does not let somebody ask for this.
 
@@ -58,8 +65,7 @@ def permit(access: Access, request: Request) -> None:
         if allowed or verb in (Verb.APPROVE, Verb.REJECT):
             raise _nobody_knows(user, f"`{verb.value}` is not open to it")
     elif allowed and user not in allowed:
-        names = ", ".join(f"<@{member}>" for member in sorted(allowed)[:10])
-        raise NotAllowedError(f"You may not `{verb.value}` here.", hint=f"Ask one of {names}.")
+        raise NotAllowedError(f"You may not `{verb.value}` here.", hint=say("Ask {}.", listed(sorted(allowed), "or")))
 
 
 def permit_start(plan: Plan, user: str) -> None:

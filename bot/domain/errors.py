@@ -1,4 +1,6 @@
-"""Everything that can go wrong, as one tree; ``str(error)`` is one sentence that is safe to show.
+"""Everything that can go wrong, as one tree; ``str(error)`` is one sentence that is safe to log and to keep.
+
+People see ``error.prose``: backticks in our sentences are code, and who names a person writes prose in the first place.
 
 RolloutBotError
   UserError            the person can mend it: shown as it is
@@ -17,17 +19,24 @@ RolloutBotError
     UnreadableError    a record of a version that this program does not know
 """
 
+from bot.domain.prose import Prose, joined, sentence
+
 
 class RolloutBotError(Exception):
     """One sentence for people, and a hint: what to do next."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    def __init__(self, message: str | Prose, *, hint: str | Prose = "") -> None:
+        self.message = str(message)
+        self.hint = str(hint)
+        self.prose = joined(" ", map(_prose, (message, hint)))
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+
+def _prose(words: str | Prose) -> Prose:
+    return words if isinstance(words, Prose) else sentence(words)
 
 
 class UserError(RolloutBotError):

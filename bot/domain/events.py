@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """What happened; the sentence for it is written in handlers/thread.py."""
+    """What happened; the sentence for it is in sentences/what_happened.py."""
 
     STARTED = "started"
     STEPPED = "stepped"

@@ -26,6 +26,7 @@ from bot.service.shutdown import Signals, finish, hurry
 from bot.store.connection import ping
 from bot.store.keys import Prefix
 from bot.store.lease import Lease
+from bot.store.names import SlackNames
 from bot.store.store import RedisStore
 from handlers.app import Handlers, build, web_client
 from handlers.board.bell import Bell
@@ -132,6 +133,7 @@ def assemble(settings: Settings) -> Bot:
         behind.policy,
         slack,
         signing_secret="" if settings.socket_mode else secret,
+        remember=SlackNames(behind.client, behind.prefix).remember,
     )
     return Bot(
         settings=settings,

@@ -2,14 +2,15 @@
 
 import os
 import pwd
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from bot.domain.events import Event
+from bot.domain.prose import Prose, say
 from bot.domain.rollout import Entry
 
 PROGRAM = "rolloutbot"
-BRAKE_LEFT = f"`{PROGRAM} rollback --from-route ROUTE` needs only the API server."
+BRAKE_LEFT = say("`{} rollback --from-route ROUTE` needs only the API server.", PROGRAM)
 
 
 class Exit(IntEnum):
@@ -26,7 +27,7 @@ class Exit(IntEnum):
 class Answer:
     """One sentence or more, and the rollouts and events it is about. ``led``: a bot leads; None: nobody looked."""
 
-    said: str = ""
+    said: Prose = field(default_factory=Prose)
     exit: Exit = Exit.DONE
     entries: tuple[Entry, ...] = ()
     events: tuple[Event, ...] = ()

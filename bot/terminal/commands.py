@@ -17,9 +17,10 @@ from bot.domain.errors import (
     RouteError,
     StoreError,
 )
+from bot.domain.prose import Prose, Text, joined, say, sentence
 from bot.domain.rollout import Entry
-from bot.domain.waiting import waits
-from bot.domain.waiting import why as why_it_waits
+from bot.domain.sentences.what_it_waits_for import waits
+from bot.domain.sentences.what_it_waits_for import why as why_it_waits
 from bot.engine.rollback_from_route import RouteRollback
 from bot.service.assembly import Core
 from bot.store.clock import SystemClock
@@ -27,8 +28,8 @@ from bot.store.lease import is_held
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit
 from bot.terminal.follow import Tell, follow, result
 
-NOBODY_LEADS = "No bot leads now: steps, deadlines and cards wait for one."
-NO_CARD = "It has no card in Slack; `--channel C…` gives a start one."
+NOBODY_LEADS = say("No bot leads now: steps, deadlines and cards wait for one.")
+NO_CARD = say("It has no card in Slack; `--channel C…` gives a start one.")
 
 
 class Commands:
@@ -44,13 +45,13 @@ class Commands:
         if command.subject:
             return self._is_led(Answer(entries=(self._find(command.subject),)))
         entries = tuple(self._core.parts.engine.entries(self._channel))
-        return self._is_led(Answer(entries=entries, said="" if entries else "No rollout is under way."))
+        return self._is_led(Answer(entries=entries, said=Prose() if entries else say("No rollout is under way.")))
 
     def why(self, command: Command) -> Answer:
         """Say what a rollout waits for, who can end that, and until when."""
         entry = self._find(command.subject)
         wait = why_it_waits(waits(entry, self._core.policy.access))
-        return Answer(entries=(entry,), said=f"`{entry.rollout.canary.name}`: {wait}")
+        return Answer(entries=(entry,), said=say("`{}`: {}", entry.rollout.canary.name, wait))
 
     def history(self, subject: str) -> Answer:
         """Tell what happened to a rollout, from its start."""
@@ -64,7 +65,7 @@ class Commands:
         """Add whether a bot goes on with it."""
         led = self._a_bot_leads()
         waits_in_vain = not led and any(not entry.rollout.is_over for entry in answer.entries)
-        said = "\n".join(filter(None, [answer.said, NOBODY_LEADS if waits_in_vain else ""]))
+        said = joined("\n", (answer.said, NOBODY_LEADS)) if waits_in_vain else answer.said
         return replace(answer, said=said, led=led)
 
     def _a_bot_leads(self) -> bool:
@@ -77,7 +78,7 @@ class Commands:
         try:
             return self._do(self._request(command), seconds, tell)
         except StoreError as error:
-            return _unconfirmed(f"{error} {self._without_store(command)}")
+            return _unconfirmed(say("{} {}", error.prose, self._without_store(command)))
 
     def _request(self, command: Command) -> Request:
         return Request(
@@ -97,20 +98,22 @@ class Commands:
         except StoreError:
             raise
         except DependencyError as error:
-            failed, outcome = str(error), None
+            failed, outcome = error.prose, None
         else:
-            failed = "It is not known what became of this."
+            failed = say("It is not known what became of this.")
         entry = outcome.entry if outcome else self._core.parts.engine.became(request)
         if entry is None:
-            return _unconfirmed(f"{failed} What you asked for is kept: a running bot carries it out.")
+            return _unconfirmed(say("{} What you asked for is kept: a running bot carries it out.", failed))
         try:
             entry = follow(entry, self._core.clock, seconds, tell, self._look)
             answer = self._is_led(result(entry, request.command.verb))
         except StoreError as error:
-            return _unconfirmed(f"It is decided. {error} So what became of it is not known; look with `status`.")
-        no_card = NO_CARD if request.command.verb is Verb.START and not request.channel else ""
-        more = [answer.said, outcome.said if outcome else "", no_card]
-        return replace(answer, said="\n".join(filter(None, more)))
+            return _unconfirmed(
+                say("It is decided. {} So what became of it is not known; look with `status`.", error.prose)
+            )
+        no_card = NO_CARD if request.command.verb is Verb.START and not request.channel else Prose()
+        more = sentence(outcome.said) if outcome else Prose()
+        return replace(answer, said=joined("\n", (answer.said, more, no_card)))
 
     def _look(self, entry: Entry) -> Entry:
         """See how far it has got; at 3 a.m. there may be no running bot to bring it further."""
@@ -137,19 +140,21 @@ class Commands:
         except RefusedError as error:
             raise RouteError(error.message, hint=error.hint or "Nothing was done.") from error
 
-    def _without_store(self, command: Command) -> str:
+    def _without_store(self, command: Command) -> Prose:
         if command.verb is not Verb.ROLLBACK:
-            return f"Nothing is known to be done. Look with `status` when it is back. {BRAKE_LEFT}"
+            return say("Nothing is known to be done. Look with `status` when it is back. {}", BRAKE_LEFT)
         try:
             clock = SystemClock()  # the time is Redis's otherwise
             namespace, route, reason = RouteRollback(self._core.cluster, clock).find(
                 command, self._channel, clock.now()
             )
         except RolloutBotError as error:
-            return f"Nothing is known to be done. {error} {BRAKE_LEFT}"
+            return say("Nothing is known to be done. {} {}", error.prose, BRAKE_LEFT)
         words = [PROGRAM, "rollback", "--from-route", route, "--namespace", namespace, *filter(None, [reason])]
-        return f"Nothing is known to be done. Roll back from the record on the route:\n    {shlex.join(words)}"
+        return say(
+            "Nothing is known to be done. Roll back from the record on the route:\n    {}", Text(shlex.join(words))
+        )
 
 
-def _unconfirmed(said: str) -> Answer:
+def _unconfirmed(said: Prose) -> Answer:
     return Answer(said=said, exit=Exit.UNCONFIRMED)

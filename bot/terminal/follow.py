@@ -5,7 +5,9 @@ from datetime import timedelta
 
 from bot.domain.commands.request import Verb
 from bot.domain.decisions.by_people import RAISES, describe
+from bot.domain.prose import Prose, ended, say
 from bot.domain.rollout import Acceptance, Entry, Phase
+from bot.domain.sentences.reasons import reason
 from bot.engine.ports import Clock
 from bot.terminal.answer import Answer, Exit
 
@@ -35,12 +37,12 @@ def _missing(entry: Entry) -> str:
 
 def result(entry: Entry, verb: Verb) -> Answer:
     """Say what became of a verb."""
-    stands = f"`{entry.rollout.canary.name}` is {describe(entry.rollout)}"
+    stands = say("`{}` is {}", entry.rollout.canary.name, describe(entry.rollout))
     if _was_undone(entry, verb):
-        why = entry.rollout.why or "it was taken back."
-        return Answer(said=f"{stands}: {why}", exit=Exit.REFUSED, entries=(entry,))
+        why = reason(entry.rollout.why, by="") or say("it was taken back.")
+        return Answer(said=say("{}: {}", stands, why), exit=Exit.REFUSED, entries=(entry,))
     said, code = _written(entry)
-    return Answer(said=f"{stands}; {said}", exit=code, entries=(entry,))
+    return Answer(said=say("{}; {}", stands, said), exit=code, entries=(entry,))
 
 
 def _was_undone(entry: Entry, verb: Verb) -> bool:
@@ -53,18 +55,19 @@ def _was_undone(entry: Entry, verb: Verb) -> bool:
     return verb in RAISES and phase in (Phase.PAUSED, Phase.ROLLED_BACK)
 
 
-def _written(entry: Entry) -> tuple[str, Exit]:
+def _written(entry: Entry) -> tuple[Prose, Exit]:
+    trouble = reason(entry.trouble.reason, by="") if entry.trouble else Prose()
     if not entry.is_applied:
-        why = f": {entry.trouble.reason}" if entry.trouble else "."
-        return f"that is decided and kept, but not on the route yet{why} It is tried again.", Exit.UNCONFIRMED
-    if entry.trouble:  # nothing more is tried, and people must know why
-        return entry.trouble.reason, Exit.UNCONFIRMED
+        why = say(": {}", ended(trouble)) if trouble else say(".")
+        return say("that is decided and kept, but not on the route yet{} It is tried again.", why), Exit.UNCONFIRMED
+    if trouble:  # nothing more is tried, and people must know why
+        return trouble, Exit.UNCONFIRMED
     match entry.acceptance:
         case Acceptance.WAITING:
-            return "that is on the route, but the gateway has not said yet that it accepts it.", Exit.UNCONFIRMED
+            return say("that is on the route, but the gateway has not said yet that it accepts it."), Exit.UNCONFIRMED
         case Acceptance.UNKNOWN:
-            return "that is on the route; the gateway does not say whether it accepts it.", Exit.DONE
+            return say("that is on the route; the gateway does not say whether it accepts it."), Exit.DONE
         case Acceptance.ACCEPTED:
-            return "that is on the route, and the gateway accepts it.", Exit.DONE
+            return say("that is on the route, and the gateway accepts it."), Exit.DONE
         case _:
-            return "that is noted on the route.", Exit.DONE
+            return say("that is noted on the route."), Exit.DONE

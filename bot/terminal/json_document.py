@@ -7,9 +7,11 @@ from typing import Any
 from bot.domain.access import Access
 from bot.domain.events import Event
 from bot.domain.rollout import Entry
-from bot.domain.waiting import waits, weight_there
+from bot.domain.sentences.what_it_waits_for import waits
+from bot.domain.weights import weight_there
 from bot.terminal.answer import Answer
-from bot.terminal.text import Names, for_terminal
+from bot.terminal.names import Names
+from bot.terminal.text import drawn
 
 
 def write(answer: Answer, command: str, person: str, access: Access, names: Names) -> str:
@@ -19,7 +21,7 @@ def write(answer: Answer, command: str, person: str, access: Access, names: Name
         "by": person,
         "outcome": answer.exit.name.lower(),
         "exit": answer.exit.value,
-        "message": for_terminal(answer.said, names),
+        "message": drawn(answer.said, names),
         "led": answer.led,
         "rollouts": [_rollout(entry, access, names) for entry in answer.entries],
         "events": [_event(event) for event in answer.events],
@@ -69,12 +71,12 @@ def _ready(entry: Entry) -> dict[str, Any] | None:
 def _waits(entry: Entry, access: Access, names: Names) -> dict[str, Any]:
     wait = waits(entry, access)
     return {
-        "reason": for_terminal(wait.reason, names),
+        "reason": drawn(wait.reason, names),
         "said": wait.said,
         "since": _time(wait.since),
-        "who": for_terminal(wait.who, names),
+        "who": drawn(wait.who, names),
         "deadline": _time(wait.deadline),
-        "then": for_terminal(wait.then, names),
+        "then": drawn(wait.then, names),
     }
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from bot.domain.commands.request import Command, Verb
 from bot.domain.decisions.by_route import applied_by
 from bot.domain.errors import ClusterError, RefusedError, RouteError
+from bot.domain.prose import Prose, ended, joined, moment, say
 from bot.domain.rollout import Acceptance, Entry
-from bot.domain.waiting import utc
 from bot.engine.ports import GatewaySays
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
 from bot.service.assembly import Reach
@@ -31,18 +31,24 @@ def roll_back(
     entry = Entry(rollout=braked.rollout, applied=applied_by(braked.rollout, 0), acceptance=Acceptance.WAITING)
     answer = result(follow(entry, near.clock, seconds, tell, gateway.ask), Verb.ROLLBACK)
     if gateway.refusal:
-        said = f"`{braked.rollout.canary.name}` is rolled back on the route, but the gateway refuses it"
-        answer = replace(answer, said=f"{said}: {gateway.refusal}.", exit=Exit.UNCONFIRMED)
-    return replace(answer, said=" ".join(filter(None, _said(braked, answer))))
+        said = say(
+            "`{}` is rolled back on the route, but the gateway refuses it: {}",
+            braked.rollout.canary.name,
+            ended(say("{}", gateway.refusal)),
+        )
+        answer = replace(answer, said=said, exit=Exit.UNCONFIRMED)
+    return replace(answer, said=joined(" ", _said(braked, answer)))
 
 
-def _said(braked: RouteRolledBack, answer: Answer) -> tuple[str, ...]:
+def _said(braked: RouteRolledBack, answer: Answer) -> tuple[Prose, ...]:
     rollout = braked.rollout
     if not braked.written:
-        before = f"`{rollout.canary.name}` is rolled back already, since {utc(rollout.since)}; nothing was written."
-        return before, "" if answer.exit is Exit.DONE else answer.said
-    missing = f"Not found on the route, so not written: {', '.join(braked.missing)}." if braked.missing else ""
-    return answer.said, missing, "The card and the history follow when a bot that has Redis sees the route."
+        name, since = rollout.canary.name, moment(rollout.since)
+        before = say("`{}` is rolled back already, since {}; nothing was written.", name, since)
+        return before, Prose() if answer.exit is Exit.DONE else answer.said
+    rules = ", ".join(braked.missing)
+    missing = say("Not found on the route, so not written: {}.", rules) if rules else Prose()
+    return answer.said, missing, say("The card and the history follow when a bot that has Redis sees the route.")
 
 
 class _Gateway:
@@ -59,7 +65,7 @@ class _Gateway:
         except ClusterError:
             return entry
         word = self._near.cluster.gateway_says(copy, copy.generation)
-        self.refusal = word.message.rstrip(".") if word.says is GatewaySays.REJECTED else ""
+        self.refusal = word.message if word.says is GatewaySays.REJECTED else ""
         return replace(entry, acceptance=_ACCEPTANCE[word.says])
 
 

@@ -9,12 +9,12 @@ from rich.text import Text
 
 from bot.domain.access import Access
 from bot.domain.rollout import TAKEN_BACK, Entry, Phase
-from bot.domain.waiting import weight_there
+from bot.domain.sentences.where_it_stands import headword
+from bot.domain.weights import filled, weight_there
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.follow import Tell
-from bot.terminal.text import Names, facts, for_terminal, line, story
-from handlers.cards import filled
-from handlers.state import headword
+from bot.terminal.names import Names
+from bot.terminal.text import drawn, facts, line, story
 
 CELLS = 40
 _IN_THE_HEAD = ("pool", "state", "weight")
@@ -57,7 +57,7 @@ class Screen:
     def say(self, answer: Answer) -> None:
         """Show the sentences alone. An indented line is for copying and is not broken."""
         console = self._out if answer.exit is Exit.DONE else self._err
-        for said in for_terminal(answer.said, self._names).splitlines():
+        for said in drawn(answer.said, self._names).splitlines():
             console.print(Text(said), soft_wrap=not console.is_terminal or said.startswith(" "))
 
     def _one(self, entry: Entry) -> None:

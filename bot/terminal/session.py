@@ -16,17 +16,20 @@ from bot.domain.commands.request import BRAKES, Command, Verb
 from bot.domain.commands.tokens import arguments, shown
 from bot.domain.commands.values import read_name
 from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
+from bot.domain.prose import Prose, joined, say, sentence
 from bot.service.assembly import Core, Reach, core, reach
 from bot.service.logs import Masked
 from bot.store.clock import RedisClock, SystemClock
+from bot.store.names import SlackNames
 from bot.terminal import json_document, rollback_from_route
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit, unix_user
 from bot.terminal.commands import Commands
 from bot.terminal.follow import Tell
+from bot.terminal.names import Names, nameless
 from bot.terminal.screen import Screen
 
-STOPPED = "Stopped watching. What was asked for may still happen: look with `status`."
-BROKEN = "Something broke in this program; the lines above say what. Look with `status` before you repeat it."
+STOPPED = say("Stopped watching. What was asked for may still happen: look with `status`.")
+BROKEN = say("Something broke in this program; the lines above say what. Look with `status` before you repeat it.")
 
 
 class Session:
@@ -36,6 +39,7 @@ class Session:
         self._name, self._as_json, self._env = name, as_json, env
         self._user = unix_user()
         self._policy = Policy(namespaces=())
+        self._names = Names({}, nameless)
         self._masked = Masked()
         logging.getLogger().addHandler(logging.NullHandler())  # the answer says it, and says it once
 
@@ -80,7 +84,7 @@ class Session:
                 return self._usage()
             settings = read_as(ClusterSettings, self._env)
             near = reach(settings, SystemClock(), account=self._account, command=PROGRAM)
-            who = self._enter(near)
+            who = self._enter(near, nameless)
             return rollback_from_route.roll_back(near, who, command, (namespace, route), seconds=seconds, tell=tell)
 
         return self._answer(ask)
@@ -99,23 +103,23 @@ class Session:
         settings = read_as(TerminalSettings, self._env)
         self._masked = Masked(settings.secrets())
         parts: Core = core(settings, clock_of=RedisClock, account=self._account, command=PROGRAM)
-        return Commands(parts, self._enter(parts), _channel(channel))
+        return Commands(parts, self._enter(parts, SlackNames(parts.client, parts.prefix).of), _channel(channel))
 
-    def _enter(self, near: Reach) -> str:
+    def _enter(self, near: Reach, in_slack: Callable[[str], str]) -> str:
         """Take the policy over, which says who the Unix user is."""
         self._policy = near.policy
+        self._names = Names(near.policy.unix_users, in_slack)
         return self._person
 
     def _usage(self) -> Answer:
-        return Answer(said=USAGE[Verb(self._name)].format(command=PROGRAM))
+        return Answer(said=sentence(USAGE[Verb(self._name)].format(command=PROGRAM)))
 
     # --- the answer
 
     def _answer(self, ask: Callable[[Tell], Answer]) -> int:
         answer = self._guarded(ask)
         if self._as_json:
-            policy = self._policy
-            typer.echo(json_document.write(answer, self._name, self._person, policy.access, policy.unix_users))
+            typer.echo(json_document.write(answer, self._name, self._person, self._policy.access, self._names))
         elif self._name == Verb.WHY:
             self._screen().say(answer)
         else:
@@ -123,7 +127,7 @@ class Session:
         return answer.exit
 
     def _screen(self) -> Screen:
-        return Screen(self._policy.access, self._policy.unix_users)
+        return Screen(self._policy.access, self._names)
 
     def _guarded(self, ask: Callable[[Tell], Answer]) -> Answer:
         try:
@@ -132,16 +136,16 @@ class Session:
         except KeyboardInterrupt:
             return Answer(said=STOPPED, exit=Exit.STOPPED)
         except ConfigError as error:
-            left = f"\n{BRAKE_LEFT}" if self._name == Verb.ROLLBACK else ""
-            return Answer(said=f"{error}{left}", exit=Exit.USAGE)
+            left = BRAKE_LEFT if self._name == Verb.ROLLBACK else Prose()
+            return Answer(said=joined("\n", (sentence(str(error)), left)), exit=Exit.USAGE)
         except UsageError as error:
-            return Answer(said=str(error), exit=Exit.USAGE)
+            return Answer(said=error.prose, exit=Exit.USAGE)
         except UserError as error:
-            return Answer(said=str(error), exit=Exit.REFUSED)
+            return Answer(said=error.prose, exit=Exit.REFUSED)
         except StoreError as error:
-            return Answer(said=f"{error} {BRAKE_LEFT}", exit=Exit.UNCONFIRMED)
+            return Answer(said=say("{} {}", error.prose, BRAKE_LEFT), exit=Exit.UNCONFIRMED)
         except RolloutBotError as error:
-            return Answer(said=str(error), exit=Exit.UNCONFIRMED)
+            return Answer(said=error.prose, exit=Exit.UNCONFIRMED)
         except Exception:
             typer.echo(self._masked.mask(traceback.format_exc()), err=True)
             return Answer(said=BROKEN, exit=Exit.UNCONFIRMED)

@@ -1,23 +1,17 @@
 """Rollouts in plain words, for a screen of 80 columns and for programs that read lines."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from bot.domain.access import Access
 from bot.domain.decisions.by_people import describe
 from bot.domain.events import Event
+from bot.domain.prose import Person, Prose, moment, plain, say
 from bot.domain.rollout import Acceptance, Entry, Rollout
-from bot.domain.waiting import mention, utc, waits, weight_there, why
-from handlers.state import headword, is_moving
-from handlers.thread import told
-
-Names = Mapping[str, str]
-"""Slack ids by Unix user, as the policy has them."""
-
-_PERSON = re.compile(r"<@([A-Z0-9]+)>")
-_DATE = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
-_BOLD = re.compile(r"\*([^*\n]+)\*")
-_ESCAPES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+from bot.domain.sentences.what_happened import told
+from bot.domain.sentences.what_it_waits_for import waits, why
+from bot.domain.sentences.where_it_stands import headword
+from bot.domain.weights import is_moving, weight_there
+from bot.terminal.names import Names
 
 _GATEWAY = {
     Acceptance.NOT_WRITTEN: "has nothing to accept yet",
@@ -32,18 +26,9 @@ def printable(text: str) -> str:
     return "".join(character for character in text if character.isprintable() or character == "\n")
 
 
-def for_terminal(text: str, names: Names) -> str:
-    """Write people for a terminal: by Unix user where the policy knows one, else by Slack id."""
-    unix = {slack: name for name, slack in names.items()}
-    return printable(_PERSON.sub(lambda match: unix.get(match[1], match[1]), text))
-
-
-def unmarked(text: str, names: Names) -> str:
-    """Take Slack's marks out of a sentence that was written for it."""
-    text = for_terminal(_BOLD.sub(r"\1", _DATE.sub(r"\1", text)), names)
-    for escaped, character in _ESCAPES:
-        text = text.replace(escaped, character)
-    return text
+def drawn(prose: Prose, names: Names) -> str:
+    """Draw prose for a terminal, whole and without marks but the backticks of code."""
+    return printable(plain(prose, names.of))
 
 
 def line(entry: Entry) -> tuple[str, str, str, str]:
@@ -64,13 +49,14 @@ def facts(entry: Entry, access: Access, names: Names) -> Iterator[tuple[str, str
     if entry.readiness is not None:
         ready = entry.readiness
         old = f"old {ready.stable_ready} of {ready.stable_of}"
-        yield "ready", f"new {ready.canary_ready} of {ready.canary_of}, {old}, {utc(ready.at)}"
+        yield "ready", f"new {ready.canary_ready} of {ready.canary_of}, {old}, {moment(ready.at).utc}"
     yield "route", f"{rollout.namespace}/{rollout.route}"
     yield "card", f"in {rollout.channel}" if rollout.channel else "none, started in a terminal"
     yield "rollout", rollout.id
-    reason = f": {printable(rollout.reason)}" if rollout.reason else ""
-    yield "started", f"{utc(rollout.started_at)} by {for_terminal(mention(rollout.started_by), names)}{reason}"
-    yield "why", for_terminal(why(waits(entry, access)), names)
+    reason = say(": {}", rollout.reason) if rollout.reason else Prose()
+    started = say("{} by {}{}", moment(rollout.started_at), Person(rollout.started_by), reason)
+    yield "started", drawn(started, names)
+    yield "why", drawn(why(waits(entry, access)), names)
 
 
 def _weight(entry: Entry) -> str:
@@ -94,5 +80,6 @@ def story(events: Sequence[Event], entry: Entry, names: Names) -> list[tuple[str
     """Tell what happened: time and sentence, who is in the sentence."""
     sentences = told(events, entry)
     return [
-        (f"{event.at:%Y-%m-%d %H:%M:%S}", unmarked(text, names)) for event, text in zip(events, sentences, strict=True)
+        (f"{event.at:%Y-%m-%d %H:%M:%S}", drawn(sentence, names))
+        for event, sentence in zip(events, sentences, strict=True)
     ]

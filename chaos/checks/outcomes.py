@@ -42,7 +42,7 @@ NO_NO = (
     "Your request is kept",
     NOT_CONFIRMED,
     NO_FOR_NOW,
-    "may not be rolled back",
+    "whether it is rolled back",
     "Rolled back, but",
     "Done; the card",
     "I roll back from the record",

@@ -5,9 +5,10 @@ import pytest
 
 from bot.domain.access import Access
 from bot.domain.rollout import Acceptance, Ask, Entry, Hand, Phase, Trouble
-from bot.domain.waiting import weight_there
+from bot.domain.weights import filled, weight_there
 from handlers.buttons import verbs
-from handlers.cards import Card, draw, filled
+from handlers.cards import Card, draw
+from handlers.mrkdwn import mrkdwn
 from handlers.plan_line import plan_line
 from sandbox.strict_slack.block_kit import faults
 from tests.builders import ALICE, BOB, DRIFT, NOON
@@ -137,7 +138,7 @@ def test_a_pause_that_is_not_written_is_told_without_a_weight() -> None:
     entry = an_entry(in_phase(Phase.PAUSED), applied=applied(25), trouble=UNREACHABLE)
     since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
     assert part(entry, "state").endswith(
-        f"\nMy note is not written since {since}: The API server did not answer. I keep trying ⚠️"
+        f"\nMy note on the route is not written since {since}: The API server did not answer. I keep trying ⚠️"
     )
     assert title(entry) == f"{NEW}  ·  25 %, paused"
 
@@ -240,7 +241,7 @@ def test_an_approval_names_who_is_asked_and_who_has_given_it() -> None:
     rollout = awaiting(plan=replace(a_rollout().plan, approvals=2))
     entry = an_entry(replace(rollout, ask=Ask(id="a", step=2, approvals=(BOB,))))
     assert part(entry, "state", access).startswith(
-        f"*50 % needs 2 approvals* from <@{BOB}>, <@U0CAROL001>. Approved by <@{BOB}>, 1 to go.\nPauses "
+        f"*50 % needs 2 approvals* from <@{BOB}>, <@U0CAROL001>. Approved by <@{BOB}>, 1 to go.\nIt pauses "
     )
 
 
@@ -267,7 +268,7 @@ def test_long_names_keep_the_end_that_tells_them_apart() -> None:
 
 def test_a_long_plan_shows_what_is_near() -> None:
     plan = replace(a_rollout().plan, steps=tuple(range(1, 101)), approve_at=())
-    line = plan_line(an_entry(a_rollout(plan=plan, step=49)))
+    line = mrkdwn(plan_line(an_entry(a_rollout(plan=plan, step=49))))
     assert line == "1 ✓ → … → 49 ✓ → *50* → 51 → 52 → 53 → … → 100"
 
 

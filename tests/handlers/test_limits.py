@@ -12,6 +12,7 @@ from bot.domain.plan import Plan
 from bot.domain.rollout import Acceptance, Applied, Ask, Entry, Phase, Pool, Rollout, Trouble
 from handlers import replies
 from handlers.cards import draw
+from handlers.mrkdwn import mrkdwn
 from handlers.thread import MOST, message
 from sandbox.strict_slack.block_kit import faults, texts, units
 from tests.bot.domain.decisions.every_state import reachable
@@ -128,5 +129,5 @@ def test_slack_takes_every_private_answer(found: list[Entry], group: frozenset[s
         replies.why(found[0], access),
         replies.detail(found[0], access),
     ):
-        assert 1 <= units(said) <= 8000
-        assert not MARKUP.search(said)
+        assert 1 <= units(mrkdwn(said)) <= 8000
+        assert not MARKUP.search(mrkdwn(said))

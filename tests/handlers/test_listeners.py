@@ -10,13 +10,15 @@ from slack_bolt import BoltRequest
 from bot.config.policy import Policy
 from bot.domain.commands.request import Command, Request, StartWords, Verb
 from bot.domain.errors import NotAllowedError, StoreError
+from bot.domain.prose import Person, say
 from bot.domain.rollout import Entry, Phase
 from handlers import replies
 from handlers.app import Handlers, build, web_client
 from handlers.buttons import PRESSABLE, Press
+from handlers.mrkdwn import mrkdwn
 from sandbox.slack import BOT_TOKEN, TEAM
 from sandbox.strict_slack import StrictSlack
-from tests.builders import ALICE, NOON
+from tests.builders import ALICE, BOB, NOON
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
 from tests.handlers.records import NEW, ROOM, a_rollout, an_entry, awaiting, in_phase
 
@@ -108,8 +110,8 @@ def test_help_lists_exactly_the_verbs_that_exist(bot: Bot, text: str) -> None:
 
 def test_status_and_why_are_answered_in_the_acknowledgement(bot: Bot) -> None:
     bot.engine.known = [an_entry()]
-    assert bot.command("status") == private(replies.detail(an_entry(), POLICY.access))
-    assert bot.command("why") == private(replies.why(an_entry(), POLICY.access))
+    assert bot.command("status") == private(mrkdwn(replies.detail(an_entry(), POLICY.access)))
+    assert bot.command("why") == private(mrkdwn(replies.why(an_entry(), POLICY.access)))
 
 
 def test_status_does_not_tell_of_other_channels(bot: Bot) -> None:
@@ -118,12 +120,12 @@ def test_status_does_not_tell_of_other_channels(bot: Bot) -> None:
         "This channel has no rollout. Name a pool, as in `/rollout status POOL`, "
         "or begin one with `/rollout start POOL WEIGHT`."
     )
-    assert bot.command(f"status {NEW}") == private(replies.detail(bot.engine.known[0], POLICY.access))
+    assert bot.command(f"status {NEW}") == private(mrkdwn(replies.detail(bot.engine.known[0], POLICY.access)))
 
 
 def test_status_tells_of_the_last_rollout_where_none_runs(bot: Bot) -> None:
     bot.engine.ended = [an_entry(in_phase(Phase.ROLLED_BACK))]
-    assert bot.command("status") == private(replies.detail(bot.engine.ended[0], POLICY.access))
+    assert bot.command("status") == private(mrkdwn(replies.detail(bot.engine.ended[0], POLICY.access)))
 
 
 @pytest.mark.parametrize("verb", ["rollback", "pause"])
@@ -139,8 +141,8 @@ def test_words_that_make_no_sense_are_answered_with_what_to_type(bot: Bot) -> No
 
 
 def test_somebody_who_may_not_is_told_who_may(bot: Bot) -> None:
-    bot.engine.refusal = NotAllowedError("You may not `start` here.", hint="Ask one of <@U0BOB00001>.")
-    assert bot.command(f"start {NEW} 10") == private("You may not `start` here. Ask one of <@U0BOB00001>.")
+    bot.engine.refusal = NotAllowedError("You may not `start` here.", hint=say("Ask {}.", Person(BOB)))
+    assert bot.command(f"start {NEW} 10") == private("You may not `start` here. Ask <@U0BOB00001>.")
 
 
 def test_without_a_store_nothing_is_promised_and_the_brake_is_named(bot: Bot) -> None:
@@ -207,7 +209,7 @@ def test_a_button_that_carries_nonsense_is_one_private_sentence(bot: Bot, value:
 def test_why_is_answered_in_private(bot: Bot) -> None:
     bot.engine.known = [an_entry()]
     assert bot.press("rollout_why") == (200, "")
-    assert bot.said() == [replies.why(an_entry(), POLICY.access)]
+    assert bot.said() == [mrkdwn(replies.why(an_entry(), POLICY.access))]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,7 @@ def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
 def test_a_dialog_that_slack_does_not_open_is_told(bot: Bot) -> None:
     bot.slack.triggers["t1"] = bot.slack.now() - 4
     bot.press("rollout_reject")
-    assert bot.said() == [replies.too_slow()]
+    assert bot.said() == [mrkdwn(replies.too_slow())]
 
 
 def test_every_answer_is_acknowledged_while_slack_is_silent(bot: Bot) -> None:

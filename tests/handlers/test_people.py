@@ -5,6 +5,7 @@ import pytest
 from bot.domain.commands.request import TERMINAL, Command, Request, Verb
 from bot.domain.errors import DependencyError, NotAllowedError, UserError
 from handlers.app import web_client
+from handlers.mrkdwn import mrkdwn
 from handlers.people import People
 from handlers.slack import Slack
 from sandbox.slack import BOT, BOT_TOKEN, TEAM
@@ -95,7 +96,7 @@ def test_a_start_needs_a_channel_that_a_card_can_live_in(
     slack.channels = {"C0PLACE001": facts} if facts else {}
     with pytest.raises(UserError) as refused:
         people(slack).admit(ask(Verb.START, "C0PLACE001"))
-    assert str(refused.value) == said
+    assert mrkdwn(refused.value.prose) == said
 
 
 def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: StrictSlack) -> None:
@@ -172,3 +173,25 @@ def test_who_begins_in_a_terminal_is_nobody_to_ask_slack_about(slack: StrictSlac
     assert slack.count("users.info") == 0
     asked.admit(ask(Verb.START))
     assert slack.count("users.info") == 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"name": "alice", "profile": {"display_name": "Ali", "real_name": "Alice Example"}}, "Ali"),
+        ({"name": "alice", "profile": {"display_name": "", "real_name": "Alice Example"}}, "Alice Example"),
+        ({"name": "alice"}, "alice"),
+    ],
+)
+def test_names_that_are_heard_are_kept_when_the_work_is_done(
+    slack: StrictSlack, facts: dict[str, object], name: str
+) -> None:
+    slack.users[ALICE].update(facts)
+    kept: list[tuple[str, str]] = []
+    client = Slack(web_client(BOT_TOKEN, base_url=slack.api_url))
+    asked = People(client, Hand(), quick=client, remember=lambda user, name: kept.append((user, name)))
+    asked.admit(ask())
+    assert kept == []
+    asked.keep_names()
+    asked.keep_names()
+    assert kept == [(ALICE, name)]

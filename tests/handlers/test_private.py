@@ -5,6 +5,7 @@ from threading import Event
 
 import pytest
 
+from bot.domain.prose import say
 from handlers.private import ANSWERS, Private
 from sandbox.process import wait_until
 from sandbox.slack import GENERAL
@@ -25,12 +26,12 @@ def private(slack: StrictSlack) -> Iterator[Private]:
 
 def hang(slack: StrictSlack, private: Private, answers: int) -> None:
     for _ in range(answers):
-        private.say(slack.response_url(ALICE, ROOM), "never seen")
+        private.say(slack.response_url(ALICE, ROOM), say("never seen"))
 
 
 def test_answers_that_hang_hold_up_no_other(slack: StrictSlack, private: Private) -> None:
     hang(slack, private, ANSWERS - 1)
-    private.say(slack.response_url(BOB, GENERAL), "hello")
+    private.say(slack.response_url(BOB, GENERAL), say("hello"))
     wait_until("the other answer", lambda: bool(slack.private), seconds=2)
     assert [(said["user"], said["text"]) for said in slack.private] == [(BOB, "hello")]
 
@@ -45,6 +46,6 @@ def test_a_dialog_waits_for_no_answer(slack: StrictSlack, private: Private) -> N
 
 def test_an_answer_that_a_dialog_gave_is_said_before_the_end(slack: StrictSlack) -> None:
     private = Private()
-    private.open(lambda: private.say(slack.response_url(ALICE, ROOM), "too slow"))
+    private.open(lambda: private.say(slack.response_url(ALICE, ROOM), say("too slow")))
     private.close()
     assert [said["text"] for said in slack.private] == ["too slow"]

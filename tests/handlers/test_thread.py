@@ -6,7 +6,8 @@ import pytest
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
 from handlers import replies
-from handlers.thread import headline, message, tell
+from handlers.mrkdwn import mrkdwn
+from handlers.thread import headline, lines, message
 from sandbox.strict_slack.block_kit import faults
 from tests.builders import ALICE, BOB, NOON
 from tests.handlers.records import ANYBODY, NEW, OLD, ROOM, a_rollout, an_entry, awaiting, in_phase
@@ -26,9 +27,13 @@ AGAIN = Event(kind=EventKind.WRITTEN_AGAIN, at=NOON, by=BOB, weight=0)
 BRAKE = Event(kind=EventKind.ROLLED_BACK, at=NOON, by=BOB, weight=0)
 
 
+def drawn(events: list[Event]) -> list[str]:
+    return [mrkdwn(line) for line in lines(events, an_entry())]
+
+
 def test_the_thread_tells_in_order() -> None:
     at = date(0, "{time}", "12:00 UTC")
-    assert tell([STARTED, STEPPED, WANTED, REJECTED, GATE, BRAKE, AGAIN], an_entry(), ANYBODY).split("\n") == [
+    assert drawn([STARTED, STEPPED, WANTED, REJECTED, GATE, BRAKE, AGAIN]) == [
         f"{at}  <@{ALICE}> started the rollout at 10 %, from `{OLD}`: “H100 &lt;nodes&gt;”",
         f"{at}  Stepped to *25 %*.",
         f"{at}  *50 % needs approval*.",
@@ -40,7 +45,7 @@ def test_the_thread_tells_in_order() -> None:
 
 
 def test_the_channel_is_told_which_pool_and_who_is_asked() -> None:
-    said = headline(WANTED, an_entry(awaiting()), ANYBODY)
+    said = mrkdwn(headline([WANTED], 0, an_entry(awaiting()), ANYBODY))
     assert said == f"`{NEW}`: *50 % needs approval*. It waits for anybody but the starter."
 
 
@@ -61,7 +66,7 @@ def test_what_an_approval_led_to_is_not_told_as_the_approvers_own_step() -> None
     ]
     stepped = [replace(approved, weight=50), replace(approved, kind=EventKind.STEPPED, weight=50)]
     at = date(0, "{time}", "12:00 UTC")
-    assert tell(stepped, an_entry(), ANYBODY).split("\n") == [
+    assert drawn(stepped) == [
         f"{at}  <@{BOB}> approved 50 %.",
         f"{at}  Stepped to *50 %*.",
     ]
@@ -81,7 +86,7 @@ def test_what_an_approval_led_to_is_not_told_as_the_approvers_own_step() -> None
     ],
 )
 def test_an_event_is_told_as_it_was_then(event: Event, told: str) -> None:
-    assert tell([event], an_entry(), ANYBODY) == f"{date(0, '{time}', '12:00 UTC')}  {told}"
+    assert drawn([event]) == [f"{date(0, '{time}', '12:00 UTC')}  {told}"]
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
@@ -94,14 +99,14 @@ def test_every_kind_of_event_has_a_sentence(kind: EventKind) -> None:
 
 def test_status_of_several_is_a_line_each_and_of_none_says_what_to_do() -> None:
     two = [an_entry(), an_entry(a_rollout(id="r-2", phase=Phase.PAUSED))]
-    assert replies.status(two, ANYBODY, command=COMMAND).split("\n") == [
+    assert mrkdwn(replies.status(two, ANYBODY, command=COMMAND)).split("\n") == [
         f"`{NEW}`  25 %  ·  r-7f3a2c01  ·  <#{ROOM}>",
         f"`{NEW}`  25 %, paused  ·  r-2  ·  <#{ROOM}>",
     ]
     over = an_entry(in_phase(Phase.ROLLED_BACK))
     assert replies.status([over, *two], ANYBODY, command=COMMAND) == replies.status(two, ANYBODY, command=COMMAND)
     assert replies.status([over, over], ANYBODY, command=COMMAND) == replies.detail(over, ANYBODY)
-    assert replies.status([], ANYBODY, command=COMMAND) == (
+    assert mrkdwn(replies.status([], ANYBODY, command=COMMAND)) == (
         "This channel has no rollout. Name a pool, as in `/rollout status POOL`, "
         "or begin one with `/rollout start POOL WEIGHT`."
     )

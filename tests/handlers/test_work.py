@@ -123,7 +123,7 @@ def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the
     shop.work.begin(shop.ask(Verb.ROLLBACK))
     assert shop.engine.done.wait(10)
     assert shop.said() == []
-    assert [card["text"] for card in shop.slack.cards(ROOM)] == [
+    assert [card["blocks"][0]["text"]["text"] for card in shop.slack.cards(ROOM)] == [
         f"*<@{ALICE}> rolled back* `{NEW}`, all traffic goes to `{OLD}`: “p99 doubled”.\n"
         "Redis refused (`OOM`). It is full: give it more memory (`maxmemory`). "
         "So I went by the record on route `default/llm-route`. The card follows when Redis is well again."
@@ -152,7 +152,7 @@ def test_a_roll_back_that_is_tried_again_says_only_once_that_it_was_not_needed(s
     assert (len(shop.said()), shop.engine.braking) == (1, ["t1", "t1"])
 
 
-NOT_YET = "*It may not be rolled back yet.*"
+NOT_YET = "*I do not know yet whether it is rolled back.*"
 DONE = f"*<@{ALICE}> rolled back* `{NEW}`"
 ALREADY = f"`{NEW}` is rolled back already"
 
@@ -200,7 +200,7 @@ def test_the_channel_of_the_rollout_is_told_and_who_rolled_back_from_elsewhere(s
     shop.work.brake(shop.ask(Verb.ROLLBACK, channel="D0ALICE001"), SILENT)
     (said,) = shop.said()
     assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
-    assert [card["text"] for card in shop.slack.cards(ROOM)] == [said]
+    assert [card["blocks"][0]["text"]["text"] for card in shop.slack.cards(ROOM)] == [said]
 
 
 def test_what_was_rolled_back_already_is_no_news_for_the_channel(shop: Shop) -> None:
@@ -222,7 +222,7 @@ def test_a_roll_back_that_fails_and_could_not_be_kept_is_to_be_asked_again(shop:
     shop.engine.braked = ClusterError("The API server could not be reached.")
     shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
     assert shop.said() == [
-        f"*It may not be rolled back, and do not count on another try.* Press again, or {BY_HAND}\n"
+        f"*I do not know whether it is rolled back. Do not count on another try.* Press again, or {BY_HAND}\n"
         "The API server could not be reached. Redis does not answer."
     ]
 
@@ -233,7 +233,7 @@ def test_a_roll_back_that_fails_and_is_in_the_inbox_is_said_to_be_tried_again(sh
     shop.work.begin(shop.ask(Verb.ROLLBACK))
     assert shop.engine.done.wait(10)
     assert shop.said() == [
-        f"*It may not be rolled back yet.* Your request is kept and will be tried again; to be faster, {BY_HAND}\n"
+        f"{NOT_YET} Your request is kept and will be tried again; to be faster, {BY_HAND}\n"
         "The API server could not be reached. Redis refused (`OOM`). It is full: give it more memory (`maxmemory`)."
     ]
 

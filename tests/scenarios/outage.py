@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.access import Access
+from bot.domain.prose import ended, moment, say, sentence
 from bot.domain.rollout import Entry
-from handlers.mrkdwn import WARNING, moment
-from handlers.state import state
+from bot.domain.sentences.where_it_stands import state
+from handlers.mrkdwn import mrkdwn
 from k8s.client import TimeoutClient
 from sandbox.fault_proxy import FaultProxy
 from sandbox.faults import Fault
@@ -71,9 +72,9 @@ class Outage:
 
 def card(entry: Entry) -> str:
     """Return what the card says first."""
-    return state(entry, Access())
+    return mrkdwn(state(entry, Access()))
 
 
 def not_written(since: datetime, said: str, *, goes_on: str = "I keep trying") -> str:
     """Return the card's line about a write that does not succeed."""
-    return f"Not written since {moment(since)}: {said.rstrip('.')}. {goes_on} {WARNING}"
+    return mrkdwn(say("Not written since {}: {} {} ⚠️", moment(since), ended(sentence(said)), goes_on))

@@ -89,7 +89,7 @@ def test_a_roll_back_with_a_frozen_redis_is_on_the_route_and_taken_up_when_it_is
         front.handlers.close()
         assert (stage.world.weights(), stage.note_phase()) == ([(STABLE, 1)], Phase.ROLLED_BACK)
         (told,) = slack.cards(ROOM)
-        assert told["text"].startswith(
+        assert told["blocks"][0]["text"]["text"].startswith(
             f"*<@{ALICE}> rolled back* `{CANARY}`, all traffic goes to `{STABLE}`: “p99 doubled”."
         )
         own_valkey.server.thaw()

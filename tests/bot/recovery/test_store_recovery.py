@@ -256,7 +256,7 @@ def test_what_an_older_redis_still_has_to_do_is_over_where_a_later_rollout_had_t
     assert stage.events(first)[-1] == ("ended" if phase is Phase.ENDED else "trouble")
     if phase is Phase.ROLLED_BACK:
         answer = result(stage.load(first), Verb.ROLLBACK)
-        assert (answer.exit, "belongs to rollout" in answer.said) == (Exit.UNCONFIRMED, True)
+        assert (answer.exit, "belongs to rollout" in str(answer.said)) == (Exit.UNCONFIRMED, True)
 
 
 def test_an_annotation_that_somebody_else_has_put_back_is_taken_up_paused(stage: Stage) -> None:

@@ -21,6 +21,7 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from bot.service.assembly import core
 from bot.service.parts import put_together
+from bot.store.names import SlackNames
 from bot.terminal.answer import Exit
 from bot.terminal.commands import Commands
 from sandbox.apiserver import ApiServer
@@ -28,7 +29,7 @@ from sandbox.gateway import Answer
 from sandbox.process import wait_until
 from sandbox.robot import Robot
 from tests.builders import ALICE, BOB, CANARY, STABLE
-from tests.memory import PREFIX
+from tests.memory import PREFIX, prefix
 from tests.shell import ME, NOWHERE, Terminal
 from tests.stage import Meddler, Stage
 
@@ -132,6 +133,19 @@ def test_status_and_history_are_told_in_json_and_in_lines(stage: Stage, terminal
             "trouble": None,
         }
     ]
+
+
+def test_people_are_called_as_the_policy_and_as_slack_calls_them(stage: Stage, terminal: Terminal) -> None:
+    stage.started(10)
+    stage.say(Verb.PAUSE, by=BOB)
+    SlackNames(stage.redis, prefix).remember(BOB, "Bob Example")
+    terminal.write_policy(f"terminal: {{users: {{alice: {ALICE}}}}}")
+    told = [line.split("  ", 1)[1] for line in terminal("history")[1].splitlines()]
+    assert told == [f"alice started the rollout at 10 %, from `{STABLE}`.", "Bob Example paused it at 10 %."]
+    assert timeless(str(terminal.json("why")["message"])) == (
+        f"`{CANARY}`: It is paused at 10 % by Bob Example, since TIME. "
+        "Any full member can `resume`, `rollback` or `end` it. The next reminder comes TIME."
+    )
 
 
 def test_without_redis_it_names_the_command_that_needs_none_and_that_one_works(

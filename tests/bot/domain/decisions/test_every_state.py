@@ -19,7 +19,7 @@ from bot.domain.decisions.by_people import ALLOWED
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.by_time import LookAgain, on_due
 from bot.domain.rollout import Acceptance, Phase
-from bot.domain.waiting import waits, why
+from bot.domain.sentences.what_it_waits_for import waits, why
 from tests.bot.domain.decisions.every_state import World, reachable
 from tests.builders import NOON, PLAN, a_rollout, an_entry, at
 from tests.handlers.records import ANYBODY
@@ -81,7 +81,7 @@ def test_nothing_looks_later_than_the_deadline_of_its_phase(worlds: list[World])
 def test_every_wait_names_a_verb_that_is_allowed_now(worlds: list[World]) -> None:
     def is_wrong(world: World) -> bool:
         rollout, wait = world.rollout, waits(world.entry, ANYBODY)
-        named = [Verb(word) for word in re.findall(r"`([a-z]+)`", wait.who)]
+        named = [Verb(word) for word in re.findall(r"`([a-z]+)`", str(wait.who))]
         allowed = [verb for verb in named if rollout.phase in ALLOWED[verb]]
         needed = not rollout.is_over
         return named != allowed or (needed and not named)
@@ -93,9 +93,9 @@ def test_every_wait_has_a_deadline_that_is_to_come_or_is_tried_for_ever(worlds: 
     def is_endless(world: World) -> bool:
         entry, wait = world.entry, waits(world.entry, ANYBODY)
         if is_final(world):
-            return (wait.deadline, wait.who, wait.then) != (None, "", "It waits for nothing.")
+            return (wait.deadline, str(wait.who), str(wait.then)) != (None, "", "It waits for nothing.")
         if wait.deadline is None:
-            return wait.then != (TOLD_ENOUGH if entry.is_applied else TRIED_FOR_EVER)
+            return str(wait.then) != (TOLD_ENOUGH if entry.is_applied else TRIED_FOR_EVER)
         is_up = entry.due is not None and entry.due <= world.now
         return wait.deadline < world.now and not is_up and not raises(world.rollout)
 
@@ -112,7 +112,7 @@ def test_no_deadline_is_only_the_next_look_for_the_gateways_word(worlds: list[Wo
 
 def test_every_wait_is_one_sentence_after_the_other_on_one_line(worlds: list[World]) -> None:
     one_line = re.compile(r"[A-Z][^\n]*[^.\n]\.")
-    none(worlds, lambda world: one_line.fullmatch(why(waits(world.entry, ANYBODY))) is None)
+    none(worlds, lambda world: one_line.fullmatch(str(why(waits(world.entry, ANYBODY)))) is None)
 
 
 def test_every_wait_began_before_now_and_ends_no_sooner_than_it_began(worlds: list[World]) -> None:

@@ -1,0 +1,234 @@
+"""Sentences as neutral pieces, which Slack and the terminal each draw in their own way.
+
+Write a sentence with ``say``. Backticks and stars in it are code and strong, ``{}`` is the place of a value:
+
+    say("*Paused by {}*, since {}. `{}` keeps its weights.", Person(by), moment(since), pool.name)
+
+A value never becomes markup, whatever is in it. ``said`` holds the words of other people, ``sentence`` those that our
+own code keeps as a string.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final, LiteralString, TypeAlias
+
+NAME: Final = 80
+"""A medium that is short of room shows so much of a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Pieces in the order in which they are read; ``str`` gives them plain, as a log has them."""
+
+    pieces: tuple["Piece", ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.pieces)
+
+    def __str__(self) -> str:
+        return plain(self, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words that mean nothing but themselves."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What is typed, or a name; of more than ``longest`` characters its middle may be left out."""
+
+    text: str
+    longest: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A Slack user by id, or ``unix:alice``; empty: nobody knows who."""
+
+    user: str
+
+    @property
+    def slack_id(self) -> str:
+        """Return the id, empty where this is no Slack user."""
+        return self.user if re.fullmatch(r"[UW][A-Z0-9]{1,30}", self.user) else ""
+
+    @property
+    def name(self) -> str:
+        """Return the user in harmless characters."""
+        return re.sub(r"[^A-Za-z0-9_.:@-]", "", self.user)[:40] or "somebody"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A Slack channel by id."""
+
+    id: str
+
+
+class Shown(Enum):
+    """How much of a time is shown."""
+
+    CLOCK = "%H:%M UTC"
+    SECONDS = "%H:%M:%S UTC"
+    DAY = "%d %b %H:%M UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A point in time; a medium that knows the reader's zone shows it there."""
+
+    at: datetime
+    shown: Shown
+
+    @property
+    def utc(self) -> str:
+        """Write it for readers whose zone nobody knows."""
+        return f"{self.at:{self.shown.value}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Strong:
+    """What must catch the eye."""
+
+    prose: Prose
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """What may be long; a medium that is short of room shows ``longest`` characters of it."""
+
+    prose: Prose
+    longest: int
+
+
+Piece: TypeAlias = Text | Code | Person | Channel | Time | Strong | Short
+Value: TypeAlias = Prose | Piece | str | int
+
+_PLACE: Final = re.compile(r"\{(\w*)\}")
+_BITS: Final = re.compile(r"(`[^`]*`|\{\w*\})")
+_CODE: Final = re.compile(r"(`[^`\n]+`)")
+
+
+def say(template: LiteralString, *values: Value, **named: Value) -> Prose:
+    """Write a sentence: ``{}`` takes the next value, ``{name}`` the one of that name.
+
+    A value in backticks is a name, and so may be shortened. tests/bot/domain/test_every_sentence.py counts the places.
+    """
+    in_order = iter(values)
+
+    def value(match: re.Match[str]) -> Value:
+        return named[match[1]] if match[1] else next(in_order)
+
+    pieces: list[Piece] = []
+    for at, part in enumerate(template.split("*")):
+        inner = tuple(_filled(part, value))
+        pieces += [Strong(Prose(inner))] if at % 2 else inner
+    return Prose(tuple(pieces))
+
+
+def _filled(part: str, value: Callable[[re.Match[str]], Value]) -> Iterator[Piece]:
+    for bit in filter(None, _BITS.split(part)):
+        if bit.startswith("`"):
+            code, places = _PLACE.subn(lambda match: one_line(str(value(match))), bit[1:-1])
+            yield Code(code, NAME if places else None)
+        elif place := _PLACE.fullmatch(bit):
+            yield from _pieces(value(place))
+        else:
+            yield Text(bit)
+
+
+def _pieces(value: Value) -> tuple[Piece, ...]:
+    match value:
+        case Prose():
+            return value.pieces
+        case str() | int():
+            text = one_line(str(value))
+            return (Text(text),) if text else ()
+        case _:
+            return (value,)
+
+
+def sentence(text: str) -> Prose:
+    """Take up a sentence that our own code keeps as a string; what it has in backticks is code."""
+    bits = filter(None, _CODE.split(text))
+    return Prose(tuple(Code(bit[1:-1]) if _CODE.fullmatch(bit) else Text(bit) for bit in bits))
+
+
+def said(words: str, longest: int) -> Prose:
+    """Take up other people's words, on one line."""
+    return short(say("{}", one_line(words).strip()), longest)
+
+
+def short(prose: Prose, longest: int) -> Prose:
+    """Bound what may be long."""
+    return Prose((Short(prose, longest),)) if prose else prose
+
+
+def joined(between: LiteralString, parts: Iterable[Prose]) -> Prose:
+    """Put parts together, but for those that are empty."""
+    pieces: list[Piece] = []
+    for part in filter(None, parts):
+        pieces += [*([Text(between)] if pieces else []), *part.pieces]
+    return Prose(tuple(pieces))
+
+
+def capitalised(prose: Prose) -> Prose:
+    """Begin with a capital letter, where the first piece is ours to spell."""
+    match prose.pieces:
+        case (Text(text), *rest):
+            return Prose((Text(text[:1].upper() + text[1:]), *rest))
+        case _:
+            return prose
+
+
+def ended(prose: Prose) -> Prose:
+    """End with a full stop, unless it ends like a sentence already."""
+    return prose if not prose or str(prose).endswith((".", "!", "?", "…")) else say("{}.", prose)
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line, without what nobody sees and what would steer a terminal."""
+    spaced = re.sub(r"\s+", " ", text)
+    return "".join(character for character in spaced if character.isprintable())
+
+
+def clock(time: datetime) -> Time:
+    """Show a time of the day near now."""
+    return Time(time, Shown.CLOCK)
+
+
+def to_the_second(time: datetime) -> Time:
+    """Show a time that is only seconds away."""
+    return Time(time, Shown.SECONDS)
+
+
+def moment(time: datetime) -> Time:
+    """Show a time that may be on another day."""
+    return Time(time, Shown.DAY)
+
+
+def plain(prose: Prose, name: Callable[[str], str]) -> str:
+    """Draw without any medium's marks: code in backticks, everything whole; ``name`` names a Slack user."""
+    return "".join(_plain(piece, name) for piece in prose.pieces)
+
+
+def _plain(piece: Piece, name: Callable[[str], str]) -> str:
+    match piece:
+        case Text(text):
+            return text
+        case Code(text):
+            return f"`{text.replace('`', '')}`"
+        case Person():
+            return name(piece.slack_id) if piece.slack_id else piece.name
+        case Channel(channel):
+            return one_line(channel)
+        case Time():
+            return piece.utc
+        case Strong(inner) | Short(inner):
+            return plain(inner, name)

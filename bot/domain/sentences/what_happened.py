@@ -1,0 +1,174 @@
+"""What happened: a sentence for each event."""
+
+from collections.abc import Callable, Sequence
+
+from bot.domain.events import Event, EventKind
+from bot.domain.prose import Code, Person, Prose, ended, say
+from bot.domain.rollout import Entry
+from bot.domain.sentences.reasons import reason
+
+REJECTED = "Rejected: "
+"""How the reason of a rejection begins where it is kept; the sentence says that already."""
+
+
+def told(events: Sequence[Event], entry: Entry, *, longest: int = 1000) -> list[Prose]:
+    """Write a sentence for each event, without its time; ``longest`` bounds each reason."""
+    return [_sentence(event, entry, longest, approved=is_approved(events, at)) for at, event in enumerate(events)]
+
+
+def is_approved(events: Sequence[Event], at: int) -> bool:
+    """Say whether an event is what the approval before it led to: the approver did nothing more."""
+    if at == 0:
+        return False
+    before, event = events[at - 1], events[at]
+    same = (before.at, before.by, before.weight) == (event.at, event.by, event.weight)
+    return same and before.kind is EventKind.APPROVED and event.kind in (EventKind.STEPPED, EventKind.PROMOTED)
+
+
+def _sentence(event: Event, entry: Entry, longest: int, *, approved: bool) -> Prose:
+    did = _led_to(event) if approved else _SENTENCES[event.kind](event, entry)
+    why = reason(event.reason.removeprefix(REJECTED), _author(event, entry), longest)
+    if not why:
+        return say("{}.", did)
+    # A person's words are quoted; the sentence of a gate or of the API server is one already.
+    return say("{}: “{}”", did, why) if event.by and event.kind in _SPOKEN else say("{}: {}", did, ended(why))
+
+
+def _author(event: Event, entry: Entry) -> str:
+    """Return whose words an event's reason is; empty: ours. A reminder repeats those of the pause before it."""
+    rollout = entry.rollout
+    match event.kind:
+        case EventKind.HELD:
+            return ""
+        case EventKind.REMINDER:
+            return rollout.by if rollout.why == event.reason else "somebody"
+        case _:
+            return event.by
+
+
+def _who(event: Event, did: Prose, itself: Prose) -> Prose:
+    return say("{} {}", Person(event.by), did) if event.by else itself
+
+
+def _old(entry: Entry) -> Code:
+    return Code(entry.rollout.stable.name, 50)
+
+
+def _weight(event: Event) -> str:
+    return "?" if event.weight is None else str(event.weight)
+
+
+def _started(event: Event, entry: Entry) -> Prose:
+    who = _who(event, say("started the rollout"), say("Started"))
+    return say("{} at {} %, from {}", who, entry.rollout.plan.steps[0], _old(entry))
+
+
+def _stepped(event: Event, entry: Entry) -> Prose:
+    return say("{} to *{} %*", _who(event, say("stepped"), say("Stepped")), _weight(event))
+
+
+def _led_to(event: Event) -> Prose:
+    """Write what an approval led to."""
+    if event.kind is EventKind.PROMOTED:
+        return say("*100 % approved by {}*; all traffic goes to the new pool", Person(event.by))
+    return say("Stepped to *{} %*", _weight(event))
+
+
+def _held(event: Event, entry: Entry) -> Prose:
+    return say("Held at {} %", _weight(event))
+
+
+def _approval_wanted(event: Event, entry: Entry) -> Prose:
+    return say("*{} % needs approval*", _weight(event))
+
+
+def _approved(event: Event, entry: Entry) -> Prose:
+    return say("{} {} %", _who(event, say("approved"), say("Approved:")), _weight(event))
+
+
+def _rejected(event: Event, entry: Entry) -> Prose:
+    return _who(event, say("rejected the step"), say("Rejected"))
+
+
+def _paused(event: Event, entry: Entry) -> Prose:
+    return say("{} at {} %", _who(event, say("paused it"), say("Paused")), _weight(event))
+
+
+def _resumed(event: Event, entry: Entry) -> Prose:
+    return _who(event, say("resumed it"), say("Resumed"))
+
+
+def _promoted(event: Event, entry: Entry) -> Prose:
+    return say("*{}*, all traffic goes to the new pool", _who(event, say("promoted it"), say("Promoted")))
+
+
+def _finished(event: Event, entry: Entry) -> Prose:
+    return say("*{}*, the route dropped {}", _who(event, say("finished it"), say("Finished")), _old(entry))
+
+
+def _rolled_back(event: Event, entry: Entry) -> Prose:
+    who = _who(event, say("rolled back"), say("Rolled back by itself"))
+    return say("*{}*, all traffic goes to {}", who, _old(entry))
+
+
+def _written_again(event: Event, entry: Entry) -> Prose:
+    return _who(event, say("wrote the roll back again"), say("Wrote the roll back again"))
+
+
+def _ended(event: Event, entry: Entry) -> Prose:
+    return _who(event, say("ended it and left the weights"), say("Ended"))
+
+
+def _restored(event: Event, entry: Entry) -> Prose:
+    return say("{} {} %", _who(event, say("restored"), say("Restored")), _weight(event))
+
+
+def _kept(event: Event, entry: Entry) -> Prose:
+    return say("{} {} %", _who(event, say("adopted"), say("Adopted")), _weight(event))
+
+
+def _cleaned(event: Event, entry: Entry) -> Prose:
+    return say("Done, the old pool {} was deleted", _old(entry))
+
+
+def _reminder(event: Event, entry: Entry) -> Prose:
+    return say("Reminder, still waiting at {} %", _weight(event))
+
+
+_SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
+    EventKind.STARTED: _started,
+    EventKind.STEPPED: _stepped,
+    EventKind.ACCEPTANCE_UNKNOWN: lambda event, entry: say("The gateway did not say whether it accepts the route"),
+    EventKind.HELD: _held,
+    EventKind.APPROVAL_WANTED: _approval_wanted,
+    EventKind.APPROVED: _approved,
+    EventKind.REJECTED: _rejected,
+    EventKind.PAUSED: _paused,
+    EventKind.RESUMED: _resumed,
+    EventKind.PROMOTED: _promoted,
+    EventKind.FINISHED: _finished,
+    EventKind.ROLLED_BACK: _rolled_back,
+    EventKind.WRITTEN_AGAIN: _written_again,
+    EventKind.WARNED: lambda event, entry: say("Warning"),
+    EventKind.ENDED: _ended,
+    EventKind.REFUSED: lambda event, entry: say("Not started, the route is as it was"),
+    EventKind.DRIFTED: lambda event, entry: say("*Paused, somebody else wrote to the route*"),
+    EventKind.RESTORED: _restored,
+    EventKind.KEPT: _kept,
+    EventKind.CLEANED: _cleaned,
+    EventKind.ADOPTED: lambda event, entry: say("Took over a decision that was made on the route without me"),
+    EventKind.REBUILT: lambda event, entry: say("Redis had lost this rollout; I took it up again from its route"),
+    EventKind.TROUBLE: lambda event, entry: say("Trouble"),
+    EventKind.REMINDER: _reminder,
+}
+
+_SPOKEN = frozenset(EventKind) - {
+    EventKind.HELD,
+    EventKind.WARNED,
+    EventKind.REFUSED,
+    EventKind.DRIFTED,
+    EventKind.ADOPTED,
+    EventKind.TROUBLE,
+    EventKind.REMINDER,
+}
+"""Kinds whose reason a person gives."""

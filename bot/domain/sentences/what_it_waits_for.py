@@ -1,0 +1,260 @@
+"""Why a rollout waits, who can end it, and what happens when nobody does.
+
+Promise 7: every wait has a reason, a person who can end it, and a deadline. ``why`` says them in one breath.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.access import Access
+from bot.domain.commands.request import Verb
+from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOST, REMIND_EVERY, WRITE_WITHIN
+from bot.domain.decisions.by_people import ALLOWED
+from bot.domain.decisions.by_route import raises
+from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
+from bot.domain.prose import Prose, capitalised, ended, joined, moment, say
+from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
+from bot.domain.sentences.gates import hold_reason, keeps_stable
+from bot.domain.sentences.reasons import reason
+from bot.domain.sentences.who_may import approvers, by, count_approvals, missing_approvals, people
+from bot.domain.weights import asked_weight, next_weight, weight_there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What a rollout waits for.
+
+    ``reason``, ``who`` and ``then`` are our words; ``said`` is in the words of ``said_by``, or where that is empty of
+    a gate, the gateway or the API server. ``deadline`` None: nothing is left to happen, or it is tried for ever.
+    """
+
+    reason: Prose
+    since: datetime
+    who: Prose
+    deadline: datetime | None
+    then: Prose
+    said: str = ""
+    said_by: str = ""
+
+
+def waits(entry: Entry, access: Access) -> Wait:
+    """Say what a rollout waits for in the phase it is in; an unwritten decision comes before the phase."""
+    if not entry.is_applied:
+        return _for_the_route(entry, access)
+    return _WAITS[entry.rollout.phase](entry, access)
+
+
+def why(wait: Wait) -> Prose:
+    """Write a wait in one breath."""
+    said = reason(wait.said, wait.said_by)
+    since = say("{}, since {}", wait.reason, moment(wait.since))
+    told = say("{}: {}", since, ended(said)) if said else say("{}.", since)
+    then = wait.then
+    if then and wait.deadline is not None:
+        then = say("{} {}.", then, moment(wait.deadline))
+    return joined(" ", (told, wait.who, then))
+
+
+def _for_the_route(entry: Entry, access: Access) -> Wait:
+    rollout = entry.rollout
+    deadline, then = _until_written(entry, access)
+    return Wait(
+        reason=say("It waits for the route: {}", _unwritten(entry)),
+        since=entry.trouble.since if entry.trouble else rollout.decided_at,
+        who=_brakes(access) if rollout.phase in ALLOWED[Verb.ROLLBACK] else Prose(),
+        deadline=deadline,
+        then=then,
+        said=entry.trouble.reason if entry.trouble else "",
+    )
+
+
+def _until_written(entry: Entry, access: Access) -> tuple[datetime | None, Prose]:
+    """Say what ends the wait for the route; some phases end in their own time too, written or not."""
+    rollout = entry.rollout
+    if raises(rollout):
+        then = say("It is tried again, and taken back unless the gates still pass after")
+        return rollout.decided_at + WRITE_WITHIN, then
+    again = say("It is tried again until it is written.")
+    if rollout.phase not in (Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PAUSED):
+        return None, again
+    own = _WAITS[rollout.phase](entry, access)
+    return own.deadline, say("{} {}", again, own.then)
+
+
+def _unwritten(entry: Entry) -> Prose:
+    """Say what is wanted of the route and not known to be there."""
+    rollout, there = entry.rollout, weight_there(entry)
+    if not rollout.hands_off and rollout.weight != there:
+        return say("{} % is wanted, {} % is known to be there", rollout.weight, there)
+    if rollout.phase in TAKEN_BACK:
+        return say("the roll back is not written yet")
+    if rollout.phase is Phase.FINISHED:
+        return say("the old pool is not known to be off it yet")
+    return say("the bot's note on it is not written yet")
+
+
+def _starting(entry: Entry, access: Access) -> Wait:
+    return _for_the_gateway(entry, access, say("the first {} %", entry.rollout.weight))
+
+
+def _for_the_gateway(entry: Entry, access: Access, what: Prose) -> Wait:
+    since = entry.applied.at if entry.applied else entry.rollout.since
+    return Wait(
+        reason=say("It waits for the gateway to accept {}", what),
+        since=since,
+        who=_brakes(access),
+        deadline=since + ACCEPT_WITHIN,  # not its due time, which is only the next look
+        then=say("Without the gateway's word it goes on"),
+    )
+
+
+def _progressing(entry: Entry, access: Access) -> Wait:
+    rollout, after = entry.rollout, next_weight(entry.rollout)
+    if entry.acceptance is Acceptance.WAITING:
+        return _for_the_gateway(entry, access, say("{} %", rollout.weight))
+    asks = rollout.plan.needs_approval(rollout.weight, after)
+    return Wait(
+        reason=say("It lets {} % prove itself before {} %", rollout.weight, after),
+        since=rollout.since,
+        who=say("{} can `advance` it now.", _who(access, Verb.ADVANCE)),
+        deadline=entry.step_due or rollout.since + rollout.plan.interval,
+        then=say("It {} {} %", "asks for approval of" if asks else "goes to", after),
+    )
+
+
+def _holding(entry: Entry, access: Access) -> Wait:
+    rollout = entry.rollout
+    return Wait(
+        reason=say("It holds at {} %", rollout.weight),
+        since=rollout.since,
+        who=say("The gate is asked again every 30 s; {} can `pause` or `rollback` it.", people(access, Verb.PAUSE)),
+        deadline=rollout.since + HOLD_AT_MOST,
+        then=say("If the gate still says wait, it pauses"),
+        said=hold_reason(entry),
+    )
+
+
+def _awaiting(entry: Entry, access: Access) -> Wait:
+    rollout = entry.rollout
+    missing = count_approvals(max(missing_approvals(rollout), 1))
+    return Wait(
+        reason=say("It waits for {} of {} %", missing, asked_weight(rollout)),
+        since=rollout.since,
+        who=say("{} can `approve` or `reject` it.", capitalised(approvers(rollout, access))),
+        deadline=rollout.since + APPROVE_WITHIN,
+        then=say("It pauses"),
+    )
+
+
+def _paused(entry: Entry, access: Access) -> Wait:
+    rollout = entry.rollout
+    return Wait(
+        reason=say("It is paused because somebody else wrote to the route")
+        if rollout.drifted
+        else say("It is paused at {} %{}", rollout.weight, by(rollout.by)),
+        since=rollout.since,
+        who=say("{} can {}, `rollback` or `end` it.", _who(access, Verb.RESUME), _ways_out(rollout)),
+        deadline=_due(entry) or rollout.since + REMIND_EVERY,
+        then=say("The next reminder comes"),
+        said=say_why(rollout),
+        said_by=rollout.by,
+    )
+
+
+def _ways_out(rollout: Rollout) -> Prose:
+    if not rollout.drifted:
+        return say("`resume`")
+    restore = Prose() if lacks_to_restore(rollout) else say("`restore`")
+    adopt = Prose() if lacks_to_adopt(rollout) else say("`adopt`")
+    return joined(", ", (restore, adopt)) or say("mend the route")
+
+
+def _promoted(entry: Entry, access: Access) -> Wait:
+    rollout = entry.rollout
+    if entry.acceptance is Acceptance.WAITING:
+        return _for_the_gateway(entry, access, say("{} %", rollout.weight))
+    if said := keeps_stable(entry):
+        return _keeping_stable(entry, access, said)
+    return Wait(
+        reason=say("All traffic is on the new pool; `{}` is kept for the way back", rollout.stable.name),
+        since=rollout.since,
+        who=say("{} can `finish` it now, or `pause` it.", _who(access, Verb.FINISH)),
+        deadline=entry.step_due or rollout.since + rollout.plan.bake,
+        then=say("It finishes, if the gates pass,"),
+    )
+
+
+def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
+    rollout = entry.rollout
+    return Wait(
+        reason=say("The bake is over, but `{}` stays on the route", rollout.stable.name),
+        since=rollout.since + rollout.plan.bake,
+        who=say("The gates are asked again every 30 s; {} can `finish` or `pause` it.", people(access, Verb.FINISH)),
+        deadline=rollout.since + rollout.plan.bake + HOLD_AT_MOST,
+        then=say("If they still say wait, it pauses"),
+        said=said,
+    )
+
+
+def _finished(entry: Entry, access: Access) -> Wait:
+    rollout = entry.rollout
+    is_reminded = entry.due is not None
+    return Wait(
+        reason=say("It is done; it waits for somebody to remove the old pool `{}`", rollout.stable.name),
+        since=rollout.since,
+        who=say("{} can still `rollback`.", _who(access, Verb.ROLLBACK)),
+        deadline=(_due(entry) or rollout.since + DAY) if is_reminded else None,
+        then=say("The next reminder comes")
+        if is_reminded
+        else say("No more reminders come; a new start on the route ends it."),
+    )
+
+
+def _due(entry: Entry) -> datetime | None:
+    """Return its due time; None where that is only the next look for the gateway's word."""
+    return None if entry.acceptance is Acceptance.WAITING else entry.due
+
+
+def _over(entry: Entry, access: Access) -> Wait:
+    words = {
+        Phase.CLEANED: say("It is done and the old pool is removed"),
+        Phase.ROLLED_BACK: say("It was rolled back; the traffic is as it was before the start"),
+        Phase.ENDED: say("It was ended; the weights stay as they were then"),
+        Phase.REFUSED: say("It was not started; the route is as it was"),
+    }
+    rollout = entry.rollout
+    # Where nobody ended it, the route is gone or somebody else's.
+    over = words[rollout.phase] if rollout.by or rollout.phase is not Phase.ENDED else say("It ended and let go")
+    return Wait(
+        reason=over,
+        since=rollout.since,
+        who=Prose(),
+        deadline=None,
+        then=say("It waits for nothing."),
+        said=rollout.why,
+        said_by=rollout.by,
+    )
+
+
+_WAITS: dict[Phase, Callable[[Entry, Access], Wait]] = {
+    Phase.STARTING: _starting,
+    Phase.PROGRESSING: _progressing,
+    Phase.HOLDING: _holding,
+    Phase.AWAITING_APPROVAL: _awaiting,
+    Phase.PAUSED: _paused,
+    Phase.PROMOTED: _promoted,
+    Phase.FINISHED: _finished,
+    Phase.CLEANED: _over,
+    Phase.ROLLED_BACK: _over,
+    Phase.ENDED: _over,
+    Phase.REFUSED: _over,
+}
+
+
+def _brakes(access: Access) -> Prose:
+    return say("{} can `rollback` it.", _who(access, Verb.ROLLBACK))
+
+
+def _who(access: Access, verb: Verb) -> Prose:
+    return capitalised(people(access, verb))

@@ -1,0 +1,228 @@
+"""What a card says first: where the rollout stands, what is next and when, in a sentence or two."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bot.domain.access import Access, listed
+from bot.domain.commands.request import Verb
+from bot.domain.deadlines import APPROVE_WITHIN, HOLD_AT_MOST
+from bot.domain.decisions.by_route import raises
+from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, say_why
+from bot.domain.prose import Prose, clock, ended, joined, moment, say, to_the_second
+from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
+from bot.domain.sentences.gates import hold_reason, keeps_stable
+from bot.domain.sentences.reasons import LONGEST, reason
+from bot.domain.sentences.who_may import approvers, by, count_approvals, missing_approvals, people
+from bot.domain.weights import asked_weight, is_moving, next_weight, weight_there
+
+NEAR, FAR = timedelta(minutes=5), timedelta(hours=12)
+
+
+def headword(entry: Entry) -> str:
+    """Say in a word or two how it stands, for a title."""
+    rollout = entry.rollout
+    there = weight_there(entry)
+    if rollout.drifted:
+        return "paused"
+    if is_moving(entry):
+        return f"{there} % → {rollout.weight} %"
+    return _HEADWORDS[rollout.phase].format(weight=rollout.weight, asked=asked_weight(rollout))
+
+
+_HEADWORDS = {
+    Phase.STARTING: "{weight} %",
+    Phase.PROGRESSING: "{weight} %",
+    Phase.HOLDING: "{weight} %, holding",
+    Phase.AWAITING_APPROVAL: "{weight} %, wants {asked} %",
+    Phase.PAUSED: "{weight} %, paused",
+    Phase.PROMOTED: "100 %",
+    Phase.FINISHED: "100 %, finished",
+    Phase.CLEANED: "100 %, cleaned up",
+    Phase.ROLLED_BACK: "rolled back",
+    Phase.ENDED: "ended",
+    Phase.REFUSED: "not started",
+}
+
+
+def state(entry: Entry, access: Access) -> Prose:
+    """Say where it stands; what is wanted but not on the route comes before everything else."""
+    told = _moving(entry) if is_moving(entry) else _STATES[entry.rollout.phase](entry, access)
+    return joined("\n", (told, _trouble(entry)))
+
+
+def _moving(entry: Entry) -> Prose:
+    rollout = entry.rollout
+    there = weight_there(entry)
+    if rollout.phase not in TAKEN_BACK:
+        return say("*{} % is wanted*, the route had *{} %* when last seen.", rollout.weight, there)
+    told = say("*Rolling back.* 0 % is wanted, the route had *{} %* when last seen.", there)
+    why = reason(rollout.why, rollout.by)
+    return say("{} Reason: {}", told, ended(why)) if why else told
+
+
+def _trouble(entry: Entry) -> Prose:
+    """Say what does not get onto the route, or, after no attempt, what people must know of one that did."""
+    trouble = entry.trouble
+    if trouble is None or (entry.is_applied and trouble.attempts):
+        return Prose()
+    told = ended(reason(trouble.reason, by=""))
+    if not trouble.attempts:
+        return say("{} ⚠️", told)
+    since = moment(trouble.since)
+    if is_moving(entry) or entry.rollout.phase in _WRITES_MORE:
+        told = say("Not written since {}: {}", since, told)
+    else:
+        told = say("My note on the route is not written since {}: {}", since, told)
+    if raises(entry.rollout):
+        return say("{} I keep trying while the gates pass ⚠️", told)
+    return say("{} I keep trying ⚠️", told)
+
+
+_WRITES_MORE = TAKEN_BACK | {Phase.FINISHED}
+"""Phases whose write is more than our note on the route, also where it changes no share."""
+
+
+def _starting(entry: Entry, access: Access) -> Prose:
+    return say("*Starting at {} %.* Waiting for the gateway to accept it.", entry.rollout.weight)
+
+
+def _progressing(entry: Entry, access: Access) -> Prose:
+    rollout = entry.rollout
+    if entry.acceptance is Acceptance.WAITING or entry.step_due is None:
+        return _written(entry)
+    after, at = next_weight(rollout), _at(entry.step_due, rollout.since)
+    if not rollout.plan.needs_approval(rollout.weight, after):
+        return say("*Next: {} %* {}.", after, at)
+    return say("*Next: {} %*, asks for {} {}.", after, count_approvals(rollout.plan.approvals), at)
+
+
+def _written(entry: Entry) -> Prose:
+    if not entry.is_applied:
+        return say("*{} % is wanted* and not on the route yet.", entry.rollout.weight)
+    return say("*{} % is written.* Waiting for the gateway to accept it.", entry.rollout.weight)
+
+
+def _holding(entry: Entry, access: Access) -> Prose:
+    rollout = entry.rollout
+    told = say("*Holding before {} %*", asked_weight(rollout))
+    until = _at(rollout.since + HOLD_AT_MOST, rollout.since)
+    return say("{} I ask again every 30 s, and pause {}.", _because(told, reason(hold_reason(entry), by="")), until)
+
+
+def _awaiting(entry: Entry, access: Access) -> Prose:
+    rollout = entry.rollout
+    wanted, who = count_approvals(rollout.plan.approvals), approvers(rollout, access)
+    lead = say("*{} % needs {}* from {}.", asked_weight(rollout), wanted, who)
+    if rollout.ask and rollout.ask.approvals:
+        given = listed(rollout.ask.approvals, "and")
+        lead = say("{} Approved by {}, {} to go.", lead, given, missing_approvals(rollout))
+    return say("{}\nIt pauses {} if nobody answers.", lead, moment(rollout.since + APPROVE_WITHIN))
+
+
+def _paused(entry: Entry, access: Access) -> Prose:
+    rollout = entry.rollout
+    if rollout.drifted:
+        return _drifted(rollout)
+    told = _because(say("*Paused{}*, since {}", by(rollout.by), moment(rollout.since)), reason(rollout.why, rollout.by))
+    return say("{}\nWaits for {} to resume or roll back.", told, people(access, Verb.RESUME))
+
+
+def _drifted(rollout: Rollout) -> Prose:
+    """Say who changed what, when, and what each way out would write."""
+    at = rollout.drift.hand.at if rollout.drift else None
+    told = say(
+        "*Paused: somebody else wrote to the route.* {}{} It stays as it is.",
+        ended(reason(say_why(rollout), rollout.by, 2 * LONGEST)),
+        say(" Written {}.", moment(at)) if at else Prose(),
+    )
+    adopt = Prose() if lacks_to_adopt(rollout) else say(" Adopt goes on from what is there.")
+    return say("{}\n{}{}", told, _again(rollout), adopt)
+
+
+def _again(rollout: Rollout) -> Prose:
+    if lack := lacks_to_restore(rollout):
+        return say("{}: put it back, or roll back.", lack)
+    if is_fight(rollout):
+        return say("When that is done, type `restore` to write {} % again.", rollout.weight)
+    return say("Restore writes {} % again.", rollout.weight)
+
+
+def _promoted(entry: Entry, access: Access) -> Prose:
+    rollout = entry.rollout
+    if why := keeps_stable(entry):
+        return _keeping_stable(rollout, why)
+    if entry.step_due is None or entry.acceptance is Acceptance.WAITING:
+        return _written(entry)
+    at = _at(entry.step_due, rollout.since)
+    return say("*All traffic is on the new pool.* `{}` leaves the route {}.", rollout.stable.name, at)
+
+
+def _keeping_stable(rollout: Rollout, why: str) -> Prose:
+    told = say("*All traffic is on the new pool.* `{}` stays on the route", rollout.stable.name)
+    until = _at(rollout.since + rollout.plan.bake + HOLD_AT_MOST, rollout.since)
+    return say("{} I ask again every 30 s, and pause {}.", _because(told, reason(why, by="")), until)
+
+
+def _finished(entry: Entry, access: Access) -> Prose:
+    return say(
+        "*Finished.* The route holds only the new pool. `{}` is off the route and still runs: remove it when drained.",
+        entry.rollout.stable.name,
+    )
+
+
+def _cleaned(entry: Entry, access: Access) -> Prose:
+    return say("*Done.* The old pool `{}` is removed.", entry.rollout.stable.name)
+
+
+def _rolled_back(entry: Entry, access: Access) -> Prose:
+    rollout = entry.rollout
+    before = rollout.weight_at(rollout.base)
+    where = say(" from {} %", before) if before else Prose()
+    told = say("*Rolled back{}{}* {}", where, by(rollout.by), moment(rollout.since))
+    told = _because(told, reason(rollout.why, rollout.by))
+    return say("{}\nTo try again, `start` it when the new pool is ready.", told)
+
+
+def _ended(entry: Entry, access: Access) -> Prose:
+    rollout = entry.rollout
+    told = say("*Ended{}* {}", by(rollout.by), moment(rollout.since))
+    told = say("{} I let go", _because(told, reason(rollout.why, rollout.by)))
+    if not rollout.by:  # the route is gone, or somebody else's
+        return ended(told)
+    return say("{}; {}.\n`rollback` still works.", told, _left(entry))
+
+
+def _left(entry: Entry) -> Prose:
+    if entry.rollout.drifted:
+        return say("the weights stay as somebody else has set them")
+    return say("the weights stay as they were then, {} % new", weight_there(entry))
+
+
+def _refused(entry: Entry, access: Access) -> Prose:
+    told = _because(say("*Not started*"), reason(entry.rollout.why, entry.rollout.by))
+    return say("{} The route is as it was.", told)
+
+
+_STATES: dict[Phase, Callable[[Entry, Access], Prose]] = {
+    Phase.STARTING: _starting,
+    Phase.PROGRESSING: _progressing,
+    Phase.HOLDING: _holding,
+    Phase.AWAITING_APPROVAL: _awaiting,
+    Phase.PAUSED: _paused,
+    Phase.PROMOTED: _promoted,
+    Phase.FINISHED: _finished,
+    Phase.CLEANED: _cleaned,
+    Phase.ROLLED_BACK: _rolled_back,
+    Phase.ENDED: _ended,
+    Phase.REFUSED: _refused,
+}
+
+
+def _because(told: Prose, why: Prose) -> Prose:
+    return say("{}: {}", told, ended(why)) if why else say("{}.", told)
+
+
+def _at(time: datetime, since: datetime) -> Prose:
+    if time - since < NEAR:
+        return say("at {}", to_the_second(time))
+    return say("at {}", clock(time)) if time - since < FAR else say("{}", moment(time))

@@ -1,0 +1,34 @@
+"""Weights that people are shown: what is on the route now, what comes next, what is asked for."""
+
+from bot.domain.rollout import Entry, Phase, Rollout
+
+
+def weight_there(entry: Entry) -> int:
+    """Percent that is known to be on the canary now, not what is wanted; a canary that is taken over has some."""
+    rollout, applied = entry.rollout, entry.applied
+    if applied is None or (rollout.phase is Phase.REFUSED and not applied.generation):  # nothing was ever written
+        return rollout.weight_at(-1)
+    return applied.weight
+
+
+def next_weight(rollout: Rollout) -> int:
+    """Percent of the step after this one."""
+    return rollout.plan.steps[-1 if rollout.next_step is None else rollout.next_step]
+
+
+def asked_weight(rollout: Rollout) -> int:
+    """Percent of the step that is asked for, else of the one after this."""
+    return rollout.plan.steps[rollout.ask.step] if rollout.ask else next_weight(rollout)
+
+
+def is_moving(entry: Entry) -> bool:
+    """Say whether another weight is wanted than the one that is known to be on the route."""
+    rollout = entry.rollout
+    if entry.is_applied or rollout.hands_off or rollout.phase is Phase.REFUSED:
+        return False
+    return weight_there(entry) != rollout.weight
+
+
+def filled(percent: int, cells: int) -> int:
+    """Return how many cells of a bar show a weight; one that is neither 0 nor 100 never looks like it."""
+    return min(max(round(percent * cells / 100), 1), cells - 1) if 0 < percent < 100 else percent * cells // 100

@@ -1,0 +1,35 @@
+"""What people are called in a terminal: by Unix user, by the name they have in Slack, else by their Slack id."""
+
+from collections.abc import Callable, Mapping
+
+from bot.domain.errors import StoreError
+from bot.domain.prose import one_line
+
+
+class Names:
+    """Names of Slack users; ``unix_users`` are Slack ids by Unix user, ``in_slack`` is asked about the others."""
+
+    def __init__(self, unix_users: Mapping[str, str], in_slack: Callable[[str], str]) -> None:
+        self._known = {slack_id: name for name, slack_id in unix_users.items()}
+        self._in_slack = in_slack
+        self._is_silent = False
+
+    def of(self, slack_id: str) -> str:
+        """Return how somebody is called; a Redis that did not answer once is not waited for again."""
+        if slack_id not in self._known:
+            self._known[slack_id] = self._ask(slack_id) or slack_id
+        return self._known[slack_id]
+
+    def _ask(self, slack_id: str) -> str:
+        if self._is_silent:
+            return ""
+        try:
+            return one_line(self._in_slack(slack_id)).strip()
+        except StoreError:
+            self._is_silent = True
+            return ""
+
+
+def nameless(slack_id: str) -> str:
+    """Know nobody's name, where there is no Redis to ask."""
+    return ""

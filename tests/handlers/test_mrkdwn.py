@@ -1,0 +1,92 @@
+"""Prose as Slack draws it: nobody's words become markup, and what is bounded stays in its bounds."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot.domain.prose import Channel, Code, Person, Prose, clock, moment, said, say, sentence, short, to_the_second
+from bot.domain.sentences.reasons import reason
+from handlers.mrkdwn import mrkdwn, spoken, units
+from tests.builders import BOB, NOON
+
+NASTY = "& < > <!channel> <@U123> <https://x.y|z> `code` *bold* _it_ ~gone~ 🚀\n> quote"
+words = st.one_of(st.text(), st.text(alphabet="<>&`*_~@!# aU1|\n🚀"), st.just(NASTY))
+
+MARKS = re.compile(r"\A&gt;|[<>`\n]|&(?!(amp|lt|gt);)|(?<![^\W_])[*_~]|[*_~](?![^\W_])")
+"""What Slack takes for markup, and half an entity."""
+
+Draw = Callable[[Prose], str]
+both = pytest.mark.parametrize("draw", [mrkdwn, spoken])
+
+
+def test_the_marks_are_slacks() -> None:
+    stamp = int(NOON.timestamp())
+    prose = say(
+        "*Paused by {}* at {} ({}, {}): `{}` in {}, `pause`",
+        Person(BOB),
+        clock(NOON),
+        to_the_second(NOON),
+        moment(NOON),
+        "a<b",
+        Channel("C0INFER001"),
+    )
+    times = (
+        f"<!date^{stamp}^{{time}}|12:00 UTC> (<!date^{stamp}^{{time_secs}}|12:00:00 UTC>, "
+        f"<!date^{stamp}^{{date_short_pretty}} at {{time}}|23 Nov 12:00 UTC>)"
+    )
+    assert mrkdwn(prose) == f"*Paused by <@{BOB}>* at {times}: `a&lt;b` in <#C0INFER001>, `pause`"
+    assert spoken(prose) == f"Paused by <@{BOB}> at {times}: a&lt;b in <#C0INFER001>, pause"
+
+
+def test_words_keep_what_slack_takes_for_no_mark() -> None:
+    assert mrkdwn(say("{}", "p99_latency 5*3 a~b *so* _it_ `x`")) == "p99_latency 5*3 a~b ∗so∗ ˍitˍ ˋxˋ"
+
+
+@both
+@given(words)
+@example(NASTY)
+def test_nobodys_words_become_markup(draw: Draw, text: str) -> None:
+    drawn = [
+        draw(prose)
+        for prose in (
+            say("{}", text),
+            said(text, 40),
+            reason(text, BOB),
+            say("{}", Person(f"unix:{text}")),
+            say("{}", Channel(f"?{text}")),
+        )
+    ]
+    assert [each for each in drawn if MARKS.search(each)] == []
+
+
+@given(words)
+@example(NASTY)
+def test_no_name_ends_its_code(text: str) -> None:
+    named = [mrkdwn(say("`{}`", text)), mrkdwn(say("{}", Code(text, 160)))]
+    assert [each for each in named if not re.fullmatch(r"`([^`<>\n&]|&(amp|lt|gt);)+`", each)] == []
+    assert not MARKS.search(spoken(say("`{}`", text)))
+
+
+@given(words.filter(lambda text: "`" not in text))
+def test_a_sentence_of_ours_that_quotes_somebody_has_no_mark_but_code(text: str) -> None:
+    assert not MARKS.search(mrkdwn(sentence(" ".join(text.split()))))
+
+
+@both
+@given(words, st.integers(1, 100))
+def test_what_is_short_fits_and_nothing_in_it_is_cut_in_half(draw: Draw, text: str, longest: int) -> None:
+    prose = say("{} *{}* `{}` {}", text, text, text, Person(BOB))
+    drawn = draw(short(prose, longest))
+    assert units(drawn) <= longest
+    whole = draw(prose)
+    assert drawn == whole or whole.startswith(drawn.removesuffix("…"))
+    assert drawn.count("`") % 2 == 0
+    assert not re.search(r"&(?!(amp|lt|gt);)|<(?!@U0BOB00001>)", drawn)
+
+
+def test_a_long_name_keeps_its_end() -> None:
+    assert mrkdwn(say("`{}`", "a" * 240 + "-new")) == f"`{'a' * 27}…{'a' * 48}-new`"
+    assert mrkdwn(say("`{}`", "")) == "`?`"
