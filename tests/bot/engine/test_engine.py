@@ -10,6 +10,9 @@ from bot.domain.decisions.start import rollout_id
 from bot.domain.errors import RouteError, SlotTakenError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase
+from bot.domain.sentences.gates import keeps_stable
+from bot.domain.sentences.what_it_waits_for import waits, why
+from bot.domain.sentences.where_it_stands import state
 from bot.engine.apply import LOST_GUARDS
 from sandbox.gateway import Answer
 from sandbox.kube import Object
@@ -309,3 +312,21 @@ def test_a_contested_step_does_not_write_over_somebody_elses_weights(stage: Stag
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.rollout.drifted) == (Phase.PAUSED, True)
     assert stage.world.weights() == [(STABLE, 60), (CANARY, 40)]
+
+
+def test_a_bake_that_is_over_says_why_the_old_pool_stays_and_drops_it_when_the_canary_can_serve(stage: Stage) -> None:
+    rollout_id = stage.started(100).rollout.id
+    stage.world.set_servers_ready(CANARY, 0)
+    stage.pass_time(minutes=30)
+    entry = stage.load(rollout_id)
+    lack = f"InferencePool `{stage.world.namespace}/{CANARY}` has no ready model server: 0 of 2 pods are Ready."
+    assert (entry.rollout.phase, entry.step_due, keeps_stable(entry)) == (Phase.PROMOTED, None, lack)
+    told = str(state(entry, stage.policy.access))
+    assert told.startswith(
+        f"All traffic is on the new pool. `{STABLE}` stays on the route: {lack} I ask again every 30 s"
+    )
+    assert lack.rstrip(".") in str(why(waits(entry, stage.policy.access)))
+
+    stage.world.set_servers_ready(CANARY, 2)
+    stage.pass_time(seconds=30)
+    assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.FINISHED, [(CANARY, 100)])
