@@ -17,13 +17,14 @@ from bot.domain.errors import StoreError
 from bot.engine.ports import Clock
 from bot.recovery.changes import ChangeLane
 from bot.service.assembly import core
+from bot.service.install import Install
 from bot.service.leader import Leader
 from bot.service.metrics import RolloutMetrics
 from bot.service.parts import Parts
 from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
 from bot.store.connection import ping
-from bot.store.keys import Prefix
+from bot.store.installs import Installs
 from bot.store.lease import Lease
 from bot.store.store import RedisStore
 from handlers.app import Handlers, build, web_client
@@ -50,7 +51,7 @@ class Bot:
     settings: Settings
     policy: Policy
     client: "redis.Redis"
-    prefix: Prefix
+    install: Install
     store: RedisStore
     parts: Parts
     bell: Bell
@@ -62,7 +63,7 @@ class Bot:
     ending: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.lease = Lease(self.client, self.prefix)
+        self.lease = Lease(self.client, self.install.prefix)
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
         self.changes = ChangeLane(self.parts.audit, self.leader.leads, self.parts.recovery.look_again)
         self.timer = Timer(self.store, self.parts.ticker.tick, self.leader.leads)
@@ -73,6 +74,7 @@ class Bot:
         every(timedelta(seconds=1), "what Redis has lost", self.parts.recovery.run)
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
+        every(timedelta(seconds=30), "the list of installs", self.install.stay)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; in the leader, what changes is looked at."""
@@ -106,6 +108,7 @@ class Bot:
     def _redis(self) -> str:
         try:
             ping(self.client)
+            self.install.prefix()
         except StoreError as error:
             return str(error)
         return ""
@@ -120,7 +123,7 @@ class Bot:
 def assemble(settings: Settings) -> Bot:
     """Build every part; nothing is connected yet, so the bot starts while Slack, Redis or the cluster is away."""
     bell = Bell()
-    behind = core(settings, fell_behind=bell.ring)
+    behind = core(settings, enter=Installs.join, fell_behind=bell.ring)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(
@@ -135,7 +138,7 @@ def assemble(settings: Settings) -> Bot:
         settings=settings,
         policy=behind.policy,
         client=behind.client,
-        prefix=behind.prefix,
+        install=behind.install,
         store=behind.store,
         parts=behind.parts,
         bell=bell,
@@ -154,6 +157,7 @@ def run(settings: Settings) -> None:
     if settings.slack_app_token is not None:
         bot.socket = Socket(bot.handlers.app, settings.slack_app_token.get_secret_value())
     bot.watch()
+    threading.Thread(target=bot.install.ask_until_known, args=(bot.ending,), name="cluster's id", daemon=True).start()
     bot.leader.start()
     threading.Thread(target=_connect, args=(bot,), name="connect", daemon=True).start()
     signals.wait()

@@ -99,7 +99,9 @@ class Session:
         settings = read_as(TerminalSettings, self._env)
         self._masked = Masked(settings.secrets())
         parts: Core = core(settings, clock_of=RedisClock, account=self._account, command=PROGRAM)
-        return Commands(parts, self._enter(parts), _channel(channel))
+        who, where = self._enter(parts), _channel(channel)
+        parts.install.ask()
+        return Commands(parts, who, where)
 
     def _enter(self, near: Reach) -> str:
         """Take the policy over, which says who the Unix user is."""
