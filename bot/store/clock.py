@@ -1,13 +1,24 @@
 """What time it is: of this machine, or of Redis, where machines whose clocks may differ decide on one rollout."""
 
+import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Final
 
 import redis
 
+from bot.domain.errors import StoreError
 from bot.engine.ports import Clock
 from bot.store.connection import store_errors
+
+log = logging.getLogger(__name__)
+
+ASK_EVERY: Final = 5.0
+"""Seconds: a machine that was suspended, or whose clock was set, knows Redis's time again after so long."""
+
+WORTH_SAYING: Final = timedelta(seconds=1)
 
 
 class SystemClock:
@@ -24,23 +35,40 @@ class SystemClock:
 
 @dataclass
 class RedisClock:
-    """Redis's time: it is asked once, when the time is first wanted, and ``own`` goes on from there."""
+    """Redis's time: ``own``, and how far Redis was ahead of it when it was last asked.
+
+    It tells the time without asking, so nobody waits for it. Before the first answer it is ``own``: a bot starts, and
+    rolls back from the route, while Redis is away.
+    """
 
     client: "redis.Redis"
     own: Clock = field(default_factory=SystemClock)
-    _ahead: timedelta | None = field(default=None, init=False)
+    _ahead: timedelta = field(default=timedelta(0), init=False)
 
     def now(self) -> datetime:
-        """Return the time. Raises StoreError where Redis has not told it yet."""
-        if self._ahead is None:
-            self._ahead = self._asked() - self.own.now()
+        """Return the time."""
         return self.own.now() + self._ahead
 
     def sleep(self, seconds: float) -> None:
         """Let a moment pass."""
         self.own.sleep(seconds)
 
-    def _asked(self) -> datetime:
+    def ask(self) -> None:
+        """Ask Redis what time it is. Raises StoreError."""
+        before = self.own.now()
         with store_errors():
             seconds, microseconds = self.client.time()
-        return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
+        told = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
+        ahead = told - (before + (self.own.now() - before) / 2)
+        if abs(ahead - self._ahead) > WORTH_SAYING:
+            log.warning("this machine's clock is %.1f s from that of Redis, by which bots decide", ahead.total_seconds())
+        self._ahead = ahead
+
+    def ask_until(self, ending: Event) -> None:
+        """Ask every few seconds, until the process ends."""
+        while not ending.is_set():
+            try:
+                self.ask()
+            except StoreError:
+                pass  # the time goes on by our own clock, and others say that Redis is away
+            ending.wait(ASK_EVERY)

@@ -1,7 +1,5 @@
 """Whole bots: two installs on one Redis do not meet, and an install that nobody named is the same in a terminal."""
 
-from collections.abc import Iterable
-
 import pytest
 import redis
 from typer.testing import CliRunner
@@ -32,15 +30,15 @@ def said_of_others(bot: Bot) -> list[str]:
 def begun(play: Play, *, install: str) -> Bot:
     """Start the first bot of an install, and wait until it has found that there is nothing to take up."""
     bot = play.cast(install=install).start()
-    with redis.Redis.from_url(play.redis_url, decode_responses=True) as client:
-        stores = lambda: client.scan_iter(f"{prefix_of('*')}store")  # noqa: E731
-        wait_until("an epoch", lambda: any(client.hexists(store, "epoch") for store in new(stores())), seconds=15)
+    wait_until("an epoch", lambda: is_declared_whole(play.redis_url), seconds=15)
     return bot
 
 
-def new(stores: Iterable[str]) -> list[str]:
-    """Leave out the store that every test's database is declared whole with."""
-    return [store for store in stores if not store.startswith(PREFIX)]
+def is_declared_whole(redis_url: str) -> bool:
+    """Look at every install but the one that each test's database is made for."""
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        stores = [str(key) for key in client.scan_iter(prefix_of("*") + "store") if not str(key).startswith(PREFIX)]
+        return any(client.hexists(store, "epoch") for store in stores)
 
 
 @pytest.mark.parametrize("user", ["admin", "rolloutbot"])
