@@ -10,8 +10,6 @@ from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
 from bot.engine.ports import Clock
 from bot.service.install import ClusterId, Enter, Install
 from bot.service.parts import Parts, put_together
-from bot.store.clock import SystemClock
-from bot.store.connection import connect
 from bot.store.installs import Installs
 from bot.store.store import RedisStore, open_memory
 from k8s.client import connect as connect_cluster
@@ -61,8 +59,9 @@ def reach(settings: ClusterSettings, clock: Clock, *, account: str = THE_BOT, co
 
 def core(
     settings: TerminalSettings,
+    client: "redis.Redis",
+    clock: Clock,
     *,
-    clock_of: Callable[["redis.Redis"], Clock] = lambda client: SystemClock(),
     account: str = THE_BOT,
     command: str = "",
     enter: Enter = Installs.find,
@@ -72,8 +71,7 @@ def core(
 
     ``enter`` is how the install is found in Redis: a bot joins it. ``fell_behind`` is called when a card was marked.
     """
-    client = connect(settings.redis_url.get_secret_value())
-    near = reach(settings, clock_of(client), account=account, command=command)
+    near = reach(settings, clock, account=account, command=command)
     install = Install(Installs(client), settings.install or near.policy.install, near.cluster_id, enter)
     memory = open_memory(client, install.prefix, fell_behind=fell_behind)
     parts = put_together(near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy)

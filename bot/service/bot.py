@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -14,16 +15,17 @@ from prometheus_client import REGISTRY
 from bot.config.policy import Policy
 from bot.config.settings import Settings
 from bot.domain.errors import StoreError
-from bot.engine.ports import Clock
 from bot.recovery.changes import ChangeLane
 from bot.service.assembly import core
+from bot.service.due_by_own_clock import DueByOwnClock
 from bot.service.install import Install
 from bot.service.leader import Leader
 from bot.service.metrics import RolloutMetrics
 from bot.service.parts import Parts
 from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
-from bot.store.connection import ping
+from bot.store.clock import RedisClock
+from bot.store.connection import connect, ping
 from bot.store.installs import Installs
 from bot.store.lease import Lease
 from bot.store.store import RedisStore
@@ -56,7 +58,7 @@ class Bot:
     parts: Parts
     bell: Bell
     handlers: Handlers
-    clock: Clock
+    clock: RedisClock
     cluster: Cluster
     socket: Socket | None = None
     board: BoardThread | None = None
@@ -66,7 +68,7 @@ class Bot:
         self.lease = Lease(self.client, self.install.prefix)
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
         self.changes = ChangeLane(self.parts.audit, self.leader.leads, self.parts.recovery.look_again)
-        self.timer = Timer(self.store, self.parts.ticker.tick, self.leader.leads)
+        self.timer = Timer(DueByOwnClock(self.store, self.clock), self.parts.ticker.tick, self.leader.leads)
         catch_up = partial(self.parts.ticker.catch_up, goes_on=self.leader.leads)
         every = self.timer.every
         every(timedelta(seconds=1), "unwritten roll backs", partial(catch_up, brakes=True))
@@ -123,13 +125,15 @@ class Bot:
 def assemble(settings: Settings) -> Bot:
     """Build every part; nothing is connected yet, so the bot starts while Slack, Redis or the cluster is away."""
     bell = Bell()
-    behind = core(settings, enter=Installs.join, fell_behind=bell.ring)
+    client = connect(settings.redis_url.get_secret_value())
+    clock = RedisClock(client)
+    behind = core(settings, client, clock, enter=Installs.join, fell_behind=bell.ring)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(
         behind.parts.engine,
         behind.store,
-        behind.clock,
+        clock,
         behind.policy,
         slack,
         signing_secret="" if settings.socket_mode else secret,
@@ -137,13 +141,13 @@ def assemble(settings: Settings) -> Bot:
     return Bot(
         settings=settings,
         policy=behind.policy,
-        client=behind.client,
+        client=client,
         install=behind.install,
         store=behind.store,
         parts=behind.parts,
         bell=bell,
         handlers=handlers,
-        clock=behind.clock,
+        clock=clock,
         cluster=behind.cluster,
     )
 
@@ -153,15 +157,21 @@ def run(settings: Settings) -> None:
     signals = Signals()
     bot = assemble(settings)
     REGISTRY.register(RolloutMetrics(bot.store, bot.leader.leads))
+    _begin("Redis's time", bot.clock.ask_until, bot.ending)
+    _begin("cluster's id", bot.install.ask_until_known, bot.ending)
     server = _serve(bot)
     if settings.slack_app_token is not None:
         bot.socket = Socket(bot.handlers.app, settings.slack_app_token.get_secret_value())
     bot.watch()
-    threading.Thread(target=bot.install.ask_until_known, args=(bot.ending,), name="cluster's id", daemon=True).start()
     bot.leader.start()
-    threading.Thread(target=_connect, args=(bot,), name="connect", daemon=True).start()
+    _begin("connect", _connect, bot)
     signals.wait()
     _end(bot, server)
+
+
+def _begin(name: str, work: Callable[..., None], *args: object) -> None:
+    """Do it in a thread that ends with the process."""
+    threading.Thread(target=work, args=args, name=name, daemon=True).start()
 
 
 def _end(bot: Bot, server: Any) -> None:

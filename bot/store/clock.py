@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 ASK_EVERY: Final = 5.0
 """Seconds: a machine that was suspended, or whose clock was set, knows Redis's time again after so long."""
+
+TOO_SLOW: Final = timedelta(seconds=0.5)
+"""An answer that took so long, or during which this clock was set, does not say when it was given."""
 
 WORTH_SAYING: Final = timedelta(seconds=1)
 
@@ -58,17 +62,18 @@ class RedisClock:
         before = self.own.now()
         with store_errors():
             seconds, microseconds = self.client.time()
+        took = self.own.now() - before
+        if abs(took) > TOO_SLOW:
+            return
         told = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
-        ahead = told - (before + (self.own.now() - before) / 2)
+        ahead = told - before - took / 2
         if abs(ahead - self._ahead) > WORTH_SAYING:
-            log.warning("this machine's clock is %.1f s from that of Redis, by which bots decide", ahead.total_seconds())
+            log.warning("Redis's clock, by which bots decide, is %+.1f s from this machine's", ahead.total_seconds())
         self._ahead = ahead
 
-    def ask_until(self, ending: Event) -> None:
+    def ask_until(self, ending: Event, every: float = ASK_EVERY) -> None:
         """Ask every few seconds, until the process ends."""
         while not ending.is_set():
-            try:
+            with suppress(StoreError):  # the time goes on by our own clock, and others say that Redis is away
                 self.ask()
-            except StoreError:
-                pass  # the time goes on by our own clock, and others say that Redis is away
-            ending.wait(ASK_EVERY)
+            ending.wait(every)

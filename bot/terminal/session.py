@@ -19,8 +19,10 @@ from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
 from bot.service.assembly import Core, Reach, core, reach
 from bot.service.logs import Masked
 from bot.store.clock import RedisClock, SystemClock
+from bot.store.connection import connect
 from bot.terminal import json_document, rollback_from_route
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit, unix_user
+from bot.terminal.clock import TerminalClock
 from bot.terminal.commands import Commands
 from bot.terminal.follow import Tell
 from bot.terminal.screen import Screen
@@ -98,7 +100,9 @@ class Session:
     def _commands(self, channel: str) -> Commands:
         settings = read_as(TerminalSettings, self._env)
         self._masked = Masked(settings.secrets())
-        parts: Core = core(settings, clock_of=RedisClock, account=self._account, command=PROGRAM)
+        client = connect(settings.redis_url.get_secret_value())
+        clock = TerminalClock(RedisClock(client))
+        parts: Core = core(settings, client, clock, account=self._account, command=PROGRAM)
         who, where = self._enter(parts), _channel(channel)
         parts.install.ask()
         return Commands(parts, who, where)
