@@ -42,7 +42,7 @@ class Identity:
             return self.named or str(self.uid)
         if self.uid:
             return self.mark if self.mark in known else self.uid  # it was not allowed to read the uid before
-        marked = [name for name, mark in known.items() if mark == self.mark]
+        marked = [name for name, mark in known.items() if self.mark and mark == self.mark]
         if len(marked) == 1:
             return marked[0]
         return "" if self.uid is None else self.mark

@@ -16,7 +16,7 @@ from bot.store.keys import ROOT, prefix_of
 from bot.store.lease import Lease
 from bot.store.store import RedisStore, open_memory
 from sandbox.process import wait_until
-from tests.bot.store.test_store import STARTED, STEPPED, a_save
+from tests.bot.store.saves import STARTED, STEPPED, a_save
 from tests.builders import NOON, a_request
 
 ONE, OTHER = Identity(named="one"), Identity(named="other")
@@ -58,6 +58,7 @@ def old_data(client: "redis.Redis") -> RedisStore:
         (Identity(uid="uid-2", mark="ca"), {"uid-1": "ca"}, "uid-2"),  # two clusters with one authority
         (Identity(uid=None, mark="ca"), {"uid-1": "ca", "uid-2": "ca"}, ""),
         (Identity(uid=None, mark="ca"), {"prod": ""}, ""),  # a name is only for those who say it
+        (Identity(), {"prod": ""}, ""),
         (Identity(uid="", mark="ca"), {"prod": "", "uid": "other"}, "ca"),
     ],
 )
