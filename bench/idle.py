@@ -12,6 +12,7 @@ from bench.servers import PREFIX, Servers
 from bot.config.settings import read_settings
 from bot.service.bot import assemble
 from bot.store.connection import connect
+from sandbox.valkey import INSTALL
 
 SETTLED, WINDOW = 5.0, 30.0
 WATCHES = 2
@@ -29,6 +30,7 @@ def measure(servers: Servers, people: Population) -> Finding:
                 "SLACK_SIGNING_SECRET": "bench",
                 "SLACK_API_URL": "http://127.0.0.1:9/api/",
                 "REDIS_URL": people.redis_url,
+                "ROLLOUTBOT_INSTALL": INSTALL,
                 "KUBECONFIG": str(servers.api_server.kubeconfig(namespace=namespace)),
             }
         )

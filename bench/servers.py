@@ -11,15 +11,15 @@ import urllib3
 from kubernetes.client import ApiClient
 
 from bot.store.connection import connect
-from bot.store.keys import ROOT
+from bot.store.keys import prefix_of
 from bot.store.store import Memory, open_memory
 from k8s.client import connect as connect_cluster
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.kube import Kube
-from sandbox.valkey import Valkey, valkey
+from sandbox.valkey import INSTALL, Valkey, valkey
 from sandbox.workplace import workplace
 
-PREFIX = ROOT
+PREFIX = prefix_of(INSTALL)
 
 
 def memory_of(client: "redis.Redis") -> Memory:

@@ -12,6 +12,7 @@ import yaml
 
 from sandbox.demo import ROOT, is_ready
 from sandbox.process import Server, free_ports, wait_until
+from sandbox.valkey import INSTALL
 from sandbox.workplace import workplace
 
 
@@ -53,7 +54,13 @@ def whole_bot(environment: Mapping[str, str], policy: Mapping[str, Any]) -> Iter
     with workplace(prefix="bench") as place:
         address, file = f"127.0.0.1:{free_ports(1)[0]}", place.folder / "policy.yaml"
         file.write_text(yaml.safe_dump(dict(policy)))
-        env = {"PYTHONPATH": str(ROOT), "ROLLOUTBOT_HTTP": address, "ROLLOUTBOT_CONFIG": str(file), **environment}
+        env = {
+            "PYTHONPATH": str(ROOT),
+            "ROLLOUTBOT_HTTP": address,
+            "ROLLOUTBOT_CONFIG": str(file),
+            "ROLLOUTBOT_INSTALL": INSTALL,
+            **environment,
+        }
         server = Server("bot", [sys.executable, "-m", "bot", "run"], place.folder, env)
         bot = WholeBot(server, address)
         server.start()

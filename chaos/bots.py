@@ -14,6 +14,7 @@ import urllib3
 from sandbox.demo import is_ready
 from sandbox.folders import CHECKOUT
 from sandbox.process import Server, free_ports
+from sandbox.valkey import INSTALL
 
 POLICY = {
     "plan": {"steps": [10, 50, 100], "every": "1s", "bake": "2s"},
@@ -82,5 +83,11 @@ def bots(count: int, folder: Path, namespaces: Sequence[str], env: Mapping[str, 
 def _bot(name: str, folder: Path, env: Mapping[str, str]) -> Bot:
     address = f"127.0.0.1:{free_ports(1)[0]}"
     here = os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    words = {**env, "PYTHONPATH": here, "ROLLOUTBOT_HTTP": address, "ROLLOUTBOT_LOG": "json"}
+    words = {
+        **env,
+        "PYTHONPATH": here,
+        "ROLLOUTBOT_HTTP": address,
+        "ROLLOUTBOT_LOG": "json",
+        "ROLLOUTBOT_INSTALL": INSTALL,
+    }
     return Bot(Server(name, [sys.executable, "-m", "bot", "run"], folder, words), address)

@@ -10,12 +10,12 @@ from typing import Any
 
 import redis
 
-from bot.store.keys import ROOT
+from bot.store.keys import prefix_of
 from chaos.ledger import Ledger, Loss
 from chaos.schedule import Kind
-from sandbox.valkey import Valkey
+from sandbox.valkey import INSTALL, Valkey
 
-PREFIX = ROOT
+PREFIX = prefix_of(INSTALL)
 HELD = """
 local p = ARGV[1]
 local held = {inbox = redis.call('HKEYS', p .. 'inbox'), records = {}, streams = {}}

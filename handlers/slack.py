@@ -1,6 +1,6 @@
 """Slack's Web API: the calls we make, and its failures as ours."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,6 @@ from bot.domain.errors import DependencyError
 from handlers.cards import Card
 
 TIMEOUT = 5
-PAGES = 10
 
 
 class Fault(StrEnum):
@@ -85,6 +84,14 @@ class Found:
     block_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one page of history has of ours; ``next`` is where the next one begins, empty where there is none."""
+
+    found: Sequence[Found]
+    next: str
+
+
 class Slack:
     """The calls, each bounded in time, none repeated behind our back."""
 
@@ -119,23 +126,18 @@ class Slack:
             if error.fault is not Fault.GONE:
                 raise
 
-    def find(self, channel: str, prefix: str, *, since: datetime, thread_ts: str = "") -> list[Found]:
-        """Look for messages of ours whose first block id begins with ``prefix``, oldest first."""
+    def page(self, channel: str, prefix: str, since: datetime, thread_ts: str = "", cursor: str = "") -> Page:
+        """Read a page of a channel's history, newest first, or of a thread, oldest first.
+
+        Of interest are messages of ours whose first block id begins with ``prefix``.
+        """
         where = {"channel": channel, "oldest": f"{since.timestamp():.6f}", "limit": 200, "inclusive": True}
         method: Callable[..., Any] = self._client.conversations_history
         if thread_ts:
             method, where = self._client.conversations_replies, where | {"ts": thread_ts}
-        found: list[Found] = []
-        cursor = ""
-        for _ in range(PAGES):
-            answer = _call(method, **where, **({"cursor": cursor} if cursor else {}))
-            found += [
-                Found(str(message["ts"]), block) for message, block in self._ours(answer) if block.startswith(prefix)
-            ]
-            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
-            if not cursor:
-                break
-        return sorted(found, key=lambda message: float(message.ts))
+        answer = _call(method, **where, **({"cursor": cursor} if cursor else {}))
+        found = [Found(str(message["ts"]), block) for message, block in self._ours(answer) if block.startswith(prefix)]
+        return Page(found, str((answer.get("response_metadata") or {}).get("next_cursor") or ""))
 
     def _ours(self, answer: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
         us = self.identity()

@@ -123,6 +123,11 @@ def get(api: ApiClient, resource: Resource, namespace: str, name: str) -> dict[s
     return _ask(api, "GET", resource.path(namespace, name), what=resource.label(namespace, name))
 
 
+def read_namespace(api: ApiClient, name: str) -> dict[str, Any]:
+    """Read a namespace itself."""
+    return _ask(api, "GET", f"/api/v1/namespaces/{quote(name, safe='')}", what=f"namespace `{name}`")
+
+
 def list_all(
     api: ApiClient, resource: Resource, namespace: str, *, labels: str = "", version: str = ""
 ) -> Sequence[dict[str, Any]]:

@@ -10,6 +10,8 @@ from sandbox.process import Server, free_ports
 from sandbox.workplace import Workplace
 
 DATABASES = 1024
+INSTALL = "sandbox"
+"""Whose data a bot of a test, a bench or a run of chaos keeps here."""
 
 
 @dataclass(frozen=True)

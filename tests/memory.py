@@ -3,10 +3,11 @@
 import redis
 
 from bot.store.connection import connect
-from bot.store.keys import ROOT
+from bot.store.keys import prefix_of
 from bot.store.store import Memory, RedisStore, open_memory
+from sandbox.valkey import INSTALL
 
-PREFIX = ROOT
+PREFIX = prefix_of(INSTALL)
 
 
 def prefix() -> str:

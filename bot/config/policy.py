@@ -1,12 +1,16 @@
 """The policy in force, as a value; settings.py reads it from the file."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from bot.domain.access import Access
 from bot.domain.plan import Plan
+
+INSTALL: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+NO_INSTALL: Final = "is not a name for an install; write it like `prod-eu`, in lower case, at most 63 characters"
 
 DEFAULT_PLAN = Plan(
     steps=(10, 25, 50, 100),
@@ -23,13 +27,15 @@ class Policy:
     """What a team lets the bot do. ``from_file``: ``approve=`` may then only add marks.
 
     ``gates`` are the gates that are switched on, by name, each with its keys as its own model has read them.
-    ``unix_users`` are the Slack ids of people by the Unix user that they are in a terminal.
+    ``unix_users`` are the Slack ids of people by the Unix user that they are in a terminal. ``install`` says whose data
+    in Redis is ours; empty: the cluster's id does.
     """
 
     namespaces: tuple[str, ...]
     plan: Plan = DEFAULT_PLAN
     access: Access = field(default_factory=Access)
     command: str = "/rollout"
+    install: str = ""
     unix_users: Mapping[str, str] = field(default_factory=dict)
     gates: Mapping[str, Any] = field(default_factory=dict)
     from_file: bool = False

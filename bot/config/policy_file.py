@@ -7,14 +7,14 @@ from pathlib import Path
 
 import yaml
 
-from bot.config.policy import DEFAULT_PLAN, Policy
+from bot.config.policy import DEFAULT_PLAN, INSTALL, NO_INSTALL, Policy
 from bot.config.yaml_nodes import Nodes
 from bot.domain.access import Access
 from bot.domain.errors import RolloutBotError
 from bot.domain.plan import Plan
 
 KEYS: Mapping[str, Sequence[str]] = {
-    "": ("namespaces", "plan", "approvals", "access", "command", "terminal"),
+    "": ("namespaces", "plan", "approvals", "access", "command", "install", "terminal"),
     "plan": ("steps", "every", "bake"),
     "approvals": ("at", "needed", "requester_may_approve"),
     "access": ("start", "run", "approve", "rollback"),
@@ -59,6 +59,7 @@ def read_policy(path: Path, *, default_namespace: str) -> Policy:
         plan=plan,
         access=access,
         command=nodes.text(top["command"], "command", _COMMAND, _NO_COMMAND) if "command" in top else DEFAULT_COMMAND,
+        install=nodes.text(top["install"], "install", INSTALL, NO_INSTALL) if "install" in top else "",
         unix_users=_unix_users(nodes, sections["terminal"].get("users")),
         from_file=True,
     )

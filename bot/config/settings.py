@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.config.policy import INSTALL, NO_INSTALL
 from bot.config.policy_file import ConfigError, read_policy
 from bot.config.redis_url import SENTINEL, read_sentinels
 
@@ -86,6 +87,12 @@ def _split(url: str) -> SplitResult | None:
         return None
 
 
+def _install(name: str) -> str:
+    if not INSTALL.fullmatch(name):
+        raise ValueError(f"is `{name}`, which {NO_INSTALL}")
+    return name
+
+
 def _kubeconfig(paths: str) -> str:
     if not any(Path(path).is_file() for path in paths.split(":")):
         raise ValueError(f"names no file (`{paths}`); set it to your kubeconfig, or leave it out in a pod")
@@ -127,6 +134,7 @@ class TerminalSettings(ClusterSettings):
     """What a terminal needs; ``redis_url`` may hold a password and is as secret as the tokens."""
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(alias="REDIS_URL")
+    install: Annotated[str, AfterValidator(_install)] | None = Field(default=None, alias="ROLLOUTBOT_INSTALL")
 
     def secrets(self) -> tuple[str, ...]:
         """Return what must never be in a log."""

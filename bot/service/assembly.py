@@ -8,14 +8,14 @@ import redis
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
 from bot.engine.ports import Clock
+from bot.service.install import ClusterId, Enter, Install
 from bot.service.parts import Parts, put_together
-from bot.store.clock import SystemClock
-from bot.store.connection import connect
-from bot.store.keys import ROOT, Prefix
+from bot.store.installs import Installs
 from bot.store.store import RedisStore, open_memory
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from k8s.failure import THE_BOT
+from k8s.identity import cluster_mark, cluster_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Reach:
     cluster: Cluster
     clock: Clock
     home: str
+    cluster_id: ClusterId
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Core(Reach):
     """The engine and what it works with."""
 
     client: "redis.Redis"
-    prefix: Prefix
+    install: Install
     store: RedisStore
     parts: Parts
 
@@ -51,21 +52,28 @@ def reach(settings: ClusterSettings, clock: Clock, *, account: str = THE_BOT, co
         else Policy(namespaces=(connection.namespace,))
     )
     cluster = Cluster(connection.api, policy.namespaces, command=command or policy.command, now=clock.now)
-    return Reach(policy, cluster, clock, connection.namespace)
+    api = connection.api
+    cluster_id = ClusterId(lambda: cluster_uid(api), cluster_mark(api.configuration))
+    return Reach(policy, cluster, clock, connection.namespace, cluster_id)
 
 
 def core(
     settings: TerminalSettings,
+    client: "redis.Redis",
+    clock: Clock,
     *,
-    clock_of: Callable[["redis.Redis"], Clock] = lambda client: SystemClock(),
     account: str = THE_BOT,
     command: str = "",
+    enter: Enter = Installs.find,
     fell_behind: Callable[[], None] = lambda: None,
 ) -> Core:
-    """Build the rest; Redis and the cluster may be away. ``fell_behind`` is called when a card was marked as behind."""
-    client = connect(settings.redis_url.get_secret_value())
-    near = reach(settings, clock_of(client), account=account, command=command)
-    prefix = lambda: ROOT  # noqa: E731
-    memory = open_memory(client, prefix, fell_behind=fell_behind)
+    """Build the rest; Redis and the cluster may be away.
+
+    ``enter`` is how the install is found in Redis: a bot joins it. ``fell_behind`` is called when a card was marked.
+    """
+    near = reach(settings, clock, account=account, command=command)
+    install = Install(Installs(client), settings.install or near.policy.install, near.cluster_id, enter)
+    memory = open_memory(client, install.prefix, fell_behind=fell_behind)
     parts = put_together(near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy)
-    return Core(near.policy, near.cluster, near.clock, near.home, client, prefix, memory.store, parts)
+    shared = (near.policy, near.cluster, near.clock, near.home, near.cluster_id)
+    return Core(*shared, client, install, memory.store, parts)

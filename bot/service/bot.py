@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -15,16 +16,18 @@ from bot.config.policy import Policy
 from bot.config.settings import Settings
 from bot.domain.errors import StoreError
 from bot.engine.gate_watch import ASKED_EVERY
-from bot.engine.ports import Clock
 from bot.recovery.changes import ChangeLane
 from bot.service.assembly import core
+from bot.service.due_by_own_clock import DueByOwnClock
+from bot.service.install import Install
 from bot.service.leader import Leader
 from bot.service.metrics import RolloutMetrics
 from bot.service.parts import Parts
 from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
-from bot.store.connection import ping
-from bot.store.keys import Prefix
+from bot.store.clock import RedisClock
+from bot.store.connection import connect, ping
+from bot.store.installs import Installs
 from bot.store.lease import Lease
 from bot.store.names import SlackNames
 from bot.store.store import RedisStore
@@ -52,22 +55,22 @@ class Bot:
     settings: Settings
     policy: Policy
     client: "redis.Redis"
-    prefix: Prefix
+    install: Install
     store: RedisStore
     parts: Parts
     bell: Bell
     handlers: Handlers
-    clock: Clock
+    clock: RedisClock
     cluster: Cluster
     socket: Socket | None = None
     board: BoardThread | None = None
     ending: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.lease = Lease(self.client, self.prefix)
+        self.lease = Lease(self.client, self.install.prefix)
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
         self.changes = ChangeLane(self.parts.audit, self.leader.leads, self.parts.recovery.look_again)
-        self.timer = Timer(self.store, self.parts.ticker.tick, self.leader.leads)
+        self.timer = Timer(DueByOwnClock(self.store, self.clock), self.parts.ticker.tick, self.leader.leads)
         catch_up = partial(self.parts.ticker.catch_up, goes_on=self.leader.leads)
         every = self.timer.every
         every(timedelta(seconds=1), "unwritten roll backs", partial(catch_up, brakes=True))
@@ -76,6 +79,7 @@ class Bot:
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
         every(ASKED_EVERY, "gates between steps", partial(self.parts.gate_watch.sweep, goes_on=self.leader.leads))
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
+        every(timedelta(seconds=30), "the list of installs", self.install.stay)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; in the leader, what changes is looked at."""
@@ -109,6 +113,7 @@ class Bot:
     def _redis(self) -> str:
         try:
             ping(self.client)
+            self.install.prefix()
         except StoreError as error:
             return str(error)
         return ""
@@ -123,28 +128,30 @@ class Bot:
 def assemble(settings: Settings) -> Bot:
     """Build every part; nothing is connected yet, so the bot starts while Slack, Redis or the cluster is away."""
     bell = Bell()
-    behind = core(settings, fell_behind=bell.ring)
+    client = connect(settings.redis_url.get_secret_value())
+    clock = RedisClock(client)
+    behind = core(settings, client, clock, enter=Installs.join, fell_behind=bell.ring)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(
         behind.parts.engine,
         behind.store,
-        behind.clock,
+        clock,
         behind.policy,
         slack,
         signing_secret="" if settings.socket_mode else secret,
-        remember=SlackNames(behind.client, behind.prefix).remember,
+        remember=SlackNames(behind.client, behind.install.prefix).remember,
     )
     return Bot(
         settings=settings,
         policy=behind.policy,
-        client=behind.client,
-        prefix=behind.prefix,
+        client=client,
+        install=behind.install,
         store=behind.store,
         parts=behind.parts,
         bell=bell,
         handlers=handlers,
-        clock=behind.clock,
+        clock=clock,
         cluster=behind.cluster,
     )
 
@@ -154,14 +161,21 @@ def run(settings: Settings) -> None:
     signals = Signals()
     bot = assemble(settings)
     REGISTRY.register(RolloutMetrics(bot.store, bot.leader.leads))
+    _begin("Redis's time", bot.clock.ask_until, bot.ending)
+    _begin("cluster's id", bot.install.ask_until_known, bot.ending)
     server = _serve(bot)
     if settings.slack_app_token is not None:
         bot.socket = Socket(bot.handlers.app, settings.slack_app_token.get_secret_value())
     bot.watch()
     bot.leader.start()
-    threading.Thread(target=_connect, args=(bot,), name="connect", daemon=True).start()
+    _begin("connect", _connect, bot)
     signals.wait()
     _end(bot, server)
+
+
+def _begin(name: str, work: Callable[..., None], *args: object) -> None:
+    """Do it in a thread that ends with the process."""
+    threading.Thread(target=work, args=args, name=name, daemon=True).start()
 
 
 def _end(bot: Bot, server: Any) -> None:

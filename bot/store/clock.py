@@ -1,13 +1,28 @@
 """What time it is: of this machine, or of Redis, where machines whose clocks may differ decide on one rollout."""
 
+import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Final
 
 import redis
 
+from bot.domain.errors import StoreError
 from bot.engine.ports import Clock
 from bot.store.connection import store_errors
+
+log = logging.getLogger(__name__)
+
+ASK_EVERY: Final = 5.0
+"""Seconds: a machine that was suspended, or whose clock was set, knows Redis's time again after so long."""
+
+TOO_SLOW: Final = timedelta(seconds=0.5)
+"""An answer that took so long, or during which this clock was set, does not say when it was given."""
+
+WORTH_SAYING: Final = timedelta(seconds=1)
 
 
 class SystemClock:
@@ -24,23 +39,41 @@ class SystemClock:
 
 @dataclass
 class RedisClock:
-    """Redis's time: it is asked once, when the time is first wanted, and ``own`` goes on from there."""
+    """Redis's time: ``own``, and how far Redis was ahead of it when it was last asked.
+
+    It tells the time without asking, so nobody waits for it. Before the first answer it is ``own``: a bot starts, and
+    rolls back from the route, while Redis is away.
+    """
 
     client: "redis.Redis"
     own: Clock = field(default_factory=SystemClock)
-    _ahead: timedelta | None = field(default=None, init=False)
+    _ahead: timedelta = field(default=timedelta(0), init=False)
 
     def now(self) -> datetime:
-        """Return the time. Raises StoreError where Redis has not told it yet."""
-        if self._ahead is None:
-            self._ahead = self._asked() - self.own.now()
+        """Return the time."""
         return self.own.now() + self._ahead
 
     def sleep(self, seconds: float) -> None:
         """Let a moment pass."""
         self.own.sleep(seconds)
 
-    def _asked(self) -> datetime:
+    def ask(self) -> None:
+        """Ask Redis what time it is. Raises StoreError."""
+        before = self.own.now()
         with store_errors():
             seconds, microseconds = self.client.time()
-        return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
+        took = self.own.now() - before
+        if abs(took) > TOO_SLOW:
+            return
+        told = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
+        ahead = told - before - took / 2
+        if abs(ahead - self._ahead) > WORTH_SAYING:
+            log.warning("Redis's clock, by which bots decide, is %+.1f s from this machine's", ahead.total_seconds())
+        self._ahead = ahead
+
+    def ask_until(self, ending: Event, every: float = ASK_EVERY) -> None:
+        """Ask every few seconds, until the process ends."""
+        while not ending.is_set():
+            with suppress(StoreError):  # the time goes on by our own clock, and others say that Redis is away
+                self.ask()
+            ending.wait(every)

@@ -69,7 +69,7 @@ class Commands:
         return replace(answer, said=said, led=led)
 
     def _a_bot_leads(self) -> bool:
-        return is_held(self._core.client, self._core.prefix())
+        return is_held(self._core.client, self._core.install.prefix())
 
     # --- verbs
 

@@ -20,9 +20,11 @@ from bot.domain.prose import Prose, joined, say, sentence
 from bot.service.assembly import Core, Reach, core, reach
 from bot.service.logs import Masked
 from bot.store.clock import RedisClock, SystemClock
+from bot.store.connection import connect
 from bot.store.names import SlackNames
 from bot.terminal import json_document, rollback_from_route
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit, unix_user
+from bot.terminal.clock import TerminalClock
 from bot.terminal.commands import Commands
 from bot.terminal.follow import Tell
 from bot.terminal.names import Names, nameless
@@ -102,8 +104,12 @@ class Session:
     def _commands(self, channel: str) -> Commands:
         settings = read_as(TerminalSettings, self._env)
         self._masked = Masked(settings.secrets())
-        parts: Core = core(settings, clock_of=RedisClock, account=self._account, command=PROGRAM)
-        return Commands(parts, self._enter(parts, SlackNames(parts.client, parts.prefix).of), _channel(channel))
+        client = connect(settings.redis_url.get_secret_value())
+        clock = TerminalClock(RedisClock(client))
+        parts: Core = core(settings, client, clock, account=self._account, command=PROGRAM)
+        who, where = self._enter(parts, SlackNames(client, parts.install.prefix).of), _channel(channel)
+        parts.install.ask()
+        return Commands(parts, who, where)
 
     def _enter(self, near: Reach, in_slack: Callable[[str], str]) -> str:
         """Take the policy over, which says who the Unix user is."""

@@ -18,7 +18,8 @@ from bot.domain.rollout import Entry
 from bot.engine.ports import BoardMemory as Memory
 from bot.engine.ports import Shown, Store
 from handlers.board.card_state import CardState, card_number, digest_of, last_event, recounted
-from handlers.board.pace import CARD_AT_MOST, SLACK_AT_MOST, Later, Pace
+from handlers.board.pace import CARD_AT_MOST, SLACK_AT_MOST, Later, OvertakenError, Pace
+from handlers.board.search import Place, Searches
 from handlers.cards import Card, draw
 from handlers.slack import Fault, Found, Slack, SlackError
 from handlers.thread import MOST, is_broadcast, message
@@ -38,10 +39,6 @@ LIMIT = 1000
 UPDATE, POST, HISTORY = "chat.update", "chat.postMessage", "conversations.history"
 
 
-class OvertakenError(Later):
-    """Somebody else has written down what is shown meanwhile: this one froze, and there is another leader."""
-
-
 class Board:
     """Brings Slack up to date, one card at a time; only the leader runs it, and two of them do no harm.
 
@@ -51,12 +48,14 @@ class Board:
     def __init__(self, memory: Memory, store: Store, slack: Slack, access: Access) -> None:
         self._memory, self._store, self._slack, self._access = memory, store, slack, access
         self._pace = Pace()
+        self._searches = Searches(slack, self._pace)
         self._channels: dict[str, str] = {}
 
     def behind(self) -> Mapping[str, Sequence[str]]:
         """Return the rollouts whose card or thread is behind, by channel; those that failed have their turn last."""
         known, dirty = self._channels, self._memory.dirty(LIMIT)
         self._channels = {rollout_id: known.get(rollout_id) or self._channel(rollout_id) for rollout_id in dirty}
+        self._searches.forget_all_but(frozenset(dirty))
         found: dict[str, list[str]] = defaultdict(list)
         for rollout_id in sorted(dirty, key=self._pace.failures):
             found[self._channels[rollout_id]].append(rollout_id)
@@ -161,6 +160,7 @@ class Board:
 
     def _post(self, before: CardState) -> CardState:
         channel = before.shown.channel
+        self._searches.forget(before.id)
         self._wait_to_post(before)
         state = self._save(before, claimed=before.now, posts=before.shown.posts + 1, digest="")
         card = draw(state.entry, self._access, n=state.shown.posts)
@@ -195,6 +195,7 @@ class Board:
         found = self._find(state, f"event:{state.id}:", since, thread_ts=state.shown.ts)
         told = max((last_event(message.block_id) for message in found), default=0)
         cursor, forgotten = recounted(state.shown, told)
+        self._searches.forget(state.id)
         return self._save(state, cursor=cursor, forgotten=forgotten, thread_claimed=None, doubt=None)
 
     def _look_for_reply(self, state: CardState) -> CardState:
@@ -220,9 +221,9 @@ class Board:
 
     def _take_back(self, state: CardState, ts: str) -> None:
         """Take our reply away where the other leader has told the same, and not found ours."""
-        shown, since = state.shown, state.now - SKEW
-        found = self._slack.find(shown.channel, state.next_mark, since=since, thread_ts=shown.ts)
-        if any(message.ts != ts for message in found):
+        shown = state.shown
+        place = Place(shown.channel, state.next_mark, state.now - SKEW, shown.ts)
+        if any(message.ts != ts for message in self._searches.find(state.id, place, state.now)):
             self._slack.delete(shown.channel, ts)
 
     # --- what both need ---------------------------------------------------------------------------------------
@@ -232,14 +233,18 @@ class Board:
         if state.now < since + SETTLE and is_claimed and not state.is_doubtful:
             raise Later(since + SETTLE)
         self._wait_for(HISTORY, state.now)
-        channel = state.shown.channel
         try:
-            return self._slack.find(channel, prefix, since=since - SKEW, thread_ts=thread_ts)
+            found = self._searches.find(
+                state.id, Place(state.shown.channel, prefix, since - SKEW, thread_ts), state.now
+            )
         except SlackError as error:
             if error.fault in (Fault.REFUSED, Fault.GONE):  # no right to read back: better two cards than none
                 log.warning("Cannot look for %s: %s", prefix, error)
                 return []
             raise self._later(error, HISTORY, state.now) from error
+        if not state.is_doubtful:
+            self._searches.forget(state.id)
+        return found
 
     def _keep_oldest(self, state: CardState, found: list[Found]) -> Found | None:
         for double in found[1:]:

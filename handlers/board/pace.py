@@ -11,6 +11,9 @@ EDITS = 40
 EDITS_OF_PROGRESS = 30
 """Progress leaves some of the budget to changes of state."""
 
+PAGES = 50
+"""Slack takes so many reads of history a minute, and as many of threads."""
+
 REST = timedelta(seconds=3)
 POST_REST = timedelta(seconds=1)
 """Slack takes a message a second in each channel, and lets short bursts pass: a card and its thread."""
@@ -31,11 +34,16 @@ class Later(Exception):  # noqa: N818 (nothing went wrong)
         self.at = at
 
 
+class OvertakenError(Later):
+    """Somebody else has written down what is shown meanwhile: this one froze, and there is another leader."""
+
+
 @dataclass(slots=True)
 class Pace:
     """One process's memory of what it sent, for all its threads; losing it costs nothing but a few early edits."""
 
     _edits: deque[datetime] = field(default_factory=deque)
+    _pages: dict[str, deque[datetime]] = field(default_factory=dict)
     _last: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     _blocked: dict[str, datetime] = field(default_factory=dict)
     _failures: dict[str, int] = field(default_factory=dict)
@@ -61,6 +69,17 @@ class Pace:
             if last > now:
                 return last
             _keep(self._posts, channel, max(last, now - POST_REST) + POST_REST)
+            return now
+
+    def take_page(self, method: str, now: datetime) -> datetime:
+        """Take a page out of the budget of a method and return now, or return when to ask again."""
+        with self._lock:
+            taken = self._pages.setdefault(method, deque())
+            while taken and taken[0] <= now - MINUTE:
+                taken.popleft()
+            if len(taken) >= PAGES:
+                return taken[0] + MINUTE
+            taken.append(now)
             return now
 
     def _edit_at(self, card: str, turn: int, now: datetime) -> datetime:

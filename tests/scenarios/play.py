@@ -19,6 +19,7 @@ from sandbox.demo import ROOT, is_ready
 from sandbox.errors import SandboxError
 from sandbox.process import Server, free_ports, wait_until
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Slack
+from sandbox.valkey import INSTALL
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY
 from tests.memory import a_store
@@ -59,7 +60,7 @@ class Bot:
 def bot_process(name: str, folder: Path, environment: Mapping[str, str], *, address: str = "") -> Bot:
     """Return a bot with an environment that is not started."""
     at = address or f"127.0.0.1:{free_ports(1)[0]}"
-    env = {"PYTHONPATH": str(ROOT), "ROLLOUTBOT_HTTP": at, **environment}
+    env = {"PYTHONPATH": str(ROOT), "ROLLOUTBOT_HTTP": at, "ROLLOUTBOT_INSTALL": INSTALL, **environment}
     return Bot(Server(name, [sys.executable, "-m", "bot", "run"], folder, env), at)
 
 
@@ -83,8 +84,8 @@ class Play:
         bot = self.cast(address=address, mode=mode, **policy)
         return bot.start()
 
-    def cast(self, *, address: str = "", mode: str = "socket", **policy: Any) -> Bot:
-        """Return another bot that is not started."""
+    def cast(self, *, address: str = "", mode: str = "socket", install: str = INSTALL, **policy: Any) -> Bot:
+        """Return another bot that is not started; ``install`` empty: nobody names it."""
         name = f"bot-{len(self.bots)}"
         file = self.folder / f"{name}.yaml"
         file.write_text(
@@ -96,6 +97,7 @@ class Play:
             "SLACK_API_URL": self.slack.api_url,
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "ROLLOUTBOT_CONFIG": str(file),
+            "ROLLOUTBOT_INSTALL": install,
             **({"SLACK_APP_TOKEN": APP_TOKEN} if mode == "socket" else {"SLACK_SIGNING_SECRET": SIGNING_SECRET}),
         }
         bot = bot_process(name, self.folder, env, address=address)

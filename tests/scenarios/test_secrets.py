@@ -29,7 +29,7 @@ from sandbox.rights import give_rights
 from sandbox.robot import Robot
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET
 from sandbox.strict_slack import Delivery, StrictSlack, strict_slack
-from sandbox.valkey import Valkey
+from sandbox.valkey import INSTALL, Valkey
 from sandbox.workplace import Workplace
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY
@@ -148,6 +148,7 @@ def story(place: Workplace, api_server: ApiServer, world: World, robot: Robot, o
         common = {
             "KUBECONFIG": str(proxy.kubeconfig("rolloutbot")),
             "REDIS_URL": redis_url(own_valkey),
+            "ROLLOUTBOT_INSTALL": INSTALL,
             "SLACK_API_URL": slack.api_url,
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config.policy import DEFAULT_PLAN, Policy
+from bot.config.policy import DEFAULT_PLAN, NO_INSTALL, Policy
 from bot.config.policy_file import ConfigError, read_policy
 from bot.domain.access import Access
 
@@ -51,6 +51,7 @@ plan: {steps: [5, 50], every: 90s, bake: 1d}
 approvals: {at: [], needed: 2, requester_may_approve: true}
 access: {start: [U0001], run: [U0002], approve: [U0003, W0004], rollback: []}
 command: /llm
+install: prod-eu
 terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
 """)
     assert policy == Policy(
@@ -66,12 +67,13 @@ terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
         ),
         access=Access(start=frozenset({"U0001"}), run=frozenset({"U0002"}), approve=frozenset({"U0003", "W0004"})),
         command="/llm",
+        install="prod-eu",
         unix_users={"alice": "U0001", "Bob.B@corp": "W0004"},
         from_file=True,
     )
 
 
-TOP = "`namespaces`, `plan`, `approvals`, `access`, `command`, `terminal`"
+TOP = "`namespaces`, `plan`, `approvals`, `access`, `command`, `install`, `terminal`"
 USER = "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`."
 DURATION = "is not a duration from 1s to 30d; write it like `90s`, `10m`, `2h` or `1d`."
 COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters."
@@ -129,6 +131,7 @@ COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at m
         ("terminal: {users: {[a]: U0001}}", "1: terminal.users: a list is not the name of a Unix user; see `id -un`."),
         ("terminal:\n  users:\n    alice: bob", f"3: terminal.users.alice: `bob` {USER}"),
         ("command: rollout", f"1: command: `rollout` {COMMAND}"),
+        ("install: Prod", f"1: install: `Prod` {NO_INSTALL}."),
         ("command: ''", f"1: command: an empty text {COMMAND}"),
         ("plan: [", "1: is not YAML: expected the node content, but found '<stream end>'."),
         ("a: b: c", "1: is not YAML: mapping values are not allowed here."),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.config.policy import NO_INSTALL
 from bot.config.settings import Address, ConfigError, check, read_settings
 
 BOT, APP, SIGNING = "xoxb-1-bot", "xapp-1-app", "0123456789abcdef"
@@ -55,12 +56,13 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         "ROLLOUTBOT_CONFIG": "policy.yaml",
         "ROLLOUTBOT_HTTP": "[::]:0",
         "ROLLOUTBOT_LOG": "json",
+        "ROLLOUTBOT_INSTALL": "prod-eu",
     }
     settings = read_settings(env)
     assert settings.slack_api_url == "http://127.0.0.1:9999/api/"
     assert settings.kubeconfig == env["KUBECONFIG"]
     assert settings.config == Path("policy.yaml")
-    assert (settings.http, settings.log) == (Address("::", 0), "json")
+    assert (settings.http, settings.log, settings.install) == (Address("::", 0), "json", "prod-eu")
 
 
 def test_an_empty_variable_is_one_that_is_not_set_and_spaces_are_no_part_of_a_value() -> None:
@@ -109,6 +111,7 @@ def test_addresses_of_redis(url: str) -> None:
             "slack.com",
             "`SLACK_API_URL` is not an address; leave it out for Slack's own (`https://slack.com/api/`).",
         ),
+        ("ROLLOUTBOT_INSTALL", "Prod EU", f"`ROLLOUTBOT_INSTALL` is `Prod EU`, which {NO_INSTALL}."),
         ("REDIS_URL", "", f"`REDIS_URL` is not set; set it {LIKE}."),
         ("REDIS_URL", "localhost:6379", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),
         ("REDIS_URL", "redis://", f"`REDIS_URL` is not an address of Redis; set it {LIKE}."),

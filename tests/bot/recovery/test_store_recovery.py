@@ -14,7 +14,6 @@ from bot.domain.errors import StoreError
 from bot.domain.rollout import Acceptance, Phase
 from bot.engine.ports import Shown
 from bot.recovery.changes import ChangeLane
-from bot.store.epoch import SeenWrites
 from bot.terminal.answer import Exit
 from bot.terminal.follow import result
 from k8s.document import ANNOTATION
@@ -297,30 +296,6 @@ def test_what_slack_shows_of_a_rollout_that_is_over_is_doubted_too_but_looked_at
     assert (stage.store.shown(rollout_id), stage.store.dirty(10)) == (replace(told, doubt=2), [])
     stage.say(Verb.ROLLBACK, reason="once more")
     assert stage.store.dirty(10) == [rollout_id]
-
-
-@pytest.mark.parametrize(
-    ("seen", "newer", "kept"),
-    [
-        ((1, 5), (1, 6), ("1", "6")),
-        ((1, 6), (1, 5), ("1", "6")),
-        ((1, 6), (2, 0), ("2", "0")),
-        ((2, 0), (1, 9), ("2", "0")),
-    ],
-)
-def test_a_replica_keeps_the_newest_state_that_it_has_seen(
-    seen: tuple[int, int], newer: tuple[int, int], kept: tuple[str, str]
-) -> None:
-    seen_writes = SeenWrites()
-    seen_writes.saw(seen)
-    seen_writes.saw(newer)
-    assert seen_writes.expected() == kept
-
-
-def test_a_new_epoch_is_newer_than_any_that_was_seen_whatever_the_clock_says() -> None:
-    seen_writes = SeenWrites()
-    seen_writes.saw((5000, 3))
-    assert (seen_writes.epoch_after(1000), seen_writes.epoch_after(9000)) == (5001, 9000)
 
 
 def _url(stage: Stage) -> str:

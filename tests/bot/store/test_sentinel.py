@@ -15,7 +15,7 @@ from sandbox.process import wait_until
 from sandbox.sentinel import Trio, trio
 from sandbox.valkey import Valkey
 from sandbox.workplace import workplace
-from tests.bot.store.test_store import STARTED, STEPPED, a_save
+from tests.bot.store.saves import STARTED, STEPPED, a_save
 from tests.builders import NOON
 from tests.memory import a_store
 

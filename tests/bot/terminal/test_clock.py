@@ -8,6 +8,7 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from bot.service.assembly import core
 from bot.store.clock import RedisClock
+from bot.terminal.clock import TerminalClock
 from bot.terminal.commands import Commands
 from tests.builders import ALICE, CANARY, STABLE
 from tests.shell import Terminal
@@ -21,7 +22,8 @@ def a_desk(stage: Stage, terminal: Terminal, **laptop_ahead: float) -> Commands:
     laptop = HandClock()
     laptop.forward(**laptop_ahead)
     settings = read_as(TerminalSettings, terminal.env)
-    return Commands(core(settings, clock_of=lambda client: RedisClock(client, laptop)), ALICE, "C0INFER001")
+    clock = TerminalClock(RedisClock(stage.redis, laptop))
+    return Commands(core(settings, stage.redis, clock), ALICE, "C0INFER001")
 
 
 def test_what_a_laptop_that_is_ahead_began_and_rolled_back_is_over_for_the_bots(

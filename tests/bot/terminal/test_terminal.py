@@ -21,6 +21,8 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from bot.service.assembly import core
 from bot.service.parts import put_together
+from bot.store.clock import SystemClock
+from bot.store.connection import connect
 from bot.store.names import SlackNames
 from bot.terminal.answer import Exit
 from bot.terminal.commands import Commands
@@ -193,7 +195,8 @@ def test_a_missing_right_is_the_persons_own(stage: Stage, terminal: Terminal, ap
 
 
 def a_desk_whose_requests_a_bot_takes_first(terminal: Terminal) -> Commands:
-    behind = core(read_as(TerminalSettings, terminal.env))
+    settings = read_as(TerminalSettings, terminal.env)
+    behind = core(settings, connect(terminal.env["REDIS_URL"]), SystemClock())
     memory = Meddler(behind.store)
     bot = behind.parts.engine
 

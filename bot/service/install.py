@@ -1,0 +1,68 @@
+"""Which install this process belongs to, and so how its keys in Redis begin: told at the first key that is wanted."""
+
+import logging
+from collections.abc import Callable
+from threading import Event
+from typing import Final
+
+from bot.domain.errors import ClusterError
+from bot.store.installs import Identity, Installs
+from bot.store.keys import prefix_of
+
+log = logging.getLogger(__name__)
+
+AGAIN_AFTER: Final = 2.0
+"""Seconds after which the API server is asked again."""
+
+Enter = Callable[[Installs, Identity], str]
+
+
+class ClusterId:
+    """The id of our cluster, as far as the API server has told it."""
+
+    def __init__(self, ask: Callable[[], str], mark: str) -> None:
+        self._ask, self._mark = ask, mark
+        self._uid: str | None = None
+        self._was_asked = False
+
+    def ask(self) -> bool:
+        """Ask the API server; False where it does not answer."""
+        try:
+            self._uid = self._ask()
+        except ClusterError as error:
+            if not self._was_asked:
+                log.warning("the cluster's id is not known yet: %s", error)
+        self._was_asked = True
+        return self._uid is not None
+
+    def identity(self) -> Identity:
+        """Return what is known. By its mark alone a cluster is only known once the API server was asked in vain."""
+        return Identity(uid=self._uid, mark=self._mark if self._was_asked else "")
+
+
+class Install:
+    """Named, or told by its cluster. ``enter`` says that this process works with its data, and returns its name."""
+
+    def __init__(self, installs: Installs, named: str, cluster: ClusterId, enter: Enter) -> None:
+        self._installs, self._named, self._cluster, self._enter = installs, named, cluster, enter
+        self._name = ""
+
+    def prefix(self) -> str:
+        """Return how its keys begin. Raises StoreError where Redis or the cluster's id cannot be had yet."""
+        if not self._name:
+            identity = Identity(named=self._named) if self._named else self._cluster.identity()
+            self._name = self._enter(self._installs, identity)
+        return prefix_of(self._name)
+
+    def ask(self) -> bool:
+        """Ask the cluster for its id, where that is needed; False where it does not answer."""
+        return bool(self._named) or self._cluster.ask()
+
+    def ask_until_known(self, ending: Event) -> None:
+        """Ask until there is an answer, or the process ends."""
+        while not self.ask() and not ending.wait(AGAIN_AFTER):
+            pass
+
+    def stay(self) -> None:
+        """Stand on the list of installs, also after Redis has lost it."""
+        self._installs.stay()

@@ -1,0 +1,111 @@
+"""Which installs keep data in this Redis database, and which of them is ours.
+
+    {rolloutbot}:installs   hash    by name, a mark of the install's cluster; empty where somebody has named the install
+
+An install that nobody names has the uid of its cluster as its name, or, where that may not be read, the mark. Both are
+the same from every replica and every terminal. The list tells the rest: who may not read the uid, or cannot now, finds
+the install of its cluster by the mark.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+import redis
+
+from bot.domain.errors import StoreError, UsageError
+from bot.store.connection import store_errors
+from bot.store.keys import ROOT, prefix_of
+from bot.store.scripts import script
+
+log = logging.getLogger(__name__)
+
+KEY: Final = f"{ROOT}installs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What a process knows of the install that it belongs to.
+
+    ``named`` is what the environment or the policy file says, ``uid`` its cluster's: empty where it may not be read,
+    None where the API server has not answered. ``mark`` is what that cluster proves itself by.
+    """
+
+    named: str = ""
+    uid: str | None = None
+    mark: str = ""
+
+    def name(self, known: Mapping[str, str]) -> str:
+        """Return the name of the install, given the list of those that are known; empty where it cannot be told."""
+        if self.named or (self.uid and self.uid in known):
+            return self.named or str(self.uid)
+        if self.uid:
+            return self.mark if self.mark in known else self.uid  # it was not allowed to read the uid before
+        marked = [name for name, mark in known.items() if self.mark and mark == self.mark]
+        if len(marked) == 1:
+            return marked[0]
+        return "" if self.uid is None else self.mark
+
+
+class Installs:
+    """The list of installs."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis, self._join = client, script(client, "join")
+        self._joined: tuple[str, str] | None = None
+        self._told: set[str] = set()
+
+    def join(self, identity: Identity) -> str:
+        """Put our install on the list and return its name. Raises StoreError where that is not known yet."""
+        name = _known_name(identity, self._known())
+        self._put(name, "" if identity.named else identity.mark)
+        return name
+
+    def stay(self) -> None:
+        """Put our install on the list once more: Redis may have lost it, and another bot may have come."""
+        if self._joined is not None:
+            self._put(*self._joined)
+
+    def _put(self, name: str, mark: str) -> None:
+        with store_errors():
+            reply = self._join(keys=[KEY], args=[ROOT, name, mark, prefix_of(name)])
+        self._joined = (name, mark)
+        taken, *names = cast(list[str], reply)
+        self._tell(name, int(taken), set(names) - {name})
+
+    def find(self, identity: Identity) -> str:
+        """Return the name of an install that some bot keeps data of, for somebody who only joins in.
+
+        Raises StoreError where the name is not known, UsageError where there is only data of other installs.
+        """
+        known = self._known()
+        name = _known_name(identity, known)
+        if known and name not in known:
+            others = ", ".join(f"`{each}`" for each in sorted(known))
+            raise UsageError(
+                f"Redis has nothing of install `{name}`, only of {others}.",
+                hint="Name the one you mean in `ROLLOUTBOT_INSTALL`, or as `install` in the policy file.",
+            )
+        return name
+
+    def _known(self) -> Mapping[str, str]:
+        with store_errors():
+            return cast(Mapping[str, str], self._redis.hgetall(KEY))
+
+    def _tell(self, name: str, taken: int, others: set[str]) -> None:
+        if taken:
+            log.warning("install %s took over the data of before the bot had installs: %d keys", name, taken)
+        if new := sorted(others - self._told):
+            log.warning("this Redis also has data of install %s; install %s leaves it alone", ", ".join(new), name)
+        self._told |= others
+
+
+def _known_name(identity: Identity, known: Mapping[str, str]) -> str:
+    name = identity.name(known)
+    if not name:
+        raise StoreError(
+            "It is not known yet which data in Redis is ours: the API server has not told the cluster's id.",
+            hint="A name in `ROLLOUTBOT_INSTALL`, or as `install` in the policy file, needs no answer.",
+        )
+    return name

@@ -1,0 +1,83 @@
+"""Looks back in Slack for messages of ours, as far as it takes: a busy channel has thousands of others after them.
+
+History comes in pages, newest first, and Slack takes 50 calls a minute. So a search reads some pages and lets other
+cards have their turn; it goes on where it stopped, also after Slack failed or asked to slow down.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from handlers.board.pace import Later, Pace
+from handlers.slack import Found, Slack, SlackError
+
+PAGES_AT_ONCE: Final = 10
+EXPIRED: Final = "invalid_cursor"
+"""Slack's word for a place in the history that it does not know any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to look, and how the first block id of what is looked for begins; ``thread_ts`` empty: in the channel."""
+
+    channel: str
+    prefix: str
+    since: datetime
+    thread_ts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How far a search has come; ``cursor`` is where the next page begins: None where there is no more."""
+
+    place: Place
+    cursor: str | None = ""
+    found: tuple[Found, ...] = ()
+
+
+class Searches:
+    """The searches of one board: for each rollout one in its channel, one in its thread. Several threads may search.
+
+    What was found is kept until it is forgotten, so that a search in the thread does not begin with that for the card.
+    """
+
+    def __init__(self, slack: Slack, pace: Pace) -> None:
+        self._slack, self._pace = slack, pace
+        self._begun: dict[tuple[str, bool], Search] = {}
+
+    def find(self, rollout_id: str, place: Place, now: datetime) -> list[Found]:
+        """Return what is there, oldest first. Raises Later where there is more to read, and SlackError."""
+        key = (rollout_id, bool(place.thread_ts))
+        search = self._begun.get(key)
+        if search is None or search.place != place:
+            search = Search(place)
+        for _ in range(PAGES_AT_ONCE):
+            if search.cursor is None:
+                return sorted(set(search.found), key=lambda message: float(message.ts))
+            search = self._begun[key] = self._read_page(search, now)
+        raise Later(now)
+
+    def forget(self, rollout_id: str) -> None:
+        """Look anew the next time."""
+        for is_thread in (True, False):
+            self._begun.pop((rollout_id, is_thread), None)
+
+    def forget_all_but(self, rollout_ids: Collection[str]) -> None:
+        """Look anew for every other rollout."""
+        for rollout_id, _ in set(self._begun):
+            if rollout_id not in rollout_ids:
+                self.forget(rollout_id)
+
+    def _read_page(self, search: Search, now: datetime) -> Search:
+        place = search.place
+        at = self._pace.take_page("replies" if place.thread_ts else "history", now)
+        if at > now:
+            raise Later(at)
+        try:
+            page = self._slack.page(place.channel, place.prefix, place.since, place.thread_ts, search.cursor or "")
+        except SlackError as error:
+            if error.error != EXPIRED:
+                raise
+            return Search(place)  # from the beginning
+        return replace(search, cursor=page.next or None, found=(*search.found, *page.found))
