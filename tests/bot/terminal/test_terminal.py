@@ -215,7 +215,7 @@ def test_what_a_running_bot_did_first_is_told(stage: Stage, terminal: Terminal) 
 def test_what_a_running_bot_refused_first_is_refused_in_its_words(stage: Stage, terminal: Terminal) -> None:
     stage.started(10)
     commands = a_desk_whose_requests_a_bot_takes_first(terminal)
-    with pytest.raises(UserError, match=f"`resume` does not fit: `{CANARY}` is progressing at 10 %"):
+    with pytest.raises(UserError, match=f"You can't `resume` now: `{CANARY}` is progressing at 10 %"):
         commands.do(Command(verb=Verb.RESUME), 0, lambda text: None)
 
 
