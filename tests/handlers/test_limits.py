@@ -116,7 +116,8 @@ def test_the_marks_of_a_card_and_its_thread_do_not_depend_on_what_people_say(
 ) -> None:
     def marks(said: str) -> list[str]:
         told = f"because {said}"
-        spoken = replace(entry, rollout=replace(entry.rollout, by="U0BOB00001", drift=None, reason=told, why=told))
+        why = "No endpoint." if entry.rollout.phase is Phase.HOLDING else told  # a gate gives it
+        spoken = replace(entry, rollout=replace(entry.rollout, by="U0BOB00001", drift=None, reason=told, why=why))
         thread = [
             replace(event, by="U0BOB00001", reason=told) for event in happened if event.kind is not EventKind.HELD
         ]
