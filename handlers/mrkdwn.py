@@ -4,16 +4,18 @@
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from bot.domain.prose import Channel, Code, Person, Piece, Prose, Short, Shown, Strong, Text, Time, one_line
 
-_ENTITY: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _MARK: Final = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])|`|\A>")
 """What Slack could take for markup: stars, underscores and tildes at the edge of a word, and ``>`` before all words."""
 _LIKE: Final = {"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ", ">": "›"}
 """Slack has no escape for its marks, so we show what looks like them."""
+_LETTER: Final = re.compile(r"[*_~]*.", re.DOTALL)
+"""A star that is no mark because a letter follows keeps that letter."""
 _DATES: Final = {
     Shown.CLOCK: "{time}",
     Shown.SECONDS: "{time_secs}",
@@ -23,12 +25,12 @@ _DATES: Final = {
 
 def mrkdwn(prose: Prose) -> str:
     """Draw with marks."""
-    return "".join(_marked(prose))
+    return "".join(map(_marked, prose.pieces))
 
 
 def spoken(prose: Prose) -> str:
     """Draw without marks."""
-    return "".join(_spoken(prose))
+    return "".join(map(_spoken, prose.pieces))
 
 
 def shorten(name: str, limit: int) -> str:
@@ -44,70 +46,87 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _marked(prose: Prose) -> Iterator[str]:
-    """Yield parts that must not be cut."""
-    for piece in prose.pieces:
-        match piece:
-            case Strong(inner):
-                yield f"*{mrkdwn(inner)}*"
-            case Code():
-                yield f"`{_fit(_escaped(_name(piece)), piece.longest) or '?'}`"
-            case Short(inner, longest):
-                yield _fit(_marked(inner), longest)
-            case _:
-                yield from _unmarked(piece)
+def _marked(piece: Piece) -> str:
+    match piece:
+        case Strong(inner):
+            return f"*{mrkdwn(inner)}*"
+        case Code(text, longest):
+            return f"`{_fitting(_name(text, longest), longest) or '?'}`"
+        case Short(inner, longest):
+            return _bounded(inner, longest, mrkdwn)
+        case _:
+            return _unmarked(piece)
 
 
-def _spoken(prose: Prose) -> Iterator[str]:
-    """Yield parts that must not be cut."""
-    for piece in prose.pieces:
-        match piece:
-            case Strong(inner):
-                yield from _spoken(inner)
-            case Code():
-                yield _fit(_escaped(_harmless(_name(piece))), piece.longest)
-            case Short(inner, longest):
-                yield _fit(_spoken(inner), longest)
-            case _:
-                yield from _unmarked(piece)
+def _spoken(piece: Piece) -> str:
+    match piece:
+        case Strong(inner):
+            return spoken(inner)
+        case Code(text, longest):
+            return _fitting(_harmless(_name(text, longest)), longest)
+        case Short(inner, longest):
+            return _bounded(inner, longest, spoken)
+        case _:
+            return _unmarked(piece)
 
 
-def _unmarked(piece: Piece) -> Iterator[str]:
+def _unmarked(piece: Text | Person | Channel | Time) -> str:
     match piece:
         case Text(text):
-            yield from _escaped(_harmless(text))
+            return _escaped(_harmless(text))
         case Person():
-            yield f"<@{piece.slack_id}>" if piece.slack_id else _harmless(piece.name)
+            return f"<@{piece.slack_id}>" if piece.slack_id else _harmless(piece.name)
         case Channel(channel):
             is_known = re.fullmatch(r"[CGD][A-Z0-9]{1,30}", channel)
-            yield f"<#{channel}>" if is_known else _fit(_escaped(_harmless(one_line(channel))), 40)
+            return f"<#{channel}>" if is_known else _bounded(Prose((Text(one_line(channel)),)), 40, mrkdwn)
         case Time(at, shown):
-            yield f"<!date^{int(at.timestamp())}^{_DATES[shown]}|{piece.utc}>"
+            return f"<!date^{int(at.timestamp())}^{_DATES[shown]}|{piece.utc}>"
 
 
-def _name(code: Code) -> str:
-    text = one_line(code.text.replace("`", "")).strip()
-    return text if code.longest is None else shorten(text, code.longest)
+def _name(text: str, longest: int | None) -> str:
+    """Return what stands between backticks, where Slack reads no other mark."""
+    name = one_line(text.replace("`", "")).strip()
+    return name if longest is None else shorten(name, longest)
+
+
+def _fitting(text: str, longest: int | None) -> str:
+    drawn = _escaped(text)
+    return drawn if longest is None or units(drawn) <= longest else _cut(_letters(text), longest)
+
+
+def _bounded(prose: Prose, longest: int, draw: Callable[[Prose], str]) -> str:
+    whole = draw(prose)
+    return whole if units(whole) <= longest else _cut(_parts(prose, draw), longest)
+
+
+def _parts(prose: Prose, draw: Callable[[Prose], str]) -> Iterator[str]:
+    """Yield what must not be cut in half."""
+    for piece in prose.pieces:
+        match piece:
+            case Text(text):
+                yield from _letters(_harmless(text))
+            case _:
+                yield draw(Prose((piece,)))
+
+
+def _letters(text: str) -> Iterator[str]:
+    return map(_escaped, _LETTER.findall(text))
+
+
+def _cut(parts: Iterable[str], longest: int) -> str:
+    """Put parts together while there is room, and say that more is missing."""
+    kept, room = "", longest - 1
+    for part in parts:
+        room -= units(part)
+        if room < 0:
+            break
+        kept += part
+    return f"{kept.rstrip()}…"
 
 
 def _harmless(text: str) -> str:
     return _MARK.sub(lambda mark: _LIKE[mark[0]], text)
 
 
-def _escaped(text: str) -> Iterator[str]:
-    return (_ENTITY.get(character, character) for character in text)
-
-
-def _fit(parts: Iterable[str], limit: int | None) -> str:
-    """Put parts together while there is room; None: there is always."""
-    all_parts = list(parts)
-    whole = "".join(all_parts)
-    if limit is None or units(whole) <= limit:
-        return whole
-    kept, room = "", limit - 1
-    for part in all_parts:
-        room -= units(part)
-        if room < 0:
-            break
-        kept += part
-    return f"{kept.rstrip()}…"
+def _escaped(text: str) -> str:
+    return text.translate(_ENTITIES)

@@ -11,7 +11,10 @@ _SECRET: Final = re.compile(
 
 
 def redacted(message: object) -> str:
-    """Return a message on one line, at most LONGEST characters long, without addresses and tokens."""
-    text = " ".join(str(message or "").split())
+    """Return a message on one line, at most LONGEST characters long, without addresses and tokens.
+
+    Backticks are our own mark for code, so there are none in it.
+    """
+    text = " ".join(str(message or "").replace("`", "'").split())
     text = _SECRET.sub("…", _URL.sub("…", text))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

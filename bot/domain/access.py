@@ -63,7 +63,7 @@ def permit(access: Access, request: Request) -> None:
     allowed = access.list_for(verb)
     if user.startswith(UNIX):
         if allowed or verb in (Verb.APPROVE, Verb.REJECT):
-            raise _nobody_knows(user, f"`{verb.value}` is not open to it")
+            raise _nobody_knows(user, f"this user cannot `{verb.value}`")
     elif allowed and user not in allowed:
         raise NotAllowedError(f"You may not `{verb.value}` here.", hint=say("Ask {}.", listed(sorted(allowed), "or")))
 
@@ -71,7 +71,7 @@ def permit(access: Access, request: Request) -> None:
 def permit_start(plan: Plan, user: str) -> None:
     """Raise NotAllowedError where nobody could tell whether the starter approves the rollout in Slack too."""
     if user.startswith(UNIX) and plan.approvals and plan.approve_at and not plan.requester_may_approve:
-        raise _nobody_knows(user, "it could approve in Slack what it starts here")
+        raise _nobody_knows(user, "this user could approve in Slack what is started here")
 
 
 def _nobody_knows(user: str, so: str) -> NotAllowedError:

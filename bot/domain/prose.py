@@ -9,10 +9,11 @@ own code keeps as a string.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from typing import Final, LiteralString, TypeAlias
 
 NAME: Final = 80
@@ -122,23 +123,29 @@ def say(template: LiteralString, *values: Value, **named: Value) -> Prose:
     """
     in_order = iter(values)
 
-    def value(match: re.Match[str]) -> Value:
-        return named[match[1]] if match[1] else next(in_order)
+    def value(place: str) -> Value:
+        return named[place] if place else next(in_order)
 
     pieces: list[Piece] = []
-    for at, part in enumerate(template.split("*")):
-        inner = tuple(_filled(part, value))
+    for at, bits in enumerate(_parts(template)):
+        inner = tuple(_filled(bits, value))
         pieces += [Strong(Prose(inner))] if at % 2 else inner
     return Prose(tuple(pieces))
 
 
-def _filled(part: str, value: Callable[[re.Match[str]], Value]) -> Iterator[Piece]:
-    for bit in filter(None, _BITS.split(part)):
-        if bit.startswith("`"):
-            code, places = _PLACE.subn(lambda match: one_line(str(value(match))), bit[1:-1])
+@cache
+def _parts(template: str) -> Sequence[Sequence[str]]:
+    """Cut a template at its stars, and each part into code, places and text; every second part is strong."""
+    return [list(filter(None, _BITS.split(part))) for part in template.split("*")]
+
+
+def _filled(bits: Sequence[str], value: Callable[[str], Value]) -> Iterator[Piece]:
+    for bit in bits:
+        if bit[0] == "`":
+            code, places = _PLACE.subn(lambda match: one_line(str(value(match[1]))), bit[1:-1])
             yield Code(code, NAME if places else None)
-        elif place := _PLACE.fullmatch(bit):
-            yield from _pieces(value(place))
+        elif bit[0] == "{":
+            yield from _pieces(value(bit[1:-1]))
         else:
             yield Text(bit)
 
@@ -194,6 +201,8 @@ def ended(prose: Prose) -> Prose:
 
 def one_line(text: str) -> str:
     """Return a text on one line, without what nobody sees and what would steer a terminal."""
+    if text.isprintable() and "  " not in text:
+        return text
     spaced = re.sub(r"\s+", " ", text)
     return "".join(character for character in spaced if character.isprintable())
 

@@ -104,7 +104,7 @@ def _record_of(copy: RouteCopy) -> Rollout:
         )
     if note.phase not in ALLOWED[Verb.ROLLBACK]:
         raise TransitionError(
-            f"`rollback` does not fit: `{note.canary.name}` is {describe(note)}.", hint=INSTEAD[note.phase]
+            f"You can't `rollback` now: `{note.canary.name}` is {describe(note)}.", hint=INSTEAD[note.phase]
         )
     return note
 

@@ -142,18 +142,16 @@ class Commands:
 
     def _without_store(self, command: Command) -> Prose:
         if command.verb is not Verb.ROLLBACK:
-            return say("Nothing is known to be done. Look with `status` when it is back. {}", BRAKE_LEFT)
+            return say("Nothing is confirmed. Look with `status` when it is back. {}", BRAKE_LEFT)
         try:
             clock = SystemClock()  # the time is Redis's otherwise
             namespace, route, reason = RouteRollback(self._core.cluster, clock).find(
                 command, self._channel, clock.now()
             )
         except RolloutBotError as error:
-            return say("Nothing is known to be done. {} {}", error.prose, BRAKE_LEFT)
+            return say("Nothing is confirmed. {} {}", error.prose, BRAKE_LEFT)
         words = [PROGRAM, "rollback", "--from-route", route, "--namespace", namespace, *filter(None, [reason])]
-        return say(
-            "Nothing is known to be done. Roll back from the record on the route:\n    {}", Text(shlex.join(words))
-        )
+        return say("Nothing is confirmed. Roll back from the record on the route:\n    {}", Text(shlex.join(words)))
 
 
 def _unconfirmed(said: Prose) -> Answer:

@@ -5,7 +5,7 @@ import pytest
 
 from bot.domain.access import Access
 from bot.domain.rollout import Acceptance, Ask, Entry, Hand, Phase, Trouble
-from bot.domain.weights import filled, weight_there
+from bot.domain.weights import weight_there
 from handlers.buttons import verbs
 from handlers.cards import Card, draw
 from handlers.mrkdwn import mrkdwn
@@ -153,11 +153,6 @@ def test_a_step_that_is_near_is_told_to_the_second() -> None:
 def test_while_a_far_step_is_asked_for_the_plan_shows_no_step_between() -> None:
     asked = an_entry(a_rollout(phase=Phase.AWAITING_APPROVAL, step=0, ask=Ask(id="a1", step=3)))
     assert part(asked, "weights").endswith("\n*10* → 100 🔒")
-
-
-@pytest.mark.parametrize("cells", [12, 40])
-def test_a_bar_is_empty_only_at_0_and_full_only_at_100(cells: int) -> None:
-    assert [filled(percent, cells) for percent in (0, 1, 50, 99, 100)] == [0, 1, cells // 2, cells - 1, cells]
 
 
 def test_a_canary_that_is_taken_over_is_shown_with_what_it_has() -> None:

@@ -1,6 +1,7 @@
 """Every record makes a message that Slack takes, and nobody's words become markup."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -94,6 +95,8 @@ events = st.builds(
     weight=st.one_of(st.none(), st.integers(0, 100)),
     reason=words,
 )
+EVENT = Event(kind=EventKind.REMINDER, at=NOON, weight=25)
+MARKS = re.compile(r"`|(?<![^\W_])[*_~]|[*_~](?![^\W_])|^&gt;", re.MULTILINE)
 MARKUP = re.compile(r"<(?!@[UW][A-Z0-9]+>|#C[A-Z0-9]+>|!date\^[0-9]+\^)")
 
 
@@ -104,6 +107,24 @@ def test_slack_takes_every_card(entry: Entry, group: frozenset[str], n: int) -> 
     assert faults(card.text, card.blocks) == []
     assert card.blocks[0]["block_id"].startswith(f"card:{entry.rollout.id}:{n}.")
     assert not [text for text in [card.text, *texts(card.blocks[1:])] if MARKUP.search(text)]
+
+
+@settings(max_examples=80, deadline=None)
+@given(entries(), st.lists(events, min_size=1, max_size=5), words, words)
+def test_the_marks_of_a_card_and_its_thread_do_not_depend_on_what_people_say(
+    entry: Entry, happened: list[Event], first: str, second: str
+) -> None:
+    def marks(said: str) -> list[str]:
+        told = f"because {said}"
+        why = "No endpoint." if entry.rollout.phase is Phase.HOLDING else told  # a gate gives it
+        spoken = replace(entry, rollout=replace(entry.rollout, by="U0BOB00001", drift=None, reason=told, why=why))
+        thread = [
+            replace(event, by="U0BOB00001", reason=told) for event in happened if event.kind is not EventKind.HELD
+        ]
+        card, note = draw(spoken, Access(), n=1), message([*thread, EVENT], spoken, Access(), first=1)
+        return [mark for text in [*texts(card.blocks[1:]), *texts(note.blocks)] for mark in MARKS.findall(text)]
+
+    assert marks(first) == marks(second)
 
 
 def test_slack_takes_the_card_of_every_state_that_the_engine_can_reach() -> None:

@@ -90,3 +90,11 @@ def test_what_is_short_fits_and_nothing_in_it_is_cut_in_half(draw: Draw, text: s
 def test_a_long_name_keeps_its_end() -> None:
     assert mrkdwn(say("`{}`", "a" * 240 + "-new")) == f"`{'a' * 27}…{'a' * 48}-new`"
     assert mrkdwn(say("`{}`", "")) == "`?`"
+
+
+@both
+@pytest.mark.parametrize("longest", range(1, 12))
+def test_no_cut_makes_a_mark(draw: Draw, longest: int) -> None:
+    words = "a_b*c~d_e*f"
+    assert not MARKS.search(draw(said(words, longest)))
+    assert not MARKS.search(spoken(say("{}", Code(words, longest))))

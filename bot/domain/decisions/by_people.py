@@ -76,7 +76,7 @@ def require_fit(entry: Entry, request: Request) -> None:
         )
     if rollout.phase not in ALLOWED[verb] and not _finishes_paused(verb, rollout):
         raise TransitionError(
-            f"`{verb.value}` does not fit: `{rollout.canary.name}` is {describe(rollout)}.",
+            f"You can't `{verb.value}` now: `{rollout.canary.name}` is {describe(rollout)}.",
             hint=INSTEAD[rollout.phase],
         )
 

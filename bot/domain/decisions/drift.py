@@ -35,10 +35,11 @@ def say_drift(rollout: Rollout) -> str:
     drift = rollout.drift
     if drift is None:
         return ""
-    who = f"`{drift.hand.manager}`" if drift.hand.manager else "Somebody"
+    manager = drift.hand.manager.replace("`", "")
+    who = f"`{manager}`" if manager else "Somebody"
     if not is_fight(rollout):
         return f"{who} {_did(rollout, drift)}."
-    them = f"`{drift.hand.manager}`" if drift.hand.manager else "somebody"
+    them = f"`{manager}`" if manager else "somebody"
     rule = drift.hand.rule or "Find out who it is, and have it leave the route's backendRefs alone."
     return f"You are fighting {them}, which undid {FIGHT_AFTER} restores ({_did(rollout, drift)}). {rule}"
 

@@ -105,7 +105,7 @@ def _for_the_gateway(entry: Entry, access: Access, what: Prose) -> Wait:
         since=since,
         who=_brakes(access),
         deadline=since + ACCEPT_WITHIN,  # not its due time, which is only the next look
-        then=say("Without the gateway's word it goes on"),
+        then=say("It goes on without the gateway's word after"),
     )
 
 

@@ -74,7 +74,7 @@ def test_a_unix_user_without_a_slack_id_may_not_approve_nor_what_a_list_governs(
     with pytest.raises(NotAllowedError) as refusal:
         permit(Access() if verb in (Verb.APPROVE, Verb.REJECT) else ACCESS, ask(verb, "unix:bob", TERMINAL))
     assert str(refusal.value) == (
-        f"The policy does not say who Unix user `bob` is in Slack, so `{verb.value}` is not open to it. "
+        f"The policy does not say who Unix user `bob` is in Slack, so this user cannot `{verb.value}`. "
         "Add `bob: U…` under `terminal.users` of the policy file, or do it in Slack."
     )
 
@@ -106,7 +106,7 @@ def test_for_all_else_a_terminal_asks_the_lists_as_slack_does(verb: Verb, user: 
 )
 def test_who_starts_must_be_known_only_where_the_starters_approval_does_not_count(user: str, plan: Plan) -> None:
     permit_start(plan, user)
-    with pytest.raises(NotAllowedError, match="so it could approve in Slack what it starts here"):
+    with pytest.raises(NotAllowedError, match="so this user could approve in Slack what is started here"):
         permit_start(DEFAULT_PLAN, "unix:bob")
 
 

@@ -110,7 +110,7 @@ def test_what_has_nothing_to_roll_back_is_refused_in_words(stage: Stage) -> None
     with pytest.raises(TransitionError) as refused:
         pull(stage)
     assert str(refused.value) == (
-        f"`rollback` does not fit: `{CANARY}` is cleaned. The old pool is gone: start a rollout the other way."
+        f"You can't `rollback` now: `{CANARY}` is cleaned. The old pool is gone: start a rollout the other way."
     )
 
 

@@ -78,7 +78,7 @@ def test_only_whom_the_policy_knows_approves_and_counts_as_that_slack_user(stage
     stage.step()
     assert terminal("approve") == (
         1,
-        f"The policy does not say who Unix user `{ME}` is in Slack, so `approve` is not open to it. "
+        f"The policy does not say who Unix user `{ME}` is in Slack, so this user cannot `approve`. "
         f"Add `{ME}: U…` under `terminal.users` of the policy file, or do it in Slack.\n",
     )
     terminal.write_policy(f"terminal: {{users: {{{ME}: {ALICE}}}}}")
@@ -158,7 +158,7 @@ def test_without_redis_it_names_the_command_that_needs_none_and_that_one_works(
     command = f"rollback --from-route llm-route --namespace {stage.world.namespace} 'p99 doubled'"
     assert (code, output) == (
         3,
-        "Redis does not answer. Nothing is known to be done. Roll back from the record on the route:\n"
+        "Redis does not answer. Nothing is confirmed. Roll back from the record on the route:\n"
         f"    rolloutbot {command}\n",
     )
     words = ("rollback", "--from-route", "llm-route", "--namespace", stage.world.namespace, "p99 doubled")
@@ -219,13 +219,14 @@ def test_what_a_running_bot_did_first_is_told(stage: Stage, terminal: Terminal) 
 def test_what_a_running_bot_refused_first_is_refused_in_its_words(stage: Stage, terminal: Terminal) -> None:
     stage.started(10)
     commands = a_desk_whose_requests_a_bot_takes_first(terminal)
-    with pytest.raises(UserError, match=f"`resume` does not fit: `{CANARY}` is progressing at 10 %"):
+    with pytest.raises(UserError, match=f"You can't `resume` now: `{CANARY}` is progressing at 10 %"):
         commands.do(Command(verb=Verb.RESUME), 0, lambda text: None)
 
 
 def test_who_could_approve_in_slack_what_he_starts_here_is_refused(stage: Stage, terminal: Terminal) -> None:
     said = (
-        f"The policy does not say who Unix user `{ME}` is in Slack, so it could approve in Slack what it starts here. "
+        f"The policy does not say who Unix user `{ME}` is in Slack, "
+        "so this user could approve in Slack what is started here. "
         f"Add `{ME}: U…` under `terminal.users` of the policy file, or do it in Slack.\n"
     )
     assert terminal("start", CANARY, "10") == (1, said)

@@ -152,7 +152,7 @@ def test_resume_of_a_start_that_never_got_onto_the_route_takes_the_first_step() 
 
 def test_a_paused_bake_that_drifted_is_not_finished_over_somebody_elses_weights() -> None:
     paused = an_entry(replace(PROMOTED, phase=Phase.PAUSED, left=Phase.PROMOTED, drift=DRIFT))
-    with pytest.raises(TransitionError, match="does not fit"):
+    with pytest.raises(TransitionError, match="You can't `finish` now"):
         decide(paused, a_request(Verb.FINISH), None, at(1))
 
 

@@ -92,7 +92,7 @@ def test_while_the_gateway_is_silent_it_is_the_gateway_that_is_waited_for() -> N
     entry = Entry(rollout=rollout, applied=there, acceptance=Acceptance.WAITING, due=NOON + timedelta(seconds=5))
     assert str(why(waits(entry, ANYBODY))) == (
         "It waits for the gateway to accept 25 %, since 23 Nov 12:00 UTC. "
-        "Any full member can `rollback` it. Without the gateway's word it goes on 23 Nov 12:01 UTC."
+        "Any full member can `rollback` it. It goes on without the gateway's word after 23 Nov 12:01 UTC."
     )
 
 
