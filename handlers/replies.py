@@ -2,46 +2,23 @@
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 
 from bot.domain.access import Access
-from bot.domain.commands.grammar import USAGE
-from bot.domain.commands.request import WORDY, Command, Verb
+from bot.domain.commands.request import Command
+from bot.domain.commands.values import say_cut
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UserError
 from bot.domain.rollout import Entry, Rollout
-from bot.domain.waiting import mention, waits
+from bot.domain.verbs.asking import Reply
+from bot.domain.verbs.registry import verb_of
+from bot.domain.waiting import Wait, mention
 from bot.domain.waiting import why as why_it_waits
 from handlers.backend import RouteRolledBack
 from handlers.mrkdwn import clean, code, escaped, moment
 from handlers.state import headword, state
 
 MOST = 20
-
-HELP = {
-    Verb.START: "move traffic to a new pool, step by step; the first weight in percent",
-    Verb.STATUS: "where it stands",
-    Verb.WHY: "what it waits for, who can end that, and until when",
-    Verb.APPROVE: "let the next step happen",
-    Verb.REJECT: "say no to it: pauses",
-    Verb.PAUSE: "stay at this weight until somebody resumes",
-    Verb.RESUME: "go on",
-    Verb.ADVANCE: "take the next step now",
-    Verb.PROMOTE: "go to 100 % now",
-    Verb.RESTORE: "somebody else changed the weights: write ours again and go on",
-    Verb.ADOPT: "or take theirs as the present step and go on",
-    Verb.ROLLBACK: "the brake: all traffic back to the old pool, always",
-    Verb.FINISH: "end the bake now: the old pool leaves the route",
-    Verb.END: "let go of the route, the weights stay",
-    Verb.HELP: "show this list",
-}
-
-_GROUPS = (
-    (Verb.START, Verb.STATUS, Verb.WHY),
-    (Verb.APPROVE, Verb.REJECT),
-    (Verb.PAUSE, Verb.RESUME, Verb.ADVANCE, Verb.PROMOTE),
-    (Verb.RESTORE, Verb.ADOPT),
-    (Verb.ROLLBACK, Verb.FINISH, Verb.END),
-    (Verb.HELP,),
-)
+MOST_SAID = 3000
 
 _BY_HAND = (
     "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
@@ -49,36 +26,42 @@ _BY_HAND = (
 
 _BRAKE_WORKS = "`rollback` works all the same."
 
-_START, _, _KEYS = USAGE[Verb.START].partition(" [")
-
-
-def help_text(command: str) -> str:
-    """List the verbs that exist, as they are typed."""
-    groups = ["\n".join(_help(verb, command) for verb in group) for group in _GROUPS]
-    closing = "POOL is the new pool's name, a rollout's id, or nothing where the channel has one rollout."
-    example = f"For example: `{command} start vllm-llama3-8b-instruct-new 10`"
-    return "\n\n".join([*groups, f"{closing}\n{example}\nWith `start` also:\n`[{_KEYS}`"])
-
-
-def _help(verb: Verb, command: str) -> str:
-    usage = _START if verb is Verb.START else USAGE[verb]
-    return f"`{usage.format(command=command)}`\n{HELP[verb]}"
-
 
 def accepted(command: Command) -> str:
     """Say that a request is taken in, and no more: what comes of it is on the card, or in another answer."""
-    whose = f" {code(command.subject, 80)}" if command.subject and command.verb not in WORDY else ""
-    return f"Got it: `{command.verb.value}`{whose}."
+    names = command.subject and not verb_of(command.verb).takes_any_word
+    whose = f" {code(command.subject, 80)}" if names else ""
+    return " ".join(filter(None, [f"Got it: `{command.verb}`{whose}.", say_cut(command.left_out)]))
 
 
-def status(entries: Sequence[Entry], access: Access, *, command: str) -> str:
+def looking(within: timedelta) -> str:
+    """Say that an inquiry is under way."""
+    return f"Looking … the answer comes here, within {within.total_seconds():g} s."
+
+
+def not_looking() -> str:
+    """Say that nobody looks into an inquiry."""
+    return "I am just being restarted. Ask again in a moment."
+
+
+def not_found_out(error: DependencyError) -> str:
+    """Say that an inquiry has no answer."""
+    return _shown(error)
+
+
+def answer(reply: Reply, access: Access) -> str:
+    """Write an answer: its sentences, then what its rollout waits for, or where its rollouts stand."""
+    if reply.wait is not None:
+        (entry,) = reply.rollouts
+        drawn = why(entry, reply.wait)
+    else:
+        drawn = status(reply.rollouts, access) if reply.rollouts else ""
+    return "\n".join(filter(None, [escaped(reply.said, MOST_SAID), drawn]))
+
+
+def status(entries: Sequence[Entry], access: Access) -> str:
     """Tell of one rollout in detail, of several in a line each; of those that are over only the newest."""
     live = [entry for entry in entries if not entry.rollout.is_over] or entries[:1]
-    if not live:
-        return (
-            f"This channel has no rollout. Name a pool, as in `{command} status POOL`, "
-            f"or begin one with `{command} start POOL WEIGHT`."
-        )
     if len(live) == 1:
         return detail(live[0], access)
     more = [f"… and {len(live) - MOST} more: name one to see it."] if len(live) > MOST else []
@@ -93,10 +76,10 @@ def detail(entry: Entry, access: Access) -> str:
     return f"{title}\n{state(entry, access)}\nRoute {route}, old pool {code(rollout.stable.name, 80)}, {_where(entry)}"
 
 
-def why(entry: Entry, access: Access) -> str:
+def why(entry: Entry, wait: Wait) -> str:
     """Say in one sentence what it waits for, who can end it, and the deadline."""
     name = code(entry.rollout.canary.name, 80)
-    return f"{name}: {why_it_waits(waits(entry, access), when=moment, quote=lambda said: clean(said, 400))}"
+    return f"{name}: {why_it_waits(wait, when=moment, quote=lambda said: clean(said, 400))}"
 
 
 def elsewhere(entry: Entry) -> str:
@@ -132,9 +115,10 @@ def kept(error: DependencyError, ref: str) -> str:
     return f"{_shown(error)} Your request is kept and will be tried again (ref `{ref}`)."
 
 
-def braking(store: StoreError) -> str:
+def braking(store: StoreError, command: Command) -> str:
     """Say that a roll back goes on without the store, and what is the matter with that."""
-    return f"{escaped(str(store), 300)} I roll back from the record on the route and tell the channel."
+    told = f"{escaped(str(store), 300)} I roll back from the record on the route and tell the channel."
+    return " ".join(filter(None, [told, say_cut(command.left_out)]))
 
 
 def braked(braked: RouteRolledBack, store: StoreError) -> str:
@@ -179,9 +163,9 @@ def refused_yet(error: UserError) -> str:
     return f"{_shown(error)} Your request is kept, and looked at again when Redis is well."
 
 
-def too_slow() -> str:
+def too_slow(verb: str) -> str:
     """Say that a dialog could not be opened."""
-    return "Slack did not open the dialog in time. Press again, or type the command with `reject POOL reason`."
+    return f"Slack did not open the dialog in time. Press again, or type the command with `{verb} POOL reason`."
 
 
 def _both(error: DependencyError, store: StoreError) -> str:

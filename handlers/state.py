@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.domain.access import Access
-from bot.domain.commands.request import Verb
 from bot.domain.deadlines import APPROVE_WITHIN, HOLD_AT_MOST
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, say_why
@@ -122,9 +121,9 @@ def _holding(entry: Entry, access: Access) -> str:
 def _awaiting(entry: Entry, access: Access) -> str:
     rollout = entry.rollout
     given = rollout.ask.approvals if rollout.ask else ()
-    wanted = count_approvals(rollout.plan.approvals)
-    lead = f"*{asked_weight(rollout)} % needs {wanted}* from {approvers(rollout, access)}."
-    by = f" Approved by {_names(given)}, {missing_approvals(rollout)} to go." if given else ""
+    wanted = count_approvals(max(missing_approvals(rollout), 1))
+    lead = f"*{asked_weight(rollout)} % needs {wanted}* from {approvers(rollout, access, given=given)}."
+    by = f" Approved by {_names(given)} already." if given else ""
     return f"{lead}{by}\nPauses {moment(rollout.since + APPROVE_WITHIN)} if nobody answers."
 
 
@@ -155,7 +154,7 @@ def _again(rollout: Rollout) -> str:
 
 
 def _go_on(rollout: Rollout, access: Access) -> str:
-    who = people(access, Verb.RESUME)
+    who = people(access.run)
     return f"Waits for {who} to resume or roll back."
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from bot.domain.access import Access
 from bot.domain.events import BROADCAST, Event, EventKind
 from bot.domain.rollout import Entry
-from bot.domain.waiting import approvers, mention
+from bot.domain.waiting import approvers_aloud, mention
 from handlers.cards import Card
 from handlers.mrkdwn import clean, clock, code, shorten, units
 
@@ -92,7 +92,7 @@ def _room(count: int) -> int:
 
 
 def _asked(entry: Entry, access: Access) -> str:
-    return f"It waits for {approvers(entry.rollout, access, aloud=True)}."
+    return f"It waits for {approvers_aloud(entry.rollout, access)}."
 
 
 def _who(event: Event, did: str, itself: str) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.access import Access
-from bot.domain.commands.request import Verb
+from bot.domain.access import Access, Users
 from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOST, REMIND_EVERY, WRITE_WITHIN
-from bot.domain.decisions.by_people import ALLOWED
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
-from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
+from bot.domain.rollout import HAS_WAY_BACK, TAKEN_BACK, Acceptance, Entry, Phase, Rollout
+
+NOBODY = "nobody whom the policy lists"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,24 +63,33 @@ def mention(user: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.:@-]", "", user)[:40] or "somebody"
 
 
-def people(access: Access, verb: Verb, *, but: str = "") -> str:
-    """Name who may do a verb: the policy's list, else every full member."""
-    listed = sorted(access.list_for(verb) - {but})
+def people(listed: Users, *, but: Users = frozenset()) -> str:
+    """Name the people of one of the policy's lists, else every full member; ``but`` are those of them who may not."""
     if listed:
-        more = f" or {len(listed) - 10} more" if len(listed) > 10 else ""
-        return ", ".join(mention(user) for user in listed[:10]) + more
-    return f"any full member but {mention(but)}" if but else "any full member"
+        return _named(listed - but) if listed - but else NOBODY
+    return f"any full member but {_named(but)}" if but else "any full member"
 
 
-def approvers(rollout: Rollout, access: Access, *, aloud: bool = False) -> str:
-    """Name who may approve; the one who started it counts only where the plan says so.
+def approvers(rollout: Rollout, access: Access, *, given: tuple[str, ...] = ()) -> str:
+    """Name who may approve, but for whoever has ``given`` that already."""
+    return people(access.approve, but=_barred(rollout) | {*given})
 
-    ``aloud``: for the whole channel, where a mention calls somebody; who is not asked is not called.
-    """
-    but = "" if rollout.plan.requester_may_approve else rollout.started_by
-    if aloud and but and not access.list_for(Verb.APPROVE) - {but}:
+
+def approvers_aloud(rollout: Rollout, access: Access) -> str:
+    """Name who may approve for the whole channel, where a mention calls somebody; who is not asked is not called."""
+    if _barred(rollout) and not access.approve:
         return "anybody but the starter"
-    return people(access, Verb.APPROVE, but=but)
+    return approvers(rollout, access)
+
+
+def _barred(rollout: Rollout) -> Users:
+    """Return who may not approve: the starter, unless the plan says otherwise."""
+    return frozenset() if rollout.plan.requester_may_approve else frozenset({rollout.started_by})
+
+
+def _named(users: Users) -> str:
+    more = f" or {len(users) - 10} more" if len(users) > 10 else ""
+    return ", ".join(mention(user) for user in sorted(users)[:10]) + more
 
 
 def count_approvals(count: int) -> str:
@@ -118,7 +127,7 @@ def _for_the_route(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=f"It waits for the route: {_unwritten(entry)}",
         since=entry.trouble.since if entry.trouble else rollout.decided_at,
-        who=_brakes(access) if rollout.phase in ALLOWED[Verb.ROLLBACK] else "",
+        who=_brakes(access) if rollout.phase in HAS_WAY_BACK else "",
         deadline=deadline,
         then=then,
         said=entry.trouble.reason if entry.trouble else "",
@@ -172,7 +181,7 @@ def _progressing(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=f"It lets {rollout.weight} % prove itself before {after} %",
         since=rollout.since,
-        who=f"{_start(people(access, Verb.ADVANCE))} can `advance` it now.",
+        who=f"{_start(people(access.run))} can `advance` it now.",
         deadline=entry.due or rollout.since + rollout.plan.interval,
         then=f"It {'asks for approval of' if asks else 'goes to'} {after} %",
     )
@@ -183,7 +192,7 @@ def _holding(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=f"It holds at {rollout.weight} %",
         since=rollout.since,
-        who=f"The gate is asked again every 30 s; {people(access, Verb.PAUSE)} can `pause` or `rollback` it.",
+        who=f"The gate is asked again every 30 s; {people(access.run)} can `pause` or `rollback` it.",
         deadline=rollout.since + HOLD_AT_MOST,
         then="If the gate still says wait, it pauses",
         said=rollout.why,
@@ -196,10 +205,17 @@ def _awaiting(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=f"It waits for {missing} of {asked_weight(rollout)} %",
         since=rollout.since,
-        who=f"{_start(approvers(rollout, access))} can `approve` or `reject` it.",
+        who=_who_answers(rollout, access),
         deadline=rollout.since + APPROVE_WITHIN,
         then="It pauses",
     )
+
+
+def _who_answers(rollout: Rollout, access: Access) -> str:
+    able = approvers(rollout, access, given=rollout.ask.approvals if rollout.ask else ())
+    if able == NOBODY:
+        return f"{_start(able)} can `approve` it; {people(access.approve)} can `reject` it."
+    return f"{_start(able)} can `approve` or `reject` it."
 
 
 def _paused(entry: Entry, access: Access) -> Wait:
@@ -210,7 +226,7 @@ def _paused(entry: Entry, access: Access) -> Wait:
         if rollout.drifted
         else f"It is paused at {rollout.weight} %{by}",
         since=rollout.since,
-        who=f"{_start(people(access, Verb.RESUME))} can {_ways_out(rollout)}, `rollback` or `end` it.",
+        who=f"{_start(people(access.run))} can {_ways_out(rollout)}, `rollback` or `end` it.",
         deadline=_due(entry) or rollout.since + REMIND_EVERY,
         then="The next reminder comes",
         said=say_why(rollout),
@@ -231,7 +247,7 @@ def _promoted(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=f"All traffic is on the new pool; `{rollout.stable.name}` is kept for the way back",
         since=rollout.since,
-        who=f"{_start(people(access, Verb.FINISH))} can `finish` it now, or `pause` it.",
+        who=f"{_start(people(access.run))} can `finish` it now, or `pause` it.",
         deadline=entry.due or rollout.since + rollout.plan.bake,
         then="It finishes, if the gates pass,",
     )
@@ -243,7 +259,7 @@ def _finished(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=f"It is done; it waits for somebody to remove the old pool `{rollout.stable.name}`",
         since=rollout.since,
-        who=f"{_start(people(access, Verb.ROLLBACK))} can still `rollback`.",
+        who=f"{_start(people(access.rollback))} can still `rollback`.",
         deadline=(_due(entry) or rollout.since + DAY) if is_reminded else None,
         then="The next reminder comes" if is_reminded else "No more reminders come; a new start on the route ends it.",
     )
@@ -285,7 +301,7 @@ _WAITS: dict[Phase, Callable[[Entry, Access], Wait]] = {
 
 
 def _brakes(access: Access) -> str:
-    return f"{_start(people(access, Verb.ROLLBACK))} can `rollback` it."
+    return f"{_start(people(access.rollback))} can `rollback` it."
 
 
 def _start(words: str) -> str:

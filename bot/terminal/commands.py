@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.domain.access import permit
-from bot.domain.commands.request import TERMINAL, Command, Request, Verb
-from bot.domain.decisions.by_people import RAISES
+from bot.domain.commands.request import ROLLBACK, START, TERMINAL, Command, Request
+from bot.domain.commands.values import say_cut
 from bot.domain.errors import (
     ClusterError,
     DependencyError,
@@ -18,7 +18,8 @@ from bot.domain.errors import (
     StoreError,
 )
 from bot.domain.rollout import Entry
-from bot.domain.waiting import waits
+from bot.domain.verbs.declaration import Kind
+from bot.domain.verbs.registry import verb_of
 from bot.domain.waiting import why as why_it_waits
 from bot.engine.rollback_from_route import RouteRollback
 from bot.service.assembly import Core
@@ -38,18 +39,15 @@ class Commands:
 
     # --- questions
 
-    def status(self, command: Command) -> Answer:
-        """Tell of one rollout, or of all that are not over."""
-        if command.subject:
-            return self._is_led(Answer(entries=(self._find(command.subject),)))
-        entries = tuple(self._core.parts.engine.entries(self._channel))
-        return self._is_led(Answer(entries=entries, said="" if entries else "No rollout is under way."))
-
-    def why(self, command: Command) -> Answer:
-        """Say what a rollout waits for, who can end that, and until when."""
-        entry = self._find(command.subject)
-        wait = why_it_waits(waits(entry, self._core.policy.access))
-        return Answer(entries=(entry,), said=f"`{entry.rollout.canary.name}`: {wait}")
+    def ask(self, command: Command) -> Answer:
+        """Answer a question, or an inquiry within its deadline."""
+        reply = self._core.parts.engine.answer(self._request(command), PROGRAM)
+        if reply.wait is not None:
+            (entry,) = reply.rollouts
+            said = f"`{entry.rollout.canary.name}`: {why_it_waits(reply.wait)}"
+            return Answer(entries=reply.rollouts, said=said, shows_entries=False)
+        answer = Answer(entries=reply.rollouts, said=reply.said)
+        return self._is_led(answer) if verb_of(command.verb).kind is Kind.QUESTION else answer
 
     def history(self, subject: str) -> Answer:
         """Tell what happened to a rollout, from its start."""
@@ -85,7 +83,7 @@ class Commands:
         )
 
     def _do(self, request: Request, seconds: float, tell: Tell) -> Answer:
-        permit(self._core.policy.access, request)
+        permit(self._core.policy.access, verb_of(request.command.verb).access, request)
         self._require_rights(request)
         self._core.parts.engine.receive(request)
         try:
@@ -104,8 +102,8 @@ class Commands:
             answer = self._is_led(result(entry, request.command.verb))
         except StoreError as error:
             return _unconfirmed(f"It is decided. {error} So what became of it is not known; look with `status`.")
-        no_card = NO_CARD if request.command.verb is Verb.START and not request.channel else ""
-        more = [answer.said, outcome.said if outcome else "", no_card]
+        no_card = NO_CARD if request.command.verb == START and not request.channel else ""
+        more = [answer.said, outcome.said if outcome else "", no_card, say_cut(request.command.left_out)]
         return replace(answer, said="\n".join(filter(None, more)))
 
     def _look(self, entry: Entry) -> Entry:
@@ -122,7 +120,7 @@ class Commands:
 
         Such a step would be taken back and pause the rollout for everybody. A start is rehearsed by the engine.
         """
-        if request.command.verb not in RAISES:
+        if not verb_of(request.command.verb).raises:
             return
         rollout = self._core.parts.engine.meant_by(request.command, request.channel).rollout
         try:
@@ -134,7 +132,7 @@ class Commands:
             raise RouteError(error.message, hint=error.hint or "Nothing was done.") from error
 
     def _without_store(self, command: Command) -> str:
-        if command.verb is not Verb.ROLLBACK:
+        if command.verb != ROLLBACK:
             return f"Nothing is known to be done. Look with `status` when it is back. {BRAKE_LEFT}"
         try:
             clock = SystemClock()  # the time is Redis's otherwise

@@ -11,11 +11,13 @@ import typer
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, ConfigError, TerminalSettings, read_as
 from bot.domain.access import person
-from bot.domain.commands.grammar import USAGE, parse_words
-from bot.domain.commands.request import BRAKES, Command, Verb
+from bot.domain.commands.grammar import parse_words
+from bot.domain.commands.request import HELP, ROLLBACK, Command
 from bot.domain.commands.tokens import arguments, shown
 from bot.domain.commands.values import read_name
 from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
+from bot.domain.verbs.help import help_text
+from bot.domain.verbs.registry import groups, verb_of
 from bot.service.assembly import Core, Reach, core, reach
 from bot.service.logs import Masked
 from bot.store.clock import RedisClock, SystemClock
@@ -44,21 +46,20 @@ class Session:
 
         def ask(tell: Tell) -> Answer:
             command = _read(words)
-            if command.verb is Verb.HELP:
+            if command.verb == HELP:
                 return self._usage()
             return self._commands(channel).do(command, seconds, tell)
 
         return self._answer(ask)
 
     def question(self, words: Sequence[str], channel: str) -> int:
-        """Answer ``status`` or ``why``."""
+        """Answer a question or an inquiry."""
 
         def ask(tell: Tell) -> Answer:
             command = _read(words)
-            if command.verb is Verb.HELP:
+            if command.verb == HELP:
                 return self._usage()
-            commands = self._commands(channel)
-            return commands.why(command) if command.verb is Verb.WHY else commands.status(command)
+            return self._commands(channel).ask(command)
 
         return self._answer(ask)
 
@@ -76,7 +77,7 @@ class Session:
 
         def ask(tell: Tell) -> Answer:
             command = _read(words)
-            if command.verb is Verb.HELP:
+            if command.verb == HELP:
                 return self._usage()
             settings = read_as(ClusterSettings, self._env)
             near = reach(settings, SystemClock(), account=self._account, command=PROGRAM)
@@ -107,7 +108,9 @@ class Session:
         return self._person
 
     def _usage(self) -> Answer:
-        return Answer(said=USAGE[Verb(self._name)].format(command=PROGRAM))
+        """Say how the verb is typed, or all of them."""
+        said = help_text(groups(), PROGRAM) if self._name == HELP else verb_of(self._name).line(PROGRAM)
+        return Answer(said=said)
 
     # --- the answer
 
@@ -116,8 +119,6 @@ class Session:
         if self._as_json:
             policy = self._policy
             typer.echo(json_document.write(answer, self._name, self._person, policy.access, policy.unix_users))
-        elif self._name == Verb.WHY:
-            self._screen().say(answer)
         else:
             self._screen().show(answer)
         return answer.exit
@@ -132,7 +133,7 @@ class Session:
         except KeyboardInterrupt:
             return Answer(said=STOPPED, exit=Exit.STOPPED)
         except ConfigError as error:
-            left = f"\n{BRAKE_LEFT}" if self._name == Verb.ROLLBACK else ""
+            left = f"\n{BRAKE_LEFT}" if self._name == ROLLBACK else ""
             return Answer(said=f"{error}{left}", exit=Exit.USAGE)
         except UsageError as error:
             return Answer(said=str(error), exit=Exit.USAGE)
@@ -150,7 +151,7 @@ class Session:
 def _read(words: Sequence[str]) -> Command:
     """Read what the shell has cut into words. Raises UsageError."""
     command = parse_words(arguments(words), command=PROGRAM)
-    if "" in words and command.verb not in BRAKES:  # a brake is not refused for its spelling
+    if "" in words and not verb_of(command.verb).is_brake:  # a brake is not refused for its spelling
         raise UsageError("One of the words is empty.", hint='Was a variable meant that is not set, as in `"$POOL"`?')
     return command
 

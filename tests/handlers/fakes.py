@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from threading import Event as Signal
 from typing import Any, cast
 
-from bot.domain.commands.request import Request, Verb
+from bot.config.policy import Policy
+from bot.domain.commands.request import Request
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
 from bot.domain.rollout import Entry, Rollout
+from bot.domain.verbs.asking import Asking, Cluster, Reply
+from bot.domain.verbs.registry import groups, verb_of
 from bot.engine.ports import Became, Shown, Store
 from tests.builders import NOON
 
@@ -133,7 +136,7 @@ class FakeEngine:
             raise self.outcome
         return cast(Entry | None, self.outcome and self.outcome.entry)
 
-    def look(self, entry: Entry, verb: Verb) -> str:
+    def look(self, entry: Entry, verb: str) -> str:
         if self.looking is not None:
             assert self.looking.wait(10)
         return str(self.outcome.said)
@@ -143,6 +146,20 @@ class FakeEngine:
         if isinstance(self.braked, Exception):
             raise self.braked
         return cast(Done, self.braked)
+
+    def answer(self, request: Request, program: str) -> Reply:
+        asking = Asking(
+            command=request.command,
+            by=request.by,
+            channel=request.channel,
+            now=request.at,
+            program=program,
+            rollouts=self,
+            cluster=cast(Cluster, None),
+            rules=Policy(namespaces=("default",)),
+            verbs=groups(),
+        )
+        return verb_of(request.command.verb).answer(asking)
 
     def find(self, subject: str, channel: str) -> Entry:
         if self.refusal:

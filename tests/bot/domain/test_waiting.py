@@ -6,8 +6,8 @@ import pytest
 from bot.domain.access import Access
 from bot.domain.deadlines import ACCEPT_WITHIN
 from bot.domain.rollout import OVER, Acceptance, Applied, Ask, Entry, Pair, Phase, Trouble
-from bot.domain.waiting import waits, why
-from tests.builders import ALICE, BOB, DRIFT, NOON
+from bot.domain.waiting import approvers_aloud, waits, why
+from tests.builders import ALICE, BOB, CAROL, DRIFT, NOON, PLAN
 from tests.handlers.records import ANYBODY, a_rollout, an_entry, applied, awaiting, in_phase
 
 
@@ -36,6 +36,20 @@ def test_given_approvals_are_no_longer_waited_for() -> None:
     rollout = awaiting(plan=replace(a_rollout().plan, approvals=3))
     given = replace(rollout, ask=Ask(id="a1", step=2, approvals=(BOB,)))
     assert "It waits for 2 approvals of 50 %" in waits(an_entry(given), ANYBODY).reason
+
+
+def test_nobody_is_named_who_may_not_approve() -> None:
+    starter = Access(approve=frozenset({ALICE}))
+    assert waits(an_entry(awaiting()), starter).who == (
+        f"Nobody whom the policy lists can `approve` it; <@{ALICE}> can `reject` it."
+    )
+    two = replace(awaiting(), plan=replace(PLAN, approvals=2), ask=Ask(id="a1", step=2, approvals=(BOB,)))
+    listed = Access(approve=frozenset({ALICE, BOB, CAROL}))
+    assert waits(an_entry(two), listed).who == f"<@{CAROL}> can `approve` or `reject` it."
+    assert waits(an_entry(two), ANYBODY).who == (
+        f"Any full member but <@{ALICE}>, <@{BOB}> can `approve` or `reject` it."
+    )
+    assert approvers_aloud(awaiting(), starter) == "nobody whom the policy lists"
 
 
 def test_other_peoples_words_are_quoted_as_the_caller_wants() -> None:

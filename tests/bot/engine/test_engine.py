@@ -2,7 +2,6 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.decisions.start import rollout_id
 from bot.domain.errors import RouteError, SlotTakenError
 from bot.domain.plan import Wishes
@@ -43,14 +42,14 @@ def test_a_roll_back_returns_the_spec_to_what_it_was(stage: Stage) -> None:
     before = spec(stage)
     stage.started(10)
     stage.step()
-    entry = stage.say(Verb.ROLLBACK, reason="errors")
+    entry = stage.say("rollback", reason="errors")
     assert spec(stage) == before
     assert (entry.rollout.phase, stage.note_phase()) == (Phase.ROLLED_BACK, Phase.ROLLED_BACK)
 
 
 def test_a_roll_back_is_carried_out_before_anybody_counts_pods(stage: Stage) -> None:
     stage.started(10)
-    request = stage.request(Verb.ROLLBACK)
+    request = stage.request("rollback")
     stage.engine.receive(request)
     stage.routes.calls.clear()
     entry = stage.engine.carry_out(request)
@@ -62,7 +61,7 @@ def test_a_roll_back_from_finished_puts_the_stable_pool_back(stage: Stage) -> No
     stage.started(100)
     stage.pass_time(minutes=30)
     assert stage.world.weights() == [(CANARY, 100)]
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     assert spec(stage) == before
 
 
@@ -71,7 +70,7 @@ def test_an_approval_stops_it_until_another_person_approves(stage: Stage) -> Non
     stage.step()
     assert stage.load(rollout_id).rollout.phase is Phase.AWAITING_APPROVAL
     assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
-    stage.say(Verb.APPROVE, by=BOB)
+    stage.say("approve", by=BOB)
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
 
 
@@ -80,7 +79,7 @@ def test_a_first_weight_that_needs_approval_waits_at_zero(stage: Stage) -> None:
     entry = stage.start(50, wishes=Wishes(approve_at=(50,)))
     assert (entry.rollout.phase, spec(stage)) == (Phase.AWAITING_APPROVAL, before)
     assert stage.note_phase() is Phase.AWAITING_APPROVAL
-    stage.say(Verb.APPROVE, by=BOB)
+    stage.say("approve", by=BOB)
     assert stage.world.weights() == [(STABLE, 50), (CANARY, 50)]
 
 
@@ -96,25 +95,25 @@ def test_a_finished_rollout_makes_room_for_the_way_back(stage: Stage) -> None:
 
 def test_finish_does_not_wait_for_the_bake(stage: Stage) -> None:
     stage.started(100)
-    entry = stage.say(Verb.FINISH)
+    entry = stage.say("finish")
     assert (entry.rollout.phase, stage.world.weights()) == (Phase.FINISHED, [(CANARY, 100)])
 
 
 def test_end_lets_go_and_leaves_the_weights(stage: Stage) -> None:
     stage.started(10)
-    stage.say(Verb.END)
+    stage.say("end")
     assert (stage.world.weights(), stage.note_phase()) == ([(STABLE, 90), (CANARY, 10)], Phase.ENDED)
 
 
 def test_promote_jumps_to_100(stage: Stage) -> None:
     stage.started(10)
-    entry = stage.say(Verb.PROMOTE)
+    entry = stage.say("promote")
     assert (entry.rollout.phase, stage.world.weights()) == (Phase.PROMOTED, [(STABLE, 0), (CANARY, 100)])
 
 
 def test_a_start_on_a_route_that_somebody_with_a_fast_clock_has_used_is_a_later_one_all_the_same(stage: Stage) -> None:
     first = stage.started(10).rollout
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     stage.clock.forward(hours=-1)
     second = stage.start(25).rollout
     assert (second.phase, second.started_at) == (Phase.STARTING, first.started_at + timedelta(milliseconds=1))
@@ -191,14 +190,14 @@ def test_a_gateway_that_never_answers_is_unknown_and_said_so(stage: Stage, robot
 
 def test_every_delivery_counts_once(stage: Stage) -> None:
     stage.started(10)
-    request = stage.request(Verb.ADVANCE)
+    request = stage.request("advance")
     assert [stage.engine.receive(request), stage.engine.receive(request)] == [True, False]
     assert [stage.engine.process(request) is None for _ in range(2)] == [False, True]
     assert stage.world.weights()[1] == (CANARY, 25)
 
 
 def test_a_start_that_redis_brings_back_became_the_rollout_that_it_has_started(stage: Stage) -> None:
-    request = stage.request(Verb.START, start=stage.words(10))
+    request = stage.request("start", start=stage.words(10))
     stage.ask(request)
     stage.store._redis.delete(f"{PREFIX}seen:{request.delivery}")
     assert (stage.engine.receive(request), stage.engine.process(request)) == (True, None)
@@ -206,7 +205,7 @@ def test_a_start_that_redis_brings_back_became_the_rollout_that_it_has_started(s
 
 
 def test_a_start_that_redis_has_forgotten_became_the_rollout_that_is_taken_up(stage: Stage) -> None:
-    request = stage.request(Verb.START, start=stage.words(10))
+    request = stage.request("start", start=stage.words(10))
     stage.ask(request)
     stage.store._redis.flushdb()
     stage.store.declare_whole(stage.clock.now())
@@ -219,7 +218,7 @@ def test_a_roll_back_says_so_where_the_old_pool_cannot_serve_and_obeys(stage: St
     before = spec(stage)
     stage.started(10)
     stage.world.set_servers_ready(STABLE, 0)
-    outcome = stage.ask(stage.request(Verb.ROLLBACK))
+    outcome = stage.ask(stage.request("rollback"))
     assert outcome is not None
     assert outcome.said == f"Rolled back, but `{STABLE}` has no ready endpoint: bring it up now."
     assert spec(stage) == before
@@ -227,12 +226,12 @@ def test_a_roll_back_says_so_where_the_old_pool_cannot_serve_and_obeys(stage: St
 
 def test_the_brake_is_not_refused_for_a_word_that_is_no_pool(stage: Stage) -> None:
     stage.started(10)
-    entry = stage.say(Verb.ROLLBACK, subject="latency", reason="doubled")
+    entry = stage.say("rollback", subject="latency", reason="doubled")
     assert (entry.rollout.phase, entry.rollout.why) == (Phase.ROLLED_BACK, "latency doubled")
 
 
-@pytest.mark.parametrize("verb", [Verb.ROLLBACK, Verb.PAUSE])
-def test_an_id_that_names_no_rollout_is_not_a_reason_to_brake_another_one(stage: Stage, verb: Verb) -> None:
+@pytest.mark.parametrize("verb", ["rollback", "pause"])
+def test_an_id_that_names_no_rollout_is_not_a_reason_to_brake_another_one(stage: Stage, verb: str) -> None:
     entry = stage.started(10)
     with pytest.raises(RouteError, match="There is no rollout of `r-0123abcd`"):
         stage.say(verb, subject="r-0123abcd")
@@ -242,14 +241,14 @@ def test_an_id_that_names_no_rollout_is_not_a_reason_to_brake_another_one(stage:
 def test_other_verbs_are_refused_for_a_pool_that_has_no_rollout(stage: Stage) -> None:
     stage.started(10)
     with pytest.raises(RouteError) as refused:
-        stage.say(Verb.PROMOTE, subject="vllm-llama3-8b-instruct-mew")
+        stage.say("promote", subject="vllm-llama3-8b-instruct-mew")
     assert str(refused.value) == (f"There is no rollout of `vllm-llama3-8b-instruct-mew`. Did you mean `{CANARY}`?")
 
 
 def test_a_verb_that_raises_the_canary_does_not_guess_whether_a_word_is_a_pool_or_a_reason(stage: Stage) -> None:
     stage.started(10)
     with pytest.raises(RouteError) as refused:
-        stage.say(Verb.PROMOTE, subject="go", reason="for it")
+        stage.say("promote", subject="go", reason="for it")
     assert str(refused.value) == (
         f'There is no rollout of `go`. Running: `{CANARY}`. Without a pool, write a reason as `reason="…"`.'
     )
@@ -257,15 +256,15 @@ def test_a_verb_that_raises_the_canary_does_not_guess_whether_a_word_is_a_pool_o
 
 def test_a_slip_in_the_pools_name_is_no_reason_also_where_the_rollout_is_over(stage: Stage) -> None:
     stage.started(10)
-    stage.say(Verb.ROLLBACK, subject="latency", reason="doubled")
+    stage.say("rollback", subject="latency", reason="doubled")
     with pytest.raises(RouteError) as refused:
-        stage.say(Verb.ROLLBACK, subject="vllm-llama3-8b-instruct-nwe", reason="again")
+        stage.say("rollback", subject="vllm-llama3-8b-instruct-nwe", reason="again")
     assert str(refused.value) == f"There is no rollout of `vllm-llama3-8b-instruct-nwe`. Did you mean `{CANARY}`?"
 
 
 def test_a_pause_still_listens_to_the_gateway(stage: Stage) -> None:
     rollout_id = stage.start(10).rollout.id
-    stage.say(Verb.PAUSE)
+    stage.say("pause")
     stage.wait_observed()
     stage.pass_time(seconds=1)
     entry = stage.load(rollout_id)

@@ -4,7 +4,6 @@ from datetime import timedelta
 import pytest
 import redis
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout, Trouble
@@ -43,7 +42,7 @@ def test_a_decision_on_an_older_decision_is_lost(store: RedisStore) -> None:
 
 
 def test_a_request_is_decided_once(store: RedisStore) -> None:
-    request = a_request(Verb.PAUSE)
+    request = a_request("pause")
     store.receive(request)
     assert store.save(a_save(STARTED, request=request.delivery)) is Saved.YES
     assert store.save(a_save(STEPPED, "d1", request=request.delivery)) is Saved.DECIDED
@@ -52,7 +51,7 @@ def test_a_request_is_decided_once(store: RedisStore) -> None:
 
 
 def test_a_delivery_is_received_once_and_waits_in_the_inbox(store: RedisStore) -> None:
-    request = a_request(Verb.PAUSE, reason="& < > é — 🚀")
+    request = a_request("pause", reason="& < > é — 🚀")
     assert [store.receive(request), store.receive(request)] == [True, False]
     assert store.requests(NOON + timedelta(seconds=1)) == [request]
     assert store.requests(NOON - timedelta(seconds=1)) == []
@@ -223,7 +222,7 @@ def test_a_store_that_hangs_fails_within_a_second_or_so_in_our_words() -> None:
         store.ping()
         server.server.freeze()
         with pytest.raises(StoreError, match=r"^Redis does not answer\.$"):
-            store.receive(a_request(Verb.PAUSE))
+            store.receive(a_request("pause"))
         server.server.thaw()
 
 

@@ -1,0 +1,31 @@
+"""`help`: every verb that exists, as it is typed."""
+
+from collections.abc import Sequence
+
+from bot.domain.commands.request import HELP as NAME
+from bot.domain.verbs.asking import Asking, Prose, Reply
+from bot.domain.verbs.declaration import Kind, Verb
+
+
+def _answer(asking: Asking) -> Reply:
+    return Reply(said=help_text(asking.verbs, asking.program))
+
+
+def help_text(groups: Sequence[Sequence[Verb]], program: str) -> Prose:
+    """List verbs as they are typed behind ``program``."""
+    listed = ["\n".join(_told(verb, program) for verb in group) for group in groups]
+    return "\n\n".join([*listed, _closing([verb for group in groups for verb in group], program)])
+
+
+def _told(verb: Verb, program: str) -> Prose:
+    return f"`{verb.line(program, options=False)}`\n{verb.help}"
+
+
+def _closing(verbs: Sequence[Verb], program: str) -> Prose:
+    pool = "POOL is the new pool's name, a rollout's id, or nothing where the channel has one rollout."
+    example = f"For example: `{program} start vllm-llama3-8b-instruct-new 10`"
+    also = [f"With `{verb.name}` also:\n`{verb.options}`" for verb in verbs if verb.options]
+    return "\n".join([pool, example, *also])
+
+
+HELP = Verb(name=NAME, kind=Kind.QUESTION, help="show this list", keys=(), spellings=("?",), answer=_answer)
