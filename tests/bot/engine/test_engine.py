@@ -1,16 +1,18 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from bot.domain.access import Access
 from bot.domain.decisions.start import rollout_id
-from bot.domain.errors import RouteError, SlotTakenError
+from bot.domain.errors import NotAllowedError, RouteError, SlotTakenError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase
 from bot.store.store import PREFIX
 from sandbox.gateway import Answer
 from sandbox.kube import Object
 from sandbox.robot import Robot
-from tests.builders import BOB, CANARY, STABLE
+from tests.builders import ALICE, BOB, CANARY, STABLE
 from tests.stage import Stage
 
 
@@ -270,3 +272,17 @@ def test_a_pause_still_listens_to_the_gateway(stage: Stage) -> None:
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.acceptance) == (Phase.PAUSED, Acceptance.ACCEPTED)
     assert entry.due == entry.rollout.since + timedelta(hours=4)
+
+
+def test_a_start_that_nobody_may_approve_is_refused_and_nothing_is_written(stage: Stage) -> None:
+    before = stage.copy().document
+    stage.policy = replace(stage.policy, access=Access(approve=frozenset({ALICE})))
+    stage.parts = stage.replica()
+    with pytest.raises(NotAllowedError) as refused:
+        stage.start(10, wishes=Wishes())
+    assert str(refused.value) == (
+        "This rollout needs 1 approval, but nobody could give one: who starts a rollout may not approve it. "
+        "Let somebody else start it, or have more people added to `access.approve` in the policy file."
+    )
+    assert (stage.store.entries(), stage.copy().document) == ([], before)
+    assert stage.start(10, wishes=Wishes(approve_at=())).rollout.phase is Phase.STARTING

@@ -7,6 +7,8 @@ import redis
 from bot.domain.errors import StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout, Trouble
+from bot.domain.verbs.pause import PAUSE
+from bot.domain.verbs.registry import also
 from bot.engine.ports import Became, Progress, Save, Saved, Shown
 from bot.store.connection import connect
 from bot.store.store import PREFIX, RedisStore
@@ -55,6 +57,18 @@ def test_a_delivery_is_received_once_and_waits_in_the_inbox(store: RedisStore) -
     assert [store.receive(request), store.receive(request)] == [True, False]
     assert store.requests(NOON + timedelta(seconds=1)) == [request]
     assert store.requests(NOON - timedelta(seconds=1)) == []
+
+
+def test_a_request_of_a_verb_that_only_a_newer_version_knows_stays_in_the_inbox(
+    store: RedisStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    newer, ours = a_request("rewind", delivery="newer"), a_request("pause", delivery="ours")
+    later = NOON + timedelta(seconds=1)
+    assert [store.receive(newer), store.receive(ours)] == [True, True]
+    assert store.requests(later) == [ours]
+    assert caplog.messages == ["the request of delivery newer cannot be read; it stays in the inbox"]
+    with also(replace(PAUSE, name="rewind")):
+        assert store.requests(later) == [newer, ours]
 
 
 def test_a_route_has_one_rollout_until_its_end_is_on_the_route(store: RedisStore) -> None:

@@ -1,5 +1,6 @@
 """The terminal on a real API server and a real Valkey: the same engine and policy as in Slack, and no Slack."""
 
+import json
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from bot.domain.commands.request import Command
 from bot.domain.errors import UserError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
+from bot.domain.verbs.registry import verbs
 from bot.service.assembly import core
 from bot.service.parts import put_together
 from bot.store.store import PREFIX
@@ -260,3 +262,55 @@ def test_words_and_settings_that_make_no_sense_are_explained(words: list[str], s
     empty = {"REDIS_URL": "", "KUBECONFIG": "", "ROLLOUTBOT_CONFIG": ""}
     result = CliRunner().invoke(app, words, env=empty)
     assert (result.exit_code, said in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stauts"], "`stauts` is not a verb of `rolloutbot`. Did you mean `status`?"),
+        (["undo", CANARY], "`undo` is not a verb of `rolloutbot`. Did you mean `rollback`?"),
+        (["brrr", "--now"], "`brrr` is not a verb of `rolloutbot`. Say `rolloutbot help` for the list."),
+    ],
+)
+def test_what_is_no_verb_is_answered_in_our_words_and_as_json_where_that_is_asked_for(
+    words: list[str], said: str
+) -> None:
+    result = CliRunner().invoke(app, words, env={})
+    assert (result.exit_code, result.output) == (2, f"{said}\n")
+    result = CliRunner().invoke(app, [*words, "--output", "json"], env={})
+    document = json.loads(result.output)
+    assert (result.exit_code, document["command"], document["outcome"], document["message"]) == (
+        2,
+        words[0],
+        "usage",
+        said,
+    )
+
+
+def test_help_lists_every_verb_without_redis_and_without_a_cluster() -> None:
+    result = CliRunner().invoke(app, ["help"], env={})
+    listed = [line.split()[1].strip("`") for line in result.output.splitlines() if line.startswith("`rolloutbot")]
+    assert (result.exit_code, listed) == (0, [verb.name for verb in verbs()])
+
+
+SPELLED = [
+    ["roll", "back", f"{CANARY.title()}:", "p99"],
+    ["Roll-back", "p99", ""],
+    ["rollback", "pool=", "--pool", "default/VLLM-llama3-8b-instruct-new", "p99"],
+    ["rollback", CANARY, "--namespace", "models", "p99"],
+]
+
+
+@pytest.mark.parametrize("words", SPELLED, ids=" ".join)
+def test_a_brake_works_however_it_is_spelled(stage: Stage, terminal: Terminal, words: list[str]) -> None:
+    rollout_id = stage.started(10).rollout.id
+    code, _ = terminal(*words)
+    after = stage.load(rollout_id).rollout
+    why = "p99 namespace=models" if "--namespace" in words else "p99"
+    assert (code, after.phase, after.why) == (0, Phase.ROLLED_BACK, why)
+
+
+def test_a_reason_that_is_too_long_is_cut_and_that_is_said(stage: Stage, terminal: Terminal) -> None:
+    rollout_id = stage.started(10).rollout.id
+    assert "I left its last 5,001 characters out" in str(terminal.json("rollback", CANARY, "x" * 8000)["message"])
+    assert stage.load(rollout_id).rollout.why == f"{'x' * 2999}…"
