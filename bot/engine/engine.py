@@ -29,8 +29,8 @@ from bot.domain.errors import (
 )
 from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
-from bot.domain.verbs.asking import Asking, Reply
-from bot.domain.verbs.registry import groups, verb_of
+from bot.domain.verbs.asking import Reply, Sources
+from bot.domain.verbs.registry import verb_of
 from bot.engine.apply import Applier, new_decision, own_note
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
 from bot.engine.inquiry import answer
@@ -163,20 +163,9 @@ class Engine:
 
     def answer(self, request: Request, program: str) -> Reply:
         """Answer a question or an inquiry; verbs are typed behind ``program``. Raises UserError, DependencyError."""
-        verb, now = verb_of(request.command.verb), self._clock.now()
-        permit(self._policy.access, verb.access, request)
-        asking = Asking(
-            command=request.command,
-            by=request.by,
-            channel=request.channel,
-            now=now,
-            program=program,
-            rollouts=self,
-            cluster=self._routes,
-            rules=self._policy,
-            verbs=groups(),
-        )
-        return answer(verb, asking, spent=(now - request.at).total_seconds())
+        permit(self._policy.access, verb_of(request.command.verb).access, request)
+        sources = Sources(rollouts=self, cluster=self._routes, rules=self._policy)
+        return answer(request, sources, program=program, now=self._clock.now())
 
     def waiting_requests(self, older_than: timedelta) -> Sequence[Request]:
         """Return requests that nobody has decided for a while: their replica died, or a dependency failed."""

@@ -2,24 +2,38 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime
 from threading import Thread
 from typing import TypeVar
 
+from bot.domain.commands.request import Request
 from bot.domain.errors import LateError
-from bot.domain.verbs.asking import Asking, Reply
-from bot.domain.verbs.declaration import Kind, Verb
+from bot.domain.verbs.asking import Asking, Reply, Sources
+from bot.domain.verbs.declaration import Kind
+from bot.domain.verbs.registry import groups, verb_of
 
 T = TypeVar("T")
 
 
-def answer(verb: Verb, asking: Asking, *, spent: float) -> Reply:
-    """Answer what somebody has waited for since ``spent`` seconds. Raises LateError, and what the verb raises."""
+def answer(request: Request, sources: Sources, *, program: str, now: datetime) -> Reply:
+    """Answer a request; verbs are typed behind ``program``. Raises LateError, and what the verbs raise."""
+    verb = verb_of(request.command.verb)
+    asking = Asking(
+        command=request.command,
+        by=request.by,
+        channel=request.channel,
+        now=now,
+        program=program,
+        sources=sources,
+        verbs=groups(),
+    )
     if verb.kind is not Kind.INQUIRY:
         return verb.answer(asking)
-    within = verb.within.total_seconds()
+    left = (request.at + verb.within - now).total_seconds()
     try:
-        return _in_time(lambda: verb.answer(asking), within - spent)
+        return _in_time(lambda: verb.answer(asking), left)
     except LateError:
+        within = verb.within.total_seconds()
         raise LateError(
             f"I could not find that out within {within:g} s.", hint="Nothing was changed: ask again in a moment."
         ) from None

@@ -11,8 +11,8 @@ from bot.domain.commands.request import Request
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
 from bot.domain.rollout import Entry, Rollout
-from bot.domain.verbs.asking import Asking, Cluster, Reply
-from bot.domain.verbs.registry import groups, verb_of
+from bot.domain.verbs.asking import Cluster, Reply, Sources
+from bot.engine.inquiry import answer
 from bot.engine.ports import Became, Shown, Store
 from tests.builders import NOON
 
@@ -148,18 +148,8 @@ class FakeEngine:
         return cast(Done, self.braked)
 
     def answer(self, request: Request, program: str) -> Reply:
-        asking = Asking(
-            command=request.command,
-            by=request.by,
-            channel=request.channel,
-            now=request.at,
-            program=program,
-            rollouts=self,
-            cluster=cast(Cluster, None),
-            rules=Policy(namespaces=("default",)),
-            verbs=groups(),
-        )
-        return verb_of(request.command.verb).answer(asking)
+        sources = Sources(rollouts=self, cluster=cast(Cluster, None), rules=Policy(namespaces=("default",)))
+        return answer(request, sources, program=program, now=request.at)
 
     def find(self, subject: str, channel: str) -> Entry:
         if self.refusal:

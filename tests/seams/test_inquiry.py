@@ -22,8 +22,8 @@ SHORTLY = timedelta(seconds=0.3)
 
 
 def _ready(asking: Asking) -> Reply:
-    rollout = asking.rollouts.find(asking.command.subject, asking.channel).rollout
-    seen = asking.cluster.readiness(rollout.stable, rollout.canary)
+    rollout = asking.sources.rollouts.find(asking.command.subject, asking.channel).rollout
+    seen = asking.sources.cluster.readiness(rollout.stable, rollout.canary)
     return Reply(said=f"`{rollout.canary.name}` has {seen.canary_ready} of {seen.canary_of} endpoints ready <now>.")
 
 

@@ -59,8 +59,17 @@ class Rules(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What can be asked for an answer."""
+
+    rollouts: Rollouts
+    cluster: Cluster
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Who asks what, when and where, and what can be asked for an answer.
+    """Who asks what, when and where, and what there is to answer from.
 
     ``channel`` is empty where a terminal asks about all of them. ``program`` is how the verbs are typed there:
     `/rollout` in Slack, `rolloutbot` in a terminal. ``verbs`` are all that exist, in the groups of the help.
@@ -71,9 +80,7 @@ class Asking:
     channel: str
     now: datetime
     program: str
-    rollouts: Rollouts
-    cluster: Cluster
-    rules: Rules
+    sources: Sources
     verbs: Sequence[Sequence["Verb"]]
 
 

@@ -9,15 +9,15 @@ from bot.domain.verbs.declaration import Kind, Verb
 def _answer(asking: Asking) -> Reply:
     subject, channel = asking.command.subject, asking.channel
     if subject:
-        return Reply(rollouts=(asking.rollouts.find(subject, channel),))
-    here = tuple(asking.rollouts.entries(channel)) or _last(asking)
+        return Reply(rollouts=(asking.sources.rollouts.find(subject, channel),))
+    here = tuple(asking.sources.rollouts.entries(channel)) or _last(asking)
     return Reply(rollouts=here, said="" if here else _none(asking))
 
 
 def _last(asking: Asking) -> tuple[Entry, ...]:
     """Return the last rollout that ran in a channel; those of other channels are not told here."""
     try:
-        return (asking.rollouts.find("", asking.channel),) if asking.channel else ()
+        return (asking.sources.rollouts.find("", asking.channel),) if asking.channel else ()
     except UserError:
         return ()
 

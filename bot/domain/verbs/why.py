@@ -8,8 +8,8 @@ from bot.domain.waiting import waits
 
 
 def _answer(asking: Asking) -> Reply:
-    entry = asking.rollouts.find(asking.command.subject, asking.channel)
-    return Reply(rollouts=(entry,), wait=waits(entry, asking.rules.access))
+    entry = asking.sources.rollouts.find(asking.command.subject, asking.channel)
+    return Reply(rollouts=(entry,), wait=waits(entry, asking.sources.rules.access))
 
 
 WHY = Verb(
