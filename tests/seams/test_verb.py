@@ -14,7 +14,7 @@ from bot.domain.decisions.moves import Moment, after
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase
 from bot.domain.verbs.button import Button, Dialog, Style
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.registry import also, find_verb
 from handlers.cards import draw
 from tests.builders import BOB, CANARY
@@ -35,7 +35,6 @@ HURRY = Verb(
     kind=Kind.ORDER,
     help="halve the time between steps",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     spellings=("hurry up",),
     instead_of=("faster",),
     access=AccessList.RUN,

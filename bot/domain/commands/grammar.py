@@ -186,7 +186,7 @@ def _sort(verb: Verb, rest: Sequence[Word], command: str) -> _Said:
         if key == "reason" and verb.kind is Kind.ORDER:
             _require_value(verb, key, value)
             said.bare.append(value)
-        elif verb.is_brake:
+        elif verb.is_brake and key == "pool":
             _take_pool(said, word, value)
         else:
             _require_value(verb, key, value)

@@ -2,7 +2,7 @@
 
 from bot.domain.commands.request import ROLLBACK, Request
 from bot.domain.decisions.moves import Moment
-from bot.domain.errors import SlotTakenError, StaleError, TransitionError
+from bot.domain.errors import SlotTakenError, StaleError, TransitionError, UsageError
 from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Rollout
 from bot.domain.verbs.declaration import Verb
@@ -40,8 +40,11 @@ def decide(entry: Entry, request: Request, verdict: Verdict | None, moment: Mome
     Raises StaleError, TransitionError, NotAllowedError, UsageError; nothing has changed then.
     """
     require_fit(entry, request)
+    verb, command = verb_of(request.command.verb), request.command
+    if verb.needs_reason and not command.reason:
+        raise UsageError(f"`{verb.name}` needs a reason.", hint=f"Say why, as in `{verb.name} POOL latency doubled`.")
     unasked = Verdict(answer=GateAnswer.HOLD, reason="The gates gave no answer.")
-    return verb_of(request.command.verb).decide(entry, request, verdict or unasked, moment)
+    return verb.decide(entry, request, verdict or unasked, moment)
 
 
 def describe(rollout: Rollout) -> str:

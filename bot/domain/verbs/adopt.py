@@ -4,7 +4,7 @@ from bot.domain.access import AccessList
 from bot.domain.decisions.drift import adopt, lacks_to_adopt, share
 from bot.domain.rollout import Entry, Phase, Rollout
 from bot.domain.verbs.button import Button, Dialog, short
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import last_decision
 
 
@@ -25,7 +25,6 @@ ADOPT = Verb(
     kind=Kind.ORDER,
     help="or take theirs as the present step and go on",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     access=AccessList.RUN,
     phases=frozenset({Phase.PAUSED}),
     works=lambda rollout: rollout.drifted and not lacks_to_adopt(rollout),

@@ -6,7 +6,7 @@ from bot.domain.decisions.moves import Moment
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase
 from bot.domain.verbs.button import Button, Style, is_settled
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, go_or_ask, last_decision, last_step, raise_to
 
 
@@ -28,7 +28,6 @@ ADVANCE = Verb(
     kind=Kind.ORDER,
     help="take the next step now",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     instead_of=("next", "step", "increase"),
     access=AccessList.RUN,
     phases=frozenset({Phase.PROGRESSING, Phase.HOLDING}),

@@ -11,7 +11,7 @@ from bot.domain.events import EventKind
 from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import Ask, Change, Entry, Phase, Rollout
 from bot.domain.verbs.button import Button, Style
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, not_settled
 from bot.domain.waiting import asked_weight
 
@@ -51,7 +51,6 @@ APPROVE = Verb(
     kind=Kind.ORDER,
     help="let the next step happen",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     instead_of=("accept", "ok", "yes", "lgtm", "confirm"),
     access=AccessList.APPROVE,
     phases=frozenset({Phase.AWAITING_APPROVAL}),

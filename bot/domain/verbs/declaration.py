@@ -29,9 +29,6 @@ class Kind(StrEnum):
 ASKS = frozenset({Kind.QUESTION, Kind.INQUIRY})
 """Kinds that change nothing."""
 
-ORDER_KEYS = ("pool", "reason")
-SUBJECT_KEYS = ("pool",)
-
 Decide = Callable[[Entry, Request, Verdict, Moment], Change]
 
 
@@ -55,18 +52,19 @@ def _always(rollout: Rollout) -> bool:
 class Verb:
     """One verb.
 
-    ``usage`` is what is typed behind the name, ``options`` what `start` takes besides. ``spellings`` are the same verb;
-    ``instead_of`` are words that people type for it, which are answered with "Did you mean". ``phases`` and
-    ``also_fits`` say where it is carried out at all, ``works`` where, of those, it would do something now.
+    ``usage`` is what is typed behind the name, ``options`` what `start` takes besides, by its ``own_keys``.
+    ``spellings`` are the same verb; ``instead_of`` are words that people type for it, and are answered with "Did you
+    mean". ``phases`` and ``also_fits`` say where it is carried out at all, ``works`` where, of those, it would do
+    something now.
     """
 
     name: str
     kind: Kind
-    spoken: str = ""  # in a sentence of ours, where that is not its name
     help: str
+    spoken: str = ""  # in a sentence of ours, where that is not its name
     usage: str = ""
     options: str = ""
-    keys: tuple[str, ...] = SUBJECT_KEYS
+    own_keys: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()
     access: AccessList | None = None  # None: everybody may
@@ -100,6 +98,11 @@ class Verb:
     def asks(self) -> bool:
         """Say whether it is only answered."""
         return self.kind in ASKS
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return what may be said as ``key=value`` behind it."""
+        return ("pool", *self.own_keys) if self.asks else ("pool", *self.own_keys, "reason")
 
     @property
     def takes_any_word(self) -> bool:

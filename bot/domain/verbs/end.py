@@ -6,7 +6,7 @@ from bot.domain.decisions.moves import Moment, end
 from bot.domain.gate import Verdict
 from bot.domain.rollout import OVER, Change, Entry, Phase
 from bot.domain.verbs.button import Button, Dialog, Style, short
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.waiting import weight_there
 
 
@@ -25,7 +25,6 @@ END = Verb(
     kind=Kind.ORDER,
     help="let go of the route, the weights stay",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     instead_of=("delete", "remove", "forget"),
     access=AccessList.RUN,
     phases=frozenset(Phase) - OVER,

@@ -7,7 +7,7 @@ from bot.domain.errors import TransitionError
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase, Rollout
 from bot.domain.verbs.button import Button, Dialog, Style, is_settled, short
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 
 
 def _finish(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
@@ -31,7 +31,6 @@ FINISH = Verb(
     kind=Kind.ORDER,
     help="end the bake now: the old pool leaves the route",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     instead_of=("complete", "done"),
     access=AccessList.RUN,
     phases=frozenset({Phase.PROMOTED}),

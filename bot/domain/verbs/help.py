@@ -28,4 +28,4 @@ def _closing(verbs: Sequence[Verb], program: str) -> Prose:
     return "\n".join([pool, example, *also])
 
 
-HELP = Verb(name=NAME, kind=Kind.QUESTION, help="show this list", keys=(), spellings=("?",), answer=_answer)
+HELP = Verb(name=NAME, kind=Kind.QUESTION, help="show this list", spellings=("?",), answer=_answer)

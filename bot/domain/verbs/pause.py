@@ -6,7 +6,7 @@ from bot.domain.decisions.moves import Moment, pause
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase
 from bot.domain.verbs.button import Button, Place
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 
 
 def _pause(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
@@ -18,7 +18,6 @@ PAUSE = Verb(
     kind=Kind.ORDER,
     help="stay at this weight until somebody resumes",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     instead_of=("hold", "wait", "freeze", "stop", "halt", "cancel"),
     access=AccessList.RUN,
     phases=frozenset({Phase.STARTING, Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PROMOTED}),

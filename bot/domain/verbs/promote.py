@@ -7,7 +7,7 @@ from bot.domain.errors import TransitionError
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase, Rollout
 from bot.domain.verbs.button import Button, Dialog, is_settled, short
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, go_or_ask, last_decision, last_step, raise_to
 from bot.domain.waiting import weight_there
 
@@ -42,7 +42,6 @@ PROMOTE = Verb(
     kind=Kind.ORDER,
     help="go to 100 % now",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     instead_of=("complete", "done"),
     access=AccessList.RUN,
     phases=frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROVAL}),

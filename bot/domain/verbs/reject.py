@@ -3,18 +3,15 @@
 from bot.domain.access import AccessList
 from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, pause
-from bot.domain.errors import UsageError
 from bot.domain.events import EventKind
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase
 from bot.domain.verbs.button import Button, Dialog, short
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.waiting import asked_weight
 
 
 def _reject(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
-    if not request.command.reason:
-        raise UsageError("A rejection needs a reason.", hint="Say why, as in `reject POOL latency doubled`.")
     return pause(entry, f"Rejected: {request.command.reason}", moment, kind=EventKind.REJECTED)
 
 
@@ -34,7 +31,6 @@ REJECT = Verb(
     kind=Kind.ORDER,
     help="say no to it: pauses",
     usage="[POOL] reason",
-    keys=ORDER_KEYS,
     instead_of=("deny", "decline", "no"),
     access=AccessList.APPROVE,
     phases=frozenset({Phase.AWAITING_APPROVAL}),

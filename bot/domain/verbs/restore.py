@@ -4,7 +4,7 @@ from bot.domain.access import AccessList
 from bot.domain.decisions.drift import is_fight, lacks_to_restore, restore
 from bot.domain.rollout import Entry, Phase
 from bot.domain.verbs.button import Button, Dialog, Style, short
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, last_decision
 
 
@@ -19,7 +19,6 @@ RESTORE = Verb(
     kind=Kind.ORDER,
     help="somebody else changed the weights: write ours again and go on",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     access=AccessList.RUN,
     phases=frozenset({Phase.PAUSED}),
     works=lambda rollout: rollout.drifted and not lacks_to_restore(rollout),

@@ -11,7 +11,7 @@ from bot.domain.events import EventKind
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase
 from bot.domain.verbs.button import Button, Style
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, last_decision, require_pass
 
 _INSTEAD = "`restore` writes {weight} % again, `adopt` goes on from what is there; `rollback` works too."
@@ -37,7 +37,6 @@ RESUME = Verb(
     kind=Kind.ORDER,
     help="go on",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     instead_of=("continue", "unpause", "go", "proceed"),
     access=AccessList.RUN,
     phases=frozenset({Phase.PAUSED}),

@@ -7,7 +7,7 @@ from bot.domain.decisions.moves import Moment, roll_back, roll_back_again
 from bot.domain.gate import Verdict
 from bot.domain.rollout import HAS_WAY_BACK, OVER, Change, Entry, Phase
 from bot.domain.verbs.button import Button, Dialog, Place, Style, short
-from bot.domain.verbs.declaration import ORDER_KEYS, Kind, Verb
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.waiting import weight_there
 
 
@@ -48,7 +48,6 @@ ROLLBACK = Verb(
     spoken="roll back",
     help="the brake: all traffic back to the old pool, always",
     usage="[POOL] [reason]",
-    keys=ORDER_KEYS,
     spellings=("roll back", "roll-back", "roll_back"),
     instead_of=("abort", "undo", "revert", "back", "stop", "halt", "cancel"),
     access=AccessList.ROLLBACK,

@@ -15,7 +15,7 @@ START = Verb(
         "[from=POOL route=NAME namespace=NAME rule=NAME steps=10,25,50,100 every=10m bake=30m "
         'approve=50,100|all|none reason="…"]'
     ),
-    keys=("pool", "weight", "from", "route", "namespace", "rule", "steps", "every", "bake", "approve", "reason"),
+    own_keys=("weight", "from", "route", "namespace", "rule", "steps", "every", "bake", "approve"),
     instead_of=("begin", "create", "deploy", "new"),
     access=AccessList.START,
     late_after=timedelta(seconds=60),

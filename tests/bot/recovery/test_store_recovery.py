@@ -100,7 +100,7 @@ def test_a_refusal_is_told_also_where_redis_has_lost_the_request(stage: Stage) -
     request = stage.request("resume")
     stage.engine.receive(request)
     stage.lose_redis()
-    with pytest.raises(Exception, match="`resume` does not fit"):
+    with pytest.raises(Exception, match="You can't resume now"):
         stage.engine.process(request)
     assert stage.engine.process(request) is None
 
