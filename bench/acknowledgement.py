@@ -21,7 +21,7 @@ from bench.figures import Finding, Round, rows_of
 from bench.population import ALICE, CHANNEL
 from bench.servers import Servers, memory_of
 from bot.config.policy import Policy
-from bot.domain.commands.request import Request, Verb
+from bot.domain.commands.request import Request
 from bot.domain.rollout import Entry
 from bot.engine.engine import Engine
 from bot.service.parts import put_together
@@ -32,7 +32,7 @@ from k8s.cluster import Cluster
 
 ROUNDS, PEOPLE, THREADS, TOTAL = 5, 200, 32, 1500
 COMMAND = Policy(namespaces=()).command
-BRAKE = action_id(Verb.ROLLBACK)
+BRAKE = action_id("rollback")
 
 
 class Still:

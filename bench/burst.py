@@ -18,7 +18,6 @@ from bench.click import get_and_patch, make_floor
 from bench.figures import Finding, Round, rows_of
 from bench.population import Population, settle, watch
 from bench.servers import Servers, memory_of
-from bot.domain.commands.request import Verb
 from bot.domain.rollout import Rollout
 from bot.engine.ports import RouteCopy, Written
 from bot.service.parts import put_together
@@ -60,7 +59,7 @@ class Crowd:
         self._handlers = build(self._parts.engine, self._store, clock, people.policy, Silent("xoxb-bench"))
         self._clicked = 0
 
-    def click(self, verb: Verb, rollout_id: str, turn: int) -> None:
+    def click(self, verb: str, rollout_id: str, turn: int) -> None:
         """Press a button."""
         self._clicked += 1
         body = a_click(f"burst-{self._clicked}")
@@ -71,7 +70,7 @@ class Crowd:
         if answer.status != 200:
             raise RuntimeError(f"The app answered {answer.status}: {answer.body}")
 
-    def burst(self, verb: Verb, *, behind: str = "") -> tuple[list[float], float]:
+    def burst(self, verb: str, *, behind: str = "") -> tuple[list[float], float]:
         """Click on every rollout at once, and roll one back ``behind`` them; return the times, and that one's."""
         turns = {each.rollout.id: each.rollout.turn for each in self._store.load_all(self.ids)}
         self._cluster.written.clear()
@@ -81,7 +80,7 @@ class Crowd:
             list(pool.map(lambda rollout_id: self.click(verb, rollout_id, turns[rollout_id]), ids))
             if behind:
                 last = time.perf_counter()
-                self.click(Verb.ROLLBACK, behind, 0)
+                self.click("rollback", behind, 0)
         wanted = {*ids, behind} - {""}
         wait_until("the burst: written", lambda: wanted <= self._cluster.written.keys(), seconds=60)
         at = self._cluster.written
@@ -104,11 +103,11 @@ def measure(servers: Servers, people: Population) -> Finding:
     api, crowd = servers.api(), Crowd(servers, people)
     advances, overtaking = [], []
     for number in range(ROUNDS):
-        floor, ours = _floor(api, people), crowd.burst(Verb.ADVANCE, behind=people.ids[CLICKS + number])
+        floor, ours = _floor(api, people), crowd.burst("advance", behind=people.ids[CLICKS + number])
         advances.append(Round(floor[0], ours[0]))
         overtaking.append(Round([floor[1]], [ours[1]]))
         crowd.settle()
-    backs = [Round(_floor(api, people)[0], crowd.burst(Verb.ROLLBACK)[0]) for _ in range(ROUNDS)]
+    backs = [Round(_floor(api, people)[0], crowd.burst("rollback")[0]) for _ in range(ROUNDS)]
     crowd.close()
     rows = [
         *rows_of(f"{CLICKS} roll backs at once: written", backs, goals={99: "2, or 1 s"}),

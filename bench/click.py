@@ -21,7 +21,6 @@ from bench.figures import Finding, Round, milliseconds, rows_of
 from bench.ledger import Ledger, Watched, WatchedApi, WatchedRedis
 from bench.population import Population, a_request, watch
 from bench.servers import Servers, memory_of
-from bot.domain.commands.request import Verb
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
 from bot.store.connection import connect
@@ -58,7 +57,7 @@ class Clicks:
         """End the watch."""
         self._cluster.close()
 
-    def click(self, verb: Verb, rollout_id: str, number: int) -> float:
+    def click(self, verb: str, rollout_id: str, number: int) -> float:
         """Click once and return the seconds until the route was written."""
         entry = self._store.load(rollout_id)
         assert entry is not None
@@ -74,11 +73,11 @@ class Clicks:
             self._written = time.perf_counter()
             self._seen.append((dict(self.ledger.counts), dict(self.ledger.seconds)))
 
-    def spent(self, verb: Verb, times: Sequence[float]) -> list[str]:
+    def spent(self, verb: str, times: Sequence[float]) -> list[str]:
         """Say what the clicks since the last call asked for until the route was written, and how long it took."""
         seen, self._seen = self._seen, []
         whole = statistics.median(times)
-        lines = [f"{verb.value}, {milliseconds(whole)}, the median of {len(seen)} clicks:"]
+        lines = [f"{verb}, {milliseconds(whole)}, the median of {len(seen)} clicks:"]
         for name in sorted({name for _, seconds in seen for name in seconds}):
             count = statistics.median(counts.get(name, 0) for counts, _ in seen)
             took = statistics.median(seconds.get(name, 0.0) for _, seconds in seen)
@@ -91,22 +90,20 @@ def measure(servers: Servers, people: Population) -> Finding:
     clicks = Clicks(servers, people)
     make_floor(people)
     rows, notes = [], []
-    for verb, goal in ((Verb.ADVANCE, ""), (Verb.ROLLBACK, "1.1")):
+    for verb, goal in (("advance", ""), ("rollback", "1.1")):
         rounds = [_round(clicks, people, verb, number) for number in range(ROUNDS)]
-        rows += rows_of(f"{verb.value} click to route written", rounds, goals={50: goal})
+        rows += rows_of(f"{verb} click to route written", rounds, goals={50: goal})
         notes += clicks.spent(verb, [time for each in rounds for time in each.ours])
     clicks.close()
     return Finding(title="Click to route", about=__doc__ or "", rows=rows, notes=notes)
 
 
-def _round(clicks: Clicks, people: Population, verb: Verb, number: int) -> Round:
+def _round(clicks: Clicks, people: Population, verb: str, number: int) -> Round:
     floor, ours = [], []
     for place, rollout_id in enumerate(people.ids[number::ROUNDS]):
         time.sleep(random.uniform(0, REST))
         floor.append(
-            get_and_patch(
-                clicks.api, people.world.namespace, place, 20 + number if verb is Verb.ADVANCE else 30 + number
-            )
+            get_and_patch(clicks.api, people.world.namespace, place, 20 + number if verb == "advance" else 30 + number)
         )
         time.sleep(random.uniform(0, REST))
         ours.append(clicks.click(verb, rollout_id, number * 1000 + place))

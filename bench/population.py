@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bench.servers import Servers, memory_of
 from bot.config.policy import DEFAULT_PLAN, Policy
-from bot.domain.commands.request import Command, Request, StartWords, Verb
+from bot.domain.commands.request import Command, Request, StartWords
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.start import start
 from bot.domain.errors import DependencyError
@@ -45,7 +45,7 @@ class Population:
     ids: Sequence[str]
 
 
-def a_request(verb: Verb, subject: str, number: int, *, turn: int | None = None) -> Request:
+def a_request(verb: str, subject: str, number: int, *, turn: int | None = None) -> Request:
     """Return what a person asked for; ``number`` makes the delivery."""
     command = Command(verb=verb, subject=subject)
     now = SystemClock().now()
@@ -79,7 +79,7 @@ def _start(store: RedisStore, cluster: Cluster, names: Sequence[str]) -> list[st
 def first_decision(scene: Scene, name: str, uid: str, number: int) -> Change:
     """Return the start of a rollout on one of many routes that are alike."""
     return start(
-        a_request(Verb.START, CANARY, number),
+        a_request("start", CANARY, number),
         PLAN,
         Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE),
         route=(scene.copy.namespace, name, uid),
@@ -101,7 +101,7 @@ def a_rollout() -> Rollout:
     )
     stable, canary = Pool("default", STABLE), Pool("default", CANARY)
     moment = Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE)
-    request = a_request(Verb.START, CANARY, 0)
+    request = a_request("start", CANARY, 0)
     change = start(
         request, PLAN, moment, route=("default", "route", "uid"), stable=stable, canary=canary, rules=(rule,)
     )

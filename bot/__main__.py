@@ -7,18 +7,23 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import EXIT_CODES, add_verbs
+from bot.cli import EXIT_CODES, Spelled, add_verbs
 from bot.config.settings import ConfigError, check, policy_file, read_settings
 from bot.service.logs import Masked
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, epilog=EXIT_CODES
+    cls=Spelled,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=__doc__,
+    epilog=EXIT_CODES,
 )
 
 
 @app.command()
 def run() -> None:
-    """GateAnswer Slack and roll out, until SIGTERM or Ctrl-C."""
+    """Answer Slack and roll out, until SIGTERM or Ctrl-C."""
     from bot.service import bot, logs, shutdown  # what they import takes seconds that check-config does not need
 
     try:

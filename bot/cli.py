@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from bot.domain.commands.grammar import USAGE
-from bot.domain.commands.request import Verb
-from handlers.replies import HELP
+from bot.domain.commands.grammar import spelled
+from bot.domain.commands.tokens import arguments
+from bot.domain.errors import UsageError
+from bot.domain.verbs.declaration import Verb
+from bot.domain.verbs.registry import verbs
+from bot.domain.verbs.rollback import ROLLBACK
+from bot.terminal.answer import PROGRAM
 
 if TYPE_CHECKING:
     from bot.terminal.session import Session
@@ -40,33 +45,54 @@ Route = Annotated[str, typer.Option("--from-route", metavar="ROUTE", help="Use o
 Namespace = Annotated[str, typer.Option("--namespace", metavar="NS", help="Of that route; else the kubeconfig's.")]
 
 
+class Spelled(TyperGroup):
+    """The program's commands: a verb may be spelled as in Slack, and what is no verb is answered in our words."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that the words begin with, and the rest of them."""
+        if args[0] in self.commands or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        try:
+            verb, rest = spelled(arguments(args), PROGRAM)
+        except UsageError:
+            return NO_VERB, self.commands[NO_VERB], args
+        return super().resolve_command(ctx, [verb.name, *args[len(args) - len(rest) :]])
+
+
+NO_VERB = "no-verb"
+
+
 def add_verbs(app: typer.Typer) -> None:
     """Give the program a command for each verb, and ``history``."""
-    shapes = {Verb.STATUS: _question, Verb.WHY: _question, Verb.ROLLBACK: _roll_back}
-    for verb in Verb:
-        if verb is not Verb.HELP:
-            usage = USAGE[verb].format(command="rolloutbot").replace("[", r"\[")  # for rich, `[x]` is a style
-            text = f"{HELP[verb][:1].upper()}{HELP[verb][1:]}.\n\n{usage}"
-            shape = shapes.get(verb, _order)
-            app.command(verb.value, help=text, epilog=EXIT_CODES, context_settings=_FREE)(shape(verb))
+    for verb in verbs():
+        usage = verb.line(PROGRAM).replace("[", r"\[")  # for rich, `[x]` is a style
+        text = f"{verb.help[:1].upper()}{verb.help[1:]}.\n\n{usage}"
+        app.command(verb.name, help=text, epilog=EXIT_CODES, context_settings=_FREE)(_shape(verb))
     app.command("history", epilog=EXIT_CODES)(_history)
+    app.command(NO_VERB, hidden=True, context_settings=_FREE)(_no_verb)
 
 
-def _order(verb: Verb) -> Callable[..., None]:
+def _shape(verb: Verb) -> Callable[..., None]:
+    if verb.asks:
+        return _question(verb.name)
+    return _roll_back(verb.name) if verb is ROLLBACK else _order(verb.name)
+
+
+def _order(verb: str) -> Callable[..., None]:
     def order(words: Words = None, channel: Channel = "", output: Format = Output.TEXT, wait: Wait = 60) -> None:
-        _end(_session(verb.value, output).order([verb.value, *(words or ())], channel, wait))
+        _end(_session(verb, output).order([verb, *(words or ())], channel, wait))
 
     return order
 
 
-def _question(verb: Verb) -> Callable[..., None]:
+def _question(verb: str) -> Callable[..., None]:
     def question(words: Words = None, channel: Channel = "", output: Format = Output.TEXT) -> None:
-        _end(_session(verb.value, output).question([verb.value, *(words or ())], channel))
+        _end(_session(verb, output).question([verb, *(words or ())], channel))
 
     return question
 
 
-def _roll_back(verb: Verb) -> Callable[..., None]:
+def _roll_back(verb: str) -> Callable[..., None]:
     def roll_back(
         words: Words = None,
         channel: Channel = "",
@@ -75,15 +101,18 @@ def _roll_back(verb: Verb) -> Callable[..., None]:
         output: Format = Output.TEXT,
         wait: Wait = 60,
     ) -> None:
-        session, line = _session(verb.value, output), [verb.value, *(words or ())]
+        session, line = _session(verb, output), [verb, *(words or ())]
         if route:
             _end(session.roll_back_from_route(line, route, namespace, wait))
-        elif namespace:
-            raise typer.BadParameter("goes with --from-route; elsewhere name the pool.", param_hint="--namespace")
-        else:
-            _end(session.order(line, channel, wait))
+        else:  # without a route, a namespace is one word more of the reason
+            _end(session.order([*line, *([f"namespace={namespace}"] if namespace else [])], channel, wait))
 
     return roll_back
+
+
+def _no_verb(words: Words = None, channel: Channel = "", output: Format = Output.TEXT) -> None:
+    line = words or [""]
+    _end(_session(line[0], output).question(line, channel))
 
 
 def _history(

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bot.domain.commands.request import Verb
 from chaos.ledger import Asked, Ledger
 from chaos.post import Post
 from chaos.world import Site
@@ -13,7 +12,7 @@ from handlers.buttons import action_id
 from sandbox.strict_slack import Delivery, RefusedError, StrictSlack
 from sandbox.strict_slack.slack import buttons
 
-QUESTIONS = frozenset({Verb.STATUS, Verb.WHY, Verb.HELP})
+QUESTIONS = frozenset({"status", "why", "help"})
 
 
 class Hands:
@@ -22,15 +21,15 @@ class Hands:
     def __init__(self, slack: StrictSlack, post: Post, ledger: Ledger) -> None:
         self._slack, self._post, self._ledger = slack, post, ledger
 
-    def types(self, site: Site, verb: Verb, words: str, rollout: str, user: str, dice: random.Random) -> Asked:
+    def types(self, site: Site, verb: str, words: str, rollout: str, user: str, dice: random.Random) -> Asked:
         """Type a command, with a word of its own as the reason."""
         token = "" if verb in QUESTIONS else self._ledger.token()
         reason = f' reason="{token} & <so>"' if token else ""
-        delivery = self._slack.command(f"{verb.value} {words}{reason}", user=user, channel=site.channel)
+        delivery = self._slack.command(f"{verb} {words}{reason}", user=user, channel=site.channel)
         return self._give(site, verb, rollout, user, delivery, token, dice)
 
     def presses(
-        self, site: Site, card: Mapping[str, Any], verb: Verb, rollout: str, user: str, dice: random.Random
+        self, site: Site, card: Mapping[str, Any], verb: str, rollout: str, user: str, dice: random.Random
     ) -> bool:
         """Press a button of a card; False where it has none."""
         try:
@@ -39,7 +38,7 @@ class Hands:
             delivery = self._slack.click(card["ts"], action_id(verb), user=user, channel=site.channel)
         except (RefusedError, KeyError):
             return False  # it was taken away, or drawn anew, under the finger
-        if verb is Verb.REJECT:
+        if verb == "reject":
             self._reject(site, rollout, user, delivery, dice)
         else:
             self._give(site, verb, rollout, user, delivery, "", dice)
@@ -47,7 +46,7 @@ class Hands:
 
     def _reject(self, site: Site, rollout: str, user: str, click: Delivery, dice: random.Random) -> None:
         """Fill in the dialog that the button opens, where it opens one."""
-        self._give(site, Verb.REJECT, rollout, user, click, "", dice)
+        self._give(site, "reject", rollout, user, click, "", dice)
         deadline = time.time() + 3
         while time.time() < deadline:
             view = next((one for one in list(self._slack.views) if click.reply_path in one["private_metadata"]), None)
@@ -55,14 +54,14 @@ class Hands:
                 token = self._ledger.token()
                 delivery = self._slack.submission(view, {"reason": {"reason": f"{token} & <so>"}}, user=user)
                 delivery.reply_path = click.reply_path
-                self._give(site, Verb.REJECT, rollout, user, delivery, token, dice, view=view["id"])
+                self._give(site, "reject", rollout, user, delivery, token, dice, view=view["id"])
                 return
             time.sleep(0.1)
 
     def _give(
         self,
         site: Site,
-        verb: Verb,
+        verb: str,
         rollout: str,
         user: str,
         delivery: Delivery,

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.domain.commands.request import Verb
 from chaos.schedule import Kind
 from sandbox.strict_slack import Delivery
 
@@ -19,7 +18,7 @@ RECEIPT = "Got it: "
 class Asked:
     """One thing that a person typed or clicked. ``token`` is in its reason, where it has one."""
 
-    verb: Verb
+    verb: str
     rollout: str
     by: str
     delivery: Delivery
@@ -37,7 +36,7 @@ class Asked:
     @property
     def only_opens(self) -> bool:
         """Say whether it only opens a dialog, which asks for the reason."""
-        return self.verb is Verb.REJECT and self.delivery.kind == "click"
+        return self.verb == "reject" and self.delivery.kind == "click"
 
     @property
     def is_taken_in(self) -> bool:

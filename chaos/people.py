@@ -8,27 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.commands.request import Verb
-from bot.domain.decisions.by_people import ALLOWED
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore
 from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import SLOTLESS, Rollout
+from bot.domain.verbs.registry import verbs
 from chaos.cast import CROWD, Cast
 from chaos.hands import Hands
 from chaos.world import Site
 
 PEOPLE = tuple(CROWD)
-Moods = Mapping[Verb | None, int]
+Moods = Mapping[str | None, int]
 
-PATIENT: Moods = {None: 6, Verb.APPROVE: 4, Verb.WHY: 1}
-PUSHING: Moods = {Verb.ADVANCE: 4, Verb.PROMOTE: 2, Verb.APPROVE: 4, Verb.FINISH: 2, Verb.STATUS: 1}
-NERVOUS: Moods = {Verb.PAUSE: 3, Verb.RESUME: 4, Verb.REJECT: 2, Verb.APPROVE: 4, Verb.WHY: 1, Verb.ROLLBACK: 1}
-BRAKING: Moods = {None: 4, Verb.APPROVE: 3, Verb.ADVANCE: 1, Verb.ROLLBACK: 2, Verb.STATUS: 1}
-LEAVING: Moods = {None: 4, Verb.APPROVE: 3, Verb.PAUSE: 1, Verb.END: 2}
-WILD: Moods = dict.fromkeys(set(Verb) - {Verb.START, Verb.HELP}, 1)
+PATIENT: Moods = {None: 6, "approve": 4, "why": 1}
+PUSHING: Moods = {"advance": 4, "promote": 2, "approve": 4, "finish": 2, "status": 1}
+NERVOUS: Moods = {"pause": 3, "resume": 4, "reject": 2, "approve": 4, "why": 1, "rollback": 1}
+BRAKING: Moods = {None: 4, "approve": 3, "advance": 1, "rollback": 2, "status": 1}
+LEAVING: Moods = {None: 4, "approve": 3, "pause": 1, "end": 2}
+WILD: Moods = dict.fromkeys({verb.name for verb in verbs()} - {"start", "help"}, 1)
 MOODS = (PATIENT, PATIENT, PUSHING, PUSHING, NERVOUS, BRAKING, LEAVING, WILD)
 
-ENDS: Moods = {Verb.ROLLBACK: 2, Verb.APPROVE: 3, Verb.PROMOTE: 2, Verb.FINISH: 3, Verb.END: 1}
+ENDS: Moods = {"rollback": 2, "approve": 3, "promote": 2, "finish": 3, "end": 1}
 MISTAKES = 0.15
 
 
@@ -75,7 +74,7 @@ class Team:
         words = (
             f"{canary} {weight} route={self.site.route} namespace={self.site.namespace} {steps if weight < 60 else ''}"
         )
-        asked = self.hands.types(self.site, Verb.START, f"{words} {marks} {pace}", "", self._anybody(), self.dice)
+        asked = self.hands.types(self.site, "start", f"{words} {marks} {pace}", "", self._anybody(), self.dice)
         return rollout_id(asked.id)
 
     def _is_there(self, rollout: str) -> bool:
@@ -90,7 +89,7 @@ class Team:
             self._rest(0.2, 0.5)
         note = self._note()
         if note is not None and note.phase not in SLOTLESS and note.id != rollout:
-            self._type(self.dice.choice((Verb.ROLLBACK, Verb.END)), note.id)
+            self._type(self.dice.choice(("rollback", "end")), note.id)
         return False
 
     def _live(self, rollout: str, mood: Moods, until: float) -> None:
@@ -105,33 +104,33 @@ class Team:
                 return
             self._act(self._choose(note, mood, is_late=time.time() > patience), note)
 
-    def _choose(self, note: Rollout, mood: Moods, *, is_late: bool) -> Verb | None:
+    def _choose(self, note: Rollout, mood: Moods, *, is_late: bool) -> str | None:
         """Choose what to do: something that fits, but for a mistake now and then."""
         if note.drifted and not is_late:
             return self._on_drift(note)
         wishes = Counter(ENDS) if is_late else Counter(mood)
         if self.dice.random() > MISTAKES:
-            fits = {verb for verb, phases in ALLOWED.items() if note.phase in phases} | {None, Verb.WHY, Verb.STATUS}
+            fits = {verb.name for verb in verbs() if verb.fits(note)} | {None, "status"}
             wishes = Counter({verb: weight for verb, weight in wishes.items() if verb in fits})
         return self.dice.choices([*wishes], [*wishes.values()])[0] if wishes else None
 
-    def _on_drift(self, note: Rollout) -> Verb | None:
+    def _on_drift(self, note: Rollout) -> str | None:
         """Choose among what the card offers where somebody else has changed the weights."""
-        offered = [Verb.ROLLBACK, None]
-        offered += [] if lacks_to_adopt(note) else [Verb.ADOPT] * 3
-        offered += [] if lacks_to_restore(note) else [Verb.RESTORE] * 2
+        offered = ["rollback", None]
+        offered += [] if lacks_to_adopt(note) else ["adopt"] * 3
+        offered += [] if lacks_to_restore(note) else ["restore"] * 2
         return self.dice.choice(offered)
 
     def _afterwards(self, rollout: str) -> None:
         """Now and then somebody wants it back after all, or presses what is over."""
         if self.dice.random() < 0.3:
-            self._type(Verb.ROLLBACK, rollout)
+            self._type("rollback", rollout)
         elif self.dice.random() < 0.2:
-            self._type(self.dice.choice((Verb.PAUSE, Verb.ADVANCE, Verb.END, Verb.WHY)), rollout)
+            self._type(self.dice.choice(("pause", "advance", "end", "why")), rollout)
 
     # --- one thing
 
-    def _act(self, verb: Verb | None, note: Rollout) -> None:
+    def _act(self, verb: str | None, note: Rollout) -> None:
         """Press the button where the card has it, or type."""
         if verb is None:
             return
@@ -144,15 +143,15 @@ class Team:
             return
         self._type(verb, note.id, note)
 
-    def _type(self, verb: Verb, rollout: str, note: Rollout | None = None) -> None:
+    def _type(self, verb: str, rollout: str, note: Rollout | None = None) -> None:
         name = rollout
         if note is not None and note.canary.name == self.site.new and self.dice.random() < 0.5:
             name = self.site.new
         self.hands.types(self.site, verb, name, rollout, self._somebody(verb, note), self.dice)
 
-    def _somebody(self, verb: Verb, note: Rollout | None) -> str:
+    def _somebody(self, verb: str, note: Rollout | None) -> str:
         """Choose who acts: an approval comes from the starter only by mistake."""
-        if verb is Verb.APPROVE and note is not None and self.dice.random() < 0.9:
+        if verb == "approve" and note is not None and self.dice.random() < 0.9:
             return self.dice.choice([one for one in PEOPLE if one != note.started_by])
         return self._anybody()
 

@@ -51,7 +51,7 @@ class Post:
 
     def _send_again(self, asked: Asked, seconds: float) -> None:
         time.sleep(seconds)
-        self._ledger.hit(Kind.TWICE, asked.verb.value)
+        self._ledger.hit(Kind.TWICE, asked.verb)
         self._send(asked)
 
     def _send_late(self, asked: Asked, place: str, seconds: float) -> None:
@@ -63,5 +63,5 @@ class Post:
             del self._held[mark]
             overtaken = mark in self._overtaken
         if overtaken:
-            self._ledger.hit(Kind.LATE, asked.verb.value)
+            self._ledger.hit(Kind.LATE, asked.verb)
         self._send(asked)

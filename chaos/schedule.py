@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.commands.request import Verb
+from bot.domain.verbs.registry import verbs
 from sandbox.faults import Fault
 
 
@@ -141,7 +141,7 @@ class Schedule:
     sites: int
     rollouts: int
     kinds: frozenset[Kind]
-    verbs: frozenset[Verb]
+    verbs: frozenset[str]
     blows: Sequence[Blow]
 
 
@@ -170,14 +170,14 @@ def schedule(seed: int, *, seconds: float, sites: int, rollouts: int) -> Schedul
     """Return the plan of a run with every kind of fault."""
     kinds = frozenset(Kind)
     deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(OFTEN.get(kind, USUALLY))]
-    verbs = frozenset(Verb) - {Verb.HELP}
-    return Schedule(seed, seconds, OVERTIME, sites, rollouts, kinds, verbs, _blows(deck, seconds, random.Random(seed)))
+    words = frozenset(verb.name for verb in verbs()) - {"help"}
+    return Schedule(seed, seconds, OVERTIME, sites, rollouts, kinds, words, _blows(deck, seconds, random.Random(seed)))
 
 
 def short(seed: int, *, seconds: float) -> Schedule:
     """Return the plan of a run that fits into the tests: one blow of each kind in SHORT, at a few routes."""
     blows = _blows(sorted(SHORT - BY_PEOPLE), seconds, random.Random(seed))
-    return Schedule(seed, seconds, 0, SHORT_SITES, SHORT_ROLLOUTS, SHORT, frozenset({Verb.START, Verb.ROLLBACK}), blows)
+    return Schedule(seed, seconds, 0, SHORT_SITES, SHORT_ROLLOUTS, SHORT, frozenset({"start", "rollback"}), blows)
 
 
 def _blows(deck: list[Kind], seconds: float, dice: random.Random) -> Sequence[Blow]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import redis
 import urllib3
 
-from bot.domain.commands.request import Verb
 from bot.domain.rollout import SLOTLESS, Phase
 from chaos.cast import Cast
 from chaos.hands import Hands
@@ -43,7 +42,7 @@ def calm_down(cast: Cast, hands: Hands, seed: int) -> Calm:
     for site in cast.sites:
         newest = cast.tape.newest((site.namespace, site.route))
         if newest is not None and newest.note is not None and newest.note.phase not in SLOTLESS:
-            hands.types(site, Verb.WHY, newest.note.id, newest.note.id, PEOPLE[0], dice)
+            hands.types(site, "why", newest.note.id, newest.note.id, PEOPLE[0], dice)
     return Calm(quiet, braked, caught_up, left)
 
 
@@ -72,7 +71,7 @@ def _end_all(cast: Cast, hands: Hands, dice: random.Random) -> list[tuple[Site, 
             or dice.random() < 0.2
         ):
             continue
-        hands.types(site, Verb.ROLLBACK, note.id, note.id, dice.choice(PEOPLE), dice)
+        hands.types(site, "rollback", note.id, note.id, dice.choice(PEOPLE), dice)
         braked.append((site, note.id))
     return braked
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.domain.commands.request import Verb
 from bot.domain.rollout import Phase
+from bot.domain.verbs.registry import verbs
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, outcomes
 from chaos.checks.writes import ours
@@ -49,7 +49,7 @@ def _hit(counts: Mapping[str, int]) -> str:
 
 
 def _verbs(evidence: Evidence) -> str:
-    by_verb: dict[Verb, Counter[str]] = {}
+    by_verb: dict[str, Counter[str]] = {}
     for outcome in outcomes(evidence):
         if outcome.asked.only_opens:
             continue
@@ -58,7 +58,8 @@ def _verbs(evidence: Evidence) -> str:
         counts["acknowledged"] += outcome.asked.acknowledged is not None
         counts[outcome.became] += 1
     columns = ("typed", "clicked", "acknowledged", Became.DONE, Became.REFUSED, Became.UNCONFIRMED, Became.LOST)
-    rows = [(verb.value, *(by_verb[verb][column] for column in columns)) for verb in Verb if verb in by_verb]
+    told = [verb.name for verb in verbs() if verb.name in by_verb]
+    rows = [(verb, *(by_verb[verb][column] for column in columns)) for verb in told]
     rows.append(("all", *(sum(counts[column] for counts in by_verb.values()) for column in columns)))
     return _table(("verb", *columns), rows)
 

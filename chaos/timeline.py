@@ -47,7 +47,7 @@ def _asked(evidence: Evidence, rollout: str) -> Iterator[Line]:
         if rollout not in (asked.rollout, rollout_id(asked.id)):
             continue
         said = " | ".join(evidence.told[asked.id])
-        who = f"{asked.verb.value} ({asked.delivery.kind}) {asked.by} {asked.token} {asked.id}"
+        who = f"{asked.verb} ({asked.delivery.kind}) {asked.by} {asked.token} {asked.id}"
         yield asked.at, "person", f"{who}: {outcome.became}; {said}"
         for one in asked.delivery.attempts:
             yield one.at + one.seconds, "post", f"{asked.id} to {one.to[-5:]}: {one.outcome} after {one.seconds:.2f} s"

@@ -43,7 +43,7 @@ def _broken(found: Sequence[Found]) -> list[str]:
 def _unshown(evidence: Evidence, plan: Schedule) -> list[str]:
     idle = [kind.value for kind in sorted(plan.kinds) if not sum(evidence.hits[kind].values())]
     done = {outcome.asked.verb for outcome in outcomes(evidence) if outcome.became is Became.DONE}
-    never = [verb.value for verb in sorted(plan.verbs - done)]
+    never = sorted(plan.verbs - done)
     few = len(rollouts(evidence))
     return [
         *(f"The fault `{kind}` hit nothing." for kind in idle),

@@ -1,25 +1,28 @@
-"""Buttons of the card, and the dialog that asks for the reason of a rejection."""
+"""Buttons of the card, and the dialog of those whose verb needs a reason."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.domain.commands.request import Command, Verb
+from bot.domain.commands.request import Command
+from bot.domain.commands.values import LONGEST_REASON
 from bot.domain.errors import DependencyError, UsageError
-from bot.domain.prose import Prose, say
+from bot.domain.prose import Prose, sentence
 from bot.domain.rollout import Entry
-from bot.domain.weights import asked_weight
+from bot.domain.verbs.button import Dialog
+from bot.domain.verbs.declaration import Verb
+from bot.domain.verbs.registry import verbs
 from handlers import replies
-from handlers.buttons import PRESSABLE, Press, action_id, read_press
+from handlers.buttons import Press, action_id, read_press
 from handlers.intake import Intake
 from handlers.mrkdwn import mrkdwn
 from handlers.private import Private
 from handlers.slack import Slack
 
-REJECTION = "rollout_reject"
+ReasonDialog = Callable[[Entry | None], Dialog]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,19 @@ class Click:
 
 def register(app: App, intake: Intake, slack: Slack, private: Private) -> None:
     """Listen to every button that a card can have."""
-    for verb in PRESSABLE:
-        if verb not in (Verb.WHY, Verb.REJECT):
-            _take(app, verb, intake)
-    _answer_why(app, intake, private)
-    _ask_for_reason(app, intake, slack, private)
-    _take_rejection(app, intake)
+    for verb in verbs():
+        if verb.button is None:
+            continue
+        if verb.button.reason_dialog is not None:
+            _ask_for_reason(app, verb, verb.button.reason_dialog, intake, slack, private)
+            _take_reason(app, verb.name, intake)
+        elif verb.asks:
+            _answer(app, verb.name, intake, private)
+        else:
+            _take(app, verb.name, intake)
 
 
-def _take(app: App, verb: Verb, intake: Intake) -> None:
+def _take(app: App, verb: str, intake: Intake) -> None:
     """Let a button be its verb; what comes of it is seen on the card."""
 
     @app.action(action_id(verb))
@@ -53,16 +60,18 @@ def _take(app: App, verb: Verb, intake: Intake) -> None:
         ack()
 
 
-def _answer_why(app: App, intake: Intake, private: Private) -> None:
-    @app.action(action_id(Verb.WHY))
-    def why(ack: Ack, body: dict[str, Any]) -> None:
+def _answer(app: App, verb: str, intake: Intake, private: Private) -> None:
+    """Answer a button in private: Slack shows nothing of its acknowledgement."""
+
+    @app.action(action_id(verb))
+    def asked(ack: Ack, body: dict[str, Any]) -> None:
         click = read_click(body)
-        said = _hear(intake, Verb.WHY, click)
+        said = _hear(intake, verb, click)
         ack()
         private.say(click.reply_to, said)
 
 
-def _hear(intake: Intake, verb: Verb, click: Click) -> Prose:
+def _hear(intake: Intake, verb: str, click: Click) -> Prose:
     return intake.hear(
         Command(verb=verb, subject=click.press.id),
         by=click.by,
@@ -73,30 +82,30 @@ def _hear(intake: Intake, verb: Verb, click: Click) -> Prose:
     )
 
 
-def _ask_for_reason(app: App, intake: Intake, slack: Slack, private: Private) -> None:
-    @app.action(action_id(Verb.REJECT))
+def _ask_for_reason(app: App, verb: Verb, dialog: ReasonDialog, intake: Intake, slack: Slack, private: Private) -> None:
+    @app.action(action_id(verb.name))
     def ask(ack: Ack, body: dict[str, Any]) -> None:
         click = read_click(body)
         ack()
-        private.open(lambda: _open(intake, slack, private, click))
+        private.open(lambda: _open(verb.name, dialog, click, intake, slack, private))
 
 
-def _open(intake: Intake, slack: Slack, private: Private, click: Click) -> None:
+def _open(verb: str, dialog: ReasonDialog, click: Click, intake: Intake, slack: Slack, private: Private) -> None:
     entry = intake.meant(click.press.id, click.channel)
     try:
-        slack.open_view(click.trigger, rejection(click, entry))
+        slack.open_view(click.trigger, reason_view(verb, dialog(entry), click))
     except DependencyError:
-        private.say(click.reply_to, replies.too_slow())
+        private.say(click.reply_to, replies.too_slow(verb))
 
 
-def _take_rejection(app: App, intake: Intake) -> None:
-    @app.view(REJECTION)
-    def reject(ack: Ack, body: dict[str, Any]) -> None:
+def _take_reason(app: App, verb: str, intake: Intake) -> None:
+    @app.view(action_id(verb))
+    def submitted(ack: Ack, body: dict[str, Any]) -> None:
         view = body["view"]
         meant = read_press(view["private_metadata"])
         place = json.loads(view["private_metadata"])
         intake.hear(
-            Command(verb=Verb.REJECT, subject=meant.id, reason=_reason(view)),
+            Command(verb=verb, subject=meant.id, reason=_reason(verb, view)),
             by=body["user"]["id"],
             channel=str(place.get("channel") or ""),
             delivery=view["id"],
@@ -122,20 +131,20 @@ def read_click(body: Mapping[str, Any]) -> Click:
     )
 
 
-def rejection(click: Click, entry: Entry | None) -> dict[str, Any]:
-    """Draw the dialog that asks why; ``entry`` is the rollout as it is now, where it could be read."""
+def reason_view(verb: str, dialog: Dialog, click: Click) -> dict[str, Any]:
+    """Draw the dialog that asks why."""
     place = {"id": click.press.id, "turn": click.press.turn, "channel": click.channel, "reply_to": click.reply_to}
     return {
         "type": "modal",
-        "callback_id": REJECTION,
+        "callback_id": action_id(verb),
         "private_metadata": json.dumps(place, separators=(",", ":")),
-        "title": {"type": "plain_text", "text": "Reject this step"},
-        "submit": {"type": "plain_text", "text": "Reject"},
+        "title": {"type": "plain_text", "text": dialog.title},
+        "submit": {"type": "plain_text", "text": dialog.yes},
         "close": {"type": "plain_text", "text": "Cancel"},
         "blocks": [
             {
                 "type": "section",
-                "text": {"type": "mrkdwn", "text": mrkdwn(_about(entry)), "verbatim": True},
+                "text": {"type": "mrkdwn", "text": mrkdwn(sentence(dialog.text)), "verbatim": True},
             },
             {
                 "type": "input",
@@ -147,27 +156,15 @@ def rejection(click: Click, entry: Entry | None) -> dict[str, Any]:
                     "action_id": "reason",
                     "multiline": True,
                     "min_length": 1,
-                    "max_length": 3000,
+                    "max_length": LONGEST_REASON,
                 },
             },
         ],
     }
 
 
-def _about(entry: Entry | None) -> Prose:
-    if entry is None or entry.rollout.ask is None:
-        return say("The rollout pauses where it is. Resume asks for approval again.")
-    rollout = entry.rollout
-    return say(
-        "Reject *{} %* of `{}`? It pauses at {} %. Resume asks for approval again.",
-        asked_weight(rollout),
-        rollout.canary.name,
-        rollout.weight,
-    )
-
-
-def _reason(view: Mapping[str, Any]) -> str:
+def _reason(verb: str, view: Mapping[str, Any]) -> str:
     reason = str(view["state"]["values"]["reason"]["reason"].get("value") or "").strip()
     if not reason:
-        raise UsageError("A rejection needs a reason.", hint="Say why in a few words.")
+        raise UsageError(f"`{verb}` needs a reason.", hint="Say why in a few words.")
     return reason

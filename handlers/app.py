@@ -13,6 +13,7 @@ from bot.config.policy import Policy
 from bot.engine.ports import Clock, Store
 from handlers import actions, commands, errors
 from handlers.backend import Backend
+from handlers.inquiries import Inquiries
 from handlers.intake import Intake
 from handlers.people import People
 from handlers.private import Private
@@ -33,12 +34,14 @@ class Handlers:
 
     app: App
     work: Work
+    inquiries: Inquiries
     slack: Slack
     private: Private
 
     def close(self) -> None:
         """Let running work end, then what it has to say."""
         self.work.close()
+        self.inquiries.close()
         self.private.close()
 
 
@@ -68,11 +71,12 @@ def build(
     people = People(slack, clock, quick=quick, remember=remember)
     work = Work(engine, store, people, private, RollbackWithoutRedis(engine, people, quick, private))
     app = bolt_app(client, signing_secret=signing_secret)
-    intake = Intake(engine, engine, work, policy, clock)
+    inquiries = Inquiries(engine, people, private, policy)
+    intake = Intake(engine, engine, work, inquiries, policy, clock)
     commands.register(app, intake, name=policy.command)
     actions.register(app, intake, dialogs, private)
     errors.register(app, private)
-    return Handlers(app=app, work=work, slack=slack, private=private)
+    return Handlers(app=app, work=work, inquiries=inquiries, slack=slack, private=private)
 
 
 def _is_not_about_the_token(record: logging.LogRecord) -> bool:

@@ -1,10 +1,10 @@
 """What Slack's side needs of the engine, as Protocols; ``bot.engine.engine.Backend`` is what stands behind them."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
-from bot.domain.commands.request import Request, Verb
+from bot.domain.commands.request import Request
 from bot.domain.rollout import Entry, Rollout
+from bot.domain.verbs.asking import Reply
 
 
 class RouteRolledBack(Protocol):
@@ -41,13 +41,16 @@ class Inbox(Protocol):
 
 
 class Reader(Protocol):
-    """Reads what is stored; raises UserError (with near names) and StoreError."""
+    """Reads what is stored, and answers; raises UserError (with near names) and StoreError."""
+
+    def answer(self, request: Request, program: str) -> Reply:
+        """Answer a question, or an inquiry within its deadline; verbs are typed behind ``program``.
+
+        Raises UserError, DependencyError; LateError where the deadline of an inquiry passed.
+        """
 
     def find(self, subject: str, channel: str) -> Entry:
         """Find by canary, rollout id, or by channel where ``subject`` is empty."""
-
-    def entries(self, channel: str = "") -> Sequence[Entry]:
-        """List rollouts, newest first."""
 
 
 class Doer(Protocol):
@@ -59,7 +62,7 @@ class Doer(Protocol):
         Raises UserError (it has left the inbox then) and DependencyError (it is kept and tried again).
         """
 
-    def look(self, entry: Entry, verb: Verb) -> str:
+    def look(self, entry: Entry, verb: str) -> str:
         """Look at the pools after a verb, which may take long; return a sentence for the asker, often empty."""
 
 

@@ -1,16 +1,18 @@
 """The intake where commands and clicks arrive: questions are answered there, everything else is taken in."""
 
 import logging
-from collections.abc import Callable, Sequence
 
 from bot.config.policy import Policy
-from bot.domain.commands.request import Command, Request, Verb
-from bot.domain.errors import RolloutBotError, StoreError, UserError
+from bot.domain.commands.request import ROLLBACK, Command, Request
+from bot.domain.errors import RolloutBotError, StoreError
 from bot.domain.prose import Prose
 from bot.domain.rollout import Entry
+from bot.domain.verbs.declaration import Kind
+from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock
 from handlers import replies
 from handlers.backend import Inbox, Reader
+from handlers.inquiries import Inquiries
 from handlers.work import Work
 
 log = logging.getLogger(__name__)
@@ -19,22 +21,16 @@ log = logging.getLogger(__name__)
 class Intake:
     """Answers with one private sentence; only memory and Redis are asked, so it answers within a second."""
 
-    def __init__(self, inbox: Inbox, reader: Reader, work: Work, policy: Policy, clock: Clock) -> None:
-        self._inbox, self._reader, self._work = inbox, reader, work
+    def __init__(
+        self, inbox: Inbox, reader: Reader, work: Work, inquiries: Inquiries, policy: Policy, clock: Clock
+    ) -> None:
+        self._inbox, self._reader, self._work, self._inquiries = inbox, reader, work, inquiries
         self._policy, self._clock = policy, clock
-        self._questions: dict[Verb, Callable[[Command, str], Prose]] = {
-            Verb.HELP: self._help,
-            Verb.STATUS: self._status,
-            Verb.WHY: self._why,
-        }
 
     def hear(
         self, command: Command, *, by: str, channel: str, delivery: str, reply_to: str, turn: int | None = None
     ) -> Prose:
-        """GateAnswer a question, or take a request in and set it to work. Raises UserError, StoreError."""
-        question = self._questions.get(command.verb)
-        if question is not None:
-            return self._answer(question, command, channel)
+        """Answer a question, or take a request in and set it to work. Raises UserError, StoreError."""
         request = Request(
             command=command,
             by=by,
@@ -44,25 +40,32 @@ class Intake:
             turn=turn,
             reply_to=reply_to,
         )
-        return self._take_in(request)
+        match verb_of(command.verb).kind:
+            case Kind.QUESTION:
+                return self._answer(request)
+            case Kind.INQUIRY:
+                return self._inquiries.begin(request)
+            case _:
+                return self._take_in(request)
 
-    def _answer(self, question: Callable[[Command, str], Prose], command: Command, channel: str) -> Prose:
-        """GateAnswer a question; one that Redis leaves open has changed nothing, so there is nothing to confirm."""
+    def _answer(self, request: Request) -> Prose:
+        """Answer a question; one that Redis leaves open has changed nothing, so there is nothing to confirm."""
         try:
-            return question(command, channel)
+            answer = self._reader.answer(request, self._policy.command)
         except StoreError as error:
-            log.warning("`%s` was not answered: %s", command.verb.value, error)
+            log.warning("`%s` was not answered: %s", request.command.verb, error)
             return replies.unanswered(error)
+        return replies.answer(answer, self._policy.access)
 
     def _take_in(self, request: Request) -> Prose:
         """Keep a request and set it to work; a roll back does not need the store for that."""
         try:
             is_new = self._inbox.receive(request)
         except StoreError as error:
-            if request.command.verb is not Verb.ROLLBACK:
+            if request.command.verb != ROLLBACK:
                 raise
             self._work.brake(request, error)
-            return replies.braking(error)
+            return replies.braking(error, request.command)
         if is_new:
             self._work.begin(request)
         return replies.accepted(request.command)
@@ -73,20 +76,3 @@ class Intake:
             return self._reader.find(rollout_id, channel)
         except RolloutBotError:
             return None
-
-    def _help(self, command: Command, channel: str) -> Prose:
-        return replies.help_text(self._policy.command)
-
-    def _status(self, command: Command, channel: str) -> Prose:
-        entries = [self._reader.find(command.subject, channel)] if command.subject else self._of_channel(channel)
-        return replies.status(entries, self._policy.access, command=self._policy.command)
-
-    def _of_channel(self, channel: str) -> Sequence[Entry]:
-        """Return what runs in this channel, else the last that ran; those of other channels are not told here."""
-        try:
-            return self._reader.entries(channel) or [self._reader.find("", channel)]
-        except UserError:
-            return []
-
-    def _why(self, command: Command, channel: str) -> Prose:
-        return replies.why(self._reader.find(command.subject, channel), self._policy.access)

@@ -5,9 +5,10 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.commands.request import Request, Verb
+from bot.domain.commands.request import ROLLBACK, START, Request
 from bot.domain.errors import DependencyError, NotAllowedError, StoreError, UserError
 from bot.domain.prose import Person, Prose, say
+from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock
 from handlers.slack import Fault, Identity, Slack, SlackError
 
@@ -62,12 +63,12 @@ class People:
         try:
             refusal = self._refusal(request.by, request.command.verb)
         except DependencyError:
-            if request.command.verb is Verb.ROLLBACK:
+            if request.command.verb == ROLLBACK:
                 return
             raise
         if refusal:
             raise NotAllowedError(refusal, hint="Ask a full member of this workspace.")
-        if request.command.verb is Verb.START:
+        if request.command.verb == START:
             self._admit_channel(request.channel)
 
     def keep_names(self) -> None:
@@ -77,13 +78,13 @@ class People:
             for user, name in names.items():
                 self._remember(user, name)
 
-    def _refusal(self, user: str, verb: Verb) -> str:
+    def _refusal(self, user: str, verb: str) -> str:
         since, said = self._known.get(user, (None, ""))
         if since is not None and timedelta(0) <= self._clock.now() - since < KEPT:
             return said
-        if verb is Verb.ROLLBACK:
+        if verb == ROLLBACK:
             return self._ask_quickly(user)
-        if verb is Verb.PAUSE and since is not None:
+        if verb_of(verb).is_brake and since is not None:
             try:
                 return self._ask_quickly(user)
             except DependencyError:

@@ -1,48 +1,25 @@
 """Every sentence that only the asker sees."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from bot.domain.access import Access
-from bot.domain.commands.grammar import USAGE
-from bot.domain.commands.request import WORDY, Command, Verb
+from bot.domain.commands.request import Command
+from bot.domain.commands.values import say_cut
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UserError
-from bot.domain.prose import Channel, Code, Person, Prose, joined, moment, said, say, sentence, short
+from bot.domain.prose import Channel, Code, Person, Prose, joined, moment, said, say, short
 from bot.domain.rollout import Entry, Rollout
-from bot.domain.sentences.what_it_waits_for import waits
+from bot.domain.sentences.what_it_waits_for import Wait
 from bot.domain.sentences.what_it_waits_for import why as why_it_waits
 from bot.domain.sentences.where_it_stands import headword, state
 from bot.domain.sentences.who_may import by
+from bot.domain.verbs.asking import Reply
+from bot.domain.verbs.registry import verb_of
 from handlers.backend import RouteRolledBack
 from handlers.cards import route
 
 MOST = 20
-
-HELP = {
-    Verb.START: "move traffic to a new pool, step by step; the first weight in percent",
-    Verb.STATUS: "where it stands",
-    Verb.WHY: "what it waits for, who can end that, and until when",
-    Verb.APPROVE: "let the next step happen",
-    Verb.REJECT: "say no to it: pauses",
-    Verb.PAUSE: "stay at this weight until somebody resumes",
-    Verb.RESUME: "go on",
-    Verb.ADVANCE: "take the next step now",
-    Verb.PROMOTE: "go to 100 % now",
-    Verb.RESTORE: "somebody else changed the weights: write ours again and go on",
-    Verb.ADOPT: "or take theirs as the present step and go on",
-    Verb.ROLLBACK: "the brake: all traffic back to the old pool, always",
-    Verb.FINISH: "end the bake now: the old pool leaves the route",
-    Verb.END: "let go of the route, the weights stay",
-    Verb.HELP: "show this list",
-}
-
-_GROUPS = (
-    (Verb.START, Verb.STATUS, Verb.WHY),
-    (Verb.APPROVE, Verb.REJECT),
-    (Verb.PAUSE, Verb.RESUME, Verb.ADVANCE, Verb.PROMOTE),
-    (Verb.RESTORE, Verb.ADOPT),
-    (Verb.ROLLBACK, Verb.FINISH, Verb.END),
-    (Verb.HELP,),
-)
+MOST_SAID = 3000
 
 _BY_HAND = say(
     "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
@@ -50,39 +27,42 @@ _BY_HAND = say(
 
 _BRAKE_WORKS = say("`rollback` works all the same.")
 
-_START, _, _KEYS = USAGE[Verb.START].partition(" [")
-
-
-def help_text(command: str) -> Prose:
-    """List the verbs that exist, as they are typed."""
-    groups = [joined("\n", (_help(verb, command) for verb in group)) for group in _GROUPS]
-    closing = say("POOL is the new pool's name, a rollout's id, or nothing where the channel has one rollout.")
-    example = say("For example: `{} start vllm-llama3-8b-instruct-new 10`", command)
-    keys = say("With `start` also:\n{}", Code(f"[{_KEYS}"))
-    return joined("\n\n", (*groups, joined("\n", (closing, example, keys))))
-
-
-def _help(verb: Verb, command: str) -> Prose:
-    usage = _START if verb is Verb.START else USAGE[verb]
-    return say("{}\n{}", Code(usage.format(command=command)), sentence(HELP[verb]))
-
 
 def accepted(command: Command) -> Prose:
     """Say that a request is taken in, and no more: what comes of it is on the card, or in another answer."""
-    if command.subject and command.verb not in WORDY:
-        return say("Got it: `{}` `{}`.", command.verb.value, command.subject)
-    return say("Got it: `{}`.", command.verb.value)
+    names = command.subject and not verb_of(command.verb).takes_any_word
+    got = say("Got it: `{}` `{}`.", command.verb, command.subject) if names else say("Got it: `{}`.", command.verb)
+    return joined(" ", (got, say_cut(command.left_out)))
 
 
-def status(entries: Sequence[Entry], access: Access, *, command: str) -> Prose:
+def looking(within: timedelta) -> Prose:
+    """Say that an inquiry is under way."""
+    return say("Looking … the answer comes here, within {} s.", f"{within.total_seconds():g}")
+
+
+def not_looking() -> Prose:
+    """Say that nobody looks into an inquiry."""
+    return say("I am just being restarted. Ask again in a moment.")
+
+
+def not_found_out(error: DependencyError) -> Prose:
+    """Say that an inquiry has no answer."""
+    return _shown(error)
+
+
+def answer(reply: Reply, access: Access) -> Prose:
+    """Write an answer: its sentences, then what its rollout waits for, or where its rollouts stand."""
+    if reply.wait is not None:
+        (entry,) = reply.rollouts
+        drawn = why(entry, reply.wait)
+    else:
+        drawn = status(reply.rollouts, access) if reply.rollouts else Prose()
+    return joined("\n", (short(reply.said, MOST_SAID), drawn))
+
+
+def status(entries: Sequence[Entry], access: Access) -> Prose:
     """Tell of one rollout in detail, of several in a line each; of those that are over only the newest."""
     live = [entry for entry in entries if not entry.rollout.is_over] or entries[:1]
-    if not live:
-        return say(
-            "This channel has no rollout. Name a pool, as in `{command} status POOL`, "
-            "or begin one with `{command} start POOL WEIGHT`.",
-            command=command,
-        )
     if len(live) == 1:
         return detail(live[0], access)
     more = [say("… and {} more: name one to see it.", len(live) - MOST)] if len(live) > MOST else []
@@ -97,9 +77,9 @@ def detail(entry: Entry, access: Access) -> Prose:
     return joined("\n", (title, state(entry, access), where))
 
 
-def why(entry: Entry, access: Access) -> Prose:
+def why(entry: Entry, wait: Wait) -> Prose:
     """Say in one sentence what it waits for, who can end it, and the deadline."""
-    return say("`{}`: {}", entry.rollout.canary.name, why_it_waits(waits(entry, access)))
+    return say("`{}`: {}", entry.rollout.canary.name, why_it_waits(wait))
 
 
 def elsewhere(entry: Entry) -> Prose:
@@ -139,9 +119,10 @@ def kept(error: DependencyError, ref: str) -> Prose:
     return say("{} Your request is kept and will be tried again (ref `{}`).", _shown(error), ref)
 
 
-def braking(store: StoreError) -> Prose:
+def braking(store: StoreError, command: Command) -> Prose:
     """Say that a roll back goes on without the store, and what is the matter with that."""
-    return say("{} I roll back from the record on the route and tell the channel.", _store(store))
+    told = say("{} I roll back from the record on the route and tell the channel.", _store(store))
+    return joined(" ", (told, say_cut(command.left_out)))
 
 
 def braked(braked: RouteRolledBack, store: StoreError) -> Prose:
@@ -200,9 +181,10 @@ def refused_yet(error: UserError) -> Prose:
     return say("{} Your request is kept, and looked at again when Redis is well.", _shown(error))
 
 
-def too_slow() -> Prose:
+def too_slow(verb: str) -> Prose:
     """Say that a dialog could not be opened."""
-    return say("Slack did not open the dialog in time. Press again, or type the command with `reject POOL reason`.")
+    told = say("Slack did not open the dialog in time. Press again, or type the command with")
+    return say("{} {}.", told, Code(f"{verb} POOL reason"))
 
 
 def _shown(error: RolloutBotError) -> Prose:

@@ -8,7 +8,7 @@ from bot.domain.events import BROADCAST, Event, EventKind
 from bot.domain.prose import Prose, clock, joined, say
 from bot.domain.rollout import Entry
 from bot.domain.sentences.what_happened import is_approved, told
-from bot.domain.sentences.who_may import approvers
+from bot.domain.sentences.who_may import approvers_aloud
 from handlers.cards import Card
 from handlers.mrkdwn import mrkdwn, spoken, units
 
@@ -48,7 +48,7 @@ def headline(events: Sequence[Event], at: int, entry: Entry, access: Access) -> 
     sentence = say("`{}`: {}", entry.rollout.canary.name, told(events, entry)[at])
     if events[at].kind is not EventKind.APPROVAL_WANTED:
         return sentence
-    return say("{} It waits for {}.", sentence, approvers(entry.rollout, access, aloud=True))
+    return say("{} It waits for {}.", sentence, approvers_aloud(entry.rollout, access))
 
 
 def _loudest(events: Sequence[Event]) -> int | None:

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
-from bot.domain.commands.request import Request, Verb
+from bot.domain.commands.request import ROLLBACK, Request
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.prose import Prose, joined, sentence
 from bot.domain.rollout import Entry
+from bot.domain.verbs.registry import verb_of, verbs
 from bot.engine.ports import Became, Store
 from handlers import replies
 from handlers.backend import Doer
@@ -21,8 +22,7 @@ from handlers.rollback_without_redis import RollbackWithoutRedis
 
 log = logging.getLogger(__name__)
 
-LANE, PAUSE_LANE, ROLLBACK_LANE = 16, 2, 4
-FIRST = (Verb.ROLLBACK, Verb.PAUSE)
+LANE, BRAKE_LANE = 16, 4
 FIRST_AT_MOST, AT_MOST = 5.0, 15.0
 """Seconds until what a dependency holds up is tried again, at the most; each try doubles them."""
 
@@ -30,7 +30,7 @@ KNOWN_MOST = 10_000
 
 
 class Work:
-    """Three lanes of threads; what is in them is also in the inbox, so nothing is lost when they end."""
+    """A lane for each brake, and one for the rest; what is in them is in the inbox too, so nothing is lost."""
 
     def __init__(
         self, engine: Doer, store: Store, people: People, private: Private, brake: RollbackWithoutRedis
@@ -38,9 +38,10 @@ class Work:
         self._engine, self._store, self._people, self._private = engine, store, people, private
         self._brake = brake
         self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="work")
-        self._pauses = ThreadPoolExecutor(PAUSE_LANE, thread_name_prefix="pause")
-        self._rollbacks = ThreadPoolExecutor(ROLLBACK_LANE, thread_name_prefix="rollback")
-        self._looks = ThreadPoolExecutor(ROLLBACK_LANE, thread_name_prefix="look")
+        self._brake_lanes = {
+            verb.name: ThreadPoolExecutor(BRAKE_LANE, thread_name_prefix=verb.name) for verb in verbs() if verb.is_brake
+        }
+        self._looks = ThreadPoolExecutor(BRAKE_LANE, thread_name_prefix="look")
         self._busy: set[str] = set()
         self._held_up: dict[
             str, tuple[int, float]
@@ -63,7 +64,7 @@ class Work:
 
     def close(self) -> None:
         """Take nothing new and wait for what runs; what waits in line stays in the inbox."""
-        lanes = (self._rollbacks, self._pauses, self._lane)
+        lanes = (*self._brake_lanes.values(), self._lane)
         for lane in lanes:
             lane.shutdown(wait=False, cancel_futures=True)
         for lane in lanes:
@@ -77,18 +78,10 @@ class Work:
                 return
             self._busy.add(request.delivery)
         try:
-            self._lane_of(request).submit(self._run, request, fresh=fresh)
+            lane = self._brake_lanes.get(request.command.verb, self._lane)
+            lane.submit(self._run, request, fresh=fresh)
         except RuntimeError:  # closed: the inbox keeps it
             self._done(request)
-
-    def _lane_of(self, request: Request) -> ThreadPoolExecutor:
-        match request.command.verb:
-            case Verb.ROLLBACK:
-                return self._rollbacks
-            case Verb.PAUSE:
-                return self._pauses
-            case _:
-                return self._lane
 
     def _run(self, request: Request, *, fresh: bool) -> None:
         try:
@@ -122,7 +115,7 @@ class Work:
     def _follow_up(self, request: Request, entry: Entry | None) -> None:
         if entry is None:
             return
-        if request.command.verb is Verb.ROLLBACK:
+        if request.command.verb == ROLLBACK:
             self._looks.submit(self._tell, request, entry)  # the next roll back does not wait for a count of pods
         else:
             self._tell(request, entry)
@@ -140,7 +133,7 @@ class Work:
             return ""
 
     def _do_without_store(self, request: Request, error: StoreError, *, fresh: bool) -> None:
-        if request.command.verb is Verb.ROLLBACK:
+        if request.command.verb == ROLLBACK:
             self._hold_up(request)
             self._brake.pull_kept(request, error)
         else:
@@ -165,7 +158,7 @@ class Work:
         if len(self._held_up) >= KNOWN_MOST:
             self._held_up.clear()
         failures = self._held_up.get(request.delivery, (0, 0.0))[0] + 1
-        most = FIRST_AT_MOST if request.command.verb in FIRST else AT_MOST
+        most = FIRST_AT_MOST if verb_of(request.command.verb).is_brake else AT_MOST
         wait = min(most, 1.0 * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
         self._held_up[request.delivery] = (failures, time.monotonic() + wait)
         return failures
@@ -177,5 +170,5 @@ class Work:
 
 def _rank(request: Request) -> int:
     """Say how soon a request has its turn; those of the same rank keep their order."""
-    verb = request.command.verb
-    return FIRST.index(verb) if verb in FIRST else len(FIRST)
+    verb = verb_of(request.command.verb)
+    return 0 if verb.name == ROLLBACK else 1 if verb.is_brake else 2

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.commands.request import Command, Request, Verb
+from bot.domain.commands.request import Command, Request
 from bot.domain.decisions.moves import Moment
 from bot.domain.gate import Finding, GateAnswer, Readiness, Verdict
 from bot.domain.plan import Plan
@@ -84,7 +84,7 @@ def an_entry(rollout: Rollout | None = None, **changes: Any) -> Entry:
     return replace(entry, **changes)
 
 
-def a_request(verb: Verb, *, by: str = BOB, reason: str = "", subject: str = CANARY, **changes: Any) -> Request:
+def a_request(verb: str, *, by: str = BOB, reason: str = "", subject: str = CANARY, **changes: Any) -> Request:
     """Return a request that Bob typed."""
     command = Command(verb=verb, subject=subject, reason=reason)
     request = Request(command=command, by=by, channel="C0INFER001", delivery="delivery-1", at=NOON)

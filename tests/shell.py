@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
 from typer.testing import CliRunner
 
 from bot.__main__ import app
@@ -24,6 +25,7 @@ class Terminal:
     policy: Path
     namespace: str
     api_server: ApiServer
+    program: typer.Typer = app
 
     @property
     def home(self) -> str:
@@ -34,7 +36,7 @@ class Terminal:
         self.policy.write_text(f"namespaces: [{self.namespace}]\n{rest}")
 
     def __call__(self, *words: str, **env: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, words, env={**self.env, **env})
+        result = CliRunner().invoke(self.program, words, env={**self.env, **env})
         return result.exit_code, result.output
 
     def json(self, *words: str) -> dict[str, object]:

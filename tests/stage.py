@@ -8,11 +8,12 @@ from typing import Any
 import redis
 
 from bot.config.policy import Policy
-from bot.domain.commands.request import Command, Request, StartWords, Verb
+from bot.domain.commands.request import Command, Request, StartWords
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Entry, Phase
 from bot.engine.apply import Applier
 from bot.engine.engine import Engine, Outcome
+from bot.engine.lookup import Lookup
 from bot.engine.ports import RouteCopy, Routes, Store
 from bot.engine.tick import Ticker
 from bot.gates.gate import Gate
@@ -133,6 +134,11 @@ class Stage:
         return self.parts.ticker
 
     @property
+    def lookup(self) -> Lookup:
+        """Return what finds the rollout that people mean."""
+        return Lookup(self.store, self.clock)
+
+    @property
     def applier(self) -> Applier:
         """Return what writes routes."""
         return self.parts.applier
@@ -147,7 +153,7 @@ class Stage:
         """Return what takes up again what Redis has lost."""
         return self.parts.recovery
 
-    def request(self, verb: Verb, *, by: str = BOB, subject: str = CANARY, reason: str = "", **more: Any) -> Request:
+    def request(self, verb: str, *, by: str = BOB, subject: str = CANARY, reason: str = "", **more: Any) -> Request:
         """Return a request that nobody has received yet."""
         self.deliveries += 1
         command = Command(verb=verb, subject=subject, reason=reason, start=more.pop("start", None))
@@ -159,13 +165,13 @@ class Stage:
         self.engine.receive(request)
         return self.engine.process(request)
 
-    def say(self, verb: Verb, **more: Any) -> Entry:
+    def say(self, verb: str, **more: Any) -> Entry:
         """Ask for a verb and return the rollout after it."""
         outcome = self.ask(self.request(verb, **more))
         assert outcome is not None
         return outcome.entry
 
-    def elsewhere(self, verb: Verb) -> None:
+    def elsewhere(self, verb: str) -> None:
         """Have another replica, with nobody standing beside it, carry out a verb."""
         other, request = self.replica(self.cluster, self.store).engine, self.request(verb)
         other.receive(request)
@@ -174,7 +180,7 @@ class Stage:
     def start(self, weight: int = 10, *, subject: str = CANARY, wishes: Wishes | None = None, **more: Any) -> Entry:
         """Alice starts a rollout; without marks unless ``wishes`` says otherwise."""
         words = self.words(weight, wishes, **more)
-        return self.say(Verb.START, by=ALICE, subject=subject, start=words)
+        return self.say("start", by=ALICE, subject=subject, start=words)
 
     def words(self, weight: int, wishes: Wishes | None = None, **more: Any) -> StartWords:
         """Return the words of a start without marks."""

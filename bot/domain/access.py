@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, LiteralString
 
-from bot.domain.commands.request import Request, Verb
+from bot.domain.commands.request import Request
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
-from bot.domain.prose import Person, Prose, joined, say
+from bot.domain.prose import Person, Prose, capitalised, joined, say
 
 Users = frozenset[str]
 
@@ -15,28 +16,37 @@ UNIX: Final = "unix:"
 """How somebody is named who asks in a terminal and is no Slack user that we know; no id of Slack's begins like this."""
 
 
+class AccessList(StrEnum):
+    """The lists of the policy's `access`; each verb's declaration names the one that governs it."""
+
+    START = "start"
+    RUN = "run"
+    APPROVE = "approve"
+    ROLLBACK = "rollback"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Slack user ids that may start, run (pause, resume, advance, promote, finish, end), approve, roll back."""
+    """Slack user ids by list."""
 
     start: Users = frozenset()
     run: Users = frozenset()
     approve: Users = frozenset()
     rollback: Users = frozenset()
 
-    def list_for(self, verb: Verb) -> Users:
-        """Return the list that governs a verb; empty: every full member."""
-        match verb:
-            case Verb.START:
+    def of(self, listed: AccessList | None) -> Users:
+        """Return the people of a list; empty: every full member."""
+        match listed:
+            case AccessList.START:
                 return self.start
-            case Verb.APPROVE | Verb.REJECT:
-                return self.approve
-            case Verb.ROLLBACK:
-                return self.rollback
-            case Verb.STATUS | Verb.WHY | Verb.HELP:
-                return frozenset()
-            case _:
+            case AccessList.RUN:
                 return self.run
+            case AccessList.APPROVE:
+                return self.approve
+            case AccessList.ROLLBACK:
+                return self.rollback
+            case None:
+                return frozenset()
 
 
 def person(unix_user: str, slack_ids: Mapping[str, str]) -> str:
@@ -44,34 +54,53 @@ def person(unix_user: str, slack_ids: Mapping[str, str]) -> str:
     return slack_ids.get(unix_user, f"{UNIX}{unix_user}")
 
 
-def listed(users: Sequence[str], last: LiteralString) -> Prose:
+def named(users: Sequence[str], last: LiteralString) -> Prose:
     """Name people, ten at the most; ``last`` stands before the count of the others: ``or``, ``and``."""
     more = say(" {} {} more", last, len(users) - 10) if len(users) > 10 else Prose()
     return say("{}{}", joined(", ", (say("{}", Person(user)) for user in users[:10])), more)
 
 
-def permit(access: Access, request: Request) -> None:
-    """Raise NotAllowedError, naming who may, where the policy does not let somebody ask for this.
+def permit(access: Access, listed: AccessList | None, request: Request) -> None:
+    """Raise NotAllowedError, naming who may, where the policy does not let somebody ask for what a list governs.
 
     Approvals are counted by person and lists hold Slack ids, so both ask a terminal who its user is in Slack. The brake
     does not, and is open there whoever that is: who reaches Redis and the cluster from a shell is no stranger, and
     could take `kubectl` instead.
     """
     verb, user = request.command.verb, request.by
-    if verb is Verb.ROLLBACK and request.is_from_terminal:
+    if listed is AccessList.ROLLBACK and request.is_from_terminal:
         return
-    allowed = access.list_for(verb)
+    allowed = access.of(listed)
     if user.startswith(UNIX):
-        if allowed or verb in (Verb.APPROVE, Verb.REJECT):
-            raise _nobody_knows(user, f"this user cannot `{verb.value}`")
+        if allowed or listed is AccessList.APPROVE:
+            raise _nobody_knows(user, f"this user cannot `{verb}`")
     elif allowed and user not in allowed:
-        raise NotAllowedError(f"You may not `{verb.value}` here.", hint=say("Ask {}.", listed(sorted(allowed), "or")))
+        raise NotAllowedError(f"You may not `{verb}` here.", hint=say("Ask {}.", named(sorted(allowed), "or")))
 
 
-def permit_start(plan: Plan, user: str) -> None:
-    """Raise NotAllowedError where nobody could tell whether the starter approves the rollout in Slack too."""
-    if user.startswith(UNIX) and plan.approvals and plan.approve_at and not plan.requester_may_approve:
+def permit_start(plan: Plan, access: Access, user: str) -> None:
+    """Raise NotAllowedError where too few people could approve what somebody starts.
+
+    So too where nobody could tell whether the starter approves it in Slack.
+    """
+    if not (plan.approvals and plan.approve_at):
+        return
+    if user.startswith(UNIX) and not plan.requester_may_approve:
         raise _nobody_knows(user, "this user could approve in Slack what is started here")
+    able = access.approve if plan.requester_may_approve else access.approve - {user}
+    if access.approve and len(able) < plan.approvals:
+        raise _too_few(plan, able, user in access.approve - able)
+
+
+def _too_few(plan: Plan, able: Users, is_listed: bool) -> NotAllowedError:
+    wanted = "1 approval" if plan.approvals == 1 else f"{plan.approvals} approvals"
+    who = say("only {} could give one", named(sorted(able), "and")) if able else say("nobody could give one")
+    why = say(": who starts a rollout may not approve it") if is_listed else Prose()
+    more = say("have more people added to `access.approve` in the policy file.")
+    return NotAllowedError(
+        say("This rollout needs {}, but {}{}.", wanted, who, why),
+        hint=say("Let somebody else start it, or {}", more) if is_listed else capitalised(more),
+    )
 
 
 def _nobody_knows(user: str, so: str) -> NotAllowedError:

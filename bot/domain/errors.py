@@ -16,6 +16,7 @@ RolloutBotError
         GoneError      what was asked for is not there (404)
       RaceError        a guard of our patch no longer held: somebody was faster
     StoreError         Redis
+    LateError          nobody knew the answer to an inquiry in time
     UnreadableError    a record of a version that this program does not know
 """
 
@@ -89,6 +90,10 @@ class GoneError(RefusedError):
 
 class RaceError(ClusterError):
     """A test in front of our patch failed: the route moved since it was read."""
+
+
+class LateError(DependencyError):
+    """The answer to an inquiry did not come in time."""
 
 
 class UnreadableError(DependencyError):

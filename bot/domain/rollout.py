@@ -35,6 +35,9 @@ OVER = frozenset({Phase.CLEANED, Phase.ROLLED_BACK, Phase.ENDED, Phase.REFUSED})
 SLOTLESS = OVER | {Phase.FINISHED}
 """Phases in which the route is free for another rollout."""
 
+HAS_WAY_BACK = frozenset(Phase) - {Phase.REFUSED, Phase.CLEANED}
+"""Phases that a roll back leads out of, or writes once more."""
+
 TAKEN_BACK = frozenset({Phase.ROLLED_BACK, Phase.REFUSED})
 """Phases in which the route is as it was before the start."""
 

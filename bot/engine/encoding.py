@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from bot.domain.commands.request import Request
 from bot.domain.events import Event
 from bot.domain.rollout import Rollout, wanted
+from bot.domain.verbs.registry import find_verb
 
 VERSION: Final = 1
 LONGEST_ANNOTATION: Final = 32 * 1024
@@ -71,8 +72,11 @@ def request_json(request: Request) -> str:
 
 
 def read_request(text: str | bytes) -> Request:
-    """Read a request from the inbox."""
-    return _REQUEST.validate_json(text)
+    """Read a request from the inbox. Raises ValueError, also where a newer version's verb is in it."""
+    request = _REQUEST.validate_json(text)
+    if find_verb(request.command.verb) is None:
+        raise ValueError(f"This version has no verb `{request.command.verb}`.")
+    return request
 
 
 def event_json(event: Event) -> str:

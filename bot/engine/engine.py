@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from bot.config.policy import Policy
 from bot.domain.access import permit, permit_start
-from bot.domain.commands.request import Command, Request, StartWords, Verb
-from bot.domain.decisions.by_people import RAISES, decide, followed, is_fulfilled, require_fit, slot_taken
+from bot.domain.commands.request import ROLLBACK, START, Command, Request, StartWords
+from bot.domain.decisions.by_people import decide, followed, is_fulfilled, require_fit, slot_taken
 from bot.domain.decisions.by_route import came_after
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.start import is_in_the_way, rollout_id, start
@@ -29,14 +29,14 @@ from bot.domain.errors import (
 )
 from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
+from bot.domain.verbs.asking import Reply, Sources
+from bot.domain.verbs.registry import verb_of
 from bot.engine.apply import Applier, new_decision, own_note
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
+from bot.engine.inquiry import answer
 from bot.engine.lookup import Lookup
 from bot.engine.ports import Became, Clock, Gates, Progress, RouteCopy, Routes, Save, Saved, Scene, Store
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
-
-LATE_AFTER = {Verb.START: timedelta(seconds=60), **dict.fromkeys(RAISES, timedelta(minutes=5))}
-"""Verbs that may raise the canary are not carried out later than this; the others always are."""
 
 REMEMBERED = timedelta(minutes=10)
 """So long, and a little longer, the store knows that it has seen a delivery."""
@@ -83,7 +83,7 @@ class Engine:
 
     def receive(self, request: Request) -> bool:
         """Check local rights and make a request durable; False where this delivery was seen before."""
-        permit(self._policy.access, request)
+        permit(self._policy.access, verb_of(request.command.verb).access, request)
         return self._store.receive(request)
 
     def process(self, request: Request) -> Outcome | None:
@@ -113,9 +113,9 @@ class Engine:
         self._applier.apply(rollout.id, saved=rollout)
         return self._store.load(rollout.id)
 
-    def look(self, entry: Entry, verb: Verb) -> str:
+    def look(self, entry: Entry, verb: str) -> str:
         """Count ready endpoints for the card, which may take long; say so where the old pool cannot serve."""
-        if verb not in (Verb.START, Verb.ROLLBACK):
+        if verb not in (START, ROLLBACK):
             return ""
         rollout = entry.rollout
         try:
@@ -124,7 +124,7 @@ class Engine:
             return ""
         with suppress(StoreError):
             self._store.learn(rollout.id, rollout.decision, Progress(readiness=readiness))
-        if verb is Verb.ROLLBACK and readiness.stable_ready == 0:
+        if verb == ROLLBACK and readiness.stable_ready == 0:
             return f"Rolled back, but `{rollout.stable.name}` has no ready endpoint: bring it up now."
         return ""
 
@@ -162,6 +162,12 @@ class Engine:
         """Return the rollouts that are not over, newest first, of one channel or of all."""
         return [entry for entry in self._store.entries() if channel in ("", entry.rollout.channel)]
 
+    def answer(self, request: Request, program: str) -> Reply:
+        """Answer a question or an inquiry; verbs are typed behind ``program``. Raises UserError, DependencyError."""
+        permit(self._policy.access, verb_of(request.command.verb).access, request)
+        sources = Sources(rollouts=self, cluster=self._routes, gates=self._gates, rules=self._policy)
+        return answer(request, sources, program=program, now=self._clock.now())
+
     def waiting_requests(self, older_than: timedelta) -> Sequence[Request]:
         """Return requests that nobody has decided for a while: their replica died, or a dependency failed."""
         return self._store.requests(self._clock.now() - older_than)
@@ -198,30 +204,30 @@ class Engine:
 
     def _require_fresh(self, request: Request) -> None:
         """Refuse to raise the canary for somebody who asked long ago and may have gone home."""
-        verb, age = request.command.verb, self._clock.now() - request.at
-        if verb in LATE_AFTER and age > LATE_AFTER[verb]:
+        verb, age = verb_of(request.command.verb), self._clock.now() - request.at
+        if verb.late_after is not None and age > verb.late_after:
             raise UsageError(
-                f"Nothing was done: your `{verb.value}` could not be looked at within {age.seconds // 60 or 1} min.",
+                f"Nothing was done: your `{verb.name}` could not be looked at within {age.seconds // 60 or 1} min.",
                 hint="Type it again if you still want it.",
             )
 
     def _try(self, request: Request) -> tuple[Save, Saved]:
-        save = self._start(request) if request.command.verb is Verb.START else self._verb(request)
+        save = self._start(request) if request.command.verb == START else self._verb(request)
         return save, self._store.save(save)
 
     def _verb(self, request: Request) -> Save:
         entry, command = self._lookup.meant_by(request.command, request.channel, request.at)
-        request = replace(request, command=command)
+        request, verb = replace(request, command=command), verb_of(command.verb)
         if is_fulfilled(entry, request):
             raise _FulfilledError(entry.rollout.id)
         require_fit(entry, request)
-        if request.command.verb in RAISES | {Verb.ADOPT} and not entry.is_applied:
+        if (verb.raises or verb.writes_first) and not entry.is_applied:
             # Decided a moment ago and on its way: write it now, rather than have a person ask again.
             self._applier.apply(entry.rollout.id)
             entry = self._store.load(entry.rollout.id) or entry
             require_fit(entry, request)
-        verdict = self._gates.check(entry.rollout) if request.command.verb in RAISES else None
-        again = request.command.verb is Verb.ROLLBACK and entry.rollout.phase in SLOTLESS
+        verdict = self._gates.check(entry.rollout) if verb.raises else None
+        again = verb.name == ROLLBACK and entry.rollout.phase in SLOTLESS
         if again:
             self._require_last(entry.rollout)
         change = decide(entry, request, verdict, self._moment(request))
@@ -244,7 +250,7 @@ class Engine:
         try:
             scene = self._survey(request.command.subject, words)
             plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
-            permit_start(plan, request.by)
+            permit_start(plan, self._policy.access, request.by)
             self._require_free(scene, mine)
             change = start(
                 request,

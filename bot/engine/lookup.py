@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.commands.request import WORDY, Command, Verb
+from bot.domain.commands.request import ROLLBACK, Command
+from bot.domain.commands.values import bare_name
 from bot.domain.decisions.start import is_rollout_id
 from bot.domain.errors import RouteError, UsageError, lost_data
 from bot.domain.rollout import SLOTLESS, Entry, Phase, Rollout
+from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock, Store
 
 REMEMBERED = timedelta(hours=24)
@@ -26,30 +28,49 @@ class Lookup:
         self._clock = clock
 
     def meant_by(self, command: Command, channel: str, asked: datetime) -> tuple[Entry, Command]:
-        """Return the rollout that a command is about, and the command as it was meant.
-
-        A brake or a rejection is not refused for its first word: `rollback p99 doubled` has a reason and no pool,
-        unless the word is a rollout's id, or comes close to the name of a pool that has a rollout.
-        """
-        brakes = asked if command.verb is Verb.ROLLBACK else None
+        """Return the rollout that a command is about, and the command as it was meant."""
+        verb = verb_of(command.verb)
+        if verb.is_brake:
+            return self._braked_by(command, channel, asked if verb.name == ROLLBACK else None)
         try:
-            return self.find(command.subject, channel, brakes), command
+            return self.find(command.subject, channel), command
         except RouteError as error:
-            if command.verb not in WORDY or self._is_a_name(command.subject, channel):
+            if not verb.takes_any_word or self._is_a_name(command.subject, channel):
                 raise _with_reason_apart(error, command) from error
             reason = f"{command.subject} {command.reason}".strip()
-            return self._of_channel(channel, brakes), replace(command, subject="", reason=reason)
+            return self.find("", channel), replace(command, subject="", reason=reason)
+
+    def _braked_by(self, command: Command, channel: str, brakes: datetime | None) -> tuple[Entry, Command]:
+        """Return the rollout that a brake means: the one it names, however that is spelled, else the channel's.
+
+        `rollback p99 doubled` has a reason and no pool. Only an id, and a word that comes close to a pool which is not
+        the channel's own, are refused, rather than brake another rollout for them.
+        """
+        if command.reason and not command.subject:
+            command = named_in_reason(command, self._names(channel))
+        reason = f"{command.subject} {command.reason}".strip()
+        try:
+            return self.find(command.subject, channel, brakes, reason), command
+        except RouteError:
+            if not command.subject:
+                raise
+            if meant := slip_of(command.subject, self._running(channel), self._names(channel)):
+                return self.find(meant, channel, brakes), replace(command, subject=meant)
+            if self._is_a_name(command.subject, channel):
+                raise
+        return self.find("", channel, brakes, reason), replace(command, subject="", reason=reason)
 
     def _is_a_name(self, subject: str, channel: str) -> bool:
         return is_a_name(subject, self._names(channel))
 
-    def find(self, subject: str, channel: str, brakes: datetime | None = None) -> Entry:
+    def find(self, subject: str, channel: str, brakes: datetime | None = None, reason: str = "") -> Entry:
         """Return the rollout that ``subject`` (may be empty) means in a channel, or anywhere where that is empty.
 
-        ``brakes`` is when a roll back was asked for, where it is for one. Raises UserError, StoreError.
+        ``brakes`` is when a roll back was asked for, where it is for one; the ``reason`` of a brake may name one of
+        several. Raises UserError, StoreError.
         """
         try:
-            return self._by_name(subject, channel) if subject else self._of_channel(channel, brakes)
+            return self._by_name(subject, channel) if subject else self._of_channel(channel, brakes, reason)
         except RouteError as error:
             if not self._store.is_whole():
                 raise lost_data() from error  # it may be there, and only forgotten
@@ -70,18 +91,19 @@ class Lookup:
     def _nearest(self, subject: str, channel: str) -> str:
         if slip := did_you_mean(subject, self._names(channel)):
             return slip
-        if running := sorted(self._running())[:5]:
+        if running := sorted(self._running(""))[:5]:
             return f"Running: {_list(running)}."
         return "None is running: begin one with `start POOL WEIGHT`."
 
     def _names(self, channel: str) -> set[str]:
         """Return the names of what runs, and of the channel's last rollouts."""
-        return self._running() | {entry.rollout.canary.name for entry in self._store.in_channel(channel)}
+        return self._running("") | {entry.rollout.canary.name for entry in self._store.in_channel(channel)}
 
-    def _running(self) -> set[str]:
-        return {entry.rollout.canary.name for entry in self._store.entries()}
+    def _running(self, channel: str) -> set[str]:
+        rollouts = [entry.rollout for entry in self._store.entries()]
+        return {rollout.canary.name for rollout in rollouts if channel in ("", rollout.channel)}
 
-    def _of_channel(self, channel: str, brakes: datetime | None) -> Entry:
+    def _of_channel(self, channel: str, brakes: datetime | None, reason: str) -> Entry:
         entries = self._store.in_channel(channel) if channel else self._store.entries()
         if brakes and (back := rolled_back_before([entry.rollout for entry in entries], brakes)):
             return next(entry for entry in entries if entry.rollout is back)
@@ -93,6 +115,8 @@ class Lookup:
         active = moving or open_ones
         if len(active) == 1:
             return active[0]
+        if named := the_one_named(reason, [entry.rollout for entry in active]):
+            return next(entry for entry in active if entry.rollout is named)
         if active:
             where = "This channel has" if channel else "There are"
             raise UsageError(
@@ -136,6 +160,28 @@ def _require_nothing(when: str, back: Rollout, kind: str, rest: Sequence[Rollout
         raise UsageError(f"{which} was rolled back {when}.", hint=hint)
 
 
+def named_in_reason(command: Command, names: Iterable[str]) -> Command:
+    """Return a brake with the pool as its subject, where an oddly spelled one begins its reason: ``Vllm-New: slow``."""
+    first, _, rest = command.reason.partition(" ")
+    name = bare_name(first)
+    if command.subject or not (name in names or is_rollout_id(name)):
+        return command
+    return replace(command, subject=name, reason=rest.strip())
+
+
+def slip_of(word: str, here: Iterable[str], names: Iterable[str]) -> str:
+    """Return the one pool of a channel that a word comes close to; empty where it may mean another one as well."""
+    near = difflib.get_close_matches(word, names, n=2, cutoff=0.75)
+    return near[0] if len(near) == 1 and near[0] in here else ""
+
+
+def the_one_named(reason: str, rollouts: Sequence[Rollout]) -> Rollout | None:
+    """Return the one rollout whose pool or id is among the words of a reason."""
+    words = {bare_name(word) for word in reason.split()}
+    named = [each for each in rollouts if words & {each.canary.name, each.id}]
+    return named[0] if len(named) == 1 else None
+
+
 def is_a_name(subject: str, names: Iterable[str]) -> bool:
     """Say whether a word is no reason: it is a rollout's id, or comes close to one of the names."""
     return is_rollout_id(subject) or bool(difflib.get_close_matches(subject, names, cutoff=0.75))
@@ -149,7 +195,7 @@ def did_you_mean(subject: str, names: Iterable[str]) -> str:
 
 def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
     """Tell somebody who gave a reason and no pool how to; a verb that raises the canary does not guess."""
-    if command.verb in WORDY or not command.reason:
+    if verb_of(command.verb).takes_any_word or not command.reason:
         return error
     return RouteError(error.message, hint=f'{error.hint} Without a pool, write a reason as `reason="…"`.')
 

@@ -5,19 +5,27 @@ wins (the fourth row of the table in decisions/by_route.py), and the card and th
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.commands.request import Command, Verb
-from bot.domain.decisions.by_people import ALLOWED, INSTEAD, describe
+from bot.domain.commands.request import Command
+from bot.domain.decisions.by_people import unfit
 from bot.domain.decisions.by_route import applied_by, is_as_wanted
 from bot.domain.decisions.moves import Moment, roll_back
-from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, TransitionError, UsageError
+from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, UsageError
 from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
+from bot.domain.verbs.rollback import ROLLBACK
 from bot.engine.apply import ROUNDS, new_decision, own_note
-from bot.engine.lookup import did_you_mean, is_a_name, rolled_back_before
+from bot.engine.lookup import (
+    did_you_mean,
+    is_a_name,
+    named_in_reason,
+    rolled_back_before,
+    slip_of,
+    the_one_named,
+)
 from bot.engine.ports import Clock, RouteCopy, Routes
 
 LISTS = 8
@@ -64,15 +72,20 @@ class RouteRollback:
         refused nothing that is found. Raises UsageError, RouteError, ClusterError.
         """
         notes, failed = self._notes()
+        names, here = {each.canary.name for each in notes}, [each for each in notes if channel in ("", each.channel)]
+        command = named_in_reason(command, names)
         if meant := [each for each in notes if command.subject in (each.id, each.canary.name)]:
-            found = _only(meant)
-            return found.namespace, found.route, command.reason
+            return _place(_only(meant), command.reason)
         if failed and not notes:
             raise failed[0]
+        reason = f"{command.subject} {command.reason}".strip()
         if command.subject:
-            _require_a_reason(command.subject, notes, failed)
-        found = _unnamed([each for each in notes if channel in ("", each.channel)], failed, asked)
-        return found.namespace, found.route, f"{command.subject} {command.reason}".strip()
+            _require_no_guess(command.subject, failed)
+            running = {each.canary.name for each in here if each.phase not in OVER}
+            if slip := slip_of(command.subject, running, names):
+                return _place(_only([each for each in here if each.canary.name == slip]), command.reason)
+            _require_a_reason(command.subject, names)
+        return _place(_unnamed(here, failed, asked, reason), reason)
 
     def _notes(self) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
         """Read the records of all namespaces side by side, since one may hang; and return what some failed with."""
@@ -102,19 +115,22 @@ def _record_of(copy: RouteCopy) -> Rollout:
             f"HTTPRoute `{copy.namespace}/{copy.name}` carries no rollout of the bot's.",
             hint="See `kubectl get httproutes` for the route that is meant.",
         )
-    if note.phase not in ALLOWED[Verb.ROLLBACK]:
-        raise TransitionError(
-            f"You can't `rollback` now: `{note.canary.name}` is {describe(note)}.", hint=INSTEAD[note.phase]
-        )
+    if not ROLLBACK.fits(note):
+        raise unfit(ROLLBACK, note)
     return note
 
 
-def _unnamed(notes: Sequence[Rollout], failed: Sequence[ClusterError], asked: datetime) -> Rollout:
+def _place(found: Rollout, reason: str) -> tuple[str, str, str]:
+    return found.namespace, found.route, reason
+
+
+def _unnamed(notes: Sequence[Rollout], failed: Sequence[ClusterError], asked: datetime, reason: str) -> Rollout:
     """Return what a roll back without a name means: one that it has rolled back already, before one that moves."""
     if back := rolled_back_before(notes, asked):
         return back
     _require_no_guess("", failed)
-    return _only([each for each in notes if each.phase not in OVER], failed)
+    live = [each for each in notes if each.phase not in OVER]
+    return the_one_named(reason, live) or _only(live, failed)
 
 
 def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
@@ -125,10 +141,8 @@ def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
         raise ClusterError(f"{where} {unread.message}", hint="Name the new pool that is meant: `rollback POOL`.")
 
 
-def _require_a_reason(word: str, notes: Sequence[Rollout], failed: Sequence[ClusterError]) -> None:
+def _require_a_reason(word: str, names: Set[str]) -> None:
     """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
-    _require_no_guess(word, failed)
-    names = {each.canary.name for each in notes}
     if is_a_name(word, names):
         hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
         raise RouteError(f"No route carries a rollout of `{word}`.", hint=hint)

@@ -25,13 +25,17 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One sentence or more, and the rollouts and events it is about. ``led``: a bot leads; None: nobody looked."""
+    """One sentence or more, and the rollouts and events it is about. ``led``: a bot leads; None: nobody looked.
+
+    Where ``shows_entries`` is False the sentences say all of them that people asked for; programs get both.
+    """
 
     said: Prose = field(default_factory=Prose)
     exit: Exit = Exit.DONE
     entries: tuple[Entry, ...] = ()
     events: tuple[Event, ...] = ()
     led: bool | None = None
+    shows_entries: bool = True
 
 
 def unix_user() -> str:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.domain.access import permit
-from bot.domain.commands.request import TERMINAL, Command, Request, Verb
-from bot.domain.decisions.by_people import RAISES
+from bot.domain.commands.request import ROLLBACK, START, TERMINAL, Command, Request
+from bot.domain.commands.values import say_cut
 from bot.domain.errors import (
     ClusterError,
     DependencyError,
@@ -19,8 +19,9 @@ from bot.domain.errors import (
 )
 from bot.domain.prose import Prose, Text, joined, say, sentence
 from bot.domain.rollout import Entry
-from bot.domain.sentences.what_it_waits_for import waits
 from bot.domain.sentences.what_it_waits_for import why as why_it_waits
+from bot.domain.verbs.declaration import Kind
+from bot.domain.verbs.registry import verb_of
 from bot.engine.rollback_from_route import RouteRollback
 from bot.service.assembly import Core
 from bot.store.clock import SystemClock
@@ -40,18 +41,15 @@ class Commands:
 
     # --- questions
 
-    def status(self, command: Command) -> Answer:
-        """Tell of one rollout, or of all that are not over."""
-        if command.subject:
-            return self._is_led(Answer(entries=(self._find(command.subject),)))
-        entries = tuple(self._core.parts.engine.entries(self._channel))
-        return self._is_led(Answer(entries=entries, said=Prose() if entries else say("No rollout is under way.")))
-
-    def why(self, command: Command) -> Answer:
-        """Say what a rollout waits for, who can end that, and until when."""
-        entry = self._find(command.subject)
-        wait = why_it_waits(waits(entry, self._core.policy.access))
-        return Answer(entries=(entry,), said=say("`{}`: {}", entry.rollout.canary.name, wait))
+    def ask(self, command: Command) -> Answer:
+        """Answer a question, or an inquiry within its deadline."""
+        reply = self._core.parts.engine.answer(self._request(command), PROGRAM)
+        if reply.wait is not None:
+            (entry,) = reply.rollouts
+            told = say("`{}`: {}", entry.rollout.canary.name, why_it_waits(reply.wait))
+            return Answer(entries=reply.rollouts, said=told, shows_entries=False)
+        answer = Answer(entries=reply.rollouts, said=reply.said)
+        return self._is_led(answer) if verb_of(command.verb).kind is Kind.QUESTION else answer
 
     def history(self, subject: str) -> Answer:
         """Tell what happened to a rollout, from its start."""
@@ -90,7 +88,7 @@ class Commands:
         )
 
     def _do(self, request: Request, seconds: float, tell: Tell) -> Answer:
-        permit(self._core.policy.access, request)
+        permit(self._core.policy.access, verb_of(request.command.verb).access, request)
         self._require_rights(request)
         self._core.parts.engine.receive(request)
         try:
@@ -111,9 +109,9 @@ class Commands:
             return _unconfirmed(
                 say("It is decided. {} So what became of it is not known; look with `status`.", error.prose)
             )
-        no_card = NO_CARD if request.command.verb is Verb.START and not request.channel else Prose()
+        no_card = NO_CARD if request.command.verb == START and not request.channel else Prose()
         more = sentence(outcome.said) if outcome else Prose()
-        return replace(answer, said=joined("\n", (answer.said, more, no_card)))
+        return replace(answer, said=joined("\n", (answer.said, more, no_card, say_cut(request.command.left_out))))
 
     def _look(self, entry: Entry) -> Entry:
         """See how far it has got; at 3 a.m. there may be no running bot to bring it further."""
@@ -129,7 +127,7 @@ class Commands:
 
         Such a step would be taken back and pause the rollout for everybody. A start is rehearsed by the engine.
         """
-        if request.command.verb not in RAISES:
+        if not verb_of(request.command.verb).raises:
             return
         rollout = self._core.parts.engine.meant_by(request.command, request.channel).rollout
         try:
@@ -141,7 +139,7 @@ class Commands:
             raise RouteError(error.message, hint=error.hint or "Nothing was done.") from error
 
     def _without_store(self, command: Command) -> Prose:
-        if command.verb is not Verb.ROLLBACK:
+        if command.verb != ROLLBACK:
             return say("Nothing is confirmed. Look with `status` when it is back. {}", BRAKE_LEFT)
         try:
             clock = SystemClock()  # the time is Redis's otherwise

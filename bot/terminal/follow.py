@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from bot.domain.commands.request import Verb
-from bot.domain.decisions.by_people import RAISES, describe
+from bot.domain.commands.request import START
+from bot.domain.decisions.by_people import describe
 from bot.domain.prose import Prose, ended, say
 from bot.domain.rollout import Acceptance, Entry, Phase
 from bot.domain.sentences.reasons import reason
+from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock
 from bot.terminal.answer import Answer, Exit
 
@@ -35,7 +36,7 @@ def _missing(entry: Entry) -> str:
     return "the gateway" if entry.acceptance is Acceptance.WAITING else ""
 
 
-def result(entry: Entry, verb: Verb) -> Answer:
+def result(entry: Entry, verb: str) -> Answer:
     """Say what became of a verb."""
     stands = say("`{}` is {}", entry.rollout.canary.name, describe(entry.rollout))
     if _was_undone(entry, verb):
@@ -45,14 +46,14 @@ def result(entry: Entry, verb: Verb) -> Answer:
     return Answer(said=say("{}; {}", stands, said), exit=code, entries=(entry,))
 
 
-def _was_undone(entry: Entry, verb: Verb) -> bool:
+def _was_undone(entry: Entry, verb: str) -> bool:
     """Say whether the step that somebody asked for was taken back: it could not be written, or must not be."""
     phase = entry.rollout.phase
     if entry.rollout.by:
         return False  # somebody else has decided since then
-    if verb is Verb.START:
+    if verb == START:
         return phase in (Phase.REFUSED, Phase.ROLLED_BACK)
-    return verb in RAISES and phase in (Phase.PAUSED, Phase.ROLLED_BACK)
+    return verb_of(verb).raises and phase in (Phase.PAUSED, Phase.ROLLED_BACK)
 
 
 def _written(entry: Entry) -> tuple[Prose, Exit]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bot.domain.commands.request import Command, Verb
+from bot.domain.commands.request import ROLLBACK, Command
 from bot.domain.decisions.by_route import applied_by
 from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.prose import Prose, ended, joined, moment, say
@@ -29,7 +29,7 @@ def roll_back(
         raise RouteError(error.message, hint=error.hint or "Nothing was rolled back.") from error
     gateway = _Gateway(near)
     entry = Entry(rollout=braked.rollout, applied=applied_by(braked.rollout, 0), acceptance=Acceptance.WAITING)
-    answer = result(follow(entry, near.clock, seconds, tell, gateway.ask), Verb.ROLLBACK)
+    answer = result(follow(entry, near.clock, seconds, tell, gateway.ask), ROLLBACK)
     if gateway.refusal:
         said = say(
             "`{}` is rolled back on the route, but the gateway refuses it: {}",

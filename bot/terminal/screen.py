@@ -48,6 +48,8 @@ class Screen:
         self.say(answer)
         if answer.events:
             self._print(self._story(answer), [f"{at}  {said}" for at, said in self._told(answer)])
+        elif not answer.shows_entries:
+            return
         elif len(answer.entries) == 1:
             self._one(answer.entries[0])
         elif answer.entries:

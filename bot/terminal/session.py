@@ -11,12 +11,14 @@ import typer
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, ConfigError, TerminalSettings, read_as
 from bot.domain.access import person
-from bot.domain.commands.grammar import USAGE, parse_words
-from bot.domain.commands.request import BRAKES, Command, Verb
+from bot.domain.commands.grammar import parse_words
+from bot.domain.commands.request import HELP, ROLLBACK, Command
 from bot.domain.commands.tokens import arguments, shown
 from bot.domain.commands.values import read_name
 from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
 from bot.domain.prose import Prose, joined, say, sentence
+from bot.domain.verbs.help import help_text
+from bot.domain.verbs.registry import groups, verb_of
 from bot.service.assembly import Core, Reach, core, reach
 from bot.service.logs import Masked
 from bot.store.clock import RedisClock, SystemClock
@@ -50,21 +52,20 @@ class Session:
 
         def ask(tell: Tell) -> Answer:
             command = _read(words)
-            if command.verb is Verb.HELP:
+            if command.verb == HELP:
                 return self._usage()
             return self._commands(channel).do(command, seconds, tell)
 
         return self._answer(ask)
 
     def question(self, words: Sequence[str], channel: str) -> int:
-        """Answer ``status`` or ``why``."""
+        """Answer a question or an inquiry."""
 
         def ask(tell: Tell) -> Answer:
             command = _read(words)
-            if command.verb is Verb.HELP:
+            if command.verb == HELP:
                 return self._usage()
-            commands = self._commands(channel)
-            return commands.why(command) if command.verb is Verb.WHY else commands.status(command)
+            return self._commands(channel).ask(command)
 
         return self._answer(ask)
 
@@ -82,7 +83,7 @@ class Session:
 
         def ask(tell: Tell) -> Answer:
             command = _read(words)
-            if command.verb is Verb.HELP:
+            if command.verb == HELP:
                 return self._usage()
             settings = read_as(ClusterSettings, self._env)
             near = reach(settings, SystemClock(), account=self._account, command=PROGRAM)
@@ -118,7 +119,9 @@ class Session:
         return self._person
 
     def _usage(self) -> Answer:
-        return Answer(said=sentence(USAGE[Verb(self._name)].format(command=PROGRAM)))
+        """Say how the verb is typed, or all of them."""
+        said = help_text(groups(), PROGRAM) if self._name == HELP else sentence(verb_of(self._name).line(PROGRAM))
+        return Answer(said=said)
 
     # --- the answer
 
@@ -126,8 +129,6 @@ class Session:
         answer = self._guarded(ask)
         if self._as_json:
             typer.echo(json_document.write(answer, self._name, self._person, self._policy.access, self._names))
-        elif self._name == Verb.WHY:
-            self._screen().say(answer)
         else:
             self._screen().show(answer)
         return answer.exit
@@ -142,7 +143,7 @@ class Session:
         except KeyboardInterrupt:
             return Answer(said=STOPPED, exit=Exit.STOPPED)
         except ConfigError as error:
-            left = BRAKE_LEFT if self._name == Verb.ROLLBACK else Prose()
+            left = BRAKE_LEFT if self._name == ROLLBACK else Prose()
             return Answer(said=joined("\n", (sentence(str(error)), left)), exit=Exit.USAGE)
         except UsageError as error:
             return Answer(said=error.prose, exit=Exit.USAGE)
@@ -160,7 +161,7 @@ class Session:
 def _read(words: Sequence[str]) -> Command:
     """Read what the shell has cut into words. Raises UsageError."""
     command = parse_words(arguments(words), command=PROGRAM)
-    if "" in words and command.verb not in BRAKES:  # a brake is not refused for its spelling
+    if "" in words and not verb_of(command.verb).is_brake:  # a brake is not refused for its spelling
         raise UsageError("One of the words is empty.", hint='Was a variable meant that is not set, as in `"$POOL"`?')
     return command
 

@@ -1,6 +1,5 @@
 """How every rollout stands at the end: over, or waiting with a reason; and its events tell all that its route shows."""
 
-from bot.domain.commands.request import Verb
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import OVER, SLOTLESS, Phase, Rollout
 from chaos.checks.finding import Found
@@ -12,7 +11,7 @@ from chaos.evidence import Evidence
 def ended(evidence: Evidence) -> Found:
     """Every rollout is over, or says why it waits; record and route agree."""
     found = Found("every rollout ended or explained")
-    answers = {one.rollout: " ".join(evidence.told[one.id]) for one in evidence.asked if one.verb is Verb.WHY}
+    answers = {one.rollout: " ".join(evidence.told[one.id]) for one in evidence.asked if one.verb == "why"}
     newest = {versions[-1].uid: versions[-1] for versions in evidence.routes.values() if versions[-1].kind != "DELETED"}
     for rollout, record in evidence.held.records.items():
         found.cases += 1

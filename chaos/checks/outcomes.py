@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from bot.domain.commands.request import Verb
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
 from chaos.checks.writes import ours
@@ -16,19 +15,19 @@ from chaos.hands import QUESTIONS
 from chaos.ledger import RECEIPT, Asked
 
 RAISED = (EventKind.STEPPED, EventKind.PROMOTED, EventKind.APPROVAL_WANTED)
-DID: Mapping[Verb, Sequence[EventKind]] = {
-    Verb.START: (EventKind.STARTED,),
-    Verb.APPROVE: (EventKind.APPROVED,),
-    Verb.REJECT: (EventKind.REJECTED,),
-    Verb.PAUSE: (EventKind.PAUSED,),
-    Verb.RESUME: (EventKind.RESUMED,),
-    Verb.ADVANCE: RAISED,
-    Verb.PROMOTE: RAISED,
-    Verb.RESTORE: (EventKind.RESTORED,),
-    Verb.ADOPT: (EventKind.KEPT,),
-    Verb.ROLLBACK: (EventKind.ROLLED_BACK, EventKind.WRITTEN_AGAIN),
-    Verb.FINISH: (EventKind.FINISHED,),
-    Verb.END: (EventKind.ENDED,),
+DID: Mapping[str, Sequence[EventKind]] = {
+    "start": (EventKind.STARTED,),
+    "approve": (EventKind.APPROVED,),
+    "reject": (EventKind.REJECTED,),
+    "pause": (EventKind.PAUSED,),
+    "resume": (EventKind.RESUMED,),
+    "advance": RAISED,
+    "promote": RAISED,
+    "restore": (EventKind.RESTORED,),
+    "adopt": (EventKind.KEPT,),
+    "rollback": (EventKind.ROLLED_BACK, EventKind.WRITTEN_AGAIN),
+    "finish": (EventKind.FINISHED,),
+    "end": (EventKind.ENDED,),
 }
 """What a verb leaves in the stream of events."""
 
@@ -96,7 +95,7 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
         return Outcome(asked, Became.REFUSED, None, noes)
     if not asked.is_taken_in or asked.only_opens:
         return Outcome(asked, Became.UNHEARD if not asked.is_taken_in else Became.DONE)
-    if asked.verb is Verb.ROLLBACK and (_is_fulfilled(evidence, asked) or any(ALREADY in text for text in said)):
+    if asked.verb == "rollback" and (_is_fulfilled(evidence, asked) or any(ALREADY in text for text in said)):
         return Outcome(asked, Became.DONE)
     if any(asked.id in loss.inbox for loss in evidence.losses):
         return Outcome(asked, Became.LOST)
@@ -105,7 +104,7 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
 
 def _is_fulfilled(evidence: Evidence, asked: Asked) -> bool:
     """Say whether what somebody wanted back is back: by another hand, or on the route without Redis."""
-    told = [event.at for event in events(evidence, asked.rollout) if event.kind in DID[Verb.ROLLBACK]]
+    told = [event.at for event in events(evidence, asked.rollout) if event.kind in DID["rollback"]]
     seen = [write.note for write in ours(evidence) if write.note is not None and write.note.id == asked.rollout]
     written = [note.decided_at for note in seen if note.phase is Phase.ROLLED_BACK]
     return any(at.timestamp() >= asked.at - EARLY for at in (*told, *written))

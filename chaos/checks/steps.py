@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.commands.request import Verb
-from bot.domain.decisions.by_people import RAISES
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import TAKEN_BACK, Phase, Rollout
+from bot.domain.verbs.registry import verbs
 from chaos.checks.finding import Found
 from chaos.checks.writes import OURS, Write, lives
 from chaos.evidence import Evidence
@@ -109,9 +108,9 @@ def _next(note: Rollout, weight: int) -> int:
 def _asked(evidence: Evidence, note: Rollout) -> bool:
     """Say whether the person of a decision asked for something that raises, before it was decided."""
     until = note.decided_at.timestamp() + SLACK
-    verbs = RAISES | {Verb.START}
+    raising = {verb.name for verb in verbs() if verb.raises} | {"start"}
     return any(
-        one.by == note.by and one.verb in verbs and one.rollout in (note.id, "") and one.at <= until
+        one.by == note.by and one.verb in raising and one.rollout in (note.id, "") and one.at <= until
         for one in evidence.asked
     )
 
@@ -122,7 +121,7 @@ def _approvals(evidence: Evidence, note: Rollout) -> set[str]:
     asked = {
         one.by
         for one in evidence.asked
-        if one.verb is Verb.APPROVE and since <= one.at <= until and one.by != note.started_by
+        if one.verb == "approve" and since <= one.at <= until and one.by != note.started_by
     }
     told = {
         event.by

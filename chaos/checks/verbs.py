@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.commands.request import Verb
 from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import Phase
 from chaos.checks.finding import Found
@@ -26,7 +25,7 @@ def acknowledged(evidence: Evidence) -> Found:
     found = Found("every acknowledged verb happened or was refused in words, once")
     for outcome in outcomes(evidence):
         asked = outcome.asked
-        what = f"{asked.verb.value} by {asked.by} ({asked.delivery.kind} {asked.id} {asked.token})"
+        what = f"{asked.verb} by {asked.by} ({asked.delivery.kind} {asked.id} {asked.token})"
         if outcome.became is Became.UNHEARD:
             continue
         found.cases += 1
@@ -111,7 +110,7 @@ def _died(evidence: Evidence, outcome: Outcome) -> bool:
     asked = outcome.asked
     for bot, log in evidence.logs.items():
         kills = [one.since for one in evidence.struck if one.kind is Kind.KILL and one.hit.startswith(bot)]
-        refused = [] if asked.verb in QUESTIONS else _times(log, f"{asked.verb.value} by {asked.by} was refused")
+        refused = [] if asked.verb in QUESTIONS else _times(log, f"{asked.verb} by {asked.by} was refused")
         answered = [*refused, asked.acknowledged or asked.at]
         if any(at <= kill <= at + 1 for at in answered if at >= asked.at for kill in kills):
             return True
@@ -127,7 +126,7 @@ def brakes(evidence: Evidence) -> Found:
     """Every roll back that was decided is on its route, soon after the faults at the latest."""
     found = Found(f"a brake is on the route within {BRAKES_WITHIN:.0f} s after the faults")
     for outcome in outcomes(evidence):
-        if outcome.asked.verb is not Verb.ROLLBACK or outcome.event is None:
+        if outcome.asked.verb != "rollback" or outcome.event is None:
             continue
         found.cases += 1
         rollout = _rollout_of(evidence, outcome)

@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from threading import Event as Signal
 from typing import Any, cast
 
-from bot.domain.commands.request import Request, Verb
+from bot.config.policy import Policy
+from bot.domain.commands.request import Request
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
 from bot.domain.rollout import Entry, Rollout
+from bot.domain.verbs.asking import Cluster, Gates, Reply, Sources
+from bot.engine.inquiry import answer
 from bot.engine.ports import Became, Shown, Store
 from tests.builders import NOON
 
@@ -133,7 +136,7 @@ class FakeEngine:
             raise self.outcome
         return cast(Entry | None, self.outcome and self.outcome.entry)
 
-    def look(self, entry: Entry, verb: Verb) -> str:
+    def look(self, entry: Entry, verb: str) -> str:
         if self.looking is not None:
             assert self.looking.wait(10)
         return str(self.outcome.said)
@@ -143,6 +146,12 @@ class FakeEngine:
         if isinstance(self.braked, Exception):
             raise self.braked
         return cast(Done, self.braked)
+
+    def answer(self, request: Request, program: str) -> Reply:
+        sources = Sources(
+            rollouts=self, cluster=cast(Cluster, None), gates=cast(Gates, None), rules=Policy(namespaces=("default",))
+        )
+        return answer(request, sources, program=program, now=request.at)
 
     def find(self, subject: str, channel: str) -> Entry:
         if self.refusal:

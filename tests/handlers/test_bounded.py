@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
-from bot.domain.commands.request import Verb
 from handlers.board.pace import MOST, Pace
 from handlers.people import MOST as MOST_PEOPLE
 from handlers.people import People
@@ -40,5 +39,5 @@ def test_the_people_who_were_admitted() -> None:
     slack = cast(Slack, Everybody())
     people = People(slack, Hand(), quick=slack)
     for number in range(MOST_PEOPLE + 100):
-        people.admit(a_request(Verb.PAUSE, by=f"U{number}"))
+        people.admit(a_request("pause", by=f"U{number}"))
     assert len(people._known) == 100

@@ -3,10 +3,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands.request import BRAKES, Verb
-from bot.domain.decisions.by_people import ALLOWED
 from bot.domain.rollout import OVER, Acceptance, Ask, Entry, Phase
-from handlers.buttons import PRESSABLE, verbs
+from bot.domain.verbs.registry import verbs
+from handlers.buttons import drawn
 from handlers.cards import draw
 from tests.builders import BOB, DRIFT
 from tests.handlers.records import ANYBODY, NEW, OLD, TAKEN_OVER, a_rollout, an_entry, applied, in_phase, ready
@@ -81,10 +80,10 @@ def test_a_hold_at_the_last_step_has_its_card_too() -> None:
 @pytest.mark.parametrize("phase", list(Phase))
 def test_no_button_is_drawn_that_would_be_refused_and_the_brakes_always_are(phase: Phase) -> None:
     entry = an_entry(in_phase(phase))
-    drawn = set(verbs(entry))
-    assert drawn <= set(PRESSABLE)
-    assert all(phase in ALLOWED[verb] for verb in drawn - {Verb.WHY})
-    assert phase in OVER or {verb for verb in BRAKES if phase in ALLOWED[verb]} <= drawn
+    buttons = {verb.name for verb in drawn(entry)}
+    fits = {verb.name for verb in verbs() if verb.fits(entry.rollout)}
+    assert buttons <= fits
+    assert phase in OVER or {verb.name for verb in verbs() if verb.is_brake} & fits <= buttons
 
 
 @pytest.mark.parametrize("phase", list(Phase))

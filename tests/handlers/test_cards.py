@@ -6,7 +6,7 @@ import pytest
 from bot.domain.access import Access
 from bot.domain.rollout import Acceptance, Ask, Entry, Hand, Phase, Trouble
 from bot.domain.weights import weight_there
-from handlers.buttons import verbs
+from handlers.buttons import drawn
 from handlers.cards import Card, draw
 from handlers.mrkdwn import mrkdwn
 from handlers.plan_line import plan_line
@@ -210,7 +210,7 @@ def test_a_fight_says_what_ends_it_and_offers_no_third_restore() -> None:
         "(changed the weights (old/new): 75/25 before, 60/40 now). Add the rule. It stays as it is.\n"
         "When that is done, type `restore` to write 25 % again. Adopt goes on from what is there."
     )
-    assert [verb.value for verb in verbs(entry)] == ["rollback", "adopt", "end", "why"]
+    assert [verb.name for verb in drawn(entry)] == ["rollback", "adopt", "end", "why"]
 
 
 def test_over_a_rule_that_is_gone_no_restore_is_offered() -> None:
@@ -219,7 +219,7 @@ def test_over_a_rule_that_is_gone_no_restore_is_offered() -> None:
         "It stays as it is.\n"
         "A rule of the rollout, or the old pool in it, is gone from the route: put it back, or roll back."
     )
-    assert [verb.value for verb in verbs(entry)] == ["rollback", "end", "why"]
+    assert [verb.name for verb in drawn(entry)] == ["rollback", "end", "why"]
 
 
 def test_resumed_after_a_drift_nothing_is_said_to_be_written() -> None:
@@ -236,7 +236,7 @@ def test_an_approval_names_who_is_asked_and_who_has_given_it() -> None:
     rollout = awaiting(plan=replace(a_rollout().plan, approvals=2))
     entry = an_entry(replace(rollout, ask=Ask(id="a", step=2, approvals=(BOB,))))
     assert part(entry, "state", access).startswith(
-        f"*50 % needs 2 approvals* from <@{BOB}>, <@U0CAROL001>. Approved by <@{BOB}>, 1 to go.\nIt pauses "
+        f"*50 % needs 1 approval* from <@U0CAROL001>. Approved by <@{BOB}> already.\nIt pauses "
     )
 
 

@@ -11,6 +11,7 @@ from bot.domain.access import Access
 from bot.domain.events import Event, EventKind
 from bot.domain.plan import Plan
 from bot.domain.rollout import Acceptance, Applied, Ask, Entry, Phase, Pool, Rollout, Trouble
+from bot.domain.sentences.what_it_waits_for import waits
 from handlers import replies
 from handlers.cards import draw
 from handlers.mrkdwn import mrkdwn
@@ -146,8 +147,8 @@ def test_slack_takes_every_thread_message(happened: list[Event], entry: Entry, g
 def test_slack_takes_every_private_answer(found: list[Entry], group: frozenset[str]) -> None:
     access = Access(run=group, rollback=group, approve=group)
     for said in (
-        replies.status(found, access, command="/rollout"),
-        replies.why(found[0], access),
+        replies.status(found, access),
+        replies.why(found[0], waits(found[0], access)),
         replies.detail(found[0], access),
     ):
         assert 1 <= units(mrkdwn(said)) <= 8000

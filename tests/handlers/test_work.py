@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands.request import Command, Request, Verb
+from bot.domain.commands.request import Command, Request
 from bot.domain.errors import ClusterError, RouteError, StaleError, StoreError, UsageError
 from bot.domain.rollout import Phase
 from handlers.app import web_client
@@ -13,7 +13,7 @@ from handlers.people import People
 from handlers.private import Private
 from handlers.rollback_without_redis import RollbackWithoutRedis
 from handlers.slack import Slack
-from handlers.work import LANE, ROLLBACK_LANE, Work
+from handlers.work import BRAKE_LANE, LANE, Work
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import StrictSlack
@@ -36,7 +36,7 @@ class Shop:
         brake = RollbackWithoutRedis(self.engine, people, Slack(client), self.private)
         self.work = Work(self.engine, self.memory.as_store(), people, self.private, brake)
 
-    def ask(self, verb: Verb = Verb.PAUSE, **changes: Any) -> Request:
+    def ask(self, verb: str = "pause", **changes: Any) -> Request:
         request = Request(
             command=Command(verb=verb),
             by=ALICE,
@@ -73,7 +73,7 @@ def test_success_is_silent_because_the_card_tells(shop: Shop) -> None:
 
 def test_what_the_engine_adds_is_said_to_the_asker(shop: Shop) -> None:
     shop.engine.outcome = Done(an_entry(), said="The old pool has no ready endpoint.")
-    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    shop.work.begin(shop.ask("rollback"))
     assert shop.engine.done.wait(10)
     assert shop.said() == ["The old pool has no ready endpoint."]
 
@@ -120,7 +120,7 @@ def test_a_request_that_a_dependency_holds_up_is_not_tried_again_at_every_sweep(
 def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the_channel(shop: Shop) -> None:
     shop.engine.outcome = FULL
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE, why="p99 doubled")))
-    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    shop.work.begin(shop.ask("rollback"))
     assert shop.engine.done.wait(10)
     assert shop.said() == []
     assert [card["blocks"][0]["text"]["text"] for card in shop.slack.cards(ROOM)] == [
@@ -135,11 +135,11 @@ def test_a_roll_back_that_the_store_fails_is_not_done_again_at_every_sweep(
 ) -> None:
     shop.engine.outcome = StoreError("Redis has lost data.")
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
-    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    shop.work.begin(shop.ask("rollback"))
     wait_until("the roll back: done", lambda: bool(shop.slack.cards(ROOM)) and not shop.work._busy, seconds=10)
     taken: list[str] = []
     monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
-    shop.work.resume([shop.ask(Verb.ROLLBACK), shop.ask(Verb.ROLLBACK, delivery="t2")])
+    shop.work.resume([shop.ask("rollback"), shop.ask("rollback", delivery="t2")])
     assert taken == ["t2"]
 
 
@@ -147,7 +147,7 @@ def test_a_roll_back_that_is_tried_again_says_only_once_that_it_was_not_needed(s
     shop.engine.outcome = StoreError("Redis has lost data.")
     shop.engine.braked = Done(an_entry(a_rollout(phase=Phase.ROLLED_BACK)), written=False)
     for _ in range(2):
-        shop.work.begin(shop.ask(Verb.ROLLBACK))
+        shop.work.begin(shop.ask("rollback"))
         wait_until("the try: done", lambda: not shop.work._busy, seconds=10)
     assert (len(shop.said()), shop.engine.braking) == (1, ["t1", "t1"])
 
@@ -182,7 +182,7 @@ def test_who_rolls_back_from_elsewhere_hears_every_turn_of_it_once(
     for attempt, outcome in enumerate(tries):
         shop.engine.outcome = ClusterError("The API server did not answer.") if outcome == "kept" else FULL
         shop.engine.braked = outcomes.get(outcome)
-        shop.do_again(shop.ask(Verb.ROLLBACK, channel="D0ALICE001"), fresh=attempt == 0)
+        shop.do_again(shop.ask("rollback", channel="D0ALICE001"), fresh=attempt == 0)
     said = shop.said()
     assert [text[: len(start)] for text, start in zip(said, heard, strict=True)] == heard
 
@@ -190,14 +190,14 @@ def test_who_rolls_back_from_elsewhere_hears_every_turn_of_it_once(
 def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
     shop.slack.faults.next("chat.postMessage", "not_in_channel")
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
-    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
+    shop.work.brake(shop.ask("rollback"), SILENT)
     (said,) = shop.said()
     assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
 
 
 def test_the_channel_of_the_rollout_is_told_and_who_rolled_back_from_elsewhere(shop: Shop) -> None:
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
-    shop.work.brake(shop.ask(Verb.ROLLBACK, channel="D0ALICE001"), SILENT)
+    shop.work.brake(shop.ask("rollback", channel="D0ALICE001"), SILENT)
     (said,) = shop.said()
     assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
     assert [card["blocks"][0]["text"]["text"] for card in shop.slack.cards(ROOM)] == [said]
@@ -206,7 +206,7 @@ def test_the_channel_of_the_rollout_is_told_and_who_rolled_back_from_elsewhere(s
 def test_what_was_rolled_back_already_is_no_news_for_the_channel(shop: Shop) -> None:
     rolled_back = a_rollout(phase=Phase.ROLLED_BACK, by=BOB, why="p99 doubled", since=NOON)
     shop.engine.braked = Done(an_entry(rolled_back), written=False)
-    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
+    shop.work.brake(shop.ask("rollback"), SILENT)
     when = f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|23 Nov 12:00 UTC>"
     assert shop.said() == [
         f"`{NEW}` is rolled back already, since {when} by <@{BOB}>: all traffic goes to `{OLD}`. "
@@ -220,7 +220,7 @@ BY_HAND = "type in a terminal that reaches the cluster: `rolloutbot rollback --f
 
 def test_a_roll_back_that_fails_and_could_not_be_kept_is_to_be_asked_again(shop: Shop) -> None:
     shop.engine.braked = ClusterError("The API server could not be reached.")
-    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
+    shop.work.brake(shop.ask("rollback"), SILENT)
     assert shop.said() == [
         f"*I do not know whether it is rolled back. Do not count on another try.* Press again, or {BY_HAND}\n"
         "The API server could not be reached. Redis does not answer."
@@ -230,7 +230,7 @@ def test_a_roll_back_that_fails_and_could_not_be_kept_is_to_be_asked_again(shop:
 def test_a_roll_back_that_fails_and_is_in_the_inbox_is_said_to_be_tried_again(shop: Shop) -> None:
     shop.engine.outcome = FULL
     shop.engine.braked = ClusterError("The API server could not be reached.")
-    shop.work.begin(shop.ask(Verb.ROLLBACK))
+    shop.work.begin(shop.ask("rollback"))
     assert shop.engine.done.wait(10)
     assert shop.said() == [
         f"{NOT_YET} Your request is kept and will be tried again; to be faster, {BY_HAND}\n"
@@ -241,7 +241,7 @@ def test_a_roll_back_that_fails_and_is_in_the_inbox_is_said_to_be_tried_again(sh
 def test_a_roll_back_that_the_routes_refuse_and_is_in_the_inbox_is_said_to_be_looked_at_again(shop: Shop) -> None:
     shop.engine.outcome = FULL
     shop.engine.braked = RouteError("No route carries a rollout of `r-0123abcd`.", hint="Name its new pool.")
-    shop.do_again(shop.ask(Verb.ROLLBACK), fresh=True)
+    shop.do_again(shop.ask("rollback"), fresh=True)
     assert shop.said() == [
         "No route carries a rollout of `r-0123abcd`. Name its new pool. "
         "Your request is kept, and looked at again when Redis is well."
@@ -250,20 +250,20 @@ def test_a_roll_back_that_the_routes_refuse_and_is_in_the_inbox_is_said_to_be_lo
 
 def test_a_roll_back_that_the_routes_refuse_and_could_not_be_kept_is_refused(shop: Shop) -> None:
     shop.engine.braked = RouteError("No route carries a rollout of `r-0123abcd`.", hint="Name its new pool.")
-    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
+    shop.work.brake(shop.ask("rollback"), SILENT)
     assert shop.said() == ["No route carries a rollout of `r-0123abcd`. Name its new pool."]
 
 
 def test_a_roll_back_that_comes_at_the_end_is_done_by_who_brings_it(shop: Shop) -> None:
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
     shop.said()
-    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
+    shop.work.brake(shop.ask("rollback"), SILENT)
     assert (shop.engine.braking, len(shop.slack.cards(ROOM))) == (["t1"], 1)
 
 
 def test_a_guest_cannot_roll_back_without_the_store_either(shop: Shop) -> None:
     shop.slack.users[ALICE]["is_restricted"] = True
-    shop.work.brake(shop.ask(Verb.ROLLBACK), SILENT)
+    shop.work.brake(shop.ask("rollback"), SILENT)
     assert shop.said() == ["Guests cannot run rollouts. Ask a full member of this workspace."]
     assert shop.engine.braking == []
 
@@ -276,12 +276,12 @@ def test_a_guest_is_refused_and_the_request_is_taken_out(shop: Shop) -> None:
     assert (shop.engine.processed, shop.memory.dropped) == ([], ["t1"])
 
 
-@pytest.mark.parametrize(("slow", "lane"), [(Verb.ADVANCE, LANE), (Verb.PAUSE, ROLLBACK_LANE)])
-def test_a_queue_of_steps_or_pauses_does_not_delay_the_roll_back(shop: Shop, slow: Verb, lane: int) -> None:
+@pytest.mark.parametrize(("slow", "lane"), [("advance", LANE), ("pause", BRAKE_LANE)])
+def test_a_queue_of_steps_or_pauses_does_not_delay_the_roll_back(shop: Shop, slow: str, lane: int) -> None:
     shop.engine.gate = Event()
     for number in range(lane * 3):
         shop.work.begin(shop.ask(slow, delivery=f"slow-{number}"))
-    shop.work.begin(shop.ask(Verb.ROLLBACK, delivery="brake"))
+    shop.work.begin(shop.ask("rollback", delivery="brake"))
     assert shop.engine.done.wait(10)
     assert shop.engine.processed == ["brake"]
     shop.engine.gate.set()
@@ -289,9 +289,9 @@ def test_a_queue_of_steps_or_pauses_does_not_delay_the_roll_back(shop: Shop, slo
 
 def test_pods_that_are_slow_to_count_do_not_delay_the_next_roll_back(shop: Shop) -> None:
     shop.engine.looking, shop.engine.outcome = Event(), Done(an_entry(), said="The old pool has no ready endpoint.")
-    deliveries = [f"t{number}" for number in range(ROLLBACK_LANE * 2)]
+    deliveries = [f"t{number}" for number in range(BRAKE_LANE * 2)]
     for delivery in deliveries:
-        shop.work.begin(shop.ask(Verb.ROLLBACK, delivery=delivery))
+        shop.work.begin(shop.ask("rollback", delivery=delivery))
     wait_until("all: rolled back", lambda: sorted(shop.engine.processed) == deliveries, seconds=10)
     shop.engine.looking.set()
     assert shop.said() == ["The old pool has no ready endpoint."] * len(deliveries)
@@ -300,8 +300,8 @@ def test_pods_that_are_slow_to_count_do_not_delay_the_next_roll_back(shop: Shop)
 def test_what_is_taken_up_again_begins_with_the_brakes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
     monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
-    verbs = (Verb.ADVANCE, Verb.PAUSE, Verb.ROLLBACK, Verb.START)
-    shop.work.resume([shop.ask(verb, delivery=verb.value) for verb in verbs])
+    verbs = ("advance", "pause", "rollback", "start")
+    shop.work.resume([shop.ask(verb, delivery=verb) for verb in verbs])
     assert taken == ["rollback", "pause", "advance", "start"]
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Phase
 from k8s.client import connect
@@ -44,14 +43,14 @@ def as_the_bot(stage: Stage, api_server: ApiServer) -> Stage:
 def test_a_whole_rollout_needs_no_more(as_the_bot: Stage) -> None:
     stage = as_the_bot
     entry = stage.started(10)
-    stage.say(Verb.ADVANCE)
+    stage.say("advance")
     stage.wait_observed()
     stage.pass_time(seconds=1)
-    stage.say(Verb.PROMOTE)
-    stage.say(Verb.FINISH)
+    stage.say("promote")
+    stage.say("finish")
     stage.audit.inspect()
     assert (stage.load(entry.rollout.id).rollout.phase, stage.world.weights()) == (Phase.FINISHED, [(CANARY, 100)])
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     assert stage.world.weights() == [(STABLE, 1)]
 
 

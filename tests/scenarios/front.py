@@ -7,7 +7,6 @@ from typing import Any
 
 from slack_bolt import BoltRequest
 
-from bot.domain.commands.request import Verb
 from handlers.app import build, web_client
 from handlers.buttons import Press, action_id
 from sandbox.slack import BOT_TOKEN, TEAM
@@ -40,7 +39,7 @@ class Front:
         assert receipt["response_type"] == "ephemeral"
         return str(receipt["text"])
 
-    def presses(self, verb: Verb, *, turn: int, user: str = BOB) -> list[str]:
+    def presses(self, verb: str, *, turn: int, user: str = BOB) -> list[str]:
         """Press a button of the only rollout's card; return every sentence of the answer."""
         (entry,) = self.stage.store.entries()
         value = Press(entry.rollout.id, turn).dumps()

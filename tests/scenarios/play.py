@@ -13,7 +13,6 @@ from typing import Any
 import urllib3
 import yaml
 
-from bot.domain.commands.request import Verb
 from sandbox.apiserver import ApiServer
 from sandbox.demo import ROOT, is_ready
 from sandbox.errors import SandboxError
@@ -115,7 +114,7 @@ class Play:
         """Alice starts a rollout."""
         self.say(f"start {words}", ALICE)
 
-    def press(self, verb: Verb, user: str = BOB) -> None:
+    def press(self, verb: str, user: str = BOB) -> None:
         """Press the button of the card as soon as it is there."""
         self.offers(verb)
         self._read()
@@ -138,13 +137,13 @@ class Play:
         store = a_store(self.redis_url)
         self.until("the route as decided", lambda: all(entry.is_applied for entry in store.entries()))
 
-    def _button(self, verb: Verb) -> tuple[str, dict[str, Any]] | None:
+    def _button(self, verb: str) -> tuple[str, dict[str, Any]] | None:
         found = [
             (block["block_id"], element)
             for card in self.cards()
             for block in card["blocks"]
             for element in block.get("elements", [])
-            if element.get("action_id") == f"rollout_{verb.value}"
+            if element.get("action_id") == f"rollout_{verb}"
         ]
         return found[-1] if found else None
 
@@ -191,9 +190,9 @@ class Play:
         """Wait until the card's title says so."""
         self.until(f"a card with {title!r}", lambda: self.title() == title, seconds=seconds)
 
-    def offers(self, verb: Verb) -> None:
+    def offers(self, verb: str) -> None:
         """Wait until the card has a button; those of a further step come with the gateway's word."""
-        self.until(f"button {verb.value}", lambda: self._button(verb) is not None)
+        self.until(f"button {verb}", lambda: self._button(verb) is not None)
 
     def told(self, sentence: str, *, seconds: float = 20) -> None:
         """Wait until a private sentence was said."""

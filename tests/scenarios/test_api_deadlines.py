@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import ClusterError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase
@@ -98,7 +97,7 @@ def test_a_pause_that_is_not_written_is_reminded_of(outage: Outage) -> None:
     rollout_id = stage.started(10).rollout.id
     with outage.of(Fault.REFUSED):
         with pytest.raises(ClusterError):
-            stage.say(Verb.PAUSE)
+            stage.say("pause")
         for _ in range(3):
             stage.pass_time(hours=4)
         entry = stage.load(rollout_id)
@@ -114,7 +113,7 @@ def test_a_pause_before_the_gateway_answered_is_no_reason_for_a_reminder(outage:
     rollout_id = stage.start(10).rollout.id
     with outage.of(Fault.REFUSED):
         with pytest.raises(ClusterError):
-            stage.say(Verb.PAUSE)
+            stage.say("pause")
         stage.pass_time(seconds=1)
         stage.pass_time(minutes=5)
     assert stage.events(rollout_id) == ["started", "paused", "trouble"]

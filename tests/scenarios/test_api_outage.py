@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import ClusterError, RefusedError
 from bot.domain.rollout import Acceptance, Phase, Trouble
 from sandbox.faults import Fault
@@ -23,7 +22,7 @@ def test_a_roll_back_is_kept_and_told_and_written_once_the_api_server_answers(ou
     rollout_id = stage.started(10).rollout.id
     with outage.of(fault, seconds=20):
         with pytest.raises(ClusterError) as failed:
-            stage.say(Verb.ROLLBACK, reason="errors")
+            stage.say("rollback", reason="errors")
         assert not isinstance(failed.value, RefusedError)
         since = stage.clock.now()
         stage.pass_time(seconds=7)
@@ -84,9 +83,9 @@ def test_a_step_is_written_late_where_only_writing_fails_and_the_gates_pass_agai
     assert stage.world.weights() == AT_25
 
 
-@pytest.mark.parametrize(("verb", "weights"), [(Verb.ADVANCE, AT_25), (Verb.ROLLBACK, AT_0)])
+@pytest.mark.parametrize(("verb", "weights"), [("advance", AT_25), ("rollback", AT_0)])
 def test_a_patch_whose_reply_is_lost_is_found_done_and_not_written_twice(
-    outage: Outage, verb: Verb, weights: list[tuple[str, int]]
+    outage: Outage, verb: str, weights: list[tuple[str, int]]
 ) -> None:
     stage = outage.stage
     rollout_id = stage.started(10).rollout.id
@@ -110,7 +109,7 @@ def test_a_step_waits_as_long_as_the_api_server_asks_with_429(outage: Outage) ->
     stage.started(10)
     outage.proxy.inject(Fault.TOO_MANY, method="PATCH", seconds=20, times=1)
     with pytest.raises(ClusterError):
-        stage.say(Verb.ADVANCE)
+        stage.say("advance")
     stage.pass_time(seconds=19)
     assert stage.world.weights() == AT_10
     stage.pass_time(seconds=6)
@@ -122,7 +121,7 @@ def test_a_roll_back_does_not_wait_longer_than_a_few_seconds_whatever_is_asked(o
     stage.started(10)
     outage.proxy.inject(Fault.TOO_MANY, method="PATCH", seconds=600, times=1)
     with pytest.raises(ClusterError):
-        stage.say(Verb.ROLLBACK)
+        stage.say("rollback")
     stage.pass_time(seconds=7)
     assert stage.world.weights() == AT_0
 

@@ -5,7 +5,6 @@ from contextlib import closing
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import ClusterError, RefusedError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
@@ -67,7 +66,7 @@ def test_without_the_right_a_step_is_paused_and_a_roll_back_waits_for_it(
         assert (paused.rollout.phase, paused.rollout.weight) == (Phase.PAUSED, 10)
         assert paused.rollout.why == may_not_patch(limited)
         with pytest.raises(RefusedError):
-            limited.say(Verb.ROLLBACK)
+            limited.say("rollback")
         for _ in range(3):
             limited.pass_time(minutes=10)
         braked = limited.load(rollout_id)
@@ -105,7 +104,7 @@ def test_a_policy_that_refuses_pauses_a_step_and_cannot_make_a_roll_back_give_up
         paused = stage.load(rollout_id).rollout
         assert (paused.phase, paused.weight, paused.why) == (Phase.PAUSED, 10, frozen(stage))
         with pytest.raises(RefusedError):
-            stage.say(Verb.ROLLBACK)
+            stage.say("rollback")
         stage.pass_time(hours=1)
         braked = stage.load(rollout_id)
         assert (braked.rollout.phase, braked.is_applied, stage.world.weights()) == (Phase.ROLLED_BACK, False, AT_10)
@@ -118,7 +117,7 @@ def test_a_first_weight_that_is_refused_after_the_wait_for_approval_leaves_no_ol
 ) -> None:
     rollout_id = limited.start(50, wishes=Wishes(approve_at=(50,))).rollout.id
     with without_patch(limited.world, role, bots_kube), pytest.raises(RefusedError):
-        limited.say(Verb.APPROVE, by=BOB)
+        limited.say("approve", by=BOB)
     assert (limited.load(rollout_id).rollout.phase, limited.note_phase()) == (Phase.REFUSED, Phase.AWAITING_APPROVAL)
     limited.pass_time(seconds=7)
     assert (limited.load(rollout_id).is_applied, limited.note_phase()) == (True, Phase.REFUSED)
@@ -129,7 +128,7 @@ def test_a_webhook_that_cannot_be_called_is_trouble_and_no_refusal(stage: Stage)
     rollout_id = stage.started(10).rollout.id
     with silent_webhook(stage.world) as name:
         with pytest.raises(ClusterError) as failed:
-            stage.say(Verb.ADVANCE)
+            stage.say("advance")
         entry = stage.load(rollout_id)
         assert (entry.rollout.phase, entry.rollout.weight, entry.is_applied) == (Phase.PROGRESSING, 25, False)
     assert str(failed.value) == (

@@ -2,7 +2,6 @@
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import ClusterError
 from bot.domain.rollout import Phase
 from sandbox.faults import Fault
@@ -20,7 +19,7 @@ def test_a_roll_back_is_written_right_after_the_fault_whatever_is_kept(outage: O
     outage.watch()
     rollout_id = stage.started(10).rollout.id
     with outage.of(fault), pytest.raises(ClusterError):
-        stage.say(Verb.ROLLBACK)
+        stage.say("rollback")
     stage.pass_time(seconds=7)
     assert (stage.load(rollout_id).is_applied, stage.world.weights()) == (True, AT_0)
     assert {which for which, _ in outage.proxy.hits} == {fault}
@@ -34,9 +33,9 @@ def test_a_step_and_a_roll_back_are_written_at_once_while_the_watch_is_lost(outa
     outage.proxy.inject(fault, path="/httproutes")
     assert outage.proxy.hits == {(fault, "WATCH httproutes"): 1}
     stage.world.kube.merge(stage.world.route_path(), {"spec": {"hostnames": ["llm.example.com"]}})
-    stage.say(Verb.ADVANCE)
+    stage.say("advance")
     assert stage.world.weights() == AT_25
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     assert stage.world.weights() == AT_0
     assert stage.world.http_route()["spec"]["hostnames"] == ["llm.example.com"]
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.commands.request import Request, Verb
+from bot.domain.commands.request import Request
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from handlers.app import web_client
@@ -85,7 +85,7 @@ class Story:
 
 
 def a_start(stage: Stage) -> Request:
-    return stage.request(Verb.START, by=ALICE, start=stage.words(10))
+    return stage.request("start", by=ALICE, start=stage.words(10))
 
 
 def asked(stage: Stage) -> None:
@@ -97,21 +97,21 @@ STORIES = {
     "start": Story(lambda stage: None, a_start, Phase.PROGRESSING, [(STABLE, 90), (CANARY, 10)], ["started"]),
     "advance": Story(
         lambda stage: stage.started(10),
-        lambda stage: stage.request(Verb.ADVANCE),
+        lambda stage: stage.request("advance"),
         Phase.PROGRESSING,
         [(STABLE, 75), (CANARY, 25)],
         ["started", "stepped"],
     ),
     "approve": Story(
         asked,
-        lambda stage: stage.request(Verb.APPROVE),
+        lambda stage: stage.request("approve"),
         Phase.PROGRESSING,
         [(STABLE, 75), (CANARY, 25)],
         ["started", "approval_wanted", "approved", "stepped"],
     ),
     "roll back": Story(
         lambda stage: stage.started(10),
-        lambda stage: stage.request(Verb.ROLLBACK),
+        lambda stage: stage.request("rollback"),
         Phase.ROLLED_BACK,
         [(STABLE, 1)],
         ["started", "rolled_back"],

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 import urllib3
 
-from bot.domain.commands.request import Verb
 from bot.domain.rollout import Entry, Phase
 from bot.store.connection import connect
 from sandbox.apiserver import ApiServer
@@ -105,7 +104,7 @@ def test_a_hung_leader_is_replaced_within_15_s_and_harmless_when_it_wakes(play: 
     assert (after["generation"], after["annotations"]) == (route["generation"], route["annotations"])
     assert [first.leads(), second.leads()] == [False, True]
     # And back: the new leader ends with a step in hand, which it finishes, and the old one leads at once.
-    play.press(Verb.APPROVE, BOB)
+    play.press("approve", BOB)
     hold_the_next_step(play, proxy, 2, seconds=1.5)
     assert ended(second, seconds=10) == 0
     assert play.world.weights() == [(STABLE, 0), (CANARY, 100)]

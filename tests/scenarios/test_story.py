@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from bot.domain.commands.request import Verb
 from bot.store.connection import connect
 from tests.builders import ALICE, BOB, CANARY, CAROL, STABLE
 from tests.memory import PREFIX
@@ -49,10 +48,10 @@ def test_a_rollout_from_the_first_word_to_the_guides_last_route(play: Play) -> N
     play.start()
     play.until("10 %", lambda: play.spec() == the_guide((STABLE, 90), (CANARY, 10)))
     play.see("25 %, wants 50 %")
-    play.press(Verb.APPROVE, ALICE)
+    play.press("approve", ALICE)
     play.told("You started this rollout, so your approval does not count. Ask a colleague.")
     assert play.world.weights() == [(STABLE, 75), (CANARY, 25)]
-    play.press(Verb.APPROVE, BOB)
+    play.press("approve", BOB)
     assert_whole(play, play.card()["ts"])
 
 
@@ -60,7 +59,7 @@ def test_a_roll_back_leaves_the_spec_as_it_was_byte_for_byte(play: Play) -> None
     before = json.dumps(play.spec())
     play.bot()
     to_25(play)
-    play.press(Verb.ROLLBACK, CAROL)
+    play.press("rollback", CAROL)
     play.see("rolled back")
     assert json.dumps(play.spec()) == before
     play.tells(*TO_25, f"*<@{CAROL}> rolled back*, all traffic goes to `{STABLE}`.")
@@ -76,14 +75,14 @@ def test_kill_9_and_a_restart_go_on_with_the_same_card(play: Play) -> None:
         client.delete(f"{PREFIX}lease")  # as if the dead one's had run out: test_leadership.py waits for that
     bot.start()
     play.until("25 % by the next one's timer", lambda: play.world.weights()[-1] == (CANARY, 25))
-    play.press(Verb.APPROVE, BOB)
+    play.press("approve", BOB)
     assert_whole(play, card)
 
 
 def test_sigterm_ends_it_cleanly_and_the_next_one_goes_on(play: Play) -> None:
     bot = play.bot()
     card = to_25(play)
-    play.press(Verb.APPROVE, BOB)
+    play.press("approve", BOB)
     play.until("50 %", lambda: play.world.weights() == [(STABLE, 50), (CANARY, 50)])
     assert ended(bot, seconds=10) == 0
     play.bot()
@@ -98,10 +97,10 @@ def test_every_verb_by_its_word(play: Play) -> None:
     play.see("10 %, paused")
     play.say("resume")
     play.see("10 %")
-    play.offers(Verb.ADVANCE)
+    play.offers("advance")
     play.say("advance")
     play.see("25 %")
-    play.offers(Verb.ADVANCE)
+    play.offers("advance")
     play.say("advance")
     play.see("25 %, wants 50 %")
     play.say(f"reject {CANARY} p99 doubled")
@@ -136,7 +135,7 @@ def test_every_verb_by_its_word(play: Play) -> None:
 def test_a_rejection_by_button_asks_why_in_a_dialog(play: Play) -> None:
     play.bot()
     to_25(play)
-    play.press(Verb.REJECT, BOB)
+    play.press("reject", BOB)
     assert play.dialog() == "Reject this step"
     play.submit("p99 doubled & <more>", BOB)
     play.see("25 %, paused")

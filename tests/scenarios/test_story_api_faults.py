@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from sandbox.fault_proxy import FaultProxy
 from sandbox.faults import Fault
 from tests.builders import CANARY, STABLE
@@ -38,14 +37,14 @@ def test_a_bot_takes_up_a_new_token_and_a_roll_back_waits_for_an_api_server_that
     old, new = (far.api_server.tokens[name] for name in ("rolloutbot", "rolloutbot-rotated"))
     replace_in(proxy.kubeconfig("rolloutbot"), old, new)
     proxy.inject(Fault.UNKNOWN_TOKEN, token=old)
-    far.press(Verb.PAUSE)
+    far.press("pause")
     far.see("10 %, paused")
     far.until("the pause on the route", lambda: '"paused"' in str(far.world.http_route()["metadata"]["annotations"]))
     assert {fault for fault, _ in proxy.hits} == {Fault.UNKNOWN_TOKEN}
     assert (old in bot.log(), new in bot.log()) == (False, False)
 
     proxy.inject(Fault.REFUSED)
-    far.press(Verb.ROLLBACK)
+    far.press("rollback")
     far.see("10 % → 0 %")
     far.until("what is wrong", lambda: "The API server could not be reached" in text(far))
     assert "*Rolling back.* 0 % is wanted, the route had *10 %* when last seen." in text(far)

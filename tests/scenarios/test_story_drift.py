@@ -1,6 +1,5 @@
 """Somebody else writes our weights: what people at Slack see of it, and the three ways out."""
 
-from bot.domain.commands.request import Verb
 from tests.builders import ALICE, BOB, CANARY, CAROL, STABLE
 from tests.scenarios.play import Play
 
@@ -16,15 +15,15 @@ def test_drift_is_shown_and_adopted_restored_or_rolled_back(play: Play) -> None:
     play.see("paused")
     (state,) = [block["text"]["text"] for block in play.card()["blocks"] if block["block_id"].endswith("state")]
     assert "`kubectl-edit` changed the weights (old/new): 90/10 before, 60/40 now. Written <!date^" in state
-    play.press(Verb.ADOPT)
+    play.press("adopt")
     play.see("40 %")
     play.world.edit_weights(100, 0, by="argocd-controller")
-    play.press(Verb.RESTORE)
+    play.press("restore")
     play.until("40 % again", lambda: play.world.weights() == [(STABLE, 60), (CANARY, 40)])
     play.world.edit_weights(100, 0, by="argocd-controller")
     undone = f"{DRIFTED}`argocd-controller` changed the weights (old/new): 60/40 before, 100/0 now."
     play.until("undone twice", lambda: play.thread().count(undone) == 2)
-    play.press(Verb.ROLLBACK, CAROL)
+    play.press("rollback", CAROL)
     play.see("rolled back")
     assert play.spec() == before
     play.tells(

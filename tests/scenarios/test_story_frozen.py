@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.rollout import Phase
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
@@ -104,7 +103,7 @@ def test_a_roll_back_that_redis_has_taken_in_before_it_froze_is_not_written_agai
 ) -> None:
     stage = a_whole_stage(api_server, world, own_valkey)
     rollout_id = stage.started(10).rollout.id
-    request = stage.request(Verb.ROLLBACK)
+    request = stage.request("rollback")
     stage.engine.receive(request)
     stage.clock.forward(seconds=1)
     stage.engine.brake(request)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from sandbox.process import free_ports
 from sandbox.slack import local_slack
 from sandbox.workplace import workplace
@@ -40,7 +39,7 @@ def test_signed_requests_do_what_they_say_and_all_others_are_401(http: Play) -> 
     ]
     assert [post(address, body, headers) for headers in wrong] == [401, 401, 401, 401]
     assert http.title() == "25 %, wants 50 %"
-    http.press(Verb.ROLLBACK)
+    http.press("rollback")
     http.see("rolled back")
     assert http.world.weights() == [(STABLE, 1)]
     assert post(address, body, signed(body)) == 200

@@ -6,55 +6,25 @@ A brake is not refused for its spelling: an odd word behind ``rollback`` or ``pa
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.commands.request import BRAKES, Command, StartWords, Verb
+from bot.domain.commands.request import HELP, Command, StartWords
 from bot.domain.commands.tokens import Word, nearest, shown, words
-from bot.domain.commands.values import is_name, lookalike, read_marks, read_name, read_reason, read_steps, read_weight
+from bot.domain.commands.values import (
+    bare_name,
+    cut_reason,
+    is_name,
+    lookalike,
+    read_marks,
+    read_name,
+    read_steps,
+    read_weight,
+    require_pool_first,
+)
 from bot.domain.errors import UsageError
 from bot.domain.plan import Wishes, parse_duration
+from bot.domain.verbs.declaration import Kind, Verb
+from bot.domain.verbs.registry import verbs
 
-USAGE: dict[Verb, str] = {
-    Verb.START: (
-        "{command} start POOL WEIGHT [from=POOL route=NAME namespace=NAME rule=NAME steps=10,25,50,100 every=10m "
-        'bake=30m approve=50,100|all|none reason="…"]'
-    ),
-    Verb.STATUS: "{command} status [POOL]",
-    Verb.WHY: "{command} why [POOL]",
-    Verb.APPROVE: "{command} approve [POOL] [reason]",
-    Verb.REJECT: "{command} reject [POOL] reason",
-    Verb.PAUSE: "{command} pause [POOL] [reason]",
-    Verb.RESUME: "{command} resume [POOL] [reason]",
-    Verb.ADVANCE: "{command} advance [POOL] [reason]",
-    Verb.PROMOTE: "{command} promote [POOL] [reason]",
-    Verb.RESTORE: "{command} restore [POOL] [reason]",
-    Verb.ADOPT: "{command} adopt [POOL] [reason]",
-    Verb.ROLLBACK: "{command} rollback [POOL] [reason]",
-    Verb.FINISH: "{command} finish [POOL] [reason]",
-    Verb.END: "{command} end [POOL] [reason]",
-    Verb.HELP: "{command} help",
-}
-"""How each verb is typed; ``{command}`` stands for the slash command."""
-
-_KEYS = {
-    Verb.START: ("pool", "weight", "from", "route", "namespace", "rule", "steps", "every", "bake", "approve", "reason"),
-    Verb.STATUS: ("pool",),
-    Verb.WHY: ("pool",),
-}
-_ORDER_KEYS = ("pool", "reason")
 _LISTS = ("steps", "approve")
-_SAME = {"roll-back": "rollback", "roll_back": "rollback", "?": "help"}
-_MEANT = {
-    **dict.fromkeys(("abort", "undo", "revert", "back"), "`rollback`"),
-    **dict.fromkeys(("stop", "halt", "cancel"), "`pause` or `rollback`"),
-    **dict.fromkeys(("hold", "wait", "freeze"), "`pause`"),
-    **dict.fromkeys(("continue", "unpause", "go", "proceed"), "`resume`"),
-    **dict.fromkeys(("next", "step", "increase"), "`advance`"),
-    **dict.fromkeys(("accept", "ok", "yes", "lgtm", "confirm"), "`approve`"),
-    **dict.fromkeys(("deny", "decline", "no"), "`reject`"),
-    **dict.fromkeys(("complete", "done"), "`promote` or `finish`"),
-    **dict.fromkeys(("list", "ls", "show", "get", "info"), "`status`"),
-    **dict.fromkeys(("begin", "create", "deploy", "new"), "`start`"),
-    **dict.fromkeys(("delete", "remove", "forget"), "`end`"),
-}
 _MEANT_KEY = {"interval": "every", "ns": "namespace", "n": "namespace", "stable": "from", "old": "from"}
 
 
@@ -69,64 +39,68 @@ def parse(text: str, *, command: str = "/rollout") -> Command:
 def parse_words(line: Sequence[Word], *, command: str) -> Command:
     """Read a line that is cut into words. Raises UsageError, and nothing else."""
     if not line or _asks_help(line[:1]):
-        return Command(verb=Verb.HELP)
-    verb, rest = _verb(line, command)
-    if verb is Verb.HELP or _asks_help(rest):
-        return Command(verb=Verb.HELP)
-    if verb is Verb.START:
-        return _start(rest, command)
-    if verb in (Verb.STATUS, Verb.WHY):
-        return _question(verb, rest, command)
-    return _order(verb, rest, command)
+        return Command(verb=HELP)
+    verb, rest = spelled(line, command)
+    if verb.name == HELP or _asks_help(rest):
+        return Command(verb=HELP)
+    if verb.kind is Kind.START:
+        return _start(verb, rest, command)
+    return _question(verb, rest, command) if verb.asks else _order(verb, rest, command)
 
 
 def _asks_help(rest: Sequence[Word]) -> bool:
     return bool(rest) and rest[0].flag in ("help", "h")
 
 
-def _verb(line: Sequence[Word], command: str) -> tuple[Verb, Sequence[Word]]:
-    first = line[0].value.lower()  # phones write the first word with a capital
-    if first == "roll" and len(line) > 1 and line[1].value.lower() == "back":
-        return Verb.ROLLBACK, line[2:]
-    first = _SAME.get(first, first)
-    if first in set(Verb):
-        return Verb(first), line[1:]
-    meant = _MEANT.get(first) or (f"`{near}`" if (near := nearest(first, Verb)) else "")
-    hint = f"Did you mean {meant}?" if meant else f"Say `{command} help` for the list."
-    raise UsageError(f"{shown(line[0].raw)} is not a verb of `{command}`.", hint=hint)
+def spelled(line: Sequence[Word], command: str) -> tuple[Verb, Sequence[Word]]:
+    """Return the verb that a line begins with, which may be two words, and the rest. Raises UsageError."""
+    known = {spelling: verb for verb in verbs() for spelling in (verb.name, *verb.spellings)}
+    for count in (2, 1):
+        typed = " ".join(word.value for word in line[:count]).lower()  # phones write the first one with a capital
+        if verb := known.get(typed) or known.get(typed.rstrip(",:;.!")):
+            return verb, line[count:]
+    raise _unknown(line[0], command)
+
+
+def _unknown(word: Word, command: str) -> UsageError:
+    said = word.value.lower()
+    meant = [verb.name for verb in verbs() if said in verb.instead_of]
+    near = meant or list(filter(None, [nearest(said, [verb.name for verb in verbs()])]))
+    names = " or ".join(f"`{name}`" for name in near)
+    hint = f"Did you mean {names}?" if near else f"Say `{command} help` for the list."
+    return UsageError(f"{shown(word.raw)} is not a verb of `{command}`.", hint=hint)
 
 
 def _usage(verb: Verb, sentence: str, command: str) -> UsageError:
-    return UsageError(sentence, hint=f"Usage: `{USAGE[verb].format(command=command)}`.")
+    return UsageError(sentence, hint=f"Usage: `{verb.line(command)}`.")
 
 
 # --- start -----------------------------------------------------------------------------------------------------
 
 
-def _start(rest: Sequence[Word], command: str) -> Command:
-    said = _sort(Verb.START, rest, command)
+def _start(verb: Verb, rest: Sequence[Word], command: str) -> Command:
+    said = _sort(verb, rest, command)
     given = [word.value for word in said.bare if word.value != "%"]
     pool, weight = [said.keys.get(key) or (given.pop(0) if given else "") for key in ("pool", "weight")]
     if not weight and (not pool or pool.rstrip("%").isdigit()):  # a lone number is the weight
-        raise _usage(Verb.START, f"`start` needs {'a pool' if pool else 'a pool and a weight'}.", command)
+        raise _usage(verb, f"`start` needs {'a pool' if pool else 'a pool and a weight'}.", command)
     if given:
-        raise _too_many(given, command)
+        raise _too_many(verb, given, command)
+    if weight:
+        require_pool_first(pool, weight, command)
     name = read_name("pool", pool)
     if not weight:
         raise UsageError(f"`start` needs a weight: type `{command} start {name} 10`.")
-    return Command(
-        verb=Verb.START,
-        subject=name,
-        reason=read_reason(said.keys.get("reason", "")),
-        start=_start_words(read_weight(weight, name, command), said.keys),
-    )
+    reason, left_out = cut_reason(said.keys.get("reason", ""))
+    words = _start_words(read_weight(weight, name, command), said.keys)
+    return Command(verb=verb.name, subject=name, reason=reason, start=words, left_out=left_out)
 
 
-def _too_many(given: Sequence[str], command: str) -> UsageError:
-    if given[0].lower() in _KEYS[Verb.START] and len(given) > 1:
+def _too_many(verb: Verb, given: Sequence[str], command: str) -> UsageError:
+    if given[0].lower() in verb.keys and len(given) > 1:
         wrong, right = shown(f"{given[0]} {given[1]}"), shown(f"{given[0].lower()}={given[1]}")
         return UsageError(f"{wrong} lacks a `=`.", hint=f"Write {right}.")
-    return _usage(Verb.START, f'{shown(given[0])} is one word too many; write a reason as `reason="…"`.', command)
+    return _usage(verb, f'{shown(given[0])} is one word too many; write a reason as `reason="…"`.', command)
 
 
 def _start_words(weight: int, keys: dict[str, str]) -> StartWords:
@@ -155,28 +129,34 @@ def _question(verb: Verb, rest: Sequence[Word], command: str) -> Command:
     given = [*said.keys.values(), *(word.value for word in said.bare)]
     if len(given) > 1:
         raise _usage(verb, f"{shown(given[1])} is one word too many.", command)
-    return Command(verb=verb, subject=read_name("pool", given[0]) if given else "")
+    return Command(verb=verb.name, subject=read_name("pool", given[0]) if given else "")
 
 
 def _order(verb: Verb, rest: Sequence[Word], command: str) -> Command:
     said = _sort(verb, rest, command)
     subject, text = read_name("pool", said.keys["pool"]) if "pool" in said.keys else "", said.bare
-    if not subject and (at := _subject(text)) is not None:
+    if not subject and (at := _subject(verb, text)) is not None:
         subject, text = text[at].value, text[:at] + text[at + 1 :]
     # Quotes around the whole reason go, quotes inside it stay.
-    reason = read_reason(" ".join(word.raw if len(text) > 1 and not word.key else word.value for word in text))
-    if verb is Verb.REJECT and not reason:
-        example = f'{command} reject {subject or "POOL"} reason="p99 doubled"'
-        raise UsageError("`reject` needs a reason.", hint=f"Say why, as in `{example}`.")
-    return Command(verb=verb, subject=subject, reason=reason)
+    words = " ".join(word.raw if len(text) > 1 and not word.key else word.value for word in text)
+    reason, left_out = cut_reason(words)
+    if verb.needs_reason and not reason:
+        example = f'{command} {verb.name} {subject or "POOL"} reason="p99 doubled"'
+        raise UsageError(f"`{verb.name}` needs a reason.", hint=f"Say why, as in `{example}`.")
+    return Command(verb=verb.name, subject=subject, reason=reason, left_out=left_out)
 
 
-def _subject(text: Sequence[Word]) -> int | None:
-    """Say which word is the pool: the first one without a key, where it has the shape of a name."""
+def _subject(verb: Verb, text: Sequence[Word]) -> int | None:
+    """Say which word is the pool: the first one without a key, where it has the shape of a name.
+
+    A word that only looks like one is left to whoever knows the pools, where it may be the first of a reason too.
+    """
     at = next((index for index, word in enumerate(text) if not (word.key and word.quoted)), None)
-    if at is None or text[at].key or is_name(text[at].value):
-        return None if at is None or text[at].key else at
-    if meant := lookalike(text[at].value):
+    if at is None or text[at].key:
+        return None
+    if is_name(text[at].value):
+        return at
+    if not verb.takes_any_word and (meant := lookalike(text[at].value)):
         raise UsageError(f"{shown(text[at].raw)} is not a pool's name.", hint=f"Did you mean `{meant}`?")
     return None
 
@@ -196,22 +176,42 @@ def _sort(verb: Verb, rest: Sequence[Word], command: str) -> _Said:
     said, line = _Said(), iter(rest)
     for word in line:
         key = word.key or word.flag
-        if key and key not in _KEYS.get(verb, _ORDER_KEYS):
+        if key and key not in verb.keys:
             _refuse_key(verb, key, command)
             key = ""
         if not key:
-            said.bare.append(Word(raw=word.raw, value=word.raw) if word.key else word)
+            said.bare.append(_plain(word) if word.key else word)
             continue
         value = _value(key, word, line)
-        if not value.value and not (key == "reason" and verb in BRAKES):
-            raise UsageError(f"`{key}` has no value.", hint=f"Write it as `{key}=…`, without a space.")
-        if key == "reason" and verb is not Verb.START:
+        if key == "reason" and verb.kind is Kind.ORDER:
+            _require_value(verb, key, value)
             said.bare.append(value)
-        elif key in said.keys:
-            raise UsageError(f"`{key}` is there twice.", hint="Leave one of them out.")
+        elif verb.is_brake and key == "pool":
+            _take_pool(said, word, value)
         else:
+            _require_value(verb, key, value)
+            if key in said.keys:
+                raise UsageError(f"`{key}` is there twice.", hint="Leave one of them out.")
             said.keys[key] = value.value
     return said
+
+
+def _plain(word: Word) -> Word:
+    return Word(raw=word.raw, value=word.raw)
+
+
+def _take_pool(said: _Said, word: Word, value: Word) -> None:
+    """Take the pool of a brake, however it is spelled; what can be none, and a second one, is part of the reason."""
+    name = value.value if is_name(value.value) else bare_name(value.value)
+    if name and "pool" not in said.keys:
+        said.keys["pool"] = name
+    elif value.value:
+        said.bare.append(_plain(word) if word.key else value)
+
+
+def _require_value(verb: Verb, key: str, value: Word) -> None:
+    if not value.value and not verb.is_brake:
+        raise UsageError(f"`{key}` has no value.", hint=f"Write it as `{key}=…`, without a space.")
 
 
 def _value(key: str, word: Word, line: Iterator[Word]) -> Word:
@@ -224,10 +224,9 @@ def _value(key: str, word: Word, line: Iterator[Word]) -> Word:
 
 def _refuse_key(verb: Verb, key: str, command: str) -> None:
     """Raise UsageError, unless the word is part of a reason, as in ``rollback p99=3s``."""
-    known = _KEYS.get(verb, _ORDER_KEYS)
-    near = _MEANT_KEY.get(key, "") or nearest(key, known)
-    near = near if near in known else ""
-    if verb not in _KEYS and (verb in BRAKES or not near):
+    near = _MEANT_KEY.get(key, "") or nearest(key, verb.keys)
+    near = near if near in verb.keys else ""
+    if verb.kind is Kind.ORDER and (verb.is_brake or not near):
         return
-    sentence = f"{shown(key)} is not a key of `{verb}`."
+    sentence = f"{shown(key)} is not a key of `{verb.name}`."
     raise UsageError(sentence, hint=f"Did you mean `{near}`?") if near else _usage(verb, sentence, command)

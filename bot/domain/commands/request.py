@@ -2,36 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from typing import Final
 
 from bot.domain.plan import Wishes
 
-
-class Verb(StrEnum):
-    """The verbs of `/rollout`, in the order of the help."""
-
-    START = "start"
-    STATUS = "status"
-    WHY = "why"
-    APPROVE = "approve"
-    REJECT = "reject"
-    PAUSE = "pause"
-    RESUME = "resume"
-    ADVANCE = "advance"
-    PROMOTE = "promote"
-    RESTORE = "restore"
-    ADOPT = "adopt"
-    ROLLBACK = "rollback"
-    FINISH = "finish"
-    END = "end"
-    HELP = "help"
-
-
-BRAKES = frozenset({Verb.ROLLBACK, Verb.PAUSE})
-"""Verbs whose buttons are never stale."""
-
-WORDY = BRAKES | {Verb.REJECT}
-"""Verbs that are not refused for their first word: it may be the first of the reason."""
+START: Final = "start"
+ROLLBACK: Final = "rollback"
+HELP: Final = "help"
+"""Verbs that code has to know by name; whatever else is asked of a verb, its declaration says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +26,16 @@ class StartWords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One parsed line: the verb, the pool or rollout id it is about (may be empty), and its words."""
+    """One parsed line: the verb's name, the pool or rollout id it is about (may be empty), and its words.
 
-    verb: Verb
+    ``left_out`` is how many characters of the reason were too many.
+    """
+
+    verb: str
     subject: str = ""
     reason: str = ""
     start: StartWords | None = None
+    left_out: int = 0
 
 
 TERMINAL = "terminal:"

@@ -6,6 +6,7 @@ from itertools import pairwise
 from bot.domain.commands.tokens import shown
 from bot.domain.errors import UsageError
 from bot.domain.plan import ALL_STEPS
+from bot.domain.prose import Prose, say
 
 LONGEST_REASON = 3000
 LONGEST_NAME = 253
@@ -28,9 +29,16 @@ def read_weight(text: str, pool: str, command: str) -> int:
     percent = read_percent(text)
     if percent is not None:
         return percent
-    swapped = read_percent(pool) is not None and is_name(text)
-    example = f"{command} start {text} {pool}" if swapped else f"{command} start {pool} 10"
+    example = f"{command} start {pool} 10"
     raise UsageError(f"{shown(text)} is not a weight: give a whole number of percent from 1 to 100, as in `{example}`.")
+
+
+def require_pool_first(pool: str, weight: str, command: str) -> None:
+    """Raise UsageError where somebody wrote the weight and then the pool."""
+    percent = read_percent(pool)
+    if percent is not None and read_percent(weight) is None:
+        typed = f"{command} start {read_name('pool', weight)} {percent}"
+        raise UsageError(f"The pool comes first, then the weight: type `{typed}`.")
 
 
 def read_steps(text: str) -> tuple[int, ...]:
@@ -72,8 +80,8 @@ def read_name(key: str, text: str) -> str:
     wrong = f"{shown(text)} is not a name for `{key}`: names have lower-case letters, digits, `-` and `.`"
     if len(text) > LONGEST_NAME:
         raise UsageError(f"{wrong}, and at most {LONGEST_NAME} characters.")
-    meant = _bare(text)
-    raise UsageError(f"{wrong}.", hint=f"Did you mean `{meant}`?" if is_name(meant) else "See `kubectl get` for it.")
+    meant = bare_name(text)
+    raise UsageError(f"{wrong}.", hint=f"Did you mean `{meant}`?" if meant else "See `kubectl get` for it.")
 
 
 def lookalike(text: str) -> str:
@@ -81,19 +89,33 @@ def lookalike(text: str) -> str:
 
     Plain words of a sentence are left alone: only what has a ``-`` inside looks like a pool's name.
     """
+    meant = bare_name(text)
+    return meant if "-" in meant else ""
+
+
+def bare_name(text: str) -> str:
+    """Return the name that is left of a word without capitals, marks and a namespace; empty where none is."""
     meant = _bare(text)
-    return meant if is_name(meant) and "-" in meant else ""
+    return meant if is_name(meant) else ""
 
 
 def _bare(text: str) -> str:
-    return text.strip(" ,:;.!?*_~`'\"").lower().rsplit("/", 1)[-1]
+    return text.strip(" ,:;.!?*_~`'\"“”‘’()").lower().rsplit("/", 1)[-1]
 
 
-def read_reason(text: str) -> str:
-    """Check a reason's length."""
+def say_cut(left_out: int) -> Prose:
+    """Say that a reason was cut; empty where it was not."""
+    if not left_out:
+        return Prose()
+    return say(
+        "The reason was too long: I left its last {} characters out, so put them in the thread.", f"{left_out:,}"
+    )
+
+
+def cut_reason(text: str) -> tuple[str, int]:
+    """Return a reason that fits onto a card, and how many of its characters were too many."""
     reason = text.strip()
-    if len(reason) > LONGEST_REASON:
-        raise UsageError(
-            f"The reason has {len(reason):,} characters: keep it to {LONGEST_REASON:,} and put the rest in the thread."
-        )
-    return reason
+    if len(reason) <= LONGEST_REASON:
+        return reason, 0
+    kept = reason[: LONGEST_REASON - 1].rstrip()
+    return f"{kept}…", len(reason) - len(kept)

@@ -7,17 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.access import Access
-from bot.domain.commands.request import Verb
+from bot.domain.access import Access, Users
 from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOST, REMIND_EVERY, WRITE_WITHIN
-from bot.domain.decisions.by_people import ALLOWED
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
 from bot.domain.prose import Prose, capitalised, ended, joined, moment, say
-from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
+from bot.domain.rollout import HAS_WAY_BACK, TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.reasons import reason
-from bot.domain.sentences.who_may import approvers, by, count_approvals, missing_approvals, people
+from bot.domain.sentences.who_may import NOBODY, approvers, by, count_approvals, missing_approvals, people
 from bot.domain.weights import asked_weight, next_weight, weight_there
 
 
@@ -62,7 +60,7 @@ def _for_the_route(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It waits for the route: {}", _unwritten(entry)),
         since=entry.trouble.since if entry.trouble else rollout.decided_at,
-        who=_brakes(access) if rollout.phase in ALLOWED[Verb.ROLLBACK] else Prose(),
+        who=_brakes(access) if rollout.phase in HAS_WAY_BACK else Prose(),
         deadline=deadline,
         then=then,
         said=entry.trouble.reason if entry.trouble else "",
@@ -117,7 +115,7 @@ def _progressing(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It lets {} % prove itself before {} %", rollout.weight, after),
         since=rollout.since,
-        who=say("{} can `advance` it now.", _who(access, Verb.ADVANCE)),
+        who=say("{} can `advance` it now.", _who(access.run)),
         deadline=entry.step_due or rollout.since + rollout.plan.interval,
         then=say("It {} {} %", "asks for approval of" if asks else "goes to", after),
     )
@@ -128,7 +126,7 @@ def _holding(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It holds at {} %", rollout.weight),
         since=rollout.since,
-        who=say("The gate is asked again every 30 s; {} can `pause` or `rollback` it.", people(access, Verb.PAUSE)),
+        who=say("The gate is asked again every 30 s; {} can `pause` or `rollback` it.", people(access.run)),
         deadline=rollout.since + HOLD_AT_MOST,
         then=say("If the gate still says wait, it pauses"),
         said=hold_reason(entry),
@@ -141,10 +139,17 @@ def _awaiting(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It waits for {} of {} %", missing, asked_weight(rollout)),
         since=rollout.since,
-        who=say("{} can `approve` or `reject` it.", capitalised(approvers(rollout, access))),
+        who=_who_answers(rollout, access),
         deadline=rollout.since + APPROVE_WITHIN,
         then=say("It pauses"),
     )
+
+
+def _who_answers(rollout: Rollout, access: Access) -> Prose:
+    able = approvers(rollout, access, given=rollout.ask.approvals if rollout.ask else ())
+    if able == NOBODY:
+        return say("{} can `approve` it; {} can `reject` it.", capitalised(able), people(access.approve))
+    return say("{} can `approve` or `reject` it.", capitalised(able))
 
 
 def _paused(entry: Entry, access: Access) -> Wait:
@@ -154,7 +159,7 @@ def _paused(entry: Entry, access: Access) -> Wait:
         if rollout.drifted
         else say("It is paused at {} %{}", rollout.weight, by(rollout.by)),
         since=rollout.since,
-        who=say("{} can {}, `rollback` or `end` it.", _who(access, Verb.RESUME), _ways_out(rollout)),
+        who=say("{} can {}, `rollback` or `end` it.", _who(access.run), _ways_out(rollout)),
         deadline=_due(entry) or rollout.since + REMIND_EVERY,
         then=say("The next reminder comes"),
         said=say_why(rollout),
@@ -179,7 +184,7 @@ def _promoted(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("All traffic is on the new pool; `{}` is kept for the way back", rollout.stable.name),
         since=rollout.since,
-        who=say("{} can `finish` it now, or `pause` it.", _who(access, Verb.FINISH)),
+        who=say("{} can `finish` it now, or `pause` it.", _who(access.run)),
         deadline=entry.step_due or rollout.since + rollout.plan.bake,
         then=say("It finishes, if the gates pass,"),
     )
@@ -190,7 +195,7 @@ def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
     return Wait(
         reason=say("The bake is over, but `{}` stays on the route", rollout.stable.name),
         since=rollout.since + rollout.plan.bake,
-        who=say("The gates are asked again every 30 s; {} can `finish` or `pause` it.", people(access, Verb.FINISH)),
+        who=say("The gates are asked again every 30 s; {} can `finish` or `pause` it.", people(access.run)),
         deadline=rollout.since + rollout.plan.bake + HOLD_AT_MOST,
         then=say("If they still say wait, it pauses"),
         said=said,
@@ -203,7 +208,7 @@ def _finished(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It is done; it waits for somebody to remove the old pool `{}`", rollout.stable.name),
         since=rollout.since,
-        who=say("{} can still `rollback`.", _who(access, Verb.ROLLBACK)),
+        who=say("{} can still `rollback`.", _who(access.rollback)),
         deadline=(_due(entry) or rollout.since + DAY) if is_reminded else None,
         then=say("The next reminder comes")
         if is_reminded
@@ -253,8 +258,8 @@ _WAITS: dict[Phase, Callable[[Entry, Access], Wait]] = {
 
 
 def _brakes(access: Access) -> Prose:
-    return say("{} can `rollback` it.", _who(access, Verb.ROLLBACK))
+    return say("{} can `rollback` it.", _who(access.rollback))
 
 
-def _who(access: Access, verb: Verb) -> Prose:
-    return capitalised(people(access, verb))
+def _who(listed: Users) -> Prose:
+    return capitalised(people(listed))

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from bot.domain.access import Access, listed
-from bot.domain.commands.request import Verb
+from bot.domain.access import Access, named
 from bot.domain.deadlines import APPROVE_WITHIN, HOLD_AT_MOST
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, say_why
@@ -111,11 +110,11 @@ def _holding(entry: Entry, access: Access) -> Prose:
 
 def _awaiting(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
-    wanted, who = count_approvals(rollout.plan.approvals), approvers(rollout, access)
+    given = rollout.ask.approvals if rollout.ask else ()
+    wanted, who = count_approvals(max(missing_approvals(rollout), 1)), approvers(rollout, access, given=given)
     lead = say("*{} % needs {}* from {}.", asked_weight(rollout), wanted, who)
-    if rollout.ask and rollout.ask.approvals:
-        given = listed(rollout.ask.approvals, "and")
-        lead = say("{} Approved by {}, {} to go.", lead, given, missing_approvals(rollout))
+    if given:
+        lead = say("{} Approved by {} already.", lead, named(given, "and"))
     return say("{}\nIt pauses {} if nobody answers.", lead, moment(rollout.since + APPROVE_WITHIN))
 
 
@@ -124,7 +123,7 @@ def _paused(entry: Entry, access: Access) -> Prose:
     if rollout.drifted:
         return _drifted(rollout)
     told = _because(say("*Paused{}*, since {}", by(rollout.by), moment(rollout.since)), reason(rollout.why, rollout.by))
-    return say("{}\nWaits for {} to resume or roll back.", told, people(access, Verb.RESUME))
+    return say("{}\nWaits for {} to resume or roll back.", told, people(access.run))
 
 
 def _drifted(rollout: Rollout) -> Prose:

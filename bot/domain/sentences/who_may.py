@@ -1,28 +1,37 @@
 """Who may do a verb, who may approve, and how many have to."""
 
-from bot.domain.access import Access, listed
-from bot.domain.commands.request import Verb
+from typing import Final
+
+from bot.domain.access import Access, Users, named
 from bot.domain.prose import Person, Prose, say
 from bot.domain.rollout import Rollout
 
-
-def people(access: Access, verb: Verb, *, but: str = "") -> Prose:
-    """Name who may do a verb: the policy's list, else every full member."""
-    members = sorted(access.list_for(verb) - {but})
-    if members:
-        return listed(members, "or")
-    return say("any full member but {}", Person(but)) if but else say("any full member")
+NOBODY: Final = say("nobody whom the policy lists")
 
 
-def approvers(rollout: Rollout, access: Access, *, aloud: bool = False) -> Prose:
-    """Name who may approve; the one who started it counts only where the plan says so.
+def people(listed: Users, *, but: Users = frozenset()) -> Prose:
+    """Name the people of one of the policy's lists, else every full member; ``but`` are those of them who may not."""
+    if listed:
+        able = sorted(listed - but)
+        return named(able, "or") if able else NOBODY
+    return say("any full member but {}", named(sorted(but), "or")) if but else say("any full member")
 
-    ``aloud``: for the whole channel, where a mention calls somebody; who is not asked is not called.
-    """
-    but = "" if rollout.plan.requester_may_approve else rollout.started_by
-    if aloud and but and not access.list_for(Verb.APPROVE) - {but}:
+
+def approvers(rollout: Rollout, access: Access, *, given: tuple[str, ...] = ()) -> Prose:
+    """Name who may approve, but for whoever has ``given`` that already."""
+    return people(access.approve, but=_barred(rollout) | {*given})
+
+
+def approvers_aloud(rollout: Rollout, access: Access) -> Prose:
+    """Name who may approve for the whole channel, where a mention calls somebody; who is not asked is not called."""
+    if _barred(rollout) and not access.approve:
         return say("anybody but the starter")
-    return people(access, Verb.APPROVE, but=but)
+    return approvers(rollout, access)
+
+
+def _barred(rollout: Rollout) -> Users:
+    """Return who may not approve: the starter, unless the plan says otherwise."""
+    return frozenset() if rollout.plan.requester_may_approve else frozenset({rollout.started_by})
 
 
 def by(user: str) -> Prose:

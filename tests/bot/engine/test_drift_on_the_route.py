@@ -2,7 +2,6 @@
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.decisions.drift import is_fight
 from bot.domain.errors import ClusterError, TransitionError
 from bot.domain.rollout import Phase, Rollout
@@ -29,7 +28,7 @@ def test_who_undoes_two_restores_is_fought_no_more_and_the_brake_still_works(sta
     for _ in range(2):
         stage.world.edit_weights(100, 0, by="argocd-controller")
         assert not is_fight(noticed(stage, rollout_id))
-        stage.say(Verb.RESTORE)
+        stage.say("restore")
         accepted(stage)
     stage.world.edit_weights(60, 40)
     assert noticed(stage, rollout_id).why == "`kubectl-edit` changed the weights (old/new): 90/10 before, 60/40 now."
@@ -40,7 +39,7 @@ def test_who_undoes_two_restores_is_fought_no_more_and_the_brake_still_works(sta
         "name: llm-route, jqPathExpressions: ['.spec.rules[].backendRefs']}]` and "
         "`syncOptions: [RespectIgnoreDifferences=true]`."
     )
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     assert stage.world.http_route()["spec"] == spec
     assert stage.events(rollout_id) == ["started", *["drifted", "restored"] * 2, *["drifted"] * 2, "rolled_back"]
 
@@ -51,8 +50,8 @@ def test_a_pause_of_a_restore_that_cannot_be_written_leaves_somebody_elses_weigh
     noticed(stage, rollout_id)
     stage.routes.before("write", no_answer)
     with pytest.raises(ClusterError):
-        stage.say(Verb.RESTORE)
-    stage.say(Verb.PAUSE)
+        stage.say("restore")
+    stage.say("pause")
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.rollout.drifted, entry.is_applied) == (Phase.PAUSED, True, True)
     assert stage.world.weights() == [(STABLE, 100), (CANARY, 0)]
@@ -63,7 +62,7 @@ def test_an_edit_after_the_one_that_is_adopted_is_not_overwritten(stage: Stage) 
     stage.world.edit_weights(60, 40)
     noticed(stage, rollout_id)
     stage.memory.after("save", lambda: stage.world.edit_weights(100, 0))
-    stage.say(Verb.ADOPT)
+    stage.say("adopt")
     assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (
         Phase.PAUSED,
         [(STABLE, 100), (CANARY, 0)],
@@ -74,7 +73,7 @@ def test_what_was_adopted_is_the_present_step_and_goes_on_from_there(stage: Stag
     rollout_id = stage.started(10).rollout.id
     stage.world.edit_weights(3, 2)
     noticed(stage, rollout_id)
-    stage.say(Verb.ADOPT)
+    stage.say("adopt")
     assert stage.world.weights() == [(STABLE, 60), (CANARY, 40)]
     accepted(stage)
     stage.step()
@@ -93,8 +92,8 @@ def test_weights_that_were_put_back_are_shown_and_wait_for_a_person_all_the_same
         "`kubectl-edit` changed the bot's note on the route, or put the weights back: they are as before.",
     )
     with pytest.raises(TransitionError, match=r"`restore` writes 10 % again, `adopt` goes on from what is there"):
-        stage.say(Verb.RESUME)
-    assert stage.say(Verb.RESTORE).rollout.phase is Phase.PROGRESSING
+        stage.say("resume")
+    assert stage.say("restore").rollout.phase is Phase.PROGRESSING
     assert stage.events(rollout_id) == ["started", "drifted", "restored"]
 
 
@@ -103,8 +102,8 @@ def test_a_rule_that_is_gone_is_drift_that_only_a_roll_back_or_an_end_leaves(sta
     stage.world.edit({"spec": {"rules": [rule([pool_ref("another", 1)], "/another")]}})
     assert noticed(stage, rollout_id).why.endswith("90/10 before, the rule is gone now.")
     with pytest.raises(TransitionError, match="is gone from the route"):
-        stage.say(Verb.RESTORE)
-    entry = stage.say(Verb.ROLLBACK)
+        stage.say("restore")
+    entry = stage.say("rollback")
     assert (entry.rollout.phase, entry.is_applied, stage.world.weights()) == (
         Phase.ROLLED_BACK,
         True,

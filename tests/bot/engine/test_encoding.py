@@ -1,11 +1,14 @@
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.commands.request import StartWords
+from bot.domain.plan import Wishes
 from bot.domain.rollout import Ask, Phase
-from bot.engine.encoding import annotation, read_rollout, rollout_json
-from tests.builders import a_rollout
+from bot.engine.encoding import annotation, read_request, read_rollout, rollout_json
+from tests.builders import a_request, a_rollout
 
 OLDEST = (
     '{"v":1,"rollout":{"id":"r-7f3a2c01","channel":"C0INFER001","started_by":"U0ALICE001",'
@@ -24,6 +27,20 @@ OLDEST = (
 
 def test_the_oldest_record_is_still_read() -> None:
     assert read_rollout(OLDEST) == a_rollout()
+
+
+OLDEST_REQUEST = (
+    '{"command":{"verb":"start","subject":"vllm-llama3-8b-instruct-new","reason":"H100","start":{"weight":10,"stable":"",'
+    '"route":"","namespace":"","rule":"","wishes":{"steps":null,"interval":"PT10M","bake":null,"approve_at":[50]}}},'
+    '"by":"U0BOB00001","channel":"C0INFER001","delivery":"delivery-1","at":"2026-11-23T12:00:00Z","turn":null,'
+    '"reply_to":""}'
+)
+
+
+def test_the_oldest_request_is_still_read() -> None:
+    words = StartWords(weight=10, wishes=Wishes(interval=timedelta(minutes=10), approve_at=(50,)))
+    request = a_request("start", reason="H100")
+    assert read_request(OLDEST_REQUEST) == replace(request, command=replace(request.command, start=words))
 
 
 def test_a_record_is_written_as_it_is_read() -> None:

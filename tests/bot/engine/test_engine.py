@@ -1,13 +1,14 @@
 import itertools
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from bot.domain.commands.request import Verb
+from bot.domain.access import Access
 from bot.domain.decisions.start import rollout_id
-from bot.domain.errors import RouteError, SlotTakenError
+from bot.domain.errors import NotAllowedError, RouteError, SlotTakenError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase
 from bot.domain.sentences.gates import keeps_stable
@@ -17,7 +18,7 @@ from bot.engine.apply import LOST_GUARDS
 from sandbox.gateway import Answer
 from sandbox.kube import Object
 from sandbox.robot import Robot
-from tests.builders import BOB, CANARY, STABLE
+from tests.builders import ALICE, BOB, CANARY, STABLE
 from tests.memory import PREFIX
 from tests.stage import Stage
 
@@ -50,14 +51,14 @@ def test_a_roll_back_returns_the_spec_to_what_it_was(stage: Stage) -> None:
     before = spec(stage)
     stage.started(10)
     stage.step()
-    entry = stage.say(Verb.ROLLBACK, reason="errors")
+    entry = stage.say("rollback", reason="errors")
     assert spec(stage) == before
     assert (entry.rollout.phase, stage.note_phase()) == (Phase.ROLLED_BACK, Phase.ROLLED_BACK)
 
 
 def test_a_roll_back_is_carried_out_before_anybody_counts_pods(stage: Stage) -> None:
     stage.started(10)
-    request = stage.request(Verb.ROLLBACK)
+    request = stage.request("rollback")
     stage.engine.receive(request)
     stage.routes.calls.clear()
     entry = stage.engine.carry_out(request)
@@ -69,7 +70,7 @@ def test_a_roll_back_from_finished_puts_the_stable_pool_back(stage: Stage) -> No
     stage.started(100)
     stage.pass_time(minutes=30)
     assert stage.world.weights() == [(CANARY, 100)]
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     assert spec(stage) == before
 
 
@@ -78,7 +79,7 @@ def test_an_approval_stops_it_until_another_person_approves(stage: Stage) -> Non
     stage.step()
     assert stage.load(rollout_id).rollout.phase is Phase.AWAITING_APPROVAL
     assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
-    stage.say(Verb.APPROVE, by=BOB)
+    stage.say("approve", by=BOB)
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
 
 
@@ -87,7 +88,7 @@ def test_a_first_weight_that_needs_approval_waits_at_zero(stage: Stage) -> None:
     entry = stage.start(50, wishes=Wishes(approve_at=(50,)))
     assert (entry.rollout.phase, spec(stage)) == (Phase.AWAITING_APPROVAL, before)
     assert stage.note_phase() is Phase.AWAITING_APPROVAL
-    stage.say(Verb.APPROVE, by=BOB)
+    stage.say("approve", by=BOB)
     assert stage.world.weights() == [(STABLE, 50), (CANARY, 50)]
 
 
@@ -103,25 +104,25 @@ def test_a_finished_rollout_makes_room_for_the_way_back(stage: Stage) -> None:
 
 def test_finish_does_not_wait_for_the_bake(stage: Stage) -> None:
     stage.started(100)
-    entry = stage.say(Verb.FINISH)
+    entry = stage.say("finish")
     assert (entry.rollout.phase, stage.world.weights()) == (Phase.FINISHED, [(CANARY, 100)])
 
 
 def test_end_lets_go_and_leaves_the_weights(stage: Stage) -> None:
     stage.started(10)
-    stage.say(Verb.END)
+    stage.say("end")
     assert (stage.world.weights(), stage.note_phase()) == ([(STABLE, 90), (CANARY, 10)], Phase.ENDED)
 
 
 def test_promote_jumps_to_100(stage: Stage) -> None:
     stage.started(10)
-    entry = stage.say(Verb.PROMOTE)
+    entry = stage.say("promote")
     assert (entry.rollout.phase, stage.world.weights()) == (Phase.PROMOTED, [(STABLE, 0), (CANARY, 100)])
 
 
 def test_a_start_on_a_route_that_somebody_with_a_fast_clock_has_used_is_a_later_one_all_the_same(stage: Stage) -> None:
     first = stage.started(10).rollout
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     stage.clock.forward(hours=-1)
     second = stage.start(25).rollout
     assert (second.phase, second.started_at) == (Phase.STARTING, first.started_at + timedelta(milliseconds=1))
@@ -198,14 +199,14 @@ def test_a_gateway_that_never_answers_is_unknown_and_said_so(stage: Stage, robot
 
 def test_every_delivery_counts_once(stage: Stage) -> None:
     stage.started(10)
-    request = stage.request(Verb.ADVANCE)
+    request = stage.request("advance")
     assert [stage.engine.receive(request), stage.engine.receive(request)] == [True, False]
     assert [stage.engine.process(request) is None for _ in range(2)] == [False, True]
     assert stage.world.weights()[1] == (CANARY, 25)
 
 
 def test_a_start_that_redis_brings_back_became_the_rollout_that_it_has_started(stage: Stage) -> None:
-    request = stage.request(Verb.START, start=stage.words(10))
+    request = stage.request("start", start=stage.words(10))
     stage.ask(request)
     stage.redis.delete(f"{PREFIX}seen:{request.delivery}")
     assert (stage.engine.receive(request), stage.engine.process(request)) == (True, None)
@@ -213,7 +214,7 @@ def test_a_start_that_redis_brings_back_became_the_rollout_that_it_has_started(s
 
 
 def test_a_start_that_redis_has_forgotten_became_the_rollout_that_is_taken_up(stage: Stage) -> None:
-    request = stage.request(Verb.START, start=stage.words(10))
+    request = stage.request("start", start=stage.words(10))
     stage.ask(request)
     stage.redis.flushdb()
     stage.store.declare_whole(stage.clock.now())
@@ -226,7 +227,7 @@ def test_a_roll_back_says_so_where_the_old_pool_cannot_serve_and_obeys(stage: St
     before = spec(stage)
     stage.started(10)
     stage.world.set_servers_ready(STABLE, 0)
-    outcome = stage.ask(stage.request(Verb.ROLLBACK))
+    outcome = stage.ask(stage.request("rollback"))
     assert outcome is not None
     assert outcome.said == f"Rolled back, but `{STABLE}` has no ready endpoint: bring it up now."
     assert spec(stage) == before
@@ -234,12 +235,12 @@ def test_a_roll_back_says_so_where_the_old_pool_cannot_serve_and_obeys(stage: St
 
 def test_the_brake_is_not_refused_for_a_word_that_is_no_pool(stage: Stage) -> None:
     stage.started(10)
-    entry = stage.say(Verb.ROLLBACK, subject="latency", reason="doubled")
+    entry = stage.say("rollback", subject="latency", reason="doubled")
     assert (entry.rollout.phase, entry.rollout.why) == (Phase.ROLLED_BACK, "latency doubled")
 
 
-@pytest.mark.parametrize("verb", [Verb.ROLLBACK, Verb.PAUSE])
-def test_an_id_that_names_no_rollout_is_not_a_reason_to_brake_another_one(stage: Stage, verb: Verb) -> None:
+@pytest.mark.parametrize("verb", ["rollback", "pause"])
+def test_an_id_that_names_no_rollout_is_not_a_reason_to_brake_another_one(stage: Stage, verb: str) -> None:
     entry = stage.started(10)
     with pytest.raises(RouteError, match="There is no rollout of `r-0123abcd`"):
         stage.say(verb, subject="r-0123abcd")
@@ -249,14 +250,14 @@ def test_an_id_that_names_no_rollout_is_not_a_reason_to_brake_another_one(stage:
 def test_other_verbs_are_refused_for_a_pool_that_has_no_rollout(stage: Stage) -> None:
     stage.started(10)
     with pytest.raises(RouteError) as refused:
-        stage.say(Verb.PROMOTE, subject="vllm-llama3-8b-instruct-mew")
+        stage.say("promote", subject="vllm-llama3-8b-instruct-mew")
     assert str(refused.value) == (f"There is no rollout of `vllm-llama3-8b-instruct-mew`. Did you mean `{CANARY}`?")
 
 
 def test_a_verb_that_raises_the_canary_does_not_guess_whether_a_word_is_a_pool_or_a_reason(stage: Stage) -> None:
     stage.started(10)
     with pytest.raises(RouteError) as refused:
-        stage.say(Verb.PROMOTE, subject="go", reason="for it")
+        stage.say("promote", subject="go", reason="for it")
     assert str(refused.value) == (
         f'There is no rollout of `go`. Running: `{CANARY}`. Without a pool, write a reason as `reason="…"`.'
     )
@@ -264,15 +265,15 @@ def test_a_verb_that_raises_the_canary_does_not_guess_whether_a_word_is_a_pool_o
 
 def test_a_slip_in_the_pools_name_is_no_reason_also_where_the_rollout_is_over(stage: Stage) -> None:
     stage.started(10)
-    stage.say(Verb.ROLLBACK, subject="latency", reason="doubled")
+    stage.say("rollback", subject="latency", reason="doubled")
     with pytest.raises(RouteError) as refused:
-        stage.say(Verb.ROLLBACK, subject="vllm-llama3-8b-instruct-nwe", reason="again")
+        stage.say("rollback", subject="vllm-llama3-8b-instruct-nwe", reason="again")
     assert str(refused.value) == f"There is no rollout of `vllm-llama3-8b-instruct-nwe`. Did you mean `{CANARY}`?"
 
 
 def test_a_pause_still_listens_to_the_gateway(stage: Stage) -> None:
     rollout_id = stage.start(10).rollout.id
-    stage.say(Verb.PAUSE)
+    stage.say("pause")
     stage.wait_observed()
     stage.pass_time(seconds=1)
     entry = stage.load(rollout_id)
@@ -289,7 +290,7 @@ def test_a_step_lands_on_a_route_that_somebody_edits_without_a_pause(stage: Stag
         stage.world.kube.merge(stage.world.route_path(), {"spec": {"hostnames": hosts}})
 
     stage.routes.always("write", edit)
-    stage.say(Verb.ADVANCE)
+    stage.say("advance")
     entry = stage.load(rollout_id)
     assert (entry.is_applied, entry.trouble, stage.world.weights()) == (True, None, [(STABLE, 75), (CANARY, 25)])
     assert spec(stage)["hostnames"] == [f"v{next(count) - 1}.example.com"]
@@ -308,7 +309,7 @@ def test_a_contested_step_does_not_write_over_somebody_elses_weights(stage: Stag
             stage.world.set_weights({STABLE: 60, CANARY: 40})
 
     stage.routes.always("write", edit)
-    stage.say(Verb.ADVANCE)
+    stage.say("advance")
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.rollout.drifted) == (Phase.PAUSED, True)
     assert stage.world.weights() == [(STABLE, 60), (CANARY, 40)]
@@ -330,3 +331,17 @@ def test_a_bake_that_is_over_says_why_the_old_pool_stays_and_drops_it_when_the_c
     stage.world.set_servers_ready(CANARY, 2)
     stage.pass_time(seconds=30)
     assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.FINISHED, [(CANARY, 100)])
+
+
+def test_a_start_that_nobody_may_approve_is_refused_and_nothing_is_written(stage: Stage) -> None:
+    before = stage.copy().document
+    stage.policy = replace(stage.policy, access=Access(approve=frozenset({ALICE})))
+    stage.parts = stage.replica()
+    with pytest.raises(NotAllowedError) as refused:
+        stage.start(10, wishes=Wishes())
+    assert str(refused.value) == (
+        "This rollout needs 1 approval, but nobody could give one: who starts a rollout may not approve it. "
+        "Let somebody else start it, or have more people added to `access.approve` in the policy file."
+    )
+    assert (stage.store.entries(), stage.copy().document) == ([], before)
+    assert stage.start(10, wishes=Wishes(approve_at=())).rollout.phase is Phase.STARTING

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import ClusterError, TransitionError
 from bot.domain.gate import Finding, GateAnswer, OnFail
 from bot.domain.rollout import Phase
@@ -82,7 +81,7 @@ def test_what_gates_say_between_steps_is_kept_for_the_card_and_decides_nothing(s
 
 def test_a_paused_rollout_is_left_to_people(stage: Stage, errors: Errors) -> None:
     rollout_id = stage.started(10).rollout.id
-    stage.say(Verb.PAUSE)
+    stage.say("pause")
     errors.found, errors.asked = DOUBLED, []
     stage.parts.gate_watch.sweep()
     assert (stage.load(rollout_id).rollout.phase, errors.asked) == (Phase.PAUSED, [])
@@ -100,14 +99,14 @@ def test_where_no_gate_that_can_fail_is_on_nothing_is_asked(stage: Stage, errors
 def test_a_roll_back_asks_no_gate(stage: Stage, errors: Errors) -> None:
     stage.started(10)
     errors.asked.clear()
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     assert (errors.asked, stage.world.weights()) == ([], AT_0)
 
 
 def test_a_fail_is_not_decided_on_a_record_that_has_moved_meanwhile(stage: Stage, errors: Errors) -> None:
     rollout_id = stage.started(10).rollout.id
     errors.found = DOUBLED
-    stage.memory.before("save", lambda: stage.elsewhere(Verb.PAUSE))
+    stage.memory.before("save", lambda: stage.elsewhere("pause"))
     stage.parts.gate_watch.sweep()
     assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.PAUSED, AT_10)
 
@@ -157,8 +156,8 @@ def test_a_step_waits_until_the_gate_passes(stage: Stage, errors: Errors) -> Non
     assert (stage.load(rollout_id).rollout.weight, stage.world.weights()) == (25, AT_25)
 
 
-@pytest.mark.parametrize("verb", [Verb.ADVANCE, Verb.PROMOTE])
-def test_a_person_cannot_raise_over_a_gate_that_fails(stage: Stage, errors: Errors, verb: Verb) -> None:
+@pytest.mark.parametrize("verb", ["advance", "promote"])
+def test_a_person_cannot_raise_over_a_gate_that_fails(stage: Stage, errors: Errors, verb: str) -> None:
     stage.started(10)
     errors.found = DOUBLED
     with pytest.raises(TransitionError) as refused:

@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from bot.domain.commands.request import Verb
-from bot.domain.errors import UsageError
+from bot.domain.commands.grammar import parse
+from bot.domain.errors import RouteError, UsageError
 from bot.domain.rollout import Phase, Pool, Rollout
 from bot.engine.lookup import rolled_back_before
+from bot.engine.rollback_from_route import RouteRollback
 from sandbox.objects import pool_ref
 from tests.builders import CANARY, a_rollout, at
 from tests.stage import Stage
@@ -38,12 +39,12 @@ def promote_another(stage: Stage) -> None:
 @pytest.fixture
 def two(stage: Stage) -> Two:
     promote_another(stage)
-    finished = stage.say(Verb.FINISH, subject="other-new").rollout.id
+    finished = stage.say("finish", subject="other-new").rollout.id
     return Two(stage, stage.start(10, route="llm-route").rollout.id, finished)
 
 
 def test_a_roll_back_without_a_name_that_the_brake_has_done_is_not_done_to_another_rollout(two: Two) -> None:
-    request = two.stage.request(Verb.ROLLBACK, subject="")
+    request = two.stage.request("rollback", subject="")
     two.stage.engine.receive(request)
     two.stage.clock.forward(seconds=1)
     assert two.stage.engine.brake(request).rollout.id == two.moving
@@ -58,25 +59,25 @@ A_MOMENT_AGO = f"`{CANARY}` was rolled back a moment ago. Name the finished one 
 
 
 def test_a_second_roll_back_without_a_name_means_no_finished_rollout_for_ten_minutes(two: Two) -> None:
-    two.stage.say(Verb.ROLLBACK)
+    two.stage.say("rollback")
     two.stage.clock.forward(minutes=9)
     for roll_back in (two.stage.engine.brake, two.stage.ask):
         for subject in ("", "errors"):
             with pytest.raises(UsageError) as refused:
-                roll_back(two.stage.request(Verb.ROLLBACK, subject=subject))
+                roll_back(two.stage.request("rollback", subject=subject))
             assert str(refused.value) == A_MOMENT_AGO
     two.stage.clock.forward(minutes=1)
-    assert two.stage.say(Verb.ROLLBACK, subject="").rollout.id == two.finished
+    assert two.stage.say("rollback", subject="").rollout.id == two.finished
 
 
 def test_a_roll_back_without_a_name_means_the_rollout_that_was_finished_after_the_last_roll_back(stage: Stage) -> None:
     promote_another(stage)
     stage.start(10, route="llm-route")
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     stage.clock.forward(seconds=1)
-    finished = stage.say(Verb.FINISH, subject="other-new").rollout.id
+    finished = stage.say("finish", subject="other-new").rollout.id
     stage.clock.forward(minutes=2)
-    bare = stage.request(Verb.ROLLBACK, subject="")
+    bare = stage.request("rollback", subject="")
     assert stage.engine.meant_by(bare.command, bare.channel).rollout.id == finished
     assert stage.engine.brake(bare).rollout.id == finished
 
@@ -104,11 +105,11 @@ def test_rollouts_of_pools_with_the_same_name_are_told_apart_by_their_ids() -> N
 
 
 def test_a_roll_back_without_a_name_is_not_done_to_what_is_left_when_one_of_several_was_named(two: Two) -> None:
-    two.stage.say(Verb.ROLLBACK, subject="other-new")
+    two.stage.say("rollback", subject="other-new")
     two.stage.start(10, subject="other-new", route="second")
-    bare = two.stage.request(Verb.ROLLBACK, subject="")
+    bare = two.stage.request("rollback", subject="")
     two.stage.clock.forward(seconds=1)
-    two.stage.say(Verb.ROLLBACK)
+    two.stage.say("rollback")
     for roll_back in (two.stage.engine.brake, two.stage.ask):
         with pytest.raises(UsageError) as refused:
             roll_back(bare)
@@ -118,7 +119,55 @@ def test_a_roll_back_without_a_name_is_not_done_to_what_is_left_when_one_of_seve
 
 
 def test_a_terminal_that_means_any_channel_names_a_finished_rollout_to_roll_it_back(two: Two) -> None:
-    two.stage.say(Verb.ROLLBACK)
+    two.stage.say("rollback")
     with pytest.raises(UsageError) as refused:
-        two.stage.ask(replace(two.stage.request(Verb.ROLLBACK, subject=""), channel=""))
+        two.stage.ask(replace(two.stage.request("rollback", subject=""), channel=""))
     assert str(refused.value) == "No rollout is moving. Name the finished one if you mean it: `other-new`."
+
+
+SPELLED = {
+    f"rollback {CANARY} p99": "p99",
+    f"rollback {CANARY.capitalize()}: p99": "p99",
+    f"rollback default/{CANARY} p99": "p99",
+    f"rollback pool={CANARY.upper()} p99": "p99",
+    f"rollback “{CANARY}”, p99": "p99",
+    f"rollback {CANARY.replace('new', 'nwe')} p99": "p99",
+    f"rollback OOM-kills on {CANARY} everywhere": f"OOM-kills on {CANARY} everywhere",
+    f"rollback p99 ({CANARY})": f"p99 ({CANARY})",
+}
+
+
+@pytest.fixture
+def of_two(stage: Stage) -> str:
+    """Return the first of two rollouts that move in one channel."""
+    promote_another(stage)
+    return stage.start(10, route="llm-route").rollout.id
+
+
+@pytest.mark.parametrize(("text", "reason"), SPELLED.items(), ids=SPELLED)
+def test_a_brake_reaches_its_pool_however_that_is_spelled(stage: Stage, of_two: str, text: str, reason: str) -> None:
+    typed, place = parse(text), (stage.world.namespace, "llm-route", reason)
+    entry, meant = stage.lookup.meant_by(typed, "C0INFER001", stage.clock.now())
+    assert (entry.rollout.id, meant.reason) == (of_two, reason)
+    assert RouteRollback(stage.cluster, stage.clock).find(typed, "C0INFER001", stage.clock.now()) == place
+
+
+def test_an_id_reaches_its_rollout_from_any_channel_however_it_is_spelled(stage: Stage, of_two: str) -> None:
+    typed = parse(f"rollback {of_two.upper()}: p99")
+    entry, meant = stage.lookup.meant_by(typed, "C0ELSEW001", stage.clock.now())
+    assert (entry.rollout.id, meant) == (of_two, replace(typed, subject=of_two, reason="p99"))
+
+
+@pytest.mark.parametrize("text", ["rollback OOM-kills everywhere", "rollback r-0000000g looks odd", "pause Errors-up"])
+def test_a_word_that_only_looks_like_a_pool_is_the_first_of_the_reason(stage: Stage, text: str) -> None:
+    rollout_id = stage.started(10).rollout.id
+    entry, meant = stage.lookup.meant_by(parse(text), "C0INFER001", stage.clock.now())
+    assert (entry.rollout.id, meant.subject, meant.reason) == (rollout_id, "", text.partition(" ")[2])
+
+
+def test_a_slip_that_may_mean_another_channels_pool_brakes_nothing(stage: Stage) -> None:
+    stage.started(10)
+    slip = CANARY.replace("new", "nwe")
+    with pytest.raises(RouteError) as refused:
+        stage.lookup.meant_by(parse(f"rollback {slip}"), "C0ELSEW001", stage.clock.now())
+    assert str(refused.value) == f"There is no rollout of `{slip}`. Did you mean `{CANARY}`?"

@@ -10,7 +10,6 @@ from typing import NoReturn
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.decisions.moves import roll_back
 from bot.domain.errors import ClusterError, SlotTakenError, TransitionError
 from bot.domain.rollout import Entry, Phase
@@ -71,7 +70,7 @@ def forgetting(stage: Stage, rollout_id: str) -> Callable[[], None]:
 def test_the_loser_of_the_compare_does_not_decide_the_request_again(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     other = stage.replica(stage.cluster, stage.store).engine
-    request = stage.request(Verb.ROLLBACK)  # fits again and again, so that only the inbox tells
+    request = stage.request("rollback")  # fits again and again, so that only the inbox tells
     stage.engine.receive(request)
     stage.memory.before("save", lambda: other.process(request))
     assert stage.engine.process(request) is None
@@ -80,7 +79,7 @@ def test_the_loser_of_the_compare_does_not_decide_the_request_again(stage: Stage
 
 def test_an_old_copy_with_a_newer_record_is_not_drift(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    stage.routes.after("read", lambda: stage.elsewhere(Verb.ADVANCE))
+    stage.routes.after("read", lambda: stage.elsewhere("advance"))
     stage.applier.apply(rollout_id)
     assert (stage.world.weights(), "drifted" in stage.events(rollout_id)) == (AT_25, False)
 
@@ -127,9 +126,9 @@ def test_a_rollout_the_store_forgot_while_its_patch_was_under_way_is_taken_up_ag
 def test_the_same_revision_with_another_decision_is_another_decision(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     forget = forgetting(stage, rollout_id)
-    paused = stage.say(Verb.PAUSE).rollout.revision
+    paused = stage.say("pause").rollout.revision
     forget()
-    stage.say(Verb.ADVANCE)
+    stage.say("advance")
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.rollout.revision, entry.is_applied) == (Phase.PAUSED, paused + 1, True)
     assert stage.world.weights() == AT_10
@@ -137,19 +136,19 @@ def test_the_same_revision_with_another_decision_is_another_decision(stage: Stag
 
 def test_an_old_rollout_cannot_roll_back_the_route_of_a_newer_one(stage: Stage) -> None:
     old = stage.started(10).rollout.id
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     newer = stage.started(25).rollout.id
     with pytest.raises(SlotTakenError, match=newer):
-        stage.say(Verb.ROLLBACK, subject=old)
-    stage.say(Verb.END, subject=newer)
+        stage.say("rollback", subject=old)
+    stage.say("end", subject=newer)
     with pytest.raises(TransitionError, match="A newer rollout came after"):
-        stage.say(Verb.ROLLBACK, subject=old)
+        stage.say("rollback", subject=old)
     assert stage.world.weights() == AT_25
 
 
 def test_a_frozen_first_write_after_a_roll_back_is_rolled_back_again(stage: Stage) -> None:
     def roll_back_and_remove_the_annotation() -> None:
-        stage.elsewhere(Verb.ROLLBACK)
+        stage.elsewhere("rollback")
         stage.world.set_annotations({ANNOTATION: None})
 
     stage.memory.after("save", lambda: stage.routes.before("write", roll_back_and_remove_the_annotation))
@@ -163,8 +162,8 @@ def test_a_pause_takes_back_a_step_that_is_not_written(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.routes.before("write", no_reply)
     with pytest.raises(ClusterError):
-        stage.say(Verb.ADVANCE)
-    stage.say(Verb.PAUSE)
+        stage.say("advance")
+    stage.say("pause")
     assert (stage.load(rollout_id).rollout.weight, stage.world.weights()) == (10, AT_10)
 
 
@@ -173,15 +172,15 @@ def test_a_pause_takes_back_a_step_that_is_not_written(stage: Stage) -> None:
 
 def test_a_writer_that_comes_late_after_a_roll_back_changes_nothing(stage: Stage) -> None:
     stage.started(10)
-    stage.routes.before("write", lambda: stage.elsewhere(Verb.ROLLBACK))
-    stage.say(Verb.ADVANCE)
+    stage.routes.before("write", lambda: stage.elsewhere("rollback"))
+    stage.say("advance")
     assert (stage.world.weights(), stage.note_phase()) == (AT_0, Phase.ROLLED_BACK)
 
 
 def test_a_step_that_comes_late_after_a_pause_changes_nothing(stage: Stage) -> None:
     stage.started(10)
-    stage.routes.before("write", lambda: stage.elsewhere(Verb.PAUSE))
-    stage.say(Verb.ADVANCE)
+    stage.routes.before("write", lambda: stage.elsewhere("pause"))
+    stage.say("advance")
     assert (stage.world.weights(), stage.note_phase()) == (AT_10, Phase.PAUSED)
 
 
@@ -189,8 +188,8 @@ def test_a_step_whose_reply_was_lost_is_taken_back_by_a_pause(stage: Stage) -> N
     rollout_id = stage.started(10).rollout.id
     stage.routes.after("write", no_reply)
     with pytest.raises(ClusterError):
-        stage.say(Verb.ADVANCE)
-    stage.say(Verb.PAUSE)
+        stage.say("advance")
+    stage.say("pause")
     assert (stage.load(rollout_id).rollout.weight, stage.world.weights()) == (10, AT_10)
 
 
@@ -198,7 +197,7 @@ def test_a_patch_whose_reply_was_lost_is_found_done(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.routes.after("write", no_reply)
     with pytest.raises(ClusterError):
-        stage.say(Verb.ADVANCE)
+        stage.say("advance")
     entry = stage.load(rollout_id)
     assert (entry.is_applied, entry.trouble is None, stage.world.weights()) == (False, False, AT_25)
     stage.routes.calls.clear()
@@ -211,7 +210,7 @@ def test_a_request_lost_on_its_way_is_written_by_the_sweep(stage: Stage) -> None
     stage.started(10)
     stage.routes.before("write", no_reply)
     with pytest.raises(ClusterError):
-        stage.say(Verb.ADVANCE)
+        stage.say("advance")
     stage.pass_time(seconds=5)
     assert stage.world.weights() == AT_25
 
@@ -220,7 +219,7 @@ def test_a_step_that_could_not_be_written_for_a_minute_is_taken_back_where_the_g
     rollout_id = stage.started(10).rollout.id
     stage.routes.before("write", no_reply)
     with pytest.raises(ClusterError):
-        stage.say(Verb.ADVANCE)
+        stage.say("advance")
     stage.world.set_servers_ready(CANARY, 0)
     stage.pass_time(seconds=61)
     rollout = stage.load(rollout_id).rollout
@@ -240,7 +239,7 @@ def test_a_store_that_forgot_a_step_takes_it_from_the_route(stage: Stage) -> Non
 def test_a_store_that_forgot_a_roll_back_takes_it_from_the_route(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     forget = forgetting(stage, rollout_id)
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     forget()
     stage.step()
     assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, AT_0)
@@ -258,7 +257,7 @@ def test_a_brake_in_the_terminal_is_merged(stage: Stage) -> None:
 def test_a_backup_put_back_after_a_roll_back_is_rolled_back_again(stage: Stage) -> None:
     stage.started(10)
     old = note_text(stage)
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     put_back(stage, old, {STABLE: 90, CANARY: 10})
     stage.audit.inspect()
     assert (stage.world.weights(), stage.note_phase()) == (AT_0, Phase.ROLLED_BACK)
@@ -270,7 +269,7 @@ def test_an_annotation_of_the_rollout_before_put_back_is_drift_of_the_one_that_h
 ) -> None:
     before = stage.started(25).rollout.id
     running = note_text(stage)
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     old = note_text(stage) if was_back else running
     entry = stage.started(10)
     stage.world.set_annotations({ANNOTATION: old})
@@ -302,7 +301,7 @@ def test_a_start_on_a_route_whose_rollout_the_store_forgot_is_refused_and_takes_
 
 def test_the_annotation_of_an_ended_rollout_is_overwritten_by_a_start(stage: Stage) -> None:
     stage.started(10)
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     second = stage.start(25).rollout.id
     note = stage.copy().note
     assert note is not None
@@ -324,7 +323,7 @@ def test_a_removed_annotation_is_drift_and_a_roll_back_writes_all_the_same(stage
     stage.world.set_annotations({ANNOTATION: None})
     stage.step()
     assert stage.load(rollout_id).rollout.drifted
-    stage.say(Verb.ROLLBACK)
+    stage.say("rollback")
     assert stage.world.weights() == AT_0
 
 
@@ -332,7 +331,7 @@ def test_a_restore_writes_our_weights_again_and_goes_on(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.world.set_weights({STABLE: 60, CANARY: 40})
     stage.step()
-    stage.say(Verb.RESTORE)
+    stage.say("restore")
     assert stage.world.weights() == AT_10
     stage.wait_observed()
     stage.pass_time(seconds=1)
@@ -361,10 +360,10 @@ def test_a_route_that_is_gone_ends_the_rollout_with_the_reason(stage: Stage, mad
 def test_any_reason_can_be_written_and_guarded_again(stage: Stage) -> None:
     reason = ('& < > é — 🚀 " \\ \x7f ' * 300)[:3000]
     stage.started(10)
-    entry = stage.say(Verb.PAUSE, reason=reason)
+    entry = stage.say("pause", reason=reason)
     assert entry.is_applied
-    stage.say(Verb.RESUME)
-    stage.say(Verb.ROLLBACK, reason=reason)
+    stage.say("resume")
+    stage.say("rollback", reason=reason)
     assert stage.world.weights() == AT_0
     assert json.loads(note_text(stage))["rollout"]["why"] == reason
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.domain.commands.request import Command, Verb
+from bot.domain.commands.request import Command
 from bot.domain.errors import ClusterError, RefusedError, RouteError, TransitionError, UsageError
 from bot.domain.rollout import Phase
 from bot.engine.ports import RouteCopy
@@ -56,7 +56,7 @@ def test_an_edit_of_somebody_else_in_between_does_not_make_it_lose(stage: Stage)
 
 def test_a_step_of_the_bot_in_between_is_read_and_rolled_back_too(stage: Stage) -> None:
     stage.started(10)
-    stage.routes.after("read", lambda: stage.elsewhere(Verb.ADVANCE))
+    stage.routes.after("read", lambda: stage.elsewhere("advance"))
     assert pull(stage).rollout.revision == 4
     assert (stage.world.weights(), stage.note_phase()) == ([(STABLE, 1)], Phase.ROLLED_BACK)
 
@@ -110,16 +110,16 @@ def test_what_has_nothing_to_roll_back_is_refused_in_words(stage: Stage) -> None
     with pytest.raises(TransitionError) as refused:
         pull(stage)
     assert str(refused.value) == (
-        f"You can't `rollback` now: `{CANARY}` is cleaned. The old pool is gone: start a rollout the other way."
+        f"You can't roll back now: `{CANARY}` is cleaned. The old pool is gone: start a rollout the other way."
     )
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (Command(verb=Verb.ROLLBACK, subject=CANARY, reason="p99"), "p99"),
-        (Command(verb=Verb.ROLLBACK, subject="p99", reason="doubled"), "p99 doubled"),
-        (Command(verb=Verb.ROLLBACK), ""),
+        (Command(verb="rollback", subject=CANARY, reason="p99"), "p99"),
+        (Command(verb="rollback", subject="p99", reason="doubled"), "p99 doubled"),
+        (Command(verb="rollback"), ""),
     ],
 )
 def test_the_rollout_that_is_meant_is_found_on_the_routes(stage: Stage, words: Command, reason: str) -> None:
@@ -130,24 +130,33 @@ def test_the_rollout_that_is_meant_is_found_on_the_routes(stage: Stage, words: C
 def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage) -> None:
     stage.started(10)
     with pytest.raises(RouteError) as refused:
-        a_brake(stage).find(Command(verb=Verb.ROLLBACK), "C0ELSEW001", stage.clock.now())
+        a_brake(stage).find(Command(verb="rollback"), "C0ELSEW001", stage.clock.now())
     assert str(refused.value) == "No route carries a rollout like that. Name its new pool: `rollback POOL`."
 
 
 def test_an_id_that_is_on_no_route_brakes_nothing_else(stage: Stage) -> None:
     stage.started(10)
     with pytest.raises(RouteError, match="No route carries a rollout of `r-0123abcd`"):
-        stage.engine.brake(stage.request(Verb.ROLLBACK, subject="r-0123abcd"))
+        stage.engine.brake(stage.request("rollback", subject="r-0123abcd"))
     assert stage.note_phase() is Phase.PROGRESSING
 
 
-def test_a_slip_of_a_pools_name_brakes_nothing_else(stage: Stage) -> None:
+SLIP = CANARY.replace("new", "nwe")
+
+
+def test_a_slip_of_a_pools_name_means_the_channels_own_rollout(stage: Stage) -> None:
     stage.started(10)
-    slip = CANARY.replace("new", "nwe")
+    stage.engine.brake(stage.request("rollback", subject=SLIP, reason="p99"))
+    note = stage.copy().note
+    assert note is not None
+    assert (note.phase, note.why) == (Phase.ROLLED_BACK, "p99")
+
+
+def test_a_slip_of_a_pools_name_brakes_nothing_in_another_channel(stage: Stage) -> None:
+    stage.started(10)
     with pytest.raises(RouteError) as refused:
-        stage.engine.brake(stage.request(Verb.ROLLBACK, subject=slip))
-    assert str(refused.value) == f"No route carries a rollout of `{slip}`. Did you mean `{CANARY}`?"
-    assert stage.note_phase() is Phase.PROGRESSING
+        a_brake(stage).find(Command(verb="rollback", subject=SLIP), "C0ELSEW001", stage.clock.now())
+    assert str(refused.value) == f"No route carries a rollout of `{SLIP}`. Did you mean `{CANARY}`?"
 
 
 def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
@@ -157,7 +166,7 @@ def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
     stage.world.add_route("second", [pool_ref("other")], path="/other")
     stage.start(10, subject="other-new")
     with pytest.raises(UsageError, match=r"Several rollouts are meant\. Name one: "):
-        a_brake(stage).find(Command(verb=Verb.ROLLBACK), ROOM, stage.clock.now())
+        a_brake(stage).find(Command(verb="rollback"), ROOM, stage.clock.now())
 
 
 @pytest.mark.parametrize("subject", [CANARY, ""])
@@ -167,7 +176,7 @@ def test_what_a_half_open_watch_has_not_heard_of_is_found(stage: Stage, proxy: F
         assert [copy.note for copy in cluster.copies(stage.world.namespace)] == [None]
         brake, here = RouteRollback(cluster, stage.clock), (stage.world.namespace, stage.world.route)
         for word in (subject, rollout_id):
-            assert brake.find(Command(verb=Verb.ROLLBACK, subject=word), ROOM, stage.clock.now()) == (*here, "")
+            assert brake.find(Command(verb="rollback", subject=word), ROOM, stage.clock.now()) == (*here, "")
 
 
 def a_limited_brake(stage: Stage, api_server: ApiServer) -> RouteRollback:
@@ -182,7 +191,7 @@ def test_a_namespace_that_is_refused_holds_up_no_roll_back_in_another(
     stage: Stage, api_server: ApiServer, subject: str, reason: str
 ) -> None:
     stage.started(10)
-    words = Command(verb=Verb.ROLLBACK, subject=subject, reason="p99")
+    words = Command(verb="rollback", subject=subject, reason="p99")
     assert a_limited_brake(stage, api_server).find(words, ROOM, stage.clock.now()) == (
         stage.world.namespace,
         stage.world.route,
@@ -195,7 +204,7 @@ def test_where_nothing_is_found_the_namespace_that_is_refused_is_named(
     stage: Stage, api_server: ApiServer, subject: str
 ) -> None:
     with pytest.raises(RefusedError) as refused:
-        a_limited_brake(stage, api_server).find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM, stage.clock.now())
+        a_limited_brake(stage, api_server).find(Command(verb="rollback", subject=subject), ROOM, stage.clock.now())
     assert refused.value.message == (
         "The bot may not `list` `httproutes` of gateway.networking.k8s.io in namespace `default`."
     )
@@ -218,9 +227,9 @@ def test_while_a_namespace_hangs_a_rollout_has_to_be_named(stage: Stage, subject
     stage.started(10)
     brake = RouteRollback(OneHangs(stage.cluster._api, ["hangs", stage.world.namespace]), stage.clock)
     with pytest.raises(ClusterError) as unclear:
-        brake.find(Command(verb=Verb.ROLLBACK, subject=subject), ROOM, stage.clock.now())
+        brake.find(Command(verb="rollback", subject=subject), ROOM, stage.clock.now())
     assert str(unclear.value) == (
         f"{where} The API server did not answer in time. Name the new pool that is meant: `rollback POOL`."
     )
-    named = brake.find(Command(verb=Verb.ROLLBACK, subject=CANARY), ROOM, stage.clock.now())
+    named = brake.find(Command(verb="rollback", subject=CANARY), ROOM, stage.clock.now())
     assert named == (stage.world.namespace, stage.world.route, "")

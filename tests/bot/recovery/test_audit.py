@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import StoreError
 from bot.domain.rollout import Phase
 from bot.recovery.store_recovery import StoreRecovery
@@ -56,7 +55,7 @@ def test_what_was_missed_stays_so_until_a_look_has_seen_it(
 ) -> None:
     rollout_id = stage.started(10).rollout.id
     recovery = StoreRecovery(stage.store, stage.clock, stage.audit)
-    stage.engine.brake(stage.request(Verb.ROLLBACK))
+    stage.engine.brake(stage.request("rollback"))
     recovery.look_again()
     getattr(stage, port).before(method, fault)
     with suppress(StoreError):

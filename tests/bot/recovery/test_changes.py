@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import TransitionError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase, Pool, Rollout
@@ -127,7 +126,7 @@ def test_an_edit_while_our_own_write_is_being_saved_is_not_missed(
         wait_until("seen", lambda: seen_version(watched) >= newest, seconds=10)
 
     watched.routes.after("write", edit_and_see)
-    watched.say(Verb.ADVANCE)
+    watched.say("advance")
     assert becomes(watched, rollout_id, Phase.PAUSED).drifted
 
 
@@ -139,7 +138,7 @@ def seen_version(stage: Stage) -> int:
 def test_a_state_from_before_a_roll_back_that_is_put_back_is_rolled_back_again_and_told(watched: Stage) -> None:
     rollout_id = watched.started(10).rollout.id
     then = watched.world.http_route()
-    watched.say(Verb.ROLLBACK)
+    watched.say("rollback")
     note = {"annotations": {ANNOTATION: then["metadata"]["annotations"][ANNOTATION]}}
     watched.world.edit({"metadata": note, "spec": {"rules": then["spec"]["rules"]}}, by="velero")
     wait_until("told", lambda: "written_again" in watched.events(rollout_id), seconds=10)
@@ -157,7 +156,7 @@ def test_what_was_going_on_goes_on_after_a_restore(watched: Stage, phase: Phase)
     before = watched.world.weights()
     watched.world.edit_weights(60, 40)
     assert becomes(watched, rollout_id, Phase.PAUSED).left is phase
-    watched.say(Verb.RESTORE)
+    watched.say("restore")
     watched.wait_observed()
     watched.pass_time(seconds=1)
     after = watched.load(rollout_id).rollout
@@ -218,7 +217,7 @@ def test_a_pool_that_is_there_again_stops_nothing(stage: Stage) -> None:
 
 def test_the_old_pool_of_a_finished_rollout_cleans_it_up(watched: Stage) -> None:
     watched.started(100)
-    rollout_id = watched.say(Verb.FINISH).rollout.id
+    rollout_id = watched.say("finish").rollout.id
     watched.world.delete_pool(STABLE)
     becomes(watched, rollout_id, Phase.CLEANED)
     assert watched.events(rollout_id)[-1] == "cleaned"
@@ -302,7 +301,7 @@ def test_who_does_not_lead_looks_at_nothing(looks: Looks, changes: ChangeLane) -
 
 def test_a_roll_back_of_what_a_forgotten_rollout_has_followed_is_refused_in_words(watched: Stage) -> None:
     first = watched.started(10).rollout.id
-    watched.say(Verb.ROLLBACK)
+    watched.say("rollback")
     watched.clock.forward(seconds=1)
     second = watched.start(25).rollout
     wait_until("the second on the kept copy", lambda: _kept_id(watched) == second.id)
@@ -310,7 +309,7 @@ def test_a_roll_back_of_what_a_forgotten_rollout_has_followed_is_refused_in_word
         f"{PREFIX}r:{second.id}", f"{PREFIX}slots", f"{PREFIX}order:{second.route_uid}", f"{PREFIX}canary:{CANARY}"
     )
     with pytest.raises(TransitionError) as refused:
-        watched.say(Verb.ROLLBACK, subject=first)
+        watched.say("rollback", subject=first)
     assert str(refused.value) == f"A newer rollout came after `{CANARY}` on this route. Roll back the newer one."
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.commands.request import Command, Request, Verb
+from bot.domain.commands.request import Command, Request
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Entry, Phase
 from bot.engine.ports import Clock, Progress
@@ -29,7 +29,7 @@ class Replica:
     clock: Clock
     said: int = 0
 
-    def say(self, verb: Verb, *, by: str = BOB, subject: str = CANARY, **words: object) -> Entry:
+    def say(self, verb: str, *, by: str = BOB, subject: str = CANARY, **words: object) -> Entry:
         self.said += 1
         command = Command(verb=verb, subject=subject, **words)  # type: ignore[arg-type]
         delivery = f"{self.stage.world.namespace}-{id(self)}-{self.said}"
@@ -41,7 +41,7 @@ class Replica:
         return outcome.entry
 
     def start(self, weight: int = 10, wishes: Wishes | None = None) -> Entry:
-        return self.say(Verb.START, by=ALICE, start=self.stage.words(weight, wishes))
+        return self.say("start", by=ALICE, start=self.stage.words(weight, wishes))
 
     def hears_the_gateway(self, entry: Entry) -> None:
         self.stage.wait_observed()
@@ -66,32 +66,32 @@ def two(request: pytest.FixtureRequest, stage: Stage) -> tuple[Replica, Replica]
 def test_a_step_is_asked_for_after_the_start(two: tuple[Replica, Replica]) -> None:
     first, other = two
     first.hears_the_gateway(first.start())
-    other.say(Verb.ADVANCE)
+    other.say("advance")
     assert first.stage.world.weights() == AT_25
 
 
 def test_an_approval_comes_after_the_question(two: tuple[Replica, Replica]) -> None:
     first, other = two
     first.hears_the_gateway(first.start(10, Wishes(approve_at=(25,))))
-    first.say(Verb.ADVANCE)
-    other.say(Verb.APPROVE)
+    first.say("advance")
+    other.say("approve")
     assert first.stage.world.weights() == AT_25
 
 
 def test_a_brake_without_a_name_means_what_was_started_after_the_last_one(two: tuple[Replica, Replica]) -> None:
     first, other = two
     first.start()
-    first.say(Verb.ROLLBACK)
+    first.say("rollback")
     second = first.start(25)
-    assert other.say(Verb.ROLLBACK, subject="").rollout.id == second.rollout.id
+    assert other.say("rollback", subject="").rollout.id == second.rollout.id
     assert first.stage.world.weights() == [(STABLE, 1)]
 
 
 def test_a_brake_after_a_brake_is_carried_out_once_more(two: tuple[Replica, Replica]) -> None:
     first, other = two
     first.start()
-    first.say(Verb.ROLLBACK)
-    assert other.say(Verb.ROLLBACK).rollout.phase is Phase.ROLLED_BACK
+    first.say("rollback")
+    assert other.say("rollback").rollout.phase is Phase.ROLLED_BACK
 
 
 def test_what_is_due_is_due_at_once_on_a_machine_that_is_ahead_or_behind(two: tuple[Replica, Replica]) -> None:

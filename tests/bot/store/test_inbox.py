@@ -1,6 +1,10 @@
+from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.commands.request import Verb
+import pytest
+
+from bot.domain.verbs.pause import PAUSE
+from bot.domain.verbs.registry import also
 from bot.engine.ports import Became, Saved
 from bot.store.store import RedisStore
 from tests.bot.store.saves import STARTED, STEPPED, a_save
@@ -8,7 +12,7 @@ from tests.builders import NOON, a_request
 
 
 def test_a_request_is_decided_once(store: RedisStore) -> None:
-    request = a_request(Verb.PAUSE)
+    request = a_request("pause")
     store.receive(request)
     assert store.save(a_save(STARTED, request=request.delivery)) is Saved.YES
     assert store.save(a_save(STEPPED, "d1", request=request.delivery)) is Saved.DECIDED
@@ -17,7 +21,19 @@ def test_a_request_is_decided_once(store: RedisStore) -> None:
 
 
 def test_a_delivery_is_received_once_and_waits_in_the_inbox(store: RedisStore) -> None:
-    request = a_request(Verb.PAUSE, reason="& < > é — 🚀")
+    request = a_request("pause", reason="& < > é — 🚀")
     assert [store.receive(request), store.receive(request)] == [True, False]
     assert store.requests(NOON + timedelta(seconds=1)) == [request]
     assert store.requests(NOON - timedelta(seconds=1)) == []
+
+
+def test_a_request_of_a_verb_that_only_a_newer_version_knows_stays_in_the_inbox(
+    store: RedisStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    newer, ours = a_request("rewind", delivery="newer"), a_request("pause", delivery="ours")
+    later = NOON + timedelta(seconds=1)
+    assert [store.receive(newer), store.receive(ours)] == [True, True]
+    assert store.requests(later) == [ours]
+    assert caplog.messages == ["the request of delivery newer cannot be read; it stays in the inbox"]
+    with also(replace(PAUSE, name="rewind")):
+        assert store.requests(later) == [newer, ours]

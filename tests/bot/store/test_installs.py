@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 import redis
 
-from bot.domain.commands.request import Verb
 from bot.domain.errors import StoreError, UsageError
 from bot.engine.ports import Shown
 from bot.store.connection import connect
@@ -38,7 +37,7 @@ def old_data(client: "redis.Redis") -> RedisStore:
     """Have a bot of before the time of installs work here."""
     store = store_of(client, ROOT)
     store.declare_whole(NOON)
-    store.receive(a_request(Verb.PAUSE))
+    store.receive(a_request("pause"))
     store.save(a_save(STARTED, take_slot=True))
     store.show(STARTED.id, Shown(channel="C1", ts="1.2"), was=None)
     client.set(f"{ROOT}lease", "a bot of before", px=10_000)
@@ -70,7 +69,7 @@ def test_two_installs_on_one_database_do_not_meet(client: "redis.Redis") -> None
     one, other = (store_of(client, prefix_of(Installs(client).join(each))) for each in (ONE, OTHER))
     one.declare_whole(NOON)
     one.save(a_save(STARTED, take_slot=True))
-    one.receive(a_request(Verb.PAUSE))
+    one.receive(a_request("pause"))
     assert (other.load(STARTED.id), other.entries(), other.slot("uid-1")) == (None, [], None)
     assert (other.requests(NOON + timedelta(hours=1)), other.dirty(10), other.is_whole()) == ([], [], False)
     other.declare_whole(NOON)
@@ -137,7 +136,7 @@ def test_the_first_install_takes_over_what_was_there_before_with_all_that_belong
         entry,
         Shown(channel="C1", ts="1.2"),
     )
-    assert after.requests(NOON + timedelta(hours=1)) == [a_request(Verb.PAUSE)]
+    assert after.requests(NOON + timedelta(hours=1)) == [a_request("pause")]
     prefix = prefix_of("one")
     moved = {key.removeprefix(prefix): (client.dump(key), client.ttl(key)) for key in client.scan_iter(f"{prefix}*")}
     assert moved.keys() == held.keys() - {"lease"}
@@ -162,7 +161,7 @@ def test_a_bot_of_before_that_still_runs_acknowledges_nothing_and_decides_nothin
     before = old_data(client)
     Installs(client).join(ONE)
     for act in (
-        lambda: before.receive(a_request(Verb.ROLLBACK)),
+        lambda: before.receive(a_request("rollback")),
         before.is_whole,
         lambda: before.claim_due(NOON),
         lambda: before.save(a_save(STEPPED, STARTED.decision)),

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from bot.config.settings import TerminalSettings, read_as
-from bot.domain.commands.request import Command, Verb
+from bot.domain.commands.request import Command
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from bot.service.assembly import core
@@ -30,9 +30,9 @@ def test_what_a_laptop_that_is_ahead_began_and_rolled_back_is_over_for_the_bots(
     stage: Stage, terminal: Terminal
 ) -> None:
     commands = a_desk(stage, terminal, minutes=3)
-    start = Command(verb=Verb.START, subject=CANARY, start=stage.words(10, Wishes()))
+    start = Command(verb="start", subject=CANARY, start=stage.words(10, Wishes()))
     commands.do(start, 0, lambda text: None)
-    commands.do(Command(verb=Verb.ROLLBACK, subject=CANARY), 0, lambda text: None)
+    commands.do(Command(verb="rollback", subject=CANARY), 0, lambda text: None)
     stage.clock.set(datetime.now(UTC))
     assert stage.started(25).rollout.phase is Phase.PROGRESSING
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
@@ -41,7 +41,7 @@ def test_what_a_laptop_that_is_ahead_began_and_rolled_back_is_over_for_the_bots(
 def test_words_on_a_laptop_that_is_behind_come_after_what_the_bots_decided(stage: Stage, terminal: Terminal) -> None:
     commands = a_desk(stage, terminal, minutes=-2)
     stage.started(10)
-    commands.do(Command(verb=Verb.ADVANCE), 0, lambda text: None)
+    commands.do(Command(verb="advance"), 0, lambda text: None)
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
 
 

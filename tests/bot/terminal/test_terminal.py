@@ -1,5 +1,6 @@
 """The terminal on a real API server and a real Valkey: the same engine and policy as in Slack, and no Slack."""
 
+import json
 import os
 import re
 import signal
@@ -15,10 +16,11 @@ from typer.testing import CliRunner
 
 from bot.__main__ import app
 from bot.config.settings import TerminalSettings, read_as
-from bot.domain.commands.request import Command, Verb
+from bot.domain.commands.request import Command
 from bot.domain.errors import UserError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
+from bot.domain.verbs.registry import verbs
 from bot.service.assembly import core
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
@@ -92,7 +94,7 @@ def test_only_whom_the_policy_knows_approves_and_counts_as_that_slack_user(stage
 
 def test_status_and_history_are_told_in_json_and_in_lines(stage: Stage, terminal: Terminal) -> None:
     rollout = stage.started(10).rollout
-    stage.say(Verb.PAUSE, by=BOB, reason="p99 <doubled>\x1b[31m")
+    stage.say("pause", by=BOB, reason="p99 <doubled>\x1b[31m")
     code, output = terminal("history", CANARY)
     assert (code, re.sub(r"\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", output)) == (
         0,
@@ -139,7 +141,7 @@ def test_status_and_history_are_told_in_json_and_in_lines(stage: Stage, terminal
 
 def test_people_are_called_as_the_policy_and_as_slack_calls_them(stage: Stage, terminal: Terminal) -> None:
     stage.started(10)
-    stage.say(Verb.PAUSE, by=BOB)
+    stage.say("pause", by=BOB)
     SlackNames(stage.redis, prefix).remember(BOB, "Bob Example")
     terminal.write_policy(f"terminal: {{users: {{alice: {ALICE}}}}}")
     told = [line.split("  ", 1)[1] for line in terminal("history")[1].splitlines()]
@@ -212,15 +214,15 @@ def a_desk_whose_requests_a_bot_takes_first(terminal: Terminal) -> Commands:
 def test_what_a_running_bot_did_first_is_told(stage: Stage, terminal: Terminal) -> None:
     rollout_id = stage.started(10).rollout.id
     commands = a_desk_whose_requests_a_bot_takes_first(terminal)
-    answer = commands.do(Command(verb=Verb.PAUSE), 0, lambda text: None)
+    answer = commands.do(Command(verb="pause"), 0, lambda text: None)
     assert (answer.exit, stage.events(rollout_id)) == (Exit.DONE, ["started", "paused"])
 
 
 def test_what_a_running_bot_refused_first_is_refused_in_its_words(stage: Stage, terminal: Terminal) -> None:
     stage.started(10)
     commands = a_desk_whose_requests_a_bot_takes_first(terminal)
-    with pytest.raises(UserError, match=f"You can't `resume` now: `{CANARY}` is progressing at 10 %"):
-        commands.do(Command(verb=Verb.RESUME), 0, lambda text: None)
+    with pytest.raises(UserError, match=f"You can't resume now: `{CANARY}` is progressing at 10 %"):
+        commands.do(Command(verb="resume"), 0, lambda text: None)
 
 
 def test_who_could_approve_in_slack_what_he_starts_here_is_refused(stage: Stage, terminal: Terminal) -> None:
@@ -270,7 +272,6 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(stage: Stage, terminal: Termi
         (["reject", "llama"], "`reject` needs a reason. Say why, as in `rolloutbot reject llama reason="),
         (["status"], "`REDIS_URL` is not set; set it like `redis://localhost:6379/0`"),
         (["history", "no_name"], "`no_name` is not "),
-        (["rollback", "--namespace", "a"], "--namespace"),
         (["rollback"], "`rolloutbot rollback --from-route ROUTE` needs only the API server."),
         (["promote", ""], "One of the words is empty. Was a variable meant that is not set"),
         (["promote", "--channel", "#llm"], "`REDIS_URL` is not set"),
@@ -280,3 +281,55 @@ def test_words_and_settings_that_make_no_sense_are_explained(words: list[str], s
     empty = {"REDIS_URL": "", "KUBECONFIG": "", "ROLLOUTBOT_CONFIG": ""}
     result = CliRunner().invoke(app, words, env=empty)
     assert (result.exit_code, said in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stauts"], "`stauts` is not a verb of `rolloutbot`. Did you mean `status`?"),
+        (["undo", CANARY], "`undo` is not a verb of `rolloutbot`. Did you mean `rollback`?"),
+        (["brrr", "--now"], "`brrr` is not a verb of `rolloutbot`. Say `rolloutbot help` for the list."),
+    ],
+)
+def test_what_is_no_verb_is_answered_in_our_words_and_as_json_where_that_is_asked_for(
+    words: list[str], said: str
+) -> None:
+    result = CliRunner().invoke(app, words, env={})
+    assert (result.exit_code, result.output) == (2, f"{said}\n")
+    result = CliRunner().invoke(app, [*words, "--output", "json"], env={})
+    document = json.loads(result.output)
+    assert (result.exit_code, document["command"], document["outcome"], document["message"]) == (
+        2,
+        words[0],
+        "usage",
+        said,
+    )
+
+
+def test_help_lists_every_verb_without_redis_and_without_a_cluster() -> None:
+    result = CliRunner().invoke(app, ["help"], env={})
+    listed = [line.split()[1].strip("`") for line in result.output.splitlines() if line.startswith("`rolloutbot")]
+    assert (result.exit_code, listed) == (0, [verb.name for verb in verbs()])
+
+
+SPELLED = [
+    ["roll", "back", f"{CANARY.title()}:", "p99"],
+    ["Roll-back", "p99", ""],
+    ["rollback", "pool=", "--pool", "default/VLLM-llama3-8b-instruct-new", "p99"],
+    ["rollback", CANARY, "--namespace", "models", "p99"],
+]
+
+
+@pytest.mark.parametrize("words", SPELLED, ids=" ".join)
+def test_a_brake_works_however_it_is_spelled(stage: Stage, terminal: Terminal, words: list[str]) -> None:
+    rollout_id = stage.started(10).rollout.id
+    code, _ = terminal(*words)
+    after = stage.load(rollout_id).rollout
+    why = "p99 namespace=models" if "--namespace" in words else "p99"
+    assert (code, after.phase, after.why) == (0, Phase.ROLLED_BACK, why)
+
+
+def test_a_reason_that_is_too_long_is_cut_and_that_is_said(stage: Stage, terminal: Terminal) -> None:
+    rollout_id = stage.started(10).rollout.id
+    assert "I left its last 5,001 characters out" in str(terminal.json("rollback", CANARY, "x" * 8000)["message"])
+    assert stage.load(rollout_id).rollout.why == f"{'x' * 2999}…"

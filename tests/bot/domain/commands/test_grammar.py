@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.commands.grammar import USAGE, parse, parse_words
-from bot.domain.commands.request import Command, StartWords, Verb
+from bot.domain.commands.grammar import parse, parse_words
+from bot.domain.commands.request import Command, StartWords
 from bot.domain.commands.tokens import arguments
 from bot.domain.errors import UsageError
 from bot.domain.plan import ALL_STEPS, Wishes
+from bot.domain.verbs.declaration import Kind
+from bot.domain.verbs.registry import verbs
 
 POOL = "vllm-llama3-8b-instruct-new"
 START_USAGE = (
@@ -19,15 +21,16 @@ TOO_MANY = f'is one word too many; write a reason as `reason="…"`. {START_USAG
 STEPS_HINT = "Write it like `steps=10,25,50,100`."
 MARKS_HINT = "Write it like `approve=50,100`, `approve=all` or `approve=none`."
 NOT_A_WEIGHT = f"is not a weight: give a whole number of percent from 1 to 100, as in `/rollout start {POOL} 10`."
+SWAP_THEM = f"The pool comes first, then the weight: type `/rollout start {POOL} 10`."
 NOT_A_NAME = "names have lower-case letters, digits, `-` and `.`"
 
 
 def a_start(weight: int = 10, *, reason: str = "", stable: str = "", wishes: Wishes | None = None) -> Command:
     words = StartWords(weight=weight, stable=stable, wishes=wishes or Wishes())
-    return Command(verb=Verb.START, subject=POOL, reason=reason, start=words)
+    return Command(verb="start", subject=POOL, reason=reason, start=words)
 
 
-def an_order(verb: Verb, subject: str = "", reason: str = "") -> Command:
+def an_order(verb: str, subject: str = "", reason: str = "") -> Command:
     return Command(verb=verb, subject=subject, reason=reason)
 
 
@@ -73,7 +76,7 @@ def test_a_start_is_understood(text: str, command: Command) -> None:
 def test_all_words_of_a_start() -> None:
     text = f"start {POOL} 5 from=old route=llm-route namespace=models rule=chat"
     words = StartWords(weight=5, stable="old", route="llm-route", namespace="models", rule="chat")
-    assert parse(text) == Command(verb=Verb.START, subject=POOL, start=words)
+    assert parse(text) == Command(verb="start", subject=POOL, start=words)
 
 
 def test_a_pool_with_dots_that_slack_made_a_link_of() -> None:
@@ -83,19 +86,19 @@ def test_a_pool_with_dots_that_slack_made_a_link_of() -> None:
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("", an_order(Verb.HELP)),
-        ("  \u00a0 ", an_order(Verb.HELP)),
-        ("help", an_order(Verb.HELP)),
-        ("Help start", an_order(Verb.HELP)),
-        ("--help", an_order(Verb.HELP)),
-        ("—help", an_order(Verb.HELP)),
-        ("?", an_order(Verb.HELP)),
-        ("rollback --help", an_order(Verb.HELP)),
-        ("rollback -h", an_order(Verb.HELP)),
-        ("status", an_order(Verb.STATUS)),
-        (f"STATUS {POOL}", an_order(Verb.STATUS, POOL)),
-        (f"why pool={POOL}", an_order(Verb.WHY, POOL)),
-        ("why r-7f3a2c91", an_order(Verb.WHY, "r-7f3a2c91")),
+        ("", an_order("help")),
+        ("  \u00a0 ", an_order("help")),
+        ("help", an_order("help")),
+        ("Help start", an_order("help")),
+        ("--help", an_order("help")),
+        ("—help", an_order("help")),
+        ("?", an_order("help")),
+        ("rollback --help", an_order("help")),
+        ("rollback -h", an_order("help")),
+        ("status", an_order("status")),
+        (f"STATUS {POOL}", an_order("status", POOL)),
+        (f"why pool={POOL}", an_order("why", POOL)),
+        ("why r-7f3a2c91", an_order("why", "r-7f3a2c91")),
     ],
 )
 def test_a_question_is_understood(text: str, command: Command) -> None:
@@ -141,12 +144,48 @@ def test_a_question_is_understood(text: str, command: Command) -> None:
     ],
 )
 def test_a_roll_back_is_understood(text: str, subject: str, reason: str) -> None:
-    assert parse(text) == an_order(Verb.ROLLBACK, subject, reason)
+    assert parse(text) == an_order("rollback", subject, reason)
 
 
-@pytest.mark.parametrize("verb", [*set(Verb) - {Verb.START, Verb.STATUS, Verb.WHY, Verb.HELP}])
-def test_every_order_takes_a_pool_and_a_reason(verb: Verb) -> None:
-    assert parse(f"{verb.value} {POOL} looks right") == an_order(verb, POOL, "looks right")
+ODD = {
+    "rollback OOM-kills everywhere": ("", "OOM-kills everywhere"),
+    "rollback Vllm-New": ("", "Vllm-New"),
+    "Rollback! now": ("now", ""),
+    "rollback: it is slow": ("it", "is slow"),
+    "`rollback` it": ("it", ""),
+    "rollback pool=Vllm-New slow": ("vllm-new", "slow"),
+    "rollback --pool Vllm-New slow": ("vllm-new", "slow"),
+    "rollback pool=vllm_new slow": ("", "pool=vllm_new slow"),
+    f"rollback pool={POOL} pool=other": (POOL, "pool=other"),
+    f"rollback {POOL} pool=": (POOL, ""),
+    f"rollback {POOL} --pool": (POOL, ""),
+    f"rollback {POOL} namespace=models --rule x": (POOL, "namespace=models --rule x"),
+    f"rollback {POOL} other-new": (POOL, "other-new"),
+    "rollback 🔥🔥": ("", "🔥🔥"),
+    "rollback :fire:": ("", ":fire:"),
+    "rollback <@U1|bob>": ("", "@bob"),
+    'rollback ""': ("", ""),
+    f'rollback "{POOL}"\n"first line\nsecond"': (POOL, "first line\nsecond"),
+    "rollback = ==": ("", "= =="),
+}
+
+
+@pytest.mark.parametrize("verb", ["rollback", "pause"])
+@pytest.mark.parametrize(("text", "meant"), ODD.items(), ids=ODD)
+def test_a_brake_is_not_refused_for_its_spelling(verb: str, text: str, meant: tuple[str, str]) -> None:
+    command = parse(text.replace("rollback", verb).replace("Rollback", verb.capitalize()))
+    assert command == an_order(verb, *meant)
+
+
+@pytest.mark.parametrize("verb", [verb.name for verb in verbs() if verb.kind is Kind.ORDER])
+def test_every_order_takes_a_pool_and_a_reason(verb: str) -> None:
+    assert parse(f"{verb} {POOL} looks right") == an_order(verb, POOL, "looks right")
+
+
+@pytest.mark.parametrize("text", [f"rollback {POOL} ", f"advance {POOL} ", f"start {POOL} 10 reason="])
+def test_a_reason_that_is_too_long_is_cut(text: str) -> None:
+    command = parse(f"{text}{'🔥' * 8000}")
+    assert (command.subject, command.reason, command.left_out) == (POOL, f"{'🔥' * 2999}…", 5001)
 
 
 def test_a_reason_may_have_3000_characters_of_any_kind() -> None:
@@ -164,7 +203,15 @@ REFUSED = [
     (f"start {POOL} １０", f"`１０` {NOT_A_WEIGHT}"),
     (f"start {POOL} -5", f"`-5` {NOT_A_WEIGHT}"),
     (f"start {POOL} 10%%", f"`10%%` {NOT_A_WEIGHT}"),
-    (f"start 10 {POOL}", f"`{POOL}` {NOT_A_WEIGHT}"),
+    (f"start 10 {POOL}", SWAP_THEM),
+    (f"start 10% {POOL}", SWAP_THEM),
+    (f"start 10 % {POOL}", SWAP_THEM),
+    (f"start 10 {POOL} every=5m", SWAP_THEM),
+    (f"start pool=10 weight={POOL}", SWAP_THEM),
+    (
+        "start 10 Vllm-New",
+        f"`Vllm-New` is not a name for `pool`: {NOT_A_NAME}. Did you mean `vllm-new`?",
+    ),
     ("start", f"`start` needs a pool and a weight. {START_USAGE}"),
     (f"start {POOL}", f"`start` needs a weight: type `/rollout start {POOL} 10`."),
     ("start 10 %", f"`start` needs a pool. {START_USAGE}"),
@@ -211,17 +258,13 @@ REFUSED = [
     ("stop", "`stop` is not a verb of `/rollout`. Did you mean `pause` or `rollback`?"),
     ("continue", "`continue` is not a verb of `/rollout`. Did you mean `resume`?"),
     ("xyzzy `rm`", "`xyzzy` is not a verb of `/rollout`. Say `/rollout help` for the list."),
-    ("rollback Vllm-New", "`Vllm-New` is not a pool's name. Did you mean `vllm-new`?"),
-    ("rollback vllm-new: slow", "`vllm-new:` is not a pool's name. Did you mean `vllm-new`?"),
+    ("advance Vllm-New", "`Vllm-New` is not a pool's name. Did you mean `vllm-new`?"),
+    ("advance vllm-new: slow", "`vllm-new:` is not a pool's name. Did you mean `vllm-new`?"),
     ("promote default/vllm-new", "`default/vllm-new` is not a pool's name. Did you mean `vllm-new`?"),
     ("approve reson=fine", "`reson` is not a key of `approve`. Did you mean `reason`?"),
     ("approve --reason", "`reason` has no value. Write it as `reason=…`, without a space."),
     ("reject", '`reject` needs a reason. Say why, as in `/rollout reject POOL reason="p99 doubled"`.'),
     (f"reject {POOL}", f'`reject` needs a reason. Say why, as in `/rollout reject {POOL} reason="p99 doubled"`.'),
-    (
-        f"pause {POOL} {'x' * 3001}",
-        "The reason has 3,001 characters: keep it to 3,000 and put the rest in the thread.",
-    ),
 ]
 
 
@@ -238,23 +281,18 @@ def test_sentences_name_the_command_of_this_workspace() -> None:
     assert str(refusal.value) == "`foo` is not a verb of `/llm`. Say `/llm help` for the list."
 
 
-def test_every_verb_has_a_usage_line() -> None:
-    assert list(USAGE) == list(Verb)
-    assert [line.split()[1] for line in USAGE.values()] == [verb.value for verb in Verb]
-
-
 @pytest.mark.parametrize(
     ("words", "command"),
     [
         (["start", POOL, "10", "reason=H100 nodes"], a_start(reason="H100 nodes")),
         (["start", POOL, "10", "--reason", 'it\'s "new" &amp; <@U1|x>'], a_start(reason='it\'s "new" &amp; <@U1|x>')),
         (["start", "--weight", "10", f"pool={POOL}", "--from=old"], a_start(stable="old")),
-        (["rollback", POOL, '"p99', "doubled"], an_order(Verb.ROLLBACK, POOL, '"p99 doubled')),
-        (["rollback", "p99 doubled"], an_order(Verb.ROLLBACK, "", "p99 doubled")),
-        (["rollback", POOL, "p99=3 s"], an_order(Verb.ROLLBACK, POOL, "p99=3 s")),
-        (["rollback", "", "--", "\x1b[31mp99"], an_order(Verb.ROLLBACK, "", "-- [31mp99")),
-        (["roll", "back", POOL], an_order(Verb.ROLLBACK, POOL)),
-        (["pause", "-h"], Command(verb=Verb.HELP)),
+        (["rollback", POOL, '"p99', "doubled"], an_order("rollback", POOL, '"p99 doubled')),
+        (["rollback", "p99 doubled"], an_order("rollback", "", "p99 doubled")),
+        (["rollback", POOL, "p99=3 s"], an_order("rollback", POOL, "p99=3 s")),
+        (["rollback", "", "--", "\x1b[31mp99"], an_order("rollback", "", "-- [31mp99")),
+        (["roll", "back", POOL], an_order("rollback", POOL)),
+        (["pause", "-h"], Command(verb="help")),
     ],
 )
 def test_words_that_a_shell_has_cut_are_taken_as_they_are(words: list[str], command: Command) -> None:

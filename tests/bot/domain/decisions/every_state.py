@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from bot.domain.commands.request import Verb
 from bot.domain.deadlines import ACCEPT_WITHIN, POLL_ACCEPTANCE, WRITE_WITHIN
 from bot.domain.decisions.by_cluster import owned, pool_gone
-from bot.domain.decisions.by_people import VERBS, decide
+from bot.domain.decisions.by_people import decide
 from bot.domain.decisions.by_route import adopted, applied_by, foreign_owner, gone, raises, taken_back
 from bot.domain.decisions.by_time import (
     ASKS_GATES,
@@ -32,6 +31,8 @@ from bot.domain.errors import UserError
 from bot.domain.gate import GateAnswer, OnFail, Verdict
 from bot.domain.plan import Plan
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Hand, Pair, Phase, Rollout, Trouble, wanted
+from bot.domain.verbs.declaration import Kind
+from bot.domain.verbs.registry import verbs
 from tests.builders import (
     ALICE,
     BOB,
@@ -155,7 +156,7 @@ def reachable(plan: Plan = MARKED, canary_before: int | None = None) -> tuple[Wo
 
 def _started(plan: Plan, canary_before: int | None) -> World:
     rules, some = (replace(RULE, canary_before=canary_before),), a_rollout()
-    moment, request = Moment(now=NOON, decision="d1", by=ALICE), a_request(Verb.START, by=ALICE)
+    moment, request = Moment(now=NOON, decision="d1", by=ALICE), a_request("start", by=ALICE)
     change = start(request, plan, moment, route=ROUTE, stable=some.stable, canary=some.canary, rules=rules)
     entry = Entry(rollout=change.after, pending=("d1",), due=change.due, step_due=change.step_due)
     return World(entry, (Pair(RULE.stable_before, canary_before),), NOON, ("started",))
@@ -167,15 +168,15 @@ def _next(world: World) -> Iterator[World]:
 
 
 def _people(world: World) -> Iterator[World]:
-    for verb in VERBS:
-        for by in (ALICE, BOB, CAROL) if verb is Verb.APPROVE else (BOB,):
-            request = a_request(verb, by=by, reason="Because." if verb is Verb.REJECT else "", subject=CANARY)
+    for verb in (verb.name for verb in verbs() if verb.kind is Kind.ORDER):
+        for by in (ALICE, BOB, CAROL) if verb == "approve" else (BOB,):
+            request = a_request(verb, by=by, reason="Because." if verb == "reject" else "", subject=CANARY)
             for verdict in (PASS, HOLD):
                 try:
                     change = decide(world.entry, request, verdict, world.moment(by))
                 except UserError:
                     continue
-                yield world.save(f"{verb.value} by {by}", change)
+                yield world.save(f"{verb} by {by}", change)
 
 
 def _writes(world: World) -> Iterator[World]:

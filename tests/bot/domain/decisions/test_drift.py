@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.decisions.by_people import decide
 from bot.domain.decisions.drift import drifted, lacks_to_adopt, say_drift, say_why, share
 from bot.domain.decisions.moves import pause
@@ -23,7 +22,7 @@ def found(*pairs: Pair | None, hand: Hand = DRIFT.hand, **changes: object) -> Ro
     return a_rollout(phase=Phase.PAUSED, left=Phase.PROGRESSING, drift=Drift(hand=hand, found=pairs), **changes)
 
 
-def pressed(verb: Verb, rollout: Rollout) -> Entry:
+def pressed(verb: str, rollout: Rollout) -> Entry:
     """Bob presses a button while the gates pass."""
     return an_entry(decide(an_entry(rollout), a_request(verb), PASS, at(1, by=BOB)).after)
 
@@ -94,23 +93,23 @@ def test_a_button_drawn_over_other_weights_is_old() -> None:
     first = drifted(an_entry(), DRIFT.hand, DRIFT.found, at(1)).after
     again = an_entry(drifted(an_entry(first), DRIFT.hand, (Pair(5, 95),), at(2)).after)
     with pytest.raises(StaleError):
-        decide(again, a_request(Verb.ADOPT, turn=first.turn), None, at(3))
+        decide(again, a_request("adopt", turn=first.turn), None, at(3))
 
 
 def test_a_restore_goes_on_at_our_weight_and_remembers_whom_it_overwrote() -> None:
-    after = pressed(Verb.RESTORE, found(Pair(60, 40))).rollout
+    after = pressed("restore", found(Pair(60, 40))).rollout
     assert (after.phase, after.weight, after.drift, after.restored) == (Phase.PROGRESSING, 10, None, ("kubectl-edit",))
 
 
 def test_a_restore_that_lowers_the_canary_needs_no_gate() -> None:
-    change = decide(an_entry(found(Pair(60, 40))), a_request(Verb.RESTORE), HOLD, at(1))
+    change = decide(an_entry(found(Pair(60, 40))), a_request("restore"), HOLD, at(1))
     assert (change.after.phase, change.due) == (Phase.PROGRESSING, None)
 
 
-@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.END])
-def test_a_restore_that_is_not_on_the_route_is_taken_back_by_who_stops_it(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", ["pause", "end"])
+def test_a_restore_that_is_not_on_the_route_is_taken_back_by_who_stops_it(verb: str) -> None:
     drift = found(Pair(100, 0)).drift
-    change = decide(an_entry(found(Pair(100, 0))), a_request(Verb.RESTORE), PASS, at(1))
+    change = decide(an_entry(found(Pair(100, 0))), a_request("restore"), PASS, at(1))
     unwritten = an_entry(change.after, applied=applied(found(Pair(100, 0))))
     to = decide(unwritten, a_request(verb, reason="No."), None, at(2)).after
     assert (change.after.overwrites, to.drift, to.overwrites, to.hands_off) == (drift, drift, None, True)
@@ -119,7 +118,7 @@ def test_a_restore_that_is_not_on_the_route_is_taken_back_by_who_stops_it(verb: 
 
 
 def test_a_restore_that_was_taken_back_counts_for_no_fight_and_the_drift_is_told_again() -> None:
-    change = decide(an_entry(found(Pair(100, 0))), a_request(Verb.RESTORE), PASS, at(1))
+    change = decide(an_entry(found(Pair(100, 0))), a_request("restore"), PASS, at(1))
     to = pause(Entry(rollout=change.after), "It could not be written.", at(2)).after
     assert (to.restored, say_why(to)) == ((), f"It could not be written. `kubectl-edit` {BEFORE}, 100/0 now.")
 
@@ -127,7 +126,7 @@ def test_a_restore_that_was_taken_back_counts_for_no_fight_and_the_drift_is_told
 @pytest.mark.parametrize("theirs", [None, Pair(None, 100)])
 def test_where_there_is_no_place_for_our_weights_they_are_not_restored(theirs: Pair | None) -> None:
     with pytest.raises(TransitionError) as refused:
-        decide(an_entry(found(Pair(60, 40), theirs)), a_request(Verb.RESTORE), PASS, at(1))
+        decide(an_entry(found(Pair(60, 40), theirs)), a_request("restore"), PASS, at(1))
     assert str(refused.value) == (
         "A rule of the rollout, or the old pool in it, is gone from the route. "
         "Put it back and try again; `rollback` works too."
@@ -137,7 +136,7 @@ def test_where_there_is_no_place_for_our_weights_they_are_not_restored(theirs: P
 @pytest.mark.parametrize("theirs", [Pair(95, 5), Pair(1, None)])
 def test_a_restore_that_raises_the_canary_needs_its_gates(theirs: Pair) -> None:
     with pytest.raises(TransitionError, match="no ready model server"):
-        decide(an_entry(found(theirs)), a_request(Verb.RESTORE), HOLD, at(1))
+        decide(an_entry(found(theirs)), a_request("restore"), HOLD, at(1))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +150,7 @@ def test_a_restore_that_raises_the_canary_needs_its_gates(theirs: Pair) -> None:
 )
 def test_an_adopted_weight_is_the_present_step(theirs: Pair, steps: tuple[int, ...], phase: Phase, weight: int) -> None:
     free = replace(a_rollout().plan, approve_at=())
-    after = pressed(Verb.ADOPT, found(theirs, plan=free)).rollout
+    after = pressed("adopt", found(theirs, plan=free)).rollout
     assert (after.plan.steps, after.phase, after.weight, after.weight_at(after.base), after.drift) == (
         steps,
         phase,
@@ -173,12 +172,12 @@ def test_what_can_be_no_step_is_not_adopted(theirs: Pair, lack: str) -> None:
     rollout = found(theirs)
     assert lacks_to_adopt(rollout) == lack
     with pytest.raises(TransitionError) as refused:
-        decide(an_entry(rollout), a_request(Verb.ADOPT), None, at(1))
+        decide(an_entry(rollout), a_request("adopt"), None, at(1))
     assert str(refused.value) == f"{lack}. `restore` writes 10 % again; `rollback` works too."
 
 
-@pytest.mark.parametrize("verb", [Verb.RESTORE, Verb.ADOPT])
-def test_without_a_drift_there_is_nothing_to_restore_or_adopt(verb: Verb) -> None:
+@pytest.mark.parametrize("verb", ["restore", "adopt"])
+def test_without_a_drift_there_is_nothing_to_restore_or_adopt(verb: str) -> None:
     paused = an_entry(a_rollout(phase=Phase.PAUSED, left=Phase.PROGRESSING))
     with pytest.raises(TransitionError, match="Nobody else has changed the weights"):
         decide(paused, a_request(verb), PASS, at(1))

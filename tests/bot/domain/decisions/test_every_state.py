@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.commands.request import Verb
 from bot.domain.deadlines import (
     ACCEPT_WITHIN,
     APPROVE_WITHIN,
@@ -15,11 +14,11 @@ from bot.domain.deadlines import (
     DAY,
     REMIND_EVERY,
 )
-from bot.domain.decisions.by_people import ALLOWED
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.by_time import LookAgain, on_due
 from bot.domain.rollout import Acceptance, Phase
 from bot.domain.sentences.what_it_waits_for import waits, why
+from bot.domain.verbs.registry import verb_of
 from tests.bot.domain.decisions.every_state import World, reachable
 from tests.builders import NOON, PLAN, a_rollout, an_entry, at
 from tests.handlers.records import ANYBODY
@@ -81,8 +80,8 @@ def test_nothing_looks_later_than_the_deadline_of_its_phase(worlds: list[World])
 def test_every_wait_names_a_verb_that_is_allowed_now(worlds: list[World]) -> None:
     def is_wrong(world: World) -> bool:
         rollout, wait = world.rollout, waits(world.entry, ANYBODY)
-        named = [Verb(word) for word in re.findall(r"`([a-z]+)`", str(wait.who))]
-        allowed = [verb for verb in named if rollout.phase in ALLOWED[verb]]
+        named = [str(word) for word in re.findall(r"`([a-z]+)`", str(wait.who))]
+        allowed = [verb for verb in named if verb_of(verb).works_now(rollout)]
         needed = not rollout.is_over
         return named != allowed or (needed and not named)
 

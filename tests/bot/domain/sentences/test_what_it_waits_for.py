@@ -7,8 +7,9 @@ from bot.domain.access import Access
 from bot.domain.deadlines import ACCEPT_WITHIN
 from bot.domain.rollout import OVER, Acceptance, Applied, Ask, Entry, Pair, Phase, Trouble
 from bot.domain.sentences.what_it_waits_for import waits, why
+from bot.domain.sentences.who_may import approvers_aloud
 from handlers.mrkdwn import mrkdwn
-from tests.builders import ALICE, BOB, DRIFT, NOON
+from tests.builders import ALICE, BOB, CAROL, DRIFT, NOON, PLAN
 from tests.handlers.records import ANYBODY, a_rollout, an_entry, applied, awaiting, in_phase
 
 
@@ -43,6 +44,20 @@ def test_a_persons_reason_is_no_code_and_one_of_ours_is() -> None:
     paused = a_rollout(phase=Phase.PAUSED, why="`<!channel>` *no*.", by=BOB)
     drawn = [mrkdwn(why(waits(an_entry(replace(paused, by=by)), ANYBODY))).split(": ")[1] for by in (BOB, "")]
     assert [said.split(" Any")[0] for said in drawn] == ["ˋ&lt;!channel&gt;ˋ ∗no∗.", "`&lt;!channel&gt;` ∗no∗."]
+
+
+def test_nobody_is_named_who_may_not_approve() -> None:
+    starter = Access(approve=frozenset({ALICE}))
+    assert str(waits(an_entry(awaiting()), starter).who) == (
+        f"Nobody whom the policy lists can `approve` it; {ALICE} can `reject` it."
+    )
+    two = replace(awaiting(), plan=replace(PLAN, approvals=2), ask=Ask(id="a1", step=2, approvals=(BOB,)))
+    listed = Access(approve=frozenset({ALICE, BOB, CAROL}))
+    assert str(waits(an_entry(two), listed).who) == f"{CAROL} can `approve` or `reject` it."
+    assert str(waits(an_entry(two), ANYBODY).who) == (
+        f"Any full member but {ALICE}, {BOB} can `approve` or `reject` it."
+    )
+    assert str(approvers_aloud(awaiting(), starter)) == "nobody whom the policy lists"
 
 
 def test_an_unwritten_step_up_waits_a_minute_and_no_longer() -> None:

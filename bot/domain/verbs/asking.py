@@ -1,0 +1,99 @@
+"""What a question or an inquiry is answered from, and what its answer is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from bot.domain.access import Access
+from bot.domain.commands.request import Command
+from bot.domain.gate import Readiness, Verdict
+from bot.domain.plan import Plan
+from bot.domain.prose import Prose
+from bot.domain.rollout import Entry, Pool, Rollout
+from bot.domain.sentences.what_it_waits_for import Wait
+
+if TYPE_CHECKING:
+    from bot.domain.verbs.declaration import Verb
+
+
+class Rollouts(Protocol):
+    """Reads what is stored. Raises UserError (with near names) and StoreError."""
+
+    def find(self, subject: str, channel: str) -> Entry:
+        """Find by canary, by rollout id, or by channel where ``subject`` is empty."""
+
+    def entries(self, channel: str = "") -> Sequence[Entry]:
+        """List the rollouts that are not over, newest first, of one channel or of all."""
+
+
+class Cluster(Protocol):
+    """Asks the cluster, which only an inquiry may do. Every call is bounded in time; raises ClusterError."""
+
+    def readiness(self, stable: Pool, canary: Pool) -> Readiness:
+        """Count the ready endpoints of both pools."""
+
+    def is_gone(self, pool: Pool) -> bool:
+        """Ask whether an InferencePool is not there."""
+
+
+class Gates(Protocol):
+    """Asks the gates that the policy has switched on."""
+
+    def check(self, rollout: Rollout) -> Verdict:
+        """Ask every gate whether the canary may get more."""
+
+
+class Rules(Protocol):
+    """What the policy says."""
+
+    @property
+    def access(self) -> Access:
+        """Return who may do what."""
+
+    @property
+    def plan(self) -> Plan:
+        """Return the plan of a start that says nothing else."""
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Return the namespaces that the bot works in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What can be asked for an answer."""
+
+    rollouts: Rollouts
+    cluster: Cluster
+    gates: Gates
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Who asks what, when and where, and what there is to answer from.
+
+    ``channel`` is empty where a terminal asks about all of them. ``program`` is how the verbs are typed there:
+    `/rollout` in Slack, `rolloutbot` in a terminal. ``verbs`` are all that exist, in the groups of the help.
+    """
+
+    command: Command
+    by: str
+    channel: str
+    now: datetime
+    program: str
+    sources: Sources
+    verbs: Sequence[Sequence["Verb"]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Sentences, and the rollouts they are about, which Slack and a terminal draw in their own ways.
+
+    With ``wait``, which is of the one rollout, what it waits for is all that is drawn.
+    """
+
+    said: Prose = field(default_factory=Prose)
+    rollouts: tuple[Entry, ...] = ()
+    wait: Wait | None = None

@@ -1,0 +1,51 @@
+"""What the verbs share that raise the canary."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.domain.commands.request import Request
+from bot.domain.decisions.moves import Moment, must_ask, step_or_ask
+from bot.domain.errors import TransitionError
+from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.rollout import Acceptance, Change, Entry, Rollout
+
+LATE_AFTER: Final = timedelta(minutes=5)
+"""Nobody who asked longer ago than this is still looking at what a step does."""
+
+
+def last_decision(rollout: Rollout) -> datetime:
+    """Return when the last decision was made: words from before it meant another step."""
+    return rollout.decided_at
+
+
+def raise_to(entry: Entry, step: int, request: Request, verdict: Verdict, moment: Moment) -> Change:
+    """Take a step up now, or ask people for it. Raises TransitionError."""
+    if missing := not_settled(entry):
+        raise TransitionError(missing, hint="Try again in a moment, or `pause`.")
+    require_pass(verdict)
+    return step_or_ask(entry, step, moment, request.command.reason)
+
+
+def not_settled(entry: Entry) -> str:
+    """Say what is missing before another step may be decided; empty where nothing is."""
+    if not entry.is_applied:
+        return "The last change is not on the route yet."
+    if entry.acceptance is Acceptance.WAITING:
+        return "The gateway has not accepted the last weight yet."
+    return ""
+
+
+def require_pass(verdict: Verdict) -> None:
+    """Raise TransitionError where the gates do not let the canary get more."""
+    if verdict.answer is not GateAnswer.PASS:
+        raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is mended.")
+
+
+def last_step(rollout: Rollout) -> int:
+    """Return the index of 100 %."""
+    return len(rollout.plan.steps) - 1
+
+
+def go_or_ask(lead: str, rollout: Rollout, step: int) -> str:
+    """Say what a button does: where people have to approve first, it only asks them."""
+    return f"{'Ask for' if must_ask(rollout, step) else lead} {rollout.plan.steps[step]} %"

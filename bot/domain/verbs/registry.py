@@ -1,0 +1,111 @@
+"""Every verb that exists, one line a verb, in the groups of the help."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from bot.domain.rollout import Phase, Rollout
+from bot.domain.verbs.adopt import ADOPT
+from bot.domain.verbs.advance import ADVANCE
+from bot.domain.verbs.approve import APPROVE
+from bot.domain.verbs.declaration import Kind, Verb
+from bot.domain.verbs.end import END
+from bot.domain.verbs.finish import FINISH
+from bot.domain.verbs.help import HELP
+from bot.domain.verbs.pause import PAUSE
+from bot.domain.verbs.promote import PROMOTE
+from bot.domain.verbs.reject import REJECT
+from bot.domain.verbs.restore import RESTORE
+from bot.domain.verbs.resume import RESUME
+from bot.domain.verbs.rollback import ROLLBACK
+from bot.domain.verbs.start import START
+from bot.domain.verbs.status import STATUS
+from bot.domain.verbs.why import WHY
+
+Groups = tuple[tuple[Verb, ...], ...]
+
+_GROUPS: Final[Groups] = (
+    (
+        START,
+        STATUS,
+        WHY,
+    ),
+    (
+        APPROVE,
+        REJECT,
+    ),
+    (
+        PAUSE,
+        RESUME,
+        ADVANCE,
+        PROMOTE,
+    ),
+    (
+        RESTORE,
+        ADOPT,
+    ),
+    (
+        ROLLBACK,
+        FINISH,
+        END,
+    ),
+    (HELP,),
+)
+
+_added: list[Verb] = []
+
+
+@contextmanager
+def also(verb: Verb) -> Iterator[None]:
+    """Have one verb more for a while. Raises ValueError where its name is taken."""
+    if find_verb(verb.name) is not None:
+        raise ValueError(f"There is a verb `{verb.name}` already.")
+    _added.append(verb)
+    try:
+        yield
+    finally:
+        _added.remove(verb)
+
+
+def groups() -> Groups:
+    """Return all verbs in the groups of the help."""
+    return (*_GROUPS[:-1], *((verb,) for verb in _added), _GROUPS[-1])
+
+
+def verbs() -> tuple[Verb, ...]:
+    """Return all verbs in the order of the help."""
+    return tuple(verb for group in groups() for verb in group)
+
+
+def find_verb(name: str) -> Verb | None:
+    """Return a verb by its name; None where this version has none like that."""
+    return next((verb for verb in verbs() if verb.name == name), None)
+
+
+def verb_of(name: str) -> Verb:
+    """Return a verb that the grammar, or the inbox's reader, has let through."""
+    verb = find_verb(name)
+    if verb is None:
+        raise LookupError(f"There is no verb `{name}`.")
+    return verb
+
+
+def working_now(rollout: Rollout) -> tuple[Verb, ...]:
+    """Return the orders that do something where a rollout is now."""
+    return tuple(verb for verb in verbs() if verb.kind is Kind.ORDER and verb.works_now(rollout))
+
+
+_INSTEAD: Final = {
+    Phase.HOLDING: "`why` says what it waits for; {verbs} work now.",
+    Phase.CLEANED: "The old pool is gone: start a rollout the other way.",
+    Phase.ROLLED_BACK: "`start` it again when the new pool is ready.",
+    Phase.ENDED: "`start` a new rollout; `rollback` still puts the old weights back.",
+    Phase.REFUSED: "Nothing was changed: mend what it names and `start` again.",
+}
+
+
+def what_works_now(rollout: Rollout) -> str:
+    """Say which verbs do something now, or what to do where none goes on."""
+    *names, last = [f"`{verb.name}`" for verb in working_now(rollout)] or [""]
+    listed = f"{', '.join(names)} and {last}" if names else last
+    return _INSTEAD.get(rollout.phase, "{verbs} work now.").format(verbs=listed)

@@ -1,0 +1,41 @@
+"""`reject`: say no to the step that is asked for, and why."""
+
+from bot.domain.access import AccessList
+from bot.domain.commands.request import Request
+from bot.domain.decisions.moves import Moment, pause
+from bot.domain.events import EventKind
+from bot.domain.gate import Verdict
+from bot.domain.rollout import Change, Entry, Phase
+from bot.domain.verbs.button import Button, Dialog, short
+from bot.domain.verbs.declaration import Kind, Verb
+from bot.domain.weights import asked_weight
+
+
+def _reject(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
+    return pause(entry, f"Rejected: {request.command.reason}", moment, kind=EventKind.REJECTED)
+
+
+def _dialog(entry: Entry | None) -> Dialog:
+    return Dialog(title="Reject this step", text=f"{_about(entry)} Resume asks for approval again.", yes="Reject")
+
+
+def _about(entry: Entry | None) -> str:
+    if entry is None or entry.rollout.ask is None:
+        return "The rollout pauses where it is."
+    rollout = entry.rollout
+    return f"Reject {asked_weight(rollout)} % of `{short(rollout.canary, 80)}`? It pauses at {rollout.weight} %."
+
+
+REJECT = Verb(
+    name="reject",
+    kind=Kind.ORDER,
+    help="say no to it: pauses",
+    usage="[POOL] reason",
+    instead_of=("deny", "decline", "no"),
+    access=AccessList.APPROVE,
+    phases=frozenset({Phase.AWAITING_APPROVAL}),
+    needs_reason=True,
+    outdated_by=lambda rollout: rollout.since,
+    decide=_reject,
+    button=Button(label=lambda entry: f"Reject {asked_weight(entry.rollout)} %", reason_dialog=_dialog),
+)

@@ -1,0 +1,49 @@
+"""`resume`: go on where a pause left it."""
+
+from dataclasses import replace
+
+from bot.domain.access import AccessList
+from bot.domain.commands.request import Request
+from bot.domain.decisions.drift import say_drift
+from bot.domain.decisions.moves import Moment, event, go_on
+from bot.domain.errors import TransitionError
+from bot.domain.events import EventKind
+from bot.domain.gate import Verdict
+from bot.domain.rollout import Change, Entry, Phase
+from bot.domain.verbs.button import Button, Style
+from bot.domain.verbs.declaration import Kind, Verb
+from bot.domain.verbs.raising import LATE_AFTER, last_decision, require_pass
+
+_INSTEAD = "`restore` writes {weight} % again, `adopt` goes on from what is there; `rollback` works too."
+
+
+def _resume(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
+    rollout = entry.rollout
+    if rollout.drifted:
+        raise TransitionError(say_drift(rollout), hint=_INSTEAD.format(weight=rollout.weight))
+    if rollout.step < 0:
+        require_pass(verdict)
+    change = go_on(entry, moment)
+    return replace(change, events=(event(EventKind.RESUMED, moment, rollout, request.command.reason), *change.events))
+
+
+def _label(entry: Entry) -> str:
+    rollout = entry.rollout
+    return f"Resume at {rollout.weight} %" if rollout.step >= 0 else "Resume"
+
+
+RESUME = Verb(
+    name="resume",
+    kind=Kind.ORDER,
+    help="go on",
+    usage="[POOL] [reason]",
+    instead_of=("continue", "unpause", "go", "proceed"),
+    access=AccessList.RUN,
+    phases=frozenset({Phase.PAUSED}),
+    works=lambda rollout: not rollout.drifted,
+    raises=True,
+    late_after=LATE_AFTER,
+    outdated_by=last_decision,
+    decide=_resume,
+    button=Button(label=_label, style=lambda entry: Style.PRIMARY),
+)

@@ -1,0 +1,64 @@
+"""`rollback`: the brake. It puts the weights back as they were before the start, whatever the phase."""
+
+from bot.domain.access import AccessList
+from bot.domain.commands.request import ROLLBACK as NAME
+from bot.domain.commands.request import Request
+from bot.domain.decisions.moves import Moment, roll_back, roll_back_again
+from bot.domain.gate import Verdict
+from bot.domain.rollout import HAS_WAY_BACK, OVER, Change, Entry, Phase
+from bot.domain.verbs.button import Button, Dialog, Place, Style, short
+from bot.domain.verbs.declaration import Kind, Verb
+from bot.domain.weights import weight_there
+
+
+def _roll_back(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
+    again = entry.rollout.phase is Phase.ROLLED_BACK
+    return (roll_back_again if again else roll_back)(entry, request.command.reason, moment)
+
+
+def _style(entry: Entry) -> Style:
+    """Red, but not where people look for "remove"."""
+    return Style.PLAIN if entry.rollout.phase is Phase.FINISHED else Style.DANGER
+
+
+def _dialog(entry: Entry) -> Dialog:
+    text = _way_back(entry) + _stable_warning(entry)
+    return Dialog(title="Roll back?", text=text, yes="Roll back", style=Style.DANGER)
+
+
+def _way_back(entry: Entry) -> str:
+    there, old, new = weight_there(entry), short(entry.rollout.stable), short(entry.rollout.canary)
+    if entry.rollout.drifted:
+        return f"Traffic goes back to 100 % on {old} and 0 % on {new}, whatever it is now."
+    if there == 0:
+        return f"No traffic has moved: {old} keeps 100 %, and this rollout is over."
+    return f"Traffic goes from {there} % on {new} back to 100 % on {old}."
+
+
+def _stable_warning(entry: Entry) -> str:
+    seen = entry.readiness
+    if seen is None or seen.stable_ready > 0:
+        return ""
+    return " It has no ready endpoint now: requests will fail until it has one."
+
+
+ROLLBACK = Verb(
+    name=NAME,
+    kind=Kind.ORDER,
+    spoken="roll back",
+    help="the brake: all traffic back to the old pool, always",
+    usage="[POOL] [reason]",
+    spellings=("roll back", "roll-back", "roll_back"),
+    instead_of=("abort", "undo", "revert", "back", "stop", "halt", "cancel"),
+    access=AccessList.ROLLBACK,
+    phases=HAS_WAY_BACK,
+    is_brake=True,
+    decide=_roll_back,
+    button=Button(
+        label=lambda entry: "Roll back to 0 %",
+        place=Place.ROLLBACK,
+        style=_style,
+        shown=lambda entry: entry.rollout.phase not in OVER,
+        dialog=_dialog,
+    ),
+)

@@ -1,0 +1,43 @@
+"""`status`: where one rollout stands, or all of a channel."""
+
+from bot.domain.errors import UserError
+from bot.domain.prose import Prose, say
+from bot.domain.rollout import Entry
+from bot.domain.verbs.asking import Asking, Reply
+from bot.domain.verbs.declaration import Kind, Verb
+
+
+def _answer(asking: Asking) -> Reply:
+    subject, channel = asking.command.subject, asking.channel
+    if subject:
+        return Reply(rollouts=(asking.sources.rollouts.find(subject, channel),))
+    here = tuple(asking.sources.rollouts.entries(channel)) or _last(asking)
+    return Reply(rollouts=here, said=Prose() if here else _none(asking))
+
+
+def _last(asking: Asking) -> tuple[Entry, ...]:
+    """Return the last rollout that ran in a channel; those of other channels are not told here."""
+    try:
+        return (asking.sources.rollouts.find("", asking.channel),) if asking.channel else ()
+    except UserError:
+        return ()
+
+
+def _none(asking: Asking) -> Prose:
+    if not asking.channel:
+        return say("No rollout is under way.")
+    return say(
+        "This channel has no rollout. Name a pool, as in `{program} status POOL`, "
+        "or begin one with `{program} start POOL WEIGHT`.",
+        program=asking.program,
+    )
+
+
+STATUS = Verb(
+    name="status",
+    kind=Kind.QUESTION,
+    help="where it stands",
+    usage="[POOL]",
+    instead_of=("list", "ls", "show", "get", "info"),
+    answer=_answer,
+)

@@ -1,0 +1,25 @@
+"""`why`: what a rollout waits for, who can end that, and until when."""
+
+from bot.domain.rollout import OVER, Phase
+from bot.domain.sentences.what_it_waits_for import waits
+from bot.domain.verbs.asking import Asking, Reply
+from bot.domain.verbs.button import Button, Place
+from bot.domain.verbs.declaration import Kind, Verb
+
+
+def _answer(asking: Asking) -> Reply:
+    entry = asking.sources.rollouts.find(asking.command.subject, asking.channel)
+    return Reply(rollouts=(entry,), wait=waits(entry, asking.sources.rules.access))
+
+
+WHY = Verb(
+    name="why",
+    kind=Kind.QUESTION,
+    help="what it waits for, who can end that, and until when",
+    usage="[POOL]",
+    phases=frozenset(Phase),
+    answer=_answer,
+    button=Button(
+        label=lambda entry: "Why?", place=Place.QUESTION, shown=lambda entry: entry.rollout.phase not in OVER
+    ),
+)

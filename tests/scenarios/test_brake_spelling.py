@@ -1,0 +1,71 @@
+"""A brake that somebody types in a hurry works, however it is spelled."""
+
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from bot.domain.errors import StoreError
+from bot.domain.rollout import Phase
+from sandbox.strict_slack import strict_slack
+from tests.builders import CANARY, STABLE
+from tests.scenarios.front import Front
+from tests.stage import Stage
+
+LONG = "🔥 p99 " * 1500
+CUT = f"{LONG[:2999].rstrip()}…"
+
+TYPED = {
+    "rollback OOM-kills everywhere": "OOM-kills everywhere",
+    f"Rollback! {CANARY.title()}: 5xx": "5xx",
+    f"roll back “{CANARY}” namespace=models 5xx=3%": "namespace=models 5xx=3%",
+    "rollback <@U0BOB00001|bob> said\nso :fire: 🔥 &lt;now&gt;": "@bob said so :fire: 🔥 <now>",
+    "rollback pool=Vllm_New pool= --pool": "pool=Vllm_New",
+}
+
+
+@pytest.fixture
+def front(stage: Stage) -> Iterator[Front]:
+    with strict_slack() as slack:
+        front = Front(stage, slack)
+        yield front
+        front.handlers.close()
+
+
+@pytest.mark.parametrize(("text", "reason"), TYPED.items(), ids=TYPED)
+def test_a_brake_is_done_and_its_odd_words_are_the_reason(front: Front, text: str, reason: str) -> None:
+    rollout_id = front.stage.started(10).rollout.id
+    assert front.types(text) == []
+    after = front.stage.load(rollout_id).rollout
+    assert (after.phase, after.why, front.stage.world.weights()) == (Phase.ROLLED_BACK, reason, [(STABLE, 1)])
+
+
+TOO_LONG = (
+    f"The reason was too long: I left its last {len(LONG.strip()) - len(CUT) + 1:,} characters out, "
+    "so put them in the thread."
+)
+
+
+def test_a_reason_that_is_too_long_is_cut_and_that_is_said(front: Front) -> None:
+    front.stage.started(10)
+    assert front.acknowledged(f"rollback {LONG}") == f"Got it: `rollback`. {TOO_LONG}"
+    front.handlers.close()
+    note = front.stage.copy().note
+    assert note is not None
+    assert (note.phase, note.why) == (Phase.ROLLED_BACK, CUT)
+
+
+def test_so_it_is_while_redis_is_away(front: Front) -> None:
+    front.stage.started(10)
+    front.stage.memory.always("receive", away)
+    assert front.acknowledged(f"rollback {LONG}") == (
+        f"Redis does not answer. I roll back from the record on the route and tell the channel. {TOO_LONG}"
+    )
+    front.handlers.close()
+    note = front.stage.copy().note
+    assert note is not None
+    assert (note.phase, note.why) == (Phase.ROLLED_BACK, CUT)
+
+
+def away() -> NoReturn:
+    raise StoreError("Redis does not answer.")
