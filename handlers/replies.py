@@ -18,7 +18,7 @@ from handlers.mrkdwn import clean, code, escaped, moment
 from handlers.state import headword, state
 
 MOST = 20
-MOST_SAID = 3000
+MOST_SAID = 7000
 
 _BY_HAND = (
     "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
