@@ -19,7 +19,7 @@ from handlers.backend import RouteRolledBack
 from handlers.cards import route
 
 MOST = 20
-MOST_SAID = 3000
+MOST_SAID = 7000
 
 _BY_HAND = say(
     "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."

@@ -96,6 +96,7 @@ def working_now(rollout: Rollout) -> tuple[Verb, ...]:
 
 
 _INSTEAD: Final = {
+    Phase.STARTING: "The gateway has yet to accept the first weight; {verbs} work now.",
     Phase.HOLDING: "`why` says what it waits for; {verbs} work now.",
     Phase.CLEANED: "The old pool is gone: start a rollout the other way.",
     Phase.ROLLED_BACK: "`start` it again when the new pool is ready.",

@@ -21,7 +21,10 @@ PAUSED, PROMOTED = in_phase(Phase.PAUSED), in_phase(Phase.PROMOTED)
 @pytest.mark.parametrize(
     ("rollout", "said"),
     [
-        (in_phase(Phase.STARTING), "`pause`, `rollback` and `end` work now."),
+        (
+            in_phase(Phase.STARTING),
+            "The gateway has yet to accept the first weight; `pause`, `rollback` and `end` work now.",
+        ),
         (in_phase(Phase.PROGRESSING), "`pause`, `advance`, `promote`, `rollback` and `end` work now."),
         (
             in_phase(Phase.HOLDING),
@@ -50,7 +53,10 @@ def test_what_works_now_is_said_of_every_phase(rollout: Rollout, said: str) -> N
 def test_the_configuration_says_which_verbs_a_list_governs(listed: AccessList) -> None:
     (row,) = re.findall(rf"^\| `access\.{listed.value}` \|.*\| who may (.*) \|$", _read("docs/configuration.md"), re.M)
     governed = [verb for verb in verbs() if verb.access is listed]
-    assert row.split(" in Slack")[0] == _list([verb.spoken or verb.name for verb in governed])
+    names = [verb.spoken or verb.name for verb in governed]
+    assert row.split(" in Slack")[0] == _list(names)
+    (said,) = re.findall(rf"^  {listed.value}: \[\] +# ([^;\n]*)", _read("docs/policy.example.yaml"), re.M)
+    assert said.removesuffix(" in Slack").split(", ") == names
 
 
 def test_the_readme_lists_every_verb() -> None:
