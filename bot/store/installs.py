@@ -10,6 +10,7 @@ the install of its cluster by the mark.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final, cast
 
 import redis
@@ -55,6 +56,7 @@ class Installs:
         self._redis, self._join = client, script(client, "join")
         self._joined: tuple[str, str] | None = None
         self._told: set[str] = set()
+        self._lock = Lock()
 
     def join(self, identity: Identity) -> str:
         """Put our install on the list and return its name. Raises StoreError where that is not known yet."""
@@ -96,9 +98,10 @@ class Installs:
     def _tell(self, name: str, taken: int, others: set[str]) -> None:
         if taken:
             log.warning("install %s took over the data of before the bot had installs: %d keys", name, taken)
-        if new := sorted(others - self._told):
+        with self._lock:  # several threads may want the first key
+            new, self._told = sorted(others - self._told), self._told | others
+        if new:
             log.warning("this Redis also has data of install %s; install %s leaves it alone", ", ".join(new), name)
-        self._told |= others
 
 
 def _known_name(identity: Identity, known: Mapping[str, str]) -> str:

@@ -12,9 +12,15 @@ local installs, root, name, mark, prefix = KEYS[1], ARGV[1], ARGV[2], ARGV[3], A
 redis.call('HSET', installs, name, mark)
 local taken = 0
 if redis.call('TYPE', root .. 'store').ok == 'hash' and redis.call('EXISTS', prefix .. 'store') == 0 then
-  local new = root .. 'install:'
-  for _, key in ipairs(redis.call('KEYS', root .. '*')) do
-    if key ~= installs and key ~= root .. 'lease' and string.sub(key, 1, #new) ~= new then
+  local new, old, cursor = root .. 'install:', {}, '0'
+  repeat
+    local page = redis.call('SCAN', cursor, 'MATCH', root .. '*', 'COUNT', 1000)
+    cursor = page[1]
+    for _, key in ipairs(page[2]) do old[key] = string.sub(key, 1, #new) ~= new end
+  until cursor == '0'
+  old[installs], old[root .. 'lease'] = nil, nil
+  for key, is_old in pairs(old) do
+    if is_old then
       redis.call('RENAME', key, prefix .. string.sub(key, #root + 1))
       taken = taken + 1
     end

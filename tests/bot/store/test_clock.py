@@ -84,6 +84,16 @@ def test_redis_is_asked_again_when_it_is_back(own_valkey: Valkey) -> None:
         asking.join()
 
 
+def test_where_no_answer_comes_in_time_that_is_said(redis_url: str) -> None:
+    class Hurried(WrongClock):
+        def now(self) -> datetime:
+            self.wrong_by += timedelta(seconds=1)
+            return super().now()
+
+    with connect(redis_url) as client, pytest.raises(StoreError, match="too slowly"):
+        RedisClock(client, Hurried(0)).ask()
+
+
 def test_an_answer_during_which_the_clock_was_set_counts_for_nothing(redis_url: str) -> None:
     times = [datetime.now(UTC), datetime.now(UTC) + timedelta(hours=8)]
 

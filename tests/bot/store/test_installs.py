@@ -174,6 +174,27 @@ def test_a_bot_of_before_that_still_runs_acknowledges_nothing_and_decides_nothin
     assert entry.rollout == STARTED
 
 
+def test_it_takes_over_thousands_of_keys_with_no_right_to_dangerous_commands(client: "redis.Redis") -> None:
+    old_data(client)
+    for number in range(3_000):
+        client.set(f"{ROOT}shown:r-{number}", "{}")
+    rules = {"enabled": True, "nopass": True, "keys": ["{rolloutbot}:*"], "categories": ["+@all", "-@dangerous"]}
+    client.acl_setuser("modest", **rules)  # type: ignore[arg-type]
+    try:
+        with connect(url_of(client, "modest")) as modest:
+            Installs(modest).join(ONE)
+    finally:
+        client.acl_deluser("modest")
+    assert {key for key in map(str, client.scan_iter(count=1000)) if not key.startswith(prefix_of("one"))} == {
+        f"{ROOT}{name}" for name in ("installs", "store", "inbox", "lease")
+    }
+
+
+def url_of(client: "redis.Redis", user: str) -> str:
+    where = client.connection_pool.connection_kwargs
+    return f"redis://{user}:any@{where['host']}:{where['port']}/{where['db']}"
+
+
 def test_the_log_says_what_was_taken_over(client: "redis.Redis", caplog: pytest.LogCaptureFixture) -> None:
     old_data(client)
     keys = client.dbsize() - 1  # but the lease
