@@ -1,12 +1,13 @@
 """Does what was acknowledged: each request once more as itself, in a lane where no queue delays the brake."""
 
 import logging
-import random
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Lock
 
+from bot.domain.backoff import Backoff
 from bot.domain.commands.request import Request, Verb
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.rollout import Entry
@@ -22,8 +23,8 @@ log = logging.getLogger(__name__)
 
 LANE, PAUSE_LANE, ROLLBACK_LANE = 16, 2, 4
 FIRST = (Verb.ROLLBACK, Verb.PAUSE)
-FIRST_AT_MOST, AT_MOST = 5.0, 15.0
-"""Seconds until what a dependency holds up is tried again, at the most; each try doubles them."""
+FIRST_BACKOFF = Backoff(timedelta(seconds=2), timedelta(seconds=5))
+BACKOFF = Backoff(timedelta(seconds=2), timedelta(seconds=15))
 
 KNOWN_MOST = 10_000
 
@@ -164,9 +165,8 @@ class Work:
         if len(self._held_up) >= KNOWN_MOST:
             self._held_up.clear()
         failures = self._held_up.get(request.delivery, (0, 0.0))[0] + 1
-        most = FIRST_AT_MOST if request.command.verb in FIRST else AT_MOST
-        wait = min(most, 1.0 * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
-        self._held_up[request.delivery] = (failures, time.monotonic() + wait)
+        backoff = FIRST_BACKOFF if request.command.verb in FIRST else BACKOFF
+        self._held_up[request.delivery] = (failures, time.monotonic() + backoff.wait(failures).total_seconds())
         return failures
 
     def _done(self, request: Request) -> None:

@@ -6,15 +6,16 @@ Where that version is too old (410), it lists again and says what is different.
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from kubernetes.client import ApiClient
 
+from bot.domain.backoff import Backoff
 from bot.domain.errors import ClusterError, RefusedError
 from k8s import client
 from k8s.document import Document
@@ -26,7 +27,7 @@ SILENCE_SECONDS: Final = ANSWER_SECONDS + 3.0
 SHORT_SECONDS: Final = 1.0
 """Answers that are over so soon, one after another, are not asked for without a rest."""
 
-LONGEST_REST: Final = 2.0
+BACKOFF: Final = Backoff(timedelta(seconds=0.4), timedelta(seconds=2))
 REFUSED_REST: Final = 30.0
 """Somebody has to grant a right, or to install a resource, before it can work."""
 
@@ -107,7 +108,7 @@ class Watch:
             self._try()
             short = short + 1 if time.monotonic() - begun < SHORT_SECONDS else 0
             if short > 1:  # one answer that was cut is asked for again at once
-                self._stopping.wait(min(LONGEST_REST, 0.1 * 2 ** min(short, 10)) * random.uniform(0.5, 1))
+                self._stopping.wait(BACKOFF.wait(short - 1).total_seconds())
 
     def _try(self) -> None:
         """Follow until the answer ends; what is kept stays in use unless there was none."""
