@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ from kubernetes.client.exceptions import ApiException
 from bot.domain.errors import ClusterError
 from k8s.credentials import UNUSABLE, Credentials, doubt
 from k8s.failure import THE_BOT, failure, no_answer
+
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 2.0
 READ_SECONDS: Final = 5.0
@@ -69,6 +72,8 @@ def connect(kubeconfig: str | Path | None = None, *, context: str | None = None,
             "The configuration of the Kubernetes client cannot be used.",
             hint="Name a kubeconfig that works with `kubectl`, or run the bot in a pod with a ServiceAccount.",
         ) from e
+    if not configuration.verify_ssl:
+        _warn_of_no_check()
     client = client_of(configuration)
     client.account = THE_BOT if in_pod else account
     return Connection(client, namespace)
@@ -81,6 +86,15 @@ def client_of(configuration: Configuration) -> TimeoutClient:
     client = TimeoutClient(configuration)
     client.user_agent = "rolloutbot"
     return client
+
+
+def _warn_of_no_check() -> None:
+    """Say once what urllib3 would say at every request."""
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    log.warning(
+        "The kubeconfig says `insecure-skip-tls-verify`, so nobody checks that it is the API server who answers. "
+        "Name the server's certificate in `certificate-authority` instead."
+    )
 
 
 def _of_pod(configuration: Configuration) -> str:
