@@ -34,6 +34,7 @@ ANY_VERSION: Final = "0"
 _POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 Query = Sequence[tuple[str, str]]
+Body = list[Any] | dict[str, Any]
 
 
 class TimeoutClient(ApiClient):
@@ -165,6 +166,19 @@ def patch(
     return _ask(api, "PATCH", path, query=query, body=list(operations), what=what)
 
 
+def fetch(api: ApiClient, path: str, *, what: str) -> dict[str, Any]:
+    """Read what is no namespaced object, such as the list of what is served."""
+    return _ask(api, "GET", path, what=what)
+
+
+def review(api: ApiClient, group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """Have the API server answer a review, such as a SelfSubjectAccessReview, and return its status."""
+    version, plural = f"{group}/v1", f"{kind.lower()}s"
+    question = {"apiVersion": version, "kind": kind, "spec": spec}
+    answer = _ask(api, "POST", f"/apis/{version}/{plural}", body=question, what=f"a {kind}")
+    return answer.get("status") or {}
+
+
 class ExpiredError(Exception):
     """The version to go on from is too old: list again."""
 
@@ -225,7 +239,7 @@ def stream(api: ApiClient, resource: Resource, namespace: str, query: Query, *, 
 
 
 def _ask(
-    api: ApiClient, method: str, path: str, *, query: Query = (), body: list[Any] | None = None, what: str
+    api: ApiClient, method: str, path: str, *, query: Query = (), body: Body | None = None, what: str
 ) -> dict[str, Any]:
     """Send one request and return the answer's JSON."""
     response = _send(api, method, path, query, body, what)
@@ -245,7 +259,7 @@ def _send(
     method: str,
     path: str,
     query: Query,
-    body: list[Any] | None,
+    body: Body | None,
     what: str,
     *,
     timeout: tuple[float, float] | None = None,
@@ -253,7 +267,7 @@ def _send(
     """Send one request and return the vendor's response before its body is read."""
     headers = {"Accept": "application/json"}
     if body is not None:
-        headers["Content-Type"] = JSON_PATCH
+        headers["Content-Type"] = JSON_PATCH if method == "PATCH" else "application/json"
     try:
         request = api.param_serialize(
             method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]

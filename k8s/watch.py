@@ -66,9 +66,10 @@ class Watch:
         self._stream: client.Stream | None = None
         self._thread = threading.Thread(target=self._run, name=f"watch {namespace} {resource.plural}", daemon=True)
         self.is_live = False
+        self.refusal = ""
 
     def start(self) -> None:
-        """Begin; what is kept may be used once ``is_live``."""
+        """Begin; what is kept may be used once ``is_live``. ``refusal`` is the API server's no, as a sentence."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -121,6 +122,7 @@ class Watch:
             if self._stream is None:
                 self._lose(error)
             if isinstance(error, RefusedError):
+                self._is_refused(error)
                 self._stopping.wait(REFUSED_REST)
         except Exception:
             log.exception("the watch of the %s of namespace %s broke", self._resource.plural, self._namespace)
@@ -130,6 +132,12 @@ class Watch:
         if self.is_live and not self._stopping.is_set():
             log.warning("%s Until it works again, the %s are asked for.", error.message, self._resource.plural)
         self.is_live = False
+
+    def _is_refused(self, error: RefusedError) -> None:
+        """Keep what the API server says no with, and log it where it is news."""
+        if str(error) != self.refusal:
+            log.warning("%s Until then, changes by others are seen up to half a minute late.", error)
+        self.refusal = str(error)
 
     def _follow(self) -> None:
         """Follow the changes until the server ends its answer; list first where there is nothing to go on from."""
@@ -142,7 +150,7 @@ class Watch:
             self._stream = stream
             if self._stopping.is_set():
                 return
-            self.is_live = True
+            self.is_live, self.refusal = True, ""
             for kind, document in stream.events():
                 self._take(kind, document)
 

@@ -174,7 +174,7 @@ def _serve(bot: Bot) -> Any:
     app = None if bot.settings.socket_mode else bot.handlers.app
     host, port = bot.settings.http
     server = waitress.create_server(
-        web(bot.checks(), app=app, is_ending=bot.ending.is_set),
+        web(bot.checks(), app=app, is_ending=bot.ending.is_set, warnings=bot.cluster.refusals),
         host=host,
         port=port,
         threads=32,
