@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 OLD_REQUEST: Final = timedelta(seconds=5)
 """A request in the inbox for so long has no replica at work on it."""
+
+CONNECT_AGAIN: Final = 3.0
+"""Seconds until the first connection to Slack is tried again; the SDK does the same for later ones."""
 
 DEAF_AFTER: Final = 20.0
 """Seconds without a pong of Slack's after which we are not ready."""
@@ -189,11 +193,8 @@ def _serve(bot: Bot) -> Any:
 def _connect(bot: Bot) -> None:
     """Connect Socket Mode, and keep trying while Slack is away."""
     while bot.socket is not None and not bot.ending.is_set():
-        try:
+        with suppress(Exception):  # the connection has logged it
             bot.socket.connect()
-        except Exception as error:
-            log.warning("Slack cannot be reached (%s); trying again", type(error).__name__)
-            bot.ending.wait(3)
-        else:
             break
+        bot.ending.wait(CONNECT_AGAIN)
     log.info("ready for %s in namespaces %s", bot.policy.command, ", ".join(bot.policy.namespaces))

@@ -95,8 +95,10 @@ class Board:
 
     def _note(self, rollout_id: str, channel: str, error: Exception, now: datetime) -> datetime:
         """Leave this card alone for a while, and its whole channel where another one of it would fare no better."""
-        log.warning("Card of %s: %s", rollout_id, error, exc_info=None if isinstance(error, DependencyError) else error)
         fault = error.fault if isinstance(error, SlackError) else None
+        if fault is not Fault.UNCLEAR or not self._pace.failures(rollout_id):  # Slack is away: said once
+            trace = None if isinstance(error, DependencyError) else error
+            log.warning("Card of %s: %s", rollout_id, error, exc_info=trace)
         backoff = UNANSWERED if fault is Fault.UNCLEAR else REFUSED
         self._pace.failed(rollout_id, now, backoff)
         if fault in (Fault.UNCLEAR, Fault.CHANNEL):
