@@ -10,9 +10,10 @@ from itertools import pairwise
 
 import yaml
 
-from bot.domain.commands.tokens import nearest, shown
+from bot.domain.commands.tokens import shown
 from bot.domain.errors import UsageError
 from bot.domain.plan import parse_duration
+from bot.domain.slips import likely_meant
 
 _TAG = "tag:yaml.org,2002:"
 _NUMBER = re.compile(r"[1-9][0-9]{0,2}")
@@ -69,8 +70,8 @@ class Nodes:
         return found
 
     def _unknown(self, key: yaml.Node, path: str, name: str, known: Sequence[str]) -> None:
-        near = nearest(name, known)
-        hint = f"did you mean `{near}`?" if near else f"the keys here are {_list(known)}"
+        near = likely_meant(name, known)
+        hint = f"did you mean `{near[0]}`?" if near else f"the keys here are {_list(known)}"
         self.wrong(key, path, f"{shown(name) if name else 'a list or mapping'} is not a key; {hint}")
 
     def items(self, node: yaml.Node, path: str, example: str) -> list[yaml.ScalarNode]:

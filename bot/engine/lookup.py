@@ -1,6 +1,5 @@
 """Which rollout people mean: by the canary's name, by rollout id, or the only one of the channel."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,6 +8,7 @@ from bot.domain.commands.request import WORDY, Command, Verb
 from bot.domain.decisions.start import is_rollout_id
 from bot.domain.errors import RouteError, UsageError, lost_data
 from bot.domain.rollout import SLOTLESS, Entry, Phase, Rollout
+from bot.domain.slips import likely_meant
 from bot.engine.ports import Clock, Store
 
 REMEMBERED = timedelta(hours=24)
@@ -138,12 +138,12 @@ def _require_nothing(when: str, back: Rollout, kind: str, rest: Sequence[Rollout
 
 def is_a_name(subject: str, names: Iterable[str]) -> bool:
     """Say whether a word is no reason: it is a rollout's id, or comes close to one of the names."""
-    return is_rollout_id(subject) or bool(difflib.get_close_matches(subject, names, cutoff=0.75))
+    return is_rollout_id(subject) or bool(likely_meant(subject, names))
 
 
 def did_you_mean(subject: str, names: Iterable[str]) -> str:
     """Ask for the names that a word may be a slip of; empty where there is none."""
-    near = difflib.get_close_matches(subject, names, n=3, cutoff=0.6)
+    near = likely_meant(subject, names)
     return f"Did you mean {_list(near)}?" if near else ""
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bot.domain.commands.request import BRAKES, Command, StartWords, Verb
-from bot.domain.commands.tokens import Word, nearest, shown, words
+from bot.domain.commands.tokens import Word, shown, words
 from bot.domain.commands.values import is_name, lookalike, read_marks, read_name, read_reason, read_steps, read_weight
 from bot.domain.errors import UsageError
 from bot.domain.plan import Wishes, parse_duration
+from bot.domain.slips import likely_meant
 
 USAGE: dict[Verb, str] = {
     Verb.START: (
@@ -91,7 +92,7 @@ def _verb(line: Sequence[Word], command: str) -> tuple[Verb, Sequence[Word]]:
     first = _SAME.get(first, first)
     if first in set(Verb):
         return Verb(first), line[1:]
-    meant = _MEANT.get(first) or (f"`{near}`" if (near := nearest(first, Verb)) else "")
+    meant = _MEANT.get(first) or (f"`{near[0]}`" if (near := likely_meant(first, Verb)) else "")
     hint = f"Did you mean {meant}?" if meant else f"Say `{command} help` for the list."
     raise UsageError(f"{shown(line[0].raw)} is not a verb of `{command}`.", hint=hint)
 
@@ -225,7 +226,7 @@ def _value(key: str, word: Word, line: Iterator[Word]) -> Word:
 def _refuse_key(verb: Verb, key: str, command: str) -> None:
     """Raise UsageError, unless the word is part of a reason, as in ``rollback p99=3s``."""
     known = _KEYS.get(verb, _ORDER_KEYS)
-    near = _MEANT_KEY.get(key, "") or nearest(key, known)
+    near = _MEANT_KEY.get(key, "") or next(iter(likely_meant(key, known)), "")
     near = near if near in known else ""
     if verb not in _KEYS and (verb in BRAKES or not near):
         return
