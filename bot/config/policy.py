@@ -21,7 +21,8 @@ DEFAULT_PLAN = Plan(
 class Policy:
     """What a team lets the bot do. ``from_file``: ``approve=`` may then only add marks.
 
-    ``unix_users`` are the Slack ids of people by the Unix user that they are in a terminal.
+    ``unix_users`` are the Slack ids of people by the Unix user that they are in a terminal. ``gates`` has what the file
+    says of each gate that it names.
     """
 
     namespaces: tuple[str, ...]
@@ -29,4 +30,5 @@ class Policy:
     access: Access = field(default_factory=Access)
     command: str = "/rollout"
     unix_users: Mapping[str, str] = field(default_factory=dict)
+    gates: Mapping[str, object] = field(default_factory=dict)
     from_file: bool = False

@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.config.policy_file import ConfigError, read_policy
+from bot.config.mistakes import ConfigError
+from bot.config.policy_file import read_policy
 from bot.config.redis_url import SENTINEL, read_sentinels
 
 __all__ = [
