@@ -167,7 +167,7 @@ class Query(Section):
     query: Annotated[str, text(".+", "is no query")]
 
 
-GATES = {"error-rate": ErrorRate, "query": Query}
+GATES: dict[str, type[Section]] = {"error-rate": ErrorRate, "query": Query}
 
 
 def test_a_gate_brings_its_own_keys() -> None:
