@@ -3,14 +3,14 @@
 import logging
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Lock
+from functools import partial
 
 from bot.domain.backoff import Backoff
 from bot.domain.commands.request import Request, Verb
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.rollout import Entry
+from bot.engine.lane import Lane
 from bot.engine.ports import Became, Store
 from handlers import replies
 from handlers.backend import Doer
@@ -37,15 +37,11 @@ class Work:
     ) -> None:
         self._engine, self._store, self._people, self._private = engine, store, people, private
         self._brake = brake
-        self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="work")
-        self._pauses = ThreadPoolExecutor(PAUSE_LANE, thread_name_prefix="pause")
-        self._rollbacks = ThreadPoolExecutor(ROLLBACK_LANE, thread_name_prefix="rollback")
-        self._looks = ThreadPoolExecutor(ROLLBACK_LANE, thread_name_prefix="look")
-        self._busy: set[str] = set()
+        self._lane, self._pauses = Lane("work", LANE), Lane("pause", PAUSE_LANE)
+        self._rollbacks, self._looks = Lane("rollback", ROLLBACK_LANE), Lane("look", ROLLBACK_LANE)
         self._held_up: dict[
             str, tuple[int, float]
         ] = {}  # by delivery: failures in a row, and when it may be tried again
-        self._lock = Lock()
 
     def begin(self, request: Request) -> None:
         """Take up a request that was just acknowledged."""
@@ -65,23 +61,17 @@ class Work:
         """Take nothing new and wait for what runs; what waits in line stays in the inbox."""
         lanes = (self._rollbacks, self._pauses, self._lane)
         for lane in lanes:
-            lane.shutdown(wait=False, cancel_futures=True)
+            lane.stop_line()
         for lane in lanes:
-            lane.shutdown(wait=True)
-        self._looks.shutdown(wait=True)
+            lane.close()
+        self._looks.close()
         self._brake.close()
 
     def _put(self, request: Request, *, fresh: bool) -> None:
-        with self._lock:
-            if request.delivery in self._busy:
-                return
-            self._busy.add(request.delivery)
-        try:
-            self._lane_of(request).submit(self._run, request, fresh=fresh)
-        except RuntimeError:  # closed: the inbox keeps it
-            self._done(request)
+        """Take it up, unless it is under way already, or the lane is closed: the inbox keeps it then."""
+        self._lane_of(request).take(partial(self._run, request, fresh=fresh), key=request.delivery)
 
-    def _lane_of(self, request: Request) -> ThreadPoolExecutor:
+    def _lane_of(self, request: Request) -> Lane:
         match request.command.verb:
             case Verb.ROLLBACK:
                 return self._rollbacks
@@ -106,8 +96,6 @@ class Work:
             self._hold_up(request)
             if fresh:
                 self._private.say(request.reply_to, replies.mishap(error, ref))
-        finally:
-            self._done(request)
 
     def _do(self, request: Request) -> Entry | None:
         try:
@@ -122,7 +110,9 @@ class Work:
         if entry is None:
             return
         if request.command.verb is Verb.ROLLBACK:
-            self._looks.submit(self._tell, request, entry)  # the next roll back does not wait for a count of pods
+            self._looks.take(
+                partial(self._tell, request, entry)
+            )  # the next roll back does not wait for a count of pods
         else:
             self._tell(request, entry)
 
@@ -168,10 +158,6 @@ class Work:
         backoff = FIRST_BACKOFF if request.command.verb in FIRST else BACKOFF
         self._held_up[request.delivery] = (failures, time.monotonic() + backoff.wait(failures).total_seconds())
         return failures
-
-    def _done(self, request: Request) -> None:
-        with self._lock:
-            self._busy.discard(request.delivery)
 
 
 def _rank(request: Request) -> int:

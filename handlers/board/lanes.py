@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from threading import Event, Thread
 
 from bot.domain.errors import StoreError
+from bot.engine.lane import Lane
 from bot.engine.ports import Clock
 from handlers.board.board import Board
 
@@ -31,8 +32,7 @@ class BoardThread:
         self._board, self._clock, self._leads = board, clock, leads
         self._woken, self._stopped = Event(), Event()
         self._thread = Thread(target=self._loop, name="board", daemon=True)
-        self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="board")
-        self._running: dict[str, Future[None]] = {}
+        self._lanes = Lane("board", LANES)
         self._rests: dict[str, tuple[float, int]] = {}
         self._wakes = 0
 
@@ -51,7 +51,8 @@ class BoardThread:
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._lanes.shutdown(wait=True, cancel_futures=True)
+        self._lanes.stop_line()
+        self._lanes.close()
 
     def _loop(self) -> None:
         while not self._stopped.is_set():
@@ -73,14 +74,11 @@ class BoardThread:
 
     def _give_lane(self, channel: str, rollout_ids: Sequence[str]) -> float:
         """Return for how long the channel can be left alone."""
-        running = self._running.get(channel)
-        if running is not None and not running.done():
-            return IDLE
         until, wakes = self._rests.get(channel, (0.0, 0))
         rest = until - time.monotonic()
         if rest > 0 and wakes == self._wakes:
             return rest
-        self._running[channel] = self._lanes.submit(self._lane, channel, rollout_ids, self._wakes)
+        self._lanes.take(partial(self._lane, channel, rollout_ids, self._wakes), key=channel)
         return IDLE
 
     def _lane(self, channel: str, rollout_ids: Sequence[str], wakes: int) -> None:
