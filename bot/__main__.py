@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from bot.cli import EXIT_CODES, Spelled, add_verbs
-from bot.config.settings import ConfigError, check, policy_file, read_settings
+from bot.config.settings import ClusterSettings, ConfigError, check, policy_file, read_as, read_settings
+from bot.domain.errors import ClusterError
+from bot.gates.registry import policy_keys
 from bot.service.logs import Masked
 
 app = typer.Typer(
@@ -41,24 +43,47 @@ def check_config(
     only_policy: Annotated[
         bool, typer.Option("--policy-only", help="Leave the rest of the environment alone.")
     ] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Ask the API server too whether the bot may do what it has to.")
+    ] = False,
 ) -> None:
     """Explain every mistake in the environment and the policy file, with its line."""
     file = policy or policy_file(os.environ)
-    mistakes = check(None if only_policy else os.environ, file)
+    mistakes = check(None if only_policy else os.environ, file, policy_keys())
     if mistakes:
         raise _explained(mistakes)
     environment = [] if only_policy else ["The environment is good."]
     about_policy = f"The policy file `{file}` is good." if file else "No policy file is named: the defaults hold."
     typer.echo(" ".join([*environment, about_policy]))
+    if cluster:
+        _check_cluster(file)
+
+
+def _check_cluster(file: Path | None) -> None:
+    """Say what the cluster lacks, with exit code 1; 3 where it does not answer."""
+    from bot.service.assembly import reach
+    from bot.store.clock import SystemClock
+
+    try:
+        settings = read_as(ClusterSettings, os.environ).model_copy(update={"config": file})
+        rights = reach(settings, SystemClock()).cluster.rights()
+    except ConfigError as error:
+        raise _explained(error.mistakes) from None
+    except ClusterError as error:
+        raise _explained([str(error)], code=3) from None
+    if rights.missing:
+        raise _explained(rights.missing, code=1)
+    where = ", ".join(f"`{namespace}`" for namespace in rights.namespaces)
+    typer.echo(f"{rights.account} may do all that the bot needs, in {where}.")
 
 
 add_verbs(app)
 
 
-def _explained(mistakes: Iterable[str]) -> typer.Exit:
+def _explained(mistakes: Iterable[str], code: int = 2) -> typer.Exit:
     for mistake in mistakes:
         typer.echo(Masked().mask(mistake), err=True)  # a token in the wrong place is a mistake that quotes it
-    return typer.Exit(2)
+    return typer.Exit(code)
 
 
 if __name__ == "__main__":

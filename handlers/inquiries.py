@@ -1,13 +1,14 @@
 """Inquiries: acknowledged at once, asked in a lane of their own, answered in private when the answer is known."""
 
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 
 from bot.config.policy import Policy
 from bot.domain.commands.request import Request
 from bot.domain.errors import DependencyError, UserError
 from bot.domain.prose import Prose
 from bot.domain.verbs.registry import verb_of
+from bot.engine.lane import Lane
 from handlers import replies
 from handlers.backend import Reader
 from handlers.errors import new_ref
@@ -26,28 +27,29 @@ class Inquiries:
 
     def __init__(self, reader: Reader, people: People, private: Private, policy: Policy) -> None:
         self._reader, self._people, self._private, self._policy = reader, people, private, policy
-        self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="inquiry-lane")
-        self._open: dict[Future[None], Request] = {}
+        self._lane = Lane("inquiry", LANE)
+        self._open: dict[str, Request] = {}
 
     def begin(self, request: Request) -> Prose:
         """Set an inquiry to work, and say until when its answer comes."""
-        try:
-            future = self._lane.submit(self._run, request)
-        except RuntimeError:  # closed: nobody keeps a question for the next bot
+        self._open[request.delivery] = request
+        if not self._lane.take(partial(self._run, request), key=request.delivery):  # nobody keeps a question
+            self._open.pop(request.delivery, None)
             return replies.not_looking()
-        self._open[future] = request
-        future.add_done_callback(lambda done: self._open.pop(done, None))
         return replies.looking(verb_of(request.command.verb).within)
 
     def close(self) -> None:
         """Take nothing new, and tell whoever would wait in vain."""
-        waiting = dict(self._open)
-        self._lane.shutdown(wait=False)
-        for future in wait(waiting, GRACE).not_done:
-            self._private.say(waiting[future].reply_to, replies.not_looking())
+        self._lane.settle(GRACE)
+        self._lane.stop_line()
+        for request in list(self._open.values()):
+            self._private.say(request.reply_to, replies.not_looking())
 
     def _run(self, request: Request) -> None:
-        self._private.say(request.reply_to, self._answer(request))
+        try:
+            self._private.say(request.reply_to, self._answer(request))
+        finally:
+            self._open.pop(request.delivery, None)
 
     def _answer(self, request: Request) -> Prose:
         try:

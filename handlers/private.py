@@ -3,13 +3,13 @@
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from http.client import HTTPException
 
 from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook import WebhookClient
 
 from bot.domain.prose import Prose
+from bot.engine.lane import Lane
 from handlers.mrkdwn import mrkdwn
 
 log = logging.getLogger(__name__)
@@ -23,9 +23,7 @@ class Private:
     """Says things to one person; what does not arrive is only logged, the card tells the same."""
 
     def __init__(self) -> None:
-        self._answers = ThreadPoolExecutor(ANSWERS, thread_name_prefix="private")
-        self._dialogs = ThreadPoolExecutor(DIALOGS, thread_name_prefix="dialog")
-        self._pending: set[Future[None]] = set()
+        self._answers, self._dialogs = Lane("private", ANSWERS), Lane("dialog", DIALOGS)
 
     def say(self, reply_to: str, said: Prose) -> None:
         """Send a sentence to a response_url; none where there is nobody to send it to."""
@@ -38,27 +36,16 @@ class Private:
 
     def close(self) -> None:
         """Wait for what is on its way, but not for a queue behind answers that hang."""
-        until = time.monotonic() + TIMEOUT
-        while self._pending and (left := until - time.monotonic()) > 0:
-            wait(set(self._pending), left)
-        for pool in (self._dialogs, self._answers):
-            pool.shutdown(wait=True, cancel_futures=True)
+        lanes, until = (self._dialogs, self._answers), time.monotonic() + TIMEOUT
+        for lane in lanes:
+            lane.settle(until - time.monotonic())
+        for lane in lanes:
+            lane.stop_line()
+            lane.close()
 
-    def _put(self, pool: ThreadPoolExecutor, job: Callable[[], None]) -> None:
-        try:
-            pending = pool.submit(_guarded, job)
-        except RuntimeError:
+    def _put(self, lane: Lane, job: Callable[[], None]) -> None:
+        if not lane.take(job):
             log.info("A private answer came after the end.")
-            return
-        self._pending.add(pending)
-        pending.add_done_callback(self._pending.discard)
-
-
-def _guarded(job: Callable[[], None]) -> None:
-    try:
-        job()
-    except Exception:
-        log.exception("A private answer failed.")
 
 
 def _send(url: str, text: str) -> None:

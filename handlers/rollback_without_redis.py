@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from bot.domain.commands.request import Request
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.prose import Prose
 from bot.domain.rollout import Rollout
+from bot.engine.lane import Lane
 from handlers import replies
 from handlers.backend import Brakes, RouteRolledBack
 from handlers.cards import Card
@@ -51,13 +52,12 @@ class RollbackWithoutRedis:
     def __init__(self, engine: Brakes, people: People, slack: Slack, private: Private) -> None:
         self._engine, self._people, self._slack, self._private = engine, people, slack, private
         self._heard: dict[str, frozenset[Heard]] = {}  # by delivery
-        self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="brake")
+        self._lane = Lane("brake", LANE)
 
     def pull(self, request: Request, store: StoreError) -> None:
         """Roll back in the background; the inbox may not have the request."""
-        try:
-            self._lane.submit(self._pull, request, store, AT_ONCE)
-        except RuntimeError:  # closed: Slack's connection ends beside us, and nobody else has the request
+        if not self._lane.take(partial(self._pull, request, store, AT_ONCE)):
+            # Closed: Slack's connection ends beside us, and nobody else has the request.
             self._pull(request, store, AT_ONCE)
 
     def pull_kept(self, request: Request, store: StoreError) -> None:
@@ -66,7 +66,7 @@ class RollbackWithoutRedis:
 
     def close(self) -> None:
         """Wait for what is under way."""
-        self._lane.shutdown(wait=True)
+        self._lane.close()
 
     def _pull(self, request: Request, store: StoreError, words: Words) -> None:
         try:

@@ -10,13 +10,22 @@ import time
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.base_handler import BaseSocketModeHandler
 from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
+from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
+from websocket import WebSocketApp
 
-log = logging.getLogger(__name__)
+from handlers.connection_log import ConnectionLog
+
 sdk_log = logging.getLogger("slack_sdk.socket_mode")
 """The SDK tells every step at INFO, and calls the first connection a session that is closed already."""
+
+_TRIES = frozenset({"on_error", "issue_new_wss_url", "_monitor_current_session"})
+"""Where the SDK logs that there is no connection: at each try, and with the address. ``ConnectionLog`` tells it."""
+
+sdk_log.addFilter(lambda record: record.funcName not in _TRIES)
+logging.getLogger("websocket").propagate = False  # it tells the same once more
 
 CONCURRENCY = 32
 PING_EVERY = 5
@@ -25,6 +34,39 @@ PONG_WITHIN = 3
 
 class Client(SocketModeClient):
     """The SDK's client, with ping timeouts and the session id that its error path asks for."""
+
+    def __init__(self, app_token: str, connection: ConnectionLog, web_client: WebClient) -> None:
+        self._connection = connection
+        self._opened: WebSocketApp | None = None
+        super().__init__(
+            app_token,
+            logger=sdk_log,
+            web_client=web_client,
+            ping_interval=PING_EVERY,
+            concurrency=CONCURRENCY,
+            on_open_listeners=[self._opens],
+            on_error_listeners=[self._breaks],
+        )
+
+    def issue_new_wss_url(self) -> str:
+        try:
+            return super().issue_new_wss_url()
+        except Exception as error:
+            self._failed(error)
+            raise
+
+    def _opens(self, session: WebSocketApp) -> None:
+        self._opened = session
+        self._connection.works()
+
+    def _breaks(self, session: WebSocketApp, error: Exception) -> None:
+        """Count a try that failed; that an open connection ends is no outage unless the next try fails."""
+        if session is self.current_session and session is not self._opened:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        if not self.closed:
+            self._connection.failed(error)
 
     def session_id(self) -> str:
         return hex(id(self.current_session))
@@ -43,7 +85,7 @@ class Client(SocketModeClient):
                 proxy_type=self.proxy_type,
             )
         except Exception as error:
-            log.warning("The Socket Mode session ended: %s.", type(error).__name__)
+            self._failed(error)
             session.close()
 
 
@@ -52,9 +94,7 @@ class Socket(BaseSocketModeHandler):
 
     def __init__(self, app: App, app_token: str) -> None:
         self.app = app
-        self.client: Client = Client(
-            app_token, logger=sdk_log, web_client=app.client, ping_interval=PING_EVERY, concurrency=CONCURRENCY
-        )
+        self.client: Client = Client(app_token, ConnectionLog(), app.client)
         self.client.socket_mode_request_listeners.append(self.handle)
 
     def handle(self, client: BaseSocketModeClient, req: SocketModeRequest) -> None:

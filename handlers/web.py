@@ -1,7 +1,7 @@
 """HTTP: signed requests from Slack, and what a cluster asks of a process."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -19,11 +19,16 @@ Check = Callable[[], str]
 
 
 def web(
-    checks: Mapping[str, Check], *, app: App | None = None, is_ending: Callable[[], bool] = lambda: False
+    checks: Mapping[str, Check],
+    *,
+    app: App | None = None,
+    is_ending: Callable[[], bool] = lambda: False,
+    warnings: Callable[[], Sequence[str]] = tuple,
 ) -> "WSGIApplication":
     """Return a WSGI application; without ``app`` it takes no requests of Slack's (Socket Mode).
 
-    Once it ``is_ending`` it is not ready and takes none, so that they go to another replica.
+    Once it ``is_ending`` it is not ready and takes none, so that they go to another replica. With ``warnings`` it is
+    ready all the same, and says them.
     """
     slack = SlackRequestHandler(app, path=EVENTS) if app is not None else None
 
@@ -34,7 +39,7 @@ def web(
             case ("GET", "/healthz"):
                 return _text(start, "200 OK", "alive\n")
             case ("GET", "/readyz"):
-                return _ready(start, checks)
+                return _ready(start, checks, warnings())
             case ("GET", "/metrics"):
                 return _answer(start, "200 OK", CONTENT_TYPE_LATEST, generate_latest())
             case ("POST", "/slack/events") if slack is not None:
@@ -63,11 +68,12 @@ def _refusal(environ: "WSGIEnvironment") -> str:
     return "413 Content Too Large" if int(length) > LARGEST else ""
 
 
-def _ready(start: "StartResponse", checks: Mapping[str, Check]) -> Iterable[bytes]:
+def _ready(start: "StartResponse", checks: Mapping[str, Check], warnings: Sequence[str]) -> Iterable[bytes]:
     found = {name: _ask(check) for name, check in checks.items()}
     missing = [f"{name}: {said}" for name, said in found.items() if said]
     status = "503 Service Unavailable" if missing else "200 OK"
-    return _text(start, status, "\n".join(missing or ["ready"]) + "\n")
+    said = [*(missing or ["ready"]), *(f"warning: {warning}" for warning in warnings)]
+    return _text(start, status, "\n".join(said) + "\n")
 
 
 def _ask(check: Check) -> str:

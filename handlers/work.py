@@ -1,17 +1,18 @@
 """Does what was acknowledged: each request once more as itself, in a lane where no queue delays the brake."""
 
 import logging
-import random
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from datetime import timedelta
+from functools import partial
 
+from bot.domain.backoff import Backoff
 from bot.domain.commands.request import ROLLBACK, Request
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.prose import Prose, joined, sentence
 from bot.domain.rollout import Entry
 from bot.domain.verbs.registry import verb_of, verbs
+from bot.engine.lane import Lane
 from bot.engine.ports import Became, Store
 from handlers import replies
 from handlers.backend import Doer
@@ -23,8 +24,8 @@ from handlers.rollback_without_redis import RollbackWithoutRedis
 log = logging.getLogger(__name__)
 
 LANE, BRAKE_LANE = 16, 4
-FIRST_AT_MOST, AT_MOST = 5.0, 15.0
-"""Seconds until what a dependency holds up is tried again, at the most; each try doubles them."""
+BRAKE_BACKOFF = Backoff(timedelta(seconds=2), timedelta(seconds=5))
+BACKOFF = Backoff(timedelta(seconds=2), timedelta(seconds=15))
 
 KNOWN_MOST = 10_000
 
@@ -37,16 +38,11 @@ class Work:
     ) -> None:
         self._engine, self._store, self._people, self._private = engine, store, people, private
         self._brake = brake
-        self._lane = ThreadPoolExecutor(LANE, thread_name_prefix="work")
-        self._brake_lanes = {
-            verb.name: ThreadPoolExecutor(BRAKE_LANE, thread_name_prefix=verb.name) for verb in verbs() if verb.is_brake
-        }
-        self._looks = ThreadPoolExecutor(BRAKE_LANE, thread_name_prefix="look")
-        self._busy: set[str] = set()
+        self._lane, self._looks = Lane("work", LANE), Lane("look", BRAKE_LANE)
+        self._brake_lanes = {verb.name: Lane(verb.name, BRAKE_LANE) for verb in verbs() if verb.is_brake}
         self._held_up: dict[
             str, tuple[int, float]
         ] = {}  # by delivery: failures in a row, and when it may be tried again
-        self._lock = Lock()
 
     def begin(self, request: Request) -> None:
         """Take up a request that was just acknowledged."""
@@ -66,22 +62,16 @@ class Work:
         """Take nothing new and wait for what runs; what waits in line stays in the inbox."""
         lanes = (*self._brake_lanes.values(), self._lane)
         for lane in lanes:
-            lane.shutdown(wait=False, cancel_futures=True)
+            lane.stop_line()
         for lane in lanes:
-            lane.shutdown(wait=True)
-        self._looks.shutdown(wait=True)
+            lane.close()
+        self._looks.close()
         self._brake.close()
 
     def _put(self, request: Request, *, fresh: bool) -> None:
-        with self._lock:
-            if request.delivery in self._busy:
-                return
-            self._busy.add(request.delivery)
-        try:
-            lane = self._brake_lanes.get(request.command.verb, self._lane)
-            lane.submit(self._run, request, fresh=fresh)
-        except RuntimeError:  # closed: the inbox keeps it
-            self._done(request)
+        """Take it up, unless it is under way already, or the lane is closed: the inbox keeps it then."""
+        lane = self._brake_lanes.get(request.command.verb, self._lane)
+        lane.take(partial(self._run, request, fresh=fresh), key=request.delivery)
 
     def _run(self, request: Request, *, fresh: bool) -> None:
         try:
@@ -100,8 +90,6 @@ class Work:
             self._hold_up(request)
             if fresh:
                 self._private.say(request.reply_to, replies.mishap(error, ref))
-        finally:
-            self._done(request)
 
     def _do(self, request: Request) -> Entry | None:
         try:
@@ -116,7 +104,7 @@ class Work:
         if entry is None:
             return
         if request.command.verb == ROLLBACK:
-            self._looks.submit(self._tell, request, entry)  # the next roll back does not wait for a count of pods
+            self._looks.take(partial(self._tell, request, entry))  # the next roll back waits for no count of pods
         else:
             self._tell(request, entry)
 
@@ -158,14 +146,9 @@ class Work:
         if len(self._held_up) >= KNOWN_MOST:
             self._held_up.clear()
         failures = self._held_up.get(request.delivery, (0, 0.0))[0] + 1
-        most = FIRST_AT_MOST if verb_of(request.command.verb).is_brake else AT_MOST
-        wait = min(most, 1.0 * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
-        self._held_up[request.delivery] = (failures, time.monotonic() + wait)
+        backoff = BRAKE_BACKOFF if verb_of(request.command.verb).is_brake else BACKOFF
+        self._held_up[request.delivery] = (failures, time.monotonic() + backoff.wait(failures).total_seconds())
         return failures
-
-    def _done(self, request: Request) -> None:
-        with self._lock:
-            self._busy.discard(request.delivery)
 
 
 def _rank(request: Request) -> int:

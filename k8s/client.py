@@ -2,6 +2,7 @@
 
 import copy
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from bot.domain.errors import ClusterError
 from k8s.credentials import UNUSABLE, Credentials, doubt
 from k8s.failure import THE_BOT, failure, no_answer
 
+log = logging.getLogger(__name__)
+
 CONNECT_SECONDS: Final = 2.0
 READ_SECONDS: Final = 5.0
 CONNECTIONS: Final = 40
@@ -31,6 +34,7 @@ ANY_VERSION: Final = "0"
 _POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 Query = Sequence[tuple[str, str]]
+Body = list[Any] | dict[str, Any]
 
 
 class TimeoutClient(ApiClient):
@@ -69,6 +73,8 @@ def connect(kubeconfig: str | Path | None = None, *, context: str | None = None,
             "The configuration of the Kubernetes client cannot be used.",
             hint="Name a kubeconfig that works with `kubectl`, or run the bot in a pod with a ServiceAccount.",
         ) from e
+    if not configuration.verify_ssl:
+        _warn_of_no_check()
     client = client_of(configuration)
     client.account = THE_BOT if in_pod else account
     return Connection(client, namespace)
@@ -81,6 +87,15 @@ def client_of(configuration: Configuration) -> TimeoutClient:
     client = TimeoutClient(configuration)
     client.user_agent = "rolloutbot"
     return client
+
+
+def _warn_of_no_check() -> None:
+    """Say once what urllib3 would say at every request."""
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    log.warning(
+        "The kubeconfig says `insecure-skip-tls-verify`, so nobody checks that it is the API server who answers. "
+        "Name the server's certificate in `certificate-authority` instead."
+    )
 
 
 def _of_pod(configuration: Configuration) -> str:
@@ -156,6 +171,19 @@ def patch(
     return _ask(api, "PATCH", path, query=query, body=list(operations), what=what)
 
 
+def fetch(api: ApiClient, path: str, *, what: str) -> dict[str, Any]:
+    """Read what is no namespaced object, such as the list of what is served."""
+    return _ask(api, "GET", path, what=what)
+
+
+def review(api: ApiClient, group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """Have the API server answer a review, such as a SelfSubjectAccessReview, and return its status."""
+    version, plural = f"{group}/v1", f"{kind.lower()}s"
+    question = {"apiVersion": version, "kind": kind, "spec": spec}
+    answer = _ask(api, "POST", f"/apis/{version}/{plural}", body=question, what=f"a {kind}")
+    return answer.get("status") or {}
+
+
 class ExpiredError(Exception):
     """The version to go on from is too old: list again."""
 
@@ -216,7 +244,7 @@ def stream(api: ApiClient, resource: Resource, namespace: str, query: Query, *, 
 
 
 def _ask(
-    api: ApiClient, method: str, path: str, *, query: Query = (), body: list[Any] | None = None, what: str
+    api: ApiClient, method: str, path: str, *, query: Query = (), body: Body | None = None, what: str
 ) -> dict[str, Any]:
     """Send one request and return the answer's JSON."""
     response = _send(api, method, path, query, body, what)
@@ -236,7 +264,7 @@ def _send(
     method: str,
     path: str,
     query: Query,
-    body: list[Any] | None,
+    body: Body | None,
     what: str,
     *,
     timeout: tuple[float, float] | None = None,
@@ -244,7 +272,7 @@ def _send(
     """Send one request and return the vendor's response before its body is read."""
     headers = {"Accept": "application/json"}
     if body is not None:
-        headers["Content-Type"] = JSON_PATCH
+        headers["Content-Type"] = JSON_PATCH if method == "PATCH" else "application/json"
     try:
         request = api.param_serialize(
             method, path, query_params=list(query), header_params=headers, body=body, auth_settings=["BearerToken"]

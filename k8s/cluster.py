@@ -14,6 +14,7 @@ from bot.domain.rollout import Hand, Pair, Pool, Rollout
 from bot.engine.ports import GatewayWord, Guard, PoolHealth, RouteCopy, Scene, Written
 from k8s import client, field_managers, httproute, inferencepool, owners, split, survey
 from k8s.document import Document
+from k8s.rights import Rights, rights_of
 from k8s.search import Search
 from k8s.watch import Seen, Watch
 
@@ -67,6 +68,15 @@ class Cluster:
             self._pools[namespace] = Watch(api, inferencepool.POOLS, namespace, of_pool)
         for watch in (*self._routes.values(), *self._pools.values()):
             watch.start()
+
+    def rights(self) -> Rights:
+        """Ask the API server what we may do in our namespaces, and whether it serves what we need."""
+        return rights_of(self._api, self._namespaces)
+
+    def refusals(self) -> Sequence[str]:
+        """Say which watches the API server refuses, and what to do; nothing where all of them work."""
+        watches = (*self._routes.values(), *self._pools.values())
+        return [watch.refusal for watch in watches if watch.refusal]
 
     def close(self) -> None:
         """End the watches; one that hangs in the network ends with the process."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool, Rule
+from bot.domain.slips import likely_meant
 from bot.engine.ports import RouteCopy
 from k8s.document import (
     Document,
@@ -22,7 +23,7 @@ from k8s.document import (
     rules_of,
     weight_of,
 )
-from k8s.search import Search, near, one_of
+from k8s.search import Search, one_of
 
 Choice = tuple[RouteCopy, Pool]
 
@@ -59,7 +60,7 @@ def _named(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Sequenc
     name = search.words.route
     found = [copy for copy in alive if name in ("", copy.name)]
     if name and not found:
-        names = near(name, [copy.name for copy in alive]) or sorted(copy.name for copy in alive)
+        names = likely_meant(name, [copy.name for copy in alive]) or sorted(copy.name for copy in alive)
         raise RouteError(
             f"There is no HTTPRoute `{canary.namespace}/{name}`.",
             hint=one_of(search.offer(route=each) for each in names) if names else "Create one first.",

@@ -1,8 +1,7 @@
 """What a start looks for, and the commands it offers when the words fit more than one thing. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 from bot.domain.commands.request import StartWords
@@ -42,11 +41,6 @@ def one_of(offers: Iterable[str], *, lead: str = "Say which one:") -> str:
     left = len(lines) - MOST_OFFERS
     more = [f"… and {left} more"] if left > 0 else []
     return "\n".join([lead, *lines[:MOST_OFFERS], *more])
-
-
-def near(name: str, names: Iterable[str]) -> Sequence[str]:
-    """Return the names most like ``name``, the likeliest first; at most three."""
-    return get_close_matches(name, sorted(set(names)), n=3, cutoff=0.5)
 
 
 def listed(names: Iterable[str]) -> str:

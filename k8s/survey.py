@@ -9,10 +9,11 @@ from kubernetes.client import ApiClient
 
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool
+from bot.domain.slips import likely_meant
 from bot.engine.ports import GatewaySays, RouteCopy, Scene
 from k8s import httproute, inferencepool, owners, pairing
 from k8s.document import Document, full_name
-from k8s.search import Search, listed, near, one_of
+from k8s.search import Search, listed, one_of
 
 MOST_NAMES = 3
 
@@ -59,7 +60,7 @@ def _canary(search: Search, pools: Mapping[str, Sequence[Document]]) -> Pool:
 
 def _no_pool(search: Search, pools: Mapping[str, Sequence[Document]]) -> RouteError:
     names = {name for each in pools.values() for name in _names(each)}
-    likely = near(search.canary, names)
+    likely = likely_meant(search.canary, names)
     if likely:
         hint = one_of((search.offer(canary=name) for name in likely), lead="Did you mean:")
     elif names:

@@ -6,15 +6,16 @@ Where that version is too old (410), it lists again and says what is different.
 """
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from kubernetes.client import ApiClient
 
+from bot.domain.backoff import Backoff
 from bot.domain.errors import ClusterError, RefusedError
 from k8s import client
 from k8s.document import Document
@@ -26,7 +27,7 @@ SILENCE_SECONDS: Final = ANSWER_SECONDS + 3.0
 SHORT_SECONDS: Final = 1.0
 """Answers that are over so soon, one after another, are not asked for without a rest."""
 
-LONGEST_REST: Final = 2.0
+BACKOFF: Final = Backoff(timedelta(seconds=0.4), timedelta(seconds=2))
 REFUSED_REST: Final = 30.0
 """Somebody has to grant a right, or to install a resource, before it can work."""
 
@@ -65,9 +66,10 @@ class Watch:
         self._stream: client.Stream | None = None
         self._thread = threading.Thread(target=self._run, name=f"watch {namespace} {resource.plural}", daemon=True)
         self.is_live = False
+        self.refusal = ""
 
     def start(self) -> None:
-        """Begin; what is kept may be used once ``is_live``."""
+        """Begin; what is kept may be used once ``is_live``. ``refusal`` is the API server's no, as a sentence."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -107,7 +109,7 @@ class Watch:
             self._try()
             short = short + 1 if time.monotonic() - begun < SHORT_SECONDS else 0
             if short > 1:  # one answer that was cut is asked for again at once
-                self._stopping.wait(min(LONGEST_REST, 0.1 * 2 ** min(short, 10)) * random.uniform(0.5, 1))
+                self._stopping.wait(BACKOFF.wait(short - 1).total_seconds())
 
     def _try(self) -> None:
         """Follow until the answer ends; what is kept stays in use unless there was none."""
@@ -120,6 +122,7 @@ class Watch:
             if self._stream is None:
                 self._lose(error)
             if isinstance(error, RefusedError):
+                self._is_refused(error)
                 self._stopping.wait(REFUSED_REST)
         except Exception:
             log.exception("the watch of the %s of namespace %s broke", self._resource.plural, self._namespace)
@@ -129,6 +132,12 @@ class Watch:
         if self.is_live and not self._stopping.is_set():
             log.warning("%s Until it works again, the %s are asked for.", error.message, self._resource.plural)
         self.is_live = False
+
+    def _is_refused(self, error: RefusedError) -> None:
+        """Keep what the API server says no with, and log it where it is news."""
+        if str(error) != self.refusal:
+            log.warning("%s Until then, changes by others are seen up to half a minute late.", error)
+        self.refusal = str(error)
 
     def _follow(self) -> None:
         """Follow the changes until the server ends its answer; list first where there is nothing to go on from."""
@@ -141,7 +150,7 @@ class Watch:
             self._stream = stream
             if self._stopping.is_set():
                 return
-            self.is_live = True
+            self.is_live, self.refusal = True, ""
             for kind, document in stream.events():
                 self._take(kind, document)
 

@@ -1,7 +1,10 @@
 """Real servers for the tests: one process of each per session, a namespace or a database of its own per test."""
 
 import itertools
+import logging
 import secrets
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +42,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             crds()
         if "local_slack" in names:
             slack.slack_binary()
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """Let a test configure the logs as the program does."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level, sys.excepthook, threading.excepthook)
+    yield
+    root.handlers[:], level, sys.excepthook, threading.excepthook = before
+    root.setLevel(level)
+    logging.captureWarnings(False)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A stage for stories: the engine on a real API server and a real Valkey, with a clock that a test moves."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +16,6 @@ from bot.engine.engine import Engine, Outcome
 from bot.engine.lookup import Lookup
 from bot.engine.ports import RouteCopy, Routes, Store
 from bot.engine.tick import Ticker
-from bot.gates.gate import Gate
-from bot.gates.registry import GATES
 from bot.recovery.audit import Audit
 from bot.recovery.store_recovery import StoreRecovery
 from bot.service.parts import Parts, put_together
@@ -101,7 +99,6 @@ class Stage:
     cluster: Cluster
     clock: HandClock
     policy: Policy
-    known_gates: Sequence[Gate] = GATES
     kept: Memory = field(init=False)
     routes: Meddler = field(init=False)
     memory: Meddler = field(init=False)
@@ -116,7 +113,7 @@ class Stage:
     def replica(self, routes: Routes | None = None, store: Store | None = None) -> Parts:
         """Return another replica on the same servers."""
         ports = routes or self.routes, store or self.memory, self.kept.for_rebuild, self.clock
-        return put_together(*ports, self.policy, known=self.known_gates)
+        return put_together(*ports, self.policy)
 
     @property
     def store(self) -> RedisStore:

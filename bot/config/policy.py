@@ -26,9 +26,8 @@ DEFAULT_PLAN = Plan(
 class Policy:
     """What a team lets the bot do. ``from_file``: ``approve=`` may then only add marks.
 
-    ``gates`` are the gates that are switched on, by name, each with its keys as its own model has read them.
-    ``unix_users`` are the Slack ids of people by the Unix user that they are in a terminal. ``install`` says whose data
-    in Redis is ours; empty: the cluster's id does.
+    ``gates`` has what the file says of each gate that it names. ``unix_users`` are the Slack ids of people by the Unix
+    user that they are in a terminal. ``install`` says whose data in Redis is ours; empty: the cluster's id does.
     """
 
     namespaces: tuple[str, ...]

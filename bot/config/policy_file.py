@@ -1,129 +1,188 @@
 """The policy file. Every mistake in it is one line with its place, ``policy.yaml:7: plan.steps: …``, all at once."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Final
 
-import yaml
+from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic_core import ErrorDetails
 
+from bot.config.mistakes import ConfigError, Place
 from bot.config.policy import DEFAULT_PLAN, INSTALL, NO_INSTALL, Policy
-from bot.config.yaml_nodes import Nodes
+from bot.config.policy_values import (
+    Duration,
+    Flag,
+    Percent,
+    Section,
+    a_list,
+    a_mapping,
+    different,
+    one_or_more,
+    rising,
+    text,
+    whole_number,
+)
+from bot.config.yaml_lines import Lines, read_yaml
 from bot.domain.access import Access
-from bot.domain.errors import RolloutBotError
-from bot.domain.plan import Plan
+from bot.domain.commands.tokens import shown
+from bot.domain.slips import likely_meant
 
-KEYS: Mapping[str, Sequence[str]] = {
-    "": ("namespaces", "plan", "approvals", "access", "command", "install", "terminal"),
-    "plan": ("steps", "every", "bake"),
-    "approvals": ("at", "needed", "requester_may_approve"),
-    "access": ("start", "run", "approve", "rollback"),
-    "terminal": ("users",),
-}
-"""The keys of the file and of its sections."""
-
-MOST_APPROVALS = 20
-DEFAULT_COMMAND = "/rollout"
-
-_USER = re.compile(r"[UW][A-Z0-9]{4,20}")
-_NO_USER = (
+_NO_USER: Final = (
     "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`"
 )
-_UNIX_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,31}")
-_NO_UNIX_USER = "is not the name of a Unix user; see `id -un`"
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_COMMAND = re.compile(r"/[a-z0-9][a-z0-9_-]{0,30}")
-_NO_COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters"
+Namespace = Annotated[
+    str, text(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "is not a namespace's name; see `kubectl get namespaces`")
+]
+User = Annotated[str, text(r"[UW][A-Z0-9]{4,20}", _NO_USER)]
+Users = Annotated[tuple[User, ...], a_list("[U012AB3CD]"), different]
+UnixUser = Annotated[str, text(r"[A-Za-z_][A-Za-z0-9_.@-]{0,31}", "is not the name of a Unix user; see `id -un`")]
+Slash = Annotated[
+    str,
+    text(
+        r"/[a-z0-9][a-z0-9_-]{0,30}",
+        "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters",
+    ),
+]
+
+Install = Annotated[str, text(INSTALL.pattern, NO_INSTALL)]
+
+Gates = Mapping[str, type[Section]]
+"""The keys below ``gates``, and what each may say."""
 
 
-class ConfigError(RolloutBotError):
-    """Mistakes in the environment or the policy file; ``mistakes`` has one sentence for each."""
+class PlanSection(Section):
+    """The names are those of ``Plan``; the aliases are the keys in the file."""
 
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = tuple(mistakes)
+    steps: Annotated[tuple[Percent, ...], a_list("[10, 25, 50, 100]"), one_or_more, rising] = ()
+    interval: Duration = Field(DEFAULT_PLAN.interval, alias="every")
+    bake: Duration = DEFAULT_PLAN.bake
 
 
-def read_policy(path: Path, *, default_namespace: str) -> Policy:
-    """Read a policy file. Raises ConfigError with every mistake in it."""
-    root, nodes = _compose(path), Nodes(str(path))
-    top = nodes.section(root, "", KEYS[""])
-    sections = {name: nodes.section(top.get(name), name, KEYS[name]) for name in KEYS if name}
-    plan = _approvals(nodes, sections["approvals"], _plan(nodes, sections["plan"]))
-    access = Access(**{name: _users(nodes, node, f"access.{name}") for name, node in sections["access"].items()})
-    if access.approve and "needed" in sections["approvals"] and len(access.approve) < plan.approvals:
-        few = f"asks for {plan.approvals} approvals, but access.approve names only {len(access.approve)} users"
-        nodes.wrong(sections["approvals"]["needed"], "approvals.needed", few)
-    policy = Policy(
-        namespaces=_namespaces(nodes, top["namespaces"]) if "namespaces" in top else (default_namespace,),
-        plan=plan,
-        access=access,
-        command=nodes.text(top["command"], "command", _COMMAND, _NO_COMMAND) if "command" in top else DEFAULT_COMMAND,
-        install=nodes.text(top["install"], "install", INSTALL, NO_INSTALL) if "install" in top else "",
-        unix_users=_unix_users(nodes, sections["terminal"].get("users")),
+class ApprovalsSection(Section):
+    """The names are those of ``Plan``."""
+
+    approve_at: Annotated[tuple[Percent, ...], a_list("[50, 100]"), rising] = Field((), alias="at")
+    approvals: Annotated[int, whole_number(20)] = Field(1, alias="needed")
+    requester_may_approve: Flag = False
+
+
+class AccessSection(Section):
+    """The names are those of ``Access``."""
+
+    start: Users = ()
+    run: Users = ()
+    approve: Users = ()
+    rollback: Users = ()
+
+
+class TerminalSection(Section):
+    """What only terminals need."""
+
+    users: Annotated[dict[UnixUser, User], a_mapping("{alice: U012AB3CD}")] = {}  # noqa: RUF012 (pydantic copies it)
+
+
+class PolicyFile(Section):
+    """The whole file; a new section or key is one line here."""
+
+    namespaces: Annotated[tuple[Namespace, ...], a_list("[default]"), one_or_more, different] = ()
+    plan: PlanSection = PlanSection()
+    approvals: ApprovalsSection = ApprovalsSection()
+    access: AccessSection = AccessSection()
+    command: Slash = "/rollout"
+    install: Install = ""
+    terminal: TerminalSection = TerminalSection()
+
+    @field_validator("access")
+    @classmethod
+    def _are_enough(cls, access: AccessSection, info: ValidationInfo) -> AccessSection:
+        needed, approvers = info.data.get("approvals", ApprovalsSection()), len(access.approve)
+        if access.approve and "approvals" in needed.model_fields_set and approvers < needed.approvals:
+            few = f"asks for {needed.approvals} approvals, but access.approve names only {approvers} users"
+            raise MisplacedError(("approvals", "needed"), few)
+        return access
+
+
+class MisplacedError(ValueError):
+    """A mistake that is found at one place and shown at another."""
+
+    def __init__(self, place: Place, sentence: str) -> None:
+        super().__init__(sentence)
+        self.place = place
+
+
+def read_policy(path: Path, *, default_namespace: str, gates: Gates = MappingProxyType({})) -> Policy:
+    """Read a policy file, which has a section ``gates`` where there are any. Raises ConfigError with every mistake."""
+    document, lines = read_yaml(path)
+    model = _with_gates(gates) if gates else PolicyFile
+    found = [(line, (place, "is there twice; leave one of them out")) for place, line in lines.twice]
+    try:
+        said = model.model_validate(document)
+    except ValidationError as error:
+        found += [_mistake(model, each, lines) for each in error.errors(include_url=False)]
+    if found:
+        in_order = sorted(found, key=lambda mistake: mistake[0])
+        raise ConfigError([_sentence(path, line, *mistake) for line, mistake in in_order])
+    return _policy(said, default_namespace)
+
+
+def _with_gates(gates: Gates) -> type[PolicyFile]:
+    """Return a file with one more section, which has a key for each gate."""
+    keys: dict[str, Any] = {name: (model, None) for name, model in gates.items()}
+    section = create_model("GatesSection", __base__=Section, **keys)
+    return create_model("PolicyFileWithGates", __base__=PolicyFile, gates=(section, section()))
+
+
+def _policy(said: PolicyFile, default_namespace: str) -> Policy:
+    plan = replace(
+        DEFAULT_PLAN, **said.plan.model_dump(exclude_unset=True), **said.approvals.model_dump(exclude_unset=True)
+    )
+    gates = getattr(said, "gates", None)
+    return Policy(
+        namespaces=said.namespaces or (default_namespace,),
+        plan=plan if 100 in plan.steps else replace(plan, steps=(*plan.steps, 100)),
+        access=Access(**{name: frozenset(users) for name, users in said.access}),
+        command=said.command,
+        install=said.install,
+        unix_users=said.terminal.users,
+        gates={name: getattr(gates, name) for name in gates.model_fields_set} if gates else {},
         from_file=True,
     )
-    if nodes.mistakes:
-        raise ConfigError([sentence for _, sentence in sorted(nodes.mistakes, key=lambda mistake: mistake[0])])
-    return policy
 
 
-def _compose(path: Path) -> yaml.Node | None:
-    try:
-        root: yaml.Node | None = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror}); name a file that can be read."]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: is not written in UTF-8; save it as UTF-8."]) from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise ConfigError([f"{path}:{mark.line + 1 if mark else 1}: is not YAML: {error.problem}."]) from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(
-            [f"{path}: is not YAML; it holds a character or a depth that YAML does not allow."]
-        ) from error
-    return root
+# --- mistakes
 
 
-def _namespaces(nodes: Nodes, node: yaml.Node) -> tuple[str, ...]:
-    wrong = "is not a namespace's name; see `kubectl get namespaces`"
-    _refuse_empty(nodes, node, "namespaces")
-    return nodes.texts(node, "namespaces", _NAMESPACE, wrong, "[default]")
+def _mistake(model: type[Section], error: ErrorDetails, lines: Lines) -> tuple[int, tuple[Place, str]]:
+    """Return the line of a mistake, where it is, and what is wrong there."""
+    place = error["loc"]
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, MisplacedError):
+        return lines.values[cause.place], (cause.place, str(cause))
+    if error["type"] == "extra_forbidden":
+        return lines.keys[place], (place[:-1], _unknown(_section(model, place[:-1]), str(place[-1])))
+    if error["type"] == "missing":
+        return lines.values[place[:-1]], (place[:-1], f"`{place[-1]}` is missing; add it")
+    if place[-1:] == ("[key]",):
+        return lines.keys[place[:-1]], (place[:-2], str(cause))
+    return lines.values[place], (place, str(cause or f"does not fit: {error['msg']}"))
 
 
-def _users(nodes: Nodes, node: yaml.Node, path: str) -> frozenset[str]:
-    return frozenset(nodes.texts(node, path, _USER, _NO_USER, "[U012AB3CD]"))
+def _section(model: type[Section], place: Place) -> type[Section]:
+    for key in place:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        annotation: Any = fields[str(key)].annotation
+        model = annotation
+    return model
 
 
-def _unix_users(nodes: Nodes, node: yaml.Node | None) -> Mapping[str, str]:
-    path, example = "terminal.users", "{alice: U012AB3CD}"
-    named = nodes.named(node, path, _UNIX_USER, _NO_UNIX_USER, example)
-    return {name: nodes.text(value, f"{path}.{name}", _USER, _NO_USER) for name, value in named.items()}
+def _unknown(section: type[Section], name: str) -> str:
+    near = likely_meant(name, (field.alias or key for key, field in section.model_fields.items()))
+    hint = f"did you mean `{near[0]}`?" if near else f"the keys here are {section.known()}"
+    return f"{shown(name) if name else 'an empty text'} is not a key; {hint}"
 
 
-def _plan(nodes: Nodes, section: Mapping[str, yaml.Node]) -> Plan:
-    plan = DEFAULT_PLAN
-    if node := section.get("steps"):
-        _refuse_empty(nodes, node, "plan.steps")
-        steps = nodes.percents(node, "plan.steps", "[10, 25, 50, 100]")
-        plan = replace(plan, steps=steps if 100 in steps else (*steps, 100))
-    if node := section.get("every"):
-        plan = replace(plan, interval=nodes.duration(node, "plan.every"))
-    if node := section.get("bake"):
-        plan = replace(plan, bake=nodes.duration(node, "plan.bake"))
-    return plan
-
-
-def _approvals(nodes: Nodes, section: Mapping[str, yaml.Node], plan: Plan) -> Plan:
-    if node := section.get("at"):
-        plan = replace(plan, approve_at=nodes.percents(node, "approvals.at", "[50, 100]"))
-    if node := section.get("needed"):
-        plan = replace(plan, approvals=nodes.number(node, "approvals.needed", MOST_APPROVALS))
-    if node := section.get("requester_may_approve"):
-        plan = replace(plan, requester_may_approve=nodes.flag(node, "approvals.requester_may_approve"))
-    return plan
-
-
-def _refuse_empty(nodes: Nodes, node: yaml.Node, path: str) -> None:
-    if isinstance(node, yaml.SequenceNode) and not node.value:
-        nodes.wrong(node, path, "is empty; name at least one, or leave the key out")
+def _sentence(path: Path, line: int, place: Place, wrong: str) -> str:
+    keys = ".".join(key for key in place if isinstance(key, str))
+    return f"{path}:{line}: {keys + ': ' if keys else ''}{wrong}{'' if wrong.endswith('?') else '.'}"

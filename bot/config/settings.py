@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.config.mistakes import ConfigError
 from bot.config.policy import INSTALL, NO_INSTALL
-from bot.config.policy_file import ConfigError, read_policy
+from bot.config.policy_file import Gates, read_policy
 from bot.config.redis_url import SENTINEL, read_sentinels
 
 __all__ = [
@@ -215,7 +217,7 @@ def policy_file(env: Mapping[str, str]) -> Path | None:
     return Path(name) if name else None
 
 
-def check(env: Mapping[str, str] | None, path: Path | None) -> list[str]:
+def check(env: Mapping[str, str] | None, path: Path | None, gates: Gates = MappingProxyType({})) -> list[str]:
     """Return every mistake of the environment and of the policy file (each unless it is None), as sentences."""
     mistakes: list[str] = []
     if env is not None:
@@ -225,7 +227,7 @@ def check(env: Mapping[str, str] | None, path: Path | None) -> list[str]:
             mistakes += error.mistakes
     if path is not None:
         try:
-            read_policy(path, default_namespace="default")
+            read_policy(path, default_namespace="default", gates=gates)
         except ConfigError as error:
             mistakes += error.mistakes
     return mistakes

@@ -9,6 +9,7 @@ import random
 import uuid
 from datetime import datetime, timedelta
 
+from bot.domain.backoff import Backoff
 from bot.domain.deadlines import WRITE_WITHIN
 from bot.domain.decisions.by_route import (
     TRUSTS_OLD_COPY,
@@ -40,6 +41,8 @@ LOST_GUARDS = 3
 """After so many a step tests only what it touches: somebody edits other fields of the route without a pause."""
 
 AFTER_A_BUG = timedelta(seconds=30)
+WRITE_BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=30))
+ROLLBACK_BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=5))
 
 
 class Applier:
@@ -263,20 +266,11 @@ def new_decision() -> str:
     return uuid.uuid4().hex[:16]
 
 
-def backoff(attempts: int, *, brake: bool, asked: float = 0.0) -> timedelta:
-    """Return how long to wait before the next try, with jitter; a brake is tried at least every 5 s.
-
-    ``asked`` is how many seconds the API server wants to be left alone; it gets them up to our own longest wait.
-    """
-    longest = 5.0 if brake else 30.0
-    ours = min(longest, 0.5 * 2 ** min(attempts, 10)) * random.uniform(0.5, 1)
-    return timedelta(seconds=max(ours, min(longest, asked * random.uniform(1, 1.25))))
-
-
 def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) -> datetime:
     """Return when to try again: no later than the time at which a step up is too late to be written unasked."""
     asked = error.retry_after if isinstance(error, ClusterError) else 0.0
-    next_try = now + backoff(attempts, brake=rollout.phase in TAKEN_BACK, asked=asked)
+    backoff = ROLLBACK_BACKOFF if rollout.phase in TAKEN_BACK else WRITE_BACKOFF
+    next_try = now + backoff.wait(attempts, asked=timedelta(seconds=asked))
     late = rollout.decided_at + WRITE_WITHIN
     return min(next_try, late) if raises(rollout) and now < late else next_try
 

@@ -1,6 +1,5 @@
 """Which rollout people mean: by the canary's name, by rollout id, or the only one of the channel."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from bot.domain.commands.values import bare_name
 from bot.domain.decisions.start import is_rollout_id
 from bot.domain.errors import RouteError, UsageError, lost_data
 from bot.domain.rollout import SLOTLESS, Entry, Phase, Rollout
+from bot.domain.slips import likely_meant
 from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock, Store
 
@@ -171,7 +171,7 @@ def named_in_reason(command: Command, names: Iterable[str]) -> Command:
 
 def slip_of(word: str, here: Iterable[str], names: Iterable[str]) -> str:
     """Return the one pool of a channel that a word comes close to; empty where it may mean another one as well."""
-    near = difflib.get_close_matches(word, names, n=2, cutoff=0.75)
+    near = likely_meant(word, names)
     return near[0] if len(near) == 1 and near[0] in here else ""
 
 
@@ -184,12 +184,12 @@ def the_one_named(reason: str, rollouts: Sequence[Rollout]) -> Rollout | None:
 
 def is_a_name(subject: str, names: Iterable[str]) -> bool:
     """Say whether a word is no reason: it is a rollout's id, or comes close to one of the names."""
-    return is_rollout_id(subject) or bool(difflib.get_close_matches(subject, names, cutoff=0.75))
+    return is_rollout_id(subject) or bool(likely_meant(subject, names))
 
 
 def did_you_mean(subject: str, names: Iterable[str]) -> str:
     """Ask for the names that a word may be a slip of; empty where there is none."""
-    near = difflib.get_close_matches(subject, names, n=3, cutoff=0.6)
+    near = likely_meant(subject, names)
     return f"Did you mean {_list(near)}?" if near else ""
 
 

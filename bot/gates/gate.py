@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
+from bot.config.policy_values import Section, one_word_of
 from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness
 from bot.domain.rollout import Pool, Rollout
 from bot.engine.ports import PoolHealth
@@ -51,12 +50,10 @@ class Found:
 PASSED = Found(answer=GateAnswer.PASS)
 
 
-class Keys(BaseModel):
+class Keys(Section):
     """The keys of every gate in the policy file; a gate with more of them has a subclass."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    on_fail: OnFail = OnFail.ROLL_BACK
+    on_fail: Annotated[OnFail, one_word_of(OnFail)] = OnFail.ROLL_BACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

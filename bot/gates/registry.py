@@ -1,8 +1,34 @@
-"""The gates that there are, in the order in which their reasons are told."""
+"""The gates that there are, one line a gate, in the order in which their reasons are told."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from bot.gates import pools_ready
-from bot.gates.gate import Gate
+from bot.gates.gate import Gate, Keys
 
-GATES: Final[tuple[Gate, ...]] = (pools_ready.GATE,)
+_GATES: Final[tuple[Gate, ...]] = (pools_ready.GATE,)
+
+_added: list[Gate] = []
+
+
+@contextmanager
+def also(gate: Gate) -> Iterator[None]:
+    """Have one gate more for a while. Raises ValueError where its name is taken."""
+    if gate.name in {each.name for each in gates()}:
+        raise ValueError(f"There is a gate `{gate.name}` already.")
+    _added.append(gate)
+    try:
+        yield
+    finally:
+        _added.remove(gate)
+
+
+def gates() -> tuple[Gate, ...]:
+    """Return all gates."""
+    return (*_GATES, *_added)
+
+
+def policy_keys() -> Mapping[str, type[Keys]]:
+    """Return what the policy file may say below `gates`: the gates that it switches on, and their keys."""
+    return {gate.name: gate.keys for gate in gates() if not gate.required}

@@ -4,12 +4,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Lock
 from typing import Final
 
 from bot.domain.errors import DependencyError
 from bot.domain.rollout import Pool
+from bot.engine.lane import Lane
 from bot.engine.ports import RouteCopy
 from bot.recovery.audit import Audit
 
@@ -32,7 +33,7 @@ class ChangeLane:
         self._inspector = inspector
         self._leads, self._missed = leads, missed
         self._newest: dict[object, Callable[[], object]] = {}
-        self._pool: ThreadPoolExecutor | None = None
+        self._lane: Lane | None = None
         self._looks: Counter[object] = Counter()
         self._since = 0.0
         self._lock = Lock()
@@ -40,15 +41,16 @@ class ChangeLane:
     def start(self) -> None:
         """Begin: this process is the leader now."""
         with self._lock:
-            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="notice")
+            self._lane = Lane("notice", THREADS)
 
     def stop(self) -> None:
         """End; what is being looked at is finished."""
         with self._lock:
-            pool, self._pool = self._pool, None
+            lane, self._lane = self._lane, None
             self._newest.clear()
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=True)
+        if lane is not None:
+            lane.stop_line()
+            lane.close()
 
     def route_changed(self, copy: RouteCopy) -> None:
         """A route is new, or not as it was."""
@@ -64,13 +66,13 @@ class ChangeLane:
 
     def _notice(self, key: object, look: Callable[[], object]) -> None:
         with self._lock:
-            if self._pool is None:
+            if self._lane is None:
                 return
             if key in self._newest:
                 self._newest[key] = look
             elif self._may_look(key):
                 self._newest[key] = look
-                self._pool.submit(self._look, key)
+                self._lane.take(partial(self._look, key))
 
     def _may_look(self, key: object) -> bool:
         now = time.monotonic()

@@ -8,6 +8,7 @@ import redis
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
 from bot.engine.ports import Clock
+from bot.gates.registry import policy_keys
 from bot.service.install import ClusterId, Enter, Install
 from bot.service.parts import Parts, put_together
 from bot.store.installs import Installs
@@ -47,7 +48,7 @@ def reach(settings: ClusterSettings, clock: Clock, *, account: str = THE_BOT, co
     """
     connection = connect_cluster(settings.kubeconfig, account=account)
     policy = (
-        read_policy(settings.config, default_namespace=connection.namespace)
+        read_policy(settings.config, default_namespace=connection.namespace, gates=policy_keys())
         if settings.config
         else Policy(namespaces=(connection.namespace,))
     )

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -43,6 +44,9 @@ log = logging.getLogger(__name__)
 
 OLD_REQUEST: Final = timedelta(seconds=5)
 """A request in the inbox for so long has no replica at work on it."""
+
+CONNECT_AGAIN: Final = 3.0
+"""Seconds until the first connection to Slack is tried again; the SDK does the same for later ones."""
 
 DEAF_AFTER: Final = 20.0
 """Seconds without a pong of Slack's after which we are not ready."""
@@ -205,7 +209,7 @@ def _serve(bot: Bot) -> Any:
     app = None if bot.settings.socket_mode else bot.handlers.app
     host, port = bot.settings.http
     server = waitress.create_server(
-        web(bot.checks(), app=app, is_ending=bot.ending.is_set),
+        web(bot.checks(), app=app, is_ending=bot.ending.is_set, warnings=bot.cluster.refusals),
         host=host,
         port=port,
         threads=32,
@@ -220,11 +224,8 @@ def _serve(bot: Bot) -> Any:
 def _connect(bot: Bot) -> None:
     """Connect Socket Mode, and keep trying while Slack is away."""
     while bot.socket is not None and not bot.ending.is_set():
-        try:
+        with suppress(Exception):  # the connection has logged it
             bot.socket.connect()
-        except Exception as error:
-            log.warning("Slack cannot be reached (%s); trying again", type(error).__name__)
-            bot.ending.wait(3)
-        else:
             break
+        bot.ending.wait(CONNECT_AGAIN)
     log.info("ready for %s in namespaces %s", bot.policy.command, ", ".join(bot.policy.namespaces))

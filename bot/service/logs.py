@@ -24,6 +24,7 @@ _PATTERNS = (
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 _QUIET = {
     **dict.fromkeys(("urllib3", "slack_bolt", "slack_sdk", "waitress.queue"), logging.WARNING),
+    "slack_sdk.web": logging.CRITICAL,  # what fails is raised to us too, and our own lines tell it
     "apscheduler": logging.ERROR,  # while Redis is away it warns twice a second of what our own lines tell
 }
 

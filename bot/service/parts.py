@@ -1,6 +1,5 @@
 """Puts the parts that decide and write together, once, on one set of ports."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.config.policy import Policy
@@ -11,9 +10,9 @@ from bot.engine.lookup import Lookup
 from bot.engine.ports import Clock, Routes, Store
 from bot.engine.rollback_from_route import RouteRollback
 from bot.engine.tick import Ticker
-from bot.gates.gate import Gate, Sources
+from bot.gates import registry
+from bot.gates.gate import Sources
 from bot.gates.panel import Panel
-from bot.gates.registry import GATES
 from bot.recovery.audit import Audit
 from bot.recovery.rebuild import Rebuilder
 from bot.recovery.store_recovery import StoreRecovery
@@ -31,14 +30,9 @@ class Parts:
     recovery: StoreRecovery
 
 
-def put_together(
-    routes: Routes, store: Store, for_rebuild: Store, clock: Clock, policy: Policy, *, known: Sequence[Gate] = GATES
-) -> Parts:
-    """Build what decides and writes; of the gates that are ``known``, the policy says which are asked.
-
-    A rebuild has an audit of its own: ``for_rebuild`` saves while data is missing.
-    """
-    gates = Panel(known, policy.gates, Sources(pools=routes), clock)
+def put_together(routes: Routes, store: Store, for_rebuild: Store, clock: Clock, policy: Policy) -> Parts:
+    """Build what decides and writes. A rebuild has an audit of its own: ``for_rebuild`` saves while data is missing."""
+    gates = Panel(registry.gates(), policy.gates, Sources(pools=routes), clock)
     applier = Applier(routes, store, clock, gates)
     rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates))
     recovery = StoreRecovery(store, clock, rebuild)

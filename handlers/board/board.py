@@ -18,7 +18,7 @@ from bot.domain.rollout import Entry
 from bot.engine.ports import BoardMemory as Memory
 from bot.engine.ports import Shown, Store
 from handlers.board.card_state import CardState, card_number, digest_of, last_event, recounted
-from handlers.board.pace import CARD_AT_MOST, SLACK_AT_MOST, Later, OvertakenError, Pace
+from handlers.board.pace import REFUSED, UNANSWERED, Later, OvertakenError, Pace
 from handlers.board.search import Place, Searches
 from handlers.cards import Card, draw
 from handlers.slack import Fault, Found, Slack, SlackError
@@ -94,12 +94,14 @@ class Board:
 
     def _note(self, rollout_id: str, channel: str, error: Exception, now: datetime) -> datetime:
         """Leave this card alone for a while, and its whole channel where another one of it would fare no better."""
-        log.warning("Card of %s: %s", rollout_id, error, exc_info=None if isinstance(error, DependencyError) else error)
         fault = error.fault if isinstance(error, SlackError) else None
-        most = SLACK_AT_MOST if fault is Fault.UNCLEAR else CARD_AT_MOST
-        self._pace.failed(rollout_id, now, most=most)
+        if fault is not Fault.UNCLEAR or not self._pace.failures(rollout_id):  # Slack is away: said once
+            trace = None if isinstance(error, DependencyError) else error
+            log.warning("Card of %s: %s", rollout_id, error, exc_info=trace)
+        backoff = UNANSWERED if fault is Fault.UNCLEAR else REFUSED
+        self._pace.failed(rollout_id, now, backoff)
         if fault in (Fault.UNCLEAR, Fault.CHANNEL):
-            self._pace.failed(channel, now, most=most)
+            self._pace.failed(channel, now, backoff)
         return self._pace.blocked_until(rollout_id, now)
 
     def _bring_up_to_date(self, rollout_id: str, now: datetime) -> None:
@@ -156,6 +158,8 @@ class Board:
         try:
             self._slack.update(state.shown.channel, state.shown.ts, card)
         except SlackError as error:
+            if error.fault in (Fault.UNCLEAR, Fault.LIMITED):
+                self._pace.give_back(state.id, state.now)
             raise self._later(error, UPDATE, state.now) from error
 
     def _post(self, before: CardState) -> CardState:

@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from threading import Event, Thread
 
 from bot.domain.errors import StoreError
+from bot.engine.lane import Lane
 from bot.engine.ports import Clock
 from handlers.board.bell import Bell
 from handlers.board.board import Board
@@ -32,8 +33,7 @@ class BoardThread:
         self._board, self._clock, self._bell, self._leads = board, clock, bell, leads
         self._stopped = Event()
         self._thread = Thread(target=self._loop, name="board", daemon=True)
-        self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="board")
-        self._running: dict[str, Future[None]] = {}
+        self._lanes = Lane("board", LANES)
         self._rests: dict[str, tuple[float, int]] = {}
 
     def start(self) -> None:
@@ -46,7 +46,8 @@ class BoardThread:
         self._bell.nudge()
         if self._thread.is_alive():
             self._thread.join()
-        self._lanes.shutdown(wait=True, cancel_futures=True)
+        self._lanes.stop_line()
+        self._lanes.close()
 
     def _loop(self) -> None:
         while not self._stopped.is_set():
@@ -68,14 +69,11 @@ class BoardThread:
 
     def _give_lane(self, channel: str, rollout_ids: Sequence[str]) -> float:
         """Return for how long the channel can be left alone."""
-        running = self._running.get(channel)
-        if running is not None and not running.done():
-            return IDLE
         until, rings = self._rests.get(channel, (0.0, 0))
         rest = until - time.monotonic()
         if rest > 0 and rings == self._bell.rings:
             return rest
-        self._running[channel] = self._lanes.submit(self._lane, channel, rollout_ids, self._bell.rings)
+        self._lanes.take(partial(self._lane, channel, rollout_ids, self._bell.rings), key=channel)
         return IDLE
 
     def _lane(self, channel: str, rollout_ids: Sequence[str], rings: int) -> None:

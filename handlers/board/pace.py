@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import TypeVar
 
+from bot.domain.backoff import Backoff
+
 MINUTE = timedelta(minutes=1)
 EDITS = 40
 EDITS_OF_PROGRESS = 30
@@ -18,8 +20,12 @@ REST = timedelta(seconds=3)
 POST_REST = timedelta(seconds=1)
 """Slack takes a message a second in each channel, and lets short bursts pass: a card and its thread."""
 
-BACKOFF = timedelta(seconds=2)
-CARD_AT_MOST, SLACK_AT_MOST = timedelta(minutes=2), timedelta(seconds=30)
+REFUSED = Backoff(timedelta(seconds=2), timedelta(minutes=2))
+"""Somebody has to let us write there again."""
+
+UNANSWERED = Backoff(timedelta(seconds=1), timedelta(seconds=4))
+"""Slack may be well again at any moment, and people wait for the card. So few calls are no load for Slack."""
+
 MOST = 5000
 
 
@@ -53,7 +59,7 @@ class Pace:
     def take_edit(self, card: str, turn: int, now: datetime) -> datetime:
         """Take an edit out of the budget and return now, or return when to ask again.
 
-        One whose answer does not come counts too. A card that moved to another turn need not rest.
+        A card that moved to another turn need not rest.
         """
         with self._lock:
             at = self._edit_at(card, turn, now)
@@ -61,6 +67,13 @@ class Pace:
                 self._edits.append(now)
                 _keep(self._last, card, (now, turn))
             return at
+
+    def give_back(self, card: str, taken: datetime) -> None:
+        """Put an edit back that Slack did not answer: failures must not hold up the card once Slack is well again."""
+        with self._lock:
+            self._last.pop(card, None)
+            if taken in self._edits:
+                self._edits.remove(taken)
 
     def take_post(self, channel: str, now: datetime) -> datetime:
         """Take a post into a channel and return now, or return when to ask again."""
@@ -106,12 +119,12 @@ class Pace:
         with self._lock:
             _keep(self._blocked, key, max(self._blocked.get(key, now), now + wait))
 
-    def failed(self, key: str, now: datetime, *, most: timedelta) -> None:
+    def failed(self, key: str, now: datetime, backoff: Backoff) -> None:
         """Leave it alone, longer with every failure in a row."""
-        count = self.failures(key)
+        count = self.failures(key) + 1
         with self._lock:
-            _keep(self._failures, key, count + 1)
-        self.block(key, now, min(BACKOFF * 2 ** min(count, 10), most))
+            _keep(self._failures, key, count)
+        self.block(key, now, backoff.wait(count))
 
     def failures(self, key: str) -> int:
         """Return how often it failed in a row."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
-from handlers.board.pace import MOST, Pace
+from handlers.board.pace import MOST, REFUSED, Pace
 from handlers.people import MOST as MOST_PEOPLE
 from handlers.people import People
 from handlers.slack import Identity, Slack
@@ -19,7 +19,7 @@ def test_the_pace_of_cards_and_channels() -> None:
         pace.take_edit(key, 1, now)
         pace.drawn(key, 1, now)
         pace.take_post(key, now)
-        pace.failed(key, now, most=timedelta(minutes=2))
+        pace.failed(key, now, REFUSED)
     sizes = {name: len(getattr(pace, name)) for name in ("_edits", "_last", "_posts", "_blocked", "_failures")}
     assert sizes == {"_edits": 1, "_last": MOST, "_posts": MOST, "_blocked": MOST, "_failures": MOST}
     assert (pace.failures("r-0"), pace.failures(key)) == (0, 1)

@@ -3,7 +3,7 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
@@ -38,6 +38,7 @@ def call(
     body: bytes = b"",
     checks: Any = None,
     ending: bool = False,
+    warnings: Sequence[str] = (),
     **headers: str,
 ) -> tuple[int, str]:
     environ: dict[str, Any] = {"SERVER_PROTOCOL": "HTTP/1.1"}
@@ -50,7 +51,8 @@ def call(
         status.append(line)
         return status.append  # type: ignore[return-value]
 
-    answer = b"".join(web(checks or {}, app=app(), is_ending=lambda: ending)(environ, start))
+    serve = web(checks or {}, app=app(), is_ending=lambda: ending, warnings=lambda: warnings)
+    answer = b"".join(serve(environ, start))
     return int(status[0].split()[0]), answer.decode()
 
 
@@ -140,3 +142,10 @@ def test_metrics_are_served() -> None:
 def test_anything_else_is_not_found() -> None:
     assert call("/")[0] == 404
     assert json.dumps(call("/slack/events")[0]) == "404"
+
+
+def test_a_bot_with_a_warning_is_ready_and_says_it() -> None:
+    assert call("/readyz", warnings=["The bot may not `watch` it."]) == (
+        200,
+        "ready\nwarning: The bot may not `watch` it.\n",
+    )

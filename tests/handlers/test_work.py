@@ -47,10 +47,14 @@ class Shop:
         )
         return replace(request, **changes)
 
+    def is_idle(self) -> bool:
+        lanes = (self.work._lane, *self.work._brake_lanes.values())
+        return not any(lane._taken for lane in lanes)
+
     def do_again(self, request: Request, *, fresh: bool) -> None:
         """Have it tried now, whatever it has to wait, and wait for that."""
         self.work._put(request, fresh=fresh)
-        wait_until("the try: told", lambda: not self.work._busy and not self.private._pending, seconds=10)
+        wait_until("the try: told", lambda: self.is_idle() and not self.private._answers._taken, seconds=10)
 
     def said(self) -> list[str]:
         self.work.close()
@@ -110,7 +114,7 @@ def test_a_request_that_a_dependency_holds_up_is_not_tried_again_at_every_sweep(
 ) -> None:
     shop.engine.outcome = ClusterError("The API server did not answer.")
     shop.work.begin(shop.ask())
-    wait_until("the request: kept", lambda: shop.engine.done.is_set() and not shop.work._busy, seconds=10)
+    wait_until("the request: kept", lambda: shop.engine.done.is_set() and shop.is_idle(), seconds=10)
     taken: list[str] = []
     monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
     shop.work.resume([shop.ask(), shop.ask(delivery="t2")])
@@ -136,7 +140,7 @@ def test_a_roll_back_that_the_store_fails_is_not_done_again_at_every_sweep(
     shop.engine.outcome = StoreError("Redis has lost data.")
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
     shop.work.begin(shop.ask("rollback"))
-    wait_until("the roll back: done", lambda: bool(shop.slack.cards(ROOM)) and not shop.work._busy, seconds=10)
+    wait_until("the roll back: done", lambda: bool(shop.slack.cards(ROOM)) and shop.is_idle(), seconds=10)
     taken: list[str] = []
     monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
     shop.work.resume([shop.ask("rollback"), shop.ask("rollback", delivery="t2")])
@@ -148,7 +152,7 @@ def test_a_roll_back_that_is_tried_again_says_only_once_that_it_was_not_needed(s
     shop.engine.braked = Done(an_entry(a_rollout(phase=Phase.ROLLED_BACK)), written=False)
     for _ in range(2):
         shop.work.begin(shop.ask("rollback"))
-        wait_until("the try: done", lambda: not shop.work._busy, seconds=10)
+        wait_until("the try: done", shop.is_idle, seconds=10)
     assert (len(shop.said()), shop.engine.braking) == (1, ["t1", "t1"])
 
 

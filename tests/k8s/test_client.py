@@ -4,12 +4,14 @@ import contextlib
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 import urllib3
+import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException
 
@@ -221,4 +223,26 @@ def _grant(kube: Kube, namespace: str, verbs: list[str]) -> None:
             "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "limited"},
             "subjects": [{"kind": "User", "apiGroup": rbac, "name": "system:serviceaccount:rolloutbot:rolloutbot"}],
         }
+    )
+
+
+def test_a_kubeconfig_that_checks_no_certificate_warns_once_and_not_at_every_request(
+    api_server: ApiServer, world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = yaml.safe_load(api_server.kubeconfig().read_text())
+    server = config["clusters"][0]["cluster"]["server"]
+    config["clusters"][0]["cluster"] = {"server": server, "insecure-skip-tls-verify": True}
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        api = connect(tmp_path / "kubeconfig").api
+        for _ in range(3):
+            httproute.read(api, world.namespace, ROUTE)
+        api.rest_client.close()
+    assert (warned, caplog.messages) == (
+        [],
+        [
+            "The kubeconfig says `insecure-skip-tls-verify`, so nobody checks that it is the API server who answers. "
+            "Name the server's certificate in `certificate-authority` instead."
+        ],
     )

@@ -128,9 +128,7 @@ def test_the_only_route_and_pool_that_fit(routes: list[Json], words: dict[str, s
             {"route": "lm-route"},
             [
                 "There is no HTTPRoute `default/lm-route`.",
-                "Say which one:",
-                "`/rollout start llama-new 10 route=llm-route`",
-                "`/rollout start llama-new 10 route=qwen-route`",
+                "Type `/rollout start llama-new 10 route=llm-route`.",
             ],
         ),
         ([], {"route": "x"}, ["There is no HTTPRoute `default/x`.", "Create one first."]),

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 import yaml
 
 from bot.config.policy import Policy
-from bot.config.policy_file import KEYS, read_policy
+from bot.config.policy_file import PolicyFile, read_policy
+from bot.config.policy_values import Section
 from bot.config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -199,10 +201,17 @@ def test_nothing_is_sent_to_docker_that_is_not_copied() -> None:
 def test_the_documentation_names_every_variable_and_every_key() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
     variables = [str(field.alias) for field in Settings.model_fields.values()]
-    keys = [f"{section}.{key}".lstrip(".") for section, known in KEYS.items() for key in known]
-    sections = set(KEYS)
-    missing = [name for name in [*variables, *keys] if f"`{name}`" not in text and name not in sections]
+    missing = [name for name in [*variables, *keys_of(PolicyFile)] if f"`{name}`" not in text]
     assert missing == []
+
+
+def keys_of(section: type[Section], path: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        key, inner = f"{path}{field.alias or name}", field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            yield from keys_of(inner, f"{key}.")
+        else:
+            yield key
 
 
 def test_the_licence_is_the_one_the_project_names() -> None:

@@ -5,15 +5,20 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from bot.__main__ import app
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Phase
 from k8s.client import connect
 from k8s.cluster import Cluster
+from k8s.rights import GRANT, NEEDED, group_of
 from sandbox.apiserver import ApiServer
 from sandbox.kube import Kube, path_of
+from sandbox.process import wait_until
 from sandbox.world import World
 from tests.builders import CANARY, STABLE
+from tests.k8s.watching import ignore
 from tests.stage import Stage
 
 RIGHTS = Path(__file__).parents[2] / "manifests/kustomize/rights/rbac.yaml"
@@ -37,6 +42,16 @@ def as_the_bot(stage: Stage, api_server: ApiServer) -> Stage:
     stage.cluster = Cluster(connect(api_server.kubeconfig("rolloutbot")).api, [stage.world.namespace])
     stage.__post_init__()
     return stage
+
+
+def test_the_list_that_is_checked_is_what_the_manifests_grant(rights: list[dict[str, Any]]) -> None:
+    granted = {
+        (group, resource): rule["verbs"]
+        for rule in rights[0]["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert {(group_of(resource), resource.plural): [*verbs] for resource, verbs in NEEDED} == granted
 
 
 @pytest.mark.usefixtures("rights")
@@ -67,3 +82,74 @@ def test_a_missing_right_is_named_and_nothing_is_started(
     assert "patch" in str(refused.value)
     assert "httproutes" in str(refused.value)
     assert (as_the_bot.world.http_route(), as_the_bot.store.entries()) == (before, [])
+
+
+# --- what is missing is said
+
+
+def take_away(kube: Kube, namespace: str, role: dict[str, Any], *verbs: str) -> None:
+    for rule in role["rules"]:
+        rule["verbs"] = [verb for verb in rule["verbs"] if verb not in verbs]
+    kube.merge(path_of("rbac.authorization.k8s.io/v1", "Role", namespace, "rolloutbot"), {"rules": role["rules"]})
+
+
+BOT = "`system:serviceaccount:rolloutbot:rolloutbot`"
+
+
+def check_cluster(api_server: ApiServer, *namespaces: str) -> tuple[int, list[str]]:
+    """Run ``check-config --cluster`` as the bot."""
+    policy = api_server.folder / f"policy-{namespaces[0]}.yaml"
+    policy.write_text(f"namespaces: [{', '.join(namespaces)}]\n")
+    env = {"KUBECONFIG": str(api_server.kubeconfig("rolloutbot"))}
+    words = ["check-config", "--policy-only", "--cluster", str(policy)]
+    result = CliRunner().invoke(app, words, env=env)
+    return result.exit_code, result.output.splitlines()[1:]
+
+
+@pytest.mark.usefixtures("rights")
+def test_check_config_says_who_may_do_all_that_is_needed(api_server: ApiServer, world: World) -> None:
+    good = f"{BOT} may do all that the bot needs, in `{world.namespace}`."
+    assert check_cluster(api_server, world.namespace) == (0, [good])
+
+
+def test_check_config_names_every_missing_verb_of_every_namespace(
+    api_server: ApiServer, rights: list[dict[str, Any]], world: World, kube: Kube
+) -> None:
+    take_away(kube, world.namespace, rights[0], "watch", "patch")
+    route, pool = "gateway.networking.k8s.io", "inference.networking.k8s.io"
+    assert check_cluster(api_server, world.namespace, "elsewhere") == (
+        1,
+        [
+            f"{BOT} may not `watch` `httproutes` of {route} in namespace `{world.namespace}`.",
+            f"{BOT} may not `patch` `httproutes` of {route} in namespace `{world.namespace}`.",
+            f"{BOT} may not `watch` `inferencepools` of {pool} in namespace `{world.namespace}`.",
+            *(f"{BOT} may not `{v}` `httproutes` of {route} in namespace `elsewhere`." for v in NEEDED[0][1]),
+            *(f"{BOT} may not `{v}` `inferencepools` of {pool} in namespace `elsewhere`." for v in NEEDED[1][1]),
+            f"{BOT} may not `list` `pods` in namespace `elsewhere`.",
+            f"{BOT} may not `list` `endpointslices` of discovery.k8s.io in namespace `elsewhere`.",
+            GRANT,
+        ],
+    )
+
+
+def test_a_role_without_watch_is_said_in_the_log_and_to_readyz(
+    api_server: ApiServer,
+    rights: list[dict[str, Any]],
+    world: World,
+    kube: Kube,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    take_away(kube, world.namespace, rights[0], "watch")
+    cluster = Cluster(connect(api_server.kubeconfig("rolloutbot")).api, [world.namespace])
+    cluster.watch(route_changed=ignore, route_gone=ignore, pool_gone=ignore)
+    wait_until("both refusals", lambda: len(cluster.refusals()) == 2, seconds=10)
+    grant = "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
+    said = [
+        f"The bot may not `watch` `httproutes` of gateway.networking.k8s.io in namespace `{world.namespace}`. {grant}",
+        f"The bot may not `watch` `inferencepools` of inference.networking.k8s.io in namespace `{world.namespace}`. "
+        f"{grant}",
+    ]
+    cluster.close()
+    late = "Until then, changes by others are seen up to half a minute late."
+    assert cluster.refusals() == said
+    assert sorted(caplog.messages) == [f"{sentence} {late}" for sentence in said]

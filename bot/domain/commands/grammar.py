@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bot.domain.commands.request import HELP, Command, StartWords
-from bot.domain.commands.tokens import Word, nearest, shown, words
+from bot.domain.commands.tokens import Word, shown, words
 from bot.domain.commands.values import (
     bare_name,
     cut_reason,
@@ -21,6 +21,7 @@ from bot.domain.commands.values import (
 )
 from bot.domain.errors import UsageError
 from bot.domain.plan import Wishes, parse_duration
+from bot.domain.slips import likely_meant
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.registry import verbs
 
@@ -65,7 +66,7 @@ def spelled(line: Sequence[Word], command: str) -> tuple[Verb, Sequence[Word]]:
 def _unknown(word: Word, command: str) -> UsageError:
     said = word.value.lower()
     meant = [verb.name for verb in verbs() if said in verb.instead_of]
-    near = meant or list(filter(None, [nearest(said, [verb.name for verb in verbs()])]))
+    near = meant or likely_meant(said, [verb.name for verb in verbs()])[:1]
     names = " or ".join(f"`{name}`" for name in near)
     hint = f"Did you mean {names}?" if near else f"Say `{command} help` for the list."
     return UsageError(f"{shown(word.raw)} is not a verb of `{command}`.", hint=hint)
@@ -224,7 +225,7 @@ def _value(key: str, word: Word, line: Iterator[Word]) -> Word:
 
 def _refuse_key(verb: Verb, key: str, command: str) -> None:
     """Raise UsageError, unless the word is part of a reason, as in ``rollback p99=3s``."""
-    near = _MEANT_KEY.get(key, "") or nearest(key, verb.keys)
+    near = _MEANT_KEY.get(key, "") or next(iter(likely_meant(key, verb.keys)), "")
     near = near if near in verb.keys else ""
     if verb.kind is Kind.ORDER and (verb.is_brake or not near):
         return

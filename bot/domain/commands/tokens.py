@@ -3,7 +3,6 @@
 Phones turn ``"`` into curly quotes and ``--`` into one long dash; all of them mean what was typed.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -114,9 +113,3 @@ def shown(text: str) -> str:
     """Write somebody's word as code, short enough for a sentence."""
     short = text if len(text) <= 60 else f"{text[:59]}…"
     return f"`{' '.join(short.replace('`', '').split())}`"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that was probably meant, or nothing."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.7) if len(word) <= 40 else []
-    return close[0] if close else ""

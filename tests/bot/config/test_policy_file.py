@@ -3,14 +3,19 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
+from bot.config.mistakes import ConfigError
 from bot.config.policy import DEFAULT_PLAN, NO_INSTALL, Policy
-from bot.config.policy_file import ConfigError, read_policy
+from bot.config.policy_file import read_policy
+from bot.config.policy_values import Duration, Section, text, whole_number
+from bot.config.yaml_lines import Scalar
 from bot.domain.access import Access
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "policy.example.yaml"
@@ -84,14 +89,14 @@ COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at m
     [
         ("namespace: [a]", "1: `namespace` is not a key; did you mean `namespaces`?"),
         ("colour: red", f"1: `colour` is not a key; the keys here are {TOP}."),
-        ("? [a]\n: b", f"1: a list or mapping is not a key; the keys here are {TOP}."),
+        ("? [a]\n: b", f"1: `[a]` is not a key; the keys here are {TOP}."),
         ("- a", f"1: must be a mapping with {TOP}, not a list."),
         ("namespaces: default", "1: namespaces: must be a list like `[default]`, not `default`."),
         ("namespaces: []", "1: namespaces: is empty; name at least one, or leave the key out."),
         ("namespaces: [A]", "1: namespaces: `A` is not a namespace's name; see `kubectl get namespaces`."),
         ("namespaces: [a, a]", "1: namespaces: `a` is there twice; leave one of them out."),
-        ("namespaces:\n- a\n- [b]", "3: namespaces: must hold single values like `[default]`, not a list."),
-        ("namespaces:\n- a\n-", "3: namespaces: must hold single values like `[default]`, not nothing."),
+        ("namespaces:\n- a\n- [b]", "3: namespaces: a list is not a namespace's name; see `kubectl get namespaces`."),
+        ("namespaces:\n- a\n-", "3: namespaces: nothing is not a namespace's name; see `kubectl get namespaces`."),
         ("plan: fast", "1: plan: must be a mapping with `steps`, `every`, `bake`, not `fast`."),
         ("plan:\n  step: [1]", "2: plan: `step` is not a key; did you mean `steps`?"),
         ("plan:\n  every: 1m\n  every: 2m", "3: plan.every: is there twice; leave one of them out."),
@@ -125,10 +130,10 @@ COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at m
         ("terminal:\n  users: [a]", "2: terminal.users: must be a mapping like `{alice: U012AB3CD}`, not a list."),
         (
             "terminal:\n  users:\n    a: U0001\n    a: U0002",
-            "4: terminal.users: `a` is there twice; leave one of them out.",
+            "4: terminal.users.a: is there twice; leave one of them out.",
         ),
         ("terminal: {users: {a b: U0001}}", "1: terminal.users: `a b` is not the name of a Unix user; see `id -un`."),
-        ("terminal: {users: {[a]: U0001}}", "1: terminal.users: a list is not the name of a Unix user; see `id -un`."),
+        ("terminal: {users: {[a]: U0001}}", "1: terminal.users: `[a]` is not the name of a Unix user; see `id -un`."),
         ("terminal:\n  users:\n    alice: bob", f"3: terminal.users.alice: `bob` {USER}"),
         ("command: rollout", f"1: command: `rollout` {COMMAND}"),
         ("install: Prod", f"1: install: `Prod` {NO_INSTALL}."),
@@ -150,6 +155,50 @@ def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
         "policy.yaml:4: plan: `stepz` is not a key; did you mean `steps`?",
         f"policy.yaml:6: access.start: `bob` {USER}",
     ]
+
+
+class ErrorRate(Section):
+    """What a gate of a later issue may want to be told."""
+
+    most: Annotated[int, whole_number(50)] = 5
+    window: Duration = Field(timedelta(minutes=5), alias="over")
+
+
+class Query(Section):
+    """A gate that cannot do without a key."""
+
+    query: Annotated[str, text(".+", "is no query")]
+
+
+GATES: dict[str, type[Section]] = {"error-rate": ErrorRate, "query": Query}
+
+
+def test_a_gate_brings_its_own_keys() -> None:
+    Path("policy.yaml").write_text("gates: {error-rate: {over: 1m}}\n", encoding="utf-8")
+    policy = read_policy(Path("policy.yaml"), default_namespace="models", gates=GATES)
+    assert policy == replace(DEFAULT, gates={"error-rate": ErrorRate.model_validate({"over": Scalar("1m", "str")})})
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("gates: {error-rates: {}}", "1: gates: `error-rates` is not a key; did you mean `error-rate`?"),
+        ("gates:\n  error-rate: [5]", "2: gates.error-rate: must be a mapping with `most`, `over`, not a list."),
+        ("gates:\n  error-rate:\n    mist: 5", "3: gates.error-rate: `mist` is not a key; did you mean `most`?"),
+        ("gates: {error-rate: {most: 0}}", "1: gates.error-rate.most: `0` is not a whole number from 1 to 50."),
+        ("gates:\n  query: {}", "2: gates.query: `query` is missing; add it."),
+        ("gates: {error-rate: {over: 5}}", f"1: gates.error-rate.over: `5` {DURATION}"),
+    ],
+)
+def test_a_mistake_in_what_a_gate_is_told_is_explained_like_any_other(text: str, mistake: str) -> None:
+    Path("policy.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as refusal:
+        read_policy(Path("policy.yaml"), default_namespace="models", gates=GATES)
+    assert refusal.value.mistakes == (f"policy.yaml:{mistake}",)
+
+
+def test_without_gates_there_is_no_such_section() -> None:
+    assert mistakes("gates: {}") == [f"policy.yaml:1: `gates` is not a key; the keys here are {TOP}."]
 
 
 def test_a_file_that_is_not_there() -> None:

@@ -1,5 +1,6 @@
 """Gates between steps, on the real API server and Valkey."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -8,6 +9,7 @@ from bot.domain.errors import ClusterError, TransitionError
 from bot.domain.gate import Finding, GateAnswer, OnFail
 from bot.domain.rollout import Phase
 from bot.gates.gate import PASSED, Asked, Found, Gate, Keys
+from bot.gates.registry import also
 from bot.service.parts import Parts
 from tests.builders import CANARY, STABLE
 from tests.stage import Stage
@@ -33,12 +35,12 @@ class Errors:
 
 
 @pytest.fixture
-def errors(stage: Stage) -> Errors:
+def errors(stage: Stage) -> Iterator[Errors]:
     """Put the gate into the stage's replica."""
-    gate = Errors()
-    stage.known_gates = (*stage.known_gates, gate.gate)
-    switch_on(stage, OnFail.ROLL_BACK)
-    return gate
+    errors = Errors()
+    with also(errors.gate):
+        switch_on(stage, OnFail.ROLL_BACK)
+        yield errors
 
 
 def switch_on(stage: Stage, on_fail: OnFail) -> Parts:

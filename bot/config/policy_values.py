@@ -1,0 +1,136 @@
+"""What the values of the policy file are made of, for pydantic: each validator says its own sentence.
+
+They read what is written, not what YAML makes of it. A section of the file is a model on ``Section``.
+"""
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from itertools import pairwise
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from bot.config.yaml_lines import Scalar, what
+from bot.domain.errors import UsageError
+from bot.domain.plan import parse_duration
+
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
+
+
+class Section(BaseModel):
+    """A mapping with known keys; an empty one may be written as nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def known(cls) -> str:
+        """Name the keys, for a sentence."""
+        return ", ".join(f"`{field.alias or name}`" for name, field in cls.model_fields.items())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, value: object) -> object:
+        if value is None or isinstance(value, (dict, cls)):
+            return value or {}
+        raise ValueError(f"must be a mapping with {cls.known()}, not {what(value)}")
+
+
+def text(shape: str, wrong: str) -> BeforeValidator:
+    """Take a text of one shape; keys of a mapping come as they are."""
+
+    def read(value: object) -> str:
+        written = value.text if isinstance(value, Scalar) else value
+        if not isinstance(written, str) or not re.fullmatch(shape, written):
+            raise ValueError(f"{what(Scalar(written, '') if isinstance(written, str) else value)} {wrong}")
+        return written
+
+    return BeforeValidator(read)
+
+
+def whole_number(most: int) -> BeforeValidator:
+    """Take a whole number from 1 to ``most``."""
+
+    def read(value: object) -> int:
+        is_number = isinstance(value, Scalar) and value.kind == "int" and _NUMBER.fullmatch(value.text)
+        if not isinstance(value, Scalar) or not is_number or int(value.text) > most:
+            raise ValueError(f"{what(value)} is not a whole number from 1 to {most}")
+        return int(value.text)
+
+    return BeforeValidator(read)
+
+
+def one_word_of(words: type[StrEnum]) -> BeforeValidator:
+    """Take one of some words; what is read already stays as it is."""
+
+    def read(value: object) -> object:
+        written = value.text if isinstance(value, Scalar) else value
+        if not isinstance(written, str) or written not in set(words):
+            known = " or ".join(f"`{word}`" for word in words)
+            raise ValueError(f"{what(value)} is not {known}")
+        return words(written)
+
+    return BeforeValidator(read)
+
+
+def a_list(example: str) -> BeforeValidator:
+    """Take a list."""
+
+    def read(value: object) -> object:
+        if not isinstance(value, list):
+            raise ValueError(f"must be a list like `{example}`, not {what(value)}")
+        return value
+
+    return BeforeValidator(read)
+
+
+def a_mapping(example: str) -> BeforeValidator:
+    """Take a mapping with keys of its own."""
+
+    def read(value: object) -> object:
+        if value is not None and not isinstance(value, dict):
+            raise ValueError(f"must be a mapping like `{example}`, not {what(value)}")
+        return value or {}
+
+    return BeforeValidator(read)
+
+
+def _one_or_more(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("is empty; name at least one, or leave the key out")
+    return values
+
+
+def _different(values: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((value for at, value in enumerate(values) if value in values[:at]), None)
+    if twice is not None:
+        raise ValueError(f"`{twice}` is there twice; leave one of them out")
+    return values
+
+
+def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
+    for before, after in pairwise(values):
+        if after <= before:
+            raise ValueError(f"must rise, but {after} follows {before}")
+    return values
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, Scalar) or value.kind != "bool" or value.text.lower() not in ("true", "false"):
+        raise ValueError(f"{what(value)} is neither `true` nor `false`")
+    return value.text.lower() == "true"
+
+
+def _duration(value: object) -> timedelta:
+    try:
+        return parse_duration(value.text if isinstance(value, Scalar) else "", "")
+    except UsageError:
+        rule = "is not a duration from 1s to 30d; write it like `90s`, `10m`, `2h` or `1d`"
+        raise ValueError(f"{what(value)} {rule}") from None
+
+
+one_or_more, different, rising = map(AfterValidator, (_one_or_more, _different, _rising))
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Percent = Annotated[int, whole_number(100)]

@@ -1,0 +1,57 @@
+"""What the log says of the connection to Slack: that it is lost, each minute since when, and that it is back."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Final
+
+from slack_sdk.errors import SlackApiError
+
+log = logging.getLogger(__name__)
+
+SAY_AGAIN: Final = timedelta(minutes=1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ConnectionLog:
+    """Hears of every failed try, from many threads, and writes a line where it is news, or a minute old."""
+
+    def __init__(self, now: Callable[[], datetime] = _now) -> None:
+        self._now = now
+        self._since: datetime | None = None
+        self._said = now()
+        self._lock = Lock()
+
+    def failed(self, error: BaseException) -> None:
+        """The connection could not be made."""
+        with self._lock:
+            now = self._now()
+            if self._since is None:
+                self._since = self._said = now
+                log.warning(
+                    "Slack cannot be reached (%s): commands and clicks do not arrive. It is tried until it works.",
+                    _why(error),
+                )
+            elif now - self._said >= SAY_AGAIN:
+                self._said = now
+                log.warning("Slack still cannot be reached, since %s (%s).", _hour(self._since), _why(error))
+
+    def works(self) -> None:
+        """The connection is there."""
+        with self._lock:
+            if self._since is not None:
+                log.info("Connected to Slack again, after %.0f s.", (self._now() - self._since).total_seconds())
+            self._since = None
+
+
+def _why(error: BaseException) -> str:
+    """Return Slack's own word, such as ``invalid_auth``, or what kind of failure it is; never an address."""
+    return str(error.response["error"]) if isinstance(error, SlackApiError) else type(error).__name__
+
+
+def _hour(time: datetime) -> str:
+    return f"{time:%H:%M:%S} UTC"

@@ -1,0 +1,89 @@
+"""What the bot needs of a cluster, and what of it is missing: rights in each namespace, and served resources."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kubernetes.client import ApiClient
+
+from bot.domain.errors import RefusedError
+from k8s import client
+from k8s.client import Resource
+from k8s.httproute import HTTPROUTES
+from k8s.inferencepool import PODS, POOLS, SLICES
+
+NEEDED: Final[Sequence[tuple[Resource, Sequence[str]]]] = (
+    (HTTPROUTES, ("get", "list", "watch", "patch")),
+    (POOLS, ("get", "list", "watch")),
+    (PODS, ("list",)),
+    (SLICES, ("list",)),
+)
+"""All that the bot does in a namespace of pools, as ``manifests/kustomize/rights`` grants it."""
+
+INSTALL: Final = {
+    HTTPROUTES: "Install the CustomResourceDefinitions of the Gateway API.",
+    POOLS: "Install the CustomResourceDefinition of InferencePool v1.",
+}
+
+
+GRANT: Final = "`manifests/kustomize/rights` has a Role with all that the bot needs in a namespace."
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Who was asked about, where, and what is missing: one sentence each, safe to show."""
+
+    account: str
+    namespaces: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def rights_of(api: ApiClient, namespaces: Sequence[str]) -> Rights:
+    """Ask the API server what this connection may do, and what is served. Raises ClusterError."""
+    account = _account(api)
+    refused = tuple(_not_allowed(api, account, namespaces))
+    grant = (GRANT,) if refused else ()
+    return Rights(account, tuple(namespaces), (*_not_served(api), *refused, *grant))
+
+
+def group_of(resource: Resource) -> str:
+    """Return the API group of a resource; empty for the core group."""
+    root = resource.root.split("/")
+    return root[2] if root[1] == "apis" else ""
+
+
+def _account(api: ApiClient) -> str:
+    try:
+        status = client.review(api, "authentication.k8s.io", "SelfSubjectReview", {})
+    except RefusedError:  # older than Kubernetes 1.28
+        return "The account of this kubeconfig"
+    return f"`{status['userInfo']['username']}`"
+
+
+def _not_served(api: ApiClient) -> Iterator[str]:
+    """Name the custom resources that are not served. A group is asked for only where it is listed: 404 says little."""
+    groups = client.fetch(api, "/apis", what="the list of API groups")["groups"]
+    served = {version["groupVersion"] for group in groups for version in group["versions"]}
+    for resource, install in INSTALL.items():
+        version = resource.root.removeprefix("/apis/")
+        if version not in served or resource.plural not in _plurals(api, resource.root):
+            yield f"The cluster does not serve `{resource.plural}` of {version}. {install}"
+
+
+def _plurals(api: ApiClient, root: str) -> Iterable[str]:
+    return {each["name"] for each in client.fetch(api, root, what="the resources of a group")["resources"]}
+
+
+def _not_allowed(api: ApiClient, account: str, namespaces: Iterable[str]) -> Iterator[str]:
+    for namespace in namespaces:
+        for resource, verbs in NEEDED:
+            for verb in verbs:
+                if not _may(api, namespace, resource, verb):
+                    group = f" of {group_of(resource)}" if group_of(resource) else ""
+                    yield f"{account} may not `{verb}` `{resource.plural}`{group} in namespace `{namespace}`."
+
+
+def _may(api: ApiClient, namespace: str, resource: Resource, verb: str) -> bool:
+    attributes = {"namespace": namespace, "verb": verb, "group": group_of(resource), "resource": resource.plural}
+    answer = client.review(api, "authorization.k8s.io", "SelfSubjectAccessReview", {"resourceAttributes": attributes})
+    return bool(answer.get("allowed"))
