@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from bot.domain.access import Access
 from bot.domain.commands.grammar import USAGE
@@ -15,6 +16,15 @@ from handlers.mrkdwn import clean, code, escaped, moment
 from handlers.state import headword, state
 
 MOST = 20
+
+# What sets a sentence apart, for whoever has to know what people were told.
+NOT_CONFIRMED: Final = "I could not confirm this"
+IS_KEPT: Final = "Your request is kept"
+NO_OTHER_TRY: Final = "It may not be rolled back, and do not count on another try."
+ROLLS_BACK_BY_ROUTE: Final = "I roll back from the record on the route"
+ROLLED_BACK_BY_ROUTE: Final = "So I went by the record on route"
+ROLLED_BACK_ALREADY: Final = "is rolled back already, since"
+DONE_ELSEWHERE: Final = "Done; the card of"
 
 HELP = {
     Verb.START: "move traffic to a new pool, step by step; the first weight in percent",
@@ -101,7 +111,7 @@ def why(entry: Entry, access: Access) -> str:
 
 def elsewhere(entry: Entry) -> str:
     """Point to the card, for somebody who asked in another channel."""
-    return f"Done; the card of {code(entry.rollout.canary.name, 80)} is in {_where(entry)}."
+    return f"{DONE_ELSEWHERE} {code(entry.rollout.canary.name, 80)} is in {_where(entry)}."
 
 
 def mishap(error: Exception, ref: str) -> str:
@@ -111,7 +121,7 @@ def mishap(error: Exception, ref: str) -> str:
             return _shown(error)
         case StoreError():
             return (
-                f"{escaped(str(error), 300)} I could not confirm this; if it took effect, a card will show it. "
+                f"{escaped(str(error), 300)} {NOT_CONFIRMED}; if it took effect, a card will show it. "
                 f"Try again in a moment (ref `{ref}`).\n{_BRAKE_WORKS}"
             )
         case DependencyError():
@@ -129,12 +139,12 @@ def unanswered(store: StoreError) -> str:
 
 def kept(error: DependencyError, ref: str) -> str:
     """Say that a request goes on by itself."""
-    return f"{_shown(error)} Your request is kept and will be tried again (ref `{ref}`)."
+    return f"{_shown(error)} {IS_KEPT} and will be tried again (ref `{ref}`)."
 
 
 def braking(store: StoreError) -> str:
     """Say that a roll back goes on without the store, and what is the matter with that."""
-    return f"{escaped(str(store), 300)} I roll back from the record on the route and tell the channel."
+    return f"{escaped(str(store), 300)} {ROLLS_BACK_BY_ROUTE} and tell the channel."
 
 
 def braked(braked: RouteRolledBack, store: StoreError) -> str:
@@ -144,7 +154,7 @@ def braked(braked: RouteRolledBack, store: StoreError) -> str:
     gone = f" Not found on it, so not written: {clean(', '.join(braked.missing), 300)}." if braked.missing else ""
     return (
         f"*{mention(rollout.by)} rolled back* {code(rollout.canary.name, 80)}, all traffic goes to "
-        f"{code(rollout.stable.name, 80)}{reason}.\n{escaped(str(store), 300)} So I went by the record on route "
+        f"{code(rollout.stable.name, 80)}{reason}.\n{escaped(str(store), 300)} {ROLLED_BACK_BY_ROUTE} "
         f"{code(f'{rollout.namespace}/{rollout.route}', 160)}.{gone} The card follows when Redis is well again."
     )
 
@@ -153,30 +163,27 @@ def braked_before(rollout: Rollout) -> str:
     """Say that there was nothing to roll back."""
     by = f" by {mention(rollout.by)}" if rollout.by else ""
     return (
-        f"{code(rollout.canary.name, 80)} is rolled back already, since {moment(rollout.since)}{by}: all traffic goes "
+        f"{code(rollout.canary.name, 80)} {ROLLED_BACK_ALREADY} {moment(rollout.since)}{by}: all traffic goes "
         f"to {code(rollout.stable.name, 80)}. If requests still fail, look at that pool."
     )
 
 
 def not_braked(error: DependencyError, store: StoreError) -> str:
     """Say that a roll back without the store failed, where the inbox may not have it, and what is left."""
-    return (
-        "*It may not be rolled back, and do not count on another try.* "
-        f"Press again, or {_BY_HAND}\n{_both(error, store)}"
-    )
+    return f"*{NO_OTHER_TRY}* Press again, or {_BY_HAND}\n{_both(error, store)}"
 
 
 def not_braked_yet(error: DependencyError, store: StoreError) -> str:
     """Say that a roll back failed which the inbox has."""
     return (
-        "*It may not be rolled back yet.* Your request is kept and will be tried again; "
+        f"*It may not be rolled back yet.* {IS_KEPT} and will be tried again; "
         f"to be faster, {_BY_HAND}\n{_both(error, store)}"
     )
 
 
 def refused_yet(error: UserError) -> str:
     """Say that a roll back was refused by what the routes say; the inbox has it, and the store may know more."""
-    return f"{_shown(error)} Your request is kept, and looked at again when Redis is well."
+    return f"{_shown(error)} {IS_KEPT}, and looked at again when Redis is well."
 
 
 def too_slow() -> str:
