@@ -13,10 +13,11 @@ from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
+from websocket import WebSocketApp
 
 log = logging.getLogger(__name__)
 sdk_log = logging.getLogger("slack_sdk.socket_mode")
-"""The SDK tells every step at INFO, and calls the first connection a session that is closed already."""
+"""The SDK tells every step at INFO."""
 
 CONCURRENCY = 32
 PING_EVERY = 5
@@ -25,6 +26,8 @@ PONG_WITHIN = 3
 
 class Client(SocketModeClient):
     """The SDK's client, with ping timeouts and the session id that its error path asks for."""
+
+    _over: WebSocketApp | None = None
 
     def session_id(self) -> str:
         return hex(id(self.current_session))
@@ -45,6 +48,15 @@ class Client(SocketModeClient):
         except Exception as error:
             log.warning("The Socket Mode session ended: %s.", type(error).__name__)
             session.close()
+        finally:
+            self._over = session
+
+    def _monitor_current_session(self) -> None:
+        """Ask for another session where this one is over. The SDK does so too where it is about to be dialled, and
+        now and then it closed a first session that Slack had just begun to use.
+        """
+        if self.current_session in (None, self._over):
+            super()._monitor_current_session()  # type: ignore[no-untyped-call]
 
 
 class Socket(BaseSocketModeHandler):
@@ -76,6 +88,7 @@ class Socket(BaseSocketModeHandler):
     def pong_age(self) -> float | None:
         """Return seconds since the other end last answered a ping; None where it is not connected."""
         session = self.client.current_session
-        if session is None or session.sock is None:
+        sock = session.sock if session else None
+        if session is None or sock is None or not sock.connected:  # a socket is there before anybody has answered
             return None
         return time.time() - session.last_pong_tm if session.last_pong_tm else 0.0
