@@ -1,10 +1,8 @@
 """The rights that the manifests give are enough for a whole rollout, and the bot asks for nothing beyond them."""
 
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
 import pytest
-import yaml
 
 from bot.domain.commands.request import Verb
 from bot.domain.errors import RouteError
@@ -12,24 +10,18 @@ from bot.domain.rollout import Phase
 from k8s.client import connect
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
-from sandbox.kube import Kube, path_of
+from sandbox.kube import Object
+from sandbox.rights import give_rights
 from sandbox.world import World
 from tests.builders import CANARY, STABLE
+from tests.scenarios.admission import without_patch
 from tests.stage import Stage
-
-RIGHTS = Path(__file__).parents[2] / "manifests/kustomize/rights/rbac.yaml"
 
 
 @pytest.fixture
-def rights(kube: Kube, world: World) -> list[dict[str, Any]]:
+def role(world: World) -> Object:
     """Give the bot's ServiceAccount in the test's namespace what the manifests give it."""
-    documents = list(yaml.safe_load_all(RIGHTS.read_text()))
-    for document in documents:
-        document["metadata"]["namespace"] = world.namespace
-        for subject in document.get("subjects", []):
-            subject["namespace"] = "rolloutbot"
-        kube.create(document)
-    return documents
+    return give_rights(world.kube, world.namespace)
 
 
 @pytest.fixture
@@ -40,7 +32,7 @@ def as_the_bot(stage: Stage, api_server: ApiServer) -> Stage:
     return stage
 
 
-@pytest.mark.usefixtures("rights")
+@pytest.mark.usefixtures("role")
 def test_a_whole_rollout_needs_no_more(as_the_bot: Stage) -> None:
     stage = as_the_bot
     entry = stage.started(10)
@@ -56,14 +48,14 @@ def test_a_whole_rollout_needs_no_more(as_the_bot: Stage) -> None:
 
 
 def test_a_missing_right_is_named_and_nothing_is_started(
-    rights: list[dict[str, Any]], as_the_bot: Stage, kube: Kube
+    role: Object, as_the_bot: Stage, api_server: ApiServer
 ) -> None:
-    namespace = as_the_bot.world.namespace
-    role = rights[0]
-    role["rules"][0]["verbs"].remove("patch")
-    kube.merge(path_of("rbac.authorization.k8s.io/v1", "Role", namespace, "rolloutbot"), {"rules": role["rules"]})
     before = as_the_bot.world.http_route()
-    with pytest.raises(RouteError) as refused:
+    with (
+        closing(api_server.client("rolloutbot")) as bot,
+        without_patch(as_the_bot.world, role, bot),
+        pytest.raises(RouteError) as refused,
+    ):
         as_the_bot.start(10)
     assert "patch" in str(refused.value)
     assert "httproutes" in str(refused.value)
