@@ -43,7 +43,7 @@ def endings(place: Workplace, api_server: ApiServer, local_slack: Slack) -> Iter
             "Redis": pool.submit(end_while_redis_hangs, {**cluster, **slack}),
             "Slack": pool.submit(end_with_a_request_in_hand, {**cluster, **no_slack}),
             "the API server": pool.submit(end_with_a_request_in_hand, {**silent, **slack}),
-            "two signals": pool.submit(end_with_a_request_in_hand, {**silent, **slack}, impatiently=True),
+            "two signals": pool.submit(end_with_a_request_in_hand, {**cluster, **no_slack}, impatiently=True),
         }
 
 
