@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,18 @@ def test_a_sweep_ends_the_servers_of_a_dead_owner_where_the_kernel_did_not(tmp_p
 
     wait_until("the server gone", lambda: not server.alive(), seconds=5)
     assert not folder.exists()
+
+
+def test_sweeps_by_several_processes_at_once_do_not_stumble_over_what_another_one_has_removed() -> None:
+    for number in range(10):
+        crashed = folders.runs() / f"crashed-{number}"
+        for part in range(100):
+            (crashed / f"server-{part}").mkdir(parents=True)
+        (crashed / "owner").write_text(json.dumps([1, "long ago"]))
+        with ThreadPoolExecutor(4) as pool:
+            sweeps = [pool.submit(sweep) for _ in range(4)]
+        assert [one.result() for one in sweeps] == [None] * 4
+    assert list(folders.runs().iterdir()) == []
 
 
 def test_a_sweep_leaves_a_process_alone_that_only_has_the_same_pid(tmp_path: Path) -> None:
