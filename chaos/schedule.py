@@ -114,7 +114,7 @@ OFTEN: Mapping[Kind, int] = {
 """How many of each there are in a full run; else USUALLY."""
 
 USUALLY = 3
-OVERTIME = 60.0
+OVERTIME, SHORT_OVERTIME = 60.0, 20.0
 SHORT_SITES, SHORT_ROLLOUTS = 6, 3
 
 
@@ -177,7 +177,8 @@ def schedule(seed: int, *, seconds: float, sites: int, rollouts: int) -> Schedul
 def short(seed: int, *, seconds: float) -> Schedule:
     """Return the plan of a run that fits into the tests: one blow of each kind in SHORT, at a few routes."""
     blows = _blows(sorted(SHORT - BY_PEOPLE), seconds, random.Random(seed))
-    return Schedule(seed, seconds, 0, SHORT_SITES, SHORT_ROLLOUTS, SHORT, frozenset({"start", "rollback"}), blows)
+    verbs = frozenset({"start", "rollback"})
+    return Schedule(seed, seconds, SHORT_OVERTIME, SHORT_SITES, SHORT_ROLLOUTS, SHORT, verbs, blows)
 
 
 def _blows(deck: list[Kind], seconds: float, dice: random.Random) -> Sequence[Blow]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 from bot.domain.access import Access
 from bot.domain.commands.request import Command
@@ -17,6 +18,15 @@ from bot.domain.verbs.asking import Reply
 from bot.domain.verbs.registry import verb_of
 from handlers.backend import RouteRolledBack
 from handlers.cards import route
+
+# What sets a sentence apart, for whoever has to know what people were told.
+NOT_CONFIRMED: Final = "I could not confirm this"
+IS_KEPT: Final = "Your request is kept"
+NO_OTHER_TRY: Final = "Do not count on another try."
+ROLLS_BACK_BY_ROUTE: Final = "I roll back from the record on the route"
+ROLLED_BACK_BY_ROUTE: Final = "So I went by the record on route"
+ROLLED_BACK_ALREADY: Final = "is rolled back already, since"
+DONE_ELSEWHERE: Final = "Done; the card of"
 
 MOST = 20
 MOST_SAID = 7000
@@ -84,7 +94,7 @@ def why(entry: Entry, wait: Wait) -> Prose:
 
 def elsewhere(entry: Entry) -> Prose:
     """Point to the card, for somebody who asked in another channel."""
-    return say("Done; the card of `{}` is in {}.", entry.rollout.canary.name, _where(entry))
+    return say("{} `{}` is in {}.", DONE_ELSEWHERE, entry.rollout.canary.name, _where(entry))
 
 
 def mishap(error: Exception, ref: str) -> Prose:
@@ -94,9 +104,9 @@ def mishap(error: Exception, ref: str) -> Prose:
             return _shown(error)
         case StoreError():
             return say(
-                "{} I could not confirm this; if it took effect, a card will show it. Try again in a moment "
-                "(ref `{}`).\n{}",
+                "{} {}; if it took effect, a card will show it. Try again in a moment (ref `{}`).\n{}",
                 _store(error),
+                NOT_CONFIRMED,
                 ref,
                 _BRAKE_WORKS,
             )
@@ -116,12 +126,12 @@ def unanswered(store: StoreError) -> Prose:
 
 def kept(error: DependencyError, ref: str) -> Prose:
     """Say that a request goes on by itself."""
-    return say("{} Your request is kept and will be tried again (ref `{}`).", _shown(error), ref)
+    return say("{} {} and will be tried again (ref `{}`).", _shown(error), IS_KEPT, ref)
 
 
 def braking(store: StoreError, command: Command) -> Prose:
     """Say that a roll back goes on without the store, and what is the matter with that."""
-    told = say("{} I roll back from the record on the route and tell the channel.", _store(store))
+    told = say("{} {} and tell the channel.", _store(store), ROLLS_BACK_BY_ROUTE)
     return joined(" ", (told, say_cut(command.left_out)))
 
 
@@ -132,12 +142,13 @@ def braked(braked: RouteRolledBack, store: StoreError) -> Prose:
     missing = said(", ".join(braked.missing), 300)
     return say(
         "*{by} rolled back* `{new}`, all traffic goes to `{old}`{why}.\n"
-        "{store} So I went by the record on route {route}.{missing} The card follows when Redis is well again.",
+        "{store} {went} {route}.{missing} The card follows when Redis is well again.",
         by=Person(rollout.by),
         new=rollout.canary.name,
         old=rollout.stable.name,
         why=say(": “{}”", why) if why else why,
         store=_store(store),
+        went=ROLLED_BACK_BY_ROUTE,
         route=route(rollout),
         missing=say(" Not found on it, so not written: {}.", missing) if missing else missing,
     )
@@ -146,9 +157,9 @@ def braked(braked: RouteRolledBack, store: StoreError) -> Prose:
 def braked_before(rollout: Rollout) -> Prose:
     """Say that there was nothing to roll back."""
     return say(
-        "`{new}` is rolled back already, since {since}{by}: all traffic goes to `{old}`. "
-        "If requests still fail, look at that pool.",
+        "`{new}` {already} {since}{by}: all traffic goes to `{old}`. If requests still fail, look at that pool.",
         new=rollout.canary.name,
+        already=ROLLED_BACK_ALREADY,
         since=moment(rollout.since),
         by=by(rollout.by),
         old=rollout.stable.name,
@@ -158,7 +169,8 @@ def braked_before(rollout: Rollout) -> Prose:
 def not_braked(error: DependencyError, store: StoreError) -> Prose:
     """Say that a roll back without the store failed, where the inbox may not have it, and what is left."""
     return say(
-        "*I do not know whether it is rolled back. Do not count on another try.* Press again, or {}\n{} {}",
+        "*I do not know whether it is rolled back. {}* Press again, or {}\n{} {}",
+        NO_OTHER_TRY,
         _BY_HAND,
         short(error.prose, 2000),
         _store(store),
@@ -168,8 +180,8 @@ def not_braked(error: DependencyError, store: StoreError) -> Prose:
 def not_braked_yet(error: DependencyError, store: StoreError) -> Prose:
     """Say that a roll back failed which the inbox has."""
     return say(
-        "*I do not know yet whether it is rolled back.* Your request is kept and will be tried again; to be faster, "
-        "{}\n{} {}",
+        "*I do not know yet whether it is rolled back.* {} and will be tried again; to be faster, {}\n{} {}",
+        IS_KEPT,
         _BY_HAND,
         short(error.prose, 2000),
         _store(store),
@@ -178,7 +190,7 @@ def not_braked_yet(error: DependencyError, store: StoreError) -> Prose:
 
 def refused_yet(error: UserError) -> Prose:
     """Say that a roll back was refused by what the routes say; the inbox has it, and the store may know more."""
-    return say("{} Your request is kept, and looked at again when Redis is well.", _shown(error))
+    return say("{} {}, and looked at again when Redis is well.", _shown(error), IS_KEPT)
 
 
 def too_slow(verb: str) -> Prose:

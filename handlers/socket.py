@@ -19,7 +19,7 @@ from websocket import WebSocketApp
 from handlers.connection_log import ConnectionLog
 
 sdk_log = logging.getLogger("slack_sdk.socket_mode")
-"""The SDK tells every step at INFO, and calls the first connection a session that is closed already."""
+"""The SDK tells every step at INFO."""
 
 _TRIES = frozenset({"on_error", "issue_new_wss_url", "_monitor_current_session"})
 """Where the SDK logs that there is no connection: at each try, and with the address. ``ConnectionLog`` tells it."""
@@ -38,6 +38,7 @@ class Client(SocketModeClient):
     def __init__(self, app_token: str, connection: ConnectionLog, web_client: WebClient) -> None:
         self._connection = connection
         self._opened: WebSocketApp | None = None
+        self._over: WebSocketApp | None = None
         super().__init__(
             app_token,
             logger=sdk_log,
@@ -87,6 +88,15 @@ class Client(SocketModeClient):
         except Exception as error:
             self._failed(error)
             session.close()
+        finally:
+            self._over = session
+
+    def _monitor_current_session(self) -> None:
+        """Ask for another session where this one is over. The SDK does so too where it is about to be dialled, and
+        now and then it closed a first session that Slack had just begun to use.
+        """
+        if self.current_session in (None, self._over):
+            super()._monitor_current_session()  # type: ignore[no-untyped-call]
 
 
 class Socket(BaseSocketModeHandler):
@@ -116,6 +126,7 @@ class Socket(BaseSocketModeHandler):
     def pong_age(self) -> float | None:
         """Return seconds since the other end last answered a ping; None where it is not connected."""
         session = self.client.current_session
-        if session is None or session.sock is None:
+        sock = session.sock if session else None
+        if session is None or sock is None or not sock.connected:  # a socket is there before anybody has answered
             return None
         return time.time() - session.last_pong_tm if session.last_pong_tm else 0.0

@@ -18,6 +18,11 @@ def is_alive(file: Path) -> bool:
     return _running_pid(file) is not None
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process runs; one that has ended and is not taken note of yet does not."""
+    return bool(_started(pid))
+
+
 def end(file: Path) -> None:
     """Kill the process that a file names, if it still runs."""
     send(file, signal.SIGKILL)

@@ -67,6 +67,10 @@ class Kube:
         """Create an object, at its own path without the name."""
         return self._request("POST", path_of_object(obj).rpartition("/")[0], obj)
 
+    def ask(self, review: Object) -> Object:
+        """Ask the API server about somebody's rights, say; that makes no object."""
+        return self._request("POST", path_of(review["apiVersion"], review["kind"]), review)
+
     def replace(self, obj: Object, *, manager: str = "sandbox") -> Object:
         """Write the whole of an object; 409 where it is no longer the version that was read."""
         return self._request("PUT", f"{path_of_object(obj)}?fieldManager={manager}", obj)

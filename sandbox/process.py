@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,17 +17,27 @@ from sandbox.starter import spawn
 
 READY_SECONDS = 60.0
 
+_held: deque[socket.socket] = deque(maxlen=256)
+"""What keeps the newest ports from others; far more than one test uses, and far fewer than a process may have open."""
+
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; they are held together, so that no two are the same."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Return ports that nobody listens on.
+
+    Linux gives them to nobody else, also not before their servers start or between two starts, because a socket here
+    stays bound to each. That socket does not listen, so a server that asks for the port by its number may have it.
+    """
+    return [_hold_port() for _ in range(count)]
+
+
+def _hold_port() -> int:
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    if len(_held) == _held.maxlen:
+        _held.popleft().close()
+    _held.append(held)
+    return int(held.getsockname()[1])
 
 
 def wait_until(what: str, done: Callable[[], bool], *, seconds: float = READY_SECONDS, pause: float = 0.02) -> None:
@@ -81,34 +92,42 @@ class Server:
     def kill(self) -> None:
         """End the program at once, as a crash would."""
         self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
 
     def terminate(self, *, seconds: float) -> int:
         """Ask the program to end, end it where it does not within ``seconds``, and return its exit status."""
+        self.signal(signal.SIGTERM)
+        try:
+            return self.ended(seconds=seconds)
+        except SandboxError:
+            self.kill()
+            return self.ended(seconds=0)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; a program that has ended is sent none, whoever has its process id now."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def ended(self, *, seconds: float) -> int:
+        """Wait for the end of the program and return its exit status."""
         if self._process is None:
             return 0
-        self._process.terminate()
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.kill()
-            return self._process.wait()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal and wait for the end."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait()
+            raise SandboxError(f"{self.name} did not end within {seconds:.0f} s:\n{self.tail()}") from None
 
     def freeze(self) -> None:
         """Stop the program in its tracks: connections stay open and nothing answers."""
         if not self.alive():
             status = self._process.returncode if self._process else "none"
             raise SandboxError(f"{self.name} has ended by itself, status {status}:\n{self.tail()}")
-        os.kill(self.pid, signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let a frozen program go on."""
-        os.kill(self.pid, signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
     def tail(self) -> str:
         """Return the end of the log."""

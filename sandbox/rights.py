@@ -1,22 +1,56 @@
-"""The rights that the manifests give the bot, for a bot that runs outside of any cluster."""
+"""The rights of a bot that runs outside of any cluster: those of the manifests, or others."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Final
 
 import yaml
 
+from sandbox.apiserver import USERS
 from sandbox.folders import CHECKOUT
-from sandbox.kube import Kube
+from sandbox.kube import Kube, Object
+from sandbox.process import wait_until
 
-RIGHTS = CHECKOUT / "manifests/kustomize/rights/rbac.yaml"
+RIGHTS: Final = CHECKOUT / "manifests/kustomize/rights/rbac.yaml"
 
 
-def give_rights(kube: Kube, namespace: str) -> dict[str, Any]:
+def give_rights(kube: Kube, namespace: str) -> Object:
     """Give the bot's ServiceAccount in a namespace what the manifests give it, and return the Role."""
-    documents = list(yaml.safe_load_all(RIGHTS.read_text()))
+    return grant(kube, namespace, list(yaml.safe_load_all(RIGHTS.read_text())))
+
+
+def grant(kube: Kube, namespace: str, documents: Sequence[Object]) -> Object:
+    """Make a Role and its RoleBinding in a namespace, and return the Role once the API server goes by it."""
     for document in documents:
         document["metadata"]["namespace"] = namespace
         for subject in document.get("subjects", []):
             subject["namespace"] = "rolloutbot"
         kube.create(document)
-    role: dict[str, Any] = documents[0]
+    role = documents[0]
+    wait_until("the rights in force", lambda: _may(kube, namespace, role["rules"][0]), seconds=10)
     return role
+
+
+def a_role(*rules: Object) -> list[Object]:
+    """Return a Role with other rules than the manifests', and its binding to the bot's ServiceAccount."""
+    api = "rbac.authorization.k8s.io"
+    bound = {"apiGroup": api, "kind": "Role", "name": "limited"}
+    account = {"kind": "ServiceAccount", "name": "rolloutbot"}
+    return [
+        {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": "limited"}, "rules": [*rules]},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "limited"},
+            "roleRef": bound,
+            "subjects": [account],
+        },
+    ]
+
+
+def _may(kube: Kube, namespace: str, rule: Object) -> bool:
+    """Ask for one right: the API server hears of a Role as a whole, a moment after it was made."""
+    user, groups = USERS["rolloutbot"]
+    right = {"group": rule["apiGroups"][0], "resource": rule["resources"][0], "verb": rule["verbs"][0]}
+    spec = {"user": user, "groups": [*groups], "resourceAttributes": {**right, "namespace": namespace}}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    return bool(kube.ask(review)["status"]["allowed"])

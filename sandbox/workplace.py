@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,17 +48,25 @@ def workplace(name: str | None = None, *, prefix: str = "sandbox") -> Iterator[W
 
 def live() -> list[dict[str, Any]]:
     """Return the published states of the running sandboxes, newest first."""
-    files = [folder / "state.json" for folder in _folders() if is_alive(folder / "owner")]
-    states = [json.loads(file.read_text()) for file in files if file.exists()]
+    states = [state for folder in _folders() if is_alive(folder / "owner") for state in _published(folder)]
     return sorted(states, key=lambda state: float(state["started"]), reverse=True)
+
+
+def _published(folder: Path) -> list[dict[str, Any]]:
+    """Read what a sandbox wrote down; it may not have done so yet, or be gone by now."""
+    try:
+        return [json.loads((folder / "state.json").read_text())]
+    except FileNotFoundError:
+        return []
 
 
 def sweep() -> None:
     """End the servers and remove the folders of sandboxes whose process is gone."""
     for folder in _folders():
         if not is_alive(folder / "owner"):
-            for server in folder.rglob("*.pid"):
-                end(server)
+            with suppress(FileNotFoundError):  # who removes it meanwhile has ended its servers before
+                for server in folder.rglob("*.pid"):
+                    end(server)
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -43,6 +43,12 @@ REMEMBERED = timedelta(minutes=10)
 
 TRIES = 20
 
+MAY_COME_AGAIN = "So it may be looked at once more."
+"""Ends a refusal that Redis did not hear."""
+
+BACK_BUT = "Rolled back, but"
+"""Begins what a roll back that is done has to add."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -125,7 +131,7 @@ class Engine:
         with suppress(StoreError):
             self._store.learn(rollout.id, rollout.decision, Progress(readiness=readiness))
         if verb == ROLLBACK and readiness.stable_ready == 0:
-            return f"Rolled back, but `{rollout.stable.name}` has no ready endpoint: bring it up now."
+            return f"{BACK_BUT} `{rollout.stable.name}` has no ready endpoint: bring it up now."
         return ""
 
     def became(self, request: Request) -> Entry | None:
@@ -140,7 +146,7 @@ class Engine:
         try:
             return self._store.drop(request.delivery, Became(refusal=str(error)))
         except StoreError as unclear:
-            again = f"{unclear} So it may be looked at once more."
+            again = f"{unclear} {MAY_COME_AGAIN}"
             raise UserError(error.message, hint=f"{error.hint} {again}".strip()) from error
 
     def brake(self, request: Request) -> RouteRolledBack:

@@ -9,10 +9,12 @@ from functools import cache
 
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
+from bot.engine.engine import BACK_BUT, MAY_COME_AGAIN
 from chaos.checks.writes import ours
 from chaos.evidence import Evidence
 from chaos.hands import QUESTIONS
 from chaos.ledger import RECEIPT, Asked
+from handlers import replies
 
 RAISED = (EventKind.STEPPED, EventKind.PROMOTED, EventKind.APPROVAL_WANTED)
 DID: Mapping[str, Sequence[EventKind]] = {
@@ -31,22 +33,18 @@ DID: Mapping[str, Sequence[EventKind]] = {
 }
 """What a verb leaves in the stream of events."""
 
-ALREADY = "is rolled back already, since"
-NO_FOR_NOW = "it may be looked at once more"
-"""Ends a no that Redis did not hear: a no in words, unless something came of it after all."""
-
-NOT_CONFIRMED = "I could not confirm this"
+NOT_SURE = (replies.NOT_CONFIRMED, replies.NO_OTHER_TRY)
+"""What people are told where the bot does not know what comes of it; nobody counts on it then."""
 
 NO_NO = (
-    "Your request is kept",
-    NOT_CONFIRMED,
-    NO_FOR_NOW,
-    "whether it is rolled back",
-    "Rolled back, but",
-    "Done; the card",
-    "I roll back from the record",
-    "I went by the record",
-    ALREADY,
+    *NOT_SURE,
+    MAY_COME_AGAIN,  # a no that Redis did not hear: a no in words, unless something came of it after all
+    replies.IS_KEPT,
+    replies.DONE_ELSEWHERE,
+    replies.ROLLS_BACK_BY_ROUTE,
+    replies.ROLLED_BACK_BY_ROUTE,
+    replies.ROLLED_BACK_ALREADY,
+    BACK_BUT,
 )
 """Private sentences that do not say no."""
 
@@ -89,13 +87,14 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
         return Outcome(asked, Became.DONE)
     if refusals:
         return Outcome(asked, Became.REFUSED, None, refusals)
-    if any(NOT_CONFIRMED in text for text in said):
-        return Outcome(asked, Became.UNCONFIRMED)
-    if noes := [text for text in said if NO_FOR_NOW in text]:
+    if _is_told(said, *NOT_SURE):
+        is_done = asked.verb == "rollback" and _is_fulfilled(evidence, asked)
+        return Outcome(asked, Became.DONE if is_done else Became.UNCONFIRMED)
+    if noes := [text for text in said if MAY_COME_AGAIN in text]:
         return Outcome(asked, Became.REFUSED, None, noes)
     if not asked.is_taken_in or asked.only_opens:
         return Outcome(asked, Became.UNHEARD if not asked.is_taken_in else Became.DONE)
-    if asked.verb == "rollback" and (_is_fulfilled(evidence, asked) or any(ALREADY in text for text in said)):
+    if asked.verb == "rollback" and (_is_told(said, replies.ROLLED_BACK_ALREADY) or _is_fulfilled(evidence, asked)):
         return Outcome(asked, Became.DONE)
     if any(asked.id in loss.inbox for loss in evidence.losses):
         return Outcome(asked, Became.LOST)
@@ -115,7 +114,11 @@ def _said(evidence: Evidence, asked: Asked) -> list[str]:
 
 
 def _refusals(evidence: Evidence, asked: Asked) -> list[str]:
-    return [text for text in _said(evidence, asked) if not any(mark in text for mark in NO_NO)]
+    return [text for text in _said(evidence, asked) if not _is_told([text], *NO_NO)]
+
+
+def _is_told(said: Sequence[str], *marks: str) -> bool:
+    return any(mark in text for text in said for mark in marks)
 
 
 def events(evidence: Evidence, rollout: str) -> list[Event]:
@@ -153,7 +156,7 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
 
 def _is_answered(evidence: Evidence, asked: Asked) -> bool:
     """Say whether what its asker was told is an end of it, also where nothing came of it."""
-    return any(mark in text for text in _said(evidence, asked) for mark in (NOT_CONFIRMED, NO_FOR_NOW))
+    return _is_told(_said(evidence, asked), *NOT_SURE, MAY_COME_AGAIN)
 
 
 def _forgotten(evidence: Evidence, asked: Asked) -> float:

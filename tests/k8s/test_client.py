@@ -20,7 +20,7 @@ from k8s import client, httproute
 from k8s.client import connect
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
-from sandbox.kube import Kube
+from sandbox.rights import a_role, grant
 from sandbox.world import CANARY, ROUTE, World
 from tests.k8s.build import a_ref, a_rollout, a_route, a_rule
 from tests.k8s.stories import start, write
@@ -190,7 +190,8 @@ def test_a_missing_right_names_verb_resource_and_namespace(
     world: World, cluster: Cluster, api_server: ApiServer
 ) -> None:
     rollout = start(cluster)
-    _grant(world.kube, world.namespace, ["get"])
+    reads = {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": ["get"]}
+    grant(world.kube, world.namespace, a_role(reads))
     limited = Cluster(connect(api_server.kubeconfig("rolloutbot")).api, [world.namespace])
 
     assert limited.read(world.namespace, ROUTE).name == ROUTE
@@ -208,22 +209,6 @@ def test_a_missing_right_names_verb_resource_and_namespace(
         "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
     )
     assert rollout.canary.name == CANARY
-
-
-def _grant(kube: Kube, namespace: str, verbs: list[str]) -> None:
-    rights = {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": verbs}
-    meta = {"name": "limited", "namespace": namespace}
-    rbac = "rbac.authorization.k8s.io"
-    kube.create({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": meta, "rules": [rights]})
-    kube.create(
-        {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "RoleBinding",
-            "metadata": meta,
-            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "limited"},
-            "subjects": [{"kind": "User", "apiGroup": rbac, "name": "system:serviceaccount:rolloutbot:rolloutbot"}],
-        }
-    )
 
 
 def test_a_kubeconfig_that_checks_no_certificate_warns_once_and_not_at_every_request(

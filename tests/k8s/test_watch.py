@@ -18,6 +18,7 @@ from sandbox.faults import Fault
 from sandbox.kube import Kube
 from sandbox.objects import pool_ref
 from sandbox.process import wait_until
+from sandbox.rights import a_role, grant
 from sandbox.world import World
 from tests.k8s.watching import DEADLINE, Told, live, watching
 
@@ -102,7 +103,9 @@ def test_it_ends_at_once_while_the_server_is_silent(api: ApiClient, routes: Worl
 def test_without_the_right_to_watch_the_lists_go_on(
     proxy: FaultProxy, routes: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    give_rights(routes, "get", "list")
+    groups = ["gateway.networking.k8s.io", "inference.networking.k8s.io"]
+    reads = {"apiGroups": groups, "resources": ["httproutes", "inferencepools"], "verbs": ["get", "list"]}
+    grant(routes.kube, routes.namespace, a_role(reads))
     cluster = Cluster(connect(proxy.kubeconfig("rolloutbot")).api, [routes.namespace])
     told: list[str] = []
 
@@ -114,23 +117,6 @@ def test_without_the_right_to_watch_the_lists_go_on(
     assert [copy.name for copy in cluster.copies(routes.namespace)] == ["a"]
     assert (cluster.kept(routes.namespace, "a"), cluster.pools(routes.namespace)) == (None, set())
     cluster.close()
-
-
-def give_rights(routes: World, *verbs: str) -> None:
-    meta = {"name": "reader", "namespace": routes.namespace}
-    groups = ["gateway.networking.k8s.io", "inference.networking.k8s.io"]
-    rules = [{"apiGroups": groups, "resources": ["httproutes", "inferencepools"], "verbs": list(verbs)}]
-    rbac = "rbac.authorization.k8s.io"
-    role = {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": meta, "rules": rules}
-    binding = {
-        "apiVersion": f"{rbac}/v1",
-        "kind": "RoleBinding",
-        "metadata": meta,
-        "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "reader"},
-        "subjects": [{"kind": "ServiceAccount", "name": "rolloutbot", "namespace": "rolloutbot"}],
-    }
-    for document in (role, binding):
-        routes.kube.create(document)
 
 
 # --- between it and the API server
@@ -177,4 +163,4 @@ def test_a_right_that_is_withdrawn_is_waited_for(asking: Asking, proxy: FaultPro
         with proxy.failing(Fault.UNKNOWN_TOKEN, path="watch=true"):
             proxy.inject(Fault.CUT, path=routes.namespace)
             wait_until("a lost watch", lambda: not watch.is_live, seconds=DEADLINE)
-        assert watch.objects() is None
+            assert watch.objects() is None

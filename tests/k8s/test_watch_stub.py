@@ -194,8 +194,8 @@ def test_an_answer_that_makes_no_sense_is_asked_for_again(
 
 def test_answers_that_are_over_at_once_are_not_asked_for_without_a_rest(kept: Watch, stub: Stub) -> None:
     begun = time.monotonic()
-    for _ in range(3):
+    for _ in range(4):  # the first may have lasted for a while on a busy machine
         stub.end()
-    wait_until("three more", lambda: len(stub.asked) == 5, seconds=DEADLINE)
+    wait_until("four more", lambda: len(stub.asked) == 6, seconds=DEADLINE)
     assert time.monotonic() - begun > 0.5
     assert kept.objects() is not None

@@ -1,10 +1,8 @@
 """The rights that the manifests give are enough for a whole rollout, and the bot asks for nothing beyond them."""
 
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from bot.__main__ import app
@@ -14,26 +12,20 @@ from k8s.client import connect
 from k8s.cluster import Cluster
 from k8s.rights import GRANT, NEEDED, group_of
 from sandbox.apiserver import ApiServer
-from sandbox.kube import Kube, path_of
+from sandbox.kube import Kube, Object, path_of
 from sandbox.process import wait_until
+from sandbox.rights import give_rights
 from sandbox.world import World
 from tests.builders import CANARY, STABLE
 from tests.k8s.watching import ignore
+from tests.scenarios.admission import without_patch
 from tests.stage import Stage
-
-RIGHTS = Path(__file__).parents[2] / "manifests/kustomize/rights/rbac.yaml"
 
 
 @pytest.fixture
-def rights(kube: Kube, world: World) -> list[dict[str, Any]]:
+def role(world: World) -> Object:
     """Give the bot's ServiceAccount in the test's namespace what the manifests give it."""
-    documents = list(yaml.safe_load_all(RIGHTS.read_text()))
-    for document in documents:
-        document["metadata"]["namespace"] = world.namespace
-        for subject in document.get("subjects", []):
-            subject["namespace"] = "rolloutbot"
-        kube.create(document)
-    return documents
+    return give_rights(world.kube, world.namespace)
 
 
 @pytest.fixture
@@ -44,17 +36,17 @@ def as_the_bot(stage: Stage, api_server: ApiServer) -> Stage:
     return stage
 
 
-def test_the_list_that_is_checked_is_what_the_manifests_grant(rights: list[dict[str, Any]]) -> None:
+def test_the_list_that_is_checked_is_what_the_manifests_grant(role: Object) -> None:
     granted = {
         (group, resource): rule["verbs"]
-        for rule in rights[0]["rules"]
+        for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
     assert {(group_of(resource), resource.plural): [*verbs] for resource, verbs in NEEDED} == granted
 
 
-@pytest.mark.usefixtures("rights")
+@pytest.mark.usefixtures("role")
 def test_a_whole_rollout_needs_no_more(as_the_bot: Stage) -> None:
     stage = as_the_bot
     entry = stage.started(10)
@@ -70,14 +62,14 @@ def test_a_whole_rollout_needs_no_more(as_the_bot: Stage) -> None:
 
 
 def test_a_missing_right_is_named_and_nothing_is_started(
-    rights: list[dict[str, Any]], as_the_bot: Stage, kube: Kube
+    role: Object, as_the_bot: Stage, api_server: ApiServer
 ) -> None:
-    namespace = as_the_bot.world.namespace
-    role = rights[0]
-    role["rules"][0]["verbs"].remove("patch")
-    kube.merge(path_of("rbac.authorization.k8s.io/v1", "Role", namespace, "rolloutbot"), {"rules": role["rules"]})
     before = as_the_bot.world.http_route()
-    with pytest.raises(RouteError) as refused:
+    with (
+        closing(api_server.client("rolloutbot")) as bot,
+        without_patch(as_the_bot.world, role, bot),
+        pytest.raises(RouteError) as refused,
+    ):
         as_the_bot.start(10)
     assert "patch" in str(refused.value)
     assert "httproutes" in str(refused.value)
@@ -87,7 +79,7 @@ def test_a_missing_right_is_named_and_nothing_is_started(
 # --- what is missing is said
 
 
-def take_away(kube: Kube, namespace: str, role: dict[str, Any], *verbs: str) -> None:
+def take_away(kube: Kube, namespace: str, role: Object, *verbs: str) -> None:
     for rule in role["rules"]:
         rule["verbs"] = [verb for verb in rule["verbs"] if verb not in verbs]
     kube.merge(path_of("rbac.authorization.k8s.io/v1", "Role", namespace, "rolloutbot"), {"rules": role["rules"]})
@@ -106,16 +98,16 @@ def check_cluster(api_server: ApiServer, *namespaces: str) -> tuple[int, list[st
     return result.exit_code, result.output.splitlines()[1:]
 
 
-@pytest.mark.usefixtures("rights")
+@pytest.mark.usefixtures("role")
 def test_check_config_says_who_may_do_all_that_is_needed(api_server: ApiServer, world: World) -> None:
     good = f"{BOT} may do all that the bot needs, in `{world.namespace}`."
     assert check_cluster(api_server, world.namespace) == (0, [good])
 
 
 def test_check_config_names_every_missing_verb_of_every_namespace(
-    api_server: ApiServer, rights: list[dict[str, Any]], world: World, kube: Kube
+    api_server: ApiServer, role: Object, world: World, kube: Kube
 ) -> None:
-    take_away(kube, world.namespace, rights[0], "watch", "patch")
+    take_away(kube, world.namespace, role, "watch", "patch")
     route, pool = "gateway.networking.k8s.io", "inference.networking.k8s.io"
     assert check_cluster(api_server, world.namespace, "elsewhere") == (
         1,
@@ -134,12 +126,12 @@ def test_check_config_names_every_missing_verb_of_every_namespace(
 
 def test_a_role_without_watch_is_said_in_the_log_and_to_readyz(
     api_server: ApiServer,
-    rights: list[dict[str, Any]],
+    role: Object,
     world: World,
     kube: Kube,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    take_away(kube, world.namespace, rights[0], "watch")
+    take_away(kube, world.namespace, role, "watch")
     cluster = Cluster(connect(api_server.kubeconfig("rolloutbot")).api, [world.namespace])
     cluster.watch(route_changed=ignore, route_gone=ignore, pool_gone=ignore)
     wait_until("both refusals", lambda: len(cluster.refusals()) == 2, seconds=10)

@@ -7,6 +7,7 @@ import pytest
 from sandbox.apiserver import USERS, ApiServer
 from sandbox.errors import ApiError
 from sandbox.kube import Kube, path_of
+from sandbox.rights import a_role, grant
 
 
 def test_the_api_server_says_which_version_it_is(kube: Kube) -> None:
@@ -38,22 +39,8 @@ def test_only_the_admin_may_read_without_being_given_a_role(api_server: ApiServe
 def test_a_role_bound_to_the_service_account_opens_what_it_names_and_no_more(
     api_server: ApiServer, namespace: str
 ) -> None:
-    kube, bot = api_server.client(), api_server.client("rolloutbot")
-    meta = {"name": "reader", "namespace": namespace}
-    api = "rbac.authorization.k8s.io"
-    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
-    subject = {"kind": "ServiceAccount", "name": "rolloutbot", "namespace": "rolloutbot"}
-    reference = {"apiGroup": api, "kind": "Role", "name": "reader"}
-    kube.create({"apiVersion": f"{api}/v1", "kind": "Role", "metadata": meta, "rules": rules})
-    kube.create(
-        {
-            "apiVersion": f"{api}/v1",
-            "kind": "RoleBinding",
-            "metadata": meta,
-            "subjects": [subject],
-            "roleRef": reference,
-        }
-    )
+    bot = api_server.client("rolloutbot")
+    grant(api_server.client(), namespace, a_role({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}))
 
     assert bot.get(path_of("v1", "Pod", namespace))["items"] == []
     with pytest.raises(ApiError, match="403: pods is forbidden"):

@@ -1,5 +1,6 @@
 """The commands of ``python -m sandbox``, as a person types them."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import redis
 
 from bot.config.policy_file import read_policy
 from sandbox.demo import policy
+from sandbox.process import wait_until
 from sandbox.running import Sandbox, running
 from sandbox.world import CANARY, STABLE
 from tests.builders import ALICE
@@ -18,7 +20,8 @@ from tests.shell import ME
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with running("commands-test", policy=policy()) as sandbox:
+    # Another checkout's tests may run beside these, and two sandboxes do not have one name.
+    with running(f"commands-test-{os.getpid()}", policy=policy()) as sandbox:
         yield sandbox
 
 
@@ -71,9 +74,9 @@ def test_stop_freezes_a_server_and_start_lets_it_go_on(sandbox: Sandbox, name: s
     server = {"slack": sandbox.slack.server, "valkey": sandbox.valkey.server}[name]
 
     _run("stop", name, "--name", sandbox.name)
-    assert _is_frozen(server.pid)
+    wait_until("every thread stopped", lambda: _is_frozen(server.pid), seconds=5)
     _run("start", name, "--name", sandbox.name)
-    assert not _is_frozen(server.pid)
+    wait_until("every thread on its way", lambda: not _is_frozen(server.pid), seconds=5)
 
 
 def _is_frozen(pid: int) -> bool:

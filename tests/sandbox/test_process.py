@@ -1,18 +1,20 @@
 """Server processes end with the sandbox, however it ends, and leave nothing behind."""
 
 import json
-import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from sandbox import folders
 from sandbox.errors import SandboxError
+from sandbox.identity import is_running
 from sandbox.process import Server, free_ports, wait_until
 from sandbox.workplace import live, sweep, workplace
 
@@ -57,6 +59,26 @@ def test_two_ports_are_never_the_same() -> None:
     assert len(set(free_ports(50))) == 50
 
 
+def test_a_port_is_kept_for_its_server_until_it_listens_and_between_two_starts() -> None:
+    (port,) = free_ports(1)
+    for _ in range(2):
+        with socket.socket() as other, pytest.raises(OSError, match="Address already in use"):
+            other.bind(("127.0.0.1", port))
+        with socket.create_server(("127.0.0.1", port)) as server, socket.create_connection(server.getsockname()):
+            pass
+
+
+def test_a_program_that_has_ended_is_sent_no_signal(tmp_path: Path) -> None:
+    server = Server("sleeper", ["/bin/sleep", "600"], tmp_path)
+    server.start()
+    server.freeze()
+    server.kill()
+
+    server.thaw()
+
+    assert server.ended(seconds=5) == -signal.SIGKILL
+
+
 def test_a_program_that_ends_early_is_reported_with_its_words(tmp_path: Path) -> None:
     server = Server("grumbler", ["/bin/sh", "-c", "echo no such flag >&2; exit 3"], tmp_path)
     server.start()
@@ -71,8 +93,8 @@ def test_a_server_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
     thread.start()
     thread.join()
 
-    with pytest.raises(subprocess.TimeoutExpired):
-        server._process and server._process.wait(0.3)
+    with pytest.raises(SandboxError, match="sleeper did not end within 0 s"):
+        server.ended(seconds=0.3)
 
     server.kill()
     assert not server.alive()
@@ -92,8 +114,7 @@ def test_a_signal_ends_the_servers_and_removes_the_folder(
 
     wait_until("the end of the sandbox", ended, seconds=10, pause=0.5)
 
-    # Ended, it is there until its new parent has taken note of it.
-    wait_until("the server gone", lambda: not _exists(server), seconds=5)
+    wait_until("the server gone", lambda: not is_running(server), seconds=5)
     assert (live(), list(folders.runs().iterdir())) == ([], [])
 
 
@@ -105,7 +126,7 @@ def test_a_killed_sandbox_takes_its_servers_with_it_and_the_next_one_cleans_up(
     process.kill()
     process.wait(10)
 
-    wait_until("the server gone", lambda: not _exists(server), seconds=5)
+    wait_until("the server gone", lambda: not is_running(server), seconds=5)
     assert live() == []
     with workplace() as place:
         assert [folder.name for folder in folders.runs().iterdir()] == [place.name] == ["sandbox-1"]
@@ -125,6 +146,18 @@ def test_a_sweep_ends_the_servers_of_a_dead_owner_where_the_kernel_did_not(tmp_p
     assert not folder.exists()
 
 
+def test_sweeps_by_several_processes_at_once_do_not_stumble_over_what_another_one_has_removed() -> None:
+    for number in range(10):
+        crashed = folders.runs() / f"crashed-{number}"
+        for part in range(100):
+            (crashed / f"server-{part}").mkdir(parents=True)
+        (crashed / "owner").write_text(json.dumps([1, "long ago"]))
+        with ThreadPoolExecutor(4) as pool:
+            sweeps = [pool.submit(sweep) for _ in range(4)]
+        assert [one.result() for one in sweeps] == [None] * 4
+    assert list(folders.runs().iterdir()) == []
+
+
 def test_a_sweep_leaves_a_process_alone_that_only_has_the_same_pid(tmp_path: Path) -> None:
     server = Server("sleeper", ["/bin/sleep", "600"], tmp_path)
     server.start()
@@ -139,6 +172,16 @@ def test_a_sweep_leaves_a_process_alone_that_only_has_the_same_pid(tmp_path: Pat
     server.kill()
 
 
+def test_a_process_that_ends_while_it_is_looked_at_does_not_run() -> None:
+    """Its entry in /proc can go between any two looks, also after it was opened."""
+    for _ in range(100):
+        with subprocess.Popen(["/bin/sleep", "0.005"]) as process:
+            ending = threading.Thread(target=process.wait)
+            ending.start()
+            wait_until("the end", lambda pid=process.pid: not is_running(pid), seconds=10, pause=0)  # type: ignore[misc]
+            ending.join()
+
+
 def test_two_sandboxes_run_side_by_side_but_not_under_one_name() -> None:
     with workplace() as first, workplace() as second, workplace("mine") as third:
         assert [first.name, second.name, third.name] == ["sandbox-1", "sandbox-2", "mine"]
@@ -146,11 +189,3 @@ def test_two_sandboxes_run_side_by_side_but_not_under_one_name() -> None:
             pass
 
     assert list(folders.runs().iterdir()) == []
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

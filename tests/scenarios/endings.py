@@ -1,8 +1,6 @@
 """Bots of their own servers that are asked to end while something they depend on hangs."""
 
-import os
 import signal
-import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,10 +31,10 @@ def end_with_a_request_in_hand(environment: dict[str, str], *, impatiently: bool
         wait_until("the lead", bot.leads, seconds=10)
         body = a_command(f"start {CANARY} 10")
         assert post(bot.address, body, signed(body)) == 200
-        os.kill(bot.server.pid, signal.SIGTERM)
+        bot.server.signal(signal.SIGTERM)
         if impatiently:
             wait_until("the signal heard", lambda: "stopping" in bot.log(), seconds=5)
-            os.kill(bot.server.pid, signal.SIGTERM)
+            bot.server.signal(signal.SIGTERM)
         status = _ended(bot, seconds=2 if impatiently else 10)
         with connect(redis.url()) as client:
             return End(status, len(a_store(client).requests(datetime.now(UTC) + timedelta(minutes=1))))
@@ -48,7 +46,7 @@ def end_while_redis_hangs(environment: dict[str, str]) -> End:
         bot = _bot(place.folder, {**environment, "REDIS_URL": redis.url()}).start()
         wait_until("the lead", bot.leads, seconds=10)
         redis.server.freeze()
-        os.kill(bot.server.pid, signal.SIGTERM)
+        bot.server.signal(signal.SIGTERM)
         return End(_ended(bot, seconds=10), 0)
 
 
@@ -59,11 +57,7 @@ def _bot(folder: Path, environment: dict[str, str]) -> Bot:
 
 
 def _ended(bot: Bot, *, seconds: float) -> int:
-    process = bot.server._process
-    assert process is not None
     try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        raise AssertionError(f"the bot did not end within {seconds} s: {bot.log()[-3000:]}") from None
+        return bot.server.ended(seconds=seconds)
     finally:
         bot.server.kill()

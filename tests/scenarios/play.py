@@ -1,11 +1,10 @@
 """A play on the whole chain: people at local-slack, bot processes, a real Valkey, a real API server and its robot."""
 
-import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,11 @@ class Bot:
         return re.split(r"\n(?=\d{4}-\d\d-\d\dT)", self.log())
 
     def leads(self) -> bool:
-        """Say whether it is the leader."""
-        metrics = urllib3.request("GET", f"http://{self.address}/metrics", timeout=2, retries=False).data
-        return b"rolloutbot_leader 1.0" in metrics
+        """Say whether it is the leader; one that does not answer at once is not known to be."""
+        with suppress(urllib3.exceptions.HTTPError):
+            answer = urllib3.request("GET", f"http://{self.address}/metrics", timeout=2, retries=False)
+            return b"rolloutbot_leader 1.0" in answer.data
+        return False
 
 
 def bot_process(name: str, folder: Path, environment: Mapping[str, str], *, address: str = "") -> Bot:
@@ -107,7 +108,7 @@ class Play:
 
     def say(self, text: str, user: str = BOB) -> None:
         """Type a command."""
-        self._read()
+        self.read()
         self.slack.command(text, user=user)
 
     def start(self, words: str = f"{CANARY} 10") -> None:
@@ -117,7 +118,7 @@ class Play:
     def press(self, verb: str, user: str = BOB) -> None:
         """Press the button of the card as soon as it is there."""
         self.offers(verb)
-        self._read()
+        self.read()
         button = self._button(verb)
         assert button is not None
         block_id, element = button
@@ -132,8 +133,8 @@ class Play:
         """Fill in the dialog and submit it."""
         self.slack.submit({"reason": {"reason": {"type": "plain_text_input", "value": reason}}}, user=user)
 
-    def _read(self) -> None:
-        """Take as long as it takes to read a card: what it says is on the route by then."""
+    def read(self) -> None:
+        """Take as long as it takes to read a card: what it says is on the route by then, and the bot knows it."""
         store = a_store(self.redis_url)
         self.until("the route as decided", lambda: all(entry.is_applied for entry in store.entries()))
 
@@ -252,13 +253,8 @@ class Play:
 
 def ended(bot: Bot, *, seconds: float) -> int:
     """Send SIGTERM and return the exit status."""
-    process = bot.server._process
-    assert process is not None
-    os.kill(bot.server.pid, signal.SIGTERM)
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        raise AssertionError(f"the bot did not end within {seconds} s") from None
+    bot.server.signal(signal.SIGTERM)
+    return bot.server.ended(seconds=seconds)
 
 
 def _mark(message: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -9,7 +10,6 @@ import pytest
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
-from sandbox.kube import path_of
 from sandbox.objects import pool_ref
 from sandbox.process import wait_until
 from sandbox.rights import give_rights
@@ -17,6 +17,7 @@ from sandbox.slack import BOT, TEAM
 from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.world import World
 from tests.builders import CANARY, STABLE
+from tests.scenarios.admission import without_patch
 from tests.scenarios.front import ROOM, Front
 from tests.stage import Stage
 
@@ -206,14 +207,13 @@ def test_a_missing_right_is_named_with_verb_and_resource(
 ) -> None:
     stage, namespace = front.stage, front.stage.world.namespace
     role = give_rights(stage.world.kube, stage.world.namespace)
-    role["rules"][0]["verbs"].remove("patch")
-    stage.world.kube.merge(path_of("rbac.authorization.k8s.io/v1", "Role", namespace, "rolloutbot"), role)
     stage.routes._port = Cluster(connect_cluster(api_server.kubeconfig("rolloutbot")).api, [namespace])
     unmoved()
-    assert front.types(START) == [
-        f"The bot may not `patch` `httproutes` of gateway.networking.k8s.io in namespace `{namespace}`. "
-        "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
-    ]
+    with closing(api_server.client("rolloutbot")) as bot, without_patch(stage.world, role, bot):
+        assert front.types(START) == [
+            f"The bot may not `patch` `httproutes` of gateway.networking.k8s.io in namespace `{namespace}`. "
+            "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
+        ]
 
 
 @pytest.mark.parametrize("length", [40, 3000])

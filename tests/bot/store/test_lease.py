@@ -66,8 +66,9 @@ def test_what_was_lost_is_not_asked_for_again_until_it_is_sought(client: "redis.
     lease, rival = Lease(client, prefix, seconds=0.5), Lease(client, prefix, seconds=0.5)
     lease.seek()
     wait_until("the lease", lambda: lease.held, seconds=5)
-    client.set(f"{PREFIX}lease", "somebody else", px=400)
+    client.set(f"{PREFIX}lease", "somebody else")
     wait_until("the loss", lambda: not lease.held, seconds=5)
+    client.delete(f"{PREFIX}lease")
     rival.seek()
     wait_until("a new holder", lambda: rival.held, seconds=5)
     rival.stop()
@@ -80,7 +81,7 @@ def test_what_was_lost_is_not_asked_for_again_until_it_is_sought(client: "redis.
 
 def test_a_redis_that_hangs_for_a_moment_costs_nothing_and_for_longer_the_lease(own_valkey: Valkey) -> None:
     with connect(own_valkey.url()) as client:
-        lease = Lease(client, prefix, seconds=2)
+        lease = Lease(client, prefix, seconds=4)
         lease.seek()
         wait_until("the lease", lambda: lease.held, seconds=5)
         lease.news.clear()

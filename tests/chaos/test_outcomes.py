@@ -1,0 +1,110 @@
+"""What people were told of a request, and what the checks of a chaos run make of it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.commands.request import Command
+from bot.domain.errors import DependencyError, StoreError
+from bot.domain.events import Event, EventKind
+from bot.domain.prose import Prose
+from bot.domain.rollout import Phase
+from bot.engine.encoding import annotation
+from chaos.checks.outcomes import Became, outcomes
+from chaos.checks.verbs import acknowledged
+from chaos.evidence import Evidence
+from chaos.ledger import Asked
+from chaos.memory import Held
+from chaos.settle import Calm
+from chaos.tape import Version
+from handlers import replies
+from handlers.mrkdwn import mrkdwn
+from k8s.document import ANNOTATION
+from sandbox.strict_slack import Attempt, Delivery
+from tests.builders import BOB, NOON, a_rollout
+
+ROUTE = ("default", "llm-route")
+ROLLOUT = a_rollout().id
+API, REDIS = DependencyError("The API server could not be reached."), StoreError("Redis does not answer.")
+MISHAP = replies.mishap(REDIS, "1a2b3c4d")
+SENTENCES = [
+    replies.not_braked(API, REDIS),
+    replies.not_braked_yet(API, REDIS),
+    replies.braking(REDIS, Command(verb="rollback")),
+    replies.braked_before(a_rollout(by=BOB)),
+    replies.kept(API, "1a2b3c4d"),
+    MISHAP,
+]
+"""What a person may be told whose roll back was done all the same."""
+
+
+def a_click() -> Asked:
+    """Return a click on Roll back that was acknowledged at noon; it has no words that could be found again."""
+    sent = Attempt(to="http://bot-0", at=NOON.timestamp(), seconds=0.1, outcome="acknowledged")
+    delivery = Delivery(kind="click", body="", trigger="trigger-1", reply_path="/reply/1", attempts=[sent])
+    return Asked(
+        verb="rollback", rollout=ROLLOUT, by=BOB, delivery=delivery, token="", at=NOON.timestamp(), id="trigger-1"
+    )
+
+
+def a_run(asked: Asked, *told: Prose, **more: Any) -> Evidence:
+    """Return what a run leaves behind in which only this was asked, and nothing else happened unless named."""
+    evidence: dict[str, Any] = {
+        **{name: {} for name in ("routes", "hits", "shown", "streams", "logs")},
+        **dict.fromkeys(("edits", "losses", "struck", "messages", "journal"), ()),
+        **dict.fromkeys(("kinds", "behind"), frozenset()),
+        **dict.fromkeys(("begun", "calm_since"), 0.0),
+        "calm": Calm(0.0, 0.0, 0.0, ()),
+        "held": Held(inbox=frozenset(), records={}, unwritten=frozenset(), streams={}),
+        "asked": (asked,),
+        "told": {asked.id: [mrkdwn(said) for said in told]},
+        **more,
+    }
+    return Evidence(**evidence)
+
+
+def became(evidence: Evidence) -> Became:
+    (outcome,) = outcomes(evidence)
+    return outcome.became
+
+
+def rolled_back_event() -> dict[str, Any]:
+    event = Event(kind=EventKind.ROLLED_BACK, at=NOON + timedelta(seconds=1), weight=0, by=BOB)
+    return {"streams": {ROLLOUT: [[event]]}}
+
+
+def rolled_back_route() -> dict[str, Any]:
+    """The route alone says it: Redis has forgotten, and nobody told the event."""
+    before, after = a_rollout(), a_rollout(phase=Phase.ROLLED_BACK, decided_at=NOON + timedelta(seconds=1))
+    notes = enumerate((before, after), start=1)
+    return {"routes": {ROUTE: [Version(NOON.timestamp() + at, "MODIFIED", _document(at, note)) for at, note in notes]}}
+
+
+def _document(version: int, note: Any) -> dict[str, Any]:
+    meta = {"resourceVersion": str(version), "uid": "uid-1", "annotations": {ANNOTATION: annotation(note)}}
+    return {"metadata": meta, "spec": {"version": version}}
+
+
+@pytest.mark.parametrize("said", [replies.not_braked(API, REDIS), MISHAP])
+def test_who_was_told_not_to_count_on_it_and_nothing_came_of_it_was_told_so(said: Prose) -> None:
+    evidence = a_run(a_click(), said)
+    assert became(evidence) is Became.UNCONFIRMED
+    assert acknowledged(evidence).violations == []
+
+
+@pytest.mark.parametrize("done", [rolled_back_event, rolled_back_route])
+@pytest.mark.parametrize("said", SENTENCES)
+def test_what_was_done_counts_as_done_whatever_was_said_before(said: Prose, done: Callable[[], dict[str, Any]]) -> None:
+    assert became(a_run(a_click(), said, **done())) is Became.DONE
+
+
+def test_who_was_told_that_a_request_is_kept_may_count_on_it() -> None:
+    assert became(a_run(a_click(), replies.not_braked_yet(API, REDIS))) is Became.SILENT
+
+
+def test_who_was_told_nothing_may_count_on_it() -> None:
+    evidence = a_run(a_click())
+    (broken,) = acknowledged(evidence).violations
+    assert broken.said == f"rollback by {BOB} (click trigger-1 ) was acknowledged, and nothing came of it"
