@@ -81,10 +81,6 @@ class Flaky:
         """Pass it on."""
         return self._store.next_due()
 
-    def due_times(self) -> Sequence[tuple[str, datetime]]:
-        """Pass it on."""
-        return self._store.due_times()
-
 
 def test_the_timer_outlives_a_store_that_fails(client: "redis.Redis") -> None:
     store = RedisStore(client)
@@ -149,10 +145,6 @@ class Withheld:
     def next_due(self) -> datetime | None:
         """Return a time that is over."""
         return datetime.now(UTC) - timedelta(hours=1)
-
-    def due_times(self) -> Sequence[tuple[str, datetime]]:
-        """Return nothing."""
-        return []
 
 
 def test_what_is_due_and_cannot_be_claimed_is_not_asked_for_without_a_pause() -> None:
