@@ -24,6 +24,7 @@ from bench.servers import Servers, memory_of
 from bot.domain.rollout import Applied, Change
 from bot.engine.ports import Progress, Save
 from bot.service.scheduler import WORKERS, Timer
+from bot.store.clock import SystemClock
 from bot.store.store import RedisStore
 
 RECORDS, ROUNDS, BURSTS = 10_000, 3, 3
@@ -146,7 +147,7 @@ def _ours(store: RedisStore, due: dict[str, float], cost: Cost) -> list[float]:
         late.came(rollout_id)
         store.forget_due(rollout_id)
 
-    timer = Timer(store, step)
+    timer = Timer(store, SystemClock(), step)
     for rollout_id, at in due.items():
         store.learn(rollout_id, DECISION, Progress(due=datetime.fromtimestamp(at, UTC), redraw=False))
     _from_now_on(late)

@@ -19,7 +19,6 @@ from bot.domain.errors import StoreError
 from bot.engine.gate_watch import ASKED_EVERY
 from bot.recovery.changes import ChangeLane
 from bot.service.assembly import core
-from bot.service.due_by_own_clock import DueByOwnClock
 from bot.service.install import Install
 from bot.service.leader import Leader
 from bot.service.metrics import RolloutMetrics
@@ -74,7 +73,7 @@ class Bot:
         self.lease = Lease(self.client, self.install.prefix)
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
         self.changes = ChangeLane(self.parts.audit, self.leader.leads, self.parts.recovery.look_again)
-        self.timer = Timer(DueByOwnClock(self.store, self.clock), self.parts.ticker.tick, self.leader.leads)
+        self.timer = Timer(self.store, self.clock, self.parts.ticker.tick, self.leader.leads)
         catch_up = partial(self.parts.ticker.catch_up, goes_on=self.leader.leads)
         every = self.timer.every
         every(timedelta(seconds=1), "unwritten roll backs", partial(catch_up, brakes=True))

@@ -25,7 +25,7 @@ _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "
 _QUIET = {
     **dict.fromkeys(("urllib3", "slack_bolt", "slack_sdk", "waitress.queue"), logging.WARNING),
     "slack_sdk.web": logging.CRITICAL,  # what fails is raised to us too, and our own lines tell it
-    "apscheduler": logging.ERROR,  # while Redis is away it warns twice a second of what our own lines tell
+    "apscheduler": logging.ERROR,  # it warns of sweeps that take longer than their interval, as they may
 }
 
 

@@ -54,12 +54,6 @@ class RedisSchedule:
             first = self._redis.zrange(f"{self._prefix()}due", 0, 0, withscores=True)
         return time_of(cast(Any, first)[0][1]) if first else None
 
-    def due_times(self) -> Sequence[tuple[str, datetime]]:
-        """Return every due time, earliest first."""
-        with store_errors():
-            rows = self._redis.zrange(f"{self._prefix()}due", 0, -1, withscores=True)
-        return [(rollout_id, time_of(score)) for rollout_id, score in cast(Any, rows)]
-
     def forget_due(self, rollout_id: str) -> None:
         """Take a due time away that belongs to no record."""
         with store_errors():

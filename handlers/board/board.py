@@ -69,12 +69,6 @@ class Board:
             return ""
         return entry.rollout.channel if entry else ""
 
-    def reconcile(self, now: datetime) -> None:
-        """Bring every card up to date that may be written now, one after another."""
-        for channel, rollout_ids in self.behind().items():
-            for rollout_id in rollout_ids:
-                self.bring(rollout_id, channel, now)
-
     def bring(self, rollout_id: str, channel: str, now: datetime) -> datetime | None:
         """Bring one card and its thread up to date if that may be now; return when else."""
         free = max(self._pace.blocked_until(key, now) for key in (rollout_id, channel))

@@ -11,6 +11,7 @@ from handlers.board.board import Board
 from handlers.socket import Socket
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, INFERENCE, Slack
 from tests.builders import NOON
+from tests.handlers.board.one_round import one_round
 from tests.handlers.fakes import Done, FakeEngine, Hand, Memory
 from tests.handlers.records import ANYBODY, NEW, a_rollout, an_entry
 from tests.handlers.test_listeners import POLICY
@@ -54,7 +55,7 @@ def test_a_command_a_card_and_a_click(bot: Bot) -> None:
     assert bot.engine.received[0].command.verb == "start"
 
     bot.memory.put(ENTRY, Event(kind=EventKind.STEPPED, at=NOON, weight=25))
-    bot.board.reconcile(NOON)
+    one_round(bot.board, NOON)
     shown = bot.memory.shows[ENTRY.rollout.id]
     (card,) = [message for message in bot.slack.messages() if message["ts"] == shown.ts]
     assert card["blocks"][0]["block_id"] == "card:r-7f3a2c01:1.3"
@@ -69,8 +70,8 @@ def test_a_command_a_card_and_a_click(bot: Bot) -> None:
 
 def test_the_board_finds_a_card_it_does_not_remember(bot: Bot) -> None:
     bot.memory.put(ENTRY)
-    bot.board.reconcile(NOON)
+    one_round(bot.board, NOON)
     posted = bot.memory.shows.pop(ENTRY.rollout.id)
     bot.memory.put(ENTRY)
-    bot.board.reconcile(NOON)
+    one_round(bot.board, NOON)
     assert bot.memory.shows[ENTRY.rollout.id].ts == posted.ts

@@ -18,6 +18,7 @@ from sandbox.apiserver import ApiServer
 from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import StrictSlack, strict_slack
 from tests.builders import ALICE, CANARY, STABLE
+from tests.handlers.board.one_round import one_round
 from tests.scenarios.victim import Death, Place, do
 from tests.stage import Stage
 
@@ -54,7 +55,7 @@ class Theatre:
             self.stage.pass_time(seconds=1)
             self.stage.wait_observed()
         while self.stage.store.dirty(10):
-            self.board.reconcile(self.stage.clock.now())
+            one_round(self.board, self.stage.clock.now())
             self.stage.clock.forward(seconds=5)
 
     def redeliver(self, request: Request) -> None:

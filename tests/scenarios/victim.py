@@ -18,6 +18,7 @@ from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN
+from tests.handlers.board.one_round import one_round
 from tests.memory import a_memory
 from tests.stage import HandClock
 
@@ -73,12 +74,12 @@ def do(place: Place, death: Death, request: Request) -> None:
     parts.engine.receive(request)
     parts.engine.process(request)
     board = Board(store, store, slack, Policy(namespaces=namespaces).access)
-    board.reconcile(clock.now())
+    one_round(board, clock.now())
     for entry in store.entries():
         wait_until("the gateway's word", partial(_is_accepted, routes, entry), seconds=10)
         clock.forward(seconds=5)
         parts.ticker.tick(entry.rollout.id)
-    board.reconcile(clock.now())
+    one_round(board, clock.now())
 
 
 def _is_accepted(routes: Routes, entry: Entry) -> bool:

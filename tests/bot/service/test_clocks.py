@@ -1,7 +1,6 @@
 """Two replicas whose machines' clocks are 5 s apart: what people say after a decision comes after it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,7 +8,6 @@ from bot.domain.commands.request import Command, Request
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Entry, Phase
 from bot.engine.ports import Clock, Progress
-from bot.service.due_by_own_clock import DueByOwnClock
 from bot.service.parts import Parts, put_together
 from bot.store.clock import RedisClock
 from tests.bot.store.test_clock import WrongClock
@@ -92,12 +90,3 @@ def test_a_brake_after_a_brake_is_carried_out_once_more(two: tuple[Replica, Repl
     first.start()
     first.say("rollback")
     assert other.say("rollback").rollout.phase is Phase.ROLLED_BACK
-
-
-def test_what_is_due_is_due_at_once_on_a_machine_that_is_ahead_or_behind(two: tuple[Replica, Replica]) -> None:
-    first, _ = two
-    entry = first.start()
-    assert entry.due is not None
-    (due,) = DueByOwnClock(first.stage.store, first.clock).due_times()
-    right = due[1] + (first.clock.now() - datetime.now(UTC))
-    assert abs(right - entry.due) < timedelta(seconds=0.1)

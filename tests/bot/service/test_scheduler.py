@@ -9,11 +9,12 @@ from bot.domain.errors import StoreError
 from bot.domain.rollout import Change
 from bot.engine.ports import Save
 from bot.service.scheduler import Timer
+from bot.store.clock import SystemClock
 from bot.store.connection import connect
 from bot.store.store import RedisStore
 from sandbox.process import wait_until
 from tests.builders import a_rollout
-from tests.memory import a_store
+from tests.memory import a_store, due_times
 
 
 @pytest.fixture
@@ -43,10 +44,33 @@ class Ticks:
 def test_saving_a_record_is_scheduling_it(client: "redis.Redis") -> None:
     store = a_store(client)
     ticks = Ticks(store)
-    timer = Timer(store, ticks)
+    timer = Timer(store, SystemClock(), ticks)
     timer.start()
     save_due(store, "r-now", datetime.now(UTC))
     save_due(store, "r-later", datetime.now(UTC) + timedelta(hours=1))
+    wait_until("the tick", lambda: bool(ticks.seen), seconds=5)
+    timer.stop()
+    assert ticks.seen == ["r-now"]
+
+
+class Shifted(SystemClock):
+    """A clock that is some time ahead of this machine's, as Redis's may be."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
+def test_what_is_due_by_redis_clock_is_due_whatever_this_machine_says(client: "redis.Redis", ahead: timedelta) -> None:
+    store, clock = a_store(client), Shifted(ahead)
+    ticks = Ticks(store)
+    save_due(store, "r-now", clock.now())
+    save_due(store, "r-later", clock.now() + timedelta(minutes=30))
+    timer = Timer(store, clock, ticks)
+    timer.start()
     wait_until("the tick", lambda: bool(ticks.seen), seconds=5)
     timer.stop()
     assert ticks.seen == ["r-now"]
@@ -56,7 +80,7 @@ def test_what_was_due_while_nobody_led_is_late_and_done_once(client: "redis.Redi
     store = a_store(client)
     ticks = Ticks(store)
     save_due(store, "r-late", datetime.now(UTC) - timedelta(hours=3))
-    timer = Timer(store, ticks)
+    timer = Timer(store, SystemClock(), ticks)
     timer.start()
     wait_until("the tick", lambda: bool(ticks.seen), seconds=5)
     timer.stop()
@@ -82,16 +106,12 @@ class Flaky:
         """Pass it on."""
         return self._store.next_due()
 
-    def due_times(self) -> Sequence[tuple[str, datetime]]:
-        """Pass it on."""
-        return self._store.due_times()
-
 
 def test_the_timer_outlives_a_store_that_fails(client: "redis.Redis") -> None:
     store = a_store(client)
     ticks, flaky = Ticks(store), Flaky(store)
     flaky.broken.set()
-    timer = Timer(flaky, ticks)
+    timer = Timer(flaky, SystemClock(), ticks)
     timer.start()
     save_due(store, "r-now", datetime.now(UTC))
     wait_until("the failing look", lambda: flaky.asked > 0, seconds=5)
@@ -109,27 +129,27 @@ def test_a_step_that_breaks_is_claimed_again_and_holds_up_nobody(client: "redis.
         assert rollout_id != "r-broken"
         ticks(rollout_id)
 
-    timer = Timer(store, tick)
+    timer = Timer(store, SystemClock(), tick)
     now = datetime.now(UTC)
     save_due(store, "r-broken", now)
     save_due(store, "r-whole", now + timedelta(milliseconds=1))
     timer.start()
     wait_until("the tick", lambda: bool(ticks.seen), seconds=5)
     timer.stop()
-    again = dict(store.due_times())["r-broken"]
+    again = due_times(client)["r-broken"]
     assert (ticks.seen, again > now + timedelta(seconds=9)) == (["r-whole"], True)
 
 
 def test_who_does_not_lead_any_more_claims_nothing_and_begins_nothing(client: "redis.Redis") -> None:
     store = a_store(client)
     ticks, sweeps, leads = Ticks(store), threading.Semaphore(0), threading.Event()
-    timer = Timer(store, ticks, leads.is_set)
+    timer = Timer(store, SystemClock(), ticks, leads.is_set)
     timer.every(timedelta(seconds=0.01), "a sweep", sweeps.release)
     save_due(store, "r-now", datetime.now(UTC))
-    due = store.due_times()
+    due = due_times(client)
     timer.start()
     assert not sweeps.acquire(timeout=0.6)
-    assert (ticks.seen, store.due_times()) == ([], due)
+    assert (ticks.seen, due_times(client)) == ([], due)
     leads.set()
     wait_until("the tick", lambda: bool(ticks.seen), seconds=5)
     assert sweeps.acquire(timeout=5)
@@ -151,14 +171,10 @@ class Withheld:
         """Return a time that is over."""
         return datetime.now(UTC) - timedelta(hours=1)
 
-    def due_times(self) -> Sequence[tuple[str, datetime]]:
-        """Return nothing."""
-        return []
-
 
 def test_what_is_due_and_cannot_be_claimed_is_not_asked_for_without_a_pause() -> None:
     withheld, busy = Withheld(), 100
-    timer = Timer(withheld, lambda rollout_id: None)
+    timer = Timer(withheld, SystemClock(), lambda rollout_id: None)
     timer.start()
     threading.Event().wait(0.4)
     timer.stop()

@@ -11,6 +11,7 @@ from handlers.slack import Slack
 from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import StrictSlack
 from tests.builders import NOON
+from tests.handlers.board.one_round import one_round
 from tests.handlers.fakes import Hand, Memory
 from tests.handlers.records import ANYBODY, ROOM, a_rollout, an_entry
 
@@ -29,7 +30,7 @@ class World:
         self.board = Board(self.memory, self.memory.as_store(), Slack(client), ANYBODY)
 
     def round(self, **later: float) -> None:
-        self.board.reconcile(self.clock.forward(**later))
+        one_round(self.board, self.clock.forward(**later))
 
     def during(self, method: str, happens: Callable[[], None]) -> None:
         """Let something happen in the middle of one call, after its effect."""
