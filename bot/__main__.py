@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import EXIT_CODES, add_verbs
+from bot.cli import EXIT_CODES, add_operations, add_verbs
 from bot.config.settings import ConfigError, check, policy_file, read_settings
+from bot.operations.registry import EXECUTORS
 from bot.service.logs import Masked
 
 app = typer.Typer(
@@ -48,6 +49,7 @@ def check_config(
 
 
 add_verbs(app)
+add_operations(app, EXECUTORS)
 
 
 def _explained(mistakes: Iterable[str]) -> typer.Exit:

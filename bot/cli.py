@@ -8,6 +8,8 @@ import typer
 
 from bot.domain.commands.grammar import USAGE
 from bot.domain.commands.request import Verb
+from bot.operations.registry import EXECUTORS, Registry
+from bot.operations.words import CANCEL_USAGE, usage
 from handlers.replies import HELP
 
 if TYPE_CHECKING:
@@ -50,6 +52,21 @@ def add_verbs(app: typer.Typer) -> None:
             shape = shapes.get(verb, _order)
             app.command(verb.value, help=text, epilog=EXIT_CODES, context_settings=_FREE)(shape(verb))
     app.command("history", epilog=EXIT_CODES)(_history)
+
+
+def add_operations(app: typer.Typer, registry: Registry) -> None:
+    """Give the program a command for each executor, and ``cancel``; where there is none, nothing."""
+    usages = [usage(executor) for executor in registry]
+    for line in [*usages, CANCEL_USAGE] if usages else []:
+        name, text = line.split()[0], f"rolloutbot {line}".replace("[", r"\[")
+        app.command(name, help=text, epilog=EXIT_CODES, context_settings=_FREE)(_operation(name, registry))
+
+
+def _operation(name: str, registry: Registry) -> Callable[..., None]:
+    def operate(words: Words = None, channel: Channel = "", output: Format = Output.TEXT, wait: Wait = 60) -> None:
+        _end(_session(name, output, registry).order([name, *(words or ())], channel, wait))
+
+    return operate
 
 
 def _order(verb: Verb) -> Callable[..., None]:
@@ -95,10 +112,10 @@ def _history(
     _end(_session("history", output).history(pool, channel))
 
 
-def _session(name: str, output: Output) -> "Session":
+def _session(name: str, output: Output, registry: Registry = EXECUTORS) -> "Session":
     from bot.terminal.session import Session  # what it imports takes long, and `--help` does not need it
 
-    return Session(name, as_json=output is Output.JSON)
+    return Session(name, as_json=output is Output.JSON, registry=registry)
 
 
 def _end(code: int) -> None:

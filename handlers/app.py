@@ -10,8 +10,8 @@ from slack_sdk import WebClient
 
 from bot.config.policy import Policy
 from bot.engine.ports import Clock, Store
-from handlers import actions, commands, errors
-from handlers.backend import Backend
+from handlers import actions, commands, errors, operation_actions
+from handlers.backend import NO_OPERATIONS, Backend, OperationReader
 from handlers.intake import Intake
 from handlers.people import People
 from handlers.private import Private
@@ -47,7 +47,14 @@ def web_client(token: str | None, *, base_url: str = WebClient.BASE_URL, timeout
 
 
 def build(
-    engine: Backend, store: Store, clock: Clock, policy: Policy, client: WebClient, *, signing_secret: str = ""
+    engine: Backend,
+    store: Store,
+    clock: Clock,
+    policy: Policy,
+    client: WebClient,
+    *,
+    operations: OperationReader = NO_OPERATIONS,
+    signing_secret: str = "",
 ) -> Handlers:
     """Build everything; nothing here asks the network, so the bot starts while Slack is away."""
     slack, private = Slack(client), Private()
@@ -57,9 +64,10 @@ def build(
     people = People(slack, clock, quick=quick)
     work = Work(engine, store, people, private, RollbackWithoutRedis(engine, people, quick, private))
     app = bolt_app(client, signing_secret=signing_secret)
-    intake = Intake(engine, engine, work, policy, clock)
-    commands.register(app, intake, name=policy.command)
+    intake = Intake(engine, engine, operations, work, policy, clock)
+    commands.register(app, intake, operations.registry, name=policy.command)
     actions.register(app, intake, dialogs, private)
+    operation_actions.register(app, intake)
     errors.register(app, private)
     return Handlers(app=app, work=work, slack=slack, private=private)
 

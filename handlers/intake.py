@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from bot.config.policy import Policy
 from bot.domain.commands.request import Command, Request, Verb
 from bot.domain.errors import RolloutBotError, StoreError, UserError
+from bot.domain.operation import is_operation_id
 from bot.domain.rollout import Entry
 from bot.engine.ports import Clock
 from handlers import replies
-from handlers.backend import Inbox, Reader
+from handlers.backend import Inbox, OperationReader, Reader
+from handlers.operation_card import operation_detail, operation_line
 from handlers.work import Work
 
 log = logging.getLogger(__name__)
@@ -18,8 +20,10 @@ log = logging.getLogger(__name__)
 class Intake:
     """Answers with one private sentence; only memory and Redis are asked, so it answers within a second."""
 
-    def __init__(self, inbox: Inbox, reader: Reader, work: Work, policy: Policy, clock: Clock) -> None:
-        self._inbox, self._reader, self._work = inbox, reader, work
+    def __init__(
+        self, inbox: Inbox, reader: Reader, operations: OperationReader, work: Work, policy: Policy, clock: Clock
+    ) -> None:
+        self._inbox, self._reader, self._operations, self._work = inbox, reader, operations, work
         self._policy, self._clock = policy, clock
         self._questions: dict[Verb, Callable[[Command, str], str]] = {
             Verb.HELP: self._help,
@@ -31,7 +35,7 @@ class Intake:
         self, command: Command, *, by: str, channel: str, delivery: str, reply_to: str, turn: int | None = None
     ) -> str:
         """GateAnswer a question, or take a request in and set it to work. Raises UserError, StoreError."""
-        question = self._questions.get(command.verb)
+        question = None if command.operation else self._questions.get(command.verb)
         if question is not None:
             return self._answer(question, command, channel)
         request = Request(
@@ -77,8 +81,14 @@ class Intake:
         return replies.help_text(self._policy.command)
 
     def _status(self, command: Command, channel: str) -> str:
+        if is_operation_id(command.subject):
+            return operation_detail(self._operations.find(command.subject, channel))
         entries = [self._reader.find(command.subject, channel)] if command.subject else self._of_channel(channel)
-        return replies.status(entries, self._policy.access, command=self._policy.command)
+        under_way = [] if command.subject else self._operations.under_way(channel)
+        lines = [operation_line(operation) for operation in under_way]
+        if lines and not entries:
+            return "\n".join(lines)
+        return "\n".join([replies.status(entries, self._policy.access, command=self._policy.command), *lines])
 
     def _of_channel(self, channel: str) -> Sequence[Entry]:
         """Return what runs in this channel, else the last that ran; those of other channels are not told here."""

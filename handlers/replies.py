@@ -68,7 +68,7 @@ def _help(verb: Verb, command: str) -> str:
 def accepted(command: Command) -> str:
     """Say that a request is taken in, and no more: what comes of it is on the card, or in another answer."""
     whose = f" {code(command.subject, 80)}" if command.subject and command.verb not in WORDY else ""
-    return f"Got it: `{command.verb.value}`{whose}."
+    return f"Got it: `{command.name}`{whose}."
 
 
 def status(entries: Sequence[Entry], access: Access, *, command: str) -> str:

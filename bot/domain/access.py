@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bot.domain.commands.request import Request, Verb
+from bot.domain.commands.request import Command, Request, Verb
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
 
@@ -22,6 +22,10 @@ class Access:
     run: Users = frozenset()
     approve: Users = frozenset()
     rollback: Users = frozenset()
+
+    def list_for_command(self, command: Command) -> Users:
+        """Return the list that governs a command; empty: every full member."""
+        return self.run if command.operation else self.list_for(command.verb)
 
     def list_for(self, verb: Verb) -> Users:
         """Return the list that governs a verb; empty: every full member."""
@@ -53,13 +57,13 @@ def permit(access: Access, request: Request) -> None:
     verb, user = request.command.verb, request.by
     if verb is Verb.ROLLBACK and request.is_from_terminal:
         return
-    allowed = access.list_for(verb)
+    allowed, name = access.list_for_command(request.command), request.command.name
     if user.startswith(UNIX):
         if allowed or verb in (Verb.APPROVE, Verb.REJECT):
-            raise _nobody_knows(user, f"`{verb.value}` is not open to it")
+            raise _nobody_knows(user, f"`{name}` is not open to it")
     elif allowed and user not in allowed:
         names = ", ".join(f"<@{member}>" for member in sorted(allowed)[:10])
-        raise NotAllowedError(f"You may not `{verb.value}` here.", hint=f"Ask one of {names}.")
+        raise NotAllowedError(f"You may not `{name}` here.", hint=f"Ask one of {names}.")
 
 
 def permit_start(plan: Plan, user: str) -> None:

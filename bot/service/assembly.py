@@ -8,9 +8,12 @@ import redis
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
 from bot.engine.ports import Clock
+from bot.operations.registry import EXECUTORS, Registry
+from bot.service.operations import OperationParts, operation_parts
 from bot.service.parts import Parts, put_together
 from bot.store.clock import SystemClock
 from bot.store.connection import connect
+from bot.store.epoch import Sight
 from bot.store.store import RedisStore
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
@@ -34,6 +37,7 @@ class Core(Reach):
     client: "redis.Redis"
     store: RedisStore
     parts: Parts
+    operations: OperationParts
 
 
 def reach(settings: ClusterSettings, clock: Clock, *, account: str = THE_BOT, command: str = "") -> Reach:
@@ -58,10 +62,13 @@ def core(
     clock_of: Callable[["redis.Redis"], Clock] = lambda client: SystemClock(),
     account: str = THE_BOT,
     command: str = "",
+    registry: Registry = EXECUTORS,
 ) -> Core:
     """Build the rest; Redis and the cluster may be away."""
     client = connect(settings.redis_url.get_secret_value())
     near = reach(settings, clock_of(client), account=account, command=command)
-    store = RedisStore(client)
-    parts = put_together(near.cluster, store, near.clock, near.policy)
-    return Core(near.policy, near.cluster, near.clock, near.home, client, store, parts)
+    sight = Sight()
+    store = RedisStore(client, sight=sight)
+    operations = operation_parts(client, store, sight, near.clock, registry)
+    parts = put_together(near.cluster, store, near.clock, near.policy, operations.requests.decide)
+    return Core(near.policy, near.cluster, near.clock, near.home, client, store, parts, operations)

@@ -15,10 +15,14 @@ from bot.config.policy import Policy
 from bot.config.settings import Settings
 from bot.domain.errors import StoreError
 from bot.engine.ports import Clock
+from bot.operations.executor import Sources
+from bot.operations.registry import EXECUTORS, Registry
+from bot.operations.runner import Runner
 from bot.recovery.changes import ChangeLane
 from bot.service.assembly import core
 from bot.service.leader import Leader
-from bot.service.metrics import RolloutMetrics
+from bot.service.metrics import OperationMetrics, RolloutMetrics
+from bot.service.operations import OperationParts
 from bot.service.parts import Parts
 from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
@@ -27,6 +31,9 @@ from bot.store.store import RedisStore, nobody
 from handlers.app import Handlers, build, web_client
 from handlers.board.board import Board
 from handlers.board.lanes import BoardThread
+from handlers.board.operation_topic import OperationTopics
+from handlers.board.rollout_topic import RolloutTopics
+from handlers.board.topic import EveryTopic
 from handlers.socket import Socket
 from handlers.web import LARGEST, Check, drain, web
 from k8s.cluster import Cluster
@@ -49,6 +56,7 @@ class Bot:
     client: "redis.Redis"
     store: RedisStore
     parts: Parts
+    operations: OperationParts
     handlers: Handlers
     clock: Clock
     cluster: Cluster
@@ -68,6 +76,9 @@ class Bot:
         every(timedelta(seconds=1), "what Redis has lost", self.parts.recovery.run)
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
+        sources = Sources(routes=self.cluster, clock=self.clock, goes_on=self.leader.leads)
+        self.runner = Runner(self.operations.registry, self.operations.records, sources)
+        every(timedelta(seconds=0.5), "due operations", self.runner.look)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; in the leader, what changes is looked at."""
@@ -76,8 +87,9 @@ class Bot:
 
     def lead(self) -> None:
         """Become the leader: keep time, and bring Slack up to date."""
-        board = Board(self.store, self.store, self.handlers.slack, self.policy.access)
-        self.board = BoardThread(board, self.clock, self.leader.leads)
+        rollouts = RolloutTopics(self.store, self.store, self.policy.access)
+        topics = EveryTopic([rollouts, OperationTopics(self.operations.records)])
+        self.board = BoardThread(Board(self.store, topics, self.handlers.slack), self.clock, self.leader.leads)
         self.store.changed = self.board.wake
         self.board.start()
         self.changes.start()
@@ -114,9 +126,9 @@ class Bot:
         return f"no answer for {age:.0f} s" if age > DEAF_AFTER else ""
 
 
-def assemble(settings: Settings) -> Bot:
+def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
     """Build every part; nothing is connected yet, so the bot starts while Slack, Redis or the cluster is away."""
-    behind = core(settings)
+    behind = core(settings, registry=registry)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(
@@ -125,18 +137,28 @@ def assemble(settings: Settings) -> Bot:
         behind.clock,
         behind.policy,
         slack,
+        operations=behind.operations.requests,
         signing_secret="" if settings.socket_mode else secret,
     )
     return Bot(
-        settings, behind.policy, behind.client, behind.store, behind.parts, handlers, behind.clock, behind.cluster
+        settings,
+        behind.policy,
+        behind.client,
+        behind.store,
+        behind.parts,
+        behind.operations,
+        handlers,
+        behind.clock,
+        behind.cluster,
     )
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, registry: Registry = EXECUTORS) -> None:
     """Run until SIGTERM or SIGINT."""
     signals = Signals()
-    bot = assemble(settings)
+    bot = assemble(settings, registry)
     REGISTRY.register(RolloutMetrics(bot.store, bot.leader.leads))
+    REGISTRY.register(OperationMetrics(bot.operations.records))
     server = _serve(bot)
     if settings.slack_app_token is not None:
         bot.socket = Socket(bot.handlers.app, settings.slack_app_token.get_secret_value())
@@ -158,6 +180,7 @@ def _end(bot: Bot, server: Any) -> None:
             "Socket Mode": bot.socket.close if bot.socket else _nothing,
             "people's requests": bot.handlers.close,
             "timer and board": bot.leader.stop,
+            "steps of operations": bot.runner.close,
             "watches": bot.cluster.close,
         }
     )

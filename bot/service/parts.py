@@ -1,8 +1,11 @@
 """Puts the parts that decide and write together, once, on one set of ports."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.config.policy import Policy
+from bot.domain.commands.request import Request
+from bot.domain.errors import UsageError
 from bot.engine.apply import Applier
 from bot.engine.engine import Engine
 from bot.engine.lookup import Lookup
@@ -25,7 +28,18 @@ class Parts:
     recovery: StoreRecovery
 
 
-def put_together(routes: Routes, store: Store, clock: Clock, policy: Policy) -> Parts:
+def no_operations(request: Request) -> None:
+    """Refuse every operation, where no executor is there."""
+    raise UsageError(f"This bot cannot `{request.command.name}`.")
+
+
+def put_together(
+    routes: Routes,
+    store: Store,
+    clock: Clock,
+    policy: Policy,
+    operate: Callable[[Request], None] = no_operations,
+) -> Parts:
     """Build what decides and writes. A rebuild has an audit of its own, which saves into a store that is not whole."""
     applier = Applier(routes, store, clock)
     partial = store.rebuilding()
@@ -39,6 +53,7 @@ def put_together(routes: Routes, store: Store, clock: Clock, policy: Policy) -> 
         applier=applier,
         lookup=Lookup(store, clock),
         rollback=RouteRollback(routes, clock),
+        operate=operate,
         take_up=Rebuilder(routes, store, clock, applier).take_up,
         look_again=recovery.look_again,
     )

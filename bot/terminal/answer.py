@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from bot.domain.events import Event
+from bot.domain.operation import Operation
 from bot.domain.rollout import Entry
 
 PROGRAM = "rolloutbot"
@@ -24,12 +25,13 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One sentence or more, and the rollouts and events it is about. ``led``: a bot leads; None: nobody looked."""
+    """One sentence or more, and what it is about. ``led``: a bot leads; None: nobody looked."""
 
     said: str = ""
     exit: Exit = Exit.DONE
     entries: tuple[Entry, ...] = ()
     events: tuple[Event, ...] = ()
+    operations: tuple[Operation, ...] = ()
     led: bool | None = None
 
 

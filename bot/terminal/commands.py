@@ -17,6 +17,7 @@ from bot.domain.errors import (
     RouteError,
     StoreError,
 )
+from bot.domain.operation import is_operation_id
 from bot.domain.rollout import Entry
 from bot.domain.waiting import waits
 from bot.domain.waiting import why as why_it_waits
@@ -25,6 +26,7 @@ from bot.service.assembly import Core
 from bot.store.clock import SystemClock
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit
 from bot.terminal.follow import Tell, follow, result
+from bot.terminal.operations import operate
 
 NOBODY_LEADS = "No bot leads now: steps, deadlines and cards wait for one."
 NO_CARD = "It has no card in Slack; `--channel C…` gives a start one."
@@ -39,11 +41,16 @@ class Commands:
     # --- questions
 
     def status(self, command: Command) -> Answer:
-        """Tell of one rollout, or of all that are not over."""
+        """Tell of one rollout or operation, or of all that are not over."""
+        if is_operation_id(command.subject):
+            operation = self._core.operations.requests.find(command.subject, self._channel)
+            return self._is_led(Answer(operations=(operation,)))
         if command.subject:
             return self._is_led(Answer(entries=(self._find(command.subject),)))
         entries = tuple(self._core.parts.engine.entries(self._channel))
-        return self._is_led(Answer(entries=entries, said="" if entries else "No rollout is under way."))
+        operations = tuple(self._core.operations.requests.under_way(self._channel))
+        said = "" if entries or operations else "No rollout is under way."
+        return self._is_led(Answer(entries=entries, operations=operations, said=said))
 
     def why(self, command: Command) -> Answer:
         """Say what a rollout waits for, who can end that, and until when."""
@@ -62,7 +69,8 @@ class Commands:
     def _is_led(self, answer: Answer) -> Answer:
         """Add whether a bot goes on with it."""
         led = self._core.store.is_led()
-        waits_in_vain = not led and any(not entry.rollout.is_over for entry in answer.entries)
+        under_way = [entry.rollout.is_over for entry in answer.entries] + [one.is_over for one in answer.operations]
+        waits_in_vain = not led and not all(under_way)
         said = "\n".join(filter(None, [answer.said, NOBODY_LEADS if waits_in_vain else ""]))
         return replace(answer, said=said, led=led)
 
@@ -70,6 +78,8 @@ class Commands:
 
     def do(self, command: Command, seconds: float, tell: Tell) -> Answer:
         """Carry out a verb and follow it for some seconds. Raises UserError; a failing dependency is in the answer."""
+        if command.operation is not None:
+            return operate(self._core, command, self._person, self._channel, seconds, tell)
         try:
             return self._do(self._request(command), seconds, tell)
         except StoreError as error:

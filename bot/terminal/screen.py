@@ -12,7 +12,7 @@ from bot.domain.rollout import TAKEN_BACK, Entry, Phase
 from bot.domain.waiting import weight_there
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.follow import Tell
-from bot.terminal.text import Names, facts, for_terminal, line, story
+from bot.terminal.text import Names, facts, for_terminal, line, operation_line, story
 from handlers.cards import filled
 from handlers.state import headword
 
@@ -53,6 +53,9 @@ class Screen:
         elif answer.entries:
             lines = [line(entry) for entry in answer.entries]
             self._print(_grid(lines, "bold", "", "", "dim"), ["  ".join(words) for words in lines])
+        if answer.operations:
+            lines = [operation_line(operation) for operation in answer.operations]
+            self._print(_grid(lines, "bold", "", "dim", ""), ["  ".join(filter(None, words)) for words in lines])
 
     def say(self, answer: Answer) -> None:
         """Show the sentences alone. An indented line is for copying and is not broken."""

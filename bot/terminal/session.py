@@ -16,6 +16,8 @@ from bot.domain.commands.request import BRAKES, Command, Verb
 from bot.domain.commands.tokens import arguments, shown
 from bot.domain.commands.values import read_name
 from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
+from bot.operations.registry import EXECUTORS, Registry
+from bot.operations.words import read_operation_words
 from bot.service.assembly import Core, Reach, core, reach
 from bot.service.logs import Masked
 from bot.store.clock import RedisClock, SystemClock
@@ -32,8 +34,10 @@ BROKEN = "Something broke in this program; the lines above say what. Look with `
 class Session:
     """Each method answers one command and returns the exit code."""
 
-    def __init__(self, name: str, *, as_json: bool, env: Mapping[str, str] = os.environ) -> None:
-        self._name, self._as_json, self._env = name, as_json, env
+    def __init__(
+        self, name: str, *, as_json: bool, env: Mapping[str, str] = os.environ, registry: Registry = EXECUTORS
+    ) -> None:
+        self._name, self._as_json, self._env, self._registry = name, as_json, env, registry
         self._user = unix_user()
         self._policy = Policy(namespaces=())
         self._masked = Masked()
@@ -43,7 +47,7 @@ class Session:
         """Carry out a verb."""
 
         def ask(tell: Tell) -> Answer:
-            command = _read(words)
+            command = read_operation_words(arguments(words), self._registry) or _read(words)
             if command.verb is Verb.HELP:
                 return self._usage()
             return self._commands(channel).do(command, seconds, tell)
@@ -98,7 +102,9 @@ class Session:
     def _commands(self, channel: str) -> Commands:
         settings = read_as(TerminalSettings, self._env)
         self._masked = Masked(settings.secrets())
-        parts: Core = core(settings, clock_of=RedisClock, account=self._account, command=PROGRAM)
+        parts: Core = core(
+            settings, clock_of=RedisClock, account=self._account, command=PROGRAM, registry=self._registry
+        )
         return Commands(parts, self._enter(parts), _channel(channel))
 
     def _enter(self, near: Reach) -> str:

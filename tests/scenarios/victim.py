@@ -15,6 +15,7 @@ from bot.store.connection import connect
 from bot.store.store import RedisStore
 from handlers.app import web_client
 from handlers.board.board import Board
+from handlers.board.rollout_topic import RolloutTopics
 from handlers.slack import Slack
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
@@ -72,7 +73,7 @@ def do(place: Place, death: Death, request: Request) -> None:
     parts = put_together(routes, store, clock, Policy(namespaces=namespaces))
     parts.engine.receive(request)
     parts.engine.process(request)
-    board = Board(store, store, slack, Policy(namespaces=namespaces).access)
+    board = Board(store, RolloutTopics(store, store, Policy(namespaces=namespaces).access), slack)
     board.reconcile(clock.now())
     for entry in store.entries():
         wait_until("the gateway's word", partial(_is_accepted, routes, entry), seconds=10)

@@ -1,5 +1,6 @@
 """What people can ask for: the request, as it lies in the inbox. The grammar is in grammar.py."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -47,13 +48,39 @@ class StartWords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperationWords:
+    """What a command asks of operations: to begin one of a ``kind``; without a kind, to cancel one."""
+
+    kind: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return the word that people type."""
+        return self.kind or CANCEL
+
+
+CANCEL = "cancel"
+"""The word that cancels an operation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One parsed line: the verb, the pool or rollout id it is about (may be empty), and its words."""
+    """One parsed line: the verb, the pool or rollout id it is about (may be empty), and its words.
+
+    Where ``operation`` is given, that is what it asks for, and the verb only says whether something begins or ends.
+    """
 
     verb: Verb
     subject: str = ""
     reason: str = ""
     start: StartWords | None = None
+    operation: OperationWords | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the verb as people type it."""
+        return self.operation.name if self.operation else self.verb.value
 
 
 TERMINAL = "terminal:"
