@@ -1,10 +1,17 @@
 """Operations for tests: say only what the test is about."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import redis
+
 from bot.domain.operation import Operation, OperationPhase
+from bot.store.connection import connect
+from bot.store.epoch import Sight
+from bot.store.operations import RedisOperations
+from bot.store.store import PREFIX, RedisStore, nobody
 from tests.builders import ALICE, NOON
 
 RUNNING = Operation(
@@ -31,3 +38,18 @@ RUNNING = Operation(
 def an_operation(**changes: Any) -> Operation:
     """Return an operation that is running, but for the changes."""
     return replace(RUNNING, **changes)
+
+
+@dataclass(frozen=True)
+class OperationStore:
+    """The records of operations, and the rest of the same store."""
+
+    client: "redis.Redis"
+    inbox: RedisStore
+    operations: RedisOperations
+
+
+def an_operation_store(redis_url: str, *, changed: Callable[[], None] = nobody) -> OperationStore:
+    """Return a store whose parts have seen the same of Redis."""
+    client, sight = connect(redis_url), Sight()
+    return OperationStore(client, RedisStore(client, sight=sight), RedisOperations(client, PREFIX, sight, changed))

@@ -18,6 +18,9 @@ from bot.domain.errors import TransitionError
 MOST_PROGRESS = 6
 """So many of its newest sentences an operation keeps for its card; the thread has all of them."""
 
+SHORTEST_WAIT = timedelta(seconds=1)
+"""The same step is not taken again before this."""
+
 LONGEST_WAIT = timedelta(seconds=30)
 """A step that cannot be taken now is tried again after at most this."""
 
@@ -171,7 +174,8 @@ def begin(
 def go_on(
     operation: Operation, state: Mapping[str, Any], said: str, wait: timedelta, moment: Moment
 ) -> OperationChange:
-    """Note that a step was taken, and what is done next, after ``wait``."""
+    """Note that a step was taken, and what is done next, after ``wait``; a step that changed nothing has to wait."""
+    wait = max(wait, SHORTEST_WAIT if state == operation.state else timedelta(0))
     to = _after(operation, moment, state=state, progress=_with(operation, said), attempts=0, trouble="")
     told = (_event(OperationEventKind.PROGRESSED, moment, said),) if said else ()
     return OperationChange(after=to, events=told, due=_no_later(to, moment.now + wait))

@@ -91,6 +91,13 @@ ROWS: dict[str, tuple[Operation, Decision, dict[str, object], tuple[OperationEve
         (),
         MINUTE,
     ),
+    "a step that changed nothing is not taken again at once": (
+        RUNNING,
+        lambda of, now: go_on(of, {"next": 1}, "", timedelta(0), now),
+        {},
+        (),
+        MINUTE + timedelta(seconds=1),
+    ),
     "a step does not wait beyond the deadline": (
         RUNNING,
         lambda of, now: go_on(of, {"next": 2}, "", timedelta(days=1), now),
