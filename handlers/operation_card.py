@@ -39,10 +39,8 @@ def draw_operation(operation: Operation, *, n: int) -> Card:
         *_actions(f"{mark}:do", operation),
         _context(f"{mark}:origin", _origin(operation)),
     ]
-    spoken = without_marks(operation_state(operation))
-    return Card(
-        text=f"{clean(shorten(operation.name, 100), 100)}: {headword(operation)}. {spoken}"[:3000], blocks=blocks
-    )
+    spoken = f"{clean(shorten(operation.name, 100), 100)}: {headword(operation)}. "
+    return Card(text=spoken + without_marks(operation_state(operation)), blocks=blocks)
 
 
 def headword(operation: Operation) -> str:

@@ -119,7 +119,8 @@ def main() -> None:
     settings = read_settings(os.environ)
     logs.configure(settings.log, settings.secrets())
     api = connect(settings.kubeconfig).api
-    bot.run(settings, Registry((CopyConfigMaps(ConfigMaps(api, os.environ["COPY_NAMESPACE"])),)))
+    within = timedelta(seconds=int(os.environ["COPY_WITHIN"]))
+    bot.run(settings, Registry((CopyConfigMaps(ConfigMaps(api, os.environ["COPY_NAMESPACE"]), within=within),)))
     shutdown.leave()
 
 
