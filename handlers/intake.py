@@ -98,4 +98,6 @@ class Intake:
             return []
 
     def _why(self, command: Command, channel: str) -> str:
+        if is_operation_id(command.subject):
+            return operation_detail(self._operations.find(command.subject, channel))
         return replies.why(self._reader.find(command.subject, channel), self._policy.access)

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
+from bot.config.policy import Policy
 from bot.domain.operation import Asked, Operation
 from bot.engine.ports import Clock, Routes
 
@@ -60,10 +61,14 @@ Step = Next | Done | Failed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What an executor may ask and use. ``goes_on`` turns False when this process must begin nothing more."""
+    """What an executor may ask and use; more is added here when one needs it.
+
+    ``goes_on`` turns False when this process must begin nothing more.
+    """
 
     routes: Routes
     clock: Clock
+    policy: Policy
     goes_on: Callable[[], bool]
 
 
@@ -89,8 +94,8 @@ class Executor(Protocol):
     def undo_within(self) -> timedelta:
         """Return how long taking it back may take."""
 
-    def begin(self, asked: Asked) -> State:
-        """Return what is to be done first; asks nobody. Raises UserError where the words make no sense."""
+    def begin(self, asked: Asked, sources: Sources) -> State:
+        """Return what is to be done first. Changes nothing; raises UserError where that may not or cannot be."""
 
     def step(self, operation: Operation, sources: Sources) -> Step:
         """Do what the state says."""

@@ -18,8 +18,8 @@ from bot.domain.operation import (
     operation_id,
 )
 from bot.engine.apply import new_decision
-from bot.engine.ports import Became, Clock, Saved
-from bot.operations.executor import Executor
+from bot.engine.ports import Became, Saved
+from bot.operations.executor import Executor, Sources
 from bot.operations.ports import Operations, SaveOperation
 from bot.operations.registry import Registry
 
@@ -39,13 +39,14 @@ class OperationRequests:
         self,
         registry: Registry,
         operations: Operations,
-        clock: Clock,
+        sources: Sources,
         *,
         receive: Callable[[Request], bool],
         drop: Callable[[str, Became], bool],
     ) -> None:
         """Hold the parts; ``receive`` and ``drop`` are those of the inbox."""
-        self.registry, self._operations, self._clock = registry, operations, clock
+        self.registry, self._operations, self._sources = registry, operations, sources
+        self._clock = sources.clock
         self._receive, self._drop = receive, drop
 
     def decide(self, request: Request) -> None:
@@ -95,7 +96,7 @@ class OperationRequests:
             asked,
             self._moment(request),
             operation_id=mine,
-            state=executor.begin(asked),
+            state=executor.begin(asked, self._sources),
             within=executor.within,
         )
         return SaveOperation(change=change, expected=None, request=request.delivery)

@@ -8,6 +8,7 @@ import redis
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
 from bot.engine.ports import Clock
+from bot.operations.executor import Sources
 from bot.operations.registry import EXECUTORS, Registry
 from bot.service.operations import OperationParts, operation_parts
 from bot.service.parts import Parts, put_together
@@ -69,6 +70,7 @@ def core(
     near = reach(settings, clock_of(client), account=account, command=command)
     sight = Sight()
     store = RedisStore(client, sight=sight)
-    operations = operation_parts(client, store, sight, near.clock, registry)
+    sources = Sources(routes=near.cluster, clock=near.clock, policy=near.policy, goes_on=lambda: True)
+    operations = operation_parts(client, store, sight, sources, registry)
     parts = put_together(near.cluster, store, near.clock, near.policy, operations.requests.decide)
     return Core(near.policy, near.cluster, near.clock, near.home, client, store, parts, operations)

@@ -15,9 +15,7 @@ from bot.config.policy import Policy
 from bot.config.settings import Settings
 from bot.domain.errors import StoreError
 from bot.engine.ports import Clock
-from bot.operations.executor import Sources
 from bot.operations.registry import EXECUTORS, Registry
-from bot.operations.runner import Runner
 from bot.recovery.changes import ChangeLane
 from bot.service.assembly import core
 from bot.service.leader import Leader
@@ -76,9 +74,8 @@ class Bot:
         every(timedelta(seconds=1), "what Redis has lost", self.parts.recovery.run)
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
-        sources = Sources(routes=self.cluster, clock=self.clock, goes_on=self.leader.leads)
-        self.runner = Runner(self.operations.registry, self.operations.records, sources)
-        every(timedelta(seconds=0.5), "due operations", self.runner.look)
+        self.runner = self.operations.runner(self.leader.leads)
+        every(timedelta(seconds=1), "due operations", self.runner.look)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; in the leader, what changes is looked at."""

@@ -1,12 +1,14 @@
 """Puts together what operations need: their records, and what decides people's requests."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import redis
 
-from bot.engine.ports import Clock
+from bot.operations.executor import Sources
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
+from bot.operations.runner import Runner
 from bot.store.epoch import Sight
 from bot.store.operations import RedisOperations
 from bot.store.store import PREFIX, RedisStore
@@ -14,17 +16,22 @@ from bot.store.store import PREFIX, RedisStore
 
 @dataclass(frozen=True, slots=True)
 class OperationParts:
-    """Executors, records and requests, on the same store as the rollouts."""
+    """Records and requests, on the same store as the rollouts, and what executors may use."""
 
     registry: Registry
+    sources: Sources
     records: RedisOperations
     requests: OperationRequests
 
+    def runner(self, leads: Callable[[], bool]) -> Runner:
+        """Build what takes operations on while this process ``leads``."""
+        return Runner(self.registry, self.records, replace(self.sources, goes_on=leads))
+
 
 def operation_parts(
-    client: "redis.Redis", store: RedisStore, sight: Sight, clock: Clock, registry: Registry
+    client: "redis.Redis", store: RedisStore, sight: Sight, sources: Sources, registry: Registry
 ) -> OperationParts:
-    """Build what begins, cancels and keeps operations; the leader's runner is made where it is known who leads."""
+    """Build what begins, cancels and keeps operations."""
     records = RedisOperations(client, PREFIX, sight, lambda: store.changed())
-    requests = OperationRequests(registry, records, clock, receive=store.receive, drop=store.drop)
-    return OperationParts(registry, records, requests)
+    requests = OperationRequests(registry, records, sources, receive=store.receive, drop=store.drop)
+    return OperationParts(registry, sources, records, requests)

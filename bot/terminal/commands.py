@@ -26,7 +26,7 @@ from bot.service.assembly import Core
 from bot.store.clock import SystemClock
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit
 from bot.terminal.follow import Tell, follow, result
-from bot.terminal.operations import operate
+from bot.terminal.operations import operate, standing
 
 NOBODY_LEADS = "No bot leads now: steps, deadlines and cards wait for one."
 NO_CARD = "It has no card in Slack; `--channel C…` gives a start one."
@@ -53,7 +53,10 @@ class Commands:
         return self._is_led(Answer(entries=entries, operations=operations, said=said))
 
     def why(self, command: Command) -> Answer:
-        """Say what a rollout waits for, who can end that, and until when."""
+        """Say what a rollout waits for, who can end that, and until when; where an operation stands."""
+        if is_operation_id(command.subject):
+            operation = self._core.operations.requests.find(command.subject, self._channel)
+            return standing(operation, led=self._core.store.is_led())
         entry = self._find(command.subject)
         wait = why_it_waits(waits(entry, self._core.policy.access))
         return Answer(entries=(entry,), said=f"`{entry.rollout.canary.name}`: {wait}")

@@ -50,14 +50,16 @@ def _followed(core: Core, operation: Operation, seconds: float, tell: Tell) -> A
         tell(f"{operation.name}: {operation.progress[-1] if operation.progress else operation.phase}")
         core.clock.sleep(LOOK_EVERY)
         operation = core.operations.records.load(operation.id) or operation
-    return _result(operation, led=led)
+    return standing(operation, led=led)
 
 
-def _result(operation: Operation, *, led: bool) -> Answer:
+def standing(operation: Operation, *, led: bool) -> Answer:
+    """Say where an operation stands, why, and what is left to do by hand."""
     said = f"`{operation.name}` (`{operation.id}`) is {operation.phase}."
     exit_code = Exit.DONE
     if operation.phase is OperationPhase.FAILED:
         said, exit_code = f"{said} {operation.why} {operation.left}".strip(), Exit.REFUSED
-    elif not operation.is_over and not led:
-        said = f"{said}\n{NOBODY_TAKES_STEPS}"
+    elif not operation.is_over:
+        until = f"It has until {operation.deadline:%H:%M} UTC."
+        said = " ".join(filter(None, [said, operation.trouble, until])) + ("" if led else f"\n{NOBODY_TAKES_STEPS}")
     return Answer(said=said, exit=exit_code, operations=(operation,), led=led)

@@ -79,7 +79,7 @@ class CopyConfigMaps:
     undo_within: timedelta = timedelta(minutes=1)
     defaults: dict[str, str] = field(default_factory=lambda: {"count": "3", "every": "0"})
 
-    def begin(self, asked: Asked) -> State:
+    def begin(self, asked: Asked, sources: Sources) -> State:
         given = {**self.defaults, **asked.parameters}
         if wrong := [key for key, value in given.items() if not value.isdecimal()]:
             raise UsageError(f"`{wrong[0]}` is not a number.", hint="Write it like `count=3`.")

@@ -79,17 +79,17 @@ class Process:
         self.operations = deadly(RedisOperations(client, PREFIX, sight, nobody), death)
         slack = deadly(Slack(web_client(BOT_TOKEN, base_url=f"{place.slack_url}/api/")), death)
         self._registry = Registry((CopyConfigMaps(self.config_maps),))
+        cluster = Cluster(api, policy.namespaces)
+        self._sources = Sources(routes=cluster, clock=self.clock, policy=policy, goes_on=lambda: True)
         requests = OperationRequests(
-            self._registry, self.operations, self.clock, receive=self.inbox.receive, drop=self.inbox.drop
+            self._registry, self.operations, self._sources, receive=self.inbox.receive, drop=self.inbox.drop
         )
-        self._cluster = Cluster(api, policy.namespaces)
-        self.engine = put_together(self._cluster, self.inbox, self.clock, policy, requests.decide).engine
+        self.engine = put_together(cluster, self.inbox, self.clock, policy, requests.decide).engine
         self.board = Board(self.inbox, OperationTopics(self.operations), slack)
 
     def take_steps(self) -> None:
         """Take every step that is due, in a runner that ends then."""
-        sources = Sources(routes=self._cluster, clock=self.clock, goes_on=lambda: True)
-        runner = Runner(self._registry, self.operations, sources)
+        runner = Runner(self._registry, self.operations, self._sources)
         runner.look()
         runner.close()
 

@@ -12,7 +12,7 @@ import urllib3
 import yaml
 from typer.testing import CliRunner
 
-from bot.cli import add_operations
+from bot.cli import add_operations, add_verbs
 from bot.operations.registry import Registry
 from bot.store.connection import connect
 from bot.store.store import PREFIX
@@ -25,7 +25,7 @@ from sandbox.slack import APP_TOKEN, BOT_TOKEN, Slack
 from sandbox.workplace import Workplace
 from sandbox.world import World
 from tests.builders import ALICE, BOB
-from tests.scenarios.play import Bot, Play
+from tests.scenarios.play import Bot, Play, ended
 from tests.seams.copy_config_maps import LABEL, ConfigMaps, CopyConfigMaps
 from tests.shell import ME
 
@@ -94,6 +94,7 @@ class Copying:
         """Type a command in a terminal that knows the executor too."""
         app, policy = typer.Typer(), self.play.folder / "policy.yaml"
         api = connect_cluster(self.reach["KUBECONFIG"]).api
+        add_verbs(app)
         add_operations(app, Registry((CopyConfigMaps(ConfigMaps(api, self.play.world.namespace)),)))
         result = CliRunner().invoke(app, words, env={**self.reach, "ROLLOUTBOT_CONFIG": str(policy)})
         return result.exit_code, result.output
@@ -153,13 +154,16 @@ def test_status_and_metrics_name_it_and_a_click_cancels_it(copying: Copying) -> 
     )
 
 
-def test_kill_9_and_a_restart_go_on_with_the_same_card(copying: Copying) -> None:
+@pytest.mark.parametrize("end", [lambda bot: bot.server.kill(), lambda bot: ended(bot, seconds=10)], ids=["9", "TERM"])
+def test_a_bot_that_ends_leaves_it_to_the_next_one_with_the_same_card(
+    copying: Copying, end: Callable[[Bot], object]
+) -> None:
     bot = copying.bot()
     copying.play.say("copy models count=6 every=1", ALICE)
     copying.until("two copies", lambda: len(copying.copies()) >= 2)
     copying.sees("running")
     card = copying.play.card()["ts"]
-    bot.server.kill()
+    end(bot)
     with connect(copying.play.redis_url) as client:
         client.delete(f"{PREFIX}lease")  # as if the dead one's had run out: test_leadership.py waits for that
     bot.start()
@@ -189,7 +193,10 @@ def test_a_terminal_begins_one_follows_it_and_cancels_another(copying: Copying) 
     assert (operation["phase"], operation["progress"][-1]) == ("done", "All 2 copies are there.")
     copying.sees("done")
     code, output = copying.shell("copy", "models", "count=9", "every=60", "--wait", "0")
-    assert (code, output.splitlines()[0].endswith("is running.")) == (0, True)
+    assert (code, " is running. It has until " in output) == (0, True)
+    running = copying.shell("status")[1].split()
+    assert running[:3] == ["copy", "models", "running"]
+    assert copying.shell("why", running[3])[1].startswith(f"`copy models` (`{running[3]}`) is running. It has until ")
     code, output = copying.shell("cancel", "models")
     assert (code, output.splitlines()[0].endswith("is cancelled.")) == (0, True)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from threading import Event
 from typing import Any, cast
 
+from bot.config.policy import Policy
 from bot.domain.commands.request import Command, OperationWords, Request, Verb
 from bot.domain.operation import Asked, Operation, operation_id
 from bot.engine.ports import Routes
@@ -45,7 +46,7 @@ class Scripted:
     undo_within: timedelta = timedelta(minutes=10)
     states: list[Any] = field(default_factory=list)
 
-    def begin(self, asked: Asked) -> State:
+    def begin(self, asked: Asked, sources: Sources) -> State:
         return {"next": 1}
 
     def step(self, operation: Operation, sources: Sources) -> Step:
@@ -77,13 +78,17 @@ class Works:
         """Return what decides requests."""
         inbox = self.store.inbox
         return OperationRequests(
-            self._registry, self.store.operations, self.clock, receive=inbox.receive, drop=inbox.drop
+            self._registry, self.store.operations, self._sources, receive=inbox.receive, drop=inbox.drop
         )
 
     def runner(self) -> Runner:
         """Return the runner of another process."""
-        sources = Sources(routes=cast(Routes, None), clock=self.clock, goes_on=self.leads.is_set)
-        return Runner(self._registry, self.store.operations, sources)
+        return Runner(self._registry, self.store.operations, self._sources)
+
+    @property
+    def _sources(self) -> Sources:
+        policy, routes = Policy(namespaces=("default",)), cast(Routes, None)
+        return Sources(routes=routes, clock=self.clock, policy=policy, goes_on=self.leads.is_set)
 
     @property
     def _registry(self) -> Registry:
