@@ -44,7 +44,7 @@ class Runner:
     def __init__(self, registry: Registry, operations: Operations, sources: Sources) -> None:
         self._registry, self._operations, self._sources = registry, operations, sources
         self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="operation")
-        self._busy: set[str] = set()
+        self._busy, self._left_alone = set[str](), set[str]()
         self._lock = Lock()
 
     def look(self) -> None:
@@ -53,7 +53,7 @@ class Runner:
             try:
                 self._look_at(operation_id)
             except UnreadableError as error:
-                log.warning("operation %s: %s", operation_id, error)
+                self._leave(operation_id, str(error))
 
     def close(self) -> None:
         """Take up nothing more, and wait for the steps in hand; what they leave goes on in the next process."""
@@ -68,9 +68,15 @@ class Runner:
             log.warning("operation %s: its deadline has passed", operation_id)
             self._save(operation, run_out_of_time(operation, _left(executor, operation), self._moment()))
         elif executor is None:
-            log.warning("operation %s: this program knows no `%s`; it waits", operation_id, operation.kind)
+            self._leave(operation_id, f"This program knows no `{operation.kind}`.")
         else:
             self._put(executor, operation)
+
+    def _leave(self, operation_id: str, reason: str) -> None:
+        """Leave it to another version of this program, and say so once."""
+        if operation_id not in self._left_alone:
+            self._left_alone.add(operation_id)
+            log.warning("operation %s is left alone: %s", operation_id, reason)
 
     def _put(self, executor: Executor, operation: Operation) -> None:
         with self._lock:

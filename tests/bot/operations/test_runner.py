@@ -225,11 +225,17 @@ def test_a_process_that_must_begin_nothing_more_leaves_the_next_step_to_another(
     assert works.told(operation.id) == [*SAID, "done: All three."]
 
 
-def test_a_kind_that_this_program_does_not_know_waits_and_ends_at_its_deadline(works: Works) -> None:
+def test_a_kind_that_this_program_does_not_know_waits_and_ends_at_its_deadline(
+    works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
     operation = works.begun()
     works.executor = Scripted(name="other")
-    works.look()
+    runner = works.runner()
+    for _ in range(3):
+        runner.look()
+        works.clock.forward(seconds=AHEAD)
     assert works.load(operation.id) == operation
+    assert caplog.messages == [f"operation {operation.id} is left alone: This program knows no `copy`."]
     works.look(minutes=30)
     assert works.load(operation.id).left == NOBODY_KNOWS
 
