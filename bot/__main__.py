@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import EXIT_CODES, Spelled, add_verbs
+from bot.cli import EXIT_CODES, Spelled, add_operations, add_verbs
 from bot.config.settings import ClusterSettings, ConfigError, check, policy_file, read_as, read_settings
 from bot.domain.errors import ClusterError
 from bot.gates.registry import policy_keys
+from bot.operations.registry import EXECUTORS
 from bot.service.logs import Masked
 
 app = typer.Typer(
@@ -78,6 +79,7 @@ def _check_cluster(file: Path | None) -> None:
 
 
 add_verbs(app)
+add_operations(app, EXECUTORS)
 
 
 def _explained(mistakes: Iterable[str], code: int = 2) -> typer.Exit:

@@ -13,6 +13,8 @@ from bot.domain.errors import UsageError
 from bot.domain.verbs.declaration import Verb
 from bot.domain.verbs.registry import verbs
 from bot.domain.verbs.rollback import ROLLBACK
+from bot.operations.registry import EXECUTORS, Registry
+from bot.operations.words import CANCEL_USAGE, usage
 from bot.terminal.answer import PROGRAM
 
 if TYPE_CHECKING:
@@ -72,6 +74,21 @@ def add_verbs(app: typer.Typer) -> None:
     app.command(NO_VERB, hidden=True, context_settings=_FREE)(_no_verb)
 
 
+def add_operations(app: typer.Typer, registry: Registry) -> None:
+    """Give the program a command for each executor, and ``cancel``; where there is none, nothing."""
+    usages = [usage(executor) for executor in registry]
+    for line in [*usages, CANCEL_USAGE] if usages else []:
+        name, text = line.split()[0], f"{PROGRAM} {line}".replace("[", r"\[")
+        app.command(name, help=text, epilog=EXIT_CODES, context_settings=_FREE)(_operation(name, registry))
+
+
+def _operation(name: str, registry: Registry) -> Callable[..., None]:
+    def operate(words: Words = None, channel: Channel = "", output: Format = Output.TEXT, wait: Wait = 60) -> None:
+        _end(_session(name, output, registry).order([name, *(words or ())], channel, wait))
+
+    return operate
+
+
 def _shape(verb: Verb) -> Callable[..., None]:
     if verb.asks:
         return _question(verb.name)
@@ -124,10 +141,10 @@ def _history(
     _end(_session("history", output).history(pool, channel))
 
 
-def _session(name: str, output: Output) -> "Session":
+def _session(name: str, output: Output, registry: Registry = EXECUTORS) -> "Session":
     from bot.terminal.session import Session  # what it imports takes long, and `--help` does not need it
 
-    return Session(name, as_json=output is Output.JSON)
+    return Session(name, as_json=output is Output.JSON, registry=registry)
 
 
 def _end(code: int) -> None:

@@ -11,8 +11,8 @@ from slack_sdk import WebClient
 
 from bot.config.policy import Policy
 from bot.engine.ports import Clock, Store
-from handlers import actions, commands, errors
-from handlers.backend import Backend
+from handlers import actions, commands, errors, operation_actions
+from handlers.backend import NO_OPERATIONS, Backend, OperationReader
 from handlers.inquiries import Inquiries
 from handlers.intake import Intake
 from handlers.people import People
@@ -57,6 +57,7 @@ def build(
     policy: Policy,
     client: WebClient,
     *,
+    operations: OperationReader = NO_OPERATIONS,
     signing_secret: str = "",
     remember: Callable[[str, str], None] = lambda user, name: None,
 ) -> Handlers:
@@ -72,9 +73,10 @@ def build(
     work = Work(engine, store, people, private, RollbackWithoutRedis(engine, people, quick, private))
     app = bolt_app(client, signing_secret=signing_secret)
     inquiries = Inquiries(engine, people, private, policy)
-    intake = Intake(engine, engine, work, inquiries, policy, clock)
-    commands.register(app, intake, name=policy.command)
+    intake = Intake(engine, engine, operations, work, inquiries, policy, clock)
+    commands.register(app, intake, operations.registry, name=policy.command)
     actions.register(app, intake, dialogs, private)
+    operation_actions.register(app, intake)
     errors.register(app, private)
     return Handlers(app=app, work=work, inquiries=inquiries, slack=slack, private=private)
 

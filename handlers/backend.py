@@ -1,10 +1,14 @@
 """What Slack's side needs of the engine, as Protocols; ``bot.engine.engine.Backend`` is what stands behind them."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bot.domain.commands.request import Request
+from bot.domain.errors import UsageError
+from bot.domain.operation import Operation
 from bot.domain.rollout import Entry, Rollout
 from bot.domain.verbs.asking import Reply
+from bot.operations.registry import Registry
 
 
 class RouteRolledBack(Protocol):
@@ -64,6 +68,37 @@ class Doer(Protocol):
 
     def look(self, entry: Entry, verb: str) -> str:
         """Look at the pools after a verb, which may take long; return a sentence for the asker, often empty."""
+
+
+class OperationReader(Protocol):
+    """Knows which operations can be begun, and which are under way. Raises UserError and StoreError."""
+
+    @property
+    def registry(self) -> Registry:
+        """Return the executors."""
+
+    def find(self, subject: str, channel: str) -> Operation:
+        """Find by id, by subject, or the channel's only one where ``subject`` is empty."""
+
+    def under_way(self, channel: str) -> Sequence[Operation]:
+        """List those of a channel that are not over, newest first."""
+
+
+class NoOperations:
+    """What is known where no executor is there."""
+
+    registry = Registry()
+
+    def find(self, subject: str, channel: str) -> Operation:
+        """Raise UsageError."""
+        raise UsageError(f"There is no operation `{subject}`.")
+
+    def under_way(self, channel: str) -> Sequence[Operation]:
+        """Return none."""
+        return ()
+
+
+NO_OPERATIONS = NoOperations()
 
 
 class Backend(Inbox, Reader, Doer, Brakes, Protocol):

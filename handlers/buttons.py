@@ -2,16 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from bot.domain.errors import UsageError
 from bot.domain.rollout import Entry
 from bot.domain.verbs.button import Button, Dialog
 from bot.domain.verbs.declaration import Verb
 from bot.domain.verbs.registry import verbs
+from handlers.blocks import Block
 from handlers.mrkdwn import shorten
-
-Block = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ Every piece of text has its own bound, so that no record can make a message that
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from bot.domain.access import Access
 from bot.domain.plan import show_duration
@@ -12,11 +11,10 @@ from bot.domain.prose import NAME, Code, Person, Prose, capitalised, joined, mom
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.where_it_stands import headword, state
 from bot.domain.weights import filled, weight_there
+from handlers.blocks import Block, actions, context, header, section
 from handlers.buttons import draw_buttons
-from handlers.mrkdwn import mrkdwn, shorten, spoken
+from handlers.mrkdwn import shorten, spoken
 from handlers.plan_line import lock_rule, plan_line
-
-Block = dict[str, Any]
 
 CELLS = 12
 
@@ -33,12 +31,12 @@ def draw(entry: Entry, access: Access, *, n: int) -> Card:
     """Draw a rollout as it is stored now; ``n`` counts the messages that have been its card."""
     mark = f"card:{entry.rollout.id}:{n}.{entry.rollout.revision}"
     blocks = [
-        _header(mark, _title(entry)),
-        _section(f"{mark}:state", state(entry, access)),
+        header(mark, _title(entry)),
+        section(f"{mark}:state", state(entry, access)),
         *_weights(f"{mark}:weights", entry),
-        _context(f"{mark}:facts", _facts(entry, access)),
-        *_actions(f"{mark}:do", entry),
-        _context(f"{mark}:origin", _origin(entry.rollout)),
+        context(f"{mark}:facts", _facts(entry, access)),
+        *actions(f"{mark}:do", draw_buttons(entry)),
+        context(f"{mark}:origin", _origin(entry.rollout)),
     ]
     return Card(text=spoken(_aloud(entry, access)), blocks=blocks)
 
@@ -50,7 +48,7 @@ def _title(entry: Entry) -> str:
 def _weights(block_id: str, entry: Entry) -> list[Block]:
     lines = [say("{}  {}", _bar(weight_there(entry)), _split(entry))] if shows_weights(entry) else []
     lines += [plan_line(entry)] if shows_plan(entry.rollout) else []
-    return [_section(block_id, joined("\n", lines))] if lines else []
+    return [section(block_id, joined("\n", lines))] if lines else []
 
 
 def shows_weights(entry: Entry) -> bool:
@@ -136,24 +134,3 @@ def _aloud(entry: Entry, access: Access) -> Prose:
         return told
     there = weight_there(entry)
     return say("{} Now {} % new, {} % `{}`.", told, there, 100 - there, rollout.stable.name)
-
-
-def _header(block_id: str, text: str) -> Block:
-    return {"type": "header", "block_id": block_id, "text": {"type": "plain_text", "text": text, "emoji": False}}
-
-
-def _section(block_id: str, text: Prose) -> Block:
-    return {"type": "section", "block_id": block_id, "text": _mrkdwn(text), "expand": True}
-
-
-def _context(block_id: str, text: Prose) -> Block:
-    return {"type": "context", "block_id": block_id, "elements": [_mrkdwn(text)]}
-
-
-def _actions(block_id: str, entry: Entry) -> list[Block]:
-    elements = draw_buttons(entry)
-    return [{"type": "actions", "block_id": block_id, "elements": elements}] if elements else []
-
-
-def _mrkdwn(text: Prose) -> Block:
-    return {"type": "mrkdwn", "text": mrkdwn(text), "verbatim": True}

@@ -3,15 +3,17 @@
 import logging
 
 from bot.config.policy import Policy
-from bot.domain.commands.request import ROLLBACK, Command, Request
+from bot.domain.commands.request import ROLLBACK, STATUS, Command, Request
 from bot.domain.errors import RolloutBotError, StoreError
-from bot.domain.prose import Prose
+from bot.domain.operation import is_operation_id
+from bot.domain.prose import Prose, joined
 from bot.domain.rollout import Entry
+from bot.domain.sentences.operations import detail, line
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock
 from handlers import replies
-from handlers.backend import Inbox, Reader
+from handlers.backend import Inbox, OperationReader, Reader
 from handlers.inquiries import Inquiries
 from handlers.work import Work
 
@@ -22,9 +24,17 @@ class Intake:
     """Answers with one private sentence; only memory and Redis are asked, so it answers within a second."""
 
     def __init__(
-        self, inbox: Inbox, reader: Reader, work: Work, inquiries: Inquiries, policy: Policy, clock: Clock
+        self,
+        inbox: Inbox,
+        reader: Reader,
+        operations: OperationReader,
+        work: Work,
+        inquiries: Inquiries,
+        policy: Policy,
+        clock: Clock,
     ) -> None:
-        self._inbox, self._reader, self._work, self._inquiries = inbox, reader, work, inquiries
+        self._inbox, self._reader, self._operations = inbox, reader, operations
+        self._work, self._inquiries = work, inquiries
         self._policy, self._clock = policy, clock
 
     def hear(
@@ -51,11 +61,21 @@ class Intake:
     def _answer(self, request: Request) -> Prose:
         """Answer a question; one that Redis leaves open has changed nothing, so there is nothing to confirm."""
         try:
-            answer = self._reader.answer(request, self._policy.command)
+            return self._answered(request)
         except StoreError as error:
             log.warning("`%s` was not answered: %s", request.command.verb, error)
             return replies.unanswered(error)
-        return replies.answer(answer, self._policy.access)
+
+    def _answered(self, request: Request) -> Prose:
+        subject, channel = request.command.subject, request.channel
+        if is_operation_id(subject):
+            return detail(self._operations.find(subject, channel))
+        reply = self._reader.answer(request, self._policy.command)
+        told = replies.answer(reply, self._policy.access)
+        if subject or request.command.verb != STATUS:
+            return told
+        lines = list(map(line, self._operations.under_way(channel)))
+        return joined("\n", lines if lines and not reply.rollouts else [told, *lines])
 
     def _take_in(self, request: Request) -> Prose:
         """Keep a request and set it to work; a roll back does not need the store for that."""

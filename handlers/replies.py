@@ -40,8 +40,8 @@ _BRAKE_WORKS = say("`rollback` works all the same.")
 
 def accepted(command: Command) -> Prose:
     """Say that a request is taken in, and no more: what comes of it is on the card, or in another answer."""
-    names = command.subject and not verb_of(command.verb).takes_any_word
-    got = say("Got it: `{}` `{}`.", command.verb, command.subject) if names else say("Got it: `{}`.", command.verb)
+    names = command.subject and not (command.operation is None and verb_of(command.verb).takes_any_word)
+    got = say("Got it: `{}` `{}`.", command.name, command.subject) if names else say("Got it: `{}`.", command.name)
     return joined(" ", (got, say_cut(command.left_out)))
 
 

@@ -67,15 +67,15 @@ def permit(access: Access, listed: AccessList | None, request: Request) -> None:
     does not, and is open there whoever that is: who reaches Redis and the cluster from a shell is no stranger, and
     could take `kubectl` instead.
     """
-    verb, user = request.command.verb, request.by
+    user = request.by
     if listed is AccessList.ROLLBACK and request.is_from_terminal:
         return
-    allowed = access.of(listed)
+    allowed, name = access.of(listed), request.command.name
     if user.startswith(UNIX):
         if allowed or listed is AccessList.APPROVE:
-            raise _nobody_knows(user, f"this user cannot `{verb}`")
+            raise _nobody_knows(user, f"this user cannot `{name}`")
     elif allowed and user not in allowed:
-        raise NotAllowedError(f"You may not `{verb}` here.", hint=say("Ask {}.", named(sorted(allowed), "or")))
+        raise NotAllowedError(f"You may not `{name}` here.", hint=say("Ask {}.", named(sorted(allowed), "or")))
 
 
 def permit_start(plan: Plan, access: Access, user: str) -> None:

@@ -76,16 +76,18 @@ class Engine:
         applier: Applier,
         lookup: Lookup,
         rollback: RouteRollback,
+        operate: Callable[[Request], None],
         take_up: Callable[[Rollout, RouteCopy], None],
         look_again: Callable[[], None],
     ) -> None:
         """Hold the parts.
 
-        ``take_up`` saves a rollout that only its route knows; ``look_again`` has every route compared again.
+        ``operate`` decides what people ask of operations; ``take_up`` saves a rollout that only its route knows;
+        ``look_again`` has every route compared again.
         """
         self._routes, self._store, self._clock, self._policy, self._gates = routes, store, clock, policy, gates
         self._applier, self._lookup, self._rollback = applier, lookup, rollback
-        self._take_up, self._look_again = take_up, look_again
+        self._operate, self._take_up, self._look_again = operate, take_up, look_again
 
     def receive(self, request: Request) -> bool:
         """Check local rights and make a request durable; False where this delivery was seen before."""
@@ -184,6 +186,10 @@ class Engine:
             self._store.receive(request)
 
     def _decide(self, request: Request) -> Rollout | None:
+        """Save what a request decides; None where that is no rollout, or somebody else has decided it."""
+        if request.command.operation is not None:
+            self._operate(request)
+            return None
         self._require_fresh(request)
         for attempt in range(TRIES):
             try:

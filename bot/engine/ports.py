@@ -205,10 +205,11 @@ class Save:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Became:
-    """What became of a request: the id of the rollout that it changed, or the sentence it was refused with."""
+    """What became of a request: the id of what it changed, or the sentence it was refused with."""
 
     rollout: str = ""
     refusal: str = ""
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

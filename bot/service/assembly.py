@@ -9,7 +9,10 @@ from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
 from bot.engine.ports import Clock
 from bot.gates.registry import policy_keys
+from bot.operations.executor import Sources
+from bot.operations.registry import EXECUTORS, Registry
 from bot.service.install import ClusterId, Enter, Install
+from bot.service.operations import OperationParts, operation_parts
 from bot.service.parts import Parts, put_together
 from bot.store.installs import Installs
 from bot.store.store import RedisStore, open_memory
@@ -38,6 +41,7 @@ class Core(Reach):
     install: Install
     store: RedisStore
     parts: Parts
+    operations: OperationParts
 
 
 def reach(settings: ClusterSettings, clock: Clock, *, account: str = THE_BOT, command: str = "") -> Reach:
@@ -67,6 +71,7 @@ def core(
     command: str = "",
     enter: Enter = Installs.find,
     fell_behind: Callable[[], None] = lambda: None,
+    registry: Registry = EXECUTORS,
 ) -> Core:
     """Build the rest; Redis and the cluster may be away.
 
@@ -75,6 +80,10 @@ def core(
     near = reach(settings, clock, account=account, command=command)
     install = Install(Installs(client), settings.install or near.policy.install, near.cluster_id, enter)
     memory = open_memory(client, install.prefix, fell_behind=fell_behind)
-    parts = put_together(near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy)
+    sources = Sources(routes=near.cluster, clock=near.clock, policy=near.policy, goes_on=lambda: True)
+    operations = operation_parts(memory, sources, registry)
+    parts = put_together(
+        near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, operations.requests.decide
+    )
     shared = (near.policy, near.cluster, near.clock, near.home, near.cluster_id)
-    return Core(*shared, client, install, memory.store, parts)
+    return Core(*shared, client, install, memory.store, parts, operations)

@@ -17,11 +17,13 @@ from bot.config.policy import Policy
 from bot.config.settings import Settings
 from bot.domain.errors import StoreError
 from bot.engine.gate_watch import ASKED_EVERY
+from bot.operations.registry import EXECUTORS, Registry
 from bot.recovery.changes import ChangeLane
 from bot.service.assembly import core
 from bot.service.install import Install
 from bot.service.leader import Leader
-from bot.service.metrics import RolloutMetrics
+from bot.service.metrics import OperationMetrics, RolloutMetrics
+from bot.service.operations import OperationParts
 from bot.service.parts import Parts
 from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
@@ -35,6 +37,9 @@ from handlers.app import Handlers, build, web_client
 from handlers.board.bell import Bell
 from handlers.board.board import Board
 from handlers.board.lanes import BoardThread
+from handlers.board.operation_topic import OperationTopics
+from handlers.board.rollout_topic import RolloutTopics
+from handlers.board.topic import EveryTopic
 from handlers.socket import Socket
 from handlers.web import LARGEST, Check, drain, web
 from k8s.cluster import Cluster
@@ -62,6 +67,7 @@ class Bot:
     store: RedisStore
     parts: Parts
     bell: Bell
+    operations: OperationParts
     handlers: Handlers
     clock: RedisClock
     cluster: Cluster
@@ -83,6 +89,8 @@ class Bot:
         every(ASKED_EVERY, "gates between steps", partial(self.parts.gate_watch.sweep, goes_on=self.leader.leads))
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
         every(timedelta(seconds=30), "the list of installs", self.install.stay)
+        self.runner = self.operations.runner(self.leader.leads)
+        every(timedelta(seconds=1), "due operations", self.runner.look)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; in the leader, what changes is looked at."""
@@ -91,7 +99,9 @@ class Bot:
 
     def lead(self) -> None:
         """Become the leader: keep time, and bring Slack up to date."""
-        board = Board(self.store, self.store, self.handlers.slack, self.policy.access)
+        rollouts = RolloutTopics(self.store, self.store, self.policy.access)
+        topics = EveryTopic([rollouts, OperationTopics(self.operations.records)])
+        board = Board(self.store, topics, self.handlers.slack)
         self.board = BoardThread(board, self.clock, self.bell, self.leader.leads)
         self.board.start()
         self.changes.start()
@@ -128,12 +138,12 @@ class Bot:
         return f"no answer for {age:.0f} s" if age > DEAF_AFTER else ""
 
 
-def assemble(settings: Settings) -> Bot:
+def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
     """Build every part; nothing is connected yet, so the bot starts while Slack, Redis or the cluster is away."""
     bell = Bell()
     client = connect(settings.redis_url.get_secret_value())
     clock = RedisClock(client)
-    behind = core(settings, client, clock, enter=Installs.join, fell_behind=bell.ring)
+    behind = core(settings, client, clock, enter=Installs.join, fell_behind=bell.ring, registry=registry)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(
@@ -142,6 +152,7 @@ def assemble(settings: Settings) -> Bot:
         clock,
         behind.policy,
         slack,
+        operations=behind.operations.requests,
         signing_secret="" if settings.socket_mode else secret,
         remember=SlackNames(behind.client, behind.install.prefix).remember,
     )
@@ -153,17 +164,19 @@ def assemble(settings: Settings) -> Bot:
         store=behind.store,
         parts=behind.parts,
         bell=bell,
+        operations=behind.operations,
         handlers=handlers,
         clock=clock,
         cluster=behind.cluster,
     )
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, registry: Registry = EXECUTORS) -> None:
     """Run until SIGTERM or SIGINT."""
     signals = Signals()
-    bot = assemble(settings)
+    bot = assemble(settings, registry)
     REGISTRY.register(RolloutMetrics(bot.store, bot.leader.leads))
+    REGISTRY.register(OperationMetrics(bot.operations.records))
     _begin("Redis's time", bot.clock.ask_until, bot.ending)
     _begin("cluster's id", bot.install.ask_until_known, bot.ending)
     server = _serve(bot)
@@ -192,6 +205,7 @@ def _end(bot: Bot, server: Any) -> None:
             "Socket Mode": bot.socket.close if bot.socket else _nothing,
             "people's requests": bot.handlers.close,
             "timer and board": bot.leader.stop,
+            "steps of operations": bot.runner.close,
             "watches": bot.cluster.close,
         }
     )

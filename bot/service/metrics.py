@@ -7,7 +7,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bot.domain.errors import StoreError
+from bot.domain.operation import OVER, OperationPhase
 from bot.domain.rollout import Phase
+from bot.engine.operation_ports import Operations
 from bot.engine.ports import Store
 
 
@@ -36,3 +38,26 @@ class RolloutMetrics(Collector):
         yield rollouts
         unapplied = sum(not entry.is_applied for entry in entries)
         yield GaugeMetricFamily("rolloutbot_unapplied", "Rollouts whose last decision is not on the route.", unapplied)
+
+
+class OperationMetrics(Collector):
+    """Operations that are under way, by phase."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing, as above."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the gauge; none where the store does not answer."""
+        try:
+            phases = Counter(operation.phase for operation in self._operations.under_way())
+        except StoreError:
+            return
+        operations = GaugeMetricFamily("rolloutbot_operations", "Operations that are under way.", labels=["phase"])
+        for phase in OperationPhase:
+            if phase not in OVER:
+                operations.add_metric([phase.value], phases[phase])
+        yield operations

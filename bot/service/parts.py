@@ -1,8 +1,11 @@
 """Puts the parts that decide and write together, once, on one set of ports."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.config.policy import Policy
+from bot.domain.commands.request import Request
+from bot.domain.errors import UsageError
 from bot.engine.apply import Applier
 from bot.engine.engine import Engine
 from bot.engine.gate_watch import GateWatch
@@ -30,7 +33,19 @@ class Parts:
     recovery: StoreRecovery
 
 
-def put_together(routes: Routes, store: Store, for_rebuild: Store, clock: Clock, policy: Policy) -> Parts:
+def no_operations(request: Request) -> None:
+    """Refuse every operation, where no executor is there."""
+    raise UsageError(f"This bot cannot `{request.command.name}`.")
+
+
+def put_together(
+    routes: Routes,
+    store: Store,
+    for_rebuild: Store,
+    clock: Clock,
+    policy: Policy,
+    operate: Callable[[Request], None] = no_operations,
+) -> Parts:
     """Build what decides and writes. A rebuild has an audit of its own: ``for_rebuild`` saves while data is missing."""
     gates = Panel(registry.gates(), policy.gates, Sources(pools=routes), clock)
     applier = Applier(routes, store, clock, gates)
@@ -45,6 +60,7 @@ def put_together(routes: Routes, store: Store, for_rebuild: Store, clock: Clock,
         applier=applier,
         lookup=Lookup(store, clock),
         rollback=RouteRollback(routes, clock),
+        operate=operate,
         take_up=Rebuilder(routes, store, clock, applier).take_up,
         look_again=recovery.look_again,
     )

@@ -1,7 +1,7 @@
 """The bot's memory in Redis: its parts, joined as the engine and the board see them.
 
 Every change is one script of lua/. Each part says which keys it has; all begin with the install's prefix (keys.py):
-inbox.py, records.py, schedule.py, board.py, epoch.py, and lease.py, which is no part of the store.
+inbox.py, records.py, schedule.py, board.py, epoch.py, operations.py, and lease.py, which is no part of the store.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from bot.store.board import RedisBoard
 from bot.store.epoch import ANY_EPOCH, RedisEpoch, SeenWrites
 from bot.store.inbox import RedisInbox
 from bot.store.keys import Prefix
+from bot.store.operations import RedisOperations
 from bot.store.records import RedisRecords
 from bot.store.schedule import RedisSchedule
 
@@ -42,11 +43,12 @@ class RedisStore:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """One install's memory, twice on the same keys: ``store`` saves no decision while data is missing, and
-    ``for_rebuild``, for what takes that data up again, does.
+    ``for_rebuild``, for what takes that data up again, does. ``operations`` has the records of operations.
     """
 
     store: RedisStore
     for_rebuild: RedisStore
+    operations: RedisOperations
 
 
 def open_memory(client: "redis.Redis", prefix: Prefix, *, fell_behind: Callable[[], None] = lambda: None) -> Memory:
@@ -58,5 +60,7 @@ def open_memory(client: "redis.Redis", prefix: Prefix, *, fell_behind: Callable[
         RedisRecords(client, prefix, seen, expected, fell_behind) for expected in (seen.expected, lambda: ANY_EPOCH)
     )
     return Memory(
-        RedisStore(inbox, records, schedule, board, epoch), RedisStore(inbox, rebuilt, schedule, board, epoch)
+        store=RedisStore(inbox, records, schedule, board, epoch),
+        for_rebuild=RedisStore(inbox, rebuilt, schedule, board, epoch),
+        operations=RedisOperations(client, prefix, seen, fell_behind),
     )

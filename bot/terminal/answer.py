@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from bot.domain.events import Event
+from bot.domain.operation import Operation
 from bot.domain.prose import Prose, say
 from bot.domain.rollout import Entry
 
@@ -25,7 +26,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One sentence or more, and the rollouts and events it is about. ``led``: a bot leads; None: nobody looked.
+    """One sentence or more, and what it is about. ``led``: a bot leads; None: nobody looked.
 
     Where ``shows_entries`` is False the sentences say all of them that people asked for; programs get both.
     """
@@ -34,6 +35,7 @@ class Answer:
     exit: Exit = Exit.DONE
     entries: tuple[Entry, ...] = ()
     events: tuple[Event, ...] = ()
+    operations: tuple[Operation, ...] = ()
     led: bool | None = None
     shows_entries: bool = True
 

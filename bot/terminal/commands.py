@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.domain.access import permit
-from bot.domain.commands.request import ROLLBACK, START, TERMINAL, Command, Request
+from bot.domain.commands.request import ROLLBACK, START, STATUS, TERMINAL, Command, Request
 from bot.domain.commands.values import say_cut
 from bot.domain.errors import (
     ClusterError,
@@ -17,6 +17,7 @@ from bot.domain.errors import (
     RouteError,
     StoreError,
 )
+from bot.domain.operation import is_operation_id
 from bot.domain.prose import Prose, Text, joined, say, sentence
 from bot.domain.rollout import Entry
 from bot.domain.sentences.what_it_waits_for import why as why_it_waits
@@ -28,6 +29,7 @@ from bot.store.clock import SystemClock
 from bot.store.lease import is_held
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit
 from bot.terminal.follow import Tell, follow, result
+from bot.terminal.operations import operate, standing
 
 NOBODY_LEADS = say("No bot leads now: steps, deadlines and cards wait for one.")
 NO_CARD = say("It has no card in Slack; `--channel C…` gives a start one.")
@@ -43,13 +45,22 @@ class Commands:
 
     def ask(self, command: Command) -> Answer:
         """Answer a question, or an inquiry within its deadline."""
+        if is_operation_id(command.subject):
+            operation = self._core.operations.requests.find(command.subject, self._channel)
+            return standing(operation, led=self._a_bot_leads())
         reply = self._core.parts.engine.answer(self._request(command), PROGRAM)
         if reply.wait is not None:
             (entry,) = reply.rollouts
             told = say("`{}`: {}", entry.rollout.canary.name, why_it_waits(reply.wait))
             return Answer(entries=reply.rollouts, said=told, shows_entries=False)
         answer = Answer(entries=reply.rollouts, said=reply.said)
-        return self._is_led(answer) if verb_of(command.verb).kind is Kind.QUESTION else answer
+        if verb_of(command.verb).kind is not Kind.QUESTION:
+            return answer
+        if command.verb != STATUS or command.subject:
+            return self._is_led(answer)
+        operations = tuple(self._core.operations.requests.under_way(self._channel))
+        said = Prose() if operations and not answer.entries else answer.said
+        return self._is_led(replace(answer, said=said, operations=operations))
 
     def history(self, subject: str) -> Answer:
         """Tell what happened to a rollout, from its start."""
@@ -62,7 +73,8 @@ class Commands:
     def _is_led(self, answer: Answer) -> Answer:
         """Add whether a bot goes on with it."""
         led = self._a_bot_leads()
-        waits_in_vain = not led and any(not entry.rollout.is_over for entry in answer.entries)
+        under_way = [entry.rollout.is_over for entry in answer.entries] + [one.is_over for one in answer.operations]
+        waits_in_vain = not led and not all(under_way)
         said = joined("\n", (answer.said, NOBODY_LEADS)) if waits_in_vain else answer.said
         return replace(answer, said=said, led=led)
 
@@ -73,6 +85,8 @@ class Commands:
 
     def do(self, command: Command, seconds: float, tell: Tell) -> Answer:
         """Carry out a verb and follow it for some seconds. Raises UserError; a failing dependency is in the answer."""
+        if command.operation is not None:
+            return operate(self._core, command, self._person, self._channel, seconds, tell)
         try:
             return self._do(self._request(command), seconds, tell)
         except StoreError as error:

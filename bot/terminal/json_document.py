@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.domain.access import Access
 from bot.domain.events import Event
+from bot.domain.operation import Operation
 from bot.domain.rollout import Entry
 from bot.domain.sentences.what_it_waits_for import waits
 from bot.domain.weights import weight_there
@@ -25,6 +26,7 @@ def write(answer: Answer, command: str, person: str, access: Access, names: Name
         "led": answer.led,
         "rollouts": [_rollout(entry, access, names) for entry in answer.entries],
         "events": [_event(event) for event in answer.events],
+        "operations": [_operation(operation) for operation in answer.operations],
     }
     return json.dumps(document, indent=2)
 
@@ -87,6 +89,23 @@ def _event(event: Event) -> dict[str, Any]:
         "by": event.by or None,
         "weight": event.weight,
         "reason": event.reason,
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    return {
+        "id": operation.id,
+        "kind": operation.kind,
+        "subject": operation.subject,
+        "parameters": dict(operation.parameters),
+        "channel": operation.channel or None,
+        "phase": operation.phase.value,
+        "progress": list(operation.progress),
+        "trouble": operation.trouble,
+        "why": operation.why,
+        "left": operation.left,
+        "started": {"by": operation.started_by, "at": _time(operation.started_at), "reason": operation.reason},
+        "deadline": None if operation.is_over else _time(operation.deadline),
     }
 
 

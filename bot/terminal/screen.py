@@ -14,7 +14,7 @@ from bot.domain.weights import filled, weight_there
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.follow import Tell
 from bot.terminal.names import Names
-from bot.terminal.text import drawn, facts, line, story
+from bot.terminal.text import drawn, facts, line, operation_line, story
 
 CELLS = 40
 _IN_THE_HEAD = ("pool", "state", "weight")
@@ -55,6 +55,9 @@ class Screen:
         elif answer.entries:
             lines = [line(entry) for entry in answer.entries]
             self._print(_grid(lines, "bold", "", "", "dim"), ["  ".join(words) for words in lines])
+        if answer.operations:
+            lines = [operation_line(operation) for operation in answer.operations]
+            self._print(_grid(lines, "bold", "", "dim", ""), ["  ".join(filter(None, words)) for words in lines])
 
     def say(self, answer: Answer) -> None:
         """Show the sentences alone. An indented line is for copying and is not broken."""

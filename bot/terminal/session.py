@@ -19,6 +19,8 @@ from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
 from bot.domain.prose import Prose, joined, say, sentence
 from bot.domain.verbs.help import help_text
 from bot.domain.verbs.registry import groups, verb_of
+from bot.operations.registry import EXECUTORS, Registry
+from bot.operations.words import read_operation_words
 from bot.service.assembly import Core, Reach, core, reach
 from bot.service.logs import Masked
 from bot.store.clock import RedisClock, SystemClock
@@ -39,8 +41,10 @@ BROKEN = say("Something broke in this program; the lines above say what. Look wi
 class Session:
     """Each method answers one command and returns the exit code."""
 
-    def __init__(self, name: str, *, as_json: bool, env: Mapping[str, str] = os.environ) -> None:
-        self._name, self._as_json, self._env = name, as_json, env
+    def __init__(
+        self, name: str, *, as_json: bool, env: Mapping[str, str] = os.environ, registry: Registry = EXECUTORS
+    ) -> None:
+        self._name, self._as_json, self._env, self._registry = name, as_json, env, registry
         self._user = unix_user()
         self._policy = Policy(namespaces=())
         self._names = Names({}, nameless)
@@ -51,7 +55,7 @@ class Session:
         """Carry out a verb."""
 
         def ask(tell: Tell) -> Answer:
-            command = _read(words)
+            command = read_operation_words(arguments(words), self._registry) or _read(words)
             if command.verb == HELP:
                 return self._usage()
             return self._commands(channel).do(command, seconds, tell)
@@ -107,7 +111,7 @@ class Session:
         self._masked = Masked(settings.secrets())
         client = connect(settings.redis_url.get_secret_value())
         clock = TerminalClock(RedisClock(client))
-        parts: Core = core(settings, client, clock, account=self._account, command=PROGRAM)
+        parts: Core = core(settings, client, clock, account=self._account, command=PROGRAM, registry=self._registry)
         who, where = self._enter(parts, SlackNames(client, parts.install.prefix).of), _channel(channel)
         parts.install.ask()
         return Commands(parts, who, where)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from bot.domain.access import Access
 from bot.domain.decisions.by_people import describe
 from bot.domain.events import Event
+from bot.domain.operation import Operation
 from bot.domain.prose import Person, Prose, moment, plain, say
 from bot.domain.rollout import Acceptance, Entry, Rollout
 from bot.domain.sentences.what_happened import told
@@ -35,6 +36,12 @@ def line(entry: Entry) -> tuple[str, str, str, str]:
     """Tell of one of many: pool, how it stands, route, id."""
     rollout = entry.rollout
     return rollout.canary.name, headword(entry), f"{rollout.namespace}/{rollout.route}", rollout.id
+
+
+def operation_line(operation: Operation) -> tuple[str, str, str, str]:
+    """Tell of one operation: what, where it is, its id, and the last that was said of it."""
+    said = operation.trouble or (operation.progress[-1] if operation.progress else "")
+    return operation.name, operation.phase.value, operation.id, printable(said)
 
 
 def facts(entry: Entry, access: Access, names: Names) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The board: makes each rollout's card and thread in Slack what the store says, and posts nothing twice.
+"""The board: makes each topic's card and thread in Slack what the store says, and posts nothing twice.
 
 A post is claimed in the store before it is sent. Where its answer never came, the board looks for the message by
 its block id before it posts again; the oldest one counts, and doubles of ours are taken away. What is shown is saved
@@ -11,18 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.access import Access
 from bot.domain.errors import DependencyError, StoreError, UnreadableError
-from bot.domain.events import Event
-from bot.domain.rollout import Entry
 from bot.engine.ports import BoardMemory as Memory
-from bot.engine.ports import Shown, Store
+from bot.engine.ports import Shown
 from handlers.board.card_state import CardState, card_number, digest_of, last_event, recounted
 from handlers.board.pace import REFUSED, UNANSWERED, Later, OvertakenError, Pace
 from handlers.board.search import Place, Searches
-from handlers.cards import Card, draw
+from handlers.board.topic import Note, Topic, Topics
+from handlers.cards import Card
 from handlers.slack import Fault, Found, Slack, SlackError
-from handlers.thread import MOST, is_broadcast, message
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +29,8 @@ SETTLE = timedelta(seconds=10)
 SKEW = timedelta(minutes=5)
 """How far Slack's clock and ours may be apart."""
 
-ON_ITS_WAY = timedelta(seconds=1)
-"""So long a decision may take to the route before the card shows it as wanted and not written."""
+LONGEST_SETTLE = timedelta(seconds=5)
+"""What is on its way is waited for no longer than this, whatever a clock says."""
 
 LIMIT = 1000
 UPDATE, POST, HISTORY = "chat.update", "chat.postMessage", "conversations.history"
@@ -45,70 +42,70 @@ class Board:
     Cards of different channels may be brought up to date at once, those of one channel one after another.
     """
 
-    def __init__(self, memory: Memory, store: Store, slack: Slack, access: Access) -> None:
-        self._memory, self._store, self._slack, self._access = memory, store, slack, access
+    def __init__(self, memory: Memory, topics: Topics, slack: Slack) -> None:
+        self._memory, self._topics, self._slack = memory, topics, slack
         self._pace = Pace()
         self._searches = Searches(slack, self._pace)
         self._channels: dict[str, str] = {}
 
     def behind(self) -> Mapping[str, Sequence[str]]:
-        """Return the rollouts whose card or thread is behind, by channel; those that failed have their turn last."""
+        """Return the topics whose card or thread is behind, by channel; those that failed have their turn last."""
         known, dirty = self._channels, self._memory.dirty(LIMIT)
-        self._channels = {rollout_id: known.get(rollout_id) or self._channel(rollout_id) for rollout_id in dirty}
+        self._channels = {topic_id: known.get(topic_id) or self._channel(topic_id) for topic_id in dirty}
         self._searches.forget_all_but(frozenset(dirty))
         found: dict[str, list[str]] = defaultdict(list)
-        for rollout_id in sorted(dirty, key=self._pace.failures):
-            found[self._channels[rollout_id]].append(rollout_id)
+        for topic_id in sorted(dirty, key=self._pace.failures):
+            found[self._channels[topic_id]].append(topic_id)
         return found
 
-    def _channel(self, rollout_id: str) -> str:
-        """Return the channel of a rollout, which never changes; empty where it has none or cannot be read."""
+    def _channel(self, topic_id: str) -> str:
+        """Return the channel of a topic, which never changes; empty where it has none or cannot be read."""
         try:
-            entry = self._store.load(rollout_id)
+            topic = self._topics.load(topic_id)
         except UnreadableError:
             return ""
-        return entry.rollout.channel if entry else ""
+        return topic.channel if topic else ""
 
-    def bring(self, rollout_id: str, channel: str, now: datetime) -> datetime | None:
+    def bring(self, topic_id: str, channel: str, now: datetime) -> datetime | None:
         """Bring one card and its thread up to date if that may be now; return when else."""
-        free = max(self._pace.blocked_until(key, now) for key in (rollout_id, channel))
+        free = max(self._pace.blocked_until(key, now) for key in (topic_id, channel))
         if free > now:
             return free
         try:
-            self._bring_up_to_date(rollout_id, now)
+            self._bring_up_to_date(topic_id, now)
         except Later as later:
             return later.at
         except StoreError:
             raise
         except Exception as error:
-            return self._note(rollout_id, channel, error, now)
-        self._pace.worked(rollout_id)
+            return self._note(topic_id, channel, error, now)
+        self._pace.worked(topic_id)
         self._pace.worked(channel)
         return None
 
-    def _note(self, rollout_id: str, channel: str, error: Exception, now: datetime) -> datetime:
+    def _note(self, topic_id: str, channel: str, error: Exception, now: datetime) -> datetime:
         """Leave this card alone for a while, and its whole channel where another one of it would fare no better."""
         fault = error.fault if isinstance(error, SlackError) else None
-        if fault is not Fault.UNCLEAR or not self._pace.failures(rollout_id):  # Slack is away: said once
+        if fault is not Fault.UNCLEAR or not self._pace.failures(topic_id):  # Slack is away: said once
             trace = None if isinstance(error, DependencyError) else error
-            log.warning("Card of %s: %s", rollout_id, error, exc_info=trace)
+            log.warning("Card of %s: %s", topic_id, error, exc_info=trace)
         backoff = UNANSWERED if fault is Fault.UNCLEAR else REFUSED
-        self._pace.failed(rollout_id, now, backoff)
+        self._pace.failed(topic_id, now, backoff)
         if fault in (Fault.UNCLEAR, Fault.CHANNEL):
             self._pace.failed(channel, now, backoff)
-        return self._pace.blocked_until(rollout_id, now)
+        return self._pace.blocked_until(topic_id, now)
 
-    def _bring_up_to_date(self, rollout_id: str, now: datetime) -> None:
-        seen = self._memory.mark(rollout_id)
-        entry = self._store.load(rollout_id)
-        if entry is not None and entry.rollout.channel:  # one that was started in a terminal may have none
-            _let_it_arrive(entry, now)
-            stored = self._memory.shown(rollout_id)
-            shown = stored or Shown(channel=entry.rollout.channel, doubt=0)
-            state = self._thread(self._card(CardState(entry=entry, shown=shown, stored=stored, now=now)))
+    def _bring_up_to_date(self, topic_id: str, now: datetime) -> None:
+        seen = self._memory.mark(topic_id)
+        topic = self._topics.load(topic_id)
+        if topic is not None and topic.channel:  # one that was started in a terminal may have none
+            _let_it_arrive(topic, now)
+            stored = self._memory.shown(topic_id)
+            shown = stored or Shown(channel=topic.channel, doubt=0)
+            state = self._thread(self._card(CardState(topic=topic, shown=shown, stored=stored, now=now)))
             if state.again:
                 raise Later(state.again)
-        self._memory.clean(rollout_id, seen)
+        self._memory.clean(topic_id, seen)
 
     # --- the card ---------------------------------------------------------------------------------------------
 
@@ -121,7 +118,7 @@ class Board:
         """Find a card that we may have posted: one that was claimed, or any where the store has forgotten."""
         claimed = None if state.is_doubtful else state.shown.claimed
         number = f"{state.shown.posts}." if claimed else ""
-        since = claimed or state.entry.rollout.started_at
+        since = claimed or state.topic.started_at
         found = self._find(state, f"card:{state.id}:{number}", since)
         newest = max((card_number(message.block_id) for message in found), default=0)
         kept = self._keep_oldest(state, [message for message in found if card_number(message.block_id) == newest])
@@ -130,7 +127,7 @@ class Board:
         return state if state.shown.ts else self._save(state, claimed=None, doubt=None)
 
     def _update(self, state: CardState) -> CardState:
-        card = draw(state.entry, self._access, n=state.shown.posts)
+        card = state.topic.draw(state.shown.posts)
         digest = digest_of(card)
         if digest == state.shown.digest:
             return state
@@ -161,7 +158,7 @@ class Board:
         self._searches.forget(before.id)
         self._wait_to_post(before)
         state = self._save(before, claimed=before.now, posts=before.shown.posts + 1, digest="")
-        card = draw(state.entry, self._access, n=state.shown.posts)
+        card = state.topic.draw(state.shown.posts)
         ts = self._send(before, state, lambda: self._slack.post(channel, card))
         self._pace.drawn(state.id, state.turn, state.now)
         try:
@@ -183,13 +180,13 @@ class Board:
             state = self._recount(state)
         elif state.shown.thread_claimed is not None:
             state = self._look_for_reply(state)
-        while events := self._memory.events(state.id, state.shown.cursor)[:MOST]:
-            state = self._reply(state, events)
+        while note := state.topic.note(state.shown.cursor, state.next_place):
+            state = self._reply(state, note)
         return state
 
     def _recount(self, state: CardState) -> CardState:
         """Count what the thread tells already, where the store has forgotten events or how far the thread is."""
-        since = state.entry.rollout.started_at
+        since = state.topic.started_at
         found = self._find(state, f"event:{state.id}:", since, thread_ts=state.shown.ts)
         told = max((last_event(message.block_id) for message in found), default=0)
         cursor, forgotten = recounted(state.shown, told)
@@ -202,17 +199,16 @@ class Board:
         cursor = state.shown.cursor if kept is None else last_event(kept.block_id) - state.shown.forgotten
         return self._save(state, cursor=cursor, thread_claimed=None)
 
-    def _reply(self, before: CardState, events: Sequence[Event]) -> CardState:
+    def _reply(self, before: CardState, note: Note) -> CardState:
         shown = before.shown
         self._wait_to_post(before)
-        note = message(events, before.entry, self._access, first=before.next_place)
         state = self._save(before, thread_claimed=before.now)
-        loud = is_broadcast(events)
+        card, loud = note.card, note.is_broadcast
         ts = self._send(
-            before, state, lambda: self._slack.post(shown.channel, note, thread_ts=shown.ts, broadcast=loud)
+            before, state, lambda: self._slack.post(shown.channel, card, thread_ts=shown.ts, broadcast=loud)
         )
         try:
-            return self._save(state, cursor=shown.cursor + len(events), thread_claimed=None)
+            return self._save(state, cursor=shown.cursor + note.events, thread_claimed=None)
         except OvertakenError:
             self._take_back(state, ts)
             raise
@@ -286,11 +282,11 @@ class Board:
         return replace(state, shown=shown, stored=shown)
 
 
-def _let_it_arrive(entry: Entry, now: datetime) -> None:
-    """Wait for a write that is under way, rather than show for seconds what was true for milliseconds."""
-    is_writing = not entry.is_applied and entry.trouble is None
-    if is_writing and timedelta(0) <= now - entry.rollout.decided_at < ON_ITS_WAY:
-        raise Later(entry.rollout.decided_at + ON_ITS_WAY)
+def _let_it_arrive(topic: Topic, now: datetime) -> None:
+    """Wait for what is under way, rather than show for seconds what was true for milliseconds."""
+    at = topic.settles_at
+    if at is not None and timedelta(0) < at - now <= LONGEST_SETTLE:
+        raise Later(at)
 
 
 def _posting(channel: str) -> str:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.rollout import Entry
 from bot.engine.ports import Shown
+from handlers.board.topic import Topic
 from handlers.cards import Card
 
 
@@ -15,7 +15,7 @@ from handlers.cards import Card
 class CardState:
     """What is stored, what is shown, and when the board looked; ``again`` is when a card that has to wait may go on."""
 
-    entry: Entry
+    topic: Topic
     shown: Shown
     stored: Shown | None
     """What the store says is shown: whoever writes must have seen it."""
@@ -25,11 +25,11 @@ class CardState:
 
     @property
     def id(self) -> str:
-        return self.entry.rollout.id
+        return self.topic.id
 
     @property
     def turn(self) -> int:
-        return self.entry.rollout.turn
+        return self.topic.turn
 
     @property
     def is_doubtful(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from bot.domain.events import Event, EventKind
 from handlers.app import Handlers, build, web_client
 from handlers.board.board import Board
+from handlers.board.rollout_topic import RolloutTopics
 from handlers.socket import Socket
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, INFERENCE, Slack
 from tests.builders import NOON
@@ -24,7 +25,9 @@ class Bot:
         self.slack, self.engine, self.memory = slack, FakeEngine(known=[ENTRY], outcome=Done(ENTRY)), Memory()
         client = web_client(BOT_TOKEN, base_url=slack.api_url)
         self.handlers: Handlers = build(self.engine, self.memory.as_store(), Hand(), POLICY, client)
-        self.board = Board(self.memory, self.memory.as_store(), self.handlers.slack, ANYBODY)
+        self.board = Board(
+            self.memory, RolloutTopics(self.memory.as_store(), self.memory, ANYBODY), self.handlers.slack
+        )
         self.socket = Socket(self.handlers.app, APP_TOKEN)
 
     def close(self) -> None:

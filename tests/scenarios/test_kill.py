@@ -13,6 +13,7 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from handlers.app import web_client
 from handlers.board.board import Board
+from handlers.board.rollout_topic import RolloutTopics
 from handlers.slack import Slack
 from sandbox.apiserver import ApiServer
 from sandbox.slack import BOT_TOKEN
@@ -69,7 +70,7 @@ class Theatre:
 def theatre(stage: Stage, api_server: ApiServer, redis_url: str) -> Iterator[Theatre]:
     with strict_slack(lambda: stage.clock.now().timestamp()) as slack:
         client = web_client(BOT_TOKEN, base_url=slack.api_url)
-        board = Board(stage.store, stage.store, Slack(client), stage.policy.access)
+        board = Board(stage.store, RolloutTopics(stage.store, stage.store, stage.policy.access), Slack(client))
         place = Place(str(api_server.kubeconfig()), stage.world.namespace, redis_url, slack.url)
         yield Theatre(stage, slack, place, board)
 

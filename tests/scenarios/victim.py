@@ -13,6 +13,7 @@ from bot.engine.ports import GatewaySays, Routes
 from bot.service.parts import put_together
 from handlers.app import web_client
 from handlers.board.board import Board
+from handlers.board.rollout_topic import RolloutTopics
 from handlers.slack import Slack
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
@@ -73,7 +74,7 @@ def do(place: Place, death: Death, request: Request) -> None:
     parts = put_together(routes, store, memory.for_rebuild, clock, Policy(namespaces=namespaces))
     parts.engine.receive(request)
     parts.engine.process(request)
-    board = Board(store, store, slack, Policy(namespaces=namespaces).access)
+    board = Board(store, RolloutTopics(store, store, Policy(namespaces=namespaces).access), slack)
     one_round(board, clock.now())
     for entry in store.entries():
         wait_until("the gateway's word", partial(_is_accepted, routes, entry), seconds=10)

@@ -1,5 +1,6 @@
 """What people can ask for: the request, as it lies in the inbox. The grammar is in grammar.py."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -8,6 +9,8 @@ from bot.domain.plan import Wishes
 
 START: Final = "start"
 ROLLBACK: Final = "rollback"
+END: Final = "end"
+STATUS: Final = "status"
 HELP: Final = "help"
 """Verbs that code has to know by name; whatever else is asked of a verb, its declaration says."""
 
@@ -25,9 +28,27 @@ class StartWords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperationWords:
+    """What a command asks of operations: to begin one of a ``kind``; without a kind, to cancel one."""
+
+    kind: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return the word that people type."""
+        return self.kind or CANCEL
+
+
+CANCEL: Final = "cancel"
+"""The word that cancels an operation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One parsed line: the verb's name, the pool or rollout id it is about (may be empty), and its words.
 
+    Where ``operation`` is given, that is what it asks for, and the verb only says whether something begins or ends.
     ``left_out`` is how many characters of the reason were too many.
     """
 
@@ -36,6 +57,12 @@ class Command:
     reason: str = ""
     start: StartWords | None = None
     left_out: int = 0
+    operation: OperationWords | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the verb as people type it."""
+        return self.operation.name if self.operation else self.verb
 
 
 TERMINAL = "terminal:"

@@ -1,6 +1,7 @@
 """`end`: let go of the route; the weights stay."""
 
 from bot.domain.access import AccessList
+from bot.domain.commands.request import END as NAME
 from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, end
 from bot.domain.gate import Verdict
@@ -21,7 +22,7 @@ def _dialog(entry: Entry) -> Dialog:
 
 
 END = Verb(
-    name="end",
+    name=NAME,
     kind=Kind.ORDER,
     help="let go of the route, the weights stay",
     usage="[POOL] [reason]",

@@ -1,5 +1,6 @@
 """`status`: where one rollout stands, or all of a channel."""
 
+from bot.domain.commands.request import STATUS as NAME
 from bot.domain.errors import UserError
 from bot.domain.prose import Prose, say
 from bot.domain.rollout import Entry
@@ -34,7 +35,7 @@ def _none(asking: Asking) -> Prose:
 
 
 STATUS = Verb(
-    name="status",
+    name=NAME,
     kind=Kind.QUESTION,
     help="where it stands",
     usage="[POOL]",

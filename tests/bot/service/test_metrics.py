@@ -1,9 +1,12 @@
-"""What /metrics says of rollouts on a real store."""
+"""What /metrics says of rollouts and operations on a real store."""
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from bot.domain.errors import StoreError
-from bot.service.metrics import RolloutMetrics
+from bot.domain.operation import OperationChange, OperationPhase
+from bot.engine.operation_ports import SaveOperation
+from bot.service.metrics import OperationMetrics, RolloutMetrics
+from tests.operations import RUNNING, an_operation, an_operation_store
 from tests.stage import Stage
 
 
@@ -33,3 +36,18 @@ def test_a_start_of_the_bot_waits_for_no_redis_to_count(stage: Stage) -> None:
     stage.memory.calls.clear()
     CollectorRegistry(auto_describe=True).register(RolloutMetrics(stage.memory, lambda: True))
     assert stage.memory.calls == []
+
+
+def test_operations_that_are_under_way_are_counted_by_phase(redis_url: str) -> None:
+    store, registry = an_operation_store(redis_url), CollectorRegistry()
+    registry.register(OperationMetrics(store.operations))
+    for operation in (RUNNING, an_operation(id="o-00000002", subject="other", phase=OperationPhase.DONE)):
+        store.operations.save(SaveOperation(change=OperationChange(after=operation), expected=None))
+    lines = generate_latest(registry).decode().splitlines()[2:]
+    assert lines == ['rolloutbot_operations{phase="running"} 1.0', 'rolloutbot_operations{phase="cancelling"} 0.0']
+
+
+def test_without_redis_nothing_is_said_of_operations() -> None:
+    registry = CollectorRegistry()
+    registry.register(OperationMetrics(an_operation_store("redis://127.0.0.1:1/0").operations))
+    assert generate_latest(registry) == b""

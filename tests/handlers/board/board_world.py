@@ -7,6 +7,7 @@ from bot.engine.ports import Shown
 from handlers.app import web_client
 from handlers.board.bell import Bell
 from handlers.board.board import Board
+from handlers.board.rollout_topic import RolloutTopics
 from handlers.slack import Slack
 from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import StrictSlack
@@ -27,7 +28,7 @@ class World:
 
     def restart(self) -> None:
         client = web_client(BOT_TOKEN, base_url=self.slack.api_url)
-        self.board = Board(self.memory, self.memory.as_store(), Slack(client), ANYBODY)
+        self.board = Board(self.memory, RolloutTopics(self.memory.as_store(), self.memory, ANYBODY), Slack(client))
 
     def round(self, **later: float) -> None:
         one_round(self.board, self.clock.forward(**later))

@@ -12,6 +12,7 @@ from handlers.app import web_client
 from handlers.board.board import Board
 from handlers.board.lanes import LANES, BoardThread
 from handlers.board.pace import EDITS
+from handlers.board.rollout_topic import RolloutTopics
 from handlers.slack import Slack
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN, GENERAL
@@ -264,7 +265,8 @@ def test_a_leader_that_froze_in_a_reply_leaves_it_where_the_other_has_found_it(t
 def running(world: World) -> Iterator[BoardThread]:
     """A board that runs in its threads, on a Slack that is waited for longer than a test lasts."""
     client = web_client(BOT_TOKEN, base_url=world.slack.api_url, timeout=60)
-    world.board = Board(world.memory, world.memory.as_store(), Slack(client), ANYBODY)
+    topics = RolloutTopics(world.memory.as_store(), world.memory, ANYBODY)
+    world.board = Board(world.memory, topics, Slack(client))
     thread = BoardThread(world.board, world.clock, world.bell)
     thread.start()
     yield thread

@@ -9,6 +9,7 @@ from slack_sdk import WebClient
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
 from handlers.board.board import Board
+from handlers.board.rollout_topic import RolloutTopics
 from handlers.slack import Slack
 from sandbox.slack import BOT_TOKEN
 from sandbox.strict_slack import ANY, StrictSlack, strict_slack
@@ -34,7 +35,8 @@ class Outage:
     def __init__(self, slack: StrictSlack, failures: list[Failure], *, is_new: bool, timeout: int = 5) -> None:
         self.world, self.failures = World(slack), failures
         client = WebClient(BOT_TOKEN, base_url=slack.api_url, timeout=timeout, retry_handlers=[])
-        self.world.board = Board(self.world.memory, self.world.memory.as_store(), Slack(client), ANYBODY)
+        topics = RolloutTopics(self.world.memory.as_store(), self.world.memory, ANYBODY)
+        self.world.board = Board(self.world.memory, topics, Slack(client))
         if not is_new:
             self.world.memory.put(entry_of("r-1"), STARTED)
             self.world.round()

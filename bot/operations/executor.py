@@ -1,0 +1,107 @@
+"""What an executor is, and what it promises. To add one, write a file here and a line in registry.py.
+
+An executor does one kind of work, such as an installation, in steps of some seconds. It keeps nothing in memory: the
+record's ``state``, its own small JSON, says what is to be done next, and is saved before that is done. ``step`` does
+what the state says and returns the next state. So a process can die at any line, and the next one takes the same step
+again. For that an executor promises:
+
+1. **A step may be repeated.** It may be taken twice, after a crash, by two replicas at once, or much later by a Redis
+   that was restored from a backup. What is there already counts as done.
+2. **The state names what a step makes before the step makes it.** A random name belongs into the state one step
+   earlier; a name derived from ``operation.id`` needs no place there.
+3. **It finds its own half-done work.** What it makes carries the operation's id, as a label for example: the state
+   says what was intended, and only a look says whether it happened. An operation that Redis has lost is found by that
+   label too. Nothing brings its record back, because an operation has no copy on a route; people ask for it again.
+4. **A step ends.** Each call in it is bounded in time, and all of it is some seconds. What takes longer (a rollout of
+   pods) is asked about again in the next step. A step that hangs holds up only its own operation, and the deadline
+   ends that all the same; but the step may still land after it, and ``left`` has to allow for that.
+5. **Taking back allows for the step in hand.** ``undo`` may begin when the step of the present state was taken, was
+   not, or is being taken by a replica that was frozen. It takes back what may be there, and nothing that does not
+   carry the operation's id.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from bot.config.policy import Policy
+from bot.domain.operation import Asked, Operation
+from bot.engine.ports import Clock, Routes
+
+State = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """The step is taken; ``state`` says what the next one does, after ``wait``. ``said`` is a sentence for people."""
+
+    state: State
+    said: str = ""
+    wait: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """All is done, or all is taken back."""
+
+    state: State = field(default_factory=dict)
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It cannot be done; ``reason`` is one sentence for people."""
+
+    reason: str
+
+
+Step = Next | Done | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What an executor may ask and use; more is added here when one needs it.
+
+    ``goes_on`` turns False when this process must begin nothing more.
+    """
+
+    routes: Routes
+    clock: Clock
+    policy: Policy
+    goes_on: Callable[[], bool]
+
+
+class Executor(Protocol):
+    """Does one kind of work. It may be used by many threads.
+
+    ``step`` and ``undo`` raise DependencyError where they are to be tried again, and UserError where that is no use.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the word by which people ask for it."""
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Return the parameters that people may give, as in ``key=value``."""
+
+    @property
+    def within(self) -> timedelta:
+        """Return how long it may take."""
+
+    @property
+    def undo_within(self) -> timedelta:
+        """Return how long taking it back may take."""
+
+    def begin(self, asked: Asked, sources: Sources) -> State:
+        """Return what is to be done first. Changes nothing; raises UserError where that may not or cannot be."""
+
+    def step(self, operation: Operation, sources: Sources) -> Step:
+        """Do what the state says."""
+
+    def undo(self, operation: Operation, sources: Sources) -> Step:
+        """Take back one more piece of what the state says was done, or may have been."""
+
+    def left(self, operation: Operation) -> str:
+        """Say what is left for people to do by hand where it ended in the middle; asks nobody."""

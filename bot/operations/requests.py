@@ -1,0 +1,167 @@
+"""What people ask of operations: to begin one, or to cancel one. The inbox and the rights are those of all requests."""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from bot.domain.commands.request import OperationWords, Request
+from bot.domain.decisions.moves import Moment
+from bot.domain.errors import DependencyError, SlotTakenError, UsageError
+from bot.domain.operation import (
+    Asked,
+    Operation,
+    OperationPhase,
+    begin,
+    cancel,
+    is_operation_id,
+    operation_id,
+)
+from bot.engine.apply import new_decision
+from bot.engine.operation_ports import Operations, SaveOperation
+from bot.engine.ports import Became, Saved
+from bot.operations.executor import Executor, Sources
+from bot.operations.registry import Registry
+
+LATE_AFTER: Final = timedelta(minutes=5)
+"""Nothing is begun later than this for somebody who asked and may have gone home; cancelling is never late."""
+
+REMEMBERED: Final = timedelta(minutes=10)
+"""So long, and a little longer, the store knows that it has seen a delivery."""
+
+TRIES: Final = 20
+
+
+class OperationRequests:
+    """Decides requests whose command is about an operation."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        operations: Operations,
+        sources: Sources,
+        *,
+        receive: Callable[[Request], bool],
+        drop: Callable[[str, Became], bool],
+    ) -> None:
+        """Hold the parts; ``receive`` and ``drop`` are those of the inbox."""
+        self.registry, self._operations, self._sources = registry, operations, sources
+        self._clock = sources.clock
+        self._receive, self._drop = receive, drop
+
+    def decide(self, request: Request) -> None:
+        """Begin or cancel what a request asks for, unless that is done already.
+
+        Raises UserError (the request is still in the inbox) and DependencyError.
+        """
+        for attempt in range(TRIES):
+            save = self._save_for(request)
+            if save is None:
+                return
+            match self._operations.save(save):
+                case Saved.YES | Saved.DECIDED:
+                    return
+                case Saved.TAKEN:
+                    raise self._taken(save.change.after.subject)
+                case Saved.FORGOTTEN if self._clock.now() - request.at < REMEMBERED:
+                    self._receive(request)
+                case Saved.FORGOTTEN:
+                    return  # so old that somebody else may have decided it
+                case _:
+                    self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
+        raise DependencyError("Too many changes at once.")
+
+    def _save_for(self, request: Request) -> SaveOperation | None:
+        """Return the decision that carries a request out; None where that has been done on another way."""
+        words = request.command.operation
+        assert words is not None
+        return self._begin(request, words) if words.kind else self._cancel(request)
+
+    def _begin(self, request: Request, words: OperationWords) -> SaveOperation | None:
+        mine = operation_id(request.delivery)
+        if self._operations.load(mine) is not None:
+            self._is_done(request, mine)  # a Redis that is older than it was has brought the request back
+            return None
+        self._require_fresh(request, words)
+        executor, command = self._executor(words.kind), request.command
+        asked = Asked(
+            kind=words.kind,
+            subject=command.subject,
+            by=request.by,
+            channel=request.channel,
+            parameters=words.parameters,
+            reason=command.reason,
+        )
+        change = begin(
+            asked,
+            self._moment(request),
+            operation_id=mine,
+            state=executor.begin(asked, self._sources),
+            within=executor.within,
+        )
+        return SaveOperation(change=change, expected=None, request=request.delivery)
+
+    def _cancel(self, request: Request) -> SaveOperation | None:
+        operation = self.find(request.command.subject, request.channel)
+        if operation.phase in (OperationPhase.CANCELLING, OperationPhase.CANCELLED):
+            self._is_done(request, operation.id)
+            return None
+        within = self._executor(operation.kind).undo_within
+        change = cancel(operation, request.command.reason, within, self._moment(request))
+        return SaveOperation(change=change, expected=operation.decision, request=request.delivery)
+
+    def find(self, subject: str, channel: str) -> Operation:
+        """Return the operation that people mean: by its id or subject, else the channel's only one. Raises UserError.
+
+        What failed is found by its id.
+        """
+        if is_operation_id(subject):
+            if operation := self._operations.load(subject):
+                return operation
+            raise UsageError(
+                f"There is no operation `{subject}`.",
+                hint="Redis may have lost it: what it made carries this id. Look for that, and ask again.",
+            )
+        return _only(subject, self.under_way(channel), self.under_way(""))
+
+    def under_way(self, channel: str) -> Sequence[Operation]:
+        """Return the operations of a channel that are not over, or of all channels where it is empty."""
+        return [each for each in self._operations.under_way() if channel in ("", each.channel)]
+
+    def _executor(self, kind: str) -> Executor:
+        executor = self.registry.named(kind)
+        if executor is None:
+            raise UsageError(f"This bot cannot `{kind}`.", hint="It may be of another version than the one you asked.")
+        return executor
+
+    def _is_done(self, request: Request, operation: str) -> None:
+        self._drop(request.delivery, Became(operation=operation))
+
+    def _taken(self, subject: str) -> SlotTakenError:
+        """Name the operation that works on the subject."""
+        holder = self._operations.on(subject)
+        other = self._operations.load(holder) if holder else None
+        if other is None:
+            return SlotTakenError(f"Another operation works on `{subject}`.", hint="Try again in a moment.")
+        hint = f"Wait until it is over, or cancel it: `cancel {other.id}`."
+        return SlotTakenError(f"`{other.name}` (`{other.id}`) is {other.phase} already.", hint=hint)
+
+    def _require_fresh(self, request: Request, words: OperationWords) -> None:
+        if self._clock.now() - request.at > LATE_AFTER:
+            late = f"Nothing was done: your `{words.kind}` could not be looked at within 5 min."
+            raise UsageError(late, hint="Type it again if you still want it.")
+
+    def _moment(self, request: Request) -> Moment:
+        return Moment(now=self._clock.now(), decision=new_decision(), by=request.by)
+
+
+def _only(subject: str, here: Sequence[Operation], everywhere: Sequence[Operation]) -> Operation:
+    """Return the only operation on a subject, wherever it runs, or the only one here where no subject is named."""
+    meant = [each for each in everywhere if each.subject == subject] if subject else here
+    if len(meant) == 1:
+        return meant[0]
+    if not meant:
+        what = f"No operation works on `{subject}`." if subject else "No operation is under way here."
+        raise UsageError(what, hint="Name one by its id, which is on its card.")
+    ids = ", ".join(f"`{each.id}` ({each.name})" for each in meant)
+    raise UsageError("Several operations are under way.", hint=f"Name one: {ids}.")

@@ -1,0 +1,158 @@
+"""Takes operations on, step by step, in the leader.
+
+Every step ends in a compare-and-save on the decision that it began from. So two replicas that take the same step do no
+harm: an executor lets its steps be repeated, and one of the two saves. What people decide meanwhile (to cancel) wins
+over a step in hand. So does the deadline, which is looked at here and not where steps are taken: a step that hangs does
+not delay it.
+"""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Final
+
+from bot.domain.decisions.moves import Moment
+from bot.domain.errors import DependencyError, StoreError, UnreadableError, UserError
+from bot.domain.operation import (
+    Operation,
+    OperationChange,
+    OperationPhase,
+    fail,
+    finish,
+    go_on,
+    is_out_of_time,
+    run_out_of_time,
+    try_again,
+)
+from bot.engine.apply import new_decision
+from bot.engine.operation_ports import Operations, SaveOperation
+from bot.engine.ports import Saved
+from bot.operations.executor import Done, Executor, Failed, Next, Sources, Step
+from bot.operations.registry import Registry
+
+log = logging.getLogger(__name__)
+
+LANES: Final = 8
+"""So many operations take a step at the same time."""
+
+NOBODY_KNOWS: Final = "Look at what it has made: the operation's id is on it."
+
+
+class Runner:
+    """Looks at what is due, in the thread that calls ``look``, and takes steps in threads of its own."""
+
+    def __init__(self, registry: Registry, operations: Operations, sources: Sources) -> None:
+        self._registry, self._operations, self._sources = registry, operations, sources
+        self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="operation")
+        self._busy, self._left_alone = set[str](), set[str]()
+        self._lock = Lock()
+
+    def look(self) -> None:
+        """End what is out of time, and have the rest of what is due take its next step."""
+        for operation_id in self._operations.claim_due(self._sources.clock.now()):
+            try:
+                self._look_at(operation_id)
+            except UnreadableError as error:
+                self._leave(operation_id, str(error))
+
+    def close(self) -> None:
+        """Take up nothing more, and wait for the steps in hand; what they leave goes on in the next process."""
+        self._lanes.shutdown(wait=True, cancel_futures=True)
+
+    def _look_at(self, operation_id: str) -> None:
+        operation = self._operations.load(operation_id)
+        if operation is None or operation.is_over:
+            return
+        executor = self._registry.named(operation.kind)
+        if is_out_of_time(operation, self._sources.clock.now()):
+            log.warning("operation %s: its deadline has passed", operation_id)
+            self._save(operation, run_out_of_time(operation, _left(executor, operation), self._moment()))
+        elif executor is None:
+            self._leave(operation_id, f"This program knows no `{operation.kind}`.")
+        else:
+            self._put(executor, operation)
+
+    def _leave(self, operation_id: str, reason: str) -> None:
+        """Leave it to another version of this program, and say so once."""
+        if operation_id not in self._left_alone:
+            self._left_alone.add(operation_id)
+            log.warning("operation %s is left alone: %s", operation_id, reason)
+
+    def _put(self, executor: Executor, operation: Operation) -> None:
+        with self._lock:
+            if operation.id in self._busy:
+                return  # its step is in hand; the claim asks again
+            self._busy.add(operation.id)
+        try:
+            self._lanes.submit(self._run, executor, operation)
+        except RuntimeError:  # closed: the next process takes it up
+            self._done(operation)
+
+    def _run(self, executor: Executor, operation: Operation) -> None:
+        """Take steps until one has to wait, somebody else decides, or this process must begin nothing more."""
+        then: Operation | None = operation
+        try:
+            while then is not None and self._sources.goes_on():
+                then = self._take(executor, then)
+        except StoreError as error:
+            log.warning("operation %s: %s Its step is taken again.", operation.id, error)
+        except Exception:
+            log.exception("operation %s: it broke, and is tried again", operation.id)
+        finally:
+            self._done(operation)
+
+    def _take(self, executor: Executor, operation: Operation) -> Operation | None:
+        """Take a step and save what came of it; return the operation where its next step is due at once."""
+        change = self._attempt(executor, operation)
+        if not self._save(operation, change):
+            return self._cancelled_since(operation)
+        now = self._sources.clock.now()
+        is_due = change.due is not None and change.due <= now and not is_out_of_time(change.after, now)
+        return change.after if is_due else None
+
+    def _cancelled_since(self, operation: Operation) -> Operation | None:
+        """Return an operation that was cancelled during its step; another replica's next step is left to that."""
+        stored, cancelling = self._operations.load(operation.id), OperationPhase.CANCELLING
+        is_new = stored is not None and (operation.phase, stored.phase) == (OperationPhase.RUNNING, cancelling)
+        return stored if is_new else None
+
+    def _attempt(self, executor: Executor, operation: Operation) -> OperationChange:
+        does = executor.undo if operation.phase is OperationPhase.CANCELLING else executor.step
+        try:
+            return self._outcome(executor, operation, does(operation, self._sources))
+        except UserError as error:
+            return fail(operation, str(error), _left(executor, operation), self._moment())
+        except DependencyError as error:
+            log.warning("operation %s: %s It is tried again.", operation.id, error)
+            return try_again(operation, str(error), self._moment())
+        except Exception:
+            log.exception("operation %s: its step broke, and is tried again", operation.id)
+            return try_again(operation, "Something broke on our side; the log says what.", self._moment())
+
+    def _outcome(self, executor: Executor, operation: Operation, step: Step) -> OperationChange:
+        match step:
+            case Next(state=state, said=said, wait=wait):
+                return go_on(operation, state, said, wait, self._moment())
+            case Done(state=state, said=said):
+                return finish(operation, state, said, self._moment())
+            case Failed(reason=reason):
+                return fail(operation, reason, _left(executor, operation), self._moment())
+
+    def _save(self, operation: Operation, change: OperationChange) -> bool:
+        return self._operations.save(SaveOperation(change=change, expected=operation.decision)) is Saved.YES
+
+    def _moment(self) -> Moment:
+        return Moment(now=self._sources.clock.now(), decision=new_decision())
+
+    def _done(self, operation: Operation) -> None:
+        with self._lock:
+            self._busy.discard(operation.id)
+
+
+def _left(executor: Executor | None, operation: Operation) -> str:
+    """Ask an executor what is left to do by hand; its mistake must not keep an operation from ending."""
+    try:
+        return executor.left(operation) if executor else NOBODY_KNOWS
+    except Exception:
+        log.exception("operation %s: nobody can say what is left of it", operation.id)
+        return NOBODY_KNOWS

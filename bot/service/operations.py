@@ -1,0 +1,33 @@
+"""Puts together what operations need: their records, and what decides people's requests."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bot.operations.executor import Sources
+from bot.operations.registry import Registry
+from bot.operations.requests import OperationRequests
+from bot.operations.runner import Runner
+from bot.store.operations import RedisOperations
+from bot.store.store import Memory
+
+
+@dataclass(frozen=True, slots=True)
+class OperationParts:
+    """Records and requests, on the same store as the rollouts, and what executors may use."""
+
+    registry: Registry
+    sources: Sources
+    records: RedisOperations
+    requests: OperationRequests
+
+    def runner(self, leads: Callable[[], bool]) -> Runner:
+        """Build what takes operations on while this process ``leads``."""
+        return Runner(self.registry, self.records, replace(self.sources, goes_on=leads))
+
+
+def operation_parts(memory: Memory, sources: Sources, registry: Registry) -> OperationParts:
+    """Build what begins, cancels and keeps operations."""
+    requests = OperationRequests(
+        registry, memory.operations, sources, receive=memory.store.receive, drop=memory.store.drop
+    )
+    return OperationParts(registry, sources, memory.operations, requests)

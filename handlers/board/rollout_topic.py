@@ -1,0 +1,71 @@
+"""A rollout as the board sees it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.access import Access
+from bot.domain.events import Event
+from bot.domain.rollout import Entry
+from bot.engine.ports import BoardMemory, Store
+from handlers.board.topic import Note
+from handlers.cards import Card, draw
+from handlers.thread import MOST, is_broadcast, message
+
+ON_ITS_WAY = timedelta(seconds=1)
+"""So long a decision may take to the route before the card shows it as wanted and not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutTopic:
+    """One rollout; ``events`` reads its stream after so many."""
+
+    entry: Entry
+    access: Access
+    events: Callable[[int], Sequence[Event]]
+
+    @property
+    def id(self) -> str:
+        return self.entry.rollout.id
+
+    @property
+    def channel(self) -> str:
+        return self.entry.rollout.channel
+
+    @property
+    def started_at(self) -> datetime:
+        return self.entry.rollout.started_at
+
+    @property
+    def turn(self) -> int:
+        return self.entry.rollout.turn
+
+    @property
+    def settles_at(self) -> datetime | None:
+        """Wait for a write that is under way, rather than show for seconds what was true for milliseconds."""
+        is_writing = not self.entry.is_applied and self.entry.trouble is None
+        return self.entry.rollout.decided_at + ON_ITS_WAY if is_writing else None
+
+    def draw(self, n: int) -> Card:
+        return draw(self.entry, self.access, n=n)
+
+    def note(self, cursor: int, first: int) -> Note | None:
+        events = self.events(cursor)[:MOST]
+        if not events:
+            return None
+        card = message(events, self.entry, self.access, first=first)
+        return Note(card=card, events=len(events), is_broadcast=is_broadcast(events))
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutTopics:
+    """All rollouts."""
+
+    store: Store
+    memory: BoardMemory
+    access: Access
+
+    def load(self, topic_id: str) -> RolloutTopic | None:
+        """Return a rollout. Raises StoreError, UnreadableError."""
+        entry = self.store.load(topic_id)
+        return RolloutTopic(entry, self.access, lambda after: self.memory.events(topic_id, after)) if entry else None

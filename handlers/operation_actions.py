@@ -1,0 +1,27 @@
+"""The button of an operation's card: to cancel it, or to clean up what a failed one has left."""
+
+from typing import Any
+
+from slack_bolt import Ack, App
+
+from bot.domain.commands.request import END, Command, OperationWords
+from handlers.actions import read_click
+from handlers.intake import Intake
+from handlers.operation_card import CANCEL_ACTION
+
+
+def register(app: App, intake: Intake) -> None:
+    """Listen to the button; what comes of it is seen on the card."""
+
+    @app.action(CANCEL_ACTION)
+    def cancel(ack: Ack, body: dict[str, Any]) -> None:
+        click = read_click(body)
+        intake.hear(
+            Command(verb=END, subject=click.press.id, operation=OperationWords()),
+            by=click.by,
+            channel=click.channel,
+            delivery=click.delivery,
+            reply_to=click.reply_to,
+            turn=click.press.turn,
+        )
+        ack()

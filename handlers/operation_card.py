@@ -1,0 +1,84 @@
+"""The card of an operation and its thread: what is being done, how far it is, until when, and how to cancel it."""
+
+from collections.abc import Sequence
+
+from bot.domain.operation import Operation, OperationEvent, OperationEventKind, OperationPhase
+from bot.domain.prose import clock, joined, say
+from bot.domain.sentences.operations import headword, origin, progress, state, told
+from handlers.blocks import Block, actions, context, header, plain, section
+from handlers.buttons import Press
+from handlers.cards import Card
+from handlers.mrkdwn import shorten, spoken
+
+CANCEL_ACTION = "operation_cancel"
+MOST = 5
+"""Events in one message of the thread; with what each may say they stay below what Slack takes in one text."""
+
+_BROADCAST = frozenset({OperationEventKind.DONE, OperationEventKind.FAILED})
+"""Events that the whole channel sees, not only the thread."""
+
+
+def draw_operation(operation: Operation, *, n: int) -> Card:
+    """Draw an operation as it is stored now; ``n`` counts the messages that have been its card."""
+    mark = f"card:{operation.id}:{n}.{operation.revision}"
+    shown = progress(operation)
+    blocks = [
+        header(mark, f"{shorten(operation.name, 100)}  ·  {headword(operation)}"),
+        section(f"{mark}:state", state(operation)),
+        *([section(f"{mark}:progress", shown)] if shown else []),
+        *actions(f"{mark}:do", _buttons(operation)),
+        context(f"{mark}:origin", origin(operation)),
+    ]
+    aloud = say("`{}`: {}. {}", operation.name, headword(operation), state(operation))
+    return Card(text=spoken(aloud), blocks=blocks)
+
+
+def operation_message(events: Sequence[OperationEvent], operation: Operation, *, first: int) -> Card:
+    """Draw one message of the thread; ``first`` is the place of its first event in the stream, from 1."""
+    mark = f"event:{operation.id}:{first}-{first + len(events) - 1}"
+    loud = tells_the_channel(events)
+    head = [say("`{}`: {}", operation.name, told(events[-1]))] if loud else []
+    quiet = events[:-1] if loud else events
+    texts = [*head, joined("\n", (say("{}  {}", clock(event.at), told(event)) for event in quiet))]
+    blocks = [section(f"{mark}:{at}" if at else mark, text) for at, text in enumerate(filter(None, texts))]
+    return Card(text=spoken(texts[0]), blocks=blocks)
+
+
+def tells_the_channel(events: Sequence[OperationEvent]) -> bool:
+    """Say whether the whole channel shall see a message: its last event ends the operation."""
+    return events[-1].kind in _BROADCAST
+
+
+def next_events(events: Sequence[OperationEvent]) -> Sequence[OperationEvent]:
+    """Return as many of some events as one message tells; what the channel is told ends a message."""
+    shown = events[:MOST]
+    loud = next((at for at, event in enumerate(shown) if event.kind in _BROADCAST), None)
+    return shown if loud is None else shown[: loud + 1]
+
+
+def _buttons(operation: Operation) -> list[Block]:
+    match operation.phase:
+        case OperationPhase.RUNNING:
+            return [_button(operation, "Cancel", "Cancel it?", "What was done so far is taken back.", "Cancel it")]
+        case OperationPhase.FAILED:
+            return [_button(operation, "Clean up", "Clean up?", "What it has made is taken away.", "Clean up")]
+        case _:
+            return []
+
+
+def _button(operation: Operation, label: str, title: str, text: str, yes: str) -> Block:
+    confirm = {
+        "title": plain(title),
+        "text": plain(f"{shorten(operation.name, 100)}: {text}"),
+        "confirm": plain(yes),
+        "deny": plain("Go back"),
+        "style": "danger",
+    }
+    return {
+        "type": "button",
+        "action_id": CANCEL_ACTION,
+        "text": plain(label),
+        "value": Press(operation.id, operation.turn).dumps(),
+        "accessibility_label": f"{label}: {shorten(operation.name, 60)}",
+        "confirm": confirm,
+    }

@@ -1,0 +1,149 @@
+"""An executor whose steps a test writes, and a runner of it on a real store with a clock that the test moves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event
+from typing import Any, cast
+
+from bot.config.policy import Policy
+from bot.domain.commands.request import END, START, Command, OperationWords, Request
+from bot.domain.operation import Asked, Operation, operation_id
+from bot.engine.ports import Routes
+from bot.operations.executor import Done, Next, Sources, State, Step
+from bot.operations.registry import Registry
+from bot.operations.requests import OperationRequests
+from bot.operations.runner import Runner
+from tests.builders import ALICE, BOB
+from tests.operations import OperationStore
+from tests.stage import HandClock
+
+Act = Callable[[Operation], Step]
+
+
+def count_to_three(operation: Operation) -> Step:
+    """Take three steps."""
+    at = int(operation.state["next"])
+    return Done(said="All three.") if at == 3 else Next(state={"next": at + 1}, said=f"Step {at}.")
+
+
+def count_back(operation: Operation) -> Step:
+    """Take back, in as many steps."""
+    at = int(operation.state["next"])
+    return Done() if at == 1 else Next(state={"next": at - 1}, said=f"Took back {at}.")
+
+
+@dataclass
+class Scripted:
+    """Does what the test says, and keeps what it was called with."""
+
+    act: Act = count_to_three
+    take_back: Act = count_back
+    remain: Callable[[Operation], str] = lambda operation: f"Look at step {operation.state['next']}."
+    name: str = "copy"
+    keys: Sequence[str] = ("count",)
+    within: timedelta = timedelta(minutes=30)
+    undo_within: timedelta = timedelta(minutes=10)
+    states: list[Any] = field(default_factory=list)
+
+    def begin(self, asked: Asked, sources: Sources) -> State:
+        return {"next": 1}
+
+    def step(self, operation: Operation, sources: Sources) -> Step:
+        self.states.append(dict(operation.state))
+        return self.act(operation)
+
+    def undo(self, operation: Operation, sources: Sources) -> Step:
+        return self.take_back(operation)
+
+    def left(self, operation: Operation) -> str:
+        return self.remain(operation)
+
+
+@dataclass
+class Works:
+    """A store, a clock, an executor, and short words for what happens to operations."""
+
+    store: OperationStore
+    executor: Scripted = field(default_factory=Scripted)
+    clock: HandClock = field(default_factory=HandClock)
+    leads: Event = field(default_factory=Event)
+    deliveries: int = 0
+
+    def __post_init__(self) -> None:
+        self.leads.set()
+
+    @property
+    def requests(self) -> OperationRequests:
+        """Return what decides requests."""
+        inbox = self.store.inbox
+        return OperationRequests(
+            self._registry, self.store.operations, self._sources, receive=inbox.receive, drop=inbox.drop
+        )
+
+    def runner(self) -> Runner:
+        """Return the runner of another process."""
+        return Runner(self._registry, self.store.operations, self._sources)
+
+    @property
+    def _sources(self) -> Sources:
+        policy, routes = Policy(namespaces=("default",)), cast(Routes, None)
+        return Sources(routes=routes, clock=self.clock, policy=policy, goes_on=self.leads.is_set)
+
+    @property
+    def _registry(self) -> Registry:
+        return Registry((self.executor,))
+
+    def request(self, subject: str = "models", *, cancels: bool = False, by: str = "", **words: Any) -> Request:
+        """Return a request that the inbox has."""
+        self.deliveries += 1
+        command = Command(
+            verb=END if cancels else START,
+            subject=subject,
+            operation=OperationWords() if cancels else OperationWords(kind="copy", parameters={"count": "3"}),
+        )
+        request = Request(
+            command=command,
+            by=by or (BOB if cancels else ALICE),
+            channel="C0INFER001",
+            delivery=f"delivery-{self.deliveries}",
+            at=self.clock.now(),
+            **words,
+        )
+        self.store.inbox.receive(request)
+        return request
+
+    def begun(self, subject: str = "models") -> Operation:
+        """Alice begins an operation."""
+        request = self.request(subject)
+        self.requests.decide(request)
+        return self.load(operation_id(request.delivery))
+
+    def cancel(self, subject: str = "models") -> Operation:
+        """Bob cancels it."""
+        self.requests.decide(self.request(subject, cancels=True))
+        return self.only()
+
+    def only(self) -> Operation:
+        """Return the newest operation that is under way."""
+        return self.store.operations.under_way()[0]
+
+    def load(self, operation_id: str) -> Operation:
+        """Return what is stored of an operation."""
+        operation = self.store.operations.load(operation_id)
+        assert operation is not None
+        return operation
+
+    def look(self, **later: float) -> None:
+        """Let time pass; a process looks at what is due, takes the steps that are due, and ends."""
+        self.clock.forward(**later)
+        runner = self.runner()
+        runner.look()
+        runner.close()
+
+    def told(self, operation_id: str) -> list[str]:
+        """Return what happened."""
+        return [
+            f"{event.kind}: {event.said}" if event.said else str(event.kind)
+            for event in self.store.operations.events(operation_id, 0)
+        ]

@@ -1,0 +1,120 @@
+"""What people ask of operations, on a real store: begun once, cancelled by id, by subject or as the only one."""
+
+import pytest
+
+from bot.domain.errors import SlotTakenError, TransitionError, UsageError
+from bot.domain.operation import OperationPhase, operation_id
+from bot.engine.ports import Became
+from tests.bot.operations.scripted import Scripted, Works
+from tests.builders import ALICE
+from tests.operations import an_operation, an_operation_store
+
+
+@pytest.fixture
+def works(redis_url: str) -> Works:
+    return Works(an_operation_store(redis_url))
+
+
+def test_a_request_begins_an_operation_with_all_that_was_asked(works: Works) -> None:
+    operation, now = works.begun(), works.clock.now()
+    assert operation == an_operation(
+        id=operation_id("delivery-1"),
+        started_at=now,
+        since=now,
+        decided_at=now,
+        deadline=now + works.executor.within,
+        revision=1,
+        decision=operation.decision,
+        by=ALICE,
+    )
+    assert works.store.inbox.became("delivery-1") == Became(operation=operation.id)
+
+
+def test_a_request_that_comes_again_begins_nothing_more(works: Works) -> None:
+    request = works.request()
+    works.requests.decide(request)
+    works.requests.decide(request)
+    assert len(works.store.operations.under_way()) == 1
+
+
+def test_a_request_that_an_older_redis_brings_back_is_done_already(works: Works) -> None:
+    request = works.request()
+    works.requests.decide(request)
+    works.store.client.delete(f"{{rolloutbot}}:seen:{request.delivery}")
+    works.store.inbox.receive(request)
+    works.requests.decide(request)
+    assert len(works.store.operations.under_way()) == 1
+    assert works.store.inbox.requests(works.clock.now()) == []
+
+
+def test_a_request_that_redis_forgot_before_it_was_decided_is_carried_out(works: Works) -> None:
+    request = works.request()
+    works.store.client.delete("{rolloutbot}:inbox", "{rolloutbot}:inbox:at", f"{{rolloutbot}}:seen:{request.delivery}")
+    works.requests.decide(request)
+    assert works.only().id == operation_id(request.delivery)
+
+
+def test_nothing_is_begun_for_somebody_who_asked_long_ago(works: Works) -> None:
+    request = works.request()
+    works.clock.forward(minutes=5, seconds=1)
+    with pytest.raises(UsageError, match=r"^Nothing was done: your `copy` could not be looked at within 5 min\."):
+        works.requests.decide(request)
+
+
+def test_a_second_one_on_the_same_subject_is_refused_by_name(works: Works) -> None:
+    first = works.begun()
+    with pytest.raises(SlotTakenError) as refused:
+        works.requests.decide(works.request())
+    assert str(refused.value) == (
+        f"`copy models` (`{first.id}`) is running already. Wait until it is over, or cancel it: `cancel {first.id}`."
+    )
+
+
+def test_a_kind_that_this_program_does_not_know_is_refused(works: Works) -> None:
+    request = works.request()
+    works.executor = Scripted(name="other")
+    with pytest.raises(UsageError, match=r"^This bot cannot `copy`"):
+        works.requests.decide(request)
+
+
+@pytest.mark.parametrize("word", ["models", "", "ID"])
+def test_it_is_cancelled_by_its_subject_its_id_or_as_the_only_one(works: Works, word: str) -> None:
+    operation = works.begun()
+    works.requests.decide(works.request(operation.id if word == "ID" else word, cancels=True))
+    assert works.load(operation.id).phase is OperationPhase.CANCELLING
+
+
+def test_cancelling_twice_is_done_once(works: Works) -> None:
+    works.begun()
+    works.cancel()
+    second = works.request(cancels=True)
+    works.requests.decide(second)
+    assert works.only().revision == 2
+    assert works.store.inbox.became(second.delivery) == Became(operation=works.only().id)
+
+
+def test_what_is_done_cannot_be_cancelled(works: Works) -> None:
+    operation = works.begun()
+    works.look()
+    with pytest.raises(TransitionError, match=r"^You can't cancel `copy models`: it is done.$"):
+        works.requests.decide(works.request(operation.id, cancels=True))
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    {
+        "": "Several operations are under way. Name one: `ID-2` (copy b), `ID-1` (copy a).",
+        "other": "No operation works on `other`. Name one by its id, which is on its card.",
+        "o-00000000": (
+            "There is no operation `o-00000000`. "
+            "Redis may have lost it: what it made carries this id. Look for that, and ask again."
+        ),
+    }.items(),
+)
+def test_what_is_not_one_operation_is_answered_with_what_to_name(works: Works, word: str, said: str) -> None:
+    first = works.begun("a")
+    works.clock.forward(seconds=1)
+    second = works.begun("b")
+    with pytest.raises(UsageError) as refused:
+        works.requests.decide(works.request(word, cancels=True))
+    assert str(refused.value) == said.replace("ID-1", first.id).replace("ID-2", second.id)
