@@ -92,8 +92,8 @@ class Client(SocketModeClient):
             self._over = session
 
     def _monitor_current_session(self) -> None:
-        """Ask for another session where this one is over. The SDK does so too where it is about to be dialled, and
-        now and then it closed a first session that Slack had just begun to use.
+        """Ask for another session where this one is over. The SDK also does so where this one is about to be dialled,
+        and so it closed a session now and then that Slack had just begun to use.
         """
         if self.current_session in (None, self._over):
             super()._monitor_current_session()  # type: ignore[no-untyped-call]

@@ -17,8 +17,10 @@ from sandbox.starter import spawn
 
 READY_SECONDS = 60.0
 
-_held: deque[socket.socket] = deque(maxlen=256)
-"""What keeps the newest ports from others; far more than one test uses, and far fewer than a process may have open."""
+_held: deque[int] = deque(maxlen=256)
+"""Sockets that keep the newest ports from others, by descriptor: they are open until the process ends. One test uses
+far fewer of them, and a process may have far more open.
+"""
 
 
 def free_ports(count: int) -> list[int]:
@@ -34,10 +36,11 @@ def _hold_port() -> int:
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind(("127.0.0.1", 0))
+    port = int(held.getsockname()[1])
     if len(_held) == _held.maxlen:
-        _held.popleft().close()
-    _held.append(held)
-    return int(held.getsockname()[1])
+        os.close(_held.popleft())
+    _held.append(held.detach())
+    return port
 
 
 def wait_until(what: str, done: Callable[[], bool], *, seconds: float = READY_SECONDS, pause: float = 0.02) -> None:
