@@ -3,10 +3,10 @@
 import logging
 
 from bot.config.policy import Policy
+from bot.domain.commands.origin import Origin
 from bot.domain.commands.request import ROLLBACK, Command, Request
-from bot.domain.errors import RolloutBotError, StoreError
+from bot.domain.errors import StoreError
 from bot.domain.prose import Prose
-from bot.domain.rollout import Entry
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock
@@ -28,13 +28,13 @@ class Intake:
         self._policy, self._clock = policy, clock
 
     def hear(
-        self, command: Command, *, by: str, channel: str, delivery: str, reply_to: str, turn: int | None = None
+        self, command: Command, *, by: str, origin: Origin, delivery: str, reply_to: str, turn: int | None = None
     ) -> Prose:
         """Answer a question, or take a request in and set it to work. Raises UserError, StoreError."""
         request = Request(
             command=command,
             by=by,
-            channel=channel,
+            origin=origin,
             delivery=delivery,
             at=self._clock.now(),
             turn=turn,
@@ -69,10 +69,3 @@ class Intake:
         if is_new:
             self._work.begin(request)
         return replies.accepted(request.command)
-
-    def meant(self, rollout_id: str, channel: str) -> Entry | None:
-        """Return the rollout of a button, to name it; None where it cannot be read now."""
-        try:
-            return self._reader.find(rollout_id, channel)
-        except RolloutBotError:
-            return None

@@ -8,6 +8,7 @@ import pytest
 from slack_bolt import BoltRequest
 
 from bot.config.policy import Policy
+from bot.domain.commands.origin import in_slack
 from bot.domain.commands.request import Command, Request, StartWords
 from bot.domain.errors import NotAllowedError, StoreError
 from bot.domain.prose import Person, say
@@ -83,7 +84,7 @@ def test_a_start_is_taken_in_and_acknowledged_with_one_sentence(bot: Bot) -> Non
         Request(
             command=Command(verb="start", subject=NEW, start=StartWords(weight=10)),
             by=ALICE,
-            channel=ROOM,
+            origin=in_slack(ROOM),
             delivery="t1",
             at=NOON,
             reply_to=bot.reply_to,
@@ -196,7 +197,7 @@ def test_a_button_is_its_verb(bot: Bot, verb: str) -> None:
     assert bot.press(f"rollout_{verb}") == (200, "")
     (request,) = bot.engine.received
     assert request.command == Command(verb=verb, subject="r-7f3a2c01")
-    assert (request.by, request.channel, request.turn, request.delivery) == (ALICE, ROOM, 4, "t1")
+    assert (request.by, request.origin.channel, request.turn, request.delivery) == (ALICE, ROOM, 4, "t1")
 
 
 def test_a_click_without_a_trigger_is_known_by_where_and_when_it_was(bot: Bot) -> None:
@@ -233,7 +234,7 @@ def test_a_rejection_asks_why_and_its_submit_is_the_request(bot: Bot, known: lis
     assert bot.submit(" latency doubled ", view["private_metadata"]) == (200, "")
     (request,) = bot.engine.received
     assert request.command == Command(verb="reject", subject="r-7f3a2c01", reason="latency doubled")
-    assert (request.channel, request.turn, request.delivery) == (ROOM, 4, "V1")
+    assert (request.origin.channel, request.turn, request.delivery) == (ROOM, 4, "V1")
     assert request.reply_to == bot.reply_to
 
 
@@ -246,7 +247,7 @@ def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
 def test_a_dialog_that_slack_does_not_open_is_told(bot: Bot) -> None:
     bot.slack.triggers["t1"] = bot.slack.now() - 4
     bot.press("rollout_reject")
-    assert bot.said() == [mrkdwn(replies.too_slow("reject"))]
+    assert bot.said() == [mrkdwn(replies.too_slow("reject POOL reason"))]
 
 
 def test_every_answer_is_acknowledged_while_slack_is_silent(bot: Bot) -> None:
