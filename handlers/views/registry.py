@@ -7,6 +7,7 @@ from typing import Final
 from bot.domain.commands.tokens import words
 from bot.domain.prose import Code, Prose, joined, say, sentence
 from bot.domain.verbs.registry import verbs
+from handlers.buttons import action_id
 from handlers.views.reason import reason_modals
 from handlers.views.view import HomeTab, Modal, View, Words
 
@@ -18,7 +19,7 @@ _added: list[View] = []
 @contextmanager
 def also(view: View) -> Iterator[None]:
     """Have one view more for a while. Raises ValueError where something of it is taken."""
-    taken = {mark for one in views() for mark in _marks(one)} | _spellings()
+    taken = {mark for one in views() for mark in _marks(one)} | _marks_of_verbs()
     if both := taken.intersection(_marks(view)):
         raise ValueError(f"There is a {min(both)} already.")
     _added.append(view)
@@ -70,5 +71,6 @@ def _marks(view: View) -> set[str]:
     return {f"view `{view.callback_id}`", *button, *({f"word `{view.words.name}`"} if view.words else set())}
 
 
-def _spellings() -> set[str]:
-    return {f"word `{spelling}`" for verb in verbs() for spelling in (verb.name, *verb.spellings)}
+def _marks_of_verbs() -> set[str]:
+    words = {f"word `{spelling}`" for verb in verbs() for spelling in (verb.name, *verb.spellings)}
+    return words | {f"button `{action_id(verb.name)}`" for verb in verbs()}
