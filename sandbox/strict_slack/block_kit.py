@@ -156,7 +156,7 @@ def _view_block(block: Mapping[str, Any]) -> Iterator[str]:
 def _options(select: Mapping[str, Any]) -> Iterator[str]:
     options = select["options"]
     yield from _unless(1 <= len(options) <= 100, f"{len(options)} options")
-    yield from _unless(select.get("initial_option", options[0]) in options, "initial_option")
+    yield from _unless(select.get("initial_option") in (None, *options), "initial_option")
     for option in options:
         yield from _text(option["text"], 75, "plain_text")
         yield from _unless(1 <= units(option["value"]) <= 150, "value of an option")

@@ -204,6 +204,14 @@ def test_the_channel_of_the_rollout_is_told_and_who_rolled_back_from_elsewhere(s
     assert [card["blocks"][0]["text"]["text"] for card in shop.slack.cards(ROOM)] == [said]
 
 
+def test_a_roll_back_in_a_direct_message_of_a_rollout_without_a_channel_is_told_to_the_asker(shop: Shop) -> None:
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE, channel="")))
+    shop.work.brake(shop.ask("rollback", origin=in_slack("D0ALICE001")), SILENT)
+    (said,) = shop.said()
+    assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
+    assert shop.slack.count("chat.postMessage") == 0
+
+
 def test_what_was_rolled_back_already_is_no_news_for_the_channel(shop: Shop) -> None:
     rolled_back = a_rollout(phase=Phase.ROLLED_BACK, by=BOB, why="p99 doubled", since=NOON)
     shop.engine.braked = Done(an_entry(rolled_back), written=False)
