@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.domain.commands.origin import Surface
 from bot.domain.commands.request import ROLLBACK, START, Request
+from bot.domain.decisions.start import require_channel
 from bot.domain.errors import DependencyError, NotAllowedError, StoreError, UserError
 from bot.domain.prose import Person, Prose, say
 from bot.domain.verbs.registry import verb_of
@@ -70,6 +71,7 @@ class People:
         if refusal:
             raise NotAllowedError(refusal, hint="Ask a full member of this workspace.")
         if request.command.verb == START:
+            require_channel(request.origin)  # a bot of the version before may have kept one without
             self._admit_channel(request.origin.channel)
 
     def keep_names(self) -> None:

@@ -100,6 +100,12 @@ def test_a_start_needs_a_channel_that_a_card_can_live_in(
     assert mrkdwn(refused.value.prose) == said
 
 
+def test_a_start_that_was_kept_without_a_channel_is_refused_without_asking_slack_about_it(slack: StrictSlack) -> None:
+    with pytest.raises(UserError, match="its card needs a channel"):
+        people(slack).admit(ask("start", "D0ALICE001"))
+    assert slack.count("conversations.info") == 0
+
+
 def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: StrictSlack) -> None:
     slack.faults.next("users.info", "lost")
     nobody = Slack(web_client("xoxb-test", base_url="http://127.0.0.1:1/api/"))
