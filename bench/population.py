@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from bench.servers import Servers, memory_of
 from bot.config.policy import DEFAULT_PLAN, Policy
+from bot.domain.commands.origin import Origin, Surface
 from bot.domain.commands.request import Command, Request, StartWords
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.start import start
@@ -49,7 +50,8 @@ def a_request(verb: str, subject: str, number: int, *, turn: int | None = None) 
     """Return what a person asked for; ``number`` makes the delivery."""
     command = Command(verb=verb, subject=subject)
     now = SystemClock().now()
-    return Request(command=command, by=ALICE, channel=CHANNEL, delivery=f"{verb}-{number}", at=now, turn=turn)
+    origin = Origin(surface=Surface.CHANNEL, channel=CHANNEL)
+    return Request(command=command, by=ALICE, origin=origin, delivery=f"{verb}-{number}", at=now, turn=turn)
 
 
 def populate(servers: Servers, namespace: str, count: int) -> Population:

@@ -19,6 +19,7 @@ from handlers.people import People
 from handlers.private import Private
 from handlers.rollback_without_redis import RollbackWithoutRedis
 from handlers.slack import TIMEOUT, Slack
+from handlers.views import home, modals
 from handlers.work import Work
 
 QUICK = 1
@@ -74,9 +75,12 @@ def build(
     app = bolt_app(client, signing_secret=signing_secret)
     inquiries = Inquiries(engine, people, private, policy)
     intake = Intake(engine, engine, operations, work, inquiries, policy, clock)
-    commands.register(app, intake, operations.registry, name=policy.command)
-    actions.register(app, intake, dialogs, private)
+    opener = modals.Opener(engine, dialogs, private)
+    commands.register(app, intake, opener, operations.registry, name=policy.command)
+    actions.register(app, intake, private)
     operation_actions.register(app, intake)
+    modals.register(app, intake, opener, private, slack=client.base_url)
+    home.register(app, engine, slack, private)
     errors.register(app, private)
     return Handlers(app=app, work=work, inquiries=inquiries, slack=slack, private=private)
 

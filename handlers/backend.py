@@ -7,7 +7,7 @@ from bot.domain.commands.request import Request
 from bot.domain.errors import UsageError
 from bot.domain.operation import Operation
 from bot.domain.rollout import Entry, Rollout
-from bot.domain.verbs.asking import Reply
+from bot.domain.verbs.asking import Reply, Rollouts
 from bot.operations.registry import Registry
 
 
@@ -44,17 +44,14 @@ class Inbox(Protocol):
         """
 
 
-class Reader(Protocol):
-    """Reads what is stored, and answers; raises UserError (with near names) and StoreError."""
+class Reader(Rollouts, Protocol):
+    """Reads what is stored, and answers."""
 
     def answer(self, request: Request, program: str) -> Reply:
         """Answer a question, or an inquiry within its deadline; verbs are typed behind ``program``.
 
         Raises UserError, DependencyError; LateError where the deadline of an inquiry passed.
         """
-
-    def find(self, subject: str, channel: str) -> Entry:
-        """Find by canary, rollout id, or by channel where ``subject`` is empty."""
 
 
 class Doer(Protocol):

@@ -10,6 +10,7 @@ from bot.domain.verbs.declaration import Verb
 from bot.domain.verbs.registry import verbs
 from handlers.blocks import Block
 from handlers.mrkdwn import shorten
+from handlers.outside import read_json, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,15 @@ class Press:
 
 
 def read_press(value: object) -> Press:
-    """Read a button's value; it comes back from outside, so anything may be in it."""
-    try:
-        document = json.loads(value) if isinstance(value, str) and len(value) <= 2000 else None
-    except ValueError:
-        document = None
+    """Read a button's value. Raises UsageError where it is none of ours."""
+    return press_of(read_json(value, 2000))
+
+
+def press_of(document: object) -> Press:
+    """Return the press that a document holds. Raises UsageError where it holds none."""
     match document:
         case {"id": str(rollout_id), "turn": int(turn)} if rollout_id and not isinstance(turn, bool):
-            return Press(rollout_id, turn)
+            return Press(text(rollout_id), turn)
         case _:
             raise UsageError("This button carries nothing I can read.", hint="Use the newest card of the rollout.")
 

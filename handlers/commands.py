@@ -1,33 +1,59 @@
-"""The slash command."""
+"""The slash command: words that open a form, and words of the grammar."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from slack_bolt import Ack, App
 
 from bot.domain.commands.grammar import parse
-from bot.domain.commands.request import Command
+from bot.domain.commands.origin import in_slack
+from bot.domain.commands.request import HELP, Command
 from bot.domain.commands.tokens import words
+from bot.domain.prose import Prose, joined
 from bot.operations.registry import Registry
 from bot.operations.words import read_operation_words
 from handlers.intake import Intake
 from handlers.mrkdwn import mrkdwn
+from handlers.views.modals import Opener
+from handlers.views.place import Place
+from handlers.views.registry import help_text, opened_by
 
 
-def register(app: App, intake: Intake, registry: Registry, *, name: str) -> None:
+def register(app: App, intake: Intake, opener: Opener, registry: Registry, *, name: str) -> None:
     """Listen to the slash command ``name``."""
 
     @app.command(name)
     def rollout(ack: Ack, command: dict[str, Any]) -> None:
-        said = intake.hear(
-            _read(str(command.get("text") or ""), registry, name),
-            by=command["user_id"],
-            channel=command["channel_id"],
-            delivery=command["trigger_id"],
-            reply_to=str(command.get("response_url") or ""),
-        )
-        ack(text=mrkdwn(said), response_type="ephemeral")
+        opened = opened_by(_text(command), name)
+        if opened is None:
+            ack(text=mrkdwn(_hear(intake, command, registry, name)), response_type="ephemeral")
+            return
+        modal, typed = opened
+        ack()
+        opener.open(modal, by=command["user_id"], place=_place(command), trigger=command["trigger_id"], typed=typed)
+
+
+def _hear(intake: Intake, command: Mapping[str, Any], registry: Registry, name: str) -> Prose:
+    parsed, place = _read(_text(command), registry, name), _place(command)
+    said = intake.hear(
+        parsed,
+        by=command["user_id"],
+        origin=place.origin,
+        delivery=command["trigger_id"],
+        reply_to=place.reply_to,
+    )
+    return joined("\n\n", (said, help_text(name))) if parsed.verb == HELP else said
 
 
 def _read(text: str, registry: Registry, name: str) -> Command:
     """Read a line: about an operation where it is, else about rollouts. Raises UsageError."""
     return read_operation_words(words(text), registry) or parse(text, command=name)
+
+
+def _text(command: Mapping[str, Any]) -> str:
+    return str(command.get("text") or "")
+
+
+def _place(command: Mapping[str, Any]) -> Place:
+    origin = in_slack(command["channel_id"], str(command.get("channel_name") or ""))
+    return Place(origin=origin, reply_to=str(command.get("response_url") or ""))

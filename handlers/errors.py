@@ -8,11 +8,12 @@ from typing import Any
 
 from slack_bolt import App, BoltResponse
 
-from bot.domain.errors import UserError
+from bot.domain.errors import StoreError, UserError
 from bot.domain.prose import Prose
 from handlers import replies
 from handlers.mrkdwn import mrkdwn
 from handlers.private import Private
+from handlers.views.refusal import refusal
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +29,18 @@ def register(app: App, private: Private) -> None:
     @app.error
     def on_error(error: Exception, body: dict[str, Any], response: BoltResponse | None) -> BoltResponse | None:
         said = replies.mishap(error, _logged(error))
-        answer = _in_acknowledgement(body, said)
+        answer = _in_acknowledgement(error, body, said)
         if answer is None or response is None:
             private.say(str(body.get("response_url") or ""), said)
         return BoltResponse(status=200, body=answer or "", headers=_JSON if answer else None) if response else None
 
 
 _JSON: dict[str, str | Sequence[str]] = {"content-type": ["application/json"]}
+
+
+def unshown(error: Exception) -> Prose:
+    """Log why something cannot be shown, and return it in words; nothing was to be changed by that."""
+    return replies.unanswered(error) if isinstance(error, StoreError) else replies.mishap(error, _logged(error))
 
 
 def _logged(error: Exception) -> str:
@@ -46,10 +52,10 @@ def _logged(error: Exception) -> str:
     return ref
 
 
-def _in_acknowledgement(body: dict[str, Any], said: Prose) -> str | None:
+def _in_acknowledgement(error: Exception, body: dict[str, Any], said: Prose) -> str | None:
     """Return the acknowledgement that carries the answer; None where Slack shows none of a button's."""
     if "command" in body:
         return json.dumps({"response_type": "ephemeral", "text": mrkdwn(said)})
     if body.get("type") == "view_submission":
-        return json.dumps({"response_action": "errors", "errors": {"reason": str(said)[:1900]}})
+        return json.dumps(refusal(error, body.get("view"), said))
     return None

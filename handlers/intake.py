@@ -3,11 +3,11 @@
 import logging
 
 from bot.config.policy import Policy
+from bot.domain.commands.origin import Origin
 from bot.domain.commands.request import ROLLBACK, STATUS, Command, Request
-from bot.domain.errors import RolloutBotError, StoreError
+from bot.domain.errors import StoreError
 from bot.domain.operation import is_operation_id
 from bot.domain.prose import Prose, joined
-from bot.domain.rollout import Entry
 from bot.domain.sentences.operations import detail, line
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of
@@ -38,13 +38,13 @@ class Intake:
         self._policy, self._clock = policy, clock
 
     def hear(
-        self, command: Command, *, by: str, channel: str, delivery: str, reply_to: str, turn: int | None = None
+        self, command: Command, *, by: str, origin: Origin, delivery: str, reply_to: str, turn: int | None = None
     ) -> Prose:
         """Answer a question, or take a request in and set it to work. Raises UserError, StoreError."""
         request = Request(
             command=command,
             by=by,
-            channel=channel,
+            origin=origin,
             delivery=delivery,
             at=self._clock.now(),
             turn=turn,
@@ -67,7 +67,7 @@ class Intake:
             return replies.unanswered(error)
 
     def _answered(self, request: Request) -> Prose:
-        subject, channel = request.command.subject, request.channel
+        subject, channel = request.command.subject, request.origin.channel
         if is_operation_id(subject):
             return detail(self._operations.find(subject, channel))
         reply = self._reader.answer(request, self._policy.command)
@@ -89,10 +89,3 @@ class Intake:
         if is_new:
             self._work.begin(request)
         return replies.accepted(request.command)
-
-    def meant(self, rollout_id: str, channel: str) -> Entry | None:
-        """Return the rollout of a button, to name it; None where it cannot be read now."""
-        try:
-            return self._reader.find(rollout_id, channel)
-        except RolloutBotError:
-            return None

@@ -5,7 +5,8 @@ from typing import Any
 from slack_bolt import Ack, App
 
 from bot.domain.commands.request import END, Command, OperationWords
-from handlers.actions import read_click
+from handlers.buttons import read_press
+from handlers.clicks import read_click
 from handlers.intake import Intake
 from handlers.operation_card import CANCEL_ACTION
 
@@ -16,12 +17,13 @@ def register(app: App, intake: Intake) -> None:
     @app.action(CANCEL_ACTION)
     def cancel(ack: Ack, body: dict[str, Any]) -> None:
         click = read_click(body)
+        press = read_press(click.value)
         intake.hear(
-            Command(verb=END, subject=click.press.id, operation=OperationWords()),
+            Command(verb=END, subject=press.id, operation=OperationWords()),
             by=click.by,
-            channel=click.channel,
+            origin=click.origin,
             delivery=click.delivery,
             reply_to=click.reply_to,
-            turn=click.press.turn,
+            turn=press.turn,
         )
         ack()

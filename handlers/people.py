@@ -5,7 +5,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.domain.commands.origin import Surface
 from bot.domain.commands.request import ROLLBACK, START, Request
+from bot.domain.decisions.start import require_channel
 from bot.domain.errors import DependencyError, NotAllowedError, StoreError, UserError
 from bot.domain.prose import Person, Prose, say
 from bot.domain.verbs.registry import verb_of
@@ -58,7 +60,7 @@ class People:
         Where Slack does not answer: DependencyError, and only a roll back passes, and a pause by somebody who was
         known to be one of us.
         """
-        if request.is_from_terminal:
+        if request.origin.surface is Surface.TERMINAL:
             return  # Slack may be what is broken; the policy was asked, and who gets so far has Redis in hand
         try:
             refusal = self._refusal(request.by, request.command.verb)
@@ -69,7 +71,10 @@ class People:
         if refusal:
             raise NotAllowedError(refusal, hint="Ask a full member of this workspace.")
         if request.command.verb == START:
-            self._admit_channel(request.channel)
+            require_channel(
+                request.command.name, request.origin
+            )  # a bot of the version before may have kept one without
+            self._admit_channel(request.origin.channel)
 
     def keep_names(self) -> None:
         """Keep the names that were heard since; called when the work is done, because Redis may be slow."""

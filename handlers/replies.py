@@ -193,10 +193,10 @@ def refused_yet(error: UserError) -> Prose:
     return say("{} {}, and looked at again when Redis is well.", _shown(error), IS_KEPT)
 
 
-def too_slow(verb: str) -> Prose:
-    """Say that a dialog could not be opened."""
-    told = say("Slack did not open the dialog in time. Press again, or type the command with")
-    return say("{} {}.", told, Code(f"{verb} POOL reason"))
+def too_slow(instead: str) -> Prose:
+    """Say that a form could not be opened, and what to type instead of it."""
+    told = say("Slack did not open the dialog in time. Try again, or type the command with")
+    return say("{} {}.", told, Code(instead))
 
 
 def _shown(error: RolloutBotError) -> Prose:

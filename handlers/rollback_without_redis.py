@@ -101,11 +101,13 @@ class RollbackWithoutRedis:
             self._say_once(request, Heard.WELL, replies.braked_before(braked.rollout))
             return
         self._hears(request, Heard.WELL)
-        channel, said = braked.rollout.channel or request.channel, replies.braked(braked, store)
-        if not self._post(channel, braked.rollout, said) or channel != request.channel:
+        channel, said = braked.rollout.channel or request.origin.channel, replies.braked(braked, store)
+        if not self._post(channel, braked.rollout, said) or not request.origin.sees_cards_of(channel):
             self._private.say(request.reply_to, said)
 
     def _post(self, channel: str, rollout: Rollout, said: Prose) -> bool:
+        if not channel:
+            return False
         mark = f"brake:{rollout.id}:{rollout.revision}"
         text = {"type": "mrkdwn", "text": mrkdwn(said), "verbatim": True}
         block = {"type": "section", "block_id": mark, "text": text}

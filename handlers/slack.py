@@ -159,6 +159,10 @@ class Slack:
         """Open a dialog for the person whose click this was, within three seconds of it."""
         _call(self._client.views_open, trigger_id=trigger_id, view=view)
 
+    def publish_home(self, user: str, view: Mapping[str, Any]) -> None:
+        """Show somebody the home tab."""
+        _call(self._client.views_publish, user_id=user, view=view)
+
 
 def _call(method: Callable[..., Any], **words: Any) -> Mapping[str, Any]:
     try:

@@ -109,7 +109,7 @@ class Work:
             self._tell(request, entry)
 
     def _tell(self, request: Request, entry: Entry) -> None:
-        elsewhere = replies.elsewhere(entry) if entry.rollout.channel != request.channel else Prose()
+        elsewhere = Prose() if request.origin.sees_cards_of(entry.rollout.channel) else replies.elsewhere(entry)
         if said := joined(" ", (sentence(self._look(request, entry)), elsewhere)):
             self._private.say(request.reply_to, said)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.domain.commands.origin import Origin, Surface
 from bot.domain.commands.request import Command, Request
 from bot.domain.decisions.moves import Moment
 from bot.domain.gate import Finding, GateAnswer, Readiness, Verdict
@@ -15,6 +16,8 @@ ALICE, BOB, CAROL = "U0ALICE001", "U0BOB00001", "U0CAROL001"
 STABLE, CANARY = "vllm-llama3-8b-instruct", "vllm-llama3-8b-instruct-new"
 
 READY = Readiness(canary_ready=4, canary_of=4, stable_ready=8, stable_of=8, at=NOON)
+IN_CHANNEL = Origin(surface=Surface.CHANNEL, channel="C0INFER001")
+
 PASS = Verdict(findings=(Finding(gate="pools_ready", answer=GateAnswer.PASS),), readiness=READY)
 
 
@@ -87,7 +90,7 @@ def an_entry(rollout: Rollout | None = None, **changes: Any) -> Entry:
 def a_request(verb: str, *, by: str = BOB, reason: str = "", subject: str = CANARY, **changes: Any) -> Request:
     """Return a request that Bob typed."""
     command = Command(verb=verb, subject=subject, reason=reason)
-    request = Request(command=command, by=by, channel="C0INFER001", delivery="delivery-1", at=NOON)
+    request = Request(command=command, by=by, origin=IN_CHANNEL, delivery="delivery-1", at=NOON)
     return replace(request, **changes)
 
 

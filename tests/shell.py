@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.testing import CliRunner
@@ -44,3 +45,8 @@ class Terminal:
         document: dict[str, object] = json.loads(output)
         assert document["exit"] == code
         return document
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Return the rollouts that `status` tells of."""
+        rollouts: list[dict[str, Any]] = json.loads(self("status", "--output", "json")[1])["rollouts"]
+        return rollouts

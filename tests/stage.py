@@ -26,7 +26,7 @@ from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
 from sandbox.process import wait_until
 from sandbox.world import World
-from tests.builders import ALICE, BOB, CANARY
+from tests.builders import ALICE, BOB, CANARY, IN_CHANNEL
 from tests.memory import a_memory
 
 
@@ -155,7 +155,7 @@ class Stage:
         self.deliveries += 1
         command = Command(verb=verb, subject=subject, reason=reason, start=more.pop("start", None))
         delivery = f"{self.world.namespace}-{self.deliveries}"
-        return Request(command=command, by=by, channel="C0INFER001", delivery=delivery, at=self.clock.now(), **more)
+        return Request(command=command, by=by, origin=IN_CHANNEL, delivery=delivery, at=self.clock.now(), **more)
 
     def ask(self, request: Request) -> Outcome | None:
         """Receive a request and do it."""

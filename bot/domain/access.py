@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, LiteralString
 
+from bot.domain.commands.origin import Surface
 from bot.domain.commands.request import Request
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
@@ -68,7 +69,7 @@ def permit(access: Access, listed: AccessList | None, request: Request) -> None:
     could take `kubectl` instead.
     """
     user = request.by
-    if listed is AccessList.ROLLBACK and request.is_from_terminal:
+    if listed is AccessList.ROLLBACK and request.origin.surface is Surface.TERMINAL:
         return
     allowed, name = access.of(listed), request.command.name
     if user.startswith(UNIX):

@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from bot.domain.commands.origin import Origin, Surface, in_slack
 from bot.domain.commands.request import Request
 from bot.domain.events import Event
 from bot.domain.rollout import Rollout, wanted
@@ -73,10 +74,23 @@ def request_json(request: Request) -> str:
 
 def read_request(text: str | bytes) -> Request:
     """Read a request from the inbox. Raises ValueError, also where a newer version's verb is in it."""
-    request = _REQUEST.validate_json(text)
+    try:
+        document = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("This is nested too deeply.") from error
+    if isinstance(document, dict) and "channel" in document:
+        document["origin"] = _origin(str(document.pop("channel")), str(document.get("delivery")))
+    request = _REQUEST.validate_python(document)
     if find_verb(request.command.verb) is None:
         raise ValueError(f"This version has no verb `{request.command.verb}`.")
     return request
+
+
+def _origin(channel: str, delivery: str) -> Origin:
+    """Return the origin of a request of a version that kept none: a terminal's delivery began with its name."""
+    if delivery.startswith("terminal:"):
+        return Origin(surface=Surface.TERMINAL, channel=channel)
+    return in_slack(channel)
 
 
 def event_json(event: Event) -> str:

@@ -16,7 +16,7 @@ from bot.domain.commands.request import ROLLBACK, START, Command, Request, Start
 from bot.domain.decisions.by_people import decide, followed, is_fulfilled, require_fit, slot_taken
 from bot.domain.decisions.by_route import came_after
 from bot.domain.decisions.moves import Moment
-from bot.domain.decisions.start import is_in_the_way, rollout_id, start
+from bot.domain.decisions.start import is_in_the_way, require_channel, rollout_id, start
 from bot.domain.errors import (
     DependencyError,
     RaceError,
@@ -92,6 +92,8 @@ class Engine:
     def receive(self, request: Request) -> bool:
         """Check local rights and make a request durable; False where this delivery was seen before."""
         permit(self._policy.access, verb_of(request.command.verb).access, request)
+        if request.command.verb == START:
+            require_channel(request.command.name, request.origin)
         return self._store.receive(request)
 
     def process(self, request: Request) -> Outcome | None:
@@ -153,7 +155,7 @@ class Engine:
 
     def brake(self, request: Request) -> RouteRolledBack:
         """Roll back from the route's annotation, where the store does not answer. Raises UserError, ClusterError."""
-        namespace, route, reason = self._rollback.find(request.command, request.channel, request.at)
+        namespace, route, reason = self._rollback.find(request.command, request.origin.channel, request.at)
         braked = self._rollback.pull(namespace, route, by=request.by, reason=reason)
         self._look_again()  # the watch tells nobody of our own writes
         return braked
@@ -228,7 +230,7 @@ class Engine:
         return save, self._store.save(save)
 
     def _verb(self, request: Request) -> Save:
-        entry, command = self._lookup.meant_by(request.command, request.channel, request.at)
+        entry, command = self._lookup.meant_by(request.command, request.origin.channel, request.at)
         request, verb = replace(request, command=command), verb_of(command.verb)
         if is_fulfilled(entry, request):
             raise _FulfilledError(entry.rollout.id)

@@ -21,7 +21,7 @@ def answer(request: Request, sources: Sources, *, program: str, now: datetime) -
     asking = Asking(
         command=request.command,
         by=request.by,
-        channel=request.channel,
+        origin=request.origin,
         now=now,
         program=program,
         sources=sources,

@@ -88,7 +88,7 @@ class OperationRequests:
             kind=words.kind,
             subject=command.subject,
             by=request.by,
-            channel=request.channel,
+            channel=request.origin.channel,
             parameters=words.parameters,
             reason=command.reason,
         )
@@ -102,7 +102,7 @@ class OperationRequests:
         return SaveOperation(change=change, expected=None, request=request.delivery)
 
     def _cancel(self, request: Request) -> SaveOperation | None:
-        operation = self.find(request.command.subject, request.channel)
+        operation = self.find(request.command.subject, request.origin.channel)
         if operation.phase in (OperationPhase.CANCELLING, OperationPhase.CANCELLED):
             self._is_done(request, operation.id)
             return None

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.domain.access import permit
-from bot.domain.commands.request import ROLLBACK, START, STATUS, TERMINAL, Command, Request
+from bot.domain.commands.origin import Origin, Surface
+from bot.domain.commands.request import ROLLBACK, START, STATUS, Command, Request
 from bot.domain.commands.values import say_cut
 from bot.domain.errors import (
     ClusterError,
@@ -96,8 +97,8 @@ class Commands:
         return Request(
             command=command,
             by=self._person,
-            channel=self._channel,
-            delivery=f"{TERMINAL}{uuid.uuid4().hex}",
+            origin=Origin(surface=Surface.TERMINAL, channel=self._channel),
+            delivery=f"terminal:{uuid.uuid4().hex}",
             at=self._core.clock.now(),
         )
 
@@ -123,7 +124,7 @@ class Commands:
             return _unconfirmed(
                 say("It is decided. {} So what became of it is not known; look with `status`.", error.prose)
             )
-        no_card = NO_CARD if request.command.verb == START and not request.channel else Prose()
+        no_card = NO_CARD if request.command.verb == START and not request.origin.channel else Prose()
         more = sentence(outcome.said) if outcome else Prose()
         return replace(answer, said=joined("\n", (answer.said, more, no_card, say_cut(request.command.left_out))))
 
@@ -143,7 +144,7 @@ class Commands:
         """
         if not verb_of(request.command.verb).raises:
             return
-        rollout = self._core.parts.engine.meant_by(request.command, request.channel).rollout
+        rollout = self._core.parts.engine.meant_by(request.command, request.origin.channel).rollout
         try:
             copy = self._core.cluster.read(rollout.namespace, rollout.route)
             self._core.cluster.write(copy, rollout, weights=False, rehearse=True)

@@ -3,7 +3,8 @@
 import uuid
 from datetime import timedelta
 
-from bot.domain.commands.request import TERMINAL, Command, Request
+from bot.domain.commands.origin import Origin, Surface
+from bot.domain.commands.request import Command, Request
 from bot.domain.commands.values import say_cut
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.operation import Operation, OperationPhase
@@ -19,7 +20,11 @@ NOBODY_TAKES_STEPS = say("No bot leads now: it goes on when one does.")
 def operate(core: Core, command: Command, person: str, channel: str, seconds: float, tell: Tell) -> Answer:
     """Begin or cancel an operation, and follow it for some seconds. Raises UserError."""
     request = Request(
-        command=command, by=person, channel=channel, delivery=f"{TERMINAL}{uuid.uuid4().hex}", at=core.clock.now()
+        command=command,
+        by=person,
+        origin=Origin(surface=Surface.TERMINAL, channel=channel),
+        delivery=f"terminal:{uuid.uuid4().hex}",
+        at=core.clock.now(),
     )
     try:
         core.parts.engine.receive(request)

@@ -17,9 +17,13 @@ BUTTON_TEXT = 30
 """75 are taken, but no more than about 30 are shown."""
 
 CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
-VIEW = {"type", "callback_id", "private_metadata", "title", "submit", "close", "blocks"}
-INPUT = {"type", "block_id", "label", "hint", "element"}
-PLAIN_TEXT_INPUT = {"type", "action_id", "multiline", "min_length", "max_length"}
+FRAME = {"type", "callback_id", "private_metadata", "blocks"}
+VIEWS = {"modal": FRAME | {"title", "submit", "close"}, "home": FRAME}
+INPUT = {"type", "block_id", "label", "hint", "element", "optional"}
+ELEMENTS = {
+    "plain_text_input": {"type", "action_id", "multiline", "min_length", "max_length", "initial_value"},
+    "static_select": {"type", "action_id", "options", "initial_option"},
+}
 WHOLE_MESSAGE = 13_000
 """Slack does not document it; it was seen to refuse 13,200."""
 
@@ -118,17 +122,20 @@ def _confirm(confirm: Mapping[str, Any]) -> Iterator[str]:
 
 
 def view_faults(view: Mapping[str, Any]) -> list[str]:
-    """Return everything that Slack would refuse in a dialog."""
+    """Return everything that Slack would refuse in a modal or a home tab."""
     return [*_frame(view), *(said for block in view["blocks"] for said in _view_block(block))]
 
 
 def _frame(view: Mapping[str, Any]) -> Iterator[str]:
-    yield from _unless(view["type"] == "modal" and set(view) <= VIEW, f"keys {sorted(view)}")
+    yield from _unless(set(view) <= VIEWS.get(view["type"], set()), f"view {view['type']} with {sorted(view)}")
     yield from _unless(units(view["callback_id"]) <= 255, "callback_id")
     yield from _unless(units(view["private_metadata"]) <= 3000, "private_metadata")
     yield from _unless(1 <= len(view["blocks"]) <= 100, f"{len(view['blocks'])} blocks")
-    for key in ("title", "submit", "close"):  # Slack wants submit wherever there is an input
-        yield from _text(view[key], 24, "plain_text")
+    if view["type"] == "modal":
+        for key in ("title", "submit", "close"):  # Slack wants submit wherever there is an input
+            yield from _text(view[key], 24, "plain_text")
+    ids = [block["block_id"] for block in view["blocks"] if "block_id" in block]
+    yield from _unless(len(set(ids)) == len(ids), f"block ids {ids}")
 
 
 def _view_block(block: Mapping[str, Any]) -> Iterator[str]:
@@ -136,12 +143,23 @@ def _view_block(block: Mapping[str, Any]) -> Iterator[str]:
         yield from _block({"block_id": "any", **block})
         return
     yield from _unless(set(block) <= INPUT, f"keys {sorted(block)}")
-    for key in ("label", "hint"):
+    for key in {"label", "hint"} & {"label", *block}:
         yield from _text(block[key], 2000, "plain_text")
     element = block["element"]
-    yield from _unless(set(element) <= PLAIN_TEXT_INPUT, f"keys {sorted(element)}")
-    yield from _unless(element["type"] == "plain_text_input", f"element {element['type']}")
-    yield from _unless(1 <= element["max_length"] <= 3000, "max_length")
+    kind = element["type"]
+    yield from _unless(set(element) <= ELEMENTS.get(kind, set()), f"element {kind} with {sorted(element)}")
+    yield from _unless(1 <= element.get("max_length", 1) <= 3000, "max_length")
+    if kind == "static_select":
+        yield from _options(element)
+
+
+def _options(select: Mapping[str, Any]) -> Iterator[str]:
+    options = select["options"]
+    yield from _unless(1 <= len(options) <= 100, f"{len(options)} options")
+    yield from _unless(select.get("initial_option") in (None, *options), "initial_option")
+    for option in options:
+        yield from _text(option["text"], 75, "plain_text")
+        yield from _unless(1 <= units(option["value"]) <= 150, "value of an option")
 
 
 def _text(text: Mapping[str, Any], most: int, kind: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ PER_MINUTE = {
     "conversations.info": TIER_3,
     "users.info": TIER_4,
     "views.open": TIER_4,
+    "views.publish": TIER_4,
     "auth.test": TIER_4,
 }
 BURST = 3

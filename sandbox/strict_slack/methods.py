@@ -91,12 +91,23 @@ def _conversation(slack: Workspace, words: Words) -> Answer:
 
 
 def _open(slack: Workspace, words: Words) -> Answer:
-    view = json.loads(words["view"]) if isinstance(words["view"], str) else words["view"]
     slack.use_trigger(str(words.get("trigger_id")))
-    if view_faults(view):
-        raise RefusedError("invalid_arguments")
-    slack.views.append({"id": f"V{len(slack.views):010}", **view})
+    slack.views.append({"id": f"V{len(slack.views):010}", **_view(words, "modal")})
     return {"view": slack.views[-1]}
+
+
+def _publish(slack: Workspace, words: Words) -> Answer:
+    user = str(words["user_id"])
+    _user(slack, {"user": user})
+    slack.homes[user] = {"id": f"VH{user}", **_view(words, "home")}
+    return {"view": slack.homes[user]}
+
+
+def _view(words: Words, kind: str) -> dict[str, Any]:
+    view: dict[str, Any] = json.loads(words["view"]) if isinstance(words["view"], str) else words["view"]
+    if view["type"] != kind or view_faults(view):
+        raise RefusedError("invalid_arguments")
+    return view
 
 
 def _channel(slack: Workspace, words: Words) -> str:
@@ -125,5 +136,6 @@ METHODS: Mapping[str, Callable[[Workspace, Words], Answer]] = MappingProxyType(
         "conversations.info": _conversation,
         "users.info": _user,
         "views.open": _open,
+        "views.publish": _publish,
     }
 )

@@ -75,12 +75,11 @@ class StrictSlack(Workspace):
         }
         return self._ready(Delivery(kind="click", body=payload_body(payload), trigger=trigger, reply_path=path))
 
-    def submission(self, view: Mapping[str, Any], values: Mapping[str, Mapping[str, str]], *, user: str) -> Delivery:
-        """Return a dialog that was filled in; ``values`` are words by block and action."""
-        state = {
-            block: {action: {"type": "plain_text_input", "value": value} for action, value in filled.items()}
-            for block, filled in values.items()
-        }
+    def submission(
+        self, view: Mapping[str, Any], values: Mapping[str, Mapping[str, str | Words]], *, user: str
+    ) -> Delivery:
+        """Return a dialog that was filled in; ``values`` are words, or what else is chosen, by block and action."""
+        state = {block: {action: _state(value) for action, value in filled.items()} for block, filled in values.items()}
         trigger = self.trigger()
         payload = {
             "type": "view_submission",
@@ -109,6 +108,10 @@ class StrictSlack(Workspace):
         with self.lock:
             self.deliveries.append(delivery)
         return delivery
+
+
+def _state(value: str | Words) -> Words:
+    return {"type": "plain_text_input", "value": value} if isinstance(value, str) else value
 
 
 def buttons(message: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -64,6 +64,7 @@ class Workspace:
     journal: list[Happened] = field(default_factory=list)
     private: list[dict[str, Any]] = field(default_factory=list)
     views: list[dict[str, Any]] = field(default_factory=list)
+    homes: dict[str, dict[str, Any]] = field(default_factory=dict)
     triggers: dict[str, float | None] = field(default_factory=dict)
     replies: dict[str, ReplyTo] = field(default_factory=dict)
     edit_window: float | None = None

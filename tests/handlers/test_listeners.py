@@ -8,6 +8,7 @@ import pytest
 from slack_bolt import BoltRequest
 
 from bot.config.policy import Policy
+from bot.domain.commands.origin import in_slack
 from bot.domain.commands.request import Command, Request, StartWords
 from bot.domain.errors import NotAllowedError, StoreError
 from bot.domain.prose import Person, say
@@ -51,11 +52,11 @@ class Bot:
         body = {**self._who(), "type": "block_actions", "user": {"id": ALICE}, "actions": [action], **place, **changes}
         return self.hears(body)
 
-    def submit(self, reason: str | None, metadata: str) -> tuple[int, Any]:
+    def submit(self, reason: str | None, metadata: str, **changes: Any) -> tuple[int, Any]:
         values = {"reason": {"reason": {"type": "plain_text_input", "value": reason}}}
         view = {"id": "V1", "type": "modal", "callback_id": "rollout_reject", "private_metadata": metadata}
         body = {"type": "view_submission", "team": {"id": TEAM}, "user": {"id": ALICE}}
-        return self.hears({**body, "view": {**view, "state": {"values": values}}})
+        return self.hears({**body, "view": {**view, "state": {"values": values}, **changes}})
 
     def _who(self) -> dict[str, Any]:
         return {"team_id": TEAM, "trigger_id": "t1", "channel_id": ROOM, "response_url": self.reply_to}
@@ -83,7 +84,7 @@ def test_a_start_is_taken_in_and_acknowledged_with_one_sentence(bot: Bot) -> Non
         Request(
             command=Command(verb="start", subject=NEW, start=StartWords(weight=10)),
             by=ALICE,
-            channel=ROOM,
+            origin=in_slack(ROOM),
             delivery="t1",
             at=NOON,
             reply_to=bot.reply_to,
@@ -196,7 +197,7 @@ def test_a_button_is_its_verb(bot: Bot, verb: str) -> None:
     assert bot.press(f"rollout_{verb}") == (200, "")
     (request,) = bot.engine.received
     assert request.command == Command(verb=verb, subject="r-7f3a2c01")
-    assert (request.by, request.channel, request.turn, request.delivery) == (ALICE, ROOM, 4, "t1")
+    assert (request.by, request.origin.channel, request.turn, request.delivery) == (ALICE, ROOM, 4, "t1")
 
 
 def test_a_click_without_a_trigger_is_known_by_where_and_when_it_was(bot: Bot) -> None:
@@ -204,7 +205,9 @@ def test_a_click_without_a_trigger_is_known_by_where_and_when_it_was(bot: Bot) -
     assert bot.engine.received[0].delivery == f"{ALICE}:1.2:rollout_pause:9.9"
 
 
-@pytest.mark.parametrize("value", [None, "", "{}", "[]", '{"id":1,"turn":2}', '{"id":"r","turn":true}', "x" * 3000])
+@pytest.mark.parametrize(
+    "value", [None, "", "{}", "[]", '{"id":1,"turn":2}', '{"id":"r","turn":true}', "x" * 3000, "[" * 2000]
+)
 def test_a_button_that_carries_nonsense_is_one_private_sentence(bot: Bot, value: Any) -> None:
     assert bot.press("rollout_advance", value) == (200, "")
     assert bot.said() == ["This button carries nothing I can read. Use the newest card of the rollout."]
@@ -233,7 +236,7 @@ def test_a_rejection_asks_why_and_its_submit_is_the_request(bot: Bot, known: lis
     assert bot.submit(" latency doubled ", view["private_metadata"]) == (200, "")
     (request,) = bot.engine.received
     assert request.command == Command(verb="reject", subject="r-7f3a2c01", reason="latency doubled")
-    assert (request.channel, request.turn, request.delivery) == (ROOM, 4, "V1")
+    assert (request.origin.channel, request.turn, request.delivery) == (ROOM, 4, "V1")
     assert request.reply_to == bot.reply_to
 
 
@@ -243,10 +246,46 @@ def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
     assert (status, answer) == (200, {"response_action": "errors", "errors": {"reason": said}})
 
 
+NO_FORM = "This form carries nothing I can read. Close it and open it again."
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"private_metadata": "[]"}, NO_FORM),
+        ({"private_metadata": "[" * 3000}, NO_FORM),
+        ({"private_metadata": None}, NO_FORM),
+        ({"id": None}, NO_FORM),
+        ({"private_metadata": "{}"}, "This button carries nothing I can read. Use the newest card of the rollout."),
+        ({"state": None}, "`reject` needs a reason. Say why in a few words."),
+        ({"state": {"values": [{"reason": "x"}]}}, "`reject` needs a reason. Say why in a few words."),
+    ],
+)
+def test_a_submission_that_carries_nonsense_is_one_sentence_at_an_input(
+    bot: Bot, changes: dict[str, Any], said: str
+) -> None:
+    answer = bot.submit(
+        "why", '{"id":"r-7f3a2c01","turn":4}', blocks=[{"type": "input", "block_id": "reason"}], **changes
+    )
+    assert answer == (200, {"response_action": "errors", "errors": {"reason": said}})
+    assert bot.engine.received == []
+
+
+def test_a_form_cannot_have_us_answer_somebody_else_than_slack(bot: Bot) -> None:
+    bot.submit("why", '{"id":"r-7f3a2c01","turn":4,"channel":"C1","reply_to":"http://localhost:1/"}')
+    assert [request.reply_to for request in bot.engine.received] == [""]
+
+
+def test_a_reason_that_is_too_long_is_cut(bot: Bot) -> None:
+    bot.submit("x" * 3001, '{"id":"r-7f3a2c01","turn":4,"channel":"C1"}')
+    (request,) = bot.engine.received
+    assert (len(request.command.reason), request.command.left_out) == (3000, 2)
+
+
 def test_a_dialog_that_slack_does_not_open_is_told(bot: Bot) -> None:
     bot.slack.triggers["t1"] = bot.slack.now() - 4
     bot.press("rollout_reject")
-    assert bot.said() == [mrkdwn(replies.too_slow("reject"))]
+    assert bot.said() == [mrkdwn(replies.too_slow("reject POOL reason"))]
 
 
 def test_every_answer_is_acknowledged_while_slack_is_silent(bot: Bot) -> None:

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.commands.request import TERMINAL, Command, Request
+from bot.domain.commands.origin import Origin, Surface, in_slack
+from bot.domain.commands.request import Command, Request
 from bot.domain.errors import DependencyError, NotAllowedError, UserError
 from handlers.app import web_client
 from handlers.mrkdwn import mrkdwn
@@ -21,7 +22,7 @@ def people(slack: StrictSlack, clock: Hand | None = None, quick: Slack | None = 
 
 
 def ask(verb: str = "pause", channel: str = ROOM) -> Request:
-    return Request(command=Command(verb=verb), by=ALICE, channel=channel, delivery="t1", at=NOON)
+    return Request(command=Command(verb=verb), by=ALICE, origin=in_slack(channel), delivery="t1", at=NOON)
 
 
 @pytest.mark.parametrize("verb", ["start", "pause", "rollback"])
@@ -99,6 +100,12 @@ def test_a_start_needs_a_channel_that_a_card_can_live_in(
     assert mrkdwn(refused.value.prose) == said
 
 
+def test_a_start_that_was_kept_without_a_channel_is_refused_without_asking_slack_about_it(slack: StrictSlack) -> None:
+    with pytest.raises(UserError, match="its card needs a channel"):
+        people(slack).admit(ask("start", "D0ALICE001"))
+    assert slack.count("conversations.info") == 0
+
+
 def test_a_roll_back_asks_with_little_patience_and_others_with_more(slack: StrictSlack) -> None:
     slack.faults.next("users.info", "lost")
     nobody = Slack(web_client("xoxb-test", base_url="http://127.0.0.1:1/api/"))
@@ -169,7 +176,7 @@ def test_after_a_silence_the_next_roll_backs_do_not_wait_for_slack(slack: Strict
 
 def test_who_begins_in_a_terminal_is_nobody_to_ask_slack_about(slack: StrictSlack) -> None:
     asked = people(slack)
-    asked.admit(replace(ask("start", ""), delivery=f"{TERMINAL}1"))
+    asked.admit(replace(ask("start"), origin=Origin(surface=Surface.TERMINAL)))
     assert slack.count("users.info") == 0
     asked.admit(ask("start"))
     assert slack.count("users.info") == 1

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.commands.origin import in_slack
 from bot.domain.commands.request import Command, Request
 from bot.domain.errors import ClusterError, RouteError, StaleError, StoreError, UsageError
 from bot.domain.rollout import Phase
@@ -40,7 +41,7 @@ class Shop:
         request = Request(
             command=Command(verb=verb),
             by=ALICE,
-            channel=ROOM,
+            origin=in_slack(ROOM),
             delivery="t1",
             at=NOON,
             reply_to=self.slack.response_url(ALICE),
@@ -83,7 +84,7 @@ def test_what_the_engine_adds_is_said_to_the_asker(shop: Shop) -> None:
 
 
 def test_an_order_from_another_channel_is_told_where_the_card_is(shop: Shop) -> None:
-    shop.work.begin(shop.ask(channel="C0OTHER001"))
+    shop.work.begin(shop.ask(origin=in_slack("C0OTHER001")))
     assert shop.engine.done.wait(10)
     assert shop.said() == [f"Done; the card of `{NEW}` is in <#{ROOM}>."]
 
@@ -186,7 +187,7 @@ def test_who_rolls_back_from_elsewhere_hears_every_turn_of_it_once(
     for attempt, outcome in enumerate(tries):
         shop.engine.outcome = ClusterError("The API server did not answer.") if outcome == "kept" else FULL
         shop.engine.braked = outcomes.get(outcome)
-        shop.do_again(shop.ask("rollback", channel="D0ALICE001"), fresh=attempt == 0)
+        shop.do_again(shop.ask("rollback", origin=in_slack("D0ALICE001")), fresh=attempt == 0)
     said = shop.said()
     assert [text[: len(start)] for text, start in zip(said, heard, strict=True)] == heard
 
@@ -201,10 +202,18 @@ def test_where_the_channel_cannot_be_told_the_asker_is(shop: Shop) -> None:
 
 def test_the_channel_of_the_rollout_is_told_and_who_rolled_back_from_elsewhere(shop: Shop) -> None:
     shop.engine.braked = Done(an_entry(a_rollout(by=ALICE)))
-    shop.work.brake(shop.ask("rollback", channel="D0ALICE001"), SILENT)
+    shop.work.brake(shop.ask("rollback", origin=in_slack("D0ALICE001")), SILENT)
     (said,) = shop.said()
     assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
     assert [card["blocks"][0]["text"]["text"] for card in shop.slack.cards(ROOM)] == [said]
+
+
+def test_a_roll_back_in_a_direct_message_of_a_rollout_without_a_channel_is_told_to_the_asker(shop: Shop) -> None:
+    shop.engine.braked = Done(an_entry(a_rollout(by=ALICE, channel="")))
+    shop.work.brake(shop.ask("rollback", origin=in_slack("D0ALICE001")), SILENT)
+    (said,) = shop.said()
+    assert said.startswith(f"*<@{ALICE}> rolled back* `{NEW}`")
+    assert shop.slack.count("chat.postMessage") == 0
 
 
 def test_what_was_rolled_back_already_is_no_news_for_the_channel(shop: Shop) -> None:

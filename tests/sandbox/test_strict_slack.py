@@ -198,6 +198,35 @@ def test_a_trigger_opens_one_dialog_within_three_seconds(slack: StrictSlack, cli
     assert refused(client.views_open, trigger_id=slack.trigger(), view=too_long) == "invalid_arguments"
 
 
+def test_a_home_tab_is_published_for_people_it_knows_and_has_no_frame(slack: StrictSlack, client: WebClient) -> None:
+    tab = {"type": "home", "blocks": [{"type": "section", "text": WORDS}], "callback_id": "h", "private_metadata": ""}
+    client.views_publish(user_id=ALICE, view=tab)
+    assert slack.homes == {ALICE: {"id": f"VH{ALICE}", **tab}}
+    assert refused(client.views_publish, user_id="U0NOBODY01", view=tab) == "user_not_found"
+    assert refused(client.views_publish, user_id=ALICE, view={**tab, "title": VIEW["title"]}) == "invalid_arguments"
+    assert refused(client.views_publish, user_id=ALICE, view=VIEW) == "invalid_arguments"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"options": []}, {"initial_option": {}}, {"placeholder": "x"}, {"options": [{"text": WORDS, "value": "1"}]}],
+)
+def test_a_choice_is_among_options_that_are_plain_text(
+    slack: StrictSlack, client: WebClient, wrong: dict[str, Any]
+) -> None:
+    options = [{"text": {"type": "plain_text", "text": "One"}, "value": "1"}]
+    select = {"type": "static_select", "action_id": "n", "options": options, "initial_option": options[0]}
+    view = {**VIEW, "blocks": [{**INPUT, "element": select}]}
+    client.views_open(trigger_id=slack.trigger(), view=view)
+    odd = {**VIEW, "blocks": [{**INPUT, "element": select | wrong}]}
+    assert refused(client.views_open, trigger_id=slack.trigger(), view=odd) == "invalid_arguments"
+
+
+def test_two_blocks_of_a_view_have_two_ids(slack: StrictSlack, client: WebClient) -> None:
+    twice = {**VIEW, "blocks": [INPUT, INPUT]}
+    assert refused(client.views_open, trigger_id=slack.trigger(), view=twice) == "invalid_arguments"
+
+
 def test_an_address_for_answers_is_good_for_five_and_half_an_hour(slack: StrictSlack, clock: Hand) -> None:
     def answer(url: str) -> int:
         return urllib3.request("POST", url, json={"text": "hello"}, retries=False).status

@@ -9,6 +9,7 @@ import typer
 from bot.cli import Spelled, add_verbs
 from sandbox.apiserver import ApiServer
 from sandbox.strict_slack import StrictSlack, strict_slack
+from sandbox.valkey import INSTALL
 from tests.scenarios.front import Front
 from tests.shell import Terminal
 from tests.stage import Stage
@@ -39,7 +40,8 @@ def open_terminal(stage: Stage, api_server: ApiServer, redis_url: str, tmp_path:
     """Return what opens a terminal, once a test has registered what it adds."""
     stage.clock.forward(hours=-1)  # the terminal's time is the real one, and what a test does comes before that
     policy = tmp_path / "policy.yaml"
-    env = {"KUBECONFIG": str(api_server.kubeconfig()), "REDIS_URL": redis_url, "ROLLOUTBOT_CONFIG": str(policy)}
+    servers = {"KUBECONFIG": str(api_server.kubeconfig()), "REDIS_URL": redis_url}
+    env = {**servers, "ROLLOUTBOT_CONFIG": str(policy), "ROLLOUTBOT_INSTALL": INSTALL}
 
     def open_it() -> Terminal:
         program = typer.Typer(cls=Spelled, pretty_exceptions_enable=False)

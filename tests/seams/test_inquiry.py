@@ -23,7 +23,7 @@ SHORTLY = timedelta(seconds=0.3)
 
 
 def _ready(asking: Asking) -> Reply:
-    rollout = asking.sources.rollouts.find(asking.command.subject, asking.channel).rollout
+    rollout = asking.sources.rollouts.find(asking.command.subject, asking.origin.channel).rollout
     seen = asking.sources.cluster.readiness(rollout.stable, rollout.canary)
     counts = seen.canary_ready, seen.canary_of
     return Reply(said=say("`{}` has {} of {} endpoints ready <now>.", rollout.canary.name, *counts))

@@ -13,7 +13,7 @@ from bot.domain.operation import OperationPhase, operation_id
 from sandbox.apiserver import ApiServer
 from sandbox.kube import Kube, path_of
 from sandbox.strict_slack import StrictSlack, strict_slack
-from tests.builders import ALICE, BOB
+from tests.builders import ALICE, BOB, IN_CHANNEL
 from tests.handlers.board.one_round import one_round
 from tests.scenarios.victim import Place
 from tests.seams.operation_victim import Death, Process, do
@@ -37,7 +37,7 @@ class Theatre:
 
     def request(self, operation: OperationWords, *, by: str, delivery: str) -> Request:
         command = Command(verb=START, subject="models", operation=operation)
-        return Request(command=command, by=by, channel="C0INFER001", delivery=delivery, at=self.clock.now())
+        return Request(command=command, by=by, origin=IN_CHANNEL, delivery=delivery, at=self.clock.now())
 
     def die(self, request: Request, death: Death) -> None:
         """Have another process take a request and die on the way."""

@@ -117,7 +117,7 @@ def test_where_it_does_not_fit_it_is_refused_and_its_list_governs_it(
     ]
     stage.policy = replace(stage.policy, access=Access(run=frozenset({BOB})))
     stage.parts = stage.replica()
-    assert open_slack().acknowledged("hurry") == f"You may not `hurry` here. Ask one of <@{BOB}>."
+    assert open_slack().acknowledged("hurry") == f"You may not `hurry` here. Ask <@{BOB}>."
 
 
 def test_it_is_typed_in_a_terminal(stage: Stage, open_terminal: Callable[[], Terminal]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from bot.domain.commands.origin import Origin
 from bot.domain.plan import Wishes
 
 START: Final = "start"
@@ -65,28 +66,18 @@ class Command:
         return self.operation.name if self.operation else self.verb
 
 
-TERMINAL = "terminal:"
-"""How the delivery of a request from a terminal begins."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A command or a click, as it is kept in the inbox.
 
     ``delivery`` is Slack's id of this delivery, or a terminal's; the same id twice is one request. ``turn`` comes
-    with a button. ``reply_to`` is where a private answer goes (a response_url). ``channel`` is empty where a
-    terminal asks: it means all of them.
+    with a button. ``reply_to`` is where a private answer goes (a response_url).
     """
 
     command: Command
     by: str
-    channel: str
+    origin: Origin
     delivery: str
     at: datetime
     turn: int | None = None
     reply_to: str = ""
-
-    @property
-    def is_from_terminal(self) -> bool:
-        """Say whether it was typed in a terminal: the keys of Redis and the cluster stand for Slack's word then."""
-        return self.delivery.startswith(TERMINAL)

@@ -4,9 +4,11 @@ import hashlib
 import re
 from datetime import datetime, timedelta
 
+from bot.domain.commands.origin import Origin, Surface
 from bot.domain.commands.request import Request, StartWords
 from bot.domain.deadlines import next_look
 from bot.domain.decisions.moves import Moment
+from bot.domain.errors import UserError
 from bot.domain.events import Event, EventKind
 from bot.domain.plan import Plan
 from bot.domain.rollout import SLOTLESS, Ask, Change, Phase, Pool, Rollout, Rule
@@ -28,6 +30,14 @@ def is_in_the_way(rollout: Rollout, pool: str, words: StartWords) -> bool:
     return rollout.phase not in SLOTLESS and pool in (rollout.canary.name, rollout.stable.name) and is_there
 
 
+def require_channel(name: str, origin: Origin) -> None:
+    """Raise UserError where what begins has no channel for its card; what is typed in a terminal needs none."""
+    if origin.channel or origin.surface is Surface.TERMINAL:
+        return
+    where = "from the home tab" if origin.surface is Surface.HOME else "in a direct message"
+    raise UserError(f"You can't `{name}` {where}: its card needs a channel.", hint="Type it where the team sees it.")
+
+
 def start(
     request: Request,
     plan: Plan,
@@ -45,7 +55,7 @@ def start(
     namespace, name, uid = route
     to = Rollout(
         id=rollout_id(request.delivery),
-        channel=request.channel,
+        channel=request.origin.channel,
         started_by=request.by,
         started_at=_began(moment, before),
         reason=request.command.reason,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bot.domain.access import Access
+from bot.domain.commands.origin import Origin
 from bot.domain.commands.request import Command
 from bot.domain.gate import Readiness, Verdict
 from bot.domain.plan import Plan
@@ -74,13 +75,13 @@ class Sources:
 class Asking:
     """Who asks what, when and where, and what there is to answer from.
 
-    ``channel`` is empty where a terminal asks about all of them. ``program`` is how the verbs are typed there:
-    `/rollout` in Slack, `rolloutbot` in a terminal. ``verbs`` are all that exist, in the groups of the help.
+    ``program`` is how the verbs are typed there: `/rollout` in Slack, `rolloutbot` in a terminal. ``verbs`` are all
+    that exist, in the groups of the help.
     """
 
     command: Command
     by: str
-    channel: str
+    origin: Origin
     now: datetime
     program: str
     sources: Sources

@@ -9,7 +9,7 @@ from bot.domain.verbs.declaration import Kind, Verb
 
 
 def _answer(asking: Asking) -> Reply:
-    subject, channel = asking.command.subject, asking.channel
+    subject, channel = asking.command.subject, asking.origin.channel
     if subject:
         return Reply(rollouts=(asking.sources.rollouts.find(subject, channel),))
     here = tuple(asking.sources.rollouts.entries(channel)) or _last(asking)
@@ -19,13 +19,13 @@ def _answer(asking: Asking) -> Reply:
 def _last(asking: Asking) -> tuple[Entry, ...]:
     """Return the last rollout that ran in a channel; those of other channels are not told here."""
     try:
-        return (asking.sources.rollouts.find("", asking.channel),) if asking.channel else ()
+        return (asking.sources.rollouts.find("", asking.origin.channel),) if asking.origin.channel else ()
     except UserError:
         return ()
 
 
 def _none(asking: Asking) -> Prose:
-    if not asking.channel:
+    if not asking.origin.channel:
         return say("No rollout is under way.")
     return say(
         "This channel has no rollout. Name a pool, as in `{program} status POOL`, "

@@ -8,7 +8,7 @@ from bot.domain.verbs.declaration import Kind, Verb
 
 
 def _answer(asking: Asking) -> Reply:
-    entry = asking.sources.rollouts.find(asking.command.subject, asking.channel)
+    entry = asking.sources.rollouts.find(asking.command.subject, asking.origin.channel)
     return Reply(rollouts=(entry,), wait=waits(entry, asking.sources.rules.access))
 
 

@@ -7,10 +7,12 @@ import pytest
 
 from bot.config.policy import DEFAULT_PLAN
 from bot.domain.access import Access, permit, permit_start, person
-from bot.domain.commands.request import TERMINAL, Command, Request
+from bot.domain.commands.origin import Origin, Surface
+from bot.domain.commands.request import Command, Request
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
 from bot.domain.verbs.registry import verb_of, verbs
+from tests.builders import IN_CHANNEL
 
 ACCESS = Access(
     start=frozenset({"USTART"}),
@@ -35,9 +37,12 @@ GOVERNED = {
 READS = ["status", "why", "help"]
 
 
-def ask(verb: str, user: str, delivery: str = "") -> Request:
+TERMINAL = Origin(surface=Surface.TERMINAL)
+
+
+def ask(verb: str, user: str, origin: Origin = IN_CHANNEL) -> Request:
     at = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
-    return Request(command=Command(verb=verb), by=user, channel="C0INFER001", delivery=f"{delivery}1", at=at)
+    return Request(command=Command(verb=verb), by=user, origin=origin, delivery="1", at=at)
 
 
 def permitted(access: Access, request: Request) -> None:

@@ -1,13 +1,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.commands.origin import Origin, Surface
 from bot.domain.commands.request import StartWords
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Ask, Phase
-from bot.engine.encoding import annotation, read_request, read_rollout, rollout_json
+from bot.engine.encoding import annotation, read_request, read_rollout, request_json, rollout_json
 from tests.builders import a_request, a_rollout
 
 OLDEST = (
@@ -41,6 +43,33 @@ def test_the_oldest_request_is_still_read() -> None:
     words = StartWords(weight=10, wishes=Wishes(interval=timedelta(minutes=10), approve_at=(50,)))
     request = a_request("start", reason="H100")
     assert read_request(OLDEST_REQUEST) == replace(request, command=replace(request.command, start=words))
+
+
+@pytest.mark.parametrize(
+    ("channel", "delivery", "origin"),
+    [
+        ("", "terminal:1", Origin(surface=Surface.TERMINAL)),
+        ("C0INFER001", "terminal:1", Origin(surface=Surface.TERMINAL, channel="C0INFER001")),
+        ("D0ALICE001", "t1", Origin(surface=Surface.DIRECT)),
+    ],
+)
+def test_where_an_old_request_came_from_follows_from_its_channel_and_its_delivery(
+    channel: str, delivery: str, origin: Origin
+) -> None:
+    old = OLDEST_REQUEST.replace('"C0INFER001"', f'"{channel}"').replace("delivery-1", delivery)
+    assert read_request(old).origin == origin
+
+
+@pytest.mark.parametrize("surface", Surface)
+def test_a_request_is_written_as_it_is_read(surface: Surface) -> None:
+    request = a_request("pause", origin=Origin(surface=surface, channel="C0INFER001"))
+    assert read_request(request_json(request)) == request
+
+
+@pytest.mark.parametrize("text", ["", "7", "[]", "{}", "[" * 100_000])
+def test_what_is_no_request_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_request(text)
 
 
 def test_a_record_is_written_as_it_is_read() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from bot.domain.commands.grammar import parse
+from bot.domain.commands.origin import Origin, Surface
 from bot.domain.errors import RouteError, UsageError
 from bot.domain.rollout import Phase, Pool, Rollout
 from bot.engine.lookup import rolled_back_before
@@ -78,7 +79,7 @@ def test_a_roll_back_without_a_name_means_the_rollout_that_was_finished_after_th
     finished = stage.say("finish", subject="other-new").rollout.id
     stage.clock.forward(minutes=2)
     bare = stage.request("rollback", subject="")
-    assert stage.engine.meant_by(bare.command, bare.channel).rollout.id == finished
+    assert stage.engine.meant_by(bare.command, bare.origin.channel).rollout.id == finished
     assert stage.engine.brake(bare).rollout.id == finished
 
 
@@ -121,7 +122,7 @@ def test_a_roll_back_without_a_name_is_not_done_to_what_is_left_when_one_of_seve
 def test_a_terminal_that_means_any_channel_names_a_finished_rollout_to_roll_it_back(two: Two) -> None:
     two.stage.say("rollback")
     with pytest.raises(UsageError) as refused:
-        two.stage.ask(replace(two.stage.request("rollback", subject=""), channel=""))
+        two.stage.ask(replace(two.stage.request("rollback", subject=""), origin=Origin(surface=Surface.TERMINAL)))
     assert str(refused.value) == "No rollout is moving. Name the finished one if you mean it: `other-new`."
 
 

@@ -14,7 +14,7 @@ from bot.operations.executor import Done, Next, Sources, State, Step
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
 from bot.operations.runner import Runner
-from tests.builders import ALICE, BOB
+from tests.builders import ALICE, BOB, IN_CHANNEL
 from tests.operations import OperationStore
 from tests.stage import HandClock
 
@@ -105,7 +105,7 @@ class Works:
         request = Request(
             command=command,
             by=by or (BOB if cancels else ALICE),
-            channel="C0INFER001",
+            origin=IN_CHANNEL,
             delivery=f"delivery-{self.deliveries}",
             at=self.clock.now(),
             **words,

@@ -68,5 +68,5 @@ def test_without_an_executor_no_line_is_about_operations(line: str) -> None:
 def test_the_inbox_keeps_all_of_it(command: Command) -> None:
     request = a_request(END, delivery="d")
     assert read_request(request_json(request)) == request
-    with_operation = type(request)(command=command, by=request.by, channel=request.channel, delivery="d", at=request.at)
+    with_operation = type(request)(command=command, by=request.by, origin=request.origin, delivery="d", at=request.at)
     assert read_request(request_json(with_operation)) == with_operation

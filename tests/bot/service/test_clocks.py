@@ -11,7 +11,7 @@ from bot.engine.ports import Clock, Progress
 from bot.service.parts import Parts, put_together
 from bot.store.clock import RedisClock
 from tests.bot.store.test_clock import WrongClock
-from tests.builders import ALICE, BOB, CANARY, STABLE
+from tests.builders import ALICE, BOB, CANARY, IN_CHANNEL, STABLE
 from tests.memory import a_memory
 from tests.stage import Stage
 
@@ -32,7 +32,7 @@ class Replica:
         command = Command(verb=verb, subject=subject, **words)  # type: ignore[arg-type]
         delivery = f"{self.stage.world.namespace}-{id(self)}-{self.said}"
         now = self.clock.now()
-        request = Request(command=command, by=by, channel="C0INFER001", delivery=delivery, at=now)
+        request = Request(command=command, by=by, origin=IN_CHANNEL, delivery=delivery, at=now)
         self.parts.engine.receive(request)
         outcome = self.parts.engine.process(request)
         assert outcome is not None

@@ -1,0 +1,35 @@
+"""What Slack says of a click: who, where, on what, and where an answer goes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.commands.origin import Origin, in_slack
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A button that was pressed; ``value`` is what the button carries, and ``trigger`` opens one dialog."""
+
+    value: object
+    by: str
+    origin: Origin
+    delivery: str
+    reply_to: str
+    trigger: str
+
+
+def read_click(body: Mapping[str, Any]) -> Click:
+    """Read a block_actions payload."""
+    action = body["actions"][0]
+    user = body["user"]["id"]
+    container, channel = body.get("container") or {}, body.get("channel") or {}
+    marks = (user, action.get("action_ts", ""), action["action_id"], container.get("message_ts", ""))
+    return Click(
+        value=action.get("value"),
+        by=user,
+        origin=in_slack(str(channel.get("id") or container.get("channel_id") or ""), str(channel.get("name") or "")),
+        delivery=str(body.get("trigger_id") or ":".join(map(str, marks))),
+        reply_to=str(body.get("response_url") or ""),
+        trigger=str(body.get("trigger_id") or ""),
+    )

@@ -1,0 +1,44 @@
+"""Publishes the home tab for whoever opens it."""
+
+from typing import Any
+
+from slack_bolt import App
+
+from bot.domain.commands.origin import Origin, Surface
+from bot.domain.prose import Prose
+from bot.domain.verbs.asking import Rollouts
+from handlers.errors import unshown
+from handlers.mrkdwn import mrkdwn
+from handlers.private import Private
+from handlers.slack import Slack
+from handlers.views.place import Place
+from handlers.views.registry import home_tab
+from handlers.views.view import Drawn, HomeTab, Opening
+
+HOME = Place(origin=Origin(surface=Surface.HOME))
+
+
+def register(app: App, rollouts: Rollouts, slack: Slack, private: Private) -> None:
+    """Listen to people who open the home tab, where there is one."""
+    tab = home_tab()
+    if tab is None:
+        return
+
+    @app.event("app_home_opened")
+    def opened(event: dict[str, Any]) -> None:
+        if event.get("tab") == "home":
+            opening = Opening(by=event["user"], place=HOME, rollouts=rollouts)
+            private.open(lambda: slack.publish_home(opening.by, _framed(tab, opening)))
+
+
+def _framed(tab: HomeTab, opening: Opening) -> Drawn:
+    marks = {"type": "home", "callback_id": tab.callback_id, "private_metadata": opening.place.dumps()}
+    try:
+        return marks | tab.draw(opening)
+    except Exception as error:
+        return marks | _excuse(unshown(error))
+
+
+def _excuse(said: Prose) -> Drawn:
+    """Draw what went wrong, rather than leave what was published before as if it were true."""
+    return {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn(said), "verbatim": True}}]}

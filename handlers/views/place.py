@@ -1,0 +1,78 @@
+"""Where a view was opened, which Slack keeps for us in its private_metadata."""
+
+import json
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bot.domain.commands.origin import Origin, Surface, in_slack
+from bot.domain.errors import UsageError
+from handlers.buttons import Press, press_of
+from handlers.outside import part, read_json, text
+
+LONGEST = 3000
+"""Slack takes no more of it."""
+
+_IN_SLACK = {surface.value: surface for surface in Surface if surface is not Surface.TERMINAL}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a view was opened: its origin, where a private answer goes, and the button of a rollout that opened it."""
+
+    origin: Origin
+    reply_to: str = ""
+    press: Press | None = None
+
+    def rollout(self) -> str:
+        """Return the id of the rollout whose button opened the view. Raises UsageError where none did."""
+        if self.press is None:
+            raise UsageError("This button carries nothing I can read.", hint="Use the newest card of the rollout.")
+        return self.press.id
+
+    def dumps(self) -> str:
+        """Write it as private_metadata."""
+        press = {"id": self.press.id, "turn": self.press.turn} if self.press else {}
+        where = {"surface": self.origin.surface.value, "channel": self.origin.channel, "reply_to": self.reply_to}
+        return json.dumps(press | where, separators=(",", ":"))
+
+
+def read_place(metadata: object, slack: str) -> Place:
+    """Read private_metadata. Raises UsageError where it is none of ours.
+
+    An answer goes to an address of Slack's, whose Web API is at ``slack``, and nowhere else.
+    """
+    document = read_json(metadata, LONGEST)
+    if not isinstance(document, dict):
+        raise unreadable()
+    reply_to = text(document.get("reply_to"))
+    return Place(
+        origin=_origin(document),
+        reply_to=reply_to if _is_at(reply_to, slack) else "",
+        press=press_of(document) if document.keys() & {"id", "turn"} else None,
+    )
+
+
+def unreadable() -> UsageError:
+    """Return the error of whoever submits a form that is none of ours."""
+    return UsageError("This form carries nothing I can read.", hint="Close it and open it again.")
+
+
+def _origin(document: object) -> Origin:
+    """Read the origin, which is in Slack: a terminal has rights of its own, and opens no view."""
+    surface, channel = part(document, "surface"), text(part(document, "channel"))
+    if surface is None:  # opened by the version before
+        return in_slack(channel)
+    origin = Origin(surface=_IN_SLACK.get(text(surface), Surface.TERMINAL), channel=channel)
+    if origin.surface is Surface.TERMINAL or origin == Origin(surface=Surface.CHANNEL):
+        raise unreadable()
+    return origin
+
+
+def _is_at(url: str, slack: str) -> bool:
+    """Say whether an address is Slack's, whose answers go to a host below the one of its Web API."""
+    try:
+        there, home = urlsplit(url), urlsplit(slack)
+        host, ours = there.hostname or "", home.hostname or ""
+    except ValueError:
+        return False
+    return there.scheme == home.scheme and (host == ours or host.endswith(f".{ours}"))

@@ -1,0 +1,33 @@
+"""How Slack is answered where a submission was not taken: the form stays open and says why."""
+
+from typing import Any
+
+from bot.domain.prose import Prose
+from handlers.outside import part, text
+from handlers.views.filled import InputError
+
+LONGEST = 1900
+
+
+def refusal(error: Exception, view: object, said: Prose) -> dict[str, Any]:
+    """Say it at the input that is wrong, else at the first one; in place of the form where that has none."""
+    block_id = error.block_id if isinstance(error, InputError) else _first_input(view)
+    words = str(said)[:LONGEST]
+    if block_id:
+        return {"response_action": "errors", "errors": {block_id: words}}
+    return {"response_action": "update", "view": _notice(words)}
+
+
+def _first_input(view: object) -> str:
+    blocks = part(view, "blocks")
+    inputs = [block for block in blocks if part(block, "type") == "input"] if isinstance(blocks, list) else []
+    return text(part(inputs[0], "block_id")) if inputs else ""
+
+
+def _notice(words: str) -> dict[str, Any]:
+    return {
+        "type": "modal",
+        "title": {"type": "plain_text", "text": "Not done"},
+        "close": {"type": "plain_text", "text": "Close"},
+        "blocks": [{"type": "section", "text": {"type": "plain_text", "text": words}}],
+    }

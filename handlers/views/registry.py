@@ -1,0 +1,76 @@
+"""Every view that exists, one line a view."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from bot.domain.commands.tokens import words
+from bot.domain.prose import Code, Prose, joined, say, sentence
+from bot.domain.verbs.registry import verbs
+from handlers.buttons import action_id
+from handlers.views.reason import reason_modals
+from handlers.views.view import HomeTab, Modal, View, Words
+
+_VIEWS: Final[tuple[View, ...]] = ()
+
+_added: list[View] = []
+
+
+@contextmanager
+def also(view: View) -> Iterator[None]:
+    """Have one view more for a while. Raises ValueError where something of it is taken."""
+    taken = {mark for one in views() for mark in _marks(one)} | _marks_of_verbs()
+    if both := taken.intersection(_marks(view)):
+        raise ValueError(f"There is a {min(both)} already.")
+    _added.append(view)
+    try:
+        yield
+    finally:
+        _added.remove(view)
+
+
+def views() -> tuple[View, ...]:
+    """Return all views."""
+    return (*reason_modals(), *_VIEWS, *_added)
+
+
+def modals() -> tuple[Modal, ...]:
+    """Return what opens over the rest of Slack."""
+    return tuple(view for view in views() if isinstance(view, Modal))
+
+
+def home_tab() -> HomeTab | None:
+    """Return the home tab, where there is one."""
+    return next((view for view in views() if isinstance(view, HomeTab)), None)
+
+
+def opened_by(text: str, command: str) -> tuple[Modal, str] | None:
+    """Return the form that a line behind the slash command opens, and the rest of the line."""
+    line = [word.raw for word in words(text)]
+    line = line[1:] if line[:1] == [command] else line
+    named = {modal.words.name: modal for modal in modals() if modal.words}
+    modal = named.get(line[0].lower()) if line else None
+    return (modal, " ".join(line[1:])) if modal else None
+
+
+def help_text(command: str) -> Prose:
+    """List the words that open a form, as they are typed; empty where there are none."""
+    return joined("\n", [_told(modal.words, command) for modal in modals() if modal.words])
+
+
+def _told(words: Words, command: str) -> Prose:
+    line = " ".join(filter(None, [command, words.name, words.usage]))
+    return say("{}\n{}", Code(line), sentence(words.help))
+
+
+def _marks(view: View) -> set[str]:
+    """Return what no other view may have."""
+    if isinstance(view, HomeTab):
+        return {"home tab", f"view `{view.callback_id}`"}
+    button = {f"button `{view.action_id}`"} if view.action_id else set()
+    return {f"view `{view.callback_id}`", *button, *({f"word `{view.words.name}`"} if view.words else set())}
+
+
+def _marks_of_verbs() -> set[str]:
+    words = {f"word `{spelling}`" for verb in verbs() for spelling in (verb.name, *verb.spellings)}
+    return words | {f"button `{action_id(verb.name)}`" for verb in verbs()}

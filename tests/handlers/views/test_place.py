@@ -1,0 +1,93 @@
+import json
+from typing import Any
+
+import pytest
+
+from bot.domain.commands.origin import Origin, Surface, in_slack
+from bot.domain.errors import UsageError
+from handlers.buttons import Press
+from handlers.views.place import Place, read_place
+
+ROOM = "C0INFER001"
+SLACK = "https://slack.com/api/"
+ADDRESS = "https://hooks.slack.com/actions/T1/2/3"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Place(origin=in_slack(ROOM), reply_to=ADDRESS, press=Press("r-7f3a2c01", 4)),
+        Place(origin=in_slack("D0ALICE001"), reply_to=ADDRESS),
+        Place(origin=Origin(surface=Surface.HOME, channel=ROOM)),
+    ],
+)
+def test_it_is_read_as_it_was_written(place: Place) -> None:
+    assert read_place(place.dumps(), SLACK) == place
+
+
+def test_a_dialog_that_the_version_before_has_opened_is_still_read() -> None:
+    before = {"id": "r-7f3a2c01", "turn": 4, "channel": ROOM, "reply_to": ADDRESS}
+    place = Place(origin=in_slack(ROOM), reply_to=ADDRESS, press=Press("r-7f3a2c01", 4))
+    assert read_place(json.dumps(before), SLACK) == place
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        7,
+        "",
+        "[]",
+        "null",
+        "[" * 3000,
+        '{"surface":"channel","channel":"C1","reply_to":"' + "x" * 3000 + '"}',
+        '{"surface":"terminal","channel":"C1"}',
+        '{"surface":["channel"],"channel":"C1"}',
+        '{"surface":"channel"}',
+        '{"surface":"channel","channel":["C1"]}',
+    ],
+)
+def test_what_is_none_of_ours_is_refused(metadata: Any) -> None:
+    with pytest.raises(UsageError, match="This form carries nothing I can read"):
+        read_place(metadata, SLACK)
+
+
+@pytest.mark.parametrize("press", [{"id": "r"}, {"turn": 1}, {"id": ["r"], "turn": 1}, {"id": "r", "turn": True}])
+def test_half_a_button_is_refused(press: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="This button carries nothing I can read"):
+        read_place(json.dumps({"surface": "channel", "channel": ROOM, **press}), SLACK)
+
+
+@pytest.mark.parametrize(
+    ("slack", "url"),
+    [
+        (SLACK, ADDRESS),
+        (SLACK, "https://slack.com/x"),
+        ("https://slack-gov.com/api/", "https://hooks.slack-gov.com/actions/1"),
+        ("http://127.0.0.1:4000/api/", "http://127.0.0.1:4000/respond/1"),
+    ],
+)
+def test_an_answer_goes_to_slack(slack: str, url: str) -> None:
+    assert read_place(_answered_at(url), slack).reply_to == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.slack.com/actions/1",
+        "https://hooks.slack.com@example.com/",
+        "https://evilslack.com/",
+        "https://slack.com.example.com/",
+        "https://[/",
+        "file:///etc/passwd",
+        "http://169.254.169.254/",
+        {"url": ADDRESS},
+        None,
+    ],
+)
+def test_an_answer_goes_to_nobody_else(url: Any) -> None:
+    assert read_place(_answered_at(url), SLACK).reply_to == ""
+
+
+def _answered_at(url: Any) -> str:
+    return json.dumps({"surface": "channel", "channel": ROOM, "reply_to": url})
