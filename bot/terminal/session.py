@@ -19,6 +19,7 @@ from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
 from bot.domain.prose import Prose, joined, say, sentence
 from bot.domain.verbs.help import help_text
 from bot.domain.verbs.registry import groups, verb_of
+from bot.gates.registry import about
 from bot.operations.registry import EXECUTORS, Registry
 from bot.operations.words import read_operation_words
 from bot.service.assembly import Core, Reach, core, reach
@@ -124,7 +125,9 @@ class Session:
 
     def _usage(self) -> Answer:
         """Say how the verb is typed, or all of them."""
-        said = help_text(groups(), PROGRAM) if self._name == HELP else sentence(verb_of(self._name).line(PROGRAM))
+        said = (
+            help_text(groups(), about(), PROGRAM) if self._name == HELP else sentence(verb_of(self._name).line(PROGRAM))
+        )
         return Answer(said=said)
 
     # --- the answer
