@@ -78,7 +78,7 @@ def _check_cluster(file: Path | None) -> None:
     typer.echo(f"{rights.account} may do all that the bot needs, in {where}.")
 
 
-add_verbs(app)
+add_verbs(app, EXECUTORS)
 add_operations(app, EXECUTORS)
 
 
