@@ -32,8 +32,9 @@ class Inquiries:
 
     def begin(self, request: Request) -> Prose:
         """Set an inquiry to work, and say until when its answer comes."""
+        is_new = request.delivery not in self._open
         self._open[request.delivery] = request
-        if not self._lane.take(partial(self._run, request), key=request.delivery):  # nobody keeps a question
+        if is_new and not self._lane.take(partial(self._run, request)):  # closed; nobody keeps a question
             self._open.pop(request.delivery, None)
             return replies.not_looking()
         return replies.looking(verb_of(request.command.verb).within)

@@ -1,7 +1,7 @@
 """Between steps: gates that can fail a rollout are asked again and again while its canary has traffic."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +10,7 @@ from typing import Final
 from bot.domain.decisions.by_time import WATCHED, on_failed
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import DependencyError
-from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.gate import Finding, GateAnswer, Verdict
 from bot.domain.rollout import Entry, Rollout
 from bot.engine.apply import Applier, new_decision
 from bot.engine.ports import Clock, Gates, Progress, Routes, Save, Saved, Store
@@ -45,7 +45,7 @@ class GateWatch:
     def look(self, entry: Entry) -> None:
         """Ask for one rollout. A fail is decided on the record that was asked about, or not at all."""
         verdict = self._with_readiness(self._gates.check_between_steps(entry.rollout), entry.rollout)
-        progress = Progress(findings=verdict.findings, readiness=verdict.readiness)
+        progress = Progress(findings=_merged(entry.findings, verdict.findings), readiness=verdict.readiness)
         self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
         change = on_failed(entry, verdict, Moment(now=self._clock.now(), decision=new_decision()))
         if change and self._store.save(Save(change=change, expected=entry.rollout.decision)) is Saved.YES:
@@ -69,6 +69,12 @@ class GateWatch:
             log.info("rollout %s: its gates are asked again: %s", entry.rollout.id, error)
         except Exception:
             log.exception("rollout %s: its gates could not be asked", entry.rollout.id)
+
+
+def _merged(before: Sequence[Finding], now: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Keep what the gates said that are not asked between steps."""
+    asked = {finding.gate for finding in now}
+    return (*(finding for finding in before if finding.gate not in asked), *now)
 
 
 def _is_watched(entry: Entry) -> bool:

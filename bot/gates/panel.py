@@ -66,8 +66,8 @@ class Panel:
         return Verdict(findings=tuple(findings), readiness=readiness)
 
     def _ask(self, gate: Gate, keys: Keys, asked: Asked) -> "Future[Found]":
-        """Ask a gate; one that still thinks about this rollout is not asked again beside that."""
-        key = gate.name, asked.rollout.id
+        """Ask a gate; one that still thinks about this decision is not asked again beside that."""
+        key = gate.name, asked.rollout.decision
         with self._lock:
             answer = self._asked.get(key)
             if answer is None or answer.done():
@@ -84,7 +84,10 @@ class Panel:
         if not answer.done():
             return _hold(f"The gate `{gate.name}` gave no answer within {self._answer_within:g} seconds.")
         try:
-            return answer.result()
+            found = answer.result()
+            if not isinstance(found, Found):
+                raise TypeError(f"it returned {found!r}, and no Found")
+            return found
         except Exception:
             log.exception("gate %s broke", gate.name)
             return _hold(f"The gate `{gate.name}` broke; the bot's log says how.")

@@ -13,8 +13,8 @@ again. For that an executor promises:
    says what was intended, and only a look says whether it happened. An operation that Redis has lost is found by that
    label too. Nothing brings its record back, because an operation has no copy on a route; people ask for it again.
 4. **A step ends.** Each call in it is bounded in time, and all of it is some seconds. What takes longer (a rollout of
-   pods) is asked about again in the next step. A step that hangs holds up only its own operation, and the deadline
-   ends that all the same; but the step may still land after it, and ``left`` has to allow for that.
+   pods) is asked about again in the next step. A step that hangs takes one of the runner's few threads, and the
+   deadline ends its operation all the same; but the step may still land after it, and ``left`` has to allow for that.
 5. **Taking back allows for the step in hand.** ``undo`` may begin when the step of the present state was taken, was
    not, or is being taken by a replica that was frozen. It takes back what may be there, and nothing that does not
    carry the operation's id.

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot.domain.commands.request import CANCEL
+from bot.domain.verbs.registry import verbs
 from bot.operations.executor import Executor
 
 
@@ -11,6 +13,16 @@ class Registry:
     """Executors by their names."""
 
     executors: tuple[Executor, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a name is a verb's, or a key is one that every operation has."""
+        names = [executor.name for executor in self.executors]
+        taken = {CANCEL, *(word for verb in verbs() for word in (verb.name, *verb.spellings))}
+        for name in names:
+            if name in taken or names.count(name) > 1:
+                raise ValueError(f"There is a word `{name}` already.")
+        if any("reason" in executor.keys for executor in self.executors):
+            raise ValueError("Every operation has a key `reason` already.")
 
     def __iter__(self) -> Iterator[Executor]:
         return iter(self.executors)

@@ -103,6 +103,9 @@ class OperationRequests:
 
     def _cancel(self, request: Request) -> SaveOperation | None:
         operation = self.find(request.command.subject, request.origin.channel)
+        if request.at < operation.started_at:
+            newer = f"`{operation.name}` (`{operation.id}`) began after you typed this, so it was not cancelled."
+            raise UsageError(newer, hint="Type it again if you mean that one.")
         if operation.phase in (OperationPhase.CANCELLING, OperationPhase.CANCELLED):
             self._is_done(request, operation.id)
             return None

@@ -90,8 +90,8 @@ class Runner:
 
     def _run(self, executor: Executor, operation: Operation) -> None:
         """Take steps until one has to wait, somebody else decides, or this process must begin nothing more."""
-        then: Operation | None = operation
         try:
+            then = self._unchanged(operation)
             while then is not None and self._sources.goes_on():
                 then = self._take(executor, then)
         except StoreError as error:
@@ -100,6 +100,11 @@ class Runner:
             log.exception("operation %s: it broke, and is tried again", operation.id)
         finally:
             self._done(operation)
+
+    def _unchanged(self, operation: Operation) -> Operation | None:
+        """Return an operation about which nothing was decided while it waited in line."""
+        stored = self._operations.load(operation.id)
+        return operation if stored is not None and stored.decision == operation.decision else None
 
     def _take(self, executor: Executor, operation: Operation) -> Operation | None:
         """Take a step and save what came of it; return the operation where its next step is due at once."""

@@ -60,8 +60,10 @@ class Install:
 
     def ask_until_known(self, ending: Event) -> None:
         """Ask until there is an answer, or the process ends."""
-        while not self.ask() and not ending.wait(AGAIN_AFTER):
-            pass
+        while not self.ask():
+            if ending.wait(AGAIN_AFTER):
+                return
+        self._name = ""  # found by the cluster's mark, it may be that of another cluster with the same authority
 
     def stay(self) -> None:
         """Stand on the list of installs, also after Redis has lost it."""

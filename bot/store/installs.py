@@ -15,7 +15,7 @@ from typing import Final, cast
 
 import redis
 
-from bot.domain.errors import StoreError, UsageError
+from bot.domain.errors import StoreError
 from bot.store.connection import store_errors
 from bot.store.keys import ROOT, prefix_of
 from bot.store.scripts import script
@@ -79,13 +79,13 @@ class Installs:
     def find(self, identity: Identity) -> str:
         """Return the name of an install that some bot keeps data of, for somebody who only joins in.
 
-        Raises StoreError where the name is not known, UsageError where there is only data of other installs.
+        Raises StoreError where the name is not known, or where there is only data of other installs.
         """
         known = self._known()
         name = _known_name(identity, known)
         if known and name not in known:
             others = ", ".join(f"`{each}`" for each in sorted(known))
-            raise UsageError(
+            raise StoreError(
                 f"Redis has nothing of install `{name}`, only of {others}.",
                 hint="Name the one you mean in `ROLLOUTBOT_INSTALL`, or as `install` in the policy file.",
             )

@@ -1,6 +1,6 @@
 """Stand-ins for the engine and the store: they keep what they are given, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event as Signal
@@ -10,11 +10,25 @@ from bot.config.policy import Policy
 from bot.domain.commands.request import Request
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
+from bot.domain.gate import Verdict
 from bot.domain.rollout import Entry, Rollout
-from bot.domain.verbs.asking import Cluster, Gates, Reply, Sources
+from bot.domain.verbs.asking import Cluster, Reply, Sources
 from bot.engine.inquiry import answer
 from bot.engine.ports import Became, Shown, Store
 from tests.builders import NOON
+
+
+class NoGates:
+    """No gate is on."""
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
+    def check(self, rollout: Rollout) -> Verdict:
+        """Pass."""
+        return Verdict()
 
 
 @dataclass
@@ -149,7 +163,7 @@ class FakeEngine:
 
     def answer(self, request: Request, program: str) -> Reply:
         sources = Sources(
-            rollouts=self, cluster=cast(Cluster, None), gates=cast(Gates, None), rules=Policy(namespaces=("default",))
+            rollouts=self, cluster=cast(Cluster, None), gates=NoGates(), rules=Policy(namespaces=("default",))
         )
         return answer(request, sources, program=program, now=request.at)
 

@@ -29,6 +29,7 @@ END = Verb(
     instead_of=("delete", "remove", "forget"),
     access=AccessList.RUN,
     phases=frozenset(Phase) - OVER,
+    outdated_by=lambda rollout: rollout.started_at,  # words that were kept never mean a rollout that came later
     decide=_end,
     button=Button(
         label=lambda entry: "End, keep the weights",

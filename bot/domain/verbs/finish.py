@@ -35,6 +35,7 @@ FINISH = Verb(
     access=AccessList.RUN,
     phases=frozenset({Phase.PROMOTED}),
     also_fits=_is_paused_bake,
+    outdated_by=lambda rollout: rollout.started_at,  # words that were kept never mean a rollout that came later
     decide=_finish,
     button=Button(
         label=lambda entry: "Finish: drop the old pool",

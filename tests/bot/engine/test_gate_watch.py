@@ -81,6 +81,14 @@ def test_what_gates_say_between_steps_is_kept_for_the_card_and_decides_nothing(s
     assert (stage.events(before.rollout.id), stage.world.weights()) == (["started"], AT_10)
 
 
+def test_what_other_gates_said_stays(stage: Stage, errors: Errors) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.clock.forward(minutes=10)
+    stage.ticker.tick(rollout_id)
+    stage.parts.gate_watch.sweep()
+    assert [finding.gate for finding in stage.load(rollout_id).findings] == ["pools_ready", "errors"]
+
+
 def test_a_paused_rollout_is_left_to_people(stage: Stage, errors: Errors) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.say("pause")

@@ -116,7 +116,7 @@ def test_a_gate_that_gives_no_answer_in_time_holds_and_the_others_count(latch: t
     )
 
 
-def test_a_gate_that_still_thinks_about_a_rollout_is_not_asked_again_beside_that(latch: threading.Event) -> None:
+def test_a_gate_that_still_thinks_about_a_decision_is_not_asked_again_beside_that(latch: threading.Event) -> None:
     def hang(asked: Asked, keys: Keys) -> Found:
         latch.wait()
         return PASSED
@@ -126,10 +126,19 @@ def test_a_gate_that_still_thinks_about_a_rollout_is_not_asked_again_beside_that
     with ThreadPoolExecutor(4) as people:
         list(people.map(asking.check, [a_rollout()] * 4))
     assert len(slow.asked) == 1
-    asking.check(a_rollout(id="r-00000002"))
+    asking.check(a_rollout(decision="another"))
     assert len(slow.asked) == 2
     latch.set()
     assert asking.check(a_rollout()).answer is GateAnswer.PASS
+
+
+def test_a_check_that_returns_nothing_holds() -> None:
+    def forget(asked: Asked, keys: Keys) -> Any:
+        return None
+
+    assert panel(Probe("empty", forget).gate()).check(a_rollout()).reason == (
+        "The gate `empty` broke; the bot's log says how."
+    )
 
 
 def test_a_gate_that_breaks_holds_and_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,8 +5,10 @@ import pytest
 from bot.domain.errors import SlotTakenError, TransitionError, UsageError
 from bot.domain.operation import OperationPhase, operation_id
 from bot.engine.ports import Became
+from bot.operations.registry import Registry
 from tests.bot.operations.scripted import Scripted, Works
 from tests.builders import ALICE
+from tests.memory import PREFIX
 from tests.operations import an_operation, an_operation_store
 
 
@@ -40,7 +42,7 @@ def test_a_request_that_comes_again_begins_nothing_more(works: Works) -> None:
 def test_a_request_that_an_older_redis_brings_back_is_done_already(works: Works) -> None:
     request = works.request()
     works.requests.decide(request)
-    works.store.client.delete(f"{{rolloutbot}}:seen:{request.delivery}")
+    works.store.client.delete(f"{PREFIX}seen:{request.delivery}")
     works.store.inbox.receive(request)
     works.requests.decide(request)
     assert len(works.store.operations.under_way()) == 1
@@ -49,7 +51,7 @@ def test_a_request_that_an_older_redis_brings_back_is_done_already(works: Works)
 
 def test_a_request_that_redis_forgot_before_it_was_decided_is_carried_out(works: Works) -> None:
     request = works.request()
-    works.store.client.delete("{rolloutbot}:inbox", "{rolloutbot}:inbox:at", f"{{rolloutbot}}:seen:{request.delivery}")
+    works.store.client.delete(f"{PREFIX}inbox", f"{PREFIX}inbox:at", f"{PREFIX}seen:{request.delivery}")
     works.requests.decide(request)
     assert works.only().id == operation_id(request.delivery)
 
@@ -118,3 +120,22 @@ def test_what_is_not_one_operation_is_answered_with_what_to_name(works: Works, w
     with pytest.raises(UsageError) as refused:
         works.requests.decide(works.request(word, cancels=True))
     assert str(refused.value) == said.replace("ID-1", first.id).replace("ID-2", second.id)
+
+
+def test_words_that_were_kept_cancel_no_operation_that_began_later(works: Works) -> None:
+    kept = works.request(cancels=True)
+    works.clock.forward(seconds=5)
+    operation = works.begun()
+    with pytest.raises(UsageError) as refused:
+        works.requests.decide(kept)
+    assert str(refused.value) == (
+        f"`copy models` (`{operation.id}`) began after you typed this, so it was not cancelled. "
+        "Type it again if you mean that one."
+    )
+    assert works.load(operation.id) == operation
+
+
+@pytest.mark.parametrize(("name", "keys"), [("rollback", ()), ("status", ()), ("cancel", ()), ("copy", ("reason",))])
+def test_an_executor_takes_no_word_that_there_is(name: str, keys: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="already"):
+        Registry((Scripted(name=name, keys=keys),))

@@ -12,6 +12,7 @@ from bot.operations.executor import Done, Failed, Next, Step
 from bot.operations.runner import LANES, NOBODY_KNOWS
 from bot.store.operations import CLAIM_AHEAD
 from tests.bot.operations.scripted import Scripted, Works, count_to_three
+from tests.memory import PREFIX
 from tests.operations import an_operation_store
 
 SAID = ["begun", "progressed: Step 1.", "progressed: Step 2."]
@@ -242,7 +243,7 @@ def test_a_kind_that_this_program_does_not_know_waits_and_ends_at_its_deadline(
 
 def test_a_record_of_another_version_holds_up_no_other_operation(works: Works) -> None:
     newer = works.begun("newer")
-    works.store.client.hset("{rolloutbot}:r:" + newer.id, "operation", '{"v": 2}')
+    works.store.client.hset(f"{PREFIX}r:{newer.id}", "operation", '{"v": 2}')
     operation = works.begun()
     works.look()
     assert works.load(operation.id).phase is OperationPhase.DONE

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from threading import Event
+from typing import cast
 
 import pytest
 import redis
@@ -9,7 +10,7 @@ import redis
 from bot.domain.errors import StoreError
 from bot.service.install import ClusterId, Enter, Install
 from bot.store.connection import connect
-from bot.store.installs import Installs
+from bot.store.installs import KEY, Installs
 from bot.store.keys import prefix_of
 from k8s.client import connect as connect_cluster
 from k8s.identity import cluster_mark, cluster_uid
@@ -92,3 +93,20 @@ def test_a_cluster_is_not_known_by_its_mark_before_it_was_asked(client: "redis.R
     first.prefix()
     with pytest.raises(StoreError, match="not known yet which data"):
         hasty.prefix()
+
+
+def test_a_bot_that_took_the_data_of_a_cluster_with_the_same_authority_leaves_it_when_it_knows_its_own_id(
+    client: "redis.Redis", proxy: FaultProxy
+) -> None:
+    other = an_install(client, proxy)
+    other.ask()
+    theirs = other.prefix()
+    (mark,) = cast(list[str], client.hvals(KEY))
+    client.delete(KEY)
+    client.hset(KEY, "another-cluster", mark)
+    ours = an_install(client, proxy)
+    with proxy.failing(Fault.REFUSED):
+        ours.ask()
+        assert ours.prefix() == prefix_of("another-cluster")
+    ours.ask_until_known(Event())
+    assert ours.prefix() == theirs

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import redis
 
-from bot.domain.errors import StoreError, UsageError
+from bot.domain.errors import StoreError
 from bot.engine.ports import Shown
 from bot.store.connection import connect
 from bot.store.installs import Identity, Installs
@@ -115,7 +115,7 @@ def test_a_guest_is_told_which_installs_there_are(client: "redis.Redis") -> None
     assert Installs(client).find(Identity(named="lab")) == "lab"
     for each in (OTHER, ONE):
         Installs(client).join(each)
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises(StoreError) as refused:
         Installs(client).find(Identity(named="lab"))
     assert str(refused.value) == (
         "Redis has nothing of install `lab`, only of `one`, `other`. "
