@@ -43,7 +43,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """All is done, or all is taken back."""
+    """Everything is done, or everything is taken back."""
 
     state: State = field(default_factory=dict)
     said: str = ""
@@ -63,7 +63,7 @@ Step = Next | Done | Failed
 class Sources:
     """What an executor may ask and use; more is added here when one needs it.
 
-    ``goes_on`` turns False when this process must begin nothing more.
+    ``goes_on`` turns False when this process may begin nothing more.
     """
 
     routes: Routes
@@ -75,7 +75,7 @@ class Sources:
 class Executor(Protocol):
     """Does one kind of work. It may be used by many threads.
 
-    ``step`` and ``undo`` raise DependencyError where they are to be tried again, and UserError where that is no use.
+    ``step`` and ``undo`` raise DependencyError if they are worth another try, and UserError if not.
     """
 
     @property
@@ -104,4 +104,4 @@ class Executor(Protocol):
         """Take back one more piece of what the state says was done, or may have been."""
 
     def left(self, operation: Operation) -> str:
-        """Say what is left for people to do by hand where it ended in the middle; asks nobody."""
+        """Say what is left for people to do by hand if it ended in the middle; asks nobody."""

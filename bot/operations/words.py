@@ -24,11 +24,11 @@ def usage(executor: Executor) -> str:
 
 
 def read_operation_words(line: Sequence[Word], registry: Registry) -> Command | None:
-    """Read a line that is about an operation; None where it is not. Raises UsageError."""
+    """Read a line about an operation; None if it is not about one. Raises UsageError."""
     first = line[0].value.lower() if line else ""
     if executor := registry.named(first):
         return _begin(executor, line[1:])
-    # Where nothing can be begun, `cancel` is what people type who want to pause or roll back.
+    # Without operations, people who type `cancel` want to pause or roll back.
     return _cancel(line[1:]) if first == CANCEL and registry.executors else None
 
 
@@ -64,7 +64,7 @@ def _parameters(executor: Executor, words: Sequence[Word]) -> dict[str, str]:
 
 
 def _cancel(rest: Sequence[Word]) -> Command:
-    """Read what to cancel: the first word where it may be a name, else the only one; the rest is the reason."""
+    """Read what to cancel: the first word if it may be a name, else the only operation; the rest is the reason."""
     subject = rest[0].value if rest and not rest[0].key and is_name(rest[0].value) else ""
     words = rest[1:] if subject else rest
     reason, left_out = cut_reason(" ".join(word.value if word.key in ("", REASON) else word.raw for word in words))

@@ -181,10 +181,11 @@ def test_a_roll_back_says_from_where_and_what_is_next() -> None:
     [
         (
             BOB,
-            f"*Ended by <@{BOB}>* SINCE: HTTPRoute is mine. I let go; the weights stay as they were then, 25 % new.\n"
+            f"*Ended by <@{BOB}>* SINCE: HTTPRoute is mine. I no longer manage the route; "
+            "the weights stay as they were then, 25 % new.\n"
             "`rollback` still works.",
         ),
-        ("", "*Ended* SINCE: HTTPRoute is mine. I let go."),
+        ("", "*Ended* SINCE: HTTPRoute is mine. I no longer manage the route."),
     ],
 )
 def test_an_end_that_nobody_wanted_says_nothing_of_weights(by: str, told: str) -> None:

@@ -131,7 +131,7 @@ def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the
     assert [card["blocks"][0]["text"]["text"] for card in shop.slack.cards(ROOM)] == [
         f"*<@{ALICE}> rolled back* `{NEW}`, all traffic goes to `{OLD}`: “p99 doubled”.\n"
         "Redis refused (`OOM`). It is full: give it more memory (`maxmemory`). "
-        "So I went by the record on route `default/llm-route`. The card follows when Redis is well again."
+        "So I went by the record on route `default/llm-route`. The card follows when Redis works again."
     ]
 
 
@@ -169,7 +169,7 @@ ALREADY = f"`{NEW}` is rolled back already"
         (("fails", "was", "was"), [NOT_YET, ALREADY]),
         (
             ("fails", "refused", "refused", "written"),
-            [NOT_YET, "Several rollouts are meant. Your request", DONE],
+            [NOT_YET, "This could mean several rollouts. Your request", DONE],
         ),
         (("written", "was", "fails", "refused"), [DONE]),
         (("kept", "fails", "written"), ["The API server did not answer. Your request is kept", NOT_YET, DONE]),
@@ -180,7 +180,7 @@ def test_who_rolls_back_from_elsewhere_hears_every_turn_of_it_once(
 ) -> None:
     outcomes: dict[str, Any] = {
         "fails": ClusterError("The API server could not be reached."),
-        "refused": UsageError("Several rollouts are meant."),
+        "refused": UsageError("This could mean several rollouts."),
         "written": Done(an_entry(a_rollout(by=ALICE))),
         "was": Done(an_entry(a_rollout(phase=Phase.ROLLED_BACK)), written=False),
     }
@@ -257,7 +257,7 @@ def test_a_roll_back_that_the_routes_refuse_and_is_in_the_inbox_is_said_to_be_lo
     shop.do_again(shop.ask("rollback"), fresh=True)
     assert shop.said() == [
         "No route carries a rollout of `r-0123abcd`. Name its new pool. "
-        "Your request is kept, and looked at again when Redis is well."
+        "Your request is kept, and I look at it again when Redis works."
     ]
 
 

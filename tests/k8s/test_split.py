@@ -292,7 +292,7 @@ def test_a_step_does_not_write_a_rule_that_is_not_as_it_was(rules: list[Json], m
 def test_a_route_that_was_made_anew_is_never_written(phase: Phase) -> None:
     anew = a_route(a_rule(a_ref(OLD)), uid="another")
 
-    with pytest.raises(RouteError, match="was deleted and made again"):
+    with pytest.raises(RouteError, match="was deleted and created again"):
         patch(anew, a_rollout(GUIDE, phase=phase), weights=True)
 
 

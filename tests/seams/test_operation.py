@@ -204,7 +204,7 @@ def test_a_terminal_begins_one_follows_it_and_cancels_another(copying: Copying) 
 def test_who_may_not_run_things_is_refused_in_both(copying: Copying) -> None:
     copying.bot(access={"run": [BOB]})
     copying.play.say("copy models", ALICE)
-    refused = f"You may not `copy` here. Ask one of <@{BOB}>."
+    refused = f"You may not `copy` here. Ask <@{BOB}>."
     copying.play.told(refused)
     code, output = copying.shell("copy", "models")
     assert (code, f"Unix user `{ME}`" in output, copying.copies()) == (1, True, [])

@@ -171,7 +171,7 @@ def test_it_is_in_the_help_of_slack_alone(
 
 def test_in_a_direct_message_its_start_is_refused_at_once(open_slack: Callable[[], Front]) -> None:
     front = open_slack()
-    said = "You can't start a rollout in a direct message: its card needs a channel. Start it where the team sees it."
+    said = "You can't `start` in a direct message: its card needs a channel. Type it where the team sees it."
     answer = front.submits(front.opens("form", channel="D0ALICE001"), **FILLED)
     assert answer == {"response_action": "errors", "errors": {"pool": said}}
     assert front.acknowledged(f"start {CANARY} 10", channel="D0ALICE001") == said

@@ -138,13 +138,13 @@ MORE = "have more people added to `access.approve` in the policy file."
         (
             ONE,
             {"USTART"},
-            "This rollout needs 1 approval, but nobody could give one: who starts a rollout may not approve it. "
+            "This rollout needs 1 approval, but nobody could give one: whoever starts a rollout cannot approve it. "
             f"Let somebody else start it, or {MORE}",
         ),
         (
             TWO,
             {"USTART", "UBOB"},
-            "This rollout needs 2 approvals, but only UBOB could give one: who starts a rollout may not approve it. "
+            "This rollout needs 2 approvals, but only UBOB could give one: whoever starts a rollout cannot approve it. "
             f"Let somebody else start it, or {MORE}",
         ),
         (TWO, {"UBOB"}, f"This rollout needs 2 approvals, but only UBOB could give one. H{MORE[1:]}"),

@@ -340,7 +340,7 @@ def test_a_start_that_nobody_may_approve_is_refused_and_nothing_is_written(stage
     with pytest.raises(NotAllowedError) as refused:
         stage.start(10, wishes=Wishes())
     assert str(refused.value) == (
-        "This rollout needs 1 approval, but nobody could give one: who starts a rollout may not approve it. "
+        "This rollout needs 1 approval, but nobody could give one: whoever starts a rollout cannot approve it. "
         "Let somebody else start it, or have more people added to `access.approve` in the policy file."
     )
     assert (stage.store.entries(), stage.copy().document) == ([], before)

@@ -91,9 +91,7 @@ def test_a_refusal_that_redis_does_not_confirm_is_said_all_the_same(stage: Stage
         raise StoreError("Redis refused (`OOM`).", hint="It is full.")
 
     stage.memory.after("drop", full)
-    with pytest.raises(
-        UserError, match=r"can't approve now.*`OOM`\). It is full\. So it may be looked at once more\.$"
-    ):
+    with pytest.raises(UserError, match=r"can't approve now.*`OOM`\). It is full\. So I may still try it once more\.$"):
         stage.say("approve")
 
 

@@ -57,7 +57,7 @@ def test_a_request_that_redis_forgot_before_it_was_decided_is_carried_out(works:
 def test_nothing_is_begun_for_somebody_who_asked_long_ago(works: Works) -> None:
     request = works.request()
     works.clock.forward(minutes=5, seconds=1)
-    with pytest.raises(UsageError, match=r"^Nothing was done: your `copy` could not be looked at within 5 min\."):
+    with pytest.raises(UsageError, match=r"^Nothing was done: I did not get to your `copy` within 5 min\."):
         works.requests.decide(request)
 
 

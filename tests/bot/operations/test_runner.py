@@ -235,7 +235,7 @@ def test_a_kind_that_this_program_does_not_know_waits_and_ends_at_its_deadline(
         runner.look()
         works.clock.forward(seconds=AHEAD)
     assert works.load(operation.id) == operation
-    assert caplog.messages == [f"operation {operation.id} is left alone: This program knows no `copy`."]
+    assert caplog.messages == [f"leaving operation {operation.id} alone: This program knows no `copy`."]
     works.look(minutes=30)
     assert works.load(operation.id).left == NOBODY_KNOWS
 

@@ -88,6 +88,6 @@ def test_a_record_of_a_newer_version_is_logged_and_does_not_keep_the_others_from
     stage.recovery.run()
     assert stage.store.is_whole()
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
-        f"route {stage.world.namespace}/{stage.world.route} is left as it is: "
+        f"leaving route {stage.world.namespace}/{stage.world.route} as it is: "
         "The record was written by another version of the bot. Run that version again."
     ]

@@ -24,7 +24,7 @@ from tests.k8s.watching import deaf_cluster
 from tests.memory import PREFIX, a_store
 from tests.stage import Stage
 
-FORGETFUL = "Redis has lost data; the rollouts are being taken up again from their routes."
+FORGETFUL = "Redis has lost data; I am restoring the rollouts from their routes."
 
 
 def a_backup(stage: Stage) -> Callable[[], None]:

@@ -76,7 +76,7 @@ def test_while_the_api_server_is_away_a_new_bot_waits_and_one_that_comes_again_d
     new = an_install(client, proxy)
     with proxy.failing(Fault.REFUSED):
         assert not new.ask()
-        with pytest.raises(StoreError, match="not known yet which data"):
+        with pytest.raises(StoreError, match="do not know yet which data"):
             new.prefix()
     new.ask_until_known(Event())
     prefix = new.prefix()
@@ -90,5 +90,5 @@ def test_a_cluster_is_not_known_by_its_mark_before_it_was_asked(client: "redis.R
     first, hasty = (an_install(client, api_server) for _ in range(2))
     first.ask()
     first.prefix()
-    with pytest.raises(StoreError, match="not known yet which data"):
+    with pytest.raises(StoreError, match="do not know yet which data"):
         hasty.prefix()

@@ -64,7 +64,7 @@ route: {stage.world.namespace}/llm-route
 card: none, started in a terminal
 rollout: {rollout.id}
 started: TIME by {ME}: H100 "nodes" &amp; <@U1>
-why: It lets 10 % prove itself before 50 %, since TIME. Any full member can `advance` it now. \
+why: It stays at 10 % for a while before 50 %, since TIME. Any full member can `advance` it now. \
 It asks for approval of 50 % TIME.
 """
     )
@@ -160,7 +160,7 @@ def test_without_redis_it_names_the_command_that_needs_none_and_that_one_works(
     command = f"rollback --from-route llm-route --namespace {stage.world.namespace} 'p99 doubled'"
     assert (code, output) == (
         3,
-        "Redis does not answer. Nothing is confirmed. Roll back from the record on the route:\n"
+        "Redis does not answer. I could not confirm anything. Roll back from the record on the route:\n"
         f"    rolloutbot {command}\n",
     )
     words = ("rollback", "--from-route", "llm-route", "--namespace", stage.world.namespace, "p99 doubled")

@@ -62,7 +62,7 @@ def test_another_reason_of_the_same_gate_is_no_news_to_a_held_rollout_until_its_
     ("phase", "minutes", "why"),
     [
         (Phase.HOLDING, 30, "A gate held it for 30 minutes: Not ready."),
-        (Phase.AWAITING_APPROVAL, 24 * 60, "Nobody approved within 24 hours."),
+        (Phase.AWAITING_APPROVAL, 24 * 60, "Nobody approved it within 24 hours."),
     ],
 )
 def test_a_deadline_pauses_also_what_is_not_written_and_not_sooner(phase: Phase, minutes: int, why: str) -> None:

@@ -163,7 +163,7 @@ def test_an_adopted_weight_is_the_present_step(theirs: Pair, steps: tuple[int, .
 @pytest.mark.parametrize(
     ("theirs", "lack"),
     [
-        (Pair(1, None), "What is on the route now is no step: both pools in every rule, with one split, would be"),
+        (Pair(1, None), "Adopt needs both pools in every rule, with the same split, and the route does not have that"),
         (Pair(1, 0), "The new pool has no traffic now"),
         (Pair(40, 60), "60 % reaches a weight that people have to approve"),
     ],

@@ -21,7 +21,7 @@ def test_what_is_over_waits_for_nothing(phase: Phase) -> None:
 
 def test_the_sentence_of_a_step() -> None:
     assert str(why(waits(an_entry(a_rollout(step=0)), ANYBODY))) == (
-        "It lets 10 % prove itself before 25 %, since 23 Nov 12:00 UTC. "
+        "It stays at 10 % for a while before 25 %, since 23 Nov 12:00 UTC. "
         "Any full member can `advance` it now. It goes to 25 % 23 Nov 12:10 UTC."
     )
 
@@ -135,7 +135,7 @@ def test_where_no_weight_differs_none_is_said_to_be_missing(phase: Phase, there:
 
 @pytest.mark.parametrize(
     ("by", "reason"),
-    [(BOB, "It was ended; the weights stay as they were then"), ("", "It ended and let go")],
+    [(BOB, "It was ended; the weights stay as they were then"), ("", "It ended, and I no longer manage the route")],
 )
 def test_an_end_that_nobody_wanted_says_nothing_of_weights(by: str, reason: str) -> None:
     entry = an_entry(replace(in_phase(Phase.ENDED), by=by, why="HTTPRoute `a/b` is not there (404)."))
