@@ -1,4 +1,4 @@
-"""What the Slack side needs from the engine, as Protocols; ``bot.engine.engine.Backend`` is what stands behind them."""
+"""What the Slack side needs from the engine, as Protocols; ``bot.engine.engine.Backend`` implements them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -48,7 +48,7 @@ class Reader(Rollouts, Protocol):
     """Reads what is stored, and answers."""
 
     def answer(self, request: Request, program: str) -> Reply:
-        """Answer a question, or an inquiry within its deadline; verbs are typed behind ``program``.
+        """Answer a question, or an inquiry within its deadline; people type verbs after ``program``.
 
         Raises UserError, DependencyError; LateError where the deadline of an inquiry passed.
         """

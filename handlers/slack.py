@@ -78,7 +78,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A message of ours: when it was posted, and its first block's id."""
+    """One of our messages: when it was posted, and its first block's id."""
 
     ts: str
     block_id: str
@@ -115,7 +115,7 @@ class Slack:
         return str(_call(self._client.chat_postMessage, **words, **thread, **quiet)["ts"])
 
     def update(self, channel: str, ts: str, card: Card) -> None:
-        """Write a message anew."""
+        """Replace a message."""
         _call(self._client.chat_update, channel=channel, ts=ts, text=card.text, blocks=card.blocks)
 
     def delete(self, channel: str, ts: str) -> None:

@@ -173,7 +173,7 @@ class Engine:
         return [entry for entry in self._store.entries() if channel in ("", entry.rollout.channel)]
 
     def answer(self, request: Request, program: str) -> Reply:
-        """Answer a question or an inquiry; verbs are typed behind ``program``. Raises UserError, DependencyError."""
+        """Answer a question or an inquiry; people type verbs after ``program``. Raises UserError, DependencyError."""
         permit(self._policy.access, verb_of(request.command.verb).access, request)
         sources = Sources(rollouts=self, cluster=self._routes, gates=self._gates, rules=self._policy)
         return answer(request, sources, program=program, now=self._clock.now())

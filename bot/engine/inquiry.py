@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def answer(request: Request, sources: Sources, *, program: str, now: datetime) -> Reply:
-    """Answer a request; verbs are typed behind ``program``. Raises LateError, and what the verbs raise."""
+    """Answer a request; people type verbs after ``program``. Raises LateError, and what the verbs raise."""
     verb = verb_of(request.command.verb)
     asking = Asking(
         command=request.command,

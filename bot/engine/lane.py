@@ -36,7 +36,7 @@ class Lane:
         return True
 
     def settle(self, seconds: float) -> None:
-        """Wait until everything that was taken is done, also what is taken meanwhile, but no longer than that."""
+        """Wait until every job is done, including new ones, but at most for so many seconds."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and (waiting := self._waiting()):
             wait(waiting, left)

@@ -11,14 +11,14 @@ from bot.operations.executor import Executor
 from bot.operations.registry import Registry
 
 CANCEL_USAGE = f"{CANCEL} [ID] [reason]"
-"""How cancelling is typed, behind the command."""
+"""How people cancel, after the slash command or the program's name."""
 
 REASON = "reason"
 LONGEST_VALUE = 1000
 
 
 def usage(executor: Executor) -> str:
-    """Return how the beginning of an operation is typed, behind the command."""
+    """Return how people begin an operation, after the slash command or the program's name."""
     keys = " ".join(f"{key}=…" for key in (*executor.keys, REASON))
     return f"{executor.name} SUBJECT [{keys}]"
 

@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 THREADS: Final = 4
 WINDOW: Final = 30.0
 MOST: Final = 20
-"""So often in a window one object is looked at. Else we and a controller that undoes each write of ours at once would
-go on as fast as we can; the sweep, which looks at everything now and then, is soon enough for those."""
+"""How often one object is handled in a window. Without a limit, we and a controller that undoes our every write would
+go on as fast as we can. Beyond it, the sweep, which looks at everything now and then, is soon enough."""
 
 
 class ChangeLane:

@@ -93,7 +93,7 @@ class Bot:
         every(timedelta(seconds=1), "due operations", self.runner.look)
 
     def watch(self) -> None:
-        """Keep copies of routes and pools; in the leader, what changes is looked at."""
+        """Keep copies of routes and pools; the leader also looks at every change."""
         told = self.changes
         self.cluster.watch(route_changed=told.route_changed, route_gone=told.route_gone, pool_gone=told.pool_gone)
 

@@ -30,7 +30,7 @@ _QUIET = {
 
 
 def _forms(secret: str) -> tuple[str, ...]:
-    """Return a secret as it stands in a text, in a ``repr``, in JSON and in an address."""
+    """Return a secret as it appears in a text, in a ``repr``, in JSON and in an address."""
     return (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""))
 
 

@@ -69,7 +69,7 @@ def _sentinel_pool(meant: Sentinels, options: dict[str, Any]) -> SentinelConnect
 
 
 class _Following(SentinelConnectionPool):
-    """Connections to whoever is the primary; those to the one before are closed."""
+    """Connections to the current primary; those to the previous one are closed."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)  # type: ignore[no-untyped-call]

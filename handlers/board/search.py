@@ -59,12 +59,12 @@ class Searches:
         raise Later(now)
 
     def forget(self, rollout_id: str) -> None:
-        """Look anew the next time."""
+        """Search again the next time."""
         for is_thread in (True, False):
             self._begun.pop((rollout_id, is_thread), None)
 
     def forget_all_but(self, rollout_ids: Collection[str]) -> None:
-        """Look anew for every other rollout."""
+        """Forget the results of every other rollout."""
         for rollout_id, _ in set(self._begun):
             if rollout_id not in rollout_ids:
                 self.forget(rollout_id)

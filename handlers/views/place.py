@@ -10,7 +10,7 @@ from handlers.buttons import Press, press_of
 from handlers.outside import part, read_json, text
 
 LONGEST = 3000
-"""Slack takes no more of it."""
+"""Slack accepts no more characters."""
 
 _IN_SLACK = {surface.value: surface for surface in Surface if surface is not Surface.TERMINAL}
 

@@ -126,7 +126,7 @@ def _write_or_drift(entry: Entry, observed: Observed, *, fits: bool) -> Move:
 def differs(rollout: Rollout, note: Rollout | None, observed: Observed) -> bool:
     """Say whether a route differs from what its applied record left, so that apply has to judge it."""
     if rollout.phase in SLOTLESS:
-        # Over: a newer word on it concerns us, and an older annotation of ours that came back (a backup, GitOps).
+        # Over: only a newer decision matters, or an old annotation of ours that somebody put back (a backup, GitOps).
         if note is None or note.id != rollout.id:
             return False
         return note.decision != rollout.decision and _speaks(rollout, note)
