@@ -80,7 +80,7 @@ def _check_cluster(file: Path | None) -> None:
     typer.echo(f"{rights.account} has every right that the bot needs in {where}.")
 
 
-add_verbs(app)
+add_verbs(app, EXECUTORS)
 add_operations(app, EXECUTORS)
 
 

@@ -14,7 +14,7 @@ from bot.domain.verbs.declaration import Verb
 from bot.domain.verbs.registry import verbs
 from bot.domain.verbs.rollback import ROLLBACK
 from bot.operations.registry import EXECUTORS, Registry
-from bot.operations.words import CANCEL_USAGE, usage
+from bot.operations.words import CANCEL_ABOUT, CANCEL_USAGE, usage
 from bot.terminal.answer import PROGRAM
 
 if TYPE_CHECKING:
@@ -75,21 +75,22 @@ class Spelled(TyperGroup):
 NO_VERB = "no-verb"
 
 
-def add_verbs(app: typer.Typer) -> None:
-    """Give the program a command for each verb, and ``history``."""
+def add_verbs(app: typer.Typer, registry: Registry) -> None:
+    """Give the program a command for each verb, and ``history``; `help` lists the registry's operations too."""
     for verb in verbs():
         usage = verb.line(PROGRAM).replace("[", r"\[")  # for rich, `[x]` is a style
         text = f"{verb.help[:1].upper()}{verb.help[1:]}.\n\n{usage}"
-        app.command(verb.name, help=text, epilog=EXIT_CODES, context_settings=_FREE)(_shape(verb))
+        app.command(verb.name, help=text, epilog=EXIT_CODES, context_settings=_FREE)(_shape(verb, registry))
     app.command("history", epilog=EXIT_CODES)(_history)
     app.command(NO_VERB, hidden=True, context_settings=_FREE)(_no_verb)
 
 
 def add_operations(app: typer.Typer, registry: Registry) -> None:
     """Give the program a command for each executor, and ``cancel`` if there is any executor."""
-    usages = [usage(executor) for executor in registry]
-    for line in [*usages, CANCEL_USAGE] if usages else []:
-        name, text = line.split()[0], f"{PROGRAM} {line}".replace("[", r"\[")
+    lines = [(usage(executor), executor.about) for executor in registry]
+    for line, about in [*lines, (CANCEL_USAGE, CANCEL_ABOUT)] if lines else []:
+        name, typed = line.split()[0], f"{PROGRAM} {line}".replace("[", r"\[")
+        text = f"{about[:1].upper()}{about[1:]}.\n\n{typed}"
         app.command(name, help=text, epilog=EXIT_CODES, context_settings=_FREE)(_operation(name, registry))
 
 
@@ -100,9 +101,9 @@ def _operation(name: str, registry: Registry) -> Callable[..., None]:
     return operate
 
 
-def _shape(verb: Verb) -> Callable[..., None]:
+def _shape(verb: Verb, registry: Registry) -> Callable[..., None]:
     if verb.asks:
-        return _question(verb.name)
+        return _question(verb.name, registry)
     return _roll_back(verb.name) if verb is ROLLBACK else _order(verb.name)
 
 
@@ -113,9 +114,9 @@ def _order(verb: str) -> Callable[..., None]:
     return order
 
 
-def _question(verb: str) -> Callable[..., None]:
+def _question(verb: str, registry: Registry) -> Callable[..., None]:
     def question(words: Words = None, channel: Channel = "", output: Format = Output.TEXT) -> None:
-        _end(_session(verb, output).question([verb, *(words or ())], channel))
+        _end(_session(verb, output, registry).question([verb, *(words or ())], channel))
 
     return question
 

@@ -9,6 +9,7 @@ from bot.domain.access import Access
 from bot.domain.plan import show_duration
 from bot.domain.prose import NAME, Code, Person, Prose, capitalised, joined, moment, said, say
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
+from bot.domain.sentences.gates import evidence
 from bot.domain.sentences.where_it_stands import headword, state
 from bot.domain.weights import filled, weight_there
 from handlers.blocks import Block, actions, context, header, section
@@ -72,8 +73,8 @@ def _split(entry: Entry) -> Prose:
 
 
 def _facts(entry: Entry, access: Access) -> Prose:
-    """Say what stands behind the state: who may unlock, what is ready, which pool and route these are."""
-    lines = [lock_rule(entry, access), _ready(entry), _old_pool(entry), _route(entry)]
+    """Say what stands behind the state: who may unlock, what is ready, what the gates saw, which pool and route."""
+    lines = [lock_rule(entry, access), _ready(entry), evidence(entry), _old_pool(entry), _route(entry)]
     return joined("\n", lines)
 
 

@@ -11,6 +11,7 @@ from bot.domain.commands.request import HELP, Command
 from bot.domain.commands.tokens import words
 from bot.domain.prose import Prose, joined
 from bot.operations.registry import Registry
+from bot.operations.words import help_text as operations_help
 from bot.operations.words import read_operation_words
 from handlers.intake import Intake
 from handlers.mrkdwn import mrkdwn
@@ -42,7 +43,8 @@ def _hear(intake: Intake, command: Mapping[str, Any], registry: Registry, name: 
         delivery=command["trigger_id"],
         reply_to=place.reply_to,
     )
-    return joined("\n\n", (said, help_text(name))) if parsed.verb == HELP else said
+    more = (operations_help(registry, name), help_text(name)) if parsed.verb == HELP else ()
+    return joined("\n\n", (said, *more))
 
 
 def _read(text: str, registry: Registry, name: str) -> Command:

@@ -26,6 +26,7 @@ NO_OTHER_TRY: Final = "Do not count on another try."
 ROLLS_BACK_BY_ROUTE: Final = "I roll back from the record on the route"
 ROLLED_BACK_BY_ROUTE: Final = "So I went by the record on route"
 ROLLED_BACK_ALREADY: Final = "is rolled back already, since"
+ROLLED_BACK: Final = "Done: all traffic goes to"
 DONE_ELSEWHERE: Final = "Done; the card of"
 
 MOST = 20
@@ -90,6 +91,11 @@ def detail(entry: Entry, access: Access) -> Prose:
 def why(entry: Entry, wait: Wait) -> Prose:
     """Say in one sentence what it waits for, who can end it, and the deadline."""
     return say("`{}`: {}", entry.rollout.canary.name, why_it_waits(wait))
+
+
+def rolled_back(entry: Entry) -> Prose:
+    """Tell whoever typed a roll back that it is on the route."""
+    return say("{} `{}` again.", ROLLED_BACK, entry.rollout.stable.name)
 
 
 def elsewhere(entry: Entry) -> Prose:

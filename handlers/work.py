@@ -109,8 +109,9 @@ class Work:
             self._tell(request, entry)
 
     def _tell(self, request: Request, entry: Entry) -> None:
-        elsewhere = Prose() if request.origin.sees_cards_of(entry.rollout.channel) else replies.elsewhere(entry)
-        if said := joined(" ", (sentence(self._look(request, entry)), elsewhere)):
+        sees_it = request.origin.sees_cards_of(entry.rollout.channel)
+        looked = sentence(self._look(request, entry)) or (_done(request, entry) if sees_it else Prose())
+        if said := joined(" ", (looked, Prose() if sees_it else replies.elsewhere(entry))):
             self._private.say(request.reply_to, said)
 
     def _look(self, request: Request, entry: Entry) -> str:
@@ -155,3 +156,9 @@ def _rank(request: Request) -> int:
     """Return the rank of a request; requests of the same rank keep their order."""
     verb = verb_of(request.command.verb)
     return 0 if verb.name == ROLLBACK else 1 if verb.is_brake else 2
+
+
+def _done(request: Request, entry: Entry) -> Prose:
+    """Answer a typed roll back that is on the route: whoever presses its button looks at the card."""
+    is_typed = request.command.verb == ROLLBACK and request.turn is None
+    return replies.rolled_back(entry) if is_typed and entry.is_applied else Prose()

@@ -16,6 +16,7 @@ from bot.domain.errors import UsageError
 from bot.domain.plan import parse_duration
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
+_DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 class Section(BaseModel):
@@ -56,6 +57,19 @@ def whole_number(most: int) -> BeforeValidator:
         if not isinstance(value, Scalar) or not is_number or int(value.text) > most:
             raise ValueError(f"{what(value)} is not a whole number from 1 to {most}")
         return int(value.text)
+
+    return BeforeValidator(read)
+
+
+def number() -> BeforeValidator:
+    """Take a number of zero or more; what is read already stays as it is."""
+
+    def read(value: object) -> float:
+        if isinstance(value, (int, float)):
+            return value
+        if not isinstance(value, Scalar) or not _DECIMAL.fullmatch(value.text):
+            raise ValueError(f"{what(value)} is not a number of zero or more")
+        return float(value.text)
 
     return BeforeValidator(read)
 

@@ -162,6 +162,10 @@ class Gates(Protocol):
     """Checks before the canary gets more traffic; bounded in time, and never asked before a roll back."""
 
     @property
+    def about(self) -> Mapping[str, str]:
+        """Return what each gate checks, by its name."""
+
+    @property
     def may_fail(self) -> bool:
         """Say whether any gate that can fail a rollout between steps is switched on."""
 

@@ -65,6 +65,7 @@ class Gate:
     """
 
     name: str
+    about: str  # what it checks, in a few words, for `help`
     check: Callable[[Asked, Any], Found]
     keys: type[Keys] = Keys
     may_fail: bool = False

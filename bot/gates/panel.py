@@ -39,6 +39,11 @@ class Panel:
         self._lock = Lock()
 
     @property
+    def about(self) -> Mapping[str, str]:
+        """Return what each gate checks, by its name."""
+        return {gate.name: gate.about for gate, _ in self._gates}
+
+    @property
     def may_fail(self) -> bool:
         """Say whether a gate is on that is to be asked between steps too."""
         return any(gate.may_fail for gate, _ in self._gates)

@@ -15,4 +15,9 @@ def check(asked: Asked, keys: Keys) -> Found:
     return Found(answer=answer, reason=health.lack, readiness=health.readiness)
 
 
-GATE = Gate(name="pools_ready", check=check, required=True)
+GATE = Gate(
+    name="pools_ready",
+    about="the new pool is there, and its endpoint picker and a model server are ready",
+    check=check,
+    required=True,
+)

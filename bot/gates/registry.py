@@ -29,6 +29,11 @@ def gates() -> tuple[Gate, ...]:
     return (*_GATES, *_added)
 
 
+def about() -> Mapping[str, str]:
+    """Return what each gate checks, by its name, also those that a policy must switch on."""
+    return {gate.name: gate.about for gate in gates()}
+
+
 def policy_keys() -> Mapping[str, type[Keys]]:
     """Return what the policy file may say below `gates`: the gates that it switches on, and their keys."""
     return {gate.name: gate.keys for gate in gates() if not gate.required}

@@ -83,6 +83,10 @@ class Executor(Protocol):
         """Return the word by which people ask for it."""
 
     @property
+    def about(self) -> str:
+        """Return what it does, in a few words, for `help`."""
+
+    @property
     def keys(self) -> Sequence[str]:
         """Return the parameters that people may give, as in ``key=value``."""
 

@@ -6,12 +6,15 @@ from bot.domain.commands.request import CANCEL, END, START, Command, OperationWo
 from bot.domain.commands.tokens import Word, shown
 from bot.domain.commands.values import cut_reason, is_name, read_name
 from bot.domain.errors import UsageError
+from bot.domain.prose import Code, Prose, joined, say
 from bot.domain.slips import likely_meant
 from bot.operations.executor import Executor
 from bot.operations.registry import Registry
 
 CANCEL_USAGE = f"{CANCEL} [ID] [reason]"
 """How people cancel, after the slash command or the program's name."""
+
+CANCEL_ABOUT = "stop an operation and take back what it did, or clean up after one that failed"
 
 REASON = "reason"
 LONGEST_VALUE = 1000
@@ -21,6 +24,12 @@ def usage(executor: Executor) -> str:
     """Return how people begin an operation, after the slash command or the program's name."""
     keys = " ".join(f"{key}=…" for key in (*executor.keys, REASON))
     return f"{executor.name} SUBJECT [{keys}]"
+
+
+def help_text(registry: Registry, program: str) -> Prose:
+    """List operations as they are typed behind ``program``; empty where there are none."""
+    lines = [say("{}\n{}", Code(f"{program} {usage(executor)}"), executor.about) for executor in registry]
+    return joined("\n", [*lines, say("{}\n{}", Code(f"{program} {CANCEL_USAGE}"), CANCEL_ABOUT)]) if lines else Prose()
 
 
 def read_operation_words(line: Sequence[Word], registry: Registry) -> Command | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.domain.access import Access
 from bot.domain.events import Event
+from bot.domain.gate import Finding
 from bot.domain.operation import Operation
 from bot.domain.rollout import Entry
 from bot.domain.sentences.what_it_waits_for import waits
@@ -52,6 +53,7 @@ def _rollout(entry: Entry, access: Access, names: Names) -> dict[str, Any]:
             "given": list(rollout.ask.approvals) if rollout.ask else [],
         },
         "ready": _ready(entry),
+        "gates": [_finding(finding) for finding in entry.findings],
         "started": {"by": rollout.started_by, "at": _time(rollout.started_at), "reason": rollout.reason},
         "decided": {"by": rollout.by or None, "at": _time(rollout.decided_at)},
         "waits": _waits(entry, access, names),
@@ -67,6 +69,15 @@ def _ready(entry: Entry) -> dict[str, Any] | None:
         "new": {"ready": ready.canary_ready, "of": ready.canary_of},
         "old": {"ready": ready.stable_ready, "of": ready.stable_of},
         "at": _time(ready.at),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "gate": finding.gate,
+        "answer": finding.answer.value,
+        "reason": finding.reason,
+        "evidence": finding.evidence,
     }
 
 

@@ -19,7 +19,9 @@ from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
 from bot.domain.prose import Prose, joined, say, sentence
 from bot.domain.verbs.help import help_text
 from bot.domain.verbs.registry import groups, verb_of
+from bot.gates.registry import about
 from bot.operations.registry import EXECUTORS, Registry
+from bot.operations.words import help_text as operations_help
 from bot.operations.words import read_operation_words
 from bot.service.assembly import Core, Reach, core, reach
 from bot.service.logs import Masked
@@ -124,8 +126,10 @@ class Session:
 
     def _usage(self) -> Answer:
         """Say how the verb is typed, or all of them."""
-        said = help_text(groups(), PROGRAM) if self._name == HELP else sentence(verb_of(self._name).line(PROGRAM))
-        return Answer(said=said)
+        if self._name != HELP:
+            return Answer(said=sentence(verb_of(self._name).line(PROGRAM)))
+        of_verbs, of_operations = help_text(groups(), about(), PROGRAM), operations_help(self._registry, PROGRAM)
+        return Answer(said=joined("\n\n", (of_verbs, of_operations)))
 
     # --- the answer
 

@@ -8,6 +8,7 @@ from bot.domain.events import Event
 from bot.domain.operation import Operation
 from bot.domain.prose import Person, Prose, moment, plain, say
 from bot.domain.rollout import Acceptance, Entry, Rollout
+from bot.domain.sentences.gates import evidence
 from bot.domain.sentences.what_happened import told
 from bot.domain.sentences.what_it_waits_for import waits, why
 from bot.domain.sentences.where_it_stands import headword
@@ -57,6 +58,8 @@ def facts(entry: Entry, access: Access, names: Names) -> Iterator[tuple[str, str
         ready = entry.readiness
         old = f"old {ready.stable_ready} of {ready.stable_of}"
         yield "ready", f"new {ready.canary_ready} of {ready.canary_of}, {old}, {moment(ready.at).utc}"
+    if seen := evidence(entry):
+        yield "gates", drawn(seen, names)
     yield "route", f"{rollout.namespace}/{rollout.route}"
     yield "card", f"in {rollout.channel}" if rollout.channel else "none, started in a terminal"
     yield "rollout", rollout.id

@@ -44,6 +44,7 @@ NO_NO = (
     replies.ROLLS_BACK_BY_ROUTE,
     replies.ROLLED_BACK_BY_ROUTE,
     replies.ROLLED_BACK_ALREADY,
+    replies.ROLLED_BACK,
     BACK_BUT,
 )
 """Private sentences that do not say no."""

@@ -89,7 +89,8 @@ class Front:
     def written(self) -> Any:
         """Return everything that a request can write: routes, records, events, the inbox, messages."""
         stage, routes = self.stage, self.stage.world.route_path().rsplit("/", 1)[0]
-        versions = {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in self._list(routes)}
+        metadata = [one["metadata"] for one in self._list(routes)]
+        versions = [(one["name"], one["generation"], one.get("annotations")) for one in metadata]
         entries = [(entry.rollout, stage.events(entry.rollout.id)) for entry in stage.store.entries()]
         stage.clock.forward(seconds=1)
         return versions, entries, list(stage.store.requests(stage.clock.now())), list(self.slack.messages)

@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from bot.cli import Spelled, add_verbs
+from bot.operations.registry import Registry
 from sandbox.apiserver import ApiServer
 from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.valkey import INSTALL
@@ -45,7 +46,7 @@ def open_terminal(stage: Stage, api_server: ApiServer, redis_url: str, tmp_path:
 
     def open_it() -> Terminal:
         program = typer.Typer(cls=Spelled, pretty_exceptions_enable=False)
-        add_verbs(program)
+        add_verbs(program, Registry())
         shell = Terminal(env, policy, stage.world.namespace, api_server, program)
         shell.write_policy("")
         return shell

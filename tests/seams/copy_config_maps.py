@@ -74,6 +74,7 @@ class CopyConfigMaps:
 
     config_maps: ConfigMaps
     name: str = "copy"
+    about: str = "copy a ConfigMap some times"
     keys: tuple[str, ...] = ("count", "every")
     within: timedelta = timedelta(minutes=30)
     undo_within: timedelta = timedelta(minutes=1)

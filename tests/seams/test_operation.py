@@ -94,8 +94,9 @@ class Copying:
         """Type a command in a terminal that knows the executor too."""
         app, policy = typer.Typer(), self.play.folder / "policy.yaml"
         api = connect_cluster(self.reach["KUBECONFIG"]).api
-        add_verbs(app)
-        add_operations(app, Registry((CopyConfigMaps(ConfigMaps(api, self.play.world.namespace)),)))
+        registry = Registry((CopyConfigMaps(ConfigMaps(api, self.play.world.namespace)),))
+        add_verbs(app, registry)
+        add_operations(app, registry)
         result = CliRunner().invoke(app, words, env={**self.reach, "ROLLOUTBOT_CONFIG": str(policy)})
         return result.exit_code, result.output
 
@@ -199,6 +200,16 @@ def test_a_terminal_begins_one_follows_it_and_cancels_another(copying: Copying) 
     assert copying.shell("why", running[3])[1].startswith(f"`copy models` (`{running[3]}`) is running. It has until ")
     code, output = copying.shell("cancel", "models")
     assert (code, output.splitlines()[0].endswith("is cancelled.")) == (0, True)
+
+
+def test_help_lists_it_in_slack_and_in_a_terminal(copying: Copying) -> None:
+    copying.bot()
+    copying.play.say("help")
+    lines = "copy SUBJECT [count=… every=… reason=…]", "copy a ConfigMap some times"
+    told = f"`/rollout {lines[0]}`\n{lines[1]}"
+    copying.until("help", lambda: any(told in said for said in copying.play.private()))
+    code, output = copying.shell("help")
+    assert (code, f"`rolloutbot {lines[0]}`\n{lines[1]}" in output) == (0, True)
 
 
 def test_who_may_not_run_things_is_refused_in_both(copying: Copying) -> None:

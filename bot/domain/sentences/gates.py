@@ -1,6 +1,7 @@
-"""What the gates said last, where a rollout waits for them."""
+"""What the gates said last: what they saw, and why a rollout waits for them."""
 
 from bot.domain.gate import GateAnswer, Verdict
+from bot.domain.prose import Prose, joined, said, say
 from bot.domain.rollout import Acceptance, Entry, Phase
 
 
@@ -9,6 +10,12 @@ def hold_reason(entry: Entry) -> str:
     findings = Verdict(findings=entry.findings)
     is_same = findings.answer is not GateAnswer.PASS and findings.gates == entry.rollout.held_by
     return findings.reason if is_same else entry.rollout.why
+
+
+def evidence(entry: Entry) -> Prose:
+    """Say what the gates saw, a few words for each; empty where none has any, or nobody asks them any more."""
+    seen = [finding for finding in entry.findings if finding.evidence and not entry.rollout.is_over]
+    return joined("  ·  ", (say("{}: {}", finding.gate, said(finding.evidence, 100)) for finding in seen))
 
 
 def keeps_stable(entry: Entry) -> str:

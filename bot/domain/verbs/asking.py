@@ -1,6 +1,6 @@
 """What a question or an inquiry may look at, and what its answer consists of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -40,6 +40,10 @@ class Cluster(Protocol):
 
 class Gates(Protocol):
     """Asks the gates that the policy has switched on."""
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """Return what each gate checks, by its name."""
 
     def check(self, rollout: Rollout) -> Verdict:
         """Ask every gate whether the canary may get more."""

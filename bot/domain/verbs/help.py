@@ -1,6 +1,6 @@
-"""`help`: every verb that exists, as it is typed."""
+"""`help`: every verb that exists, as it is typed, and the gates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.domain.commands.request import HELP as NAME
 from bot.domain.prose import Code, Prose, joined, say, sentence
@@ -9,13 +9,20 @@ from bot.domain.verbs.declaration import Kind, Verb
 
 
 def _answer(asking: Asking) -> Reply:
-    return Reply(said=help_text(asking.verbs, asking.program))
+    return Reply(said=help_text(asking.verbs, asking.sources.gates.about, asking.program))
 
 
-def help_text(groups: Sequence[Sequence[Verb]], program: str) -> Prose:
-    """List verbs as they are typed behind ``program``."""
+def help_text(groups: Sequence[Sequence[Verb]], gates: Mapping[str, str], program: str) -> Prose:
+    """List verbs as they are typed behind ``program``, and what each gate checks."""
     listed = [joined("\n", (_told(verb, program) for verb in group)) for group in groups]
-    return joined("\n\n", [*listed, _closing([verb for group in groups for verb in group], program)])
+    closing = _closing([verb for group in groups for verb in group], program)
+    return joined("\n\n", [*listed, closing, _gates(gates)])
+
+
+def _gates(gates: Mapping[str, str]) -> Prose:
+    """List gates; empty where there are none."""
+    listed = [say("`{}`: {}", name, about) for name, about in gates.items()]
+    return joined("\n", [say("Checked before every step up:"), *listed]) if listed else Prose()
 
 
 def _told(verb: Verb, program: str) -> Prose:

@@ -31,7 +31,7 @@ class Errors:
 
     @property
     def gate(self) -> Gate:
-        return Gate(name="errors", check=self.check, may_fail=True)
+        return Gate(name="errors", about="errors", check=self.check, may_fail=True)
 
 
 @pytest.fixture

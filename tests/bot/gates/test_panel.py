@@ -45,7 +45,7 @@ class Probe:
     asked: list[Asked] = field(default_factory=list)
 
     def gate(self, **more: Any) -> Gate:
-        return Gate(name=self.name, check=self.check, **more)
+        return Gate(name=self.name, about="anything", check=self.check, **more)
 
     def check(self, asked: Asked, keys: Keys) -> Found:
         self.asked.append(asked)

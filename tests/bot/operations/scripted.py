@@ -41,6 +41,7 @@ class Scripted:
     take_back: Act = count_back
     remain: Callable[[Operation], str] = lambda operation: f"Look at step {operation.state['next']}."
     name: str = "copy"
+    about: str = "copy something"
     keys: Sequence[str] = ("count",)
     within: timedelta = timedelta(minutes=30)
     undo_within: timedelta = timedelta(minutes=10)

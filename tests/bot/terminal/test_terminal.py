@@ -119,6 +119,7 @@ def test_status_and_history_are_told_in_json_and_in_lines(stage: Stage, terminal
             "gateway": "accepted",
             "steps": [10, 25, 50, 100],
             "approvals": {"at": [], "needed": 1, "asked": None, "given": []},
+            "gates": [],
             "ready": {
                 "new": {"ready": 2, "of": 2},
                 "old": {"ready": 2, "of": 2},
