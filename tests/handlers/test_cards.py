@@ -162,7 +162,7 @@ def test_a_canary_that_is_taken_over_is_shown_with_what_it_has() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.ENDED, Phase.PROGRESSING])
-def test_a_rule_that_is_gone_is_told_also_when_all_is_over(phase: Phase) -> None:
+def test_a_missing_rule_is_told_even_when_the_rollout_is_over(phase: Phase) -> None:
     trouble = Trouble(since=NOON, reason="Not found on the route, so not written: rule `chat`.", attempts=0)
     told = part(an_entry(in_phase(phase), trouble=trouble), "state")
     assert told.endswith("\nNot found on the route, so not written: rule `chat`. ⚠️")
@@ -188,7 +188,7 @@ def test_a_roll_back_says_from_where_and_what_is_next() -> None:
         ("", "*Ended* SINCE: HTTPRoute is mine. I no longer manage the route."),
     ],
 )
-def test_an_end_that_nobody_wanted_says_nothing_of_weights(by: str, told: str) -> None:
+def test_an_end_without_a_person_says_nothing_about_weights(by: str, told: str) -> None:
     since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
     entry = an_entry(replace(in_phase(Phase.ENDED), by=by, why="HTTPRoute is mine."))
     assert part(entry, "state") == told.replace("SINCE", since)

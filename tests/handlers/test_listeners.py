@@ -180,7 +180,7 @@ def test_without_a_store_a_roll_back_is_done_from_the_route(bot: Bot) -> None:
     assert (bot.engine.braking, len(bot.slack.cards(ROOM))) == (["t1", "t1"], 2)
 
 
-def test_what_nobody_foresaw_is_one_sentence_with_a_ref_that_is_in_the_log(
+def test_an_unexpected_failure_is_one_sentence_with_a_ref_that_is_in_the_log(
     bot: Bot, caplog: pytest.LogCaptureFixture
 ) -> None:
     bot.engine.refusal = RuntimeError("xoxb-secret")
@@ -282,7 +282,7 @@ def test_a_reason_that_is_too_long_is_cut(bot: Bot) -> None:
     assert (len(request.command.reason), request.command.left_out) == (3000, 2)
 
 
-def test_a_dialog_that_slack_does_not_open_is_told(bot: Bot) -> None:
+def test_people_hear_of_a_dialog_that_slack_does_not_open(bot: Bot) -> None:
     bot.slack.triggers["t1"] = bot.slack.now() - 4
     bot.press("rollout_reject")
     assert bot.said() == [mrkdwn(replies.too_slow("reject POOL reason"))]

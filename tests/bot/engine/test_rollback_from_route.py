@@ -102,7 +102,7 @@ def test_a_route_without_a_rollout_is_named(stage: Stage) -> None:
     )
 
 
-def test_what_has_nothing_to_roll_back_is_refused_in_words(stage: Stage) -> None:
+def test_a_roll_back_of_nothing_is_refused_in_words(stage: Stage) -> None:
     stage.started(100)
     stage.pass_time(minutes=30)
     stage.world.delete_pool(STABLE)
@@ -170,7 +170,7 @@ def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("subject", [CANARY, ""])
-def test_what_a_half_open_watch_has_not_heard_of_is_found(stage: Stage, proxy: FaultProxy, subject: str) -> None:
+def test_a_change_that_a_half_open_watch_missed_is_found(stage: Stage, proxy: FaultProxy, subject: str) -> None:
     with deaf_cluster(proxy, stage.world) as cluster:
         rollout_id = stage.started(10).rollout.id
         assert [copy.note for copy in cluster.copies(stage.world.namespace)] == [None]
@@ -187,7 +187,7 @@ def a_limited_brake(stage: Stage, api_server: ApiServer) -> RouteRollback:
 
 
 @pytest.mark.parametrize(("subject", "reason"), [(CANARY, "p99"), ("", "p99"), ("errors", "errors p99")])
-def test_a_namespace_that_is_refused_holds_up_no_roll_back_in_another(
+def test_a_refused_namespace_does_not_delay_a_roll_back_in_another(
     stage: Stage, api_server: ApiServer, subject: str, reason: str
 ) -> None:
     stage.started(10)

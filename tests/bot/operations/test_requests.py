@@ -93,7 +93,7 @@ def test_cancelling_twice_is_done_once(works: Works) -> None:
     assert works.store.inbox.became(second.delivery) == Became(operation=works.only().id)
 
 
-def test_what_is_done_cannot_be_cancelled(works: Works) -> None:
+def test_a_finished_operation_cannot_be_cancelled(works: Works) -> None:
     operation = works.begun()
     works.look()
     with pytest.raises(TransitionError, match=r"^You can't cancel `copy models`: it is done.$"):
@@ -111,7 +111,7 @@ def test_what_is_done_cannot_be_cancelled(works: Works) -> None:
         ),
     }.items(),
 )
-def test_what_is_not_one_operation_is_answered_with_what_to_name(works: Works, word: str, said: str) -> None:
+def test_an_unclear_cancel_is_answered_with_what_to_name(works: Works, word: str, said: str) -> None:
     first = works.begun("a")
     works.clock.forward(seconds=1)
     second = works.begun("b")

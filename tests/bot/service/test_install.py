@@ -61,7 +61,7 @@ def test_a_terminal_reaches_the_bots_install_whoever_of_them_may_read_the_cluste
     assert guest.prefix() == prefix
 
 
-def test_a_bot_that_may_read_the_id_later_or_no_more_keeps_its_data(
+def test_a_bot_keeps_its_data_when_it_gains_or_loses_the_right_to_read_the_id(
     client: "redis.Redis", api_server: ApiServer
 ) -> None:
     installs = [an_install(client, api_server, user) for user in ("rolloutbot", "admin", "rolloutbot")]

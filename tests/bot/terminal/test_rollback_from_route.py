@@ -21,7 +21,7 @@ def test_without_redis_a_rule_that_is_gone_is_named(stage: Stage, terminal: Term
     )
 
 
-def test_what_is_rolled_back_already_is_not_told_as_done_now(stage: Stage, terminal: Terminal) -> None:
+def test_an_earlier_roll_back_is_not_told_as_done_now(stage: Stage, terminal: Terminal) -> None:
     stage.started(10)
     again = ("rollback", "--from-route", "llm-route", "p99 doubled")
     env = {"KUBECONFIG": terminal.home, "REDIS_URL": ""}

@@ -226,7 +226,7 @@ def test_what_a_running_bot_refused_first_is_refused_in_its_words(stage: Stage, 
         commands.do(Command(verb="resume"), 0, lambda text: None)
 
 
-def test_who_could_approve_in_slack_what_he_starts_here_is_refused(stage: Stage, terminal: Terminal) -> None:
+def test_somebody_who_could_approve_their_own_start_in_slack_is_refused(stage: Stage, terminal: Terminal) -> None:
     said = (
         f"The policy does not say who Unix user `{ME}` is in Slack, "
         "so this user could approve in Slack what is started here. "
@@ -292,9 +292,7 @@ def test_words_and_settings_that_make_no_sense_are_explained(words: list[str], s
         (["brrr", "--now"], "`brrr` is not a verb of `rolloutbot`. Say `rolloutbot help` for the list."),
     ],
 )
-def test_what_is_no_verb_is_answered_in_our_words_and_as_json_where_that_is_asked_for(
-    words: list[str], said: str
-) -> None:
+def test_an_unknown_verb_gets_our_own_answer_and_json_on_request(words: list[str], said: str) -> None:
     result = CliRunner().invoke(app, words, env={})
     assert (result.exit_code, result.output) == (2, f"{said}\n")
     result = CliRunner().invoke(app, [*words, "--output", "json"], env={})

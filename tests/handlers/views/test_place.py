@@ -47,7 +47,7 @@ def test_a_dialog_that_the_version_before_has_opened_is_still_read() -> None:
         '{"surface":"channel","channel":["C1"]}',
     ],
 )
-def test_what_is_none_of_ours_is_refused(metadata: Any) -> None:
+def test_a_form_that_is_not_ours_is_refused(metadata: Any) -> None:
     with pytest.raises(UsageError, match="This form makes no sense to me"):
         read_place(metadata, SLACK)
 
