@@ -156,7 +156,7 @@ def braked(braked: RouteRolledBack, store: StoreError) -> Prose:
         store=_store(store),
         went=ROLLED_BACK_BY_ROUTE,
         route=route(rollout),
-        missing=say(" Not found on it, so not written: {}.", missing) if missing else missing,
+        missing=say(" I could not find {} on it, so nothing was written there.", missing) if missing else missing,
     )
 
 

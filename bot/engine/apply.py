@@ -1,7 +1,7 @@
 """Apply: make the route what the record wants now. The one function for clicks, timers and sweeps.
 
-The copy of the route is read first and the record loaded after it. A patch may rest on an old copy, because its
-guards make it harmless; drift, adoption and refusal are only decided where the record did not change around the read.
+It reads the copy of the route first, and loads the record after that. A patch may use an old copy, because its guards
+make it harmless; drift, adoption and refusal are decided only if the record did not change during the read.
 """
 
 import logging
@@ -54,7 +54,7 @@ class Applier:
     def apply(self, rollout_id: str, *, saved: Rollout | None = None) -> None:
         """Make the route what the record wants. A failure is noted and tried again later; then raises ClusterError.
 
-        ``saved`` is the record as this thread has just saved it: it tells which route to read without another load.
+        ``saved`` is the record that this thread has just saved: it says which route to read, without another load.
         """
         entry: Entry | None = None
         for attempt in range(ROUNDS):
@@ -232,7 +232,7 @@ class Applier:
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
     def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
-        self._tell_trouble(entry, f"Not found on the route, so not written: {', '.join(missing)}.")
+        self._tell_trouble(entry, f"I could not find {', '.join(missing)} on the route, so nothing was written there.")
 
     def _tell_trouble(self, entry: Entry, why: str) -> None:
         """Tell people about a decision that leaves nothing more to do."""

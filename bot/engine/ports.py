@@ -305,8 +305,8 @@ class Store(Protocol):
 class Shown:
     """What Slack shows of a rollout. ``ts`` empty: not posted, or posted with an unclear answer since ``claimed``.
 
-    ``cursor`` is how many events of the stream are in the thread; ``thread_claimed`` is set while a thread
-    message is on its way. ``posts`` counts the cards posted so far (block ids end in it).
+    ``cursor`` is how many events of the stream are in the thread; ``thread_claimed`` is set while a message for the
+    thread is on its way. ``posts`` counts the cards posted so far (block ids end in it).
 
     ``forgotten`` is how many events the thread tells that the stream has lost. ``doubt`` is set where the store had
     lost something: Slack may show more than this says. It is how many events the stream had then.

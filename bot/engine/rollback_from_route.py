@@ -1,7 +1,7 @@
 """The brake without the store: a roll back from the record that the route itself carries.
 
-Only the API server is asked. The store learns of it later, as of a decision by another hand on which the roll back
-wins (the fourth row of the table in decisions/by_route.py), and the card and the thread catch up then.
+It asks only the API server. The store learns of it later, like of any decision made elsewhere, where a roll back wins
+(the fourth row of the table in decisions/by_route.py). Then the card and the thread catch up.
 """
 
 import random
@@ -67,9 +67,9 @@ class RouteRollback:
     def find(self, command: Command, channel: str, asked: datetime) -> tuple[str, str, str]:
         """Return namespace and route of the rollout that a command means, and the reason it gives.
 
-        As where the store is asked, a word that names no rollout, nor comes close to a name, is the first of the
-        reason. A namespace that cannot be read holds up nothing that is named and found in another, and one that is
-        refused nothing that is found. Raises UsageError, RouteError, ClusterError.
+        As in the lookup with a store, a word that is not a rollout's name, nor close to one, begins the reason. An
+        unreadable namespace does not delay a named rollout that is found in another one, and a refused namespace does
+        not delay any that is found. Raises UsageError, RouteError, ClusterError.
         """
         notes, failed = self._notes()
         names, here = {each.canary.name for each in notes}, [each for each in notes if channel in ("", each.channel)]

@@ -163,9 +163,11 @@ def test_a_canary_that_is_taken_over_is_shown_with_what_it_has() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.ENDED, Phase.PROGRESSING])
 def test_a_missing_rule_is_told_even_when_the_rollout_is_over(phase: Phase) -> None:
-    trouble = Trouble(since=NOON, reason="Not found on the route, so not written: rule `chat`.", attempts=0)
+    trouble = Trouble(
+        since=NOON, reason="I could not find rule `chat` on the route, so nothing was written there.", attempts=0
+    )
     told = part(an_entry(in_phase(phase), trouble=trouble), "state")
-    assert told.endswith("\nNot found on the route, so not written: rule `chat`. ⚠️")
+    assert told.endswith("\nI could not find rule `chat` on the route, so nothing was written there. ⚠️")
 
 
 def test_a_roll_back_says_from_where_and_what_is_next() -> None:

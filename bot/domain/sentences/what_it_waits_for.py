@@ -71,9 +71,9 @@ def _until_written(entry: Entry, access: Access) -> tuple[datetime | None, Prose
     """Say what ends the wait for the route; some phases end in their own time too, written or not."""
     rollout = entry.rollout
     if raises(rollout):
-        then = say("It is tried again, and taken back unless the gates still pass after")
+        then = say("I keep trying, and take it back unless the gates still pass after")
         return rollout.decided_at + WRITE_WITHIN, then
-    again = say("It is tried again until it is written.")
+    again = say("I keep trying until it is written.")
     if rollout.phase not in (Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PAUSED):
         return None, again
     own = _WAITS[rollout.phase](entry, access)
@@ -126,7 +126,7 @@ def _holding(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It holds at {} %", rollout.weight),
         since=rollout.since,
-        who=say("The gate is asked again every 30 s; {} can `pause` or `rollback` it.", people(access.run)),
+        who=say("I ask the gate again every 30 s; {} can `pause` or `rollback` it.", people(access.run)),
         deadline=rollout.since + HOLD_AT_MOST,
         then=say("If the gate still says wait, it pauses"),
         said=hold_reason(entry),
@@ -195,7 +195,7 @@ def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
     return Wait(
         reason=say("The bake is over, but `{}` stays on the route", rollout.stable.name),
         since=rollout.since + rollout.plan.bake,
-        who=say("The gates are asked again every 30 s; {} can `finish` or `pause` it.", people(access.run)),
+        who=say("I ask the gates again every 30 s; {} can `finish` or `pause` it.", people(access.run)),
         deadline=rollout.since + rollout.plan.bake + HOLD_AT_MOST,
         then=say("If they still say wait, it pauses"),
         said=said,

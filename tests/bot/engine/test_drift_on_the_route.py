@@ -110,4 +110,4 @@ def test_a_rule_that_is_gone_is_drift_that_only_a_roll_back_or_an_end_leaves(sta
         [("another", 1)],
     )
     assert entry.trouble is not None
-    assert entry.trouble.reason == "Not found on the route, so not written: rule 1."
+    assert entry.trouble.reason == "I could not find rule 1 on the route, so nothing was written there."

@@ -16,7 +16,7 @@ def test_without_redis_a_rule_that_is_gone_is_named(stage: Stage, terminal: Term
     assert (code, output.splitlines()[0]) == (
         0,
         f"`{CANARY}` is rolled back; that is on the route, and the gateway accepts it. "
-        "Not found on the route, so not written: rule 2. "
+        "I could not find rule 2 on the route, so nothing was written there. "
         "The card and the history follow when a bot that has Redis sees the route.",
     )
 

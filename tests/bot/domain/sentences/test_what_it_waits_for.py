@@ -66,7 +66,7 @@ def test_an_unwritten_step_up_waits_a_minute_and_no_longer() -> None:
     assert str(why(wait)) == (
         "It waits for the route: 25 % is wanted, 10 % is known to be there, since 23 Nov 12:00 UTC: "
         "The API server did not answer. Any full member can `rollback` it. "
-        "It is tried again, and taken back unless the gates still pass after 23 Nov 12:01 UTC."
+        "I keep trying, and take it back unless the gates still pass after 23 Nov 12:01 UTC."
     )
 
 
@@ -82,7 +82,7 @@ def test_why_names_nobody_for_a_roll_back_that_would_be_refused(phase: Phase) ->
 
 def test_an_unwritten_roll_back_is_tried_for_ever() -> None:
     wait = waits(an_entry(in_phase(Phase.ROLLED_BACK), applied=applied(25)), ANYBODY)
-    assert (wait.deadline, str(wait.then)) == (None, "It is tried again until it is written.")
+    assert (wait.deadline, str(wait.then)) == (None, "I keep trying until it is written.")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_deadline_that_does_not_wait_for_the_route_is_named_with_it(phase: Pha
     entry = an_entry(in_phase(phase), applied=applied(25), due=None)
     assert str(why(waits(entry, ANYBODY))) == (
         "It waits for the route: the bot's note on it is not written yet, since 23 Nov 12:00 UTC. "
-        f"Any full member can `rollback` it. It is tried again until it is written. {end}"
+        f"Any full member can `rollback` it. I keep trying until it is written. {end}"
     )
 
 
