@@ -1,1 +1,1 @@
-"""What a rollout is, and when things happen."""
+"""Rolloutbot: what a rollout is, and when things happen."""

@@ -40,12 +40,14 @@ def run() -> None:
 
 @app.command("check-config")
 def check_config(
-    policy: Annotated[Path | None, typer.Argument(help="A policy file; else the one in ROLLOUTBOT_CONFIG.")] = None,
+    policy: Annotated[
+        Path | None, typer.Argument(help="A policy file; without it, the one in ROLLOUTBOT_CONFIG.")
+    ] = None,
     only_policy: Annotated[
-        bool, typer.Option("--policy-only", help="Leave the rest of the environment alone.")
+        bool, typer.Option("--policy-only", help="Check only the policy file, not the environment.")
     ] = False,
     cluster: Annotated[
-        bool, typer.Option("--cluster", help="Ask the API server too whether the bot may do what it has to.")
+        bool, typer.Option("--cluster", help="Also ask the API server whether the bot has the rights it needs.")
     ] = False,
 ) -> None:
     """Explain every mistake in the environment and the policy file, with its line."""
@@ -54,7 +56,7 @@ def check_config(
     if mistakes:
         raise _explained(mistakes)
     environment = [] if only_policy else ["The environment is good."]
-    about_policy = f"The policy file `{file}` is good." if file else "No policy file is named: the defaults hold."
+    about_policy = f"The policy file `{file}` is good." if file else "No policy file is set: the defaults apply."
     typer.echo(" ".join([*environment, about_policy]))
     if cluster:
         _check_cluster(file)
@@ -75,7 +77,7 @@ def _check_cluster(file: Path | None) -> None:
     if rights.missing:
         raise _explained(rights.missing, code=1)
     where = ", ".join(f"`{namespace}`" for namespace in rights.namespaces)
-    typer.echo(f"{rights.account} may do all that the bot needs, in {where}.")
+    typer.echo(f"{rights.account} has every right that the bot needs in {where}.")
 
 
 add_verbs(app, EXECUTORS)

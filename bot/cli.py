@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from bot.terminal.session import Session
 
 EXIT_CODES = (
-    "Exit codes: 0 done · 1 refused, a sentence says why · 2 the words or the settings make no sense · "
+    "Exit codes: 0 done · 1 refused, with the reason · 2 the command or the settings are wrong · "
     "3 not confirmed: Redis, the API server or the gateway did not answer · 130 Ctrl-C."
 )
 _FREE = {"ignore_unknown_options": True}
-"""The grammar has keys like ``--every 10m``; they are its own to judge."""
+"""Keys like ``--every 10m`` are for the grammar to judge."""
 
 
 class Output(StrEnum):
@@ -36,22 +36,33 @@ class Output(StrEnum):
 
 
 Words = Annotated[
-    list[str] | None, typer.Argument(metavar="WORDS", help="As behind /rollout in Slack.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="WORDS", help="The same words as after /rollout in Slack.", show_default=False),
 ]
 Channel = Annotated[
-    str, typer.Option("--channel", metavar="C…", help="The Slack channel: of a start's card; of the rollout meant.")
+    str,
+    typer.Option(
+        "--channel", metavar="C…", help="The Slack channel for a start's card, or of the rollout that you mean."
+    ),
 ]
-Format = Annotated[Output, typer.Option("--output", metavar="text|json", help="json: one object, docs/terminal.md.")]
-Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS", help="For route and gateway.")]
+Format = Annotated[
+    Output, typer.Option("--output", metavar="text|json", help="json prints one object; see docs/terminal.md.")
+]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, max=600, metavar="SECONDS", help="How long to wait for the route and the gateway."),
+]
 Route = Annotated[str, typer.Option("--from-route", metavar="ROUTE", help="Use only the record on this HTTPRoute.")]
-Namespace = Annotated[str, typer.Option("--namespace", metavar="NS", help="Of that route; else the kubeconfig's.")]
+Namespace = Annotated[
+    str, typer.Option("--namespace", metavar="NS", help="The route's namespace; without it, the kubeconfig's.")
+]
 
 
 class Spelled(TyperGroup):
-    """The program's commands: a verb may be spelled as in Slack, and what is no verb is answered in our words."""
+    """The program's commands: verbs may be spelled as in Slack, and an unknown one gets our own answer."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Return the command that the words begin with, and the rest of them."""
+        """Return the command that the words begin with, and the remaining words."""
         if args[0] in self.commands or args[0].startswith("-"):
             return super().resolve_command(ctx, args)
         try:
@@ -75,7 +86,7 @@ def add_verbs(app: typer.Typer, registry: Registry) -> None:
 
 
 def add_operations(app: typer.Typer, registry: Registry) -> None:
-    """Give the program a command for each executor, and ``cancel``; where there is none, nothing."""
+    """Give the program a command for each executor, and ``cancel`` if there is any executor."""
     lines = [(usage(executor), executor.about) for executor in registry]
     for line, about in [*lines, (CANCEL_USAGE, CANCEL_ABOUT)] if lines else []:
         name, typed = line.split()[0], f"{PROGRAM} {line}".replace("[", r"\[")
@@ -122,7 +133,7 @@ def _roll_back(verb: str) -> Callable[..., None]:
         session, line = _session(verb, output), [verb, *(words or ())]
         if route:
             _end(session.roll_back_from_route(line, route, namespace, wait))
-        else:  # without a route, a namespace is one word more of the reason
+        else:  # without a route, a namespace is just another word of the reason
             _end(session.order([*line, *([f"namespace={namespace}"] if namespace else [])], channel, wait))
 
     return roll_back
@@ -134,7 +145,7 @@ def _no_verb(words: Words = None, channel: Channel = "", output: Format = Output
 
 
 def _history(
-    pool: Annotated[str, typer.Argument(help="The new pool, or a rollout's id; else the only rollout.")] = "",
+    pool: Annotated[str, typer.Argument(help="The new pool or a rollout's id; without it, the only rollout.")] = "",
     channel: Channel = "",
     output: Format = Output.TEXT,
 ) -> None:

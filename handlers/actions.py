@@ -1,4 +1,4 @@
-"""Buttons that are their verb. Those that open a form first are in handlers/views/."""
+"""Buttons that act at once. Those that open a form first are in handlers/views/."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def register(app: App, intake: Intake, private: Private) -> None:
 
 
 def _take(app: App, verb: str, intake: Intake) -> None:
-    """Let a button be its verb; what comes of it is seen on the card."""
+    """Carry out a button's verb; the card shows the result."""
 
     @app.action(action_id(verb))
     def pressed(ack: Ack, body: dict[str, Any]) -> None:
@@ -34,7 +34,7 @@ def _take(app: App, verb: str, intake: Intake) -> None:
 
 
 def _answer(app: App, verb: str, intake: Intake, private: Private) -> None:
-    """Answer a button in private: Slack shows nothing of its acknowledgement."""
+    """Answer a button in private: Slack does not show what its acknowledgement says."""
 
     @app.action(action_id(verb))
     def asked(ack: Ack, body: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Puts Slack's side together: the Bolt app, its listeners, and what they share."""
+"""Puts the Slack side together: the Bolt app, its listeners, and what they share."""
 
 import logging
 from collections.abc import Callable
@@ -23,10 +23,10 @@ from handlers.views import home, modals
 from handlers.work import Work
 
 QUICK = 1
-"""Seconds that a roll back waits for Slack's word on who asks for it."""
+"""Seconds that a roll back waits for Slack to say who asks for it."""
 
 CLICK_LASTS = 3
-"""Seconds after which a click opens no dialog any more."""
+"""Seconds after which a click can no longer open a dialog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Handlers:
     private: Private
 
     def close(self) -> None:
-        """Let running work end, then what it has to say."""
+        """Let running work end, then its answers."""
         self.work.close()
         self.inquiries.close()
         self.private.close()
 
 
 def web_client(token: str | None, *, base_url: str = WebClient.BASE_URL, timeout: int = TIMEOUT) -> WebClient:
-    """Return a client that repeats nothing by itself: a post repeated after a lost answer is a second post."""
+    """Return a client that never retries by itself: a post repeated after a lost answer is a second post."""
     return WebClient(token=token, base_url=base_url, timeout=timeout, retry_handlers=[])
 
 
@@ -62,7 +62,7 @@ def build(
     signing_secret: str = "",
     remember: Callable[[str, str], None] = lambda user, name: None,
 ) -> Handlers:
-    """Build everything; nothing here asks the network, so the bot starts while Slack is away.
+    """Build everything without asking the network, so that the bot starts while Slack is away.
 
     ``remember`` keeps a user's name for the terminal.
     """
@@ -97,7 +97,7 @@ def bolt_app(client: WebClient, *, signing_secret: str = "") -> App:
     """
     logging.getLogger("slack_bolt.App").addFilter(_is_not_about_the_token)
     return App(
-        client=web_client(None, base_url=client.base_url),  # with a token in it Bolt would warn that it is not used
+        client=web_client(None, base_url=client.base_url),  # with a token, Bolt would warn that it is not used
         signing_secret=signing_secret or "socket mode only",
         request_verification_enabled=bool(signing_secret),
         authorize=lambda enterprise_id, team_id: AuthorizeResult(

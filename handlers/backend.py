@@ -1,4 +1,4 @@
-"""What Slack's side needs of the engine, as Protocols; ``bot.engine.engine.Backend`` is what stands behind them."""
+"""What the Slack side needs from the engine, as Protocols; ``bot.engine.engine.Backend`` implements them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -20,7 +20,7 @@ class RouteRolledBack(Protocol):
 
     @property
     def written(self) -> bool:
-        """Say whether it was written now; else it was rolled back before."""
+        """Say whether it was written now; otherwise it was rolled back before."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -31,14 +31,14 @@ class Brakes(Protocol):
     """Rolls back without the store."""
 
     def brake(self, request: Request) -> RouteRolledBack:
-        """Roll back from the record on the route. Raises UserError, ClusterError; it tries no more then."""
+        """Roll back from the record on the route. Raises UserError, ClusterError, and does not try again."""
 
 
 class Inbox(Protocol):
-    """Takes requests in before they are acknowledged."""
+    """Receives requests before they are acknowledged."""
 
     def receive(self, request: Request) -> bool:
-        """Check local rights and keep the request; False where this delivery was seen before.
+        """Check local rights and keep the request; False if this delivery was seen before.
 
         Raises NotAllowedError, StoreError; at most about a second.
         """
@@ -48,7 +48,7 @@ class Reader(Rollouts, Protocol):
     """Reads what is stored, and answers."""
 
     def answer(self, request: Request, program: str) -> Reply:
-        """Answer a question, or an inquiry within its deadline; verbs are typed behind ``program``.
+        """Answer a question, or an inquiry within its deadline; people type verbs after ``program``.
 
         Raises UserError, DependencyError; LateError where the deadline of an inquiry passed.
         """
@@ -58,13 +58,13 @@ class Doer(Protocol):
     """Does what was taken in."""
 
     def carry_out(self, request: Request) -> Entry | None:
-        """Decide and apply, and return the rollout after it; None: done elsewhere.
+        """Decide and apply, and return the new state of the rollout; None: done elsewhere.
 
         Raises UserError (it has left the inbox then) and DependencyError (it is kept and tried again).
         """
 
     def look(self, entry: Entry, verb: str) -> str:
-        """Look at the pools after a verb, which may take long; return a sentence for the asker, often empty."""
+        """Look at the pools after a verb, which may take long; return a sentence for the person, often empty."""
 
 
 class OperationReader(Protocol):
@@ -82,7 +82,7 @@ class OperationReader(Protocol):
 
 
 class NoOperations:
-    """What is known where no executor is there."""
+    """What is known of operations if there is no executor."""
 
     registry = Registry()
 

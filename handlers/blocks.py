@@ -1,4 +1,4 @@
-"""The blocks of Block Kit that our messages are made of."""
+"""The Block Kit blocks that our messages use."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Block = dict[str, Any]
 
 
 def header(block_id: str, text: str) -> Block:
-    """Draw a title, which knows no marks."""
+    """Draw a title, which has no markup."""
     return {"type": "header", "block_id": block_id, "text": plain(text)}
 
 
@@ -19,12 +19,12 @@ def section(block_id: str, text: Prose) -> Block:
 
 
 def context(block_id: str, text: Prose) -> Block:
-    """Draw text that stands behind the rest."""
+    """Draw small text below the rest."""
     return {"type": "context", "block_id": block_id, "elements": [_marked(text)]}
 
 
 def actions(block_id: str, elements: list[Block]) -> list[Block]:
-    """Draw a row of buttons; nothing where there are none."""
+    """Draw a row of buttons; nothing if there are none."""
     return [{"type": "actions", "block_id": block_id, "elements": elements}] if elements else []
 
 

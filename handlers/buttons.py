@@ -1,4 +1,4 @@
-"""The buttons of a card as Slack draws them; which there are, and what they ask first, the verbs say."""
+"""The buttons of a card in Slack; the verbs say which there are, and what they ask first."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from handlers.outside import read_json, text
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """What a button carries: which rollout, and the turn it was drawn in."""
+    """What a button carries: the rollout, and the turn in which it was drawn."""
 
     id: str
     turn: int
@@ -25,17 +25,17 @@ class Press:
 
 
 def read_press(value: object) -> Press:
-    """Read a button's value. Raises UsageError where it is none of ours."""
+    """Read a button's value. Raises UsageError if it is not ours."""
     return press_of(read_json(value, 2000))
 
 
 def press_of(document: object) -> Press:
-    """Return the press that a document holds. Raises UsageError where it holds none."""
+    """Return the press that a document holds. Raises UsageError if it holds none."""
     match document:
         case {"id": str(rollout_id), "turn": int(turn)} if rollout_id and not isinstance(turn, bool):
             return Press(text(rollout_id), turn)
         case _:
-            raise UsageError("This button carries nothing I can read.", hint="Use the newest card of the rollout.")
+            raise UsageError("This button makes no sense to me.", hint="Use the newest card of the rollout.")
 
 
 def action_id(verb: str) -> str:
@@ -51,7 +51,7 @@ def drawn(entry: Entry) -> tuple[Verb, ...]:
 
 
 def draw_buttons(entry: Entry) -> list[Block]:
-    """Return the elements of the card's actions block; none where the rollout is over."""
+    """Return the elements of the card's actions block; none if the rollout is over."""
     return [_draw(verb.name, verb.button, entry) for verb in drawn(entry) if verb.button is not None]
 
 

@@ -1,4 +1,4 @@
-"""What Slack says of a click: who, where, on what, and where an answer goes."""
+"""What Slack says about a click: who, where, on what, and where an answer goes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The slash command: words that open a form, and words of the grammar."""
+"""The slash command: its words open a form, or go to the grammar."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -48,7 +48,7 @@ def _hear(intake: Intake, command: Mapping[str, Any], registry: Registry, name: 
 
 
 def _read(text: str, registry: Registry, name: str) -> Command:
-    """Read a line: about an operation where it is, else about rollouts. Raises UsageError."""
+    """Read a line about an operation or a rollout. Raises UsageError."""
     return read_operation_words(words(text), registry) or parse(text, command=name)
 
 

@@ -1,4 +1,4 @@
-"""What the log says of the connection to Slack: that it is lost, each minute since when, and that it is back."""
+"""What the log says about the connection to Slack: that it is lost, every minute since when, and that it is back."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def _now() -> datetime:
 
 
 class ConnectionLog:
-    """Hears of every failed try, from many threads, and writes a line where it is news, or a minute old."""
+    """Hears of every failed try, from many threads, and writes a line if it is news, or after a minute."""
 
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
         self._now = now
@@ -33,7 +33,7 @@ class ConnectionLog:
             if self._since is None:
                 self._since = self._said = now
                 log.warning(
-                    "Slack cannot be reached (%s): commands and clicks do not arrive. It is tried until it works.",
+                    "Slack cannot be reached (%s): commands and clicks do not arrive. I keep trying.",
                     _why(error),
                 )
             elif now - self._said >= SAY_AGAIN:
@@ -49,7 +49,7 @@ class ConnectionLog:
 
 
 def _why(error: BaseException) -> str:
-    """Return Slack's own word, such as ``invalid_auth``, or what kind of failure it is; never an address."""
+    """Return Slack's error, such as ``invalid_auth``, or the kind of failure; never an address."""
     return str(error.response["error"]) if isinstance(error, SlackApiError) else type(error).__name__
 
 

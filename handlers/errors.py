@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 
 
 def new_ref() -> str:
-    """Return a mark that is in the log and in the answer."""
+    """Return a short id that is in the log and in the answer."""
     return secrets.token_hex(4)
 
 
 def register(app: App, private: Private) -> None:
-    """Let every failure of a listener be answered."""
+    """Answer every failure of a listener."""
 
     @app.error
     def on_error(error: Exception, body: dict[str, Any], response: BoltResponse | None) -> BoltResponse | None:
@@ -39,7 +39,7 @@ _JSON: dict[str, str | Sequence[str]] = {"content-type": ["application/json"]}
 
 
 def unshown(error: Exception) -> Prose:
-    """Log why something cannot be shown, and return it in words; nothing was to be changed by that."""
+    """Log why something cannot be shown, and return it in words; the request would have changed nothing."""
     return replies.unanswered(error) if isinstance(error, StoreError) else replies.mishap(error, _logged(error))
 
 
@@ -53,7 +53,7 @@ def _logged(error: Exception) -> str:
 
 
 def _in_acknowledgement(error: Exception, body: dict[str, Any], said: Prose) -> str | None:
-    """Return the acknowledgement that carries the answer; None where Slack shows none of a button's."""
+    """Return the acknowledgement that carries the answer; None for a button, whose text Slack does not show."""
     if "command" in body:
         return json.dumps({"response_type": "ephemeral", "text": mrkdwn(said)})
     if body.get("type") == "view_submission":

@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 LANE = 8
 GRACE = 1.0
-"""Seconds in which an answer may still come when the bot ends."""
+"""Seconds that answers may still take when the bot ends."""
 
 
 class Inquiries:
-    """A lane that nothing else waits in. Each inquiry leaves it at its deadline, so all that follow keep theirs."""
+    """A lane of its own. Each inquiry leaves it at its deadline, so that those behind it keep theirs."""
 
     def __init__(self, reader: Reader, people: People, private: Private, policy: Policy) -> None:
         self._reader, self._people, self._private, self._policy = reader, people, private, policy
@@ -31,7 +31,7 @@ class Inquiries:
         self._open: dict[str, Request] = {}
 
     def begin(self, request: Request) -> Prose:
-        """Set an inquiry to work, and say until when its answer comes."""
+        """Start an inquiry, and say until when its answer comes."""
         is_new = request.delivery not in self._open
         self._open[request.delivery] = request
         if is_new and not self._lane.take(partial(self._run, request)):  # closed; nobody keeps a question
@@ -40,7 +40,7 @@ class Inquiries:
         return replies.looking(verb_of(request.command.verb).within)
 
     def close(self) -> None:
-        """Take nothing new, and tell whoever would wait in vain."""
+        """Take no more, and tell people who would wait in vain."""
         self._lane.settle(GRACE)
         self._lane.stop_line()
         for request in list(self._open.values()):

@@ -1,4 +1,4 @@
-"""The intake where commands and clicks arrive: questions are answered there, everything else is taken in."""
+"""The intake of commands and clicks: it answers questions at once, and keeps everything else and carries it out."""
 
 import logging
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Intake:
-    """Answers with one private sentence; only memory and Redis are asked, so it answers within a second."""
+    """Answers with one private sentence; it asks only memory and Redis, so it answers within a second."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Intake:
     def hear(
         self, command: Command, *, by: str, origin: Origin, delivery: str, reply_to: str, turn: int | None = None
     ) -> Prose:
-        """Answer a question, or take a request in and set it to work. Raises UserError, StoreError."""
+        """Answer a question, or keep a request and start it. Raises UserError, StoreError."""
         request = Request(
             command=command,
             by=by,
@@ -59,7 +59,7 @@ class Intake:
                 return self._take_in(request)
 
     def _answer(self, request: Request) -> Prose:
-        """Answer a question; one that Redis leaves open has changed nothing, so there is nothing to confirm."""
+        """Answer a question; it changes nothing, so there is nothing to confirm if Redis fails."""
         try:
             return self._answered(request)
         except StoreError as error:
@@ -78,7 +78,7 @@ class Intake:
         return joined("\n", lines if lines and not reply.rollouts else [told, *lines])
 
     def _take_in(self, request: Request) -> Prose:
-        """Keep a request and set it to work; a roll back does not need the store for that."""
+        """Keep a request and start it; a roll back does not need the store for that."""
         try:
             is_new = self._inbox.receive(request)
         except StoreError as error:

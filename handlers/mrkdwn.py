@@ -11,7 +11,7 @@ from bot.domain.prose import Channel, Code, Person, Piece, Prose, Short, Shown, 
 
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _MARK: Final = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])|`|\A>")
-"""What Slack could take for markup: stars, underscores and tildes at the edge of a word, and ``>`` before all words."""
+"""What Slack could take for markup: stars, underscores and tildes at the edge of a word, and ``>`` at the start."""
 _LIKE: Final = {"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ", ">": "›"}
 """Slack has no escape for its marks, so we show what looks like them."""
 _LETTER: Final = re.compile(r"[*_~]*.", re.DOTALL)
@@ -84,7 +84,7 @@ def _unmarked(piece: Text | Person | Channel | Time) -> str:
 
 
 def _name(text: str, longest: int | None) -> str:
-    """Return what stands between backticks, where Slack reads no other mark."""
+    """Return the text between backticks, where Slack reads no other markup."""
     name = one_line(text.replace("`", "")).strip()
     return name if longest is None else shorten(name, longest)
 
@@ -100,7 +100,7 @@ def _bounded(prose: Prose, longest: int, draw: Callable[[Prose], str]) -> str:
 
 
 def _parts(prose: Prose, draw: Callable[[Prose], str]) -> Iterator[str]:
-    """Yield what must not be cut in half."""
+    """Yield the parts that must not be cut in half."""
     for piece in prose.pieces:
         match piece:
             case Text(text):
@@ -114,7 +114,7 @@ def _letters(text: str) -> Iterator[str]:
 
 
 def _cut(parts: Iterable[str], longest: int) -> str:
-    """Put parts together while there is room, and say that more is missing."""
+    """Join parts while there is room, and show that something is missing."""
     kept, room = "", longest - 1
     for part in parts:
         room -= units(part)

@@ -1,4 +1,4 @@
-"""The button of an operation's card: to cancel it, or to clean up what a failed one has left."""
+"""The button of an operation's card: it cancels, or cleans up after a failure."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from handlers.operation_card import CANCEL_ACTION
 
 
 def register(app: App, intake: Intake) -> None:
-    """Listen to the button; what comes of it is seen on the card."""
+    """Listen to the button; the card shows the result."""
 
     @app.action(CANCEL_ACTION)
     def cancel(ack: Ack, body: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The card of an operation and its thread: what is being done, how far it is, until when, and how to cancel it."""
+"""The card of an operation and its thread: what it does, how far it is, by when it must end, and how to cancel it."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from handlers.mrkdwn import shorten, spoken
 
 CANCEL_ACTION = "operation_cancel"
 MOST = 5
-"""Events in one message of the thread; with what each may say they stay below what Slack takes in one text."""
+"""Events in one message of the thread; with their longest texts they still fit into one text of Slack's."""
 
 _BROADCAST = frozenset({OperationEventKind.DONE, OperationEventKind.FAILED})
 """Events that the whole channel sees, not only the thread."""
@@ -45,12 +45,12 @@ def operation_message(events: Sequence[OperationEvent], operation: Operation, *,
 
 
 def tells_the_channel(events: Sequence[OperationEvent]) -> bool:
-    """Say whether the whole channel shall see a message: its last event ends the operation."""
+    """Say whether the whole channel sees a message: its last event ends the operation."""
     return events[-1].kind in _BROADCAST
 
 
 def next_events(events: Sequence[OperationEvent]) -> Sequence[OperationEvent]:
-    """Return as many of some events as one message tells; what the channel is told ends a message."""
+    """Return as many events as one message tells; an event for the whole channel ends a message."""
     shown = events[:MOST]
     loud = next((at for at, event in enumerate(shown) if event.kind in _BROADCAST), None)
     return shown if loud is None else shown[: loud + 1]

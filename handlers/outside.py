@@ -1,11 +1,11 @@
-"""Reads what comes back from outside, in which anything may be: what is not as it should be is nothing."""
+"""Reads what comes from outside, which may be anything: whatever is malformed counts as missing."""
 
 import json
 from collections.abc import Mapping
 
 
 def read_json(text: object, longest: int) -> object:
-    """Read JSON; None where it is none, or longer than Slack lets it be."""
+    """Read JSON; None if it is not JSON, or longer than Slack allows."""
     try:
         return json.loads(text) if isinstance(text, str) and len(text) <= longest else None
     except (ValueError, RecursionError):
@@ -13,10 +13,10 @@ def read_json(text: object, longest: int) -> object:
 
 
 def part(value: object, key: str) -> object:
-    """Return what a mapping has under a key; None where that is missing, or no mapping."""
+    """Return the value under a key of a mapping; None if it is missing, or there is no mapping."""
     return value.get(key) if isinstance(value, Mapping) else None
 
 
 def text(value: object) -> str:
-    """Return text that can be written down again; empty where it is none."""
+    """Return text that can be stored again; empty if it is not such a text."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Who asks, and from where: guests, bots and strangers are refused, and so are channels a card cannot live in."""
+"""Who asks, and from where: refuses guests, bots and strangers, and channels where a card cannot be."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,9 +16,9 @@ from handlers.slack import Fault, Identity, Slack, SlackError
 
 KEPT = timedelta(seconds=60)
 ROOM_KEPT = timedelta(seconds=10)
-"""A channel in which all is well is asked about once for all starts that are tried again there."""
+"""How long a channel that is fine need not be asked about again, when starts there are tried again."""
 SILENCE = timedelta(seconds=10)
-"""So long nobody is asked about with little patience after Slack was silent: many roll backs wait once, not in turn."""
+"""After Slack was silent, quick questions are skipped for this long: many roll backs wait once, not in turn."""
 
 MOST = 10_000
 
@@ -34,7 +34,7 @@ _REFUSALS = (
 class People:
     """Asks Slack about people and channels; people are remembered for a minute.
 
-    ``quick`` gives up within a second, so that a silent Slack does not delay those who roll back or pause.
+    ``quick`` gives up within a second, so that a silent Slack does not delay a roll back or a pause.
     ``remember`` keeps a user's name for the terminal.
     """
 
@@ -55,13 +55,13 @@ class People:
         self._silent_until = datetime.min.replace(tzinfo=UTC)
 
     def admit(self, request: Request) -> None:
-        """Raise NotAllowedError or UserError where the person, or for a start the channel, will not do.
+        """Raise NotAllowedError or UserError if the person, or for a start the channel, is not acceptable.
 
         Where Slack does not answer: DependencyError, and only a roll back passes, and a pause by somebody who was
         known to be one of us.
         """
         if request.origin.surface is Surface.TERMINAL:
-            return  # Slack may be what is broken; the policy was asked, and who gets so far has Redis in hand
+            return  # Slack may be what is broken; the policy has allowed it, and whoever gets this far can reach Redis
         try:
             refusal = self._refusal(request.by, request.command.verb)
         except DependencyError:
@@ -71,13 +71,12 @@ class People:
         if refusal:
             raise NotAllowedError(refusal, hint="Ask a full member of this workspace.")
         if request.command.verb == START:
-            require_channel(
-                request.command.name, request.origin
-            )  # a bot of the version before may have kept one without
+            # The previous version kept starts without a channel.
+            require_channel(request.command.name, request.origin)
             self._admit_channel(request.origin.channel)
 
     def keep_names(self) -> None:
-        """Keep the names that were heard since; called when the work is done, because Redis may be slow."""
+        """Store the names heard since the last call; after the work, because Redis may be slow."""
         names, self._names = self._names, {}
         with suppress(StoreError):
             for user, name in names.items():
@@ -132,7 +131,7 @@ class People:
         self._rooms[channel] = now
 
     def _room(self, channel: str, now: datetime) -> Mapping[str, Any]:
-        """Ask Slack about a channel, but not while it has told us to wait."""
+        """Ask Slack about a channel, unless it has told us to wait."""
         until = self._rooms_limited_until
         if until is not None and now < until <= now + timedelta(minutes=10):
             raise SlackError(Fault.LIMITED, "ratelimited", retry_after=round((until - now).total_seconds()))
@@ -160,7 +159,7 @@ class People:
 
 
 def _ask(user: str, slack: Slack) -> tuple[str, str]:
-    """Return why somebody is refused, where that is so, and how this person is called."""
+    """Return why somebody is refused (or nothing), and what this person is called."""
     try:
         person = slack.person(user)
         return _judge(person, slack.identity()), _called(person)

@@ -9,7 +9,7 @@ MOST = 9
 
 
 def plan_line(entry: Entry) -> Prose:
-    """Write the steps with what is behind, where the route is, and where people are asked."""
+    """Write the steps: which are done, where the route is, and where people are asked."""
     rollout = entry.rollout
     here = rollout.step if entry.is_applied else rollout.base
     asked = rollout.ask.step if rollout.ask else here
@@ -19,7 +19,7 @@ def plan_line(entry: Entry) -> Prose:
 
 
 def lock_rule(entry: Entry, access: Access) -> Prose:
-    """Say what the lock means; nothing where none is left."""
+    """Say what the lock means; nothing if none is left."""
     rollout, plan = entry.rollout, entry.rollout.plan
     ahead = range(rollout.step + 1, len(plan.steps))
     if rollout.is_over or not any(_is_locked(entry, at) for at in ahead):

@@ -1,4 +1,4 @@
-"""What only one person sees: answers by response_url, and dialogs. Neither waits for the other."""
+"""What only one person sees: answers by response_url, and dialogs. They do not wait for each other."""
 
 import logging
 import time
@@ -16,22 +16,22 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = 3
 ANSWERS, DIALOGS = 16, 4
-"""Threads; so many answers may hang before another one has to wait."""
+"""Threads: how many answers may hang before another one has to wait."""
 
 
 class Private:
-    """Says things to one person; what does not arrive is only logged, the card tells the same."""
+    """Says things to one person; a failure is only logged, as the card tells the same."""
 
     def __init__(self) -> None:
         self._answers, self._dialogs = Lane("private", ANSWERS), Lane("dialog", DIALOGS)
 
     def say(self, reply_to: str, said: Prose) -> None:
-        """Send a sentence to a response_url; none where there is nobody to send it to."""
+        """Send a sentence to a response_url; none if there is nobody to send it to."""
         if reply_to:
             self._put(self._answers, lambda: _send(reply_to, mrkdwn(said)))
 
     def open(self, dialog: Callable[[], None]) -> None:
-        """Open a dialog, behind the acknowledgement; the click is good for it for three seconds."""
+        """Open a dialog after the acknowledgement; the click allows that for three seconds."""
         self._put(self._dialogs, dialog)
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class Private:
 
     def _put(self, lane: Lane, job: Callable[[], None]) -> None:
         if not lane.take(job):
-            log.info("A private answer came after the end.")
+            log.info("A private answer came after the bot had stopped.")
 
 
 def _send(url: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Every sentence that only the asker sees."""
+"""Every sentence that only the person who asked sees."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,7 +19,7 @@ from bot.domain.verbs.registry import verb_of
 from handlers.backend import RouteRolledBack
 from handlers.cards import route
 
-# What sets a sentence apart, for whoever has to know what people were told.
+# The words that identify a sentence, for code that checks what people were told.
 NOT_CONFIRMED: Final = "I could not confirm this"
 IS_KEPT: Final = "Your request is kept"
 NO_OTHER_TRY: Final = "Do not count on another try."
@@ -40,7 +40,7 @@ _BRAKE_WORKS = say("`rollback` works all the same.")
 
 
 def accepted(command: Command) -> Prose:
-    """Say that a request is taken in, and no more: what comes of it is on the card, or in another answer."""
+    """Say only that a request was received: the result is on the card, or in another answer."""
     names = command.subject and not (command.operation is None and verb_of(command.verb).takes_any_word)
     got = say("Got it: `{}` `{}`.", command.name, command.subject) if names else say("Got it: `{}`.", command.name)
     return joined(" ", (got, say_cut(command.left_out)))
@@ -52,8 +52,8 @@ def looking(within: timedelta) -> Prose:
 
 
 def not_looking() -> Prose:
-    """Say that nobody looks into an inquiry."""
-    return say("I am just being restarted. Ask again in a moment.")
+    """Say that nobody takes an inquiry now."""
+    return say("I am restarting. Ask again in a moment.")
 
 
 def not_found_out(error: DependencyError) -> Prose:
@@ -72,7 +72,7 @@ def answer(reply: Reply, access: Access) -> Prose:
 
 
 def status(entries: Sequence[Entry], access: Access) -> Prose:
-    """Tell of one rollout in detail, of several in a line each; of those that are over only the newest."""
+    """Describe one rollout in detail, or several in a line each; of finished ones only the newest."""
     live = [entry for entry in entries if not entry.rollout.is_over] or entries[:1]
     if len(live) == 1:
         return detail(live[0], access)
@@ -81,7 +81,7 @@ def status(entries: Sequence[Entry], access: Access) -> Prose:
 
 
 def detail(entry: Entry, access: Access) -> Prose:
-    """Tell of one rollout."""
+    """Describe one rollout."""
     rollout = entry.rollout
     title = say("*{}*: {}  ·  {}", said(rollout.canary.name, 100), headword(entry), said(rollout.id, 40))
     where = say("Route {}, old pool `{}`, {}", route(rollout), rollout.stable.name, _where(entry))
@@ -104,7 +104,7 @@ def elsewhere(entry: Entry) -> Prose:
 
 
 def mishap(error: Exception, ref: str) -> Prose:
-    """Say what went wrong in words for the asker; what is not theirs to mend carries a ref into the log."""
+    """Say what went wrong; if the person cannot fix it, add a ref that is in the log."""
     match error:
         case UserError():
             return _shown(error)
@@ -136,19 +136,19 @@ def kept(error: DependencyError, ref: str) -> Prose:
 
 
 def braking(store: StoreError, command: Command) -> Prose:
-    """Say that a roll back goes on without the store, and what is the matter with that."""
+    """Say that a roll back goes on without the store, and what is wrong with the store."""
     told = say("{} {} and tell the channel.", _store(store), ROLLS_BACK_BY_ROUTE)
     return joined(" ", (told, say_cut(command.left_out)))
 
 
 def braked(braked: RouteRolledBack, store: StoreError) -> Prose:
-    """Tell the channel of a roll back that no card shows yet."""
+    """Tell the channel about a roll back that no card shows yet."""
     rollout = braked.rollout
     why = said(rollout.why, 1000)
     missing = said(", ".join(braked.missing), 300)
     return say(
         "*{by} rolled back* `{new}`, all traffic goes to `{old}`{why}.\n"
-        "{store} {went} {route}.{missing} The card follows when Redis is well again.",
+        "{store} {went} {route}.{missing} The card follows when Redis works again.",
         by=Person(rollout.by),
         new=rollout.canary.name,
         old=rollout.stable.name,
@@ -156,7 +156,7 @@ def braked(braked: RouteRolledBack, store: StoreError) -> Prose:
         store=_store(store),
         went=ROLLED_BACK_BY_ROUTE,
         route=route(rollout),
-        missing=say(" Not found on it, so not written: {}.", missing) if missing else missing,
+        missing=say(" I could not find {} on it, so nothing was written there.", missing) if missing else missing,
     )
 
 
@@ -173,7 +173,7 @@ def braked_before(rollout: Rollout) -> Prose:
 
 
 def not_braked(error: DependencyError, store: StoreError) -> Prose:
-    """Say that a roll back without the store failed, where the inbox may not have it, and what is left."""
+    """Say that a roll back without the store failed, that it may not be kept, and what else to do."""
     return say(
         "*I do not know whether it is rolled back. {}* Press again, or {}\n{} {}",
         NO_OTHER_TRY,
@@ -184,7 +184,7 @@ def not_braked(error: DependencyError, store: StoreError) -> Prose:
 
 
 def not_braked_yet(error: DependencyError, store: StoreError) -> Prose:
-    """Say that a roll back failed which the inbox has."""
+    """Say that a roll back failed, and that the inbox keeps it."""
     return say(
         "*I do not know yet whether it is rolled back.* {} and will be tried again; to be faster, {}\n{} {}",
         IS_KEPT,
@@ -195,12 +195,12 @@ def not_braked_yet(error: DependencyError, store: StoreError) -> Prose:
 
 
 def refused_yet(error: UserError) -> Prose:
-    """Say that a roll back was refused by what the routes say; the inbox has it, and the store may know more."""
-    return say("{} {}, and looked at again when Redis is well.", _shown(error), IS_KEPT)
+    """Say that a roll back was refused because of the routes; the inbox keeps it, as the store may know more."""
+    return say("{} {}, and I look at it again when Redis works.", _shown(error), IS_KEPT)
 
 
 def too_slow(instead: str) -> Prose:
-    """Say that a form could not be opened, and what to type instead of it."""
+    """Say that a form could not be opened, and what to type instead."""
     told = say("Slack did not open the dialog in time. Try again, or type the command with")
     return say("{} {}.", told, Code(instead))
 

@@ -1,4 +1,4 @@
-"""Roll backs while Redis is away: done from the record on the route, and told to the channel, as no card can be yet."""
+"""Roll backs while Redis is away: from the record on the route, with a message in the channel instead of a card."""
 
 import logging
 from collections.abc import Callable
@@ -28,7 +28,7 @@ KNOWN_MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How a roll back that was not done is told: refused, or failed, and what the store had failed with before."""
+    """How to report a roll back that was not done: it was refused or failed, after the store had failed."""
 
     refused: Callable[[UserError], Prose]
     failed: Callable[[DependencyError, StoreError], Prose]
@@ -47,7 +47,7 @@ class Heard(Enum):
 
 
 class RollbackWithoutRedis:
-    """A lane of its own. What is taken in there may be nowhere else, so it is done at once or not at all, and told."""
+    """A lane of its own. Its requests may be stored nowhere, so each is done at once or not at all, and reported."""
 
     def __init__(self, engine: Brakes, people: People, slack: Slack, private: Private) -> None:
         self._engine, self._people, self._slack, self._private = engine, people, slack, private
@@ -55,9 +55,9 @@ class RollbackWithoutRedis:
         self._lane = Lane("brake", LANE)
 
     def pull(self, request: Request, store: StoreError) -> None:
-        """Roll back in the background; the inbox may not have the request."""
+        """Roll back in the background; the inbox may not hold the request."""
         if not self._lane.take(partial(self._pull, request, store, AT_ONCE)):
-            # Closed: Slack's connection ends beside us, and nobody else has the request.
+            # Closed: the connection to Slack is ending too, and nobody else has the request.
             self._pull(request, store, AT_ONCE)
 
     def pull_kept(self, request: Request, store: StoreError) -> None:
@@ -96,7 +96,7 @@ class RollbackWithoutRedis:
         self._heard[request.delivery] = self._heard.get(request.delivery, frozenset()) | {what}
 
     def _tell(self, request: Request, braked: RouteRolledBack, store: StoreError) -> None:
-        """Tell the channel of the rollout what was written now; who asked elsewhere, or in vain, is told in private."""
+        """Tell the rollout's channel what was written; tell people who asked elsewhere, or in vain, in private."""
         if not braked.written:
             self._say_once(request, Heard.WELL, replies.braked_before(braked.rollout))
             return

@@ -1,4 +1,4 @@
-"""Slack's Web API: the calls we make, and its failures as ours."""
+"""Slack's Web API: the calls that we make, and its failures as our errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Fault(StrEnum):
     """What a failed call means for us."""
 
     LIMITED = "limited"  # 429: nothing happened, ask again later
-    UNCLEAR = "unclear"  # no answer, or one that does not say: it may have happened
+    UNCLEAR = "unclear"  # no answer, or an unclear one: it may have happened
     CHANNEL = "channel"  # this channel cannot be written to; others can
     GONE = "gone"  # the message is not there, or can no longer be edited
-    REFUSED = "refused"  # anything else that Slack says no to
+    REFUSED = "refused"  # any other refusal of Slack's
 
 
 _FAULTS = {
@@ -78,7 +78,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A message of ours: when it was posted, and its first block's id."""
+    """One of our messages: when it was posted, and its first block's id."""
 
     ts: str
     block_id: str
@@ -86,14 +86,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one page of history has of ours; ``next`` is where the next one begins, empty where there is none."""
+    """Our messages on one page of history; ``next`` is where the next page begins, empty if there is none."""
 
     found: Sequence[Found]
     next: str
 
 
 class Slack:
-    """The calls, each bounded in time, none repeated behind our back."""
+    """The calls, each bounded in time, none retried without our knowledge."""
 
     def __init__(self, client: WebClient) -> None:
         self._client = client
@@ -115,11 +115,11 @@ class Slack:
         return str(_call(self._client.chat_postMessage, **words, **thread, **quiet)["ts"])
 
     def update(self, channel: str, ts: str, card: Card) -> None:
-        """Write a message anew."""
+        """Replace a message."""
         _call(self._client.chat_update, channel=channel, ts=ts, text=card.text, blocks=card.blocks)
 
     def delete(self, channel: str, ts: str) -> None:
-        """Take a message of ours away; one that is gone already is fine."""
+        """Delete one of our messages; it may be gone already."""
         try:
             _call(self._client.chat_delete, channel=channel, ts=ts)
         except SlackError as error:
@@ -129,7 +129,7 @@ class Slack:
     def page(self, channel: str, prefix: str, since: datetime, thread_ts: str = "", cursor: str = "") -> Page:
         """Read a page of a channel's history, newest first, or of a thread, oldest first.
 
-        Of interest are messages of ours whose first block id begins with ``prefix``.
+        It returns our messages whose first block id begins with ``prefix``.
         """
         where = {"channel": channel, "oldest": f"{since.timestamp():.6f}", "limit": 200, "inclusive": True}
         method: Callable[..., Any] = self._client.conversations_history
@@ -180,7 +180,7 @@ def _refusal(error: SlackApiError) -> SlackError:
     word = str(answer.get("error") or "unknown") if hasattr(answer, "get") else "unknown"
     if status == 429 or _FAULTS.get(word) is Fault.LIMITED:
         return SlackError(Fault.LIMITED, word, retry_after=_seconds(answer.headers))
-    if status >= 500 or " " in word:  # a body that is no answer of Slack's
+    if status >= 500 or " " in word:  # the body is not an answer from Slack
         return SlackError(Fault.UNCLEAR, f"status {status}")
     return SlackError(_FAULTS.get(word, Fault.REFUSED), word)
 

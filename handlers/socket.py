@@ -1,4 +1,4 @@
-"""Socket Mode: a connection that notices within seconds that nobody is at the other end.
+"""Socket Mode: a connection that notices within seconds when nobody is at the other end.
 
 websocket-client reconnects half a second after a closed connection; with ping timeouts, which the SDK does not
 pass on, it also finds the half-open ones. The SDK's builtin client is deaf for up to a minute instead.
@@ -19,13 +19,13 @@ from websocket import WebSocketApp
 from handlers.connection_log import ConnectionLog
 
 sdk_log = logging.getLogger("slack_sdk.socket_mode")
-"""The SDK tells every step at INFO."""
+"""The SDK logs every step at INFO."""
 
 _TRIES = frozenset({"on_error", "issue_new_wss_url", "_monitor_current_session"})
 """Where the SDK logs that there is no connection: at each try, and with the address. ``ConnectionLog`` tells it."""
 
 sdk_log.addFilter(lambda record: record.funcName not in _TRIES)
-logging.getLogger("websocket").propagate = False  # it tells the same once more
+logging.getLogger("websocket").propagate = False  # it logs the same once more
 
 CONCURRENCY = 32
 PING_EVERY = 5
@@ -61,7 +61,7 @@ class Client(SocketModeClient):
         self._connection.works()
 
     def _breaks(self, session: WebSocketApp, error: Exception) -> None:
-        """Count a try that failed; that an open connection ends is no outage unless the next try fails."""
+        """Count a failed try; the end of an open connection is no outage unless the next try fails."""
         if session is self.current_session and session is not self._opened:
             self._failed(error)
 
@@ -116,7 +116,7 @@ class Socket(BaseSocketModeHandler):
         self.client.connect()
 
     def close(self) -> None:
-        """Take nothing more, answer what was taken, and disconnect: an answer needs the connection."""
+        """Take no more requests, answer the others, and disconnect: an answer needs the connection."""
         self.client.closed = True
         self.client.message_queue.put(None)  # wakes the thread that takes
         self.client.message_processor.shutdown()  # type: ignore[no-untyped-call]
@@ -124,9 +124,9 @@ class Socket(BaseSocketModeHandler):
         self.client.close()
 
     def pong_age(self) -> float | None:
-        """Return seconds since the other end last answered a ping; None where it is not connected."""
+        """Return seconds since the other end last answered a ping; None if it is not connected."""
         session = self.client.current_session
         sock = session.sock if session else None
-        if session is None or sock is None or not sock.connected:  # a socket is there before anybody has answered
+        if session is None or sock is None or not sock.connected:  # the socket exists before anybody has answered
             return None
         return time.time() - session.last_pong_tm if session.last_pong_tm else 0.0

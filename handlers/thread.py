@@ -1,4 +1,4 @@
-"""The thread under a card: what happened, in order, one line an event; and what the whole channel is told."""
+"""The thread under a card: what happened, in order, one line an event, and which events the whole channel sees."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from handlers.cards import Card
 from handlers.mrkdwn import mrkdwn, spoken, units
 
 MOST = 40
-"""Events in one message; with the room of ``_room`` they stay below what Slack takes in all."""
+"""Events in one message; with the lengths of ``_room`` they fit into Slack's limit."""
 
 SECTION = 2900
 
@@ -29,12 +29,12 @@ def message(events: Sequence[Event], entry: Entry, access: Access, *, first: int
 
 
 def is_broadcast(events: Sequence[Event]) -> bool:
-    """Say whether the whole channel shall see a message."""
+    """Say whether the whole channel sees a message."""
     return any(event.kind in BROADCAST for event in events)
 
 
 def lines(events: Sequence[Event], entry: Entry, *, without: int | None = None) -> list[Prose]:
-    """Write a line for each event, but for the one that the headline tells, and an approval that it names."""
+    """Write a line for each event, except the one in the headline, and an approval that it names."""
     sentences = told(events, entry, longest=_room(len(events)))
     return [
         say("{}  {}", clock(event.at), sentences[at])
@@ -44,7 +44,7 @@ def lines(events: Sequence[Event], entry: Entry, *, without: int | None = None) 
 
 
 def headline(events: Sequence[Event], at: int, entry: Entry, access: Access) -> Prose:
-    """Write one of the events for people who see the channel and not the thread."""
+    """Write one of the events for people who see only the channel."""
     sentence = say("`{}`: {}", entry.rollout.canary.name, told(events, entry)[at])
     if events[at].kind is not EventKind.APPROVAL_WANTED:
         return sentence
@@ -52,24 +52,24 @@ def headline(events: Sequence[Event], at: int, entry: Entry, access: Access) -> 
 
 
 def _loudest(events: Sequence[Event]) -> int | None:
-    """Return the place of the event that the whole channel is told: the last of those."""
+    """Return the place of the last event that the whole channel should see."""
     return max((at for at, event in enumerate(events) if event.kind in BROADCAST), default=None)
 
 
 def _is_told_next(events: Sequence[Event], at: int) -> bool:
-    """Say whether the next sentence names this approval, which has no words of its own."""
+    """Say whether the next sentence names this approval, which has no reason of its own."""
     if at + 1 == len(events) or events[at].reason.strip():
         return False
     return events[at + 1].kind is EventKind.PROMOTED and is_approved(events, at + 1)
 
 
 def _room(count: int) -> int:
-    """Share out how long the reasons of so many events may be."""
+    """Divide the room for reasons among this many events."""
     return min(1000, 5200 // count)
 
 
 def _packed(told_lines: Sequence[Prose]) -> list[Prose]:
-    """Put lines together into as few texts as Slack's length of one allows."""
+    """Join lines into as few texts as Slack's limit allows."""
     texts: list[Prose] = []
     for line in told_lines:
         if texts and units(mrkdwn(texts[-1])) + units(mrkdwn(line)) < SECTION:

@@ -15,7 +15,7 @@ EVENTS = "/slack/events"
 LARGEST = 1024 * 1024
 
 Check = Callable[[], str]
-"""Says what is not ready, in a few words; empty where all is well."""
+"""Says what is not ready, in a few words; empty if everything is."""
 
 
 def web(
@@ -25,7 +25,7 @@ def web(
     is_ending: Callable[[], bool] = lambda: False,
     warnings: Callable[[], Sequence[str]] = tuple,
 ) -> "WSGIApplication":
-    """Return a WSGI application; without ``app`` it takes no requests of Slack's (Socket Mode).
+    """Return a WSGI application; without ``app`` it takes no requests from Slack (Socket Mode).
 
     Once it ``is_ending`` it is not ready and takes none, so that they go to another replica. With ``warnings`` it is
     ready all the same, and says them.
@@ -52,13 +52,13 @@ def web(
 
 
 def drain(server: Any) -> None:
-    """Wait until everybody who has asked waitress's server has the whole answer."""
+    """Wait until waitress has sent every answer completely."""
     while any(channel.requests or channel.total_outbufs_len for channel in [*server.active_channels.values()]):
         time.sleep(0.02)
 
 
 def _refusal(environ: "WSGIEnvironment") -> str:
-    """Refuse what Bolt would stumble over: a timestamp that is no number is 500 there."""
+    """Refuse what Bolt would fail on: a timestamp that is not a number gives 500 there."""
     stamp = str(environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP", ""))
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
         return "401 Unauthorized"
@@ -80,7 +80,7 @@ def _ask(check: Check) -> str:
     try:
         return check()
     except Exception as error:
-        return type(error).__name__  # its text may hold what is nobody's business
+        return type(error).__name__  # its text may hold private data
 
 
 def _text(start: "StartResponse", status: str, text: str) -> Iterable[bytes]:

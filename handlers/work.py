@@ -1,4 +1,4 @@
-"""Does what was acknowledged: each request once more as itself, in a lane where no queue delays the brake."""
+"""Carries out what was acknowledged, in lanes where no queue delays the brake."""
 
 import logging
 import time
@@ -31,7 +31,7 @@ KNOWN_MOST = 10_000
 
 
 class Work:
-    """A lane for each brake, and one for the rest; what is in them is in the inbox too, so nothing is lost."""
+    """A lane for each brake, and one for the rest; everything in them is in the inbox too, so nothing is lost."""
 
     def __init__(
         self, engine: Doer, store: Store, people: People, private: Private, brake: RollbackWithoutRedis
@@ -45,21 +45,21 @@ class Work:
         ] = {}  # by delivery: failures in a row, and when it may be tried again
 
     def begin(self, request: Request) -> None:
-        """Take up a request that was just acknowledged."""
+        """Start a request that was just acknowledged."""
         self._put(request, fresh=True)
 
     def brake(self, request: Request, store: StoreError) -> None:
-        """Take up a roll back that could not be kept, because the store failed."""
+        """Start a roll back that could not be kept, because the store failed."""
         self._brake.pull(request, store)
 
     def resume(self, requests: Iterable[Request]) -> None:
-        """Take up requests that were found in the inbox, brakes first; people were told that these are kept."""
+        """Start requests from the inbox, brakes first; people were told that these are kept."""
         for request in sorted(requests, key=_rank):
             if self._held_up.get(request.delivery, (0, 0.0))[1] <= time.monotonic():
                 self._put(request, fresh=False)
 
     def close(self) -> None:
-        """Take nothing new and wait for what runs; what waits in line stays in the inbox."""
+        """Take no more and wait for what runs; what waits in line stays in the inbox."""
         lanes = (*self._brake_lanes.values(), self._lane)
         for lane in lanes:
             lane.stop_line()
@@ -69,7 +69,7 @@ class Work:
         self._brake.close()
 
     def _put(self, request: Request, *, fresh: bool) -> None:
-        """Take it up, unless it is under way already, or the lane is closed: the inbox keeps it then."""
+        """Start it, unless it runs already or the lane is closed; then the inbox keeps it."""
         lane = self._brake_lanes.get(request.command.verb, self._lane)
         lane.take(partial(self._run, request, fresh=fresh), key=request.delivery)
 
@@ -117,7 +117,7 @@ class Work:
     def _look(self, request: Request, entry: Entry) -> str:
         try:
             return self._engine.look(entry, request.command.verb)
-        except Exception:  # it is done, and so nothing to be tried again
+        except Exception:  # it is done, so there is nothing to try again
             log.exception("%s by %s is done, but the look at the pools broke.", request.command.verb, request.by)
             return ""
 
@@ -143,7 +143,7 @@ class Work:
             self._private.say(request.reply_to, replies.kept(error, ref))
 
     def _hold_up(self, request: Request) -> int:
-        """Leave a request alone for a while, longer with every failure in a row; return how many there were."""
+        """Leave a request alone for a while, longer after every failure in a row; return how many there were."""
         if len(self._held_up) >= KNOWN_MOST:
             self._held_up.clear()
         failures = self._held_up.get(request.delivery, (0, 0.0))[0] + 1
@@ -153,7 +153,7 @@ class Work:
 
 
 def _rank(request: Request) -> int:
-    """Say how soon a request has its turn; those of the same rank keep their order."""
+    """Return the rank of a request; requests of the same rank keep their order."""
     verb = verb_of(request.command.verb)
     return 0 if verb.name == ROLLBACK else 1 if verb.is_brake else 2
 

@@ -29,7 +29,7 @@ READ_SECONDS: Final = 5.0
 CONNECTIONS: Final = 40
 JSON_PATCH: Final = "application/json-patch+json"
 ANY_VERSION: Final = "0"
-"""What the API server has at hand: a moment old, and answered at once."""
+"""The resourceVersion for what the API server has in its cache: a moment old, but answered at once."""
 
 _POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -38,20 +38,20 @@ Body = list[Any] | dict[str, Any]
 
 
 class TimeoutClient(ApiClient):
-    """The vendor's client waits for ever unless told otherwise at every call; this one is told once."""
+    """The vendor's client waits for ever unless every call says otherwise; this one has its own timeout."""
 
     timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS)
     account: str = THE_BOT
 
     def call_api(self, *arguments: Any, **options: Any) -> Any:
-        """Send a request; without a timeout of its own it gets ours."""
+        """Send a request; if it has no timeout, it gets ours."""
         options["_request_timeout"] = options.get("_request_timeout") or self.timeout
         return super().call_api(*arguments, **options)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A client, and the namespace that it is at home in: the kubeconfig context's, or the pod's."""
+    """A client, and its home namespace: the kubeconfig context's, or the pod's."""
 
     api: ApiClient
     namespace: str
@@ -61,7 +61,7 @@ def connect(kubeconfig: str | Path | None = None, *, context: str | None = None,
     """Connect with the kubeconfig that is named, here or in ``KUBECONFIG``, else as the pod we run in, else with the
     default kubeconfig. ``account`` is who is named where a right is missing; in a pod it is the bot all the same.
 
-    Nothing is sent yet. Raises ClusterError where the configuration cannot be used.
+    Nothing is sent yet. Raises ClusterError if the configuration cannot be used.
     """
     configuration = Configuration()
     try:
@@ -90,7 +90,7 @@ def client_of(configuration: Configuration) -> TimeoutClient:
 
 
 def _warn_of_no_check() -> None:
-    """Say once what urllib3 would say at every request."""
+    """Warn once, where urllib3 would warn at every request."""
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     log.warning(
         "The kubeconfig says `insecure-skip-tls-verify`, so nobody checks that it is the API server who answers. "
@@ -166,18 +166,18 @@ def list_at(
 def patch(
     api: ApiClient, resource: Resource, namespace: str, name: str, operations: Sequence[dict[str, Any]], query: Query
 ) -> dict[str, Any]:
-    """Send a JSON Patch, and return the object as it is then."""
+    """Send a JSON Patch, and return the patched object."""
     path, what = resource.path(namespace, name), resource.label(namespace, name)
     return _ask(api, "PATCH", path, query=query, body=list(operations), what=what)
 
 
 def fetch(api: ApiClient, path: str, *, what: str) -> dict[str, Any]:
-    """Read what is no namespaced object, such as the list of what is served."""
+    """Read something that is not a namespaced object, such as the list of API groups."""
     return _ask(api, "GET", path, what=what)
 
 
 def review(api: ApiClient, group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
-    """Have the API server answer a review, such as a SelfSubjectAccessReview, and return its status."""
+    """Send a review, such as a SelfSubjectAccessReview, and return its status."""
     version, plural = f"{group}/v1", f"{kind.lower()}s"
     question = {"apiVersion": version, "kind": kind, "spec": spec}
     answer = _ask(api, "POST", f"/apis/{version}/{plural}", body=question, what=f"a {kind}")
@@ -189,15 +189,15 @@ class ExpiredError(Exception):
 
 
 class Stream:
-    """An answer that goes on: the events of a watch, one a line. ``cut`` ends it from another thread."""
+    """An open-ended answer: the events of a watch, one a line. ``cut`` ends it from another thread."""
 
     def __init__(self, response: Any, what: str) -> None:
         self._response, self._what = response, what
 
     def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield what happened, and the object it happened to, until the server ends its answer.
+        """Yield what happened, and to which object, until the server ends its answer.
 
-        Raises ClusterError where the answer breaks off or the server says that it failed, and ExpiredError.
+        Raises ClusterError if the answer breaks off or the server says that it failed, and ExpiredError.
         """
         for line in self._lines():
             event = _document(line, self._what)
@@ -216,22 +216,22 @@ class Stream:
             raise no_answer(e, self._what) from e
 
     def cut(self) -> None:
-        """Let the reader see the end now."""
+        """Make the reader see the end now."""
         sock = getattr(self._response.connection, "sock", None)
         if isinstance(sock, socket.socket):
             with suppress(OSError):
-                # Not TLS's own shutdown, which would take the connection away from under the reader.
+                # Not TLS's own shutdown, which would break the connection under the reader.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _no_watch(code: int, body: bytes, what: str) -> Exception:
-    """Return what a watch ends with; the server says it as its answer, or as the last event of one."""
+    """Return the error that a watch ends with; the server sends it as its answer, or as the last event."""
     return ExpiredError() if code == HTTPStatus.GONE else failure(code, body, what)
 
 
 @contextmanager
 def stream(api: ApiClient, resource: Resource, namespace: str, query: Query, *, silence: float) -> Iterator[Stream]:
-    """Open a watch; ``silence`` is how many seconds without a byte are its end. Raises ClusterError, ExpiredError."""
+    """Open a watch; ``silence`` seconds without a byte end it. Raises ClusterError, ExpiredError."""
     what = f"a watch of {resource.label(namespace)}"
     response = _send(api, "GET", resource.path(namespace), query, None, what, timeout=(CONNECT_SECONDS, silence))
     try:

@@ -1,4 +1,4 @@
-"""The cluster as the engine sees it: the ``Routes`` port over one connection."""
+"""The cluster for the engine: the ``Routes`` port over one connection."""
 
 import time
 from collections.abc import Callable, Sequence, Set
@@ -28,7 +28,7 @@ def _now() -> datetime:
 class Cluster:
     """HTTPRoutes and InferencePools of some namespaces; may be used by many threads.
 
-    It keeps nothing until ``watch`` is called; from then on routes and pools come from memory where they may.
+    It keeps nothing until ``watch`` is called; from then on routes and pools come from memory where that is enough.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Cluster:
         route_gone: Callable[[RouteCopy], None],
         pool_gone: Callable[[Pool], None],
     ) -> None:
-        """Watch the routes and pools of every namespace; what is told is told in the watches' own threads."""
+        """Watch the routes and pools of every namespace; changes are reported in the watches' own threads."""
 
         def of_route(seen: Seen, document: Document) -> None:
             (route_gone if seen is Seen.GONE else route_changed)(httproute.copy_of(document))
@@ -70,16 +70,16 @@ class Cluster:
             watch.start()
 
     def rights(self) -> Rights:
-        """Ask the API server what we may do in our namespaces, and whether it serves what we need."""
+        """Ask the API server for our rights in our namespaces, and whether it serves what we need."""
         return rights_of(self._api, self._namespaces)
 
     def refusals(self) -> Sequence[str]:
-        """Say which watches the API server refuses, and what to do; nothing where all of them work."""
+        """Say which watches the API server refuses, and what to do; nothing if all of them work."""
         watches = (*self._routes.values(), *self._pools.values())
         return [watch.refusal for watch in watches if watch.refusal]
 
     def close(self) -> None:
-        """End the watches; one that hangs in the network ends with the process."""
+        """Stop the watches; one that hangs in the network ends with the process."""
         watches = (*self._routes.values(), *self._pools.values())
         for watch in watches:
             watch.stop()
@@ -96,21 +96,21 @@ class Cluster:
         return httproute.read(self._api, namespace, route)
 
     def kept(self, namespace: str, route: str) -> RouteCopy | None:
-        """Return the copy that a watch keeps; None where it keeps none. It may be a moment old."""
+        """Return the copy that a watch keeps; None if it keeps none. It may be a moment old."""
         watch = self._routes.get(namespace)
         document = watch.object(route) if watch else None
         return httproute.copy_of(document) if document else None
 
     def hand(self, copy: RouteCopy) -> Hand:
-        """Say who edited the route last, but for us."""
+        """Say who edited the route last, other than us."""
         return field_managers.last_editor(copy.document)
 
     def note_hand(self, copy: RouteCopy) -> Hand | None:
-        """Say who put our annotation there, where it was somebody else."""
+        """Say who put our annotation there, if it was somebody else."""
         return field_managers.annotation_editor(copy.document)
 
     def owner(self, copy: RouteCopy) -> str:
-        """Say which other controller moves the weights of a route; empty where none does."""
+        """Say which other controller moves the weights of a route; empty if none does."""
         try:
             owners.refuse_owned(copy.document)
         except RouteError as error:
@@ -118,7 +118,7 @@ class Cluster:
         return ""
 
     def is_gone(self, pool: Pool) -> bool:
-        """Ask whether an InferencePool is not there."""
+        """Ask whether an InferencePool is missing."""
         try:
             inferencepool.read_pool(self._api, pool)
         except GoneError:
@@ -159,7 +159,7 @@ class Cluster:
         return inferencepool.readiness(self._api, stable, canary, self._now(), find=self._pool)
 
     def _pool(self, pool: Pool) -> Document:
-        """Return what a watch keeps of a pool, else ask for it."""
+        """Return a pool from its watch, else from the API server."""
         watch = self._pools.get(pool.namespace)
         kept = watch.object(pool.name) if watch else None
         return inferencepool.read_pool(self._api, pool) if kept is None else kept
@@ -174,12 +174,12 @@ class Cluster:
         return httproute.list_routes(self._api, namespace)
 
     def copies(self, namespace: str) -> Sequence[RouteCopy]:
-        """Return the routes of a namespace: those that a watch keeps, which may be old, else asked for in one call."""
+        """Return the routes of a namespace: a watch's copies, which may be old, else from one call."""
         kept = self._routes[namespace].objects() if namespace in self._routes else None
         return self.list(namespace) if kept is None else [*map(httproute.copy_of, kept)]
 
     def pools(self, namespace: str) -> Set[str]:
-        """Return the names of the pools of a namespace: those that a watch keeps, else asked for in one call."""
+        """Return the names of the pools of a namespace: from a watch, else from one call."""
         kept = self._pools[namespace].objects() if namespace in self._pools else None
         found = inferencepool.list_pools(self._api, namespace) if kept is None else kept
         return {str(pool["metadata"]["name"]) for pool in found}

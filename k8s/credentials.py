@@ -1,7 +1,7 @@
-"""The token of a kubeconfig, read again where the API server does not know it any more.
+"""The token of a kubeconfig, which we read again when the API server no longer accepts it.
 
-The vendor's client reads a pod's token again once a minute, and runs a plugin again when its token expires; a token
-that stands in a kubeconfig, or in a file beside it, it reads once and for all.
+The vendor's client reads a pod's token again once a minute, and runs a plugin again when its token expires. But a token
+in a kubeconfig, or in a file beside it, it reads only once.
 """
 
 import threading
@@ -16,11 +16,11 @@ from kubernetes.config import ConfigException
 TOKEN: Final = "BearerToken"
 READ_AGAIN_SECONDS: Final = 10.0
 UNUSABLE: Final = (ConfigException, OSError, yaml.YAMLError, AttributeError, TypeError)
-"""What comes of a kubeconfig that is none: the vendor checks little."""
+"""The errors of a malformed kubeconfig: the vendor checks little."""
 
 
 class Credentials:
-    """What the vendor's client asks before each request; ``read`` reads the kubeconfig."""
+    """The hook that the vendor's client calls before each request; ``read`` reads the kubeconfig."""
 
     def __init__(self, source: Configuration, read: Callable[[], Configuration]) -> None:
         self._source = source
@@ -30,11 +30,11 @@ class Credentials:
         self._read_at = -READ_AGAIN_SECONDS
 
     def doubt(self) -> None:
-        """Have the kubeconfig read again before the next request, but not more often than every few seconds."""
+        """Read the kubeconfig again before the next request, but not more often than every few seconds."""
         self._doubted = True
 
     def __call__(self, configuration: Configuration) -> None:
-        """Give a configuration the token as it is now. Raises ConfigException."""
+        """Give a configuration the current token. Raises ConfigException."""
         with self._lock:
             if self._doubted and time.monotonic() - self._read_at >= READ_AGAIN_SECONDS:
                 self._read_at, self._doubted = time.monotonic(), False
@@ -47,7 +47,7 @@ class Credentials:
         try:
             return self._read()
         except UNUSABLE as error:
-            raise ConfigException("The kubeconfig cannot be read again.") from error
+            raise ConfigException("I could not read the kubeconfig again.") from error
 
 
 def doubt(configuration: Configuration) -> None:

@@ -44,7 +44,7 @@ def refs_of(rule: Document) -> Sequence[Document]:
 
 
 def weight_of(ref: Document) -> int:
-    """Return the weight of a backendRef; one that says none has 1."""
+    """Return the weight of a backendRef; the default is 1."""
     return int(ref.get("weight", 1))
 
 
@@ -59,7 +59,7 @@ def backend_of(ref: Document, namespace: str) -> tuple[str, str, str, str]:
 
 
 def pool_of(ref: Document, namespace: str) -> Pool | None:
-    """Return the InferencePool that a backendRef names, None where it names something else."""
+    """Return the InferencePool that a backendRef names; None if it names something else."""
     group, kind, where, name = backend_of(ref, namespace)
     return Pool(where, name, group) if kind == POOL_KIND else None
 
@@ -70,7 +70,7 @@ def places(rule: Document, pool: Pool, namespace: str) -> tuple[int, ...]:
 
 
 def rule_key(rule: Document) -> str:
-    """Return what a rule is known by: its name, else a digest of its matches (with ``#``, which no name has)."""
+    """Return the key of a rule: its name, else a digest of its matches (with ``#``, which no name contains)."""
     return str(rule["name"]) if rule.get("name") else _digest(rule)
 
 
@@ -85,7 +85,7 @@ def _digest(rule: Document) -> str:
 
 
 def _canonical(value: Any) -> str:
-    """Write JSON so that the order of keys and of alternatives does not matter: both mean nothing in a match."""
+    """Write JSON that ignores the order of keys and of alternatives, which has no meaning in a match."""
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{json.dumps(key)}:{_canonical(value[key])}" for key in sorted(value)) + "}"
     if isinstance(value, list):
@@ -94,7 +94,7 @@ def _canonical(value: Any) -> str:
 
 
 def locate(document: Document, rollout: Rollout) -> tuple[int | None, ...]:
-    """Return where each rule of the rollout stands in the document now; None where it is not found.
+    """Return where each rule of the rollout is in the document now; None if it is not found.
 
     The index is a hint among rules with the same key. A single rule that lost its key, because somebody edited
     its matches or its name, is still found as the single other rule that holds both pools: the brake must not

@@ -1,4 +1,4 @@
-"""What the API server's refusals mean for us, in sentences that are safe to show.
+"""The API server's refusals as our errors, in sentences that are safe to show.
 
 Never the body, a token or a URL: a body can hold anything, and messages of webhooks hold addresses.
 """
@@ -18,7 +18,7 @@ BARE: Final = "the server rejected our request due to an error in our request"
 """The whole message of a 422 when a ``test`` of a JSON Patch failed; there are no causes then."""
 
 THE_BOT: Final = "The bot"
-"""Whose rights a request is made with, unless a person runs the program."""
+"""Whose rights a request has, unless a person runs the program."""
 
 _FORBIDDEN: Final = re.compile(
     r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
@@ -32,7 +32,7 @@ _WEBHOOK: Final = re.compile(r'failed calling webhook "([^"]+)"')
 
 
 def no_answer(error: Exception, what: str) -> ClusterError:
-    """Turn a failure without an answer into ours: nobody listens, nothing comes, or it breaks off."""
+    """Turn a failure without an answer into our error: nobody listens, nothing comes, or it breaks off."""
     cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
     match cause:
         case urllib3.exceptions.SSLError() | ApiException():
@@ -41,8 +41,8 @@ def no_answer(error: Exception, what: str) -> ClusterError:
             problem = "did not answer in time"
         case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.NewConnectionError():
             problem = "could not be reached"
-        case ConfigException() | OSError():  # what the network does is wrapped by urllib3; this is a token's file
-            problem = "cannot be asked: the bot's credentials cannot be read"
+        case ConfigException() | OSError():  # urllib3 wraps network errors, so this is a token's file
+            problem = "cannot be asked: the bot cannot read its credentials"
         case _:
             problem = "broke off its answer"
     return ClusterError(f"The API server {problem} (asked for {what}).")
@@ -51,7 +51,7 @@ def no_answer(error: Exception, what: str) -> ClusterError:
 def failure(
     code: int, body: bytes, what: str, account: str = THE_BOT, *, retry_after: str | None = None
 ) -> ClusterError:
-    """Turn an answer that is not 2xx into ours; ``what`` names the object that was asked for, ``account`` who asks."""
+    """Turn an answer that is not 2xx into our error; ``what`` names the object, ``account`` who asks."""
     status = _status(body)
     message = redacted(status.get("message"))
     if code == 409 or (code == 422 and _is_failed_test(status)):
@@ -59,7 +59,7 @@ def failure(
     if code == 429 or code >= 500 or code < 400:
         text = f"The API server answered {code}{_webhook(message)} (asked for {what})."
         return ClusterError(text, retry_after=_seconds(retry_after))
-    if code == 401:  # no refusal of what was asked: tokens expire, and new ones come
+    if code == 401:  # not a refusal of the request: tokens expire, and new ones come
         return ClusterError(
             f"The API server does not know {account[:1].lower()}{account[1:]} (401).",
             hint="Check its token or kubeconfig.",
@@ -77,7 +77,7 @@ def _is_failed_test(status: dict[str, Any]) -> bool:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """Read a Retry-After: whole seconds; a date, which the API server never gives, counts as none."""
+    """Read a Retry-After in whole seconds; a date, which the API server never sends, counts as none."""
     return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else 0.0
 
 

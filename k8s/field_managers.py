@@ -1,8 +1,7 @@
-"""Who edited a route: read out of its managedFields. Pure.
+"""Who edited a route, from its managedFields. Pure.
 
-The rules of an HTTPRoute are one field to the API server, so the newest manager of ``spec.rules`` is whoever wrote any
-weight last; who wrote our annotation is known in the same way. One that was removed leaves no trace: then the hand that
-wrote after us is named, if one did.
+To the API server the rules of an HTTPRoute are one field, so the newest manager of ``spec.rules`` is whoever last wrote
+any weight; the same goes for our annotation. A removed annotation leaves no trace: then we name whoever wrote after us.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ NOTE: Final = ("f:metadata", "f:annotations", f"f:{ANNOTATION}")
 
 
 def last_editor(route: Document) -> Hand:
-    """Return whose rules or whose note the route has where they are not ours, else who touched it after us."""
+    """Return who wrote the rules or the note if it was not us, else who touched the route after us."""
     others = [each for each in _managers(route) if each.get("manager") != US and not each.get("subresource")]
     wrote_rules, wrote_note = ([each for each in others if _wrote(each, *path)] for path in (RULES, NOTE))
     found = wrote_rules or wrote_note or _later(others, _our_last(route))
@@ -27,7 +26,7 @@ def last_editor(route: Document) -> Hand:
 
 
 def annotation_editor(route: Document) -> Hand | None:
-    """Return who put our annotation there, where it was somebody else; None where it was us, or nobody can say."""
+    """Return who put our annotation there, if it was somebody else; None if it was us, or is unknown."""
     found = [each for each in _managers(route) if _wrote(each, *NOTE)]
     ours = any(each.get("manager") == US for each in found)
     return _last(route, found) if found and not ours else None
@@ -40,12 +39,12 @@ def _last(route: Document, found: Sequence[Mapping[str, Any]]) -> Hand:
 
 
 def _our_last(route: Document) -> str:
-    """Return when we last wrote, as text that sorts; after everything where we have left no trace."""
+    """Return when we last wrote, as text that sorts; later than everything if we left no trace."""
     return max((str(each.get("time") or "") for each in _managers(route) if each.get("manager") == US), default="~")
 
 
 def _later(entries: Sequence[Mapping[str, Any]], than: str) -> list[Mapping[str, Any]]:
-    """Return who wrote later; of those within the same second it cannot be said, and nobody is blamed for nothing."""
+    """Return who wrote later; within the same second the order is unknown, so nobody is blamed."""
     return [each for each in entries if str(each.get("time") or "") > than]
 
 
@@ -54,7 +53,7 @@ def _managers(route: Document) -> Sequence[Mapping[str, Any]]:
 
 
 def _wrote(entry: Mapping[str, Any], *path: str) -> bool:
-    """Say whether a manager's is the field at a path."""
+    """Say whether a manager owns the field at a path."""
     fields: Mapping[str, Any] = entry.get("fieldsV1") or {}
     for name in path:
         if name not in fields:

@@ -1,4 +1,4 @@
-"""HTTPRoutes: read and list them, patch one under guards, and read what the gateway says of it."""
+"""HTTPRoutes: read and list them, patch one under guards, and read what the gateway says about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -45,7 +45,7 @@ def list_routes(api: ApiClient, namespace: str) -> Sequence[RouteCopy]:
 
 
 def write(api: ApiClient, copy: RouteCopy, patch: Patch, *, rehearse: bool = False) -> tuple[Written, Document]:
-    """Send a patch of split.py, and return the route as it is then; ``rehearse`` stores nothing."""
+    """Send a patch from split.py, and return the patched route; ``rehearse`` stores nothing."""
     query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
     if rehearse:
         query.append(("dryRun", "All"))

@@ -1,4 +1,4 @@
-"""What tells one cluster from another: its id, and what it proves itself by to everybody who connects."""
+"""What tells one cluster from another: its id, and the authority that proves its identity."""
 
 import hashlib
 import ssl
@@ -11,9 +11,9 @@ from k8s.client import read_namespace
 
 
 def cluster_uid(api: ApiClient) -> str:
-    """Return the uid of namespace `kube-system`, which lives as long as its cluster; empty where it may not be read.
+    """Return the uid of namespace `kube-system`, which lives as long as its cluster; empty if we may not read it.
 
-    Raises ClusterError where the API server does not answer.
+    Raises ClusterError if the API server does not answer.
     """
     try:
         return str(read_namespace(api, "kube-system")["metadata"]["uid"])

@@ -1,8 +1,8 @@
-"""InferencePools: whether one can serve. Its endpoint picker and its model servers are what counts, not its status.
+"""InferencePools: whether one can serve. Its endpoint picker and its model servers count, not its status.
 
-A pool has no replica count and, before a route names it, no status at all. So the pods are counted that its selector
-picks, and the endpoints of its picker's Service. Followers of a picker are NotReady on purpose: one ready endpoint
-is enough.
+A pool has no replica count and, before a route names it, no status at all. So we count the pods that its selector
+matches, and the endpoints of its picker's Service. Followers of a picker are NotReady on purpose: one ready endpoint is
+enough.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ PODS: Final = client.Resource("/api/v1", "pods", "Pod")
 SLICES: Final = client.Resource("/apis/discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
 
 Find = Callable[[Pool], Document]
-"""Returns the document of a pool. Raises GoneError where there is none."""
+"""Returns the document of a pool. Raises GoneError if there is none."""
 
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 _beside: Final = ThreadPoolExecutor(16, "gates")
@@ -37,23 +37,23 @@ def list_pools(api: ApiClient, namespace: str) -> Sequence[Document]:
 
 
 def pool_of(document: Document) -> Pool:
-    """Name the pool that a document is."""
+    """Return the pool that a document describes."""
     return Pool(namespace_of(document), str(document["metadata"]["name"]), GROUP)
 
 
 def read_pool(api: ApiClient, pool: Pool) -> Document:
-    """Read one pool. Raises GoneError where it does not exist."""
+    """Read one pool. Raises GoneError if it does not exist."""
     return client.get(api, POOLS, pool.namespace, pool.name)
 
 
 def pods_of(api: ApiClient, pool: Document, *, version: str = "") -> Sequence[Document]:
-    """List the pods that a pool selects, without those that are ending or over."""
+    """List the pods that a pool selects, without those that are ending or have ended."""
     found = client.list_all(api, PODS, namespace_of(pool), labels=selector_of(pool), version=version)
     return [pod for pod in found if not _is_leaving(pod)]
 
 
 def selector_of(pool: Document) -> str:
-    """Write the selector of a pool the way ``kubectl -l`` takes it."""
+    """Write the selector of a pool as ``kubectl -l`` takes it."""
     labels: Mapping[str, str] = pool["spec"]["selector"]["matchLabels"]
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
@@ -64,7 +64,7 @@ def ready_count(pods: Sequence[Document]) -> int:
 
 
 def lack(api: ApiClient, pool: Document, pods: Sequence[Document]) -> str:
-    """Say in a sentence why a pool cannot serve; empty where it can."""
+    """Say in a sentence why a pool cannot serve; empty if it can."""
     return _server_lack(pool, pods) or _picker_lack(api, pool)
 
 
@@ -81,7 +81,7 @@ def _server_lack(pool: Document, pods: Sequence[Document]) -> str:
 def _picker_lack(api: ApiClient, pool: Document) -> str:
     picker = pool["spec"].get("endpointPickerRef")
     if not picker:
-        return ""  # optional since v1.6: the gateway then picks by itself
+        return ""  # optional since v1.6: the gateway then picks itself
     kind, name = picker.get("kind") or "Service", picker["name"]
     where = f"{kind} `{namespace_of(pool)}/{name}`, the endpoint picker of InferencePool `{pool['metadata']['name']}`,"
     if kind != "Service":
@@ -93,10 +93,10 @@ def _picker_lack(api: ApiClient, pool: Document) -> str:
 
 
 def health(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Find) -> PoolHealth:
-    """Say why the canary cannot serve, and count the ready endpoints of both. Raises ClusterError: nobody knows.
+    """Say why the canary cannot serve, and count the ready endpoints of both. Raises ClusterError if nobody knows.
 
-    Lists are asked for side by side: the API server may let each wait until its cache is fresh (up to 100 ms). The
-    stable pool's counts are only shown; ``find`` returns its document, which may be a moment old.
+    The lists run in parallel, because the API server may delay each until its cache is fresh (up to 100 ms). The stable
+    pool's counts are only shown; ``find`` returns its document, which may be a moment old.
     """
     stable_counts = _beside.submit(_counts, api, stable, find)
     pool = read_pool(api, canary)
@@ -108,7 +108,7 @@ def health(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: F
 
 
 def readiness(api: ApiClient, stable: Pool, canary: Pool, now: datetime, *, find: Find) -> Readiness:
-    """Count the ready model servers of both pools, to be shown; a pool that is gone has none."""
+    """Count the ready model servers of both pools, for display; a missing pool has none."""
     return _readiness(_counts(api, stable, find), _counts(api, canary, find), now)
 
 
@@ -134,6 +134,6 @@ def _is_ready(pod: Document) -> bool:
 
 
 def _is_serving(endpoint: Mapping[str, Any]) -> bool:
-    """An endpoint that says nothing of its readiness is ready (discovery.k8s.io/v1)."""
+    """An endpoint that says nothing about its readiness is ready (discovery.k8s.io/v1)."""
     conditions = endpoint.get("conditions") or {}
     return conditions.get("ready") is not False and conditions.get("terminating") is not True

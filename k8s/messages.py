@@ -1,4 +1,4 @@
-"""The words of API servers, webhooks and gateways, made safe to show: they can hold addresses and tokens."""
+"""Messages of API servers, webhooks and gateways, made safe to show: they may hold addresses and tokens."""
 
 import re
 from typing import Final
@@ -13,7 +13,7 @@ _SECRET: Final = re.compile(
 def redacted(message: object) -> str:
     """Return a message on one line, at most LONGEST characters long, without addresses and tokens.
 
-    Backticks are our own mark for code, so there are none in it.
+    Backticks are our own mark for code, so they are removed.
     """
     text = " ".join(str(message or "").replace("`", "'").split())
     text = _SECRET.sub("…", _URL.sub("…", text))

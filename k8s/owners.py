@@ -1,4 +1,4 @@
-"""Who else writes to a route: controllers that would fight us are refused, deployment tools are warned of. Pure."""
+"""Who else writes to a route: refuses controllers that would fight us, and warns of deployment tools. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -15,7 +15,7 @@ _ARGO_ROLLOUTS: Final = "rollouts.argoproj.io/gatewayapi-canary"
 
 
 def refuse_owned(route: Document) -> None:
-    """Raise RouteError where another controller moves the weights of a route."""
+    """Raise RouteError if another controller moves the weights of a route."""
     for owner in _owners(route):
         if tool := _CONTROLLERS.get(owner.get("kind", "")):
             raise RouteError(
@@ -25,7 +25,7 @@ def refuse_owned(route: Document) -> None:
             )
     if _ARGO_ROLLOUTS in _labels(route):
         raise RouteError(
-            f"HTTPRoute `{full_name(route)}` is in the hands of Argo Rollouts (label `{_ARGO_ROLLOUTS}`).",
+            f"HTTPRoute `{full_name(route)}` is managed by Argo Rollouts (label `{_ARGO_ROLLOUTS}`).",
             hint="Wait for its rollout to end, or take the route out of it.",
         )
 
@@ -49,7 +49,7 @@ def warnings(route: Document) -> Iterator[str]:
 
 
 def ignore_rule(route: Document, manager: str) -> str:
-    """Return what keeps a field manager away from our weights, as a sentence; empty where we do not know it."""
+    """Return a sentence that says how to keep a field manager away from our weights; empty if we do not know."""
     rule = next((rule for sign, rule in _RULES.items() if manager.startswith(sign)), None)
     if rule is None:
         return ""

@@ -1,7 +1,7 @@
-"""Find, among the routes of a namespace, the one whose traffic a canary shall take, and the rules that move. Pure.
+"""Find, among the routes of a namespace, the one whose traffic a canary will take, and the rules that move. Pure.
 
-The stable pool is never named by the person unless it must be: it is the only other InferencePool with weight in a
-rule. Where that does not single out one route and one pool, the error offers commands that do.
+People name the stable pool only if they must: it is the only other InferencePool with weight in a
+rule. If that does not give one route and one pool, the error offers commands that do.
 """
 
 import json
@@ -43,7 +43,7 @@ def choose(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Choice:
 
 
 def rules_for(search: Search, copy: RouteCopy, stable: Pool, canary: Pool) -> tuple[Rule, ...]:
-    """Return the rules of a route that hold the stable pool. Raises RouteError where one of them cannot be moved."""
+    """Return the rules of a route that hold the stable pool. Raises RouteError if one of them cannot be moved."""
     route = copy.document
     if (stable.namespace, stable.group) != (canary.namespace, canary.group):
         raise RouteError(
@@ -128,7 +128,7 @@ def _held(rule: Document, copy: RouteCopy, canary: Pool) -> list[Pool]:
 
 
 def _refuse_mixed(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> None:
-    """A rule that splits between two other pools fits no ``from=``: say so, instead of offering it."""
+    """Refuse a rule that splits between two other pools: no ``from=`` fits it, so do not offer one."""
     for copy in copies:
         for index, rule in _rules(search, copy.document):
             others = _others(rule, copy.namespace, canary, weighted=True)

@@ -1,4 +1,4 @@
-"""What the bot needs of a cluster, and what of it is missing: rights in each namespace, and served resources."""
+"""What the bot needs from a cluster, and what is missing: rights in each namespace, and served resources."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NEEDED: Final[Sequence[tuple[Resource, Sequence[str]]]] = (
     (PODS, ("list",)),
     (SLICES, ("list",)),
 )
-"""All that the bot does in a namespace of pools, as ``manifests/kustomize/rights`` grants it."""
+"""Everything that the bot does in a namespace of pools, as ``manifests/kustomize/rights`` grants it."""
 
 INSTALL: Final = {
     HTTPROUTES: "Install the CustomResourceDefinitions of the Gateway API.",
@@ -31,7 +31,7 @@ GRANT: Final = "`manifests/kustomize/rights` has a Role with all that the bot ne
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Who was asked about, where, and what is missing: one sentence each, safe to show."""
+    """Whose rights were checked, where, and what is missing: a sentence each, safe to show."""
 
     account: str
     namespaces: tuple[str, ...]
@@ -39,7 +39,7 @@ class Rights:
 
 
 def rights_of(api: ApiClient, namespaces: Sequence[str]) -> Rights:
-    """Ask the API server what this connection may do, and what is served. Raises ClusterError."""
+    """Ask the API server what this connection may do, and what it serves. Raises ClusterError."""
     account = _account(api)
     refused = tuple(_not_allowed(api, account, namespaces))
     grant = (GRANT,) if refused else ()
@@ -61,7 +61,7 @@ def _account(api: ApiClient) -> str:
 
 
 def _not_served(api: ApiClient) -> Iterator[str]:
-    """Name the custom resources that are not served. A group is asked for only where it is listed: 404 says little."""
+    """Name the custom resources that are not served. It asks only for listed groups, because a 404 says little."""
     groups = client.fetch(api, "/apis", what="the list of API groups")["groups"]
     served = {version["groupVersion"] for group in groups for version in group["versions"]}
     for resource, install in INSTALL.items():

@@ -20,7 +20,7 @@ class Search:
     words: StartWords
 
     def offer(self, *, canary: str = "", namespace: str = "", route: str = "", stable: str = "", rule: str = "") -> str:
-        """Write the start again with what is given here, ready to copy."""
+        """Write the start command again with these values added, ready to copy."""
         words = self.words
         keys = {
             "namespace": namespace or words.namespace,
@@ -34,7 +34,7 @@ class Search:
 
 
 def one_of(offers: Iterable[str], *, lead: str = "Say which one:") -> str:
-    """Write offers as a list, one a line, and say how many were left out; a single one as what to type."""
+    """Write offers as a list, one a line, and say how many were left out; a single one as a command to type."""
     lines = list(dict.fromkeys(offers))
     if len(lines) == 1:
         return f"Type {lines[0]}."

@@ -1,9 +1,9 @@
 """The split of a route's traffic: an HTTPRoute document -> weights, and record + document -> JSON Patch. Pure.
 
-A patch leads with tests, so that the API server refuses it when the route is no longer as it was read. A step
-tests the route's generation, which covers every index it uses; where somebody edits other fields without a pause, it
-tests what each backendRef it touches *is*, and its weight. A roll back tests only what they are: other people's edits
-must not make the brake lose.
+A patch begins with tests, so that the API server refuses it if the route is no longer as we read it. A step tests the
+route's generation, which covers every index that it uses; if somebody keeps editing other fields, it tests what each
+backendRef that it touches *is*, and its weight. A roll back tests only what they are: other people's edits must not
+stop the brake.
 """
 
 import json
@@ -37,7 +37,7 @@ _NOTE: Final = f"{_ANNOTATIONS}/{ANNOTATION.replace('~', '~0').replace('/', '~1'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """Operations for the API server, and the rules that they leave out because they are not there any more."""
+    """Patch operations for the API server, and the rules that they leave out because those are gone."""
 
     operations: tuple[Operation, ...]
     missing: tuple[str, ...] = ()
@@ -45,21 +45,21 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """One rule of the rollout where it stands now: the path and content of its refs, and the places of our two."""
+    """One rule of the rollout as it is now: the path and content of its refs, and the places of our two."""
 
     path: str
     refs: Sequence[Document]
     rule: Rule
     stable: int | None
     canary: int | None
-    extra: tuple[int, ...]  # more refs to the canary, which somebody else added
-    doubled: bool  # one of the pools is there more than once
+    extra: tuple[int, ...]  # other refs to the canary, which somebody else added
+    doubled: bool  # one of the pools occurs more than once
 
 
 def observe(document: Document, rollout: Rollout) -> tuple[Pair | None, ...]:
-    """Return the weights of each rule of the rollout; None where the rule is gone.
+    """Return the weights of each rule of the rollout; None if the rule is gone.
 
-    A pool that a rule holds twice counts with the sum of its weights.
+    If a rule holds a pool twice, its weights are added.
     """
     return tuple(
         None if index is None else _pair(rules_of(document)[index], rollout, namespace_of(document))
@@ -80,11 +80,11 @@ def patch(document: Document, rollout: Rollout, *, weights: bool, guard: Guard =
     """Return the JSON Patch that writes what the rollout wants: the annotation and, with ``weights``, the pair.
 
     Nothing else of the document changes. Both weights of a rule are always written, together.
-    Raises RouteError where the route was made anew, or where a step finds a rule that it cannot write.
+    Raises RouteError if the route was created again, or if a step finds a rule that it cannot write.
     """
     if document["metadata"]["uid"] != rollout.route_uid:
         raise RouteError(
-            f"HTTPRoute `{full_name(document)}` was deleted and made again since the rollout started.",
+            f"HTTPRoute `{full_name(document)}` was deleted and created again after the rollout started.",
             hint="End this rollout and start a new one.",
         )
     braking = rollout.phase in TAKEN_BACK
@@ -96,7 +96,7 @@ def patch(document: Document, rollout: Rollout, *, weights: bool, guard: Guard =
 
 
 def _step_guard(document: Document, rollout: Rollout, guard: Guard) -> list[Operation]:
-    """Test that the route is as it was read: all of its spec, or our backendRefs where all of them are there."""
+    """Test that the route is as we read it: its whole spec, or our backendRefs if all of them are there."""
     found = [
         _find(document, rollout, rule, index) if index is not None else None
         for rule, index in zip(rollout.rules, locate(document, rollout), strict=True)
@@ -108,7 +108,7 @@ def _step_guard(document: Document, rollout: Rollout, guard: Guard) -> list[Oper
 
 
 def _same_rule(document: Document, found: _Found) -> list[Operation]:
-    """Test that a path still leads to this rule: one without a name is told from others by its matches."""
+    """Test that a path still leads to this rule: a rule without a name is known by its matches."""
     path = found.path.removesuffix("/backendRefs")
     rule = rules_of(document)[int(path.rsplit("/", 1)[1])]
     known_by = ["name"] if rule.get("name") or len(rules_of(document)) == 1 else ["name", "matches"]
@@ -116,7 +116,7 @@ def _same_rule(document: Document, found: _Found) -> list[Operation]:
 
 
 def _same_refs(found: _Found) -> list[Operation]:
-    """Test what our refs are, and the weights they have."""
+    """Test what our refs are, and their weights."""
     return [
         _test(f"{found.path}/{place}/{field}", found.refs[place].get(field))
         for place in sorted({place for place in (found.stable, found.canary) if place is not None})
@@ -125,7 +125,7 @@ def _same_refs(found: _Found) -> list[Operation]:
 
 
 def _note(document: Document, rollout: Rollout, edits: Iterable[Operation]) -> list[Operation]:
-    """Wrap edits between the test of our annotation and its new text."""
+    """Put edits between the test of our annotation and its new text."""
     text = annotation(rollout)
     if document["metadata"].get("annotations") is None:
         return [_test(_ANNOTATIONS, None), *edits, _add(_ANNOTATIONS, {ANNOTATION: text})]
@@ -151,7 +151,7 @@ def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tupl
 
 
 def _find(document: Document, rollout: Rollout, rule: Rule, index: int) -> _Found | None:
-    """Find our refs in a rule; None where it holds neither pool, and so is no longer the rule we knew."""
+    """Find our refs in a rule; None if it holds neither pool, and so is no longer the rule we knew."""
     now = rules_of(document)[index]
     stable, canary = (places(now, pool, namespace_of(document)) for pool in (rollout.stable, rollout.canary))
     if not stable and not canary:
@@ -168,7 +168,7 @@ def _find(document: Document, rollout: Rollout, rule: Rule, index: int) -> _Foun
 
 
 def _step(document: Document, rollout: Rollout, found: _Found, pair: Pair) -> list[Operation]:
-    """Give both pools their weights, add the canary's ref where it is missing, drop the stable one at the end."""
+    """Give both pools their weights; add the canary's ref if it is missing, drop the stable one at the end."""
     _refuse_doubtful(document, rollout, found, pair)
     edits: list[Operation] = []
     if pair.stable is not None and found.stable is not None:
@@ -199,7 +199,7 @@ def _refuse_doubtful(document: Document, rollout: Rollout, found: _Found, pair: 
 
 
 def _back(found: _Found, pair: Pair) -> list[Operation]:
-    """Undo a rollout in one rule: stable as before and put back where it is missing, the canary at 0 or removed."""
+    """Undo a rollout in one rule: stable as before, put back if it is missing, the canary at 0 or removed."""
     edits = [_weigh(found, place, 0) for place in found.extra]
     if found.stable is not None:
         edits.append(_weigh(found, found.stable, found.rule.stable_before))
@@ -214,13 +214,13 @@ def _back(found: _Found, pair: Pair) -> list[Operation]:
 
 
 def _home(found: _Found, pair: Pair) -> int:
-    """Return where the stable ref goes back to, counted after the canary's was removed."""
+    """Return the index for the stable ref, counted after the canary's was removed."""
     left = len(found.refs) - (1 if pair.canary is None and found.canary is not None else 0)
     return min(found.rule.stable_index, left)
 
 
 def _identities(found: _Found, pair: Pair) -> list[Operation]:
-    """Test what every ref is that a roll back writes, and every one whose index it shifts."""
+    """Test what each ref is that a roll back writes, or whose index it shifts."""
     touched = {place for place in (found.stable, found.canary, *found.extra) if place is not None}
     shifting = [found.canary] if pair.canary is None and found.canary is not None else []
     if found.stable is None:
@@ -252,17 +252,17 @@ def _sibling(ref: Document, name: str, weight: int) -> Operation:
 
 
 def _removal(found: _Found, place: int | None) -> list[Operation]:
-    """Remove a ref, after all that is written by index: a rule loses one of the two at the most, never both."""
+    """Remove a ref, after everything written by index: a rule loses at most one of the two, never both."""
     return [] if place is None else [{"op": "remove", "path": f"{found.path}/{place}"}]
 
 
 def _weigh(found: _Found, place: int, weight: int) -> Operation:
-    """``add`` replaces a member that is there, and makes one that is not."""
+    """``add`` replaces an existing member, and creates a missing one."""
     return _add(f"{found.path}/{place}/weight", weight)
 
 
 def _test(path: str, value: object) -> Operation:
-    """A test of ``null`` passes where the member is absent."""
+    """A test for ``null`` passes if the member is absent."""
     return {"op": "test", "path": path, "value": value}
 
 

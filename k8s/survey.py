@@ -1,6 +1,6 @@
-"""The start of a rollout: find the route, the two pools and the rules, and say what stands in the way.
+"""The start of a rollout: find the route, the two pools and the rules, and say what prevents it.
 
-Reads only: one list of pools for each namespace, one of routes, and what shows whether the pools can serve.
+It only reads: one list of pools for each namespace, one of routes, and what shows whether the pools can serve.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ MOST_NAMES = 3
 
 
 def survey(api: ApiClient, search: Search) -> Scene:
-    """Find what a start needs. Raises RouteError with one sentence and the next action."""
+    """Find everything that a start needs. Raises RouteError with one sentence and the next action."""
     pools = {name: inferencepool.list_pools(api, name) for name in _namespaces(search)}
     canary = _canary(search, pools)
     copy, stable = pairing.choose(search, httproute.list_routes(api, canary.namespace), canary)
@@ -75,7 +75,7 @@ def _names(pools: Sequence[Document]) -> set[str]:
 
 
 def _pools(api: ApiClient, pools: Sequence[Document], copy: RouteCopy, stable: Pool, canary: Pool) -> Sequence[str]:
-    """Look at the pods of both pools. Raises RouteError where the canary cannot serve, or the stable pool is gone."""
+    """Look at the pods of both pools. Raises RouteError if the canary cannot serve, or the stable pool is gone."""
     by_name = {pool["metadata"]["name"]: pool for pool in pools}
     if stable.name not in by_name:
         raise RouteError(

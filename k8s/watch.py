@@ -1,8 +1,8 @@
-"""A watch: the objects of one resource in one namespace, kept as the API server tells their changes.
+"""A watch: the objects of one resource in one namespace, kept up to date by the API server's events.
 
-It lists once and then follows. The server is asked to end each answer after half a minute, and one that stays silent
-longer than that is half open and given up; both go on from the newest resourceVersion seen, without another list.
-Where that version is too old (410), it lists again and says what is different.
+It lists once and then follows. It asks the server to end each answer after half a minute, and gives up an answer that
+stays silent for longer: the connection is half open. In both cases it goes on from the newest resourceVersion that it
+has seen, without another list. If that version is too old (410), it lists again and reports the differences.
 """
 
 import logging
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 ANSWER_SECONDS: Final = 30
 SILENCE_SECONDS: Final = ANSWER_SECONDS + 3.0
 SHORT_SECONDS: Final = 1.0
-"""Answers that are over so soon, one after another, are not asked for without a rest."""
+"""If answers end sooner than this, one after another, the watch rests before it asks again."""
 
 BACKOFF: Final = Backoff(timedelta(seconds=0.4), timedelta(seconds=2))
 REFUSED_REST: Final = 30.0
-"""Somebody has to grant a right, or to install a resource, before it can work."""
+"""Somebody has to grant a right, or install a resource, before it can work; so do not hurry."""
 
 WATCH: Final = {"watch": "true", "allowWatchBookmarks": "true"}
 _OWNERS: Final = ("ownerReferences", "deletionTimestamp")
@@ -38,7 +38,7 @@ _OWNERS: Final = ("ownerReferences", "deletionTimestamp")
 class Seen(StrEnum):
     """What happened to an object."""
 
-    THERE = "there"  # new, or not as it was
+    THERE = "there"  # new, or changed
     GONE = "gone"
 
 
@@ -46,7 +46,7 @@ Changed = Callable[[Seen, Document], None]
 
 
 class Watch:
-    """Keeps the objects of one resource in one namespace; ``changed`` is called in the watch's own thread."""
+    """Keeps the objects of one resource in one namespace; it calls ``changed`` in its own thread."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class Watch:
         self.refusal = ""
 
     def start(self) -> None:
-        """Begin; what is kept may be used once ``is_live``. ``refusal`` is the API server's no, as a sentence."""
+        """Start; the copies may be used once ``is_live``. ``refusal`` is the API server's no, as a sentence."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin to end: at once where the server is silent; where the network hangs, a little later."""
+        """Start to stop: at once if the server is silent, a bit later if the network hangs."""
         self._stopping.set()
         if (stream := self._stream) is not None:
             stream.cut()
@@ -84,17 +84,17 @@ class Watch:
             self._thread.join(seconds)
 
     def objects(self) -> Sequence[Document] | None:
-        """Return what is kept; None while the watch is not live."""
+        """Return the copies; None while the watch is not live."""
         with self._lock:
             return tuple(self._objects.values()) if self.is_live else None
 
     def object(self, name: str) -> Document | None:
-        """Return one object; None where it is not kept."""
+        """Return one object; None if it is not kept."""
         with self._lock:
             return self._objects.get(name) if self.is_live else None
 
     def keep(self, document: Document) -> None:
-        """Take up an object as the API server has answered our write of it, unless a newer one is kept."""
+        """Keep an object from the answer to our own write, unless there is a newer copy."""
         with self._lock:
             old = self._objects.get(document["metadata"]["name"])
             if old is not None and _uid(old) == _uid(document):
@@ -103,16 +103,16 @@ class Watch:
     # --- the thread
 
     def _run(self) -> None:
-        short = 0  # so many in a row were over at once
+        short = 0  # this many in a row ended at once
         while not self._stopping.is_set():
             begun = time.monotonic()
             self._try()
             short = short + 1 if time.monotonic() - begun < SHORT_SECONDS else 0
-            if short > 1:  # one answer that was cut is asked for again at once
+            if short > 1:  # after one answer that was cut off, ask again at once
                 self._stopping.wait(BACKOFF.wait(short - 1).total_seconds())
 
     def _try(self) -> None:
-        """Follow until the answer ends; what is kept stays in use unless there was none."""
+        """Follow until the answer ends; the copies stay in use unless there was no answer."""
         self._stream = None
         try:
             self._follow()
@@ -130,17 +130,17 @@ class Watch:
 
     def _lose(self, error: ClusterError) -> None:
         if self.is_live and not self._stopping.is_set():
-            log.warning("%s Until it works again, the %s are asked for.", error.message, self._resource.plural)
+            log.warning("%s Until it works again, I list the %s instead.", error.message, self._resource.plural)
         self.is_live = False
 
     def _is_refused(self, error: RefusedError) -> None:
-        """Keep what the API server says no with, and log it where it is news."""
+        """Keep the API server's refusal, and log it if it is new."""
         if str(error) != self.refusal:
-            log.warning("%s Until then, changes by others are seen up to half a minute late.", error)
+            log.warning("%s Until then, I see other people's changes up to half a minute late.", error)
         self.refusal = str(error)
 
     def _follow(self) -> None:
-        """Follow the changes until the server ends its answer; list first where there is nothing to go on from."""
+        """Follow the changes until the server ends its answer; list first if there is no version to go on from."""
         if not self._version:
             self._list()
         query = {"resourceVersion": self._version, "timeoutSeconds": str(ANSWER_SECONDS), **WATCH}
@@ -155,7 +155,7 @@ class Watch:
                 self._take(kind, document)
 
     def _list(self) -> None:
-        """List, and tell what is different from what was kept."""
+        """List, and report the differences to the copies."""
         listed, self._version = client.list_at(self._api, self._resource, self._namespace)
         found: dict[str, Document] = {each["metadata"]["name"]: each for each in listed}
         with self._lock:
@@ -176,7 +176,7 @@ class Watch:
             self._changed(Seen.THERE, document)
 
     def _is_put(self, document: Document) -> bool:
-        """Keep an object, and say whether that was news."""
+        """Keep an object, and say whether it was new."""
         with self._lock:
             old = self._objects.get(document["metadata"]["name"])
             return self._put(document) and (old is None or _is_news(old, document))
@@ -197,7 +197,7 @@ class Watch:
 
 
 def _is_news(old: Document, new: Document) -> bool:
-    """Say whether more than a status is different."""
+    """Say whether anything but the status is different."""
     before, now = old["metadata"], new["metadata"]
     return any(before.get(key) != now.get(key) for key in ("uid", "generation", "annotations", "labels", *_OWNERS))
 
@@ -207,6 +207,6 @@ def _uid(document: Document) -> str:
 
 
 def _is_newer(document: Document, old: Document) -> bool:
-    """Compare resourceVersions; Kubernetes has declared them to be numbers that rise (1.35)."""
+    """Compare resourceVersions, which are rising numbers by definition (Kubernetes 1.35)."""
     new, known = (str(each["metadata"]["resourceVersion"]) for each in (document, old))
     return int(new) > int(known) if new.isdecimal() and known.isdecimal() else new != known

@@ -147,7 +147,7 @@ class Stage:
 
     @property
     def recovery(self) -> StoreRecovery:
-        """Return what takes up again what Redis has lost."""
+        """Return what takes up again what Redis lost."""
         return self.parts.recovery
 
     def request(self, verb: str, *, by: str = BOB, subject: str = CANARY, reason: str = "", **more: Any) -> Request:

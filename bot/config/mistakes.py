@@ -1,4 +1,4 @@
-"""Mistakes in what the bot is told, as sentences."""
+"""Mistakes in the configuration, as sentences."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The policy in force, as a value; settings.py reads it from the file."""
+"""The current policy, as a value; settings.py reads it from the file."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Policy:
     """What a team lets the bot do. ``from_file``: ``approve=`` may then only add marks.
 
     ``gates`` has what the file says of each gate that it names. ``unix_users`` are the Slack ids of people by the Unix
-    user that they are in a terminal. ``install`` says whose data in Redis is ours; empty: the cluster's id does.
+    user that they are in a terminal. ``install`` says which data in Redis is ours; empty: the cluster's id decides.
     """
 
     namespaces: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The policy file. Every mistake in it is one line with its place, ``policy.yaml:7: plan.steps: …``, all at once."""
+"""The policy file. It reports all mistakes at once, a line each, with its place: ``policy.yaml:7: plan.steps: …``."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -105,7 +105,7 @@ class PolicyFile(Section):
 
 
 class MisplacedError(ValueError):
-    """A mistake that is found at one place and shown at another."""
+    """A mistake that is found in one place and shown in another."""
 
     def __init__(self, place: Place, sentence: str) -> None:
         super().__init__(sentence)
@@ -113,7 +113,7 @@ class MisplacedError(ValueError):
 
 
 def read_policy(path: Path, *, default_namespace: str, gates: Gates = MappingProxyType({})) -> Policy:
-    """Read a policy file, which has a section ``gates`` where there are any. Raises ConfigError with every mistake."""
+    """Read a policy file, with a section ``gates`` if there are any. Raises ConfigError with every mistake."""
     document, lines = read_yaml(path)
     model = _with_gates(gates) if gates else PolicyFile
     found = [(line, (place, "is there twice; leave one of them out")) for place, line in lines.twice]
@@ -166,7 +166,7 @@ def _mistake(model: type[Section], error: ErrorDetails, lines: Lines) -> tuple[i
         return lines.values[place[:-1]], (place[:-1], f"`{place[-1]}` is missing; add it")
     if place[-1:] == ("[key]",):
         return lines.keys[place[:-1]], (place[:-2], str(cause))
-    return lines.values[place], (place, str(cause or f"does not fit: {error['msg']}"))
+    return lines.values[place], (place, str(cause or f"is not valid: {error['msg']}"))
 
 
 def _section(model: type[Section], place: Place) -> type[Section]:

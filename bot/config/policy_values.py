@@ -1,6 +1,6 @@
-"""What the values of the policy file are made of, for pydantic: each validator says its own sentence.
+"""The types of values in the policy file, for pydantic: each validator has its own sentence.
 
-They read what is written, not what YAML makes of it. A section of the file is a model on ``Section``.
+They read what people wrote, not what YAML makes of it. A section of the file is a model on ``Section``.
 """
 
 import re
@@ -20,7 +20,7 @@ _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 class Section(BaseModel):
-    """A mapping with known keys; an empty one may be written as nothing."""
+    """A mapping with known keys; an empty one may be left blank."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,7 +38,7 @@ class Section(BaseModel):
 
 
 def text(shape: str, wrong: str) -> BeforeValidator:
-    """Take a text of one shape; keys of a mapping come as they are."""
+    """Take a text of one shape; keys of a mapping come as plain text."""
 
     def read(value: object) -> str:
         written = value.text if isinstance(value, Scalar) else value
@@ -75,7 +75,7 @@ def number() -> BeforeValidator:
 
 
 def one_word_of(words: type[StrEnum]) -> BeforeValidator:
-    """Take one of some words; what is read already stays as it is."""
+    """Take one of some words; a value that was already read stays as it is."""
 
     def read(value: object) -> object:
         written = value.text if isinstance(value, Scalar) else value

@@ -81,7 +81,7 @@ def _is_sentinels(url: str) -> bool:
 
 
 def _split(url: str) -> SplitResult | None:
-    """Take an address apart; None where it is none. The library's own complaint would quote the password."""
+    """Split an address; None if it is not one. The library's own message would quote the password."""
     try:
         parts = urlsplit(url)
         return parts if parts.port is None or parts.port > 0 else None
@@ -124,7 +124,7 @@ AppToken = Annotated[
 
 
 class ClusterSettings(BaseSettings):
-    """What a roll back from the route alone needs of the environment."""
+    """What a roll back from the route alone needs from the environment."""
 
     model_config = SettingsConfigDict(case_sensitive=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -139,14 +139,14 @@ class TerminalSettings(ClusterSettings):
     install: Annotated[str, AfterValidator(_install)] | None = Field(default=None, alias="ROLLOUTBOT_INSTALL")
 
     def secrets(self) -> tuple[str, ...]:
-        """Return what must never be in a log."""
+        """Return the secrets that must never be in a log."""
         password = urlsplit(self.redis_url.get_secret_value()).password or ""
         values = (self.redis_url.get_secret_value(), password, unquote(password))
         return tuple(dict.fromkeys(value for value in values if value))
 
 
 class Settings(TerminalSettings):
-    """What the bot is told by its environment."""
+    """What the environment tells the bot."""
 
     slack_bot_token: BotToken = Field(alias="SLACK_BOT_TOKEN")
     slack_app_token: AppToken | None = Field(default=None, alias="SLACK_APP_TOKEN")
@@ -163,7 +163,7 @@ class Settings(TerminalSettings):
         return self.slack_app_token is not None
 
     def secrets(self) -> tuple[str, ...]:
-        """Return what must never be in a log."""
+        """Return the secrets that must never be in a log."""
         given = (self.slack_bot_token, self.slack_app_token, self.slack_signing_secret)
         return (*(secret.get_secret_value() for secret in given if secret), *super().secrets())
 
@@ -172,7 +172,7 @@ AnySettings = TypeVar("AnySettings", bound=ClusterSettings)
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Read the bot's settings out of an environment. Raises ConfigError with every mistake in it."""
+    """Read the bot's settings from an environment. Raises ConfigError with every mistake in it."""
     no_mode = (
         [] if any(env.get(name, "").strip() for name in ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")) else [_NO_MODE]
     )
@@ -186,7 +186,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
 
 
 def read_as(kind: type[AnySettings], env: Mapping[str, str]) -> AnySettings:
-    """Read settings of one kind out of an environment. Raises ConfigError with every mistake in it."""
+    """Read settings of one kind from an environment. Raises ConfigError with every mistake in it."""
     filled = {name: value.strip() for name, value in env.items() if value.strip()}
 
     class Given(kind):  # type: ignore[misc, valid-type]
@@ -218,7 +218,7 @@ def policy_file(env: Mapping[str, str]) -> Path | None:
 
 
 def check(env: Mapping[str, str] | None, path: Path | None, gates: Gates = MappingProxyType({})) -> list[str]:
-    """Return every mistake of the environment and of the policy file (each unless it is None), as sentences."""
+    """Return every mistake in the environment and the policy file (None skips one), as sentences."""
     mistakes: list[str] = []
     if env is not None:
         try:

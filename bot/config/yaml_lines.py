@@ -22,7 +22,7 @@ class Scalar:
 
 @dataclass(slots=True)
 class Lines:
-    """Where things are in a file: values and keys by their place, and keys that are there twice."""
+    """Where things are in a file: the lines of values and keys, and keys that are given twice."""
 
     values: dict[Place, int] = field(default_factory=dict)
     keys: dict[Place, int] = field(default_factory=dict)
@@ -30,13 +30,13 @@ class Lines:
 
 
 def read_yaml(path: Path) -> tuple[object, Lines]:
-    """Read a file: mappings, lists, ``Scalar`` and None. Raises ConfigError where it is no YAML."""
+    """Read a file: mappings, lists, ``Scalar`` and None. Raises ConfigError if it is not YAML."""
     lines = Lines()
     return _plain(_compose(path), (), lines), lines
 
 
 def what(value: object) -> str:
-    """Say what stands in the file, for a sentence."""
+    """Say what the file has there, for a sentence."""
     match value:
         case None:
             return "nothing"

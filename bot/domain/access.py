@@ -14,7 +14,7 @@ from bot.domain.prose import Person, Prose, capitalised, joined, say
 Users = frozenset[str]
 
 UNIX: Final = "unix:"
-"""How somebody is named who asks in a terminal and is no Slack user that we know; no id of Slack's begins like this."""
+"""How we name a person in a terminal whose Slack user we do not know; no Slack id begins like this."""
 
 
 class AccessList(StrEnum):
@@ -36,7 +36,7 @@ class Access:
     rollback: Users = frozenset()
 
     def of(self, listed: AccessList | None) -> Users:
-        """Return the people of a list; empty: every full member."""
+        """Return the people on a list; empty: every full member."""
         match listed:
             case AccessList.START:
                 return self.start
@@ -51,12 +51,12 @@ class Access:
 
 
 def person(unix_user: str, slack_ids: Mapping[str, str]) -> str:
-    """Return who asks in a terminal: the Slack user that the policy says it is, else the Unix user by name."""
+    """Return who asks in a terminal: the Slack user whom the policy maps, else the Unix user by name."""
     return slack_ids.get(unix_user, f"{UNIX}{unix_user}")
 
 
 def named(users: Sequence[str], last: LiteralString) -> Prose:
-    """Name people, ten at the most; ``last`` stands before the count of the others: ``or``, ``and``."""
+    """Name at most ten people; ``last`` (``or``, ``and``) stands before the count of the others."""
     more = say(" {} {} more", last, len(users) - 10) if len(users) > 10 else Prose()
     return say("{}{}", joined(", ", (say("{}", Person(user)) for user in users[:10])), more)
 
@@ -81,9 +81,9 @@ def permit(access: Access, listed: AccessList | None, request: Request) -> None:
 
 
 def permit_start(plan: Plan, access: Access, user: str) -> None:
-    """Raise NotAllowedError where too few people could approve what somebody starts.
+    """Raise NotAllowedError if too few people could approve what somebody starts.
 
-    So too where nobody could tell whether the starter approves it in Slack.
+    Also if nobody could tell whether the starter approves it in Slack.
     """
     if not (plan.approvals and plan.approve_at):
         return
@@ -97,7 +97,7 @@ def permit_start(plan: Plan, access: Access, user: str) -> None:
 def _too_few(plan: Plan, able: Users, is_listed: bool) -> NotAllowedError:
     wanted = "1 approval" if plan.approvals == 1 else f"{plan.approvals} approvals"
     who = say("only {} could give one", named(sorted(able), "and")) if able else say("nobody could give one")
-    why = say(": who starts a rollout may not approve it") if is_listed else Prose()
+    why = say(": whoever starts a rollout cannot approve it") if is_listed else Prose()
     more = say("have more people added to `access.approve` in the policy file.")
     return NotAllowedError(
         say("This rollout needs {}, but {}{}.", wanted, who, why),

@@ -4,14 +4,14 @@ from datetime import datetime, timedelta
 
 from bot.domain.rollout import STEPS_BY_ITSELF, Phase, Rollout
 
-WRITE_WITHIN = timedelta(seconds=60)  # an intent to raise the canary, counted from its gates
+WRITE_WITHIN = timedelta(seconds=60)  # for a decision to raise the canary, counted from when its gates passed
 ACCEPT_WITHIN = timedelta(seconds=60)
 POLL_ACCEPTANCE = timedelta(milliseconds=300)
 ASK_GATES_EVERY = timedelta(seconds=30)
 HOLD_AT_MOST = timedelta(minutes=30)
 APPROVE_WITHIN = timedelta(hours=24)
 REMIND_EVERY = timedelta(hours=4)
-REMIND_CLOSELY = 12  # so many reminders at REMIND_EVERY, then one a day
+REMIND_CLOSELY = 12  # this many reminders at REMIND_EVERY, then one a day
 DAY = timedelta(days=1)
 REMIND_FINISHED = 7  # days
 
@@ -41,7 +41,7 @@ def next_step_due(rollout: Rollout, now: datetime) -> datetime | None:
 
 
 def next_reminder(rollout: Rollout, now: datetime) -> datetime | None:
-    """Return when people are reminded of a paused or finished rollout again; None: no more."""
+    """Return when to remind people of a paused or finished rollout again; None: no more."""
     if rollout.phase is Phase.FINISHED:
         days = (now - rollout.since) // DAY + 1
         return rollout.since + days * DAY if days <= REMIND_FINISHED else None

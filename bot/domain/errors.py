@@ -1,15 +1,15 @@
-"""Everything that can go wrong, as one tree; ``str(error)`` is one sentence that is safe to log and to keep.
+"""Everything that can go wrong, as one tree; ``str(error)`` is a sentence that is safe to log and to store.
 
-People see ``error.prose``: backticks in our sentences are code, and who names a person writes prose in the first place.
+People see ``error.prose``. Backticks in our sentences are code; an error that names a person is built from prose.
 
 RolloutBotError
-  UserError            the person can mend it: shown as it is
+  UserError            the person can fix it: shown as it is
     UsageError         the words of the command
     NotAllowedError    the person may not do this
     SlotTakenError     another rollout has the route
-    StaleError         the button belongs to a card that is no longer true
+    StaleError         the button belongs to an outdated card
     TransitionError    the verb does not fit the phase
-    RouteError         the route or a pool is not as it must be
+    RouteError         the route or a pool does not allow it
   DependencyError      a part that we depend on failed: tried again
     ClusterError       the Kubernetes API server
       RefusedError     it answered, and said no (403, 422, a webhook)
@@ -17,7 +17,7 @@ RolloutBotError
       RaceError        a guard of our patch no longer held: somebody was faster
     StoreError         Redis
     LateError          nobody knew the answer to an inquiry in time
-    UnreadableError    a record of a version that this program does not know
+    UnreadableError    a record has a version that this program does not know
 """
 
 from bot.domain.prose import Prose, joined, sentence
@@ -41,7 +41,7 @@ def _prose(words: str | Prose) -> Prose:
 
 
 class UserError(RolloutBotError):
-    """The person can mend it."""
+    """The person can fix it."""
 
 
 class UsageError(UserError):
@@ -57,7 +57,7 @@ class SlotTakenError(UserError):
 
 
 class StaleError(UserError):
-    """The button was drawn for a state that is over."""
+    """The button was drawn for an earlier state."""
 
 
 class TransitionError(UserError):
@@ -65,11 +65,11 @@ class TransitionError(UserError):
 
 
 class RouteError(UserError):
-    """The HTTPRoute or an InferencePool is not as a rollout needs it."""
+    """The HTTPRoute or an InferencePool does not allow the rollout."""
 
 
 class DependencyError(RolloutBotError):
-    """A part the bot depends on failed; what was asked for is kept and tried again."""
+    """A part that the bot depends on failed; the request is kept and tried again."""
 
 
 class ClusterError(DependencyError):
@@ -81,11 +81,11 @@ class ClusterError(DependencyError):
 
 
 class RefusedError(ClusterError):
-    """The API server answered and refused; asking again changes nothing until somebody mends it."""
+    """The API server answered and refused; trying again is useless until somebody fixes it."""
 
 
 class GoneError(RefusedError):
-    """The object is not there, or another one has its name now."""
+    """The object is gone, or another one has its name now."""
 
 
 class RaceError(ClusterError):
@@ -97,7 +97,7 @@ class LateError(DependencyError):
 
 
 class UnreadableError(DependencyError):
-    """A record is of a version that this program does not know; it is left as it is."""
+    """A record has a version that this program does not know, and stays as it is."""
 
 
 class StoreError(DependencyError):
@@ -105,5 +105,5 @@ class StoreError(DependencyError):
 
 
 def lost_data() -> StoreError:
-    """Return the error of whoever asks while Redis has lost data that is not taken up again yet."""
-    return StoreError("Redis has lost data; the rollouts are being taken up again from their routes.")
+    """Return the error for requests that come while lost data is not restored yet."""
+    return StoreError("Redis has lost data; I am restoring the rollouts from their routes.")

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """What happened; the sentence for it is in sentences/what_happened.py."""
+    """What happened; its sentence is in sentences/what_happened.py."""
 
     STARTED = "started"
     STEPPED = "stepped"
@@ -20,12 +20,12 @@ class EventKind(StrEnum):
     PROMOTED = "promoted"
     FINISHED = "finished"
     ROLLED_BACK = "rolled_back"
-    WRITTEN_AGAIN = "written_again"  # a roll back of what is rolled back
+    WRITTEN_AGAIN = "written_again"  # a roll back, written once more
     ENDED = "ended"
     REFUSED = "refused"
     DRIFTED = "drifted"  # somebody else changed our weights
-    RESTORED = "restored"  # ours are written again
-    KEPT = "kept"  # theirs are the present step now
+    RESTORED = "restored"  # our weights are written again
+    KEPT = "kept"  # their weights are the current step now
     CLEANED = "cleaned"
     ADOPTED = "adopted"  # a decision on the route that the store did not know
     REBUILT = "rebuilt"  # the store had forgotten the rollout
@@ -42,12 +42,12 @@ BROADCAST = frozenset(
         EventKind.FINISHED,
     }
 )
-"""Events that the whole channel sees, not only the thread. A start is seen by its card."""
+"""Events that the whole channel sees, not only the thread. For a start, the card is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened; ``by`` is a Slack user id, empty where the timer or the cluster did it."""
+    """One thing that happened; ``by`` is a Slack user id, empty if the timer or the cluster did it."""
 
     kind: EventKind
     at: datetime

@@ -16,20 +16,20 @@ from bot.domain.decisions.moves import Moment
 from bot.domain.errors import TransitionError
 
 MOST_PROGRESS = 6
-"""So many of its newest sentences an operation keeps for its card; the thread has all of them."""
+"""How many of its newest sentences an operation keeps for its card; the thread has all of them."""
 
 SHORTEST_WAIT = timedelta(seconds=1)
-"""The same step is not taken again before this."""
+"""The shortest wait before the same step is taken again."""
 
 LONGEST_WAIT = timedelta(seconds=30)
-"""A step that cannot be taken now is tried again after at most this."""
+"""The longest wait before a failed step is tried again."""
 
 
 class OperationPhase(StrEnum):
     """Where an operation is in its life."""
 
     RUNNING = "running"
-    CANCELLING = "cancelling"  # what was done is taken back, step by step
+    CANCELLING = "cancelling"  # its work is taken back, step by step
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -52,7 +52,7 @@ class OperationEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationEvent:
-    """One thing that happened; ``by`` is empty where the executor or the clock did it."""
+    """One thing that happened; ``by`` is empty if the executor or the clock did it."""
 
     kind: OperationEventKind
     at: datetime
@@ -95,7 +95,7 @@ class Operation:
 
     @property
     def is_over(self) -> bool:
-        """Say whether nothing follows by itself."""
+        """Say whether it is over: nothing more happens by itself."""
         return self.phase in OVER
 
     @property
@@ -115,7 +115,7 @@ class OperationChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What somebody asks for who begins an operation."""
+    """What somebody who begins an operation asks for."""
 
     kind: str
     subject: str
@@ -182,14 +182,14 @@ def go_on(
 
 
 def try_again(operation: Operation, trouble: str, moment: Moment) -> OperationChange:
-    """Note that a step could not be taken; it is tried again, later with every failure in a row."""
+    """Note that a step failed; it is tried again, with a longer wait after every failure in a row."""
     to = _after(operation, moment, attempts=operation.attempts + 1, trouble=trouble)
     wait = min(timedelta(seconds=2 ** min(operation.attempts, 10)), LONGEST_WAIT)
     return OperationChange(after=to, due=_no_later(to, moment.now + wait))
 
 
 def finish(operation: Operation, state: Mapping[str, Any], said: str, moment: Moment) -> OperationChange:
-    """End what has succeeded: the work itself, or taking it back."""
+    """End after success: of the work itself, or of taking it back."""
     is_back = operation.phase is OperationPhase.CANCELLING
     phase = OperationPhase.CANCELLED if is_back else OperationPhase.DONE
     kind = OperationEventKind.CANCELLED if is_back else OperationEventKind.DONE
@@ -205,14 +205,14 @@ def fail(operation: Operation, why: str, left: str, moment: Moment) -> Operation
 
 
 def run_out_of_time(operation: Operation, left: str, moment: Moment) -> OperationChange:
-    """Give up because the deadline has passed; the last trouble is named, for it is likely the cause."""
+    """Give up because the deadline has passed, and name the last trouble, which is likely the cause."""
     what = "taken back" if operation.phase is OperationPhase.CANCELLING else "done"
     late = f"It was not {what} by {operation.deadline:%H:%M} UTC."
     return fail(operation, f"{late} {operation.trouble}".strip(), left, moment)
 
 
 def cancel(operation: Operation, reason: str, within: timedelta, moment: Moment) -> OperationChange:
-    """Take back what was done, from the next step on; also what a failure has left. Raises TransitionError."""
+    """Take back what was done, from the next step on, or what a failure has left. Raises TransitionError."""
     if operation.phase not in (OperationPhase.RUNNING, OperationPhase.FAILED):
         raise TransitionError(f"You can't cancel `{operation.name}`: it is {operation.phase}.")
     why = reason or (operation.why if operation.phase is OperationPhase.FAILED else "")

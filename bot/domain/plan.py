@@ -32,7 +32,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What the words of ``start`` ask for beyond the defaults; None where nothing was said."""
+    """What the words of ``start`` ask for beyond the defaults; None if nothing was said."""
 
     steps: tuple[int, ...] | None = None
     interval: timedelta | None = None

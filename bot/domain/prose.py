@@ -17,7 +17,7 @@ from functools import cache
 from typing import Final, LiteralString, TypeAlias
 
 NAME: Final = 80
-"""A medium that is short of room shows so much of a name."""
+"""How many characters of a name a small medium shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What is typed, or a name; of more than ``longest`` characters its middle may be left out."""
+    """Something to type, or a name; above ``longest`` characters its middle may be left out."""
 
     text: str
     longest: int | None = None
@@ -56,7 +56,7 @@ class Person:
 
     @property
     def slack_id(self) -> str:
-        """Return the id, empty where this is no Slack user."""
+        """Return the id, empty if this is no Slack user."""
         return self.user if re.fullmatch(r"[UW][A-Z0-9]{1,30}", self.user) else ""
 
     @property
@@ -95,14 +95,14 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class Strong:
-    """What must catch the eye."""
+    """Text that must catch the eye."""
 
     prose: Prose
 
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """What may be long; a medium that is short of room shows ``longest`` characters of it."""
+    """Text that may be long; a small medium shows ``longest`` characters of it."""
 
     prose: Prose
     longest: int
@@ -162,23 +162,23 @@ def _pieces(value: Value) -> tuple[Piece, ...]:
 
 
 def sentence(text: str) -> Prose:
-    """Take up a sentence that our own code keeps as a string; what it has in backticks is code."""
+    """Turn a sentence that our code keeps as a string into prose; backticks are code."""
     bits = filter(None, _CODE.split(text))
     return Prose(tuple(Code(bit[1:-1]) if _CODE.fullmatch(bit) else Text(bit) for bit in bits))
 
 
 def said(words: str, longest: int) -> Prose:
-    """Take up other people's words, on one line."""
+    """Turn other people's words into prose, on one line."""
     return short(say("{}", one_line(words).strip()), longest)
 
 
 def short(prose: Prose, longest: int) -> Prose:
-    """Bound what may be long."""
+    """Mark text that may be long."""
     return Prose((Short(prose, longest),)) if prose else prose
 
 
 def joined(between: LiteralString, parts: Iterable[Prose]) -> Prose:
-    """Put parts together, but for those that are empty."""
+    """Join the parts that are not empty."""
     pieces: list[Piece] = []
     for part in filter(None, parts):
         pieces += [*([Text(between)] if pieces else []), *part.pieces]
@@ -186,7 +186,7 @@ def joined(between: LiteralString, parts: Iterable[Prose]) -> Prose:
 
 
 def capitalised(prose: Prose) -> Prose:
-    """Begin with a capital letter, where the first piece is ours to spell."""
+    """Begin with a capital letter, if the first piece is our own text."""
     match prose.pieces:
         case (Text(text), *rest):
             return Prose((Text(text[:1].upper() + text[1:]), *rest))
@@ -200,7 +200,7 @@ def ended(prose: Prose) -> Prose:
 
 
 def one_line(text: str) -> str:
-    """Return a text on one line, without what nobody sees and what would steer a terminal."""
+    """Return a text on one line, without invisible characters and those that control a terminal."""
     if text.isprintable() and "  " not in text:
         return text
     spaced = re.sub(r"\s+", " ", text)
@@ -223,7 +223,7 @@ def moment(time: datetime) -> Time:
 
 
 def plain(prose: Prose, name: Callable[[str], str]) -> str:
-    """Draw without any medium's marks: code in backticks, everything whole; ``name`` names a Slack user."""
+    """Draw as plain text: code in backticks, nothing shortened; ``name`` names a Slack user."""
     return "".join(_plain(piece, name) for piece in prose.pieces)
 
 

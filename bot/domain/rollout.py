@@ -17,7 +17,7 @@ class Phase(StrEnum):
     """Where a rollout is in its life (design section 3)."""
 
     STARTING = "starting"  # the first write is not yet accepted
-    PROGRESSING = "progressing"  # waits for its due time
+    PROGRESSING = "progressing"  # waits for the time of the next step
     HOLDING = "holding"  # a gate says wait
     AWAITING_APPROVAL = "awaiting_approval"
     PAUSED = "paused"  # waits for a person
@@ -25,25 +25,25 @@ class Phase(StrEnum):
     FINISHED = "finished"  # only the canary is on the route
     CLEANED = "cleaned"
     ROLLED_BACK = "rolled_back"
-    ENDED = "ended"  # the bot let go, the weights stay
+    ENDED = "ended"  # the bot no longer manages the route; the weights stay
     REFUSED = "refused"  # never got onto the route
 
 
 OVER = frozenset({Phase.CLEANED, Phase.ROLLED_BACK, Phase.ENDED, Phase.REFUSED})
-"""Phases that nothing follows by itself."""
+"""Phases after which nothing happens by itself."""
 
 SLOTLESS = OVER | {Phase.FINISHED}
 """Phases in which the route is free for another rollout."""
 
 HAS_WAY_BACK = frozenset(Phase) - {Phase.REFUSED, Phase.CLEANED}
-"""Phases that a roll back leads out of, or writes once more."""
+"""Phases in which a roll back works, or is written once more."""
 
 TAKEN_BACK = frozenset({Phase.ROLLED_BACK, Phase.REFUSED})
 """Phases in which the route is as it was before the start."""
 
 
 STEPS_BY_ITSELF = frozenset({Phase.PROGRESSING, Phase.PROMOTED})
-"""Phases that a step, or the end of the bake, follows at a time that is known."""
+"""Phases with a known time of the next step, or of the end of the bake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Hand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """What somebody else made of our weights: a pair for each rule of the rollout, None where the rule is gone."""
+    """What somebody else made of our weights: a pair for each rule of the rollout, None if the rule is gone."""
 
     hand: Hand
     found: tuple[Pair | None, ...]
@@ -166,7 +166,7 @@ class Rollout:
 
     @property
     def is_over(self) -> bool:
-        """Say whether nothing follows by itself."""
+        """Say whether it is over: nothing more happens by itself."""
         return self.phase in OVER
 
     @property
@@ -191,7 +191,7 @@ def before(rule: Rule) -> Pair:
 
 
 def wanted(rollout: Rollout) -> tuple[Pair, ...]:
-    """Weights that each rule of ``rollout.rules`` shall have, in their order."""
+    """The wanted weights of each rule of ``rollout.rules``, in their order."""
     return tuple(_wanted(rollout, rule) for rule in rollout.rules)
 
 
@@ -206,7 +206,7 @@ def _wanted(rollout: Rollout, rule: Rule) -> Pair:
 
 
 class Acceptance(StrEnum):
-    """What the gateway said of the last weights that were written."""
+    """What the gateway said about the last weights that we wrote."""
 
     NOT_WRITTEN = "not_written"
     WAITING = "waiting"  # written; the gateway has not answered yet
@@ -236,14 +236,14 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What the store holds of one rollout: the decision, and how far it has got onto the route."""
+    """What the store holds of one rollout: the decision, and how far its write to the route has got."""
 
     rollout: Rollout
     applied: Applied | None = None
     pending: tuple[str, ...] = ()  # decisions not known to be applied or overtaken, oldest first
     acceptance: Acceptance = Acceptance.NOT_WRITTEN
     due: datetime | None = None  # when the timer looks at it next
-    step_due: datetime | None = None  # when the next step comes, or the bake ends; None where nobody knows
+    step_due: datetime | None = None  # when the next step comes, or the bake ends; None if nobody knows
     trouble: Trouble | None = None
     readiness: Readiness | None = None
     findings: tuple[Finding, ...] = ()  # what the gates said when they were asked last

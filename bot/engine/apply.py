@@ -1,7 +1,7 @@
 """Apply: make the route what the record wants now. The one function for clicks, timers and sweeps.
 
-The copy of the route is read first and the record loaded after it. A patch may rest on an old copy, because its
-guards make it harmless; drift, adoption and refusal are only decided where the record did not change around the read.
+It reads the copy of the route first, and loads the record after that. A patch may use an old copy, because its guards
+make it harmless; drift, adoption and refusal are decided only if the record did not change during the read.
 """
 
 import logging
@@ -35,10 +35,10 @@ from bot.engine.ports import Clock, Gates, Guard, Progress, RouteCopy, Routes, S
 log = logging.getLogger(__name__)
 
 ROUNDS = 15
-"""A step loses its guard to every edit of the route's spec; a roll back does not."""
+"""Every edit of the route's spec breaks the guard of a step, but not that of a roll back."""
 
 LOST_GUARDS = 3
-"""After so many a step tests only what it touches: somebody edits other fields of the route without a pause."""
+"""After this many a step tests only what it touches: somebody keeps editing other fields of the route."""
 
 AFTER_A_BUG = timedelta(seconds=30)
 WRITE_BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=30))
@@ -52,9 +52,9 @@ class Applier:
         self._routes, self._store, self._clock, self._gates = routes, store, clock, gates
 
     def apply(self, rollout_id: str, *, saved: Rollout | None = None) -> None:
-        """Make the route what the record wants. What fails is kept, noted and tried again; then raises ClusterError.
+        """Make the route what the record wants. A failure is noted and tried again later; then raises ClusterError.
 
-        ``saved`` is the record as this thread has just saved it: it tells which route to read without another load.
+        ``saved`` is the record that this thread has just saved: it says which route to read, without another load.
         """
         entry: Entry | None = None
         for attempt in range(ROUNDS):
@@ -76,17 +76,17 @@ class Applier:
             self._note_trouble(entry, RaceError(f"The route changed {ROUNDS} times while it was being written."))
 
     def attempt(self, rollout_id: str) -> None:
-        """Apply, and leave what fails for later; one rollout that breaks the program does not hold up others."""
+        """Apply, and leave failures for later; one rollout that breaks the program does not hold up others."""
         try:
             self.apply(rollout_id)
         except (DependencyError, RouteError) as error:
-            log.info("rollout %s: tried again later: %s", rollout_id, error)
+            log.info("rollout %s: I try again later: %s", rollout_id, error)
         except Exception:
             log.exception("rollout %s: could not be written", rollout_id)
             self._store.retry_at(rollout_id, self._clock.now() + AFTER_A_BUG)
 
     def _round(self, before: Entry, attempt: int) -> bool:
-        """Take a copy of the route, judge, act; True where nothing is left to do. ``attempt`` counts from 0."""
+        """Take a copy of the route, judge, act; True if nothing is left to do. ``attempt`` counts from 0."""
         if self._is_late(before) and not self._may_still_raise(before):
             return False
         kept = self._kept(before.rollout) if attempt == 0 else None
@@ -97,9 +97,9 @@ class Applier:
         observed = self._routes.observe(copy, entry.rollout)
         move = self._judge(entry, copy, observed)
         if kept is not None and (move not in TRUSTS_OLD_COPY or None in observed):
-            return False  # a copy that may be old does not prove it
+            return False  # a copy that may be old is no proof
         if move not in TRUSTS_OLD_COPY and entry != before:
-            return False  # the record moved around the read: decide on a copy read after it
+            return False  # the record changed during the read: read the route again and decide on that
         try:
             return self._act(move, entry, copy, observed, _guard(copy, entry.rollout, attempt))
         except RouteError:
@@ -114,13 +114,13 @@ class Applier:
     def _read(self, rollout: Rollout) -> RouteCopy:
         copy = self._routes.read(rollout.namespace, rollout.route)
         if copy.uid != rollout.route_uid:
-            raise GoneError(f"HTTPRoute `{rollout.namespace}/{rollout.route}` was deleted and made anew.")
+            raise GoneError(f"HTTPRoute `{rollout.namespace}/{rollout.route}` was deleted and created again.")
         return copy
 
     def _judge(self, entry: Entry, copy: RouteCopy, observed: Observed) -> Move:
         rollout, note = entry.rollout, own_note(copy)
         if rollout.is_over and entry.is_applied and self._store.slot(rollout.route_uid) not in (None, rollout.id):
-            return Move.DONE  # what came back of it concerns the rollout that has the route now
+            return Move.DONE  # it was put back onto the route, which is for the present rollout to handle
         if note is None or note.id == rollout.id:
             return judge(entry, note, observed, holds_slot=True)
         other = self._store.load(note.id)
@@ -152,7 +152,7 @@ class Applier:
         return not self._was_edited(entry.rollout)
 
     def _was_edited(self, rollout: Rollout) -> bool:
-        """Say whether the watch saw an edit between our write and our saving it, when nobody could judge it yet."""
+        """Say whether the watch saw an edit after our write and before we saved it, when nobody could judge it."""
         kept = self._kept(rollout)
         return kept is not None and differs(rollout, own_note(kept), self._routes.observe(kept, rollout))
 
@@ -163,7 +163,7 @@ class Applier:
         return True
 
     def _refuse(self, entry: Entry, note: Rollout) -> bool:
-        """Leave a route that another rollout owns; nothing is written, and who rolled back is told so."""
+        """Leave a route that another rollout owns: write nothing, and tell whoever rolled back."""
         change = foreign_owner(entry, note, self._moment())
         if entry.rollout.is_over:
             is_news = entry.rollout.phase is Phase.ROLLED_BACK and not entry.is_applied
@@ -189,7 +189,7 @@ class Applier:
         return False
 
     def _give_up(self, entry: Entry, error: ClusterError | RouteError) -> bool:
-        """Decide on a definite no; True where nothing is left to write. Raises it where only more tries can help."""
+        """Handle a definite no; True if nothing is left to write. Raises the error if only more tries can help."""
         if isinstance(error, GoneError):
             if entry.rollout.is_over:
                 return self._done(entry, 0)
@@ -209,18 +209,18 @@ class Applier:
 
     def _save(self, entry: Entry, change: Change, applied: Applied | None = None) -> bool:
         self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied))
-        return False  # won or lost, go round: something has to be written
+        return False  # saved or not, go round again: something has to be written
 
     def _settle(self, entry: Entry, change: Change) -> bool:
-        """Save a decision with which nothing is left to write; False where it is overtaken: go round."""
+        """Save a decision that leaves nothing to write; False if another one came first: go round again."""
         applied = self._applied(change.after, 0)
         save = Save(change=change, expected=entry.rollout.decision, applied=applied, settled=True)
         return self._store.save(save) is Saved.YES
 
     def _note_trouble(self, entry: Entry, error: DependencyError | RouteError) -> None:
         stored = self._store.load(entry.rollout.id) or entry
-        if stored.is_applied:  # it was only looked at: nothing waits to be written
-            log.warning("rollout %s: its route could not be looked at: %s", entry.rollout.id, error.message)
+        if stored.is_applied:  # this was only a look: nothing waits to be written
+            log.warning("rollout %s: its route could not be read: %s", entry.rollout.id, error.message)
             return
         now, old = self._clock.now(), stored.trouble if stored.trouble and stored.trouble.attempts else None
         attempts = old.attempts + 1 if old else 1
@@ -232,14 +232,14 @@ class Applier:
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
     def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
-        self._tell_trouble(entry, f"Not found on the route, so not written: {', '.join(missing)}.")
+        self._tell_trouble(entry, f"I could not find {', '.join(missing)} on the route, so nothing was written there.")
 
     def _tell_trouble(self, entry: Entry, why: str) -> None:
-        """Tell what people must know of a decision with which nothing is left to do."""
+        """Tell people about a decision that leaves nothing more to do."""
         self._tell(entry, EventKind.TROUBLE, why, Trouble(since=self._clock.now(), reason=why, attempts=0))
 
     def _tell_again(self, entry: Entry, copy: RouteCopy) -> None:
-        """Tell of a roll back that was on the route and had to be written again: traffic had moved meanwhile."""
+        """Tell people that a roll back had to be written again, because traffic had moved."""
         hand = self._routes.hand(copy).manager
         who = f"`{hand}`" if hand else "Somebody"
         self._tell(entry, EventKind.WRITTEN_AGAIN, f"{who} had put an older state of the rollout back.")
@@ -267,7 +267,7 @@ def new_decision() -> str:
 
 
 def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) -> datetime:
-    """Return when to try again: no later than the time at which a step up is too late to be written unasked."""
+    """Return when to try again: a step up, at the latest when it has to ask the gates again."""
     asked = error.retry_after if isinstance(error, ClusterError) else 0.0
     backoff = ROLLBACK_BACKOFF if rollout.phase in TAKEN_BACK else WRITE_BACKOFF
     next_try = now + backoff.wait(attempts, asked=timedelta(seconds=asked))
@@ -276,14 +276,14 @@ def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) 
 
 
 def _guard(copy: RouteCopy, rollout: Rollout, attempt: int) -> Guard:
-    """Choose what a write tests. Where our annotation is not on the route, only its generation is unmistakable."""
+    """Choose what a write tests. Without our annotation on the route, only its generation is reliable."""
     note = own_note(copy)
     is_ours = note is not None and note.id == rollout.id
     return Guard.TOUCHED if is_ours and attempt >= LOST_GUARDS else Guard.GENERATION
 
 
 def own_note(copy: RouteCopy) -> Rollout | None:
-    """Return the record in the annotation, unless it was copied here from another route."""
+    """Return the record in the annotation, unless the annotation was copied from another route."""
     return copy.note if copy.note is not None and copy.note.route_uid == copy.uid else None
 
 

@@ -1,7 +1,7 @@
 """How records are written down: in Redis, in the inbox, and in the route's annotation.
 
-The annotation is ASCII JSON with ``< > &`` escaped, because the API server compares tested text as encoded
-bytes: an annotation with any of them in the clear could never be guarded again.
+The annotation is ASCII JSON with ``< > &`` escaped, because a JSON Patch ``test`` compares encoded bytes: with any of
+them unescaped, no guard on the annotation would ever pass again.
 """
 
 import json
@@ -31,7 +31,7 @@ def rollout_json(rollout: Rollout) -> str:
 
 
 def read_rollout(text: str) -> Rollout | None:
-    """Read a record; None where it is none, or one of a version this program does not know."""
+    """Read a record; None if the text is not one, or has a version that this program does not know."""
     try:
         document = json.loads(text)
         if not isinstance(document, dict) or document.get("v") != VERSION:
@@ -43,7 +43,7 @@ def read_rollout(text: str) -> Rollout | None:
 
 
 def _is_sound(rollout: Rollout) -> bool:
-    """Say whether a record hangs together, so that nothing that reads it has to ask again."""
+    """Say whether a record is consistent, so that its readers need not check."""
     steps = rollout.plan.steps
     rising = bool(steps) and all(low < high for low, high in pairwise((0, *steps))) and steps[-1] == 100
     known = all(-1 <= step < len(steps) for step in (rollout.step, rollout.base))
@@ -52,7 +52,7 @@ def _is_sound(rollout: Rollout) -> bool:
 
 
 def annotation(rollout: Rollout) -> str:
-    """Write the annotation: what a person wants to see in kubectl first, then the whole record."""
+    """Write the annotation: first what a person wants to see in kubectl, then the whole record."""
     pairs = [[pair.stable, pair.canary] for pair in wanted(rollout)]
     document = {
         "v": VERSION,
@@ -73,7 +73,7 @@ def request_json(request: Request) -> str:
 
 
 def read_request(text: str | bytes) -> Request:
-    """Read a request from the inbox. Raises ValueError, also where a newer version's verb is in it."""
+    """Read a request from the inbox. Raises ValueError, also for a verb of a newer version."""
     try:
         document = json.loads(text)
     except RecursionError as error:
@@ -87,7 +87,7 @@ def read_request(text: str | bytes) -> Request:
 
 
 def _origin(channel: str, delivery: str) -> Origin:
-    """Return the origin of a request of a version that kept none: a terminal's delivery began with its name."""
+    """Return the origin of a request from a version that saved none: a terminal's delivery began with its name."""
     if delivery.startswith("terminal:"):
         return Origin(surface=Surface.TERMINAL, channel=channel)
     return in_slack(channel)

@@ -39,27 +39,27 @@ from bot.engine.ports import Became, Clock, Gates, Progress, RouteCopy, Routes, 
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
 
 REMEMBERED = timedelta(minutes=10)
-"""So long, and a little longer, the store knows that it has seen a delivery."""
+"""Redis remembers a delivery for a bit longer than this."""
 
 TRIES = 20
 
-MAY_COME_AGAIN = "So it may be looked at once more."
-"""Ends a refusal that Redis did not hear."""
+MAY_COME_AGAIN = "So I may still try it once more."
+"""The last sentence of a refusal that Redis could not record."""
 
 BACK_BUT = "Rolled back, but"
-"""Begins what a roll back that is done has to add."""
+"""How the extra sentence about a finished roll back begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a request; ``said`` is one more sentence for the asker."""
+    """The result of a request; ``said`` is one more sentence for the person who asked."""
 
     entry: Entry
     said: str = ""
 
 
 class _FulfilledError(Exception):
-    """What was asked for has been done since, on another way; its text is the rollout's id."""
+    """The request was already carried out in another way; the text is the rollout's id."""
 
 
 class Engine:
@@ -80,29 +80,29 @@ class Engine:
         take_up: Callable[[Rollout, RouteCopy], None],
         look_again: Callable[[], None],
     ) -> None:
-        """Hold the parts.
+        """Keep the parts.
 
         ``operate`` decides what people ask of operations; ``take_up`` saves a rollout that only its route knows;
-        ``look_again`` has every route compared again.
+        ``look_again`` makes the leader compare every route again.
         """
         self._routes, self._store, self._clock, self._policy, self._gates = routes, store, clock, policy, gates
         self._applier, self._lookup, self._rollback = applier, lookup, rollback
         self._operate, self._take_up, self._look_again = operate, take_up, look_again
 
     def receive(self, request: Request) -> bool:
-        """Check local rights and make a request durable; False where this delivery was seen before."""
+        """Check local rights and save the request; False if this delivery was seen before."""
         permit(self._policy.access, verb_of(request.command.verb).access, request)
         if request.command.verb == START:
             require_channel(request.command.name, request.origin)
         return self._store.receive(request)
 
     def process(self, request: Request) -> Outcome | None:
-        """Carry a request out, then look at the pools; None and errors as of `carry_out`."""
+        """Carry a request out, then look at the pools; returns None and raises as `carry_out` does."""
         entry = self.carry_out(request)
         return Outcome(entry=entry, said=self.look(entry, request.command.verb)) if entry else None
 
     def carry_out(self, request: Request) -> Entry | None:
-        """Decide a request from the inbox and write it; None where somebody else has decided it.
+        """Decide a request from the inbox and write it; None if somebody else has decided it.
 
         Raises UserError (the request is out of the inbox) or DependencyError (it is kept and tried again).
         """
@@ -116,7 +116,7 @@ class Engine:
             raise
         except UserError as error:
             if not self._refuse(request, error):
-                return None  # somebody else has decided it, and so it did not fit any more
+                return None  # somebody else has decided it, so it no longer fit
             raise
         if rollout is None:
             return None
@@ -124,7 +124,7 @@ class Engine:
         return self._store.load(rollout.id)
 
     def look(self, entry: Entry, verb: str) -> str:
-        """Count ready endpoints for the card, which may take long; say so where the old pool cannot serve."""
+        """Count ready endpoints for the card, which may take long; warn if the old pool cannot serve."""
         if verb not in (START, ROLLBACK):
             return ""
         rollout = entry.rollout
@@ -139,14 +139,14 @@ class Engine:
         return ""
 
     def became(self, request: Request) -> Entry | None:
-        """Return the rollout that a request has changed, whoever did it. Raises UserError where it was refused."""
+        """Return the rollout that a request changed, whoever carried it out. Raises UserError if it was refused."""
         became = self._store.became(request.delivery)
         if became.refusal:
             raise UserError(became.refusal)
         return self._store.load(became.rollout) if became.rollout else None
 
     def _refuse(self, request: Request, error: UserError) -> bool:
-        """Take a request out of the inbox; False where somebody else has. Raises UserError where that is unclear."""
+        """Take a request out of the inbox; False if somebody else did. Raises UserError if that is unclear."""
         try:
             return self._store.drop(request.delivery, Became(refusal=str(error)))
         except StoreError as unclear:
@@ -154,10 +154,10 @@ class Engine:
             raise UserError(error.message, hint=f"{error.hint} {again}".strip()) from error
 
     def brake(self, request: Request) -> RouteRolledBack:
-        """Roll back from the route's annotation, where the store does not answer. Raises UserError, ClusterError."""
+        """Roll back from the route's annotation while the store does not answer. Raises UserError, ClusterError."""
         namespace, route, reason = self._rollback.find(request.command, request.origin.channel, request.at)
         braked = self._rollback.pull(namespace, route, by=request.by, reason=reason)
-        self._look_again()  # the watch tells nobody of our own writes
+        self._look_again()  # the watch does not report our own writes
         return braked
 
     def find(self, subject: str, channel: str) -> Entry:
@@ -173,7 +173,7 @@ class Engine:
         return [entry for entry in self._store.entries() if channel in ("", entry.rollout.channel)]
 
     def answer(self, request: Request, program: str) -> Reply:
-        """Answer a question or an inquiry; verbs are typed behind ``program``. Raises UserError, DependencyError."""
+        """Answer a question or an inquiry; people type verbs after ``program``. Raises UserError, DependencyError."""
         permit(self._policy.access, verb_of(request.command.verb).access, request)
         sources = Sources(rollouts=self, cluster=self._routes, gates=self._gates, rules=self._policy)
         return answer(request, sources, program=program, now=self._clock.now())
@@ -183,12 +183,12 @@ class Engine:
         return self._store.requests(self._clock.now() - older_than)
 
     def _keep(self, request: Request) -> None:
-        """Put a request that a failing store may have lost into the inbox again; there already, it changes nothing."""
+        """Put a request back that a failing store may have lost; if it is still in the inbox, nothing changes."""
         with suppress(StoreError):
             self._store.receive(request)
 
     def _decide(self, request: Request) -> Rollout | None:
-        """Save what a request decides; None where that is no rollout, or somebody else has decided it."""
+        """Save what a request decides; None if it is not about a rollout, or somebody else has decided it."""
         if request.command.operation is not None:
             self._operate(request)
             return None
@@ -211,17 +211,17 @@ class Engine:
                 case Saved.FORGOTTEN if self._clock.now() - request.at < REMEMBERED:
                     self._store.receive(request)
                 case Saved.FORGOTTEN:
-                    return None  # so old that somebody else may have decided it
+                    return None  # it is so old that somebody else may have decided it
                 case Saved.LOST:
                     continue
         raise DependencyError("Too many changes at once.")
 
     def _require_fresh(self, request: Request) -> None:
-        """Refuse to raise the canary for somebody who asked long ago and may have gone home."""
+        """Refuse to raise the canary for somebody who asked long ago and may no longer be watching."""
         verb, age = verb_of(request.command.verb), self._clock.now() - request.at
         if verb.late_after is not None and age > verb.late_after:
             raise UsageError(
-                f"Nothing was done: your `{verb.name}` could not be looked at within {age.seconds // 60 or 1} min.",
+                f"Nothing was done: I did not get to your `{verb.name}` within {age.seconds // 60 or 1} min.",
                 hint="Type it again if you still want it.",
             )
 
@@ -236,7 +236,7 @@ class Engine:
             raise _FulfilledError(entry.rollout.id)
         require_fit(entry, request)
         if (verb.raises or verb.writes_first) and not entry.is_applied:
-            # Decided a moment ago and on its way: write it now, rather than have a person ask again.
+            # The last decision is not written yet: write it now, so that the person need not ask again.
             self._applier.apply(entry.rollout.id)
             entry = self._store.load(entry.rollout.id) or entry
             require_fit(entry, request)
@@ -248,7 +248,7 @@ class Engine:
         return Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
 
     def _require_last(self, rollout: Rollout) -> None:
-        """Refuse to roll back what a newer rollout has followed, also one that the store has forgotten."""
+        """Refuse to roll back a rollout that a newer one followed, even one that the store has forgotten."""
         kept = self._routes.kept(rollout.namespace, rollout.route)
         note = own_note(kept) if kept else None
         if note is not None and came_after(rollout, note):
@@ -260,7 +260,7 @@ class Engine:
             raise UsageError("A start needs a pool and a weight.", hint="Type `start POOL WEIGHT`.")
         mine = rollout_id(request.delivery)
         if self._store.load(mine) is not None:
-            raise _FulfilledError(mine)  # a Redis that is older than it was has brought the request back
+            raise _FulfilledError(mine)  # Redis went back to an older state and has the request again
         try:
             scene = self._survey(request.command.subject, words)
             plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
@@ -283,7 +283,7 @@ class Engine:
         return Save(change=change, expected=None, request=request.delivery, take_slot=True)
 
     def _survey(self, canary: str, words: StartWords) -> Scene:
-        """Look at the cluster; a pool that is on its way already is named before anything that this makes odd."""
+        """Look at the cluster; a pool that is already in a rollout is reported first, as it causes other errors."""
         try:
             return self._routes.survey(canary, words)
         except RouteError:
@@ -293,16 +293,16 @@ class Engine:
             raise
 
     def _rehearse(self, scene: Scene, change: Change) -> None:
-        """Have the API server check the first write (rights, schema, webhooks) before anything is saved."""
+        """Ask the API server to check the first write (rights, schema, webhooks) before anything is saved."""
         if len(annotation(change.after)) > LONGEST_ANNOTATION:
             raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
         self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
 
     def _require_free(self, scene: Scene, mine: str) -> None:
-        """Refuse a route whose annotation names an active rollout; take up one that the store forgot."""
+        """Refuse a route whose annotation names an active rollout; restore one that the store forgot."""
         note = scene.copy.note
         if note is not None and note.id == mine:
-            raise _FulfilledError(mine)  # Redis has forgotten the rollout, and will take it up again
+            raise _FulfilledError(mine)  # Redis has forgotten the rollout; it will be restored
         if note is None or note.route_uid != scene.copy.uid or note.phase in SLOTLESS:
             return
         entry = self._store.load(note.id)

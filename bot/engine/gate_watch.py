@@ -1,4 +1,4 @@
-"""Between steps: gates that can fail a rollout are asked again and again while its canary has traffic."""
+"""Between steps: asks the gates that can fail a rollout again and again while its canary has traffic."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 ASKED_EVERY: Final = timedelta(seconds=30)
 AT_ONCE: Final = 8
-"""Rollouts whose gates are asked at once."""
+"""How many rollouts' gates are asked at the same time."""
 
 
 class GateWatch:
@@ -30,7 +30,7 @@ class GateWatch:
         self._applier = applier
 
     def sweep(self, *, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Ask for every rollout whose canary has traffic; where no gate that can fail is on, ask nothing at all."""
+        """Ask for every rollout whose canary has traffic; ask nothing if no gate that can fail is switched on."""
         if not self._gates.may_fail:
             return
 
@@ -52,7 +52,7 @@ class GateWatch:
             self._applier.attempt(entry.rollout.id)
 
     def _with_readiness(self, verdict: Verdict, rollout: Rollout) -> Verdict:
-        """Count the ready endpoints where a fail may lead to a roll back, and no gate has counted them."""
+        """Count the ready endpoints if a fail may lead to a roll back and no gate has counted them."""
         if verdict.answer is not GateAnswer.FAIL or verdict.readiness is not None:
             return verdict
         try:
@@ -66,7 +66,7 @@ class GateWatch:
         try:
             self.look(entry)
         except DependencyError as error:
-            log.info("rollout %s: its gates are asked again: %s", entry.rollout.id, error)
+            log.info("rollout %s: I ask its gates again: %s", entry.rollout.id, error)
         except Exception:
             log.exception("rollout %s: its gates could not be asked", entry.rollout.id)
 

@@ -1,4 +1,4 @@
-"""Answers: a question's at once, an inquiry's in time. Whoever asked is told when its deadline passes."""
+"""Answers: to a question at once, to an inquiry by its deadline. The person who asked hears if it passes."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def answer(request: Request, sources: Sources, *, program: str, now: datetime) -> Reply:
-    """Answer a request; verbs are typed behind ``program``. Raises LateError, and what the verbs raise."""
+    """Answer a request; people type verbs after ``program``. Raises LateError, and what the verbs raise."""
     verb = verb_of(request.command.verb)
     asking = Asking(
         command=request.command,
@@ -40,7 +40,7 @@ def answer(request: Request, sources: Sources, *, program: str, now: datetime) -
 
 
 def _in_time(ask: Callable[[], T], seconds: float) -> T:
-    """Ask in a thread of its own, which nobody waits for after some seconds. Raises LateError then."""
+    """Ask in a thread of its own; raises LateError after some seconds without waiting for it any longer."""
     answered: Future[T] = Future()
     Thread(target=_settle, args=(answered, ask), name="inquiry", daemon=True).start()
     try:

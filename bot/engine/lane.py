@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Lane:
-    """Up to ``threads`` jobs at once; what fails is logged. After ``close`` it takes nothing."""
+    """Runs up to ``threads`` jobs at once and logs failures. After ``close`` it takes no more."""
 
     def __init__(self, name: str, threads: int) -> None:
         self._name = name
@@ -21,7 +21,7 @@ class Lane:
         self._lock = Lock()
 
     def take(self, job: Callable[[], object], *, key: Hashable = None) -> bool:
-        """Take a job up; False where the lane is closed, or still has a job with this key (None is no key)."""
+        """Take a job; False if the lane is closed, or still has a job with this key (None means no key)."""
         with self._lock:
             if key in self._keys:
                 return False
@@ -36,7 +36,7 @@ class Lane:
         return True
 
     def settle(self, seconds: float) -> None:
-        """Wait until everything that was taken is done, also what is taken meanwhile, but no longer than that."""
+        """Wait until every job is done, including new ones, but at most for so many seconds."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and (waiting := self._waiting()):
             wait(waiting, left)

@@ -14,10 +14,10 @@ from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock, Store
 
 REMEMBERED = timedelta(hours=24)
-"""So long the channel's last rollout is meant by nothing more than a verb."""
+"""For this long a verb without a pool means the channel's last rollout."""
 
 A_MOMENT = timedelta(minutes=10)
-"""So long after a roll back another one without a name means no rollout that was finished before it."""
+"""For this long after a roll back, another one without a name cannot mean a rollout that had finished before it."""
 
 
 class Lookup:
@@ -28,7 +28,7 @@ class Lookup:
         self._clock = clock
 
     def meant_by(self, command: Command, channel: str, asked: datetime) -> tuple[Entry, Command]:
-        """Return the rollout that a command is about, and the command as it was meant."""
+        """Return the rollout that a command is about, and the command as the person meant it."""
         verb = verb_of(command.verb)
         if verb.is_brake:
             return self._braked_by(command, channel, asked if verb.name == ROLLBACK else None)
@@ -43,8 +43,8 @@ class Lookup:
     def _braked_by(self, command: Command, channel: str, brakes: datetime | None) -> tuple[Entry, Command]:
         """Return the rollout that a brake means: the one it names, however that is spelled, else the channel's.
 
-        `rollback p99 doubled` has a reason and no pool. Only an id, and a word that comes close to a pool which is not
-        the channel's own, are refused, rather than brake another rollout for them.
+        `rollback p99 doubled` has a reason and no pool. It refuses only an id, and a word that is close to a pool of
+        another channel, because braking another rollout instead would be worse.
         """
         if command.reason and not command.subject:
             command = named_in_reason(command, self._names(channel))
@@ -64,16 +64,16 @@ class Lookup:
         return is_a_name(subject, self._names(channel))
 
     def find(self, subject: str, channel: str, brakes: datetime | None = None, reason: str = "") -> Entry:
-        """Return the rollout that ``subject`` (may be empty) means in a channel, or anywhere where that is empty.
+        """Return the rollout that ``subject`` (may be empty) means in a channel, or anywhere if that is empty.
 
-        ``brakes`` is when a roll back was asked for, where it is for one; the ``reason`` of a brake may name one of
-        several. Raises UserError, StoreError.
+        ``brakes`` is the time of the request if it is a roll back; the ``reason`` of a brake may name one of several.
+        Raises UserError, StoreError.
         """
         try:
             return self._by_name(subject, channel) if subject else self._of_channel(channel, brakes, reason)
         except RouteError as error:
             if not self._store.is_whole():
-                raise lost_data() from error  # it may be there, and only forgotten
+                raise lost_data() from error  # it may exist, and Redis has only forgotten it
             raise
 
     def _by_name(self, subject: str, channel: str) -> Entry:
@@ -96,7 +96,7 @@ class Lookup:
         return "None is running: begin one with `start POOL WEIGHT`."
 
     def _names(self, channel: str) -> set[str]:
-        """Return the names of what runs, and of the channel's last rollouts."""
+        """Return the names of running rollouts, and of the channel's last ones."""
         return self._running("") | {entry.rollout.canary.name for entry in self._store.in_channel(channel)}
 
     def _running(self, channel: str) -> set[str]:
@@ -108,10 +108,10 @@ class Lookup:
         if brakes and (back := rolled_back_before([entry.rollout for entry in entries], brakes)):
             return next(entry for entry in entries if entry.rollout is back)
         open_ones = [entry for entry in entries if not entry.rollout.is_over]
-        # A finished rollout only waits to be cleaned up; a word without a name means the one that moves.
+        # A finished rollout only waits to be cleaned up; a verb without a name means the one that still moves.
         moving = [entry for entry in open_ones if entry.rollout.phase not in SLOTLESS]
         if brakes and not channel and not moving:
-            _require_none(open_ones)  # no index holds the last roll back anywhere: this may be that one once more
+            _require_none(open_ones)  # no index names the last roll back: this may be the same one again
         active = moving or open_ones
         if len(active) == 1:
             return active[0]
@@ -133,10 +133,10 @@ class Lookup:
 
 
 def rolled_back_before(rollouts: Sequence[Rollout], asked: datetime) -> Rollout | None:
-    """Return the rollout that a roll back without a name has rolled back already; None where it means another one.
+    """Return the rollout that a roll back without a name has rolled back already; None if it means another one.
 
-    One that was done from the route comes once more out of the inbox, and people in a hurry type it twice. Raises
-    UsageError where it would roll back another rollout then. What was finished after the roll back, they mean.
+    A roll back that was done from the route comes again from the inbox, and people in a hurry type it twice. Raises
+    UsageError if it would then roll back another rollout; but one that finished after the roll back may be meant.
     """
     rolled_back = [each for each in rollouts if each.phase is Phase.ROLLED_BACK]
     if not rolled_back:
@@ -153,7 +153,7 @@ def rolled_back_before(rollouts: Sequence[Rollout], asked: datetime) -> Rollout 
 
 
 def _require_nothing(when: str, back: Rollout, kind: str, rest: Sequence[Rollout]) -> None:
-    """Leave it to people to name one of the rest."""
+    """Ask people to name one of the rest."""
     if rest:
         hint = f"Name the {kind} one if you mean it: {_words(rest, beside=[back])}."
         which = f"`{back.canary.name}` (`{back.id}`)" if _shares_name(back, rest) else f"`{back.canary.name}`"
@@ -161,7 +161,7 @@ def _require_nothing(when: str, back: Rollout, kind: str, rest: Sequence[Rollout
 
 
 def named_in_reason(command: Command, names: Iterable[str]) -> Command:
-    """Return a brake with the pool as its subject, where an oddly spelled one begins its reason: ``Vllm-New: slow``."""
+    """Return a brake with its pool as the subject, if an oddly spelled one begins the reason: ``Vllm-New: slow``."""
     first, _, rest = command.reason.partition(" ")
     name = bare_name(first)
     if command.subject or not (name in names or is_rollout_id(name)):
@@ -170,7 +170,7 @@ def named_in_reason(command: Command, names: Iterable[str]) -> Command:
 
 
 def slip_of(word: str, here: Iterable[str], names: Iterable[str]) -> str:
-    """Return the one pool of a channel that a word comes close to; empty where it may mean another one as well."""
+    """Return the one pool of a channel that a word is close to; empty if it may mean another one as well."""
     near = likely_meant(word, names)
     return near[0] if len(near) == 1 and near[0] in here else ""
 
@@ -183,32 +183,32 @@ def the_one_named(reason: str, rollouts: Sequence[Rollout]) -> Rollout | None:
 
 
 def is_a_name(subject: str, names: Iterable[str]) -> bool:
-    """Say whether a word is no reason: it is a rollout's id, or comes close to one of the names."""
+    """Say whether a word cannot be a reason: it is a rollout's id, or close to one of the names."""
     return is_rollout_id(subject) or bool(likely_meant(subject, names))
 
 
 def did_you_mean(subject: str, names: Iterable[str]) -> str:
-    """Ask for the names that a word may be a slip of; empty where there is none."""
+    """Return "Did you mean" with the names that a word may be a typo of; empty if there is none."""
     near = likely_meant(subject, names)
     return f"Did you mean {_list(near)}?" if near else ""
 
 
 def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
-    """Tell somebody who gave a reason and no pool how to; a verb that raises the canary does not guess."""
+    """Tell people how to give a reason without a pool; a verb that raises the canary does not guess."""
     if verb_of(command.verb).takes_any_word or not command.reason:
         return error
     return RouteError(error.message, hint=f'{error.hint} Without a pool, write a reason as `reason="…"`.')
 
 
 def _require_none(finished: Sequence[Entry]) -> None:
-    """Leave it to people to name what is finished."""
+    """Ask people to name the finished rollout."""
     if finished:
         words = _words([each.rollout for each in finished])
         raise UsageError("No rollout is moving.", hint=f"Name the finished one if you mean it: {words}.")
 
 
 def _words(rollouts: Sequence[Rollout], beside: Sequence[Rollout] = ()) -> str:
-    """Return the word to type for each: its pool's name, or its id where another one shares the name."""
+    """Return the word to type for each: its pool's name, or its id if another one has the same name."""
     among = [*rollouts, *beside]
     return ", ".join(
         f"`{each.id}` ({each.canary.name})" if _shares_name(each, among) else f"`{each.canary.name}`"

@@ -38,7 +38,7 @@ class Operations(Protocol):
         """Compare and save one decision. TAKEN: another operation works on the subject."""
 
     def claim_due(self, now: datetime) -> Sequence[str]:
-        """Return ids of operations to go on with, and push them ahead, so that each comes again if nobody does."""
+        """Return ids of operations that are due, and push them ahead, so that each comes again if nobody handles it."""
 
     def events(self, operation_id: str, after: int) -> Sequence[OperationEvent]:
         """Return what happened to an operation after the first ``after`` events."""

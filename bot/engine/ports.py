@@ -1,4 +1,4 @@
-"""What the engine needs of the world, as Protocols, and the values that cross them."""
+"""What the engine needs from the outside, as Protocols, and the values that they pass."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -51,24 +51,24 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A patch that the API server took. ``missing`` names rules that were not found and so not written."""
+    """A patch that the API server accepted. ``missing`` names rules that were not found, so not written."""
 
     generation: int
     missing: tuple[str, ...] = ()
 
 
 class Guard(StrEnum):
-    """What a step tests of the route, besides its uid and our annotation, so that it lands on nothing that moved.
+    """What a step tests on the route, besides its uid and our annotation, so that it changes nothing that moved.
 
-    A roll back has a guard of its own, whatever is asked for.
+    A roll back always has its own guard.
     """
 
-    GENERATION = "generation"  # nobody has edited anything of the spec
-    TOUCHED = "touched"  # our backendRefs are what and where they were, with the weights that were read
+    GENERATION = "generation"  # nobody has edited the spec
+    TOUCHED = "touched"  # our backendRefs are the same, in the same places, with the same weights as we read
 
 
 class GatewaySays(StrEnum):
-    """What the route's status says of a generation."""
+    """What the route's status says about a generation."""
 
     NOTHING = "nothing"
     ACCEPTED = "accepted"
@@ -77,7 +77,7 @@ class GatewaySays(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayWord:
-    """The gateway's word, with its message where it said no."""
+    """The gateway's answer, with its message if it said no."""
 
     says: GatewaySays
     message: str = ""
@@ -85,7 +85,7 @@ class GatewayWord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolHealth:
-    """Why the canary cannot serve, in a sentence (empty where it can), and the ready endpoints of both pools."""
+    """Why the canary cannot serve, in a sentence (empty if it can), and the ready endpoints of both pools."""
 
     lack: str
     readiness: Readiness
@@ -104,19 +104,19 @@ class Routes(Protocol):
         """Read one route from the API server."""
 
     def kept(self, namespace: str, route: str) -> RouteCopy | None:
-        """Return the copy that a watch keeps; None where it keeps none. It may be a moment old."""
+        """Return the copy that a watch keeps; None if it keeps none. It may be a moment old."""
 
     def hand(self, copy: RouteCopy) -> Hand:
-        """Say who edited the route last, but for us."""
+        """Say who edited the route last, other than us."""
 
     def note_hand(self, copy: RouteCopy) -> Hand | None:
-        """Say who put our annotation there, where it was somebody else."""
+        """Say who put our annotation there, if it was somebody else."""
 
     def owner(self, copy: RouteCopy) -> str:
-        """Say which other controller moves the weights of a route; empty where none does."""
+        """Say which other controller moves the weights of a route; empty if none does."""
 
     def is_gone(self, pool: Pool) -> bool:
-        """Ask whether an InferencePool is not there."""
+        """Ask whether an InferencePool is missing."""
 
     @property
     def namespaces(self) -> Sequence[str]:
@@ -126,10 +126,10 @@ class Routes(Protocol):
         """Read the routes of a namespace from the API server."""
 
     def copies(self, namespace: str) -> Sequence[RouteCopy]:
-        """Return the routes of a namespace: those that a watch keeps, which may be old, else asked for."""
+        """Return the routes of a namespace: a watch's copies, which may be old, else from the API server."""
 
     def pools(self, namespace: str) -> Set[str]:
-        """Return the names of the pools of a namespace: those that a watch keeps, else asked for."""
+        """Return the names of the pools of a namespace: from a watch, else from the API server."""
 
     def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
@@ -159,7 +159,7 @@ class Routes(Protocol):
 
 
 class Gates(Protocol):
-    """What is asked before the canary gets more; bounded in time, and never asked before a roll back."""
+    """Checks before the canary gets more traffic; bounded in time, and never asked before a roll back."""
 
     @property
     def about(self) -> Mapping[str, str]:
@@ -167,7 +167,7 @@ class Gates(Protocol):
 
     @property
     def may_fail(self) -> bool:
-        """Say whether a gate is on that can fail a rollout between steps."""
+        """Say whether any gate that can fail a rollout between steps is switched on."""
 
     def check(self, rollout: Rollout) -> Verdict:
         """Ask every gate whether the canary may get more."""
@@ -183,9 +183,9 @@ class Saved(StrEnum):
     """What became of a compare-and-save."""
 
     YES = "yes"
-    LOST = "lost"  # the stored decision is another one: load and decide again
+    LOST = "lost"  # another decision is stored: load it and decide again
     DECIDED = "decided"  # the request is no longer in the inbox: somebody else has done it
-    FORGOTTEN = "forgotten"  # the request is in no inbox, and never was as far as the store knows
+    FORGOTTEN = "forgotten"  # the store has never seen this request
     TAKEN = "taken"  # the route's slot is held by another rollout
     FOLLOWED = "followed"  # a newer rollout came after this one on the route
 
@@ -209,7 +209,7 @@ class Save:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Became:
-    """What became of a request: the id of what it changed, or the sentence it was refused with."""
+    """The result of a request: the id of what it changed, or the sentence that refused it."""
 
     rollout: str = ""
     refusal: str = ""
@@ -218,7 +218,7 @@ class Became:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What was learnt about a decision; None leaves a field as it is, ``no_due`` takes the due time away.
+    """What was learnt about a decision; None leaves a field unchanged, ``no_due`` removes the due time.
 
     ``step_due`` is written with either of them: it is None there where nobody knows when the next step comes.
     """
@@ -238,16 +238,16 @@ class Store(Protocol):
     """Records, inbox, due times. Raises StoreError; every call is bounded in time (about a second)."""
 
     def receive(self, request: Request) -> bool:
-        """Put a request into the inbox; False where this delivery was seen before."""
+        """Put a request into the inbox; False if this delivery was seen before."""
 
     def requests(self, received_before: datetime) -> Sequence[Request]:
         """Return requests that have waited in the inbox since before a time, oldest first."""
 
     def drop(self, delivery: str, became: Became) -> bool:
-        """Take a request that changed nothing out of the inbox; False where it was not there any more."""
+        """Remove a request that changed nothing from the inbox; False if it was gone already."""
 
     def became(self, delivery: str) -> Became:
-        """Return what became of a request in the last 15 minutes; both empty: nothing is known."""
+        """Return the result of a request of the last 15 minutes; both empty if nothing is known."""
 
     def load(self, rollout_id: str) -> Entry | None:
         """Return what is stored of a rollout."""
@@ -274,7 +274,7 @@ class Store(Protocol):
         """Compare and save one decision."""
 
     def applied(self, rollout_id: str, applied: Applied, *, moved: bool) -> None:
-        """Save that a decision is on the route; ``moved``: its weights were written and want acceptance."""
+        """Save that a decision is on the route; ``moved``: its weights were written and wait for acceptance."""
 
     def learn(self, rollout_id: str, decision: str, progress: Progress) -> bool:
         """Save what was learnt, if this decision is still the stored one."""
@@ -286,16 +286,16 @@ class Store(Protocol):
         """Set the next try of a write."""
 
     def forget_due(self, rollout_id: str) -> None:
-        """Take a due time away that belongs to no record."""
+        """Remove a due time that belongs to no record."""
 
     def is_whole(self) -> bool:
-        """Say whether nothing is missing of what was stored; ``save`` raises StoreError while something is."""
+        """Say whether everything that was stored is still there; ``save`` raises StoreError while it is not."""
 
     def doubt(self) -> None:
-        """Have the board look again at what Slack shows of every rollout."""
+        """Make the board look again at what Slack shows of every rollout."""
 
     def declare_whole(self, now: datetime) -> None:
-        """Say that everything is taken up again."""
+        """Say that everything is restored."""
 
 
 # --- what the board keeps --------------------------------------------------------------------------------------
@@ -305,8 +305,8 @@ class Store(Protocol):
 class Shown:
     """What Slack shows of a rollout. ``ts`` empty: not posted, or posted with an unclear answer since ``claimed``.
 
-    ``cursor`` is how many events of the stream are in the thread; ``thread_claimed`` is set while a thread
-    message is on its way. ``posts`` counts the cards posted so far (block ids end in it).
+    ``cursor`` is how many events of the stream are in the thread; ``thread_claimed`` is set while a message for the
+    thread is on its way. ``posts`` counts the cards posted so far (block ids end in it).
 
     ``forgotten`` is how many events the thread tells that the stream has lost. ``doubt`` is set where the store had
     lost something: Slack may show more than this says. It is how many events the stream had then.
@@ -324,16 +324,16 @@ class Shown:
 
 
 class BoardMemory(Protocol):
-    """The board's own memory: which cards are dirty, what is shown, the stream of events. Raises StoreError."""
+    """The board's own memory: which cards are behind, what Slack shows, the event stream. Raises StoreError."""
 
     def dirty(self, limit: int) -> Sequence[str]:
         """Return ids of rollouts whose card or thread is behind, state changes first."""
 
     def clean(self, rollout_id: str, seen: str) -> None:
-        """Take a card off the dirty list, unless it was marked again since ``mark(rollout_id)`` was ``seen``."""
+        """Take a card off the outdated ones, unless it was marked again since ``mark(rollout_id)`` was ``seen``."""
 
     def mark(self, rollout_id: str) -> str:
-        """Return the mark under which a card is dirty now; it changes whenever the card is marked again."""
+        """Return the mark under which a card is outdated now; it changes whenever the card is marked again."""
 
     def shown(self, rollout_id: str) -> Shown | None:
         """Return what Slack shows of a rollout."""

@@ -1,7 +1,7 @@
-"""The brake without the store: a roll back that is decided on the record the route itself carries.
+"""The brake without the store: a roll back from the record that the route itself carries.
 
-Only the API server is asked. The store learns of it later, as of a decision by another hand on which the roll back
-wins (the fourth row of the table in decisions/by_route.py), and the card and the thread catch up then.
+It asks only the API server. The store learns of it later, like of any decision made elsewhere, where a roll back wins
+(the fourth row of the table in decisions/by_route.py). Then the card and the thread catch up.
 """
 
 import random
@@ -34,7 +34,7 @@ LISTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRolledBack:
-    """A roll back that is on the route, ``written`` now or before; ``missing`` names rules that are gone from it."""
+    """A roll back that is on the route, ``written`` now or before; ``missing`` names rules that the route lost."""
 
     rollout: Rollout
     written: bool
@@ -51,7 +51,7 @@ class RouteRollback:
     def pull(self, namespace: str, route: str, *, by: str, reason: str) -> RouteRolledBack:
         """Put the weights of a route back as its annotation says they were before the rollout.
 
-        Rolled back already, it writes nothing. Raises RouteError, TransitionError or ClusterError.
+        It writes nothing if they are back already. Raises RouteError, TransitionError or ClusterError.
         """
         for attempt in range(ROUNDS):
             copy = self._routes.read(namespace, route)
@@ -67,9 +67,9 @@ class RouteRollback:
     def find(self, command: Command, channel: str, asked: datetime) -> tuple[str, str, str]:
         """Return namespace and route of the rollout that a command means, and the reason it gives.
 
-        As where the store is asked, a word that names no rollout, nor comes close to a name, is the first of the
-        reason. A namespace that cannot be read holds up nothing that is named and found in another, and one that is
-        refused nothing that is found. Raises UsageError, RouteError, ClusterError.
+        As in the lookup with a store, a word that is not a rollout's name, nor close to one, begins the reason. An
+        unreadable namespace does not delay a named rollout that is found in another one, and a refused namespace does
+        not delay any that is found. Raises UsageError, RouteError, ClusterError.
         """
         notes, failed = self._notes()
         names, here = {each.canary.name for each in notes}, [each for each in notes if channel in ("", each.channel)]
@@ -88,7 +88,7 @@ class RouteRollback:
         return _place(_unnamed(here, failed, asked, reason), reason)
 
     def _notes(self) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
-        """Read the records of all namespaces side by side, since one may hang; and return what some failed with."""
+        """Read the records of all namespaces in parallel, since one may hang; also return the failures."""
         notes: list[Rollout] = []
         failed: list[ClusterError] = []
         with ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list") as lists:
@@ -113,7 +113,7 @@ def _record_of(copy: RouteCopy) -> Rollout:
     if note is None:
         raise RouteError(
             f"HTTPRoute `{copy.namespace}/{copy.name}` carries no rollout of the bot's.",
-            hint="See `kubectl get httproutes` for the route that is meant.",
+            hint="See `kubectl get httproutes` for the route that you mean.",
         )
     if not ROLLBACK.fits(note):
         raise unfit(ROLLBACK, note)
@@ -125,7 +125,7 @@ def _place(found: Rollout, reason: str) -> tuple[str, str, str]:
 
 
 def _unnamed(notes: Sequence[Rollout], failed: Sequence[ClusterError], asked: datetime, reason: str) -> Rollout:
-    """Return what a roll back without a name means: one that it has rolled back already, before one that moves."""
+    """Return what a roll back without a name means: first one that it has rolled back already, then one that moves."""
     if back := rolled_back_before(notes, asked):
         return back
     _require_no_guess("", failed)
@@ -134,15 +134,17 @@ def _unnamed(notes: Sequence[Rollout], failed: Sequence[ClusterError], asked: da
 
 
 def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
-    """Ask for a name while what is meant may be in a namespace that was not read; one that is refused stays so."""
+    """Ask for a name if the rollout may be in a namespace that failed; a refused one will stay refused."""
     unread = next((error for error in failed if not isinstance(error, RefusedError)), None)
     if unread is not None:
-        where = f"`{word}` is on no route that could be read." if word else "There may be rollouts that were not read."
-        raise ClusterError(f"{where} {unread.message}", hint="Name the new pool that is meant: `rollback POOL`.")
+        where = "There may be rollouts on routes that I could not read."
+        if word:
+            where = f"No route that I could read has a rollout of `{word}`."
+        raise ClusterError(f"{where} {unread.message}", hint="Name the new pool that you mean: `rollback POOL`.")
 
 
 def _require_a_reason(word: str, names: Set[str]) -> None:
-    """Refuse a word that may be meant as a pool or an id, rather than roll back another rollout for it."""
+    """Refuse a word that may be a pool or an id, rather than roll back another rollout because of it."""
     if is_a_name(word, names):
         hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
         raise RouteError(f"No route carries a rollout of `{word}`.", hint=hint)
@@ -157,4 +159,4 @@ def _only(found: Sequence[Rollout], failed: Sequence[ClusterError] = ()) -> Roll
         none = RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
         raise failed[0] if failed else none
     names = ", ".join(f"`{each.id}` ({each.canary.name})" for each in moving[:10])
-    raise UsageError("Several rollouts are meant.", hint=f"Name one: {names}.")
+    raise UsageError("This could mean several rollouts.", hint=f"Name one: {names}.")

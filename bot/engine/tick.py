@@ -1,4 +1,4 @@
-"""Time: what the timer and the sweeps do with a rollout. All of it ends in the same apply as a click."""
+"""Time: what the timer and the sweeps do with a rollout. It all ends in the same apply as a click."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +22,7 @@ WRITERS = 8
 
 
 class Ticker:
-    """Looks at rollouts when their time has come, and writes what is not written yet."""
+    """Handles rollouts that are due, and writes what is not written yet."""
 
     def __init__(self, routes: Routes, store: Store, clock: Clock, gates: Gates, applier: Applier) -> None:
         self._routes, self._store, self._clock, self._gates = routes, store, clock, gates
@@ -45,7 +45,7 @@ class Ticker:
             self._on_due(entry)
 
     def _on_its_route(self, entry: Entry | None) -> Entry | None:
-        """Have a route judged first that is not as it was left: somebody may have rolled back without the store."""
+        """First compare a route that has changed with its record: somebody may have rolled back without the store."""
         if entry is None or not entry.is_applied:
             return entry
         rollout = entry.rollout
@@ -68,7 +68,7 @@ class Ticker:
             list(pool.map(attempt, self._store.unapplied(self._clock.now(), brakes=brakes)))
 
     def _on_unwritten(self, entry: Entry) -> None:
-        """Try to write it, unless a deadline has passed: that waits for no API server."""
+        """Try to write it, unless a deadline has passed: a deadline does not wait for the API server."""
         outcome = on_unwritten(entry, self._moment())
         if outcome is None:
             self._applier.attempt(entry.rollout.id)
@@ -76,7 +76,7 @@ class Ticker:
             self._carry_out(entry, outcome, Progress())
 
     def stand_in(self, entry: Entry) -> None:
-        """Do for one rollout what the timer and the sweep do for all, where no process leads."""
+        """Do for one rollout what the timer and the sweep do for all, while no process leads."""
         rollout_id, now = entry.rollout.id, self._clock.now()
         if not entry.is_applied:
             if any(rollout_id in self._store.unapplied(now, brakes=brakes) for brakes in (True, False)):
@@ -102,9 +102,9 @@ class Ticker:
             self._learn(entry, Progress(due=again, redraw=False))
 
     def _gateway_word(self, rollout: Rollout, generation: int) -> GatewayWord:
-        """Read it out of the copy that a watch keeps; a no is read anew, because something is decided on it.
+        """Read it from the watch's copy; a no is read again from the server, because we act on it.
 
-        Where the API server does not answer, the gateway is silent too: the deadline does not wait for it.
+        If the API server does not answer, the gateway counts as silent: the deadline does not wait.
         """
         kept = self._routes.kept(rollout.namespace, rollout.route)
         word = self._routes.gateway_says(kept, generation) if kept else None
@@ -113,7 +113,7 @@ class Ticker:
         try:
             return self._routes.gateway_says(self._routes.read(rollout.namespace, rollout.route), generation)
         except ClusterError as error:
-            log.info("rollout %s: the gateway's word could not be read: %s", rollout.id, error)
+            log.info("rollout %s: could not read what the gateway says: %s", rollout.id, error)
             return GatewayWord(says=GatewaySays.NOTHING)
 
     def _on_due(self, entry: Entry) -> None:
@@ -126,7 +126,7 @@ class Ticker:
         self._carry_out(entry, on_due(entry, verdict, self._moment()), learnt)
 
     def _late_no(self, entry: Entry) -> str:
-        """Return the gateway's no to weights that it had not spoken of in time; empty where it has none."""
+        """Return the gateway's late no to weights that it had not answered for in time; empty if it has none."""
         if entry.acceptance is not Acceptance.UNKNOWN or entry.applied is None:
             return ""
         word = self._gateway_word(entry.rollout, entry.applied.generation)
@@ -143,7 +143,7 @@ class Ticker:
         self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied, settled=True))
 
     def _carry_out(self, entry: Entry, outcome: Change | LookAgain, progress: Progress) -> None:
-        """Save what was learnt, then the decision: in this order, a crash in between only repeats the decision."""
+        """Save what was learnt, then the decision: in this order a crash in between only repeats the decision."""
         if isinstance(outcome, LookAgain):
             self._wait(entry, outcome, progress)
             return

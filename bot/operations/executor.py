@@ -1,23 +1,24 @@
 """What an executor is, and what it promises. To add one, write a file here and a line in registry.py.
 
 An executor does one kind of work, such as an installation, in steps of some seconds. It keeps nothing in memory: the
-record's ``state``, its own small JSON, says what is to be done next, and is saved before that is done. ``step`` does
-what the state says and returns the next state. So a process can die at any line, and the next one takes the same step
-again. For that an executor promises:
+record's ``state``, its own small JSON, says what to do next, and is saved before that is done. ``step`` does what the
+state says and returns the next state. So a process can die at any line, and the next one takes the same step again. For
+that an executor promises:
 
 1. **A step may be repeated.** It may be taken twice, after a crash, by two replicas at once, or much later by a Redis
-   that was restored from a backup. What is there already counts as done.
-2. **The state names what a step makes before the step makes it.** A random name belongs into the state one step
-   earlier; a name derived from ``operation.id`` needs no place there.
+   that was restored from a backup. Whatever is there already counts as done.
+2. **The state names what a step makes before the step makes it.** A random name has to be in the state one step
+   earlier; a name derived from ``operation.id`` need not be.
 3. **It finds its own half-done work.** What it makes carries the operation's id, as a label for example: the state
    says what was intended, and only a look says whether it happened. An operation that Redis has lost is found by that
    label too. Nothing brings its record back, because an operation has no copy on a route; people ask for it again.
-4. **A step ends.** Each call in it is bounded in time, and all of it is some seconds. What takes longer (a rollout of
-   pods) is asked about again in the next step. A step that hangs takes one of the runner's few threads, and the
-   deadline ends its operation all the same; but the step may still land after it, and ``left`` has to allow for that.
-5. **Taking back allows for the step in hand.** ``undo`` may begin when the step of the present state was taken, was
-   not, or is being taken by a replica that was frozen. It takes back what may be there, and nothing that does not
-   carry the operation's id.
+4. **A step ends.** Each call in it is bounded in time, and the whole step takes some seconds. If something takes longer
+   (a rollout of pods), the next step asks about it again. A step that hangs takes one of the runner's few threads, and
+   the deadline ends its operation all the same; but the step may still take effect later, and ``left`` has to allow for
+   that.
+5. **Taking back allows for a running step.** ``undo`` may begin when the step of the current state was taken, was not,
+   or is being taken by a replica that was frozen. It takes back what may be there, and nothing without the operation's
+   id.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +44,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """All is done, or all is taken back."""
+    """Everything is done, or everything is taken back."""
 
     state: State = field(default_factory=dict)
     said: str = ""
@@ -61,9 +62,9 @@ Step = Next | Done | Failed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What an executor may ask and use; more is added here when one needs it.
+    """What an executor may ask and use; add more here when one needs it.
 
-    ``goes_on`` turns False when this process must begin nothing more.
+    ``goes_on`` turns False when this process may begin nothing more.
     """
 
     routes: Routes
@@ -75,7 +76,7 @@ class Sources:
 class Executor(Protocol):
     """Does one kind of work. It may be used by many threads.
 
-    ``step`` and ``undo`` raise DependencyError where they are to be tried again, and UserError where that is no use.
+    ``step`` and ``undo`` raise DependencyError if they are worth another try, and UserError if not.
     """
 
     @property
@@ -99,7 +100,7 @@ class Executor(Protocol):
         """Return how long taking it back may take."""
 
     def begin(self, asked: Asked, sources: Sources) -> State:
-        """Return what is to be done first. Changes nothing; raises UserError where that may not or cannot be."""
+        """Return what to do first. Changes nothing; raises UserError if it may not or cannot begin."""
 
     def step(self, operation: Operation, sources: Sources) -> Step:
         """Do what the state says."""
@@ -108,4 +109,4 @@ class Executor(Protocol):
         """Take back one more piece of what the state says was done, or may have been."""
 
     def left(self, operation: Operation) -> str:
-        """Say what is left for people to do by hand where it ended in the middle; asks nobody."""
+        """Say what is left for people to do by hand if it ended in the middle; asks nobody."""

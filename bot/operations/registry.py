@@ -1,4 +1,4 @@
-"""The executors that exist: one line each."""
+"""The executors: one line each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Registry:
         return iter(self.executors)
 
     def named(self, name: str) -> Executor | None:
-        """Return the executor of a kind; None where this program has none."""
+        """Return the executor of a kind; None if this program has none."""
         return next((executor for executor in self.executors if executor.name == name), None)
 
 

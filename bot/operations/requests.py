@@ -24,16 +24,16 @@ from bot.operations.executor import Executor, Sources
 from bot.operations.registry import Registry
 
 LATE_AFTER: Final = timedelta(minutes=5)
-"""Nothing is begun later than this for somebody who asked and may have gone home; cancelling is never late."""
+"""Nothing begins later than this after the request: the person may have gone home. A cancel is never late."""
 
 REMEMBERED: Final = timedelta(minutes=10)
-"""So long, and a little longer, the store knows that it has seen a delivery."""
+"""Redis remembers a delivery for a bit longer than this."""
 
 TRIES: Final = 20
 
 
 class OperationRequests:
-    """Decides requests whose command is about an operation."""
+    """Decides requests that are about an operation."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class OperationRequests:
         receive: Callable[[Request], bool],
         drop: Callable[[str, Became], bool],
     ) -> None:
-        """Hold the parts; ``receive`` and ``drop`` are those of the inbox."""
+        """Keep the parts; ``receive`` and ``drop`` are the inbox's."""
         self.registry, self._operations, self._sources = registry, operations, sources
         self._clock = sources.clock
         self._receive, self._drop = receive, drop
@@ -66,13 +66,13 @@ class OperationRequests:
                 case Saved.FORGOTTEN if self._clock.now() - request.at < REMEMBERED:
                     self._receive(request)
                 case Saved.FORGOTTEN:
-                    return  # so old that somebody else may have decided it
+                    return  # it is so old that somebody else may have decided it
                 case _:
                     self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
         raise DependencyError("Too many changes at once.")
 
     def _save_for(self, request: Request) -> SaveOperation | None:
-        """Return the decision that carries a request out; None where that has been done on another way."""
+        """Return the decision that carries a request out; None if that was done in another way."""
         words = request.command.operation
         assert words is not None
         return self._begin(request, words) if words.kind else self._cancel(request)
@@ -80,7 +80,7 @@ class OperationRequests:
     def _begin(self, request: Request, words: OperationWords) -> SaveOperation | None:
         mine = operation_id(request.delivery)
         if self._operations.load(mine) is not None:
-            self._is_done(request, mine)  # a Redis that is older than it was has brought the request back
+            self._is_done(request, mine)  # Redis went back to an older state and has the request again
             return None
         self._require_fresh(request, words)
         executor, command = self._executor(words.kind), request.command
@@ -151,7 +151,7 @@ class OperationRequests:
 
     def _require_fresh(self, request: Request, words: OperationWords) -> None:
         if self._clock.now() - request.at > LATE_AFTER:
-            late = f"Nothing was done: your `{words.kind}` could not be looked at within 5 min."
+            late = f"Nothing was done: I did not get to your `{words.kind}` within 5 min."
             raise UsageError(late, hint="Type it again if you still want it.")
 
     def _moment(self, request: Request) -> Moment:

@@ -1,9 +1,9 @@
-"""Takes operations on, step by step, in the leader.
+"""Carries operations on, step by step, in the leader.
 
 Every step ends in a compare-and-save on the decision that it began from. So two replicas that take the same step do no
-harm: an executor lets its steps be repeated, and one of the two saves. What people decide meanwhile (to cancel) wins
-over a step in hand. So does the deadline, which is looked at here and not where steps are taken: a step that hangs does
-not delay it.
+harm: an executor's steps may be repeated, and only one of the two saves. What people decide meanwhile (to cancel) wins
+over a running step. So does the deadline, which is checked here and not in the step's thread, so that a step that hangs
+does not delay it.
 """
 
 import logging
@@ -33,13 +33,13 @@ from bot.operations.registry import Registry
 log = logging.getLogger(__name__)
 
 LANES: Final = 8
-"""So many operations take a step at the same time."""
+"""How many operations take a step at the same time."""
 
 NOBODY_KNOWS: Final = "Look at what it has made: the operation's id is on it."
 
 
 class Runner:
-    """Looks at what is due, in the thread that calls ``look``, and takes steps in threads of its own."""
+    """Finds what is due, in the thread that calls ``look``, and takes steps in threads of its own."""
 
     def __init__(self, registry: Registry, operations: Operations, sources: Sources) -> None:
         self._registry, self._operations, self._sources = registry, operations, sources
@@ -48,7 +48,7 @@ class Runner:
         self._lock = Lock()
 
     def look(self) -> None:
-        """End what is out of time, and have the rest of what is due take its next step."""
+        """End the operations that are out of time, and start the next step of the others that are due."""
         for operation_id in self._operations.claim_due(self._sources.clock.now()):
             try:
                 self._look_at(operation_id)
@@ -56,7 +56,7 @@ class Runner:
                 self._leave(operation_id, str(error))
 
     def close(self) -> None:
-        """Take up nothing more, and wait for the steps in hand; what they leave goes on in the next process."""
+        """Start no more steps and wait for those that run; the next process goes on from there."""
         self._lanes.shutdown(wait=True, cancel_futures=True)
 
     def _look_at(self, operation_id: str) -> None:
@@ -76,20 +76,20 @@ class Runner:
         """Leave it to another version of this program, and say so once."""
         if operation_id not in self._left_alone:
             self._left_alone.add(operation_id)
-            log.warning("operation %s is left alone: %s", operation_id, reason)
+            log.warning("leaving operation %s alone: %s", operation_id, reason)
 
     def _put(self, executor: Executor, operation: Operation) -> None:
         with self._lock:
             if operation.id in self._busy:
-                return  # its step is in hand; the claim asks again
+                return  # its step still runs; the claim brings it back
             self._busy.add(operation.id)
         try:
             self._lanes.submit(self._run, executor, operation)
-        except RuntimeError:  # closed: the next process takes it up
+        except RuntimeError:  # closed: the next process goes on with it
             self._done(operation)
 
     def _run(self, executor: Executor, operation: Operation) -> None:
-        """Take steps until one has to wait, somebody else decides, or this process must begin nothing more."""
+        """Take steps until one has to wait, somebody else decides, or this process may begin no more."""
         try:
             then = self._unchanged(operation)
             while then is not None and self._sources.goes_on():
@@ -97,7 +97,7 @@ class Runner:
         except StoreError as error:
             log.warning("operation %s: %s Its step is taken again.", operation.id, error)
         except Exception:
-            log.exception("operation %s: it broke, and is tried again", operation.id)
+            log.exception("operation %s: it broke; I try again", operation.id)
         finally:
             self._done(operation)
 
@@ -107,7 +107,7 @@ class Runner:
         return operation if stored is not None and stored.decision == operation.decision else None
 
     def _take(self, executor: Executor, operation: Operation) -> Operation | None:
-        """Take a step and save what came of it; return the operation where its next step is due at once."""
+        """Take a step and save the result; return the operation if its next step is due at once."""
         change = self._attempt(executor, operation)
         if not self._save(operation, change):
             return self._cancelled_since(operation)
@@ -116,7 +116,7 @@ class Runner:
         return change.after if is_due else None
 
     def _cancelled_since(self, operation: Operation) -> Operation | None:
-        """Return an operation that was cancelled during its step; another replica's next step is left to that."""
+        """Return an operation that was cancelled during its step; leave another replica's next step to that replica."""
         stored, cancelling = self._operations.load(operation.id), OperationPhase.CANCELLING
         is_new = stored is not None and (operation.phase, stored.phase) == (OperationPhase.RUNNING, cancelling)
         return stored if is_new else None
@@ -128,10 +128,10 @@ class Runner:
         except UserError as error:
             return fail(operation, str(error), _left(executor, operation), self._moment())
         except DependencyError as error:
-            log.warning("operation %s: %s It is tried again.", operation.id, error)
+            log.warning("operation %s: %s I try again.", operation.id, error)
             return try_again(operation, str(error), self._moment())
         except Exception:
-            log.exception("operation %s: its step broke, and is tried again", operation.id)
+            log.exception("operation %s: its step broke; I try again", operation.id)
             return try_again(operation, "Something broke on our side; the log says what.", self._moment())
 
     def _outcome(self, executor: Executor, operation: Operation, step: Step) -> OperationChange:

@@ -12,7 +12,7 @@ from bot.operations.executor import Executor
 from bot.operations.registry import Registry
 
 CANCEL_USAGE = f"{CANCEL} [ID] [reason]"
-"""How cancelling is typed, behind the command."""
+"""How people cancel, after the slash command or the program's name."""
 
 CANCEL_ABOUT = "stop an operation and take back what it did, or clean up after one that failed"
 
@@ -21,7 +21,7 @@ LONGEST_VALUE = 1000
 
 
 def usage(executor: Executor) -> str:
-    """Return how the beginning of an operation is typed, behind the command."""
+    """Return how people begin an operation, after the slash command or the program's name."""
     keys = " ".join(f"{key}=…" for key in (*executor.keys, REASON))
     return f"{executor.name} SUBJECT [{keys}]"
 
@@ -33,11 +33,11 @@ def help_text(registry: Registry, program: str) -> Prose:
 
 
 def read_operation_words(line: Sequence[Word], registry: Registry) -> Command | None:
-    """Read a line that is about an operation; None where it is not. Raises UsageError."""
+    """Read a line about an operation; None if it is not about one. Raises UsageError."""
     first = line[0].value.lower() if line else ""
     if executor := registry.named(first):
         return _begin(executor, line[1:])
-    # Where nothing can be begun, `cancel` is what people type who want to pause or roll back.
+    # Without operations, people who type `cancel` want to pause or roll back.
     return _cancel(line[1:]) if first == CANCEL and registry.executors else None
 
 
@@ -73,7 +73,7 @@ def _parameters(executor: Executor, words: Sequence[Word]) -> dict[str, str]:
 
 
 def _cancel(rest: Sequence[Word]) -> Command:
-    """Read what to cancel: the first word where it may be a name, else the only one; the rest is the reason."""
+    """Read what to cancel: the first word if it may be a name, else the only operation; the rest is the reason."""
     subject = rest[0].value if rest and not rest[0].key and is_name(rest[0].value) else ""
     words = rest[1:] if subject else rest
     reason, left_out = cut_reason(" ".join(word.value if word.key in ("", REASON) else word.raw for word in words))

@@ -1,1 +1,1 @@
-"""What changed without us, and what Redis has lost."""
+"""What changed without us, and what Redis lost."""

@@ -1,8 +1,8 @@
-"""Routes and pools that changed without us: what a watch says of one, and now and then a look at all of them.
+"""Routes and pools that changed without us: what a watch says about one, and from time to time a look at all.
 
-Of weights and pools a watch only says where to look: what is decided of them rests on what is read anew. Two things are
-saved as its copy, which may be a moment old, has them: a rollout that only an annotation knows, and what is newer of it
-is found by the next look; and another controller that owns the route, which pauses the rollout until a person resumes.
+For weights and pools a watch only says where to look; decisions about them rest on a fresh read. In two cases its copy,
+which may be a moment old, is enough: a rollout that only an annotation knows (the next look finds anything newer), and
+another controller that owns the route (the rollout pauses until a person resumes it).
 """
 
 import logging
@@ -31,14 +31,14 @@ class Audit:
         self._rebuilder = rebuilder
 
     def inspect(self) -> bool:
-        """Read every route anew and look at it, also at rollouts that only an annotation knows. False: not all.
+        """Read every route again and look at it, and at rollouts that only an annotation knows. False: it missed some.
 
         A namespace that is refused counts as looked at; the next look that is allowed takes up what is in it.
         """
         return self._inspect(self._routes.list)
 
     def sweep(self) -> bool:
-        """Look at every route as the watches have it, which asks the API server nothing. False: not all."""
+        """Look at every route in the watches' copies, which asks the API server nothing. False: it missed some."""
         return self._inspect(self._routes.copies)
 
     def _inspect(self, routes_of: Callable[[str], Sequence[RouteCopy]]) -> bool:
@@ -54,15 +54,15 @@ class Audit:
             seen = self._look_at(routes_of(namespace), here)
             self._miss(self._routes.pools(namespace), here)
         except RefusedError as error:
-            # A definite no holds until somebody mends it, perhaps for ever: the other namespaces do not wait for it.
-            log.warning("namespace %s is left out: %s", namespace, error)
+            # A definite no lasts until somebody fixes it, perhaps for ever, so the other namespaces do not wait for it.
+            log.warning("skipping namespace %s: %s", namespace, error)
         except ClusterError as error:
             log.warning("namespace %s: %s", namespace, error)
             return False
         return seen
 
     def _look_at(self, copies: Sequence[RouteCopy], active: Iterable[Entry]) -> bool:
-        """Look at the routes of one namespace, and at rollouts whose route is not there. False: not all."""
+        """Look at the routes of one namespace, and at rollouts whose route is gone. False: it could not look at all."""
         seen = [self.look(copy) for copy in copies]
         found = {copy.uid for copy in copies}
         for entry in active:
@@ -74,9 +74,9 @@ class Audit:
         """Look at one route; one that breaks the program must not hide the others. False: look again."""
         try:
             self._compare(copy)
-        except UnreadableError as error:  # for good, and no other rollout waits for it
+        except UnreadableError as error:  # this will not change, so no other rollout waits for it
             where = f"{copy.namespace}/{copy.name}"
-            log.error("route %s is left as it is: %s Run that version again.", where, error.message)
+            log.error("leaving route %s as it is: %s Run that version again.", where, error.message)
         except DependencyError as error:
             log.warning("route %s/%s: %s", copy.namespace, copy.name, error)
             return False
@@ -85,19 +85,19 @@ class Audit:
         return True
 
     def route_gone(self, copy: RouteCopy) -> None:
-        """Let the rollout of a deleted route find that out."""
+        """Let the rollout of a deleted route notice that."""
         for rollout_id in {self._store.slot(copy.uid), copy.note.id if copy.note else None} - {None}:
             self._applier.attempt(str(rollout_id))
 
     def pool_gone(self, pool: Pool) -> None:
-        """Decide for every rollout of a pool that was deleted, unless it is there again."""
+        """Decide for every rollout of a deleted pool, unless the pool is back."""
         named = [entry for entry in self._store.entries() if pool in (entry.rollout.stable, entry.rollout.canary)]
         if named and self._routes.is_gone(pool):
             for entry in named:
                 self._save(entry, pool_gone(entry, pool, self._moment()))
 
     def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
-        """Find pools that are not there any more. A missing old pool stops nothing that went on in spite of it."""
+        """Find pools that are gone. A missing old pool does not stop a rollout that people resumed without it."""
         there = set(pools)
         for rollout in (entry.rollout for entry in active):
             matters = rollout.stable if rollout.phase is Phase.FINISHED else rollout.canary
@@ -111,7 +111,8 @@ class Audit:
             self._rebuilder.take_up(note, copy)
             return
         if entry is None or entry.rollout.phase in SLOTLESS:
-            entry = self._holder(copy) or entry  # an annotation of what is over may have been put back over its own
+            # Somebody may have put the annotation of a finished rollout back over that of the present one.
+            entry = self._holder(copy) or entry
         if entry is None or not entry.is_applied:
             return
         if entry.rollout.route_uid == copy.uid and self._differs(entry.rollout, note, copy):

@@ -1,4 +1,4 @@
-"""What a watch tells the leader is looked at in threads of its own, so that the watch goes on."""
+"""Changes that a watch reports are handled in threads of their own, so that the watch goes on."""
 
 import logging
 import time
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 THREADS: Final = 4
 WINDOW: Final = 30.0
 MOST: Final = 20
-"""So often in a window one object is looked at. Else we and a controller that undoes each write of ours at once would
-go on as fast as we can; the sweep, which looks at everything now and then, is soon enough for those."""
+"""How often one object is handled in a window. Without a limit, we and a controller that undoes our every write would
+go on as fast as we can. Beyond it, the sweep, which looks at everything now and then, is soon enough."""
 
 
 class ChangeLane:
-    """Has changes looked at; of several changes of one object only the newest. Not started, it looks at nothing.
+    """Handles changes; of several changes of one object only the newest. It does nothing before it is started.
 
-    ``missed`` is called where a change could not be looked at.
+    ``missed`` is called if a change could not be handled.
     """
 
     def __init__(self, inspector: Audit, leads: Callable[[], bool], missed: Callable[[], None] = lambda: None) -> None:
@@ -44,7 +44,7 @@ class ChangeLane:
             self._lane = Lane("notice", THREADS)
 
     def stop(self) -> None:
-        """End; what is being looked at is finished."""
+        """Finish the changes in hand, and stop."""
         with self._lock:
             lane, self._lane = self._lane, None
             self._newest.clear()
@@ -53,7 +53,7 @@ class ChangeLane:
             lane.close()
 
     def route_changed(self, copy: RouteCopy) -> None:
-        """A route is new, or not as it was."""
+        """A route is new, or has changed."""
         self._notice((copy.namespace, copy.name), lambda: self._inspector.look(copy))
 
     def route_gone(self, copy: RouteCopy) -> None:
@@ -90,6 +90,6 @@ class ChangeLane:
                 self._missed()
         except DependencyError as error:
             self._missed()
-            log.warning("%s It is looked at again within half a minute.", error.message)
+            log.warning("%s I look again within half a minute.", error.message)
         except Exception:
-            log.exception("what a watch told could not be looked at")
+            log.exception("what a watch saw could not be handled")

@@ -1,4 +1,4 @@
-"""Rollouts that the store has forgotten are taken up again from the annotations of their routes."""
+"""Rollouts that the store has forgotten are restored from the annotations of their routes."""
 
 import logging
 from dataclasses import replace
@@ -18,11 +18,11 @@ from bot.engine.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, St
 log = logging.getLogger(__name__)
 
 STILL_TOLD: Final = timedelta(hours=24)
-"""So long after its end the card of a rollout is brought up to date, where the store has forgotten it."""
+"""A card is brought up to date for this long after the rollout's end, if the store has forgotten it."""
 
 
 class Rebuilder:
-    """Saves what an annotation says into a store that does not know it."""
+    """Saves what an annotation says into a store that has lost it."""
 
     def __init__(self, routes: Routes, store: Store, clock: Clock, applier: Applier) -> None:
         self._routes = routes
@@ -31,7 +31,7 @@ class Rebuilder:
         self._applier = applier
 
     def take_up(self, note: Rollout, copy: RouteCopy) -> None:
-        """Take up a rollout that only its route's annotation knows; one that is long over stays forgotten."""
+        """Restore a rollout that only its route's annotation knows; one that ended long ago stays forgotten."""
         now = self._clock.now()
         if note.phase in OVER and now - note.decided_at > STILL_TOLD:
             return
@@ -46,11 +46,11 @@ class Rebuilder:
         saved = self._save(save)
         log.warning("rollout %s on HTTPRoute %s/%s: rebuilt: %s", note.id, note.namespace, note.route, saved)
         if saved is Saved.YES and note.phase not in SLOTLESS:
-            # Nothing is known of what the gateway said: ask before the next step.
+            # What the gateway said is lost: ask it before the next step.
             self._store.learn(note.id, change.after.decision, Progress(acceptance=Acceptance.WAITING, due=now))
 
     def _change(self, note: Rollout, copy: RouteCopy, now: datetime) -> Change:
-        """Go on from what the annotation says; but where another hand put it there, it may be an old one: pause."""
+        """Go on from what the annotation says; but if somebody else put it there, it may be an old one, so pause."""
         told = Event(kind=EventKind.REBUILT, at=now, weight=note.weight)
         hand = self._routes.note_hand(copy)
         if hand is None or note.phase in SLOTLESS:
@@ -63,7 +63,7 @@ class Rebuilder:
     def _save(self, save: Save) -> Saved:
         """Save it; another rollout that holds the route in an older store is shown first that it has lost it.
 
-        Raises ClusterError where that could not be shown: the route would have two rollouts that count as active.
+        Raises ClusterError if that could not be shown: the route would have two rollouts that count as active.
         """
         saved, mine = self._store.save(save), save.change.after
         holder = self._holder(mine)
@@ -74,7 +74,7 @@ class Rebuilder:
             return saved
         saved = self._store.save(save)
         if saved is Saved.TAKEN and came_after(holder, mine):
-            raise ClusterError(f"HTTPRoute `{mine.namespace}/{mine.route}` could not be looked at again.")
+            raise ClusterError(f"HTTPRoute `{mine.namespace}/{mine.route}` could not be read again.")
         return saved
 
     def _holder(self, mine: Rollout) -> Rollout | None:

@@ -1,4 +1,4 @@
-"""Keeps the store whole: what it has lost is taken up again from the routes before anything goes on."""
+"""Keeps the store whole: restores what it has lost from the routes before anything goes on."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from bot.recovery.audit import Audit
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER: Final = timedelta(seconds=5)
-"""So long after a look that has not seen everything the next one comes, where the store is whole."""
+"""If a look could not see everything and the store is whole, the next look comes after this time."""
 
 
 class StoreRecovery:
@@ -26,11 +26,11 @@ class StoreRecovery:
         self._in_vain = datetime.min.replace(tzinfo=UTC)
 
     def look_again(self) -> None:
-        """Have all routes looked at when the store is there again: something happened that could not be looked at."""
+        """Look at all routes when the store is back: something happened that could not be handled."""
         self._missed.set()
 
     def run(self) -> None:
-        """Compare every route with the records where the store is not whole, and declare it whole after that.
+        """If the store is not whole, compare every route with the records, then declare it whole.
 
         Where it only was away, what people did without it meanwhile (a roll back) is taken up at once.
         """
@@ -45,10 +45,10 @@ class StoreRecovery:
             self._make_up()
 
     def _may_look_again(self) -> bool:
-        return abs(self._clock.now() - self._in_vain) >= AGAIN_AFTER  # also after a clock was set back
+        return abs(self._clock.now() - self._in_vain) >= AGAIN_AFTER  # even after somebody set a clock back
 
     def _make_up(self) -> None:
-        """Look at all routes; what could not be looked at, or happened during the look, is still missed after it."""
+        """Look at all routes; what failed, or happened meanwhile, counts as missed until the next look."""
         self._missed.clear()
         is_seen = False
         try:
@@ -59,7 +59,7 @@ class StoreRecovery:
                 self.look_again()
 
     def _rebuild(self) -> None:
-        log.warning("Redis is empty, or older than it was: the rollouts are taken up from their routes")
+        log.warning("Redis is empty, or older than it was: restoring the rollouts from their routes")
         self._store.doubt()
         if self._inspector.inspect():
             self._store.declare_whole(self._clock.now())

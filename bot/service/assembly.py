@@ -1,4 +1,4 @@
-"""What stands behind Slack and the terminal alike: the policy, the store, the cluster, and what decides and writes."""
+"""What Slack and the terminal share: the policy, the store, the cluster, and what decides and writes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Core(Reach):
-    """The engine and what it works with."""
+    """The engine and its parts."""
 
     client: "redis.Redis"
     install: Install

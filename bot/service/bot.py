@@ -47,7 +47,7 @@ from k8s.cluster import Cluster
 log = logging.getLogger(__name__)
 
 OLD_REQUEST: Final = timedelta(seconds=5)
-"""A request in the inbox for so long has no replica at work on it."""
+"""No replica works on a request that has been in the inbox for this long."""
 
 CONNECT_AGAIN: Final = 3.0
 """Seconds until the first connection to Slack is tried again; the SDK does the same for later ones."""
@@ -84,7 +84,7 @@ class Bot:
         every = self.timer.every
         every(timedelta(seconds=1), "unwritten roll backs", partial(catch_up, brakes=True))
         every(timedelta(seconds=1), "unwritten intents", partial(catch_up, brakes=False))
-        every(timedelta(seconds=1), "what Redis has lost", self.parts.recovery.run)
+        every(timedelta(seconds=1), "what Redis lost", self.parts.recovery.run)
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
         every(ASKED_EVERY, "gates between steps", partial(self.parts.gate_watch.sweep, goes_on=self.leader.leads))
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
@@ -93,7 +93,7 @@ class Bot:
         every(timedelta(seconds=1), "due operations", self.runner.look)
 
     def watch(self) -> None:
-        """Keep copies of routes and pools; in the leader, what changes is looked at."""
+        """Keep copies of routes and pools; the leader also looks at every change."""
         told = self.changes
         self.cluster.watch(route_changed=told.route_changed, route_gone=told.route_gone, pool_gone=told.pool_gone)
 
@@ -108,18 +108,18 @@ class Bot:
         self.timer.start()
 
     def follow(self) -> None:
-        """Be the leader no more; what is under way is finished."""
+        """Finish what is under way, and stop leading."""
         self.timer.stop()
         self.changes.stop()
         if self.board is not None:
             self.board.stop()
 
     def resume_requests(self) -> None:
-        """Take up requests whose replica died, or that a dependency held up."""
+        """Go on with requests whose replica died, or that a dependency delayed."""
         self.handlers.work.resume(self.parts.engine.waiting_requests(OLD_REQUEST))
 
     def checks(self) -> dict[str, Check]:
-        """Return what must be well for this replica to take requests."""
+        """Return what must work for this replica to take requests."""
         socket = {"Slack": self._slack} if self.settings.socket_mode else {}
         return {"Redis": self._redis, **socket}
 
@@ -139,7 +139,7 @@ class Bot:
 
 
 def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
-    """Build every part; nothing is connected yet, so the bot starts while Slack, Redis or the cluster is away."""
+    """Build every part without connecting, so that the bot starts while Slack, Redis or the cluster is away."""
     bell = Bell()
     client = connect(settings.redis_url.get_secret_value())
     clock = RedisClock(client)
@@ -190,12 +190,12 @@ def run(settings: Settings, registry: Registry = EXECUTORS) -> None:
 
 
 def _begin(name: str, work: Callable[..., None], *args: object) -> None:
-    """Do it in a thread that ends with the process."""
+    """Run it in a thread that ends with the process."""
     threading.Thread(target=work, args=args, name=name, daemon=True).start()
 
 
 def _end(bot: Bot, server: Any) -> None:
-    """Take no more work, finish what is in hand, and give the lease back; what is not finished stays in Redis."""
+    """Take no more work, finish what runs, and give the lease back; unfinished work stays in Redis."""
     log.info("stopping")
     hurry()
     bot.ending.set()

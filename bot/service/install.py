@@ -1,4 +1,4 @@
-"""Which install this process belongs to, and so how its keys in Redis begin: told at the first key that is wanted."""
+"""Which install this process belongs to, and so how its keys in Redis begin: found out at the first key."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Enter = Callable[[Installs, Identity], str]
 
 
 class ClusterId:
-    """The id of our cluster, as far as the API server has told it."""
+    """The id of our cluster, as far as we know it from the API server."""
 
     def __init__(self, ask: Callable[[], str], mark: str) -> None:
         self._ask, self._mark = ask, mark
@@ -26,7 +26,7 @@ class ClusterId:
         self._was_asked = False
 
     def ask(self) -> bool:
-        """Ask the API server; False where it does not answer."""
+        """Ask the API server; False if it does not answer."""
         try:
             self._uid = self._ask()
         except ClusterError as error:
@@ -36,7 +36,7 @@ class ClusterId:
         return self._uid is not None
 
     def identity(self) -> Identity:
-        """Return what is known. By its mark alone a cluster is only known once the API server was asked in vain."""
+        """Return what is known. The mark alone counts only after the API server was asked in vain."""
         return Identity(uid=self._uid, mark=self._mark if self._was_asked else "")
 
 
@@ -48,14 +48,14 @@ class Install:
         self._name = ""
 
     def prefix(self) -> str:
-        """Return how its keys begin. Raises StoreError where Redis or the cluster's id cannot be had yet."""
+        """Return how its keys begin. Raises StoreError if Redis or the cluster's id cannot be had yet."""
         if not self._name:
             identity = Identity(named=self._named) if self._named else self._cluster.identity()
             self._name = self._enter(self._installs, identity)
         return prefix_of(self._name)
 
     def ask(self) -> bool:
-        """Ask the cluster for its id, where that is needed; False where it does not answer."""
+        """Ask the cluster for its id if we need it; False if it does not answer."""
         return bool(self._named) or self._cluster.ask()
 
     def ask_until_known(self, ending: Event) -> None:
@@ -66,5 +66,5 @@ class Install:
         self._name = ""  # found by the cluster's mark, it may be that of another cluster with the same authority
 
     def stay(self) -> None:
-        """Stand on the list of installs, also after Redis has lost it."""
+        """Keep the install on the list, even after Redis has lost the list."""
         self._installs.stay()

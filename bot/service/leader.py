@@ -1,4 +1,4 @@
-"""Leading, in a thread of its own: one reign after the other, as long as the lease is held."""
+"""Leading, in a thread of its own: for as long as this process holds the lease, again and again."""
 
 import logging
 import threading
@@ -9,7 +9,7 @@ from bot.store.lease import Lease
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT_EVERY: Final = 0.5  # seconds; that the lease has run out is seen by the clock, nobody tells it
+LOOKED_AT_EVERY: Final = 0.5  # seconds; only the clock shows that the lease has run out
 REST: Final = 1.0
 
 
@@ -26,7 +26,7 @@ class Leader:
         self._thread = threading.Thread(target=self._run, name="leader", daemon=True)
 
     def leads(self) -> bool:
-        """Say whether something that only the leader does may be begun now."""
+        """Say whether this process may begin something that only the leader does."""
         return self._lease.held and not self._stopping.is_set()
 
     def start(self) -> None:
@@ -34,7 +34,7 @@ class Leader:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more, finish what is in hand, and give the lease back."""
+        """Begin nothing more, finish what runs, and give the lease back."""
         self._stopping.set()
         self._lease.news.set()
         self._thread.join()
@@ -54,7 +54,7 @@ class Leader:
             while self.leads():
                 self._wait()
         except Exception:
-            # A leader that cannot lead lets another one try.
+            # A leader that cannot work lets another one try.
             log.exception("could not take the lead")
             self._lease.give_back()
             self._stopping.wait(REST)

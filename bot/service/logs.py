@@ -24,18 +24,18 @@ _PATTERNS = (
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 _QUIET = {
     **dict.fromkeys(("urllib3", "slack_bolt", "slack_sdk", "waitress.queue"), logging.WARNING),
-    "slack_sdk.web": logging.CRITICAL,  # what fails is raised to us too, and our own lines tell it
-    "apscheduler": logging.ERROR,  # it warns of sweeps that take longer than their interval, as they may
+    "slack_sdk.web": logging.CRITICAL,  # we get the exception too, and log it ourselves
+    "apscheduler": logging.ERROR,  # it warns of sweeps that take longer than their interval, which is fine
 }
 
 
 def _forms(secret: str) -> tuple[str, ...]:
-    """Return a secret as it stands in a text, in a ``repr``, in JSON and in an address."""
+    """Return a secret as it appears in a text, in a ``repr``, in JSON and in an address."""
     return (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""))
 
 
 class Masked(logging.Formatter):
-    """Formats a record, traceback and all, and masks what is secret in it."""
+    """Formats a record with its traceback, and masks the secrets in it."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -61,7 +61,7 @@ class Masked(logging.Formatter):
 
 
 class JsonLines(Masked):
-    """One JSON object for each record; what was given as ``extra`` is a field of its own."""
+    """One JSON object for each record; each ``extra`` is a field of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record as one line. Masked before it is encoded: JSON writes ``"`` and ``é`` in other letters."""
@@ -82,7 +82,7 @@ class JsonLines(Masked):
 
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Say where a bad log call is; Python's own words would print its arguments, unmasked."""
+        """Say where a bad log call is; Python's own message would print its arguments unmasked."""
         print(f"a log line could not be written: {record.pathname}:{record.lineno}", file=sys.__stderr__)
 
 

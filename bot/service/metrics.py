@@ -1,4 +1,4 @@
-"""What /metrics says of the bot, counted when it is asked for."""
+"""What /metrics says about the bot, counted at every request."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,11 +21,11 @@ class RolloutMetrics(Collector):
         self._leads = leads
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: without this, whoever registers it asks Redis, and a start must not wait for Redis."""
+        """Return nothing: otherwise registering it asks Redis, and a start must not wait for Redis."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Return the gauges; without those of the store where it does not answer."""
+        """Return the gauges; without the store's if it does not answer."""
         yield GaugeMetricFamily("rolloutbot_leader", "1 where this process runs timer and board.", int(self._leads()))
         try:
             entries = self._store.entries()
@@ -51,7 +51,7 @@ class OperationMetrics(Collector):
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Return the gauge; none where the store does not answer."""
+        """Return the gauge; none if the store does not answer."""
         try:
             phases = Counter(operation.phase for operation in self._operations.under_way())
         except StoreError:

@@ -1,4 +1,4 @@
-"""Puts together what operations need: their records, and what decides people's requests."""
+"""Puts together the parts for operations: their records, and what decides people's requests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ class OperationParts:
     requests: OperationRequests
 
     def runner(self, leads: Callable[[], bool]) -> Runner:
-        """Build what takes operations on while this process ``leads``."""
+        """Build what runs operations while this process ``leads``."""
         return Runner(self.registry, self.records, replace(self.sources, goes_on=leads))
 
 

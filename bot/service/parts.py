@@ -34,7 +34,7 @@ class Parts:
 
 
 def no_operations(request: Request) -> None:
-    """Refuse every operation, where no executor is there."""
+    """Refuse every operation: there is no executor."""
     raise UsageError(f"This bot cannot `{request.command.name}`.")
 
 
@@ -46,7 +46,7 @@ def put_together(
     policy: Policy,
     operate: Callable[[Request], None] = no_operations,
 ) -> Parts:
-    """Build what decides and writes. A rebuild has an audit of its own: ``for_rebuild`` saves while data is missing."""
+    """Build what decides and writes. A rebuild has its own audit: ``for_rebuild`` saves while data is missing."""
     gates = Panel(registry.gates(), policy.gates, Sources(pools=routes), clock)
     applier = Applier(routes, store, clock, gates)
     rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates))

@@ -1,4 +1,4 @@
-"""The end of the process: a signal asks for it, and it comes within seconds, whatever hangs."""
+"""The end of the process: it comes within seconds of a signal, whatever hangs."""
 
 import faulthandler
 import logging
@@ -15,7 +15,7 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 FINISH_WITHIN: Final = 6.0
-"""Seconds for what is in hand. Giving the lease back to a Redis that hangs takes two more; in all it is below 10."""
+"""Seconds for running work. Giving the lease back to a Redis that hangs takes two more; in all it is below 10."""
 
 END_WITHIN: Final = 9.5
 
@@ -24,7 +24,7 @@ class Signals:
     """SIGTERM and SIGINT from here on: the first asks for the end, another one ends the process at once."""
 
     def __init__(self) -> None:
-        self._heard: queue.SimpleQueue[int] = queue.SimpleQueue()  # the one queue that a signal may write to
+        self._heard: queue.SimpleQueue[int] = queue.SimpleQueue()  # the only queue that a signal handler may write to
         self._is_first = True
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._hear)
@@ -44,12 +44,12 @@ class Signals:
 
 
 def hurry(seconds: float = END_WITHIN) -> None:
-    """End the process when its time is up, whatever holds it up, and show in the log what did."""
+    """End the process when its time is up, whatever blocks it, and log what did."""
     faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def finish(jobs: Mapping[str, Callable[[], object]], seconds: float = FINISH_WITHIN) -> None:
-    """Do all jobs side by side, and leave those that are not done in time."""
+    """Do all jobs in parallel, and leave those that are not done in time."""
     deadline = time.monotonic() + seconds
     threads = [threading.Thread(target=_do, args=job, name=job[0], daemon=True) for job in jobs.items()]
     for thread in threads:
@@ -57,17 +57,17 @@ def finish(jobs: Mapping[str, Callable[[], object]], seconds: float = FINISH_WIT
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     if left := [thread.name for thread in threads if thread.is_alive()]:
-        log.warning("not finished within %.0f s, and left to the next process: %s", seconds, ", ".join(left))
+        log.warning("not finished within %.0f s; the next process goes on with it: %s", seconds, ", ".join(left))
 
 
 def _do(name: str, job: Callable[[], object]) -> None:
     try:
         job()
     except Exception:
-        log.exception("%s: could not be ended in order", name)
+        log.exception("%s: could not be stopped in order", name)
 
 
 def leave() -> None:
-    """End the process with status 0 now; threads that wait for a server would hold up an ordinary end."""
+    """End the process with status 0 now; threads that wait for a server would delay a normal exit."""
     logging.shutdown()
     os._exit(0)

@@ -31,17 +31,17 @@ class RedisBoard:
         self._clean, self._dirty, self._show = (script(client, name) for name in ("clean", "dirty", "show"))
 
     def dirty(self, limit: int) -> Sequence[str]:
-        """Return ids of rollouts whose card or thread is behind, state changes first; none where data is missing."""
+        """Return ids of rollouts whose card or thread is behind, state changes first; none if data is missing."""
         with store_errors():
             return cast(list[str], self._dirty(keys=[self._prefix()], args=[limit - 1, *self._seen.expected()]))
 
     def clean(self, rollout_id: str, seen: str) -> None:
-        """Take a card off the dirty list, unless it was marked again since ``mark`` was ``seen``."""
+        """Take a card off the list of outdated ones, unless it was marked again since ``mark`` was ``seen``."""
         with store_errors():
             self._clean(keys=[self._prefix()], args=[rollout_id, seen])
 
     def mark(self, rollout_id: str) -> str:
-        """Return the mark under which a card is dirty now."""
+        """Return the mark under which a card is outdated now."""
         with store_errors():
             return cast(str | None, self._redis.hget(f"{self._prefix()}r:{rollout_id}", "mark")) or "0"
 
@@ -66,9 +66,9 @@ class RedisBoard:
         return [read_event(text) for text in cast(list[str], texts)]
 
     def doubt(self) -> None:
-        """Have the board look again at what Slack shows of every rollout, before a rebuild adds events.
+        """Make the board look again at what Slack shows of every rollout, before a rebuild adds events.
 
-        What is over and told is looked at when something comes after it: Slack would not take all of them at once.
+        It skips finished cards until something new happens to them: Slack would not take all of them at once.
         """
         prefix = self._prefix()
         with store_errors():

@@ -1,4 +1,4 @@
-"""What time it is: of this machine, or of Redis, where machines whose clocks may differ decide on one rollout."""
+"""The time: this machine's, or Redis's if machines whose clocks may differ decide about one rollout."""
 
 import logging
 import time
@@ -17,13 +17,13 @@ from bot.store.connection import store_errors
 log = logging.getLogger(__name__)
 
 ASK_EVERY: Final = 5.0
-"""Seconds: a machine that was suspended, or whose clock was set, knows Redis's time again after so long."""
+"""Seconds until a machine that was suspended, or whose clock was set, knows Redis's time again."""
 
 TOO_SLOW: Final = timedelta(seconds=0.5)
-"""An answer that took so long, or during which this clock was set, does not say when it was given."""
+"""An answer that took longer than this, or during which the clock was set, is useless: its time is unclear."""
 
 TRIES: Final = 3
-"""The first one may have to connect, which takes long."""
+"""The first one may have to connect, which takes longer."""
 
 WORTH_SAYING: Final = timedelta(seconds=1)
 
@@ -44,7 +44,7 @@ class SystemClock:
 class RedisClock:
     """Redis's time: ``own``, and how far Redis was ahead of it when it was last asked.
 
-    It tells the time without asking, so nobody waits for it. Before the first answer it is ``own``: a bot starts, and
+    It gives the time without asking, so nobody waits for it. Before the first answer it is ``own``: a bot starts, and
     rolls back from the route, while Redis is away.
     """
 
@@ -84,6 +84,6 @@ class RedisClock:
     def ask_until(self, ending: Event, every: float = ASK_EVERY) -> None:
         """Ask every few seconds, until the process ends."""
         while not ending.is_set():
-            with suppress(StoreError):  # the time goes on by our own clock, and others say that Redis is away
+            with suppress(StoreError):  # our own clock carries the time on, and others report that Redis is away
                 self.ask()
             ending.wait(every)

@@ -1,8 +1,8 @@
-"""How Redis is reached, and its failures as ours: each in one place.
+"""How to reach Redis, and how its failures become our errors.
 
-With Sentinels, every new connection asks them who is the primary now, and so does one call a second: after a planned
-fail-over the old primary takes writes for seconds more, which are lost. One that was made a replica ends the
-connections to it.
+With Sentinels, every new connection asks them which Redis is the primary, and so does one call a second: after a
+planned fail-over the old primary accepts writes for some seconds more, and they are lost. When a Redis stops being the
+primary, the connections to it are closed.
 """
 
 import re
@@ -23,7 +23,7 @@ from bot.domain.errors import StoreError
 _BOUNDED: Final = {"socket_timeout": 0.4, "socket_connect_timeout": 0.3}
 ASK_SECONDS: Final = 1.0
 _SHARED: Final = {"max_connections": 64, "timeout": 0.5}
-"""How many connections threads share, and how long one waits for a free one."""
+"""How many connections threads share, and how long a thread waits for a free one."""
 
 _CODE: Final = re.compile(r"(?:^|caused error: )([A-Z]{2,20})\b")
 _LOGIN: Final = "Check the user and the password in `REDIS_URL`."
@@ -49,7 +49,7 @@ def connect(url: str) -> "redis.Redis":
 
 
 def ping(client: "redis.Redis") -> None:
-    """Raise StoreError where Redis does not answer."""
+    """Raise StoreError if Redis does not answer."""
     with store_errors():
         client.ping()
 
@@ -69,11 +69,11 @@ def _sentinel_pool(meant: Sentinels, options: dict[str, Any]) -> SentinelConnect
 
 
 class _Following(SentinelConnectionPool):
-    """Connections to whoever is the primary; those to the one before are closed."""
+    """Connections to the current primary; those to the previous one are closed."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)  # type: ignore[no-untyped-call]
-        self._asked_at = monotonic()  # the first connection asks by itself
+        self._asked_at = monotonic()  # the first connection asks anyway
 
     def get_connection(self, *args: Any, **options: Any) -> Any:
         now = monotonic()
@@ -85,7 +85,7 @@ class _Following(SentinelConnectionPool):
 
 
 class _AskedOnce(Sentinel):
-    """Sentinels whose "no primary" ends the call: after the error of redis-py, all of them would be asked again."""
+    """Sentinels whose "no primary" ends the call: redis-py's own error would make it ask all of them again."""
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
         try:
@@ -100,7 +100,7 @@ def _retry() -> Retry:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn redis-py's errors into ours; their texts may name hosts, so they stay in the log."""
+    """Turn redis-py's errors into ours; their texts may name hosts, so they only go to the log."""
     try:
         yield
     except (redis.ResponseError, redis.AuthenticationError) as error:
@@ -110,7 +110,7 @@ def store_errors() -> Iterator[None]:
 
 
 def _refused(error: redis.RedisError) -> StoreError:
-    """Name the code of an answer that is an error, which is its first word, and no more of it."""
+    """Name the code of an error answer (its first word), and nothing else of it."""
     found = _CODE.search(str(error))
     code = error.status_code or (found[1] if found else "ERR")
     return StoreError(f"Redis refused (`{code}`).", hint=_NEXT.get(code, "Its log may say why."))

@@ -1,8 +1,8 @@
-"""Is what Redis remembers whole? A flush, a restored backup or a fail-over leaves it empty, or older than it was.
+"""Does Redis still have everything? A flush, a restored backup or a fail-over leaves it empty, or in an older state.
 
 A rebuild declares the memory whole under a number that only rises (the epoch). From then on each write is counted, and
-each replica keeps the highest count that it has seen: where the memory has no epoch, or counts less than was seen, it
-has forgotten something. Every script that decides or claims asks this, so every replica knows it at its next step.
+each replica keeps the highest count that it has seen. If the memory has no epoch, or a lower count, it has forgotten
+something. Every script that decides or claims checks this, so every replica notices at its next step.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from bot.store.keys import Prefix
 from bot.store.scripts import script
 
 Expected = Callable[[], tuple[str, str]]
-"""Returns what a script must find at least: an epoch, and the writes counted in it."""
+"""Returns the least that a script must find: an epoch, and the writes counted in it."""
 
 ANY_EPOCH: Final = ("any", "0")
 """What a rebuild expects: it writes into a memory that is not whole yet."""
@@ -31,7 +31,7 @@ class SeenWrites:
         self._lock = Lock()
 
     def expected(self) -> tuple[str, str]:
-        """Return what a script must find at least: the epoch, and the writes counted in it."""
+        """Return the least that a script must find: the epoch, and the writes counted in it."""
         with self._lock:
             return str(self._epoch), str(self._writes)
 
@@ -55,12 +55,12 @@ class RedisEpoch:
         self._is_whole = script(client, "is_whole")
 
     def is_whole(self) -> bool:
-        """Say whether nothing is missing of what was stored, as far as this replica has seen it."""
+        """Say whether Redis still has everything that this replica has seen stored."""
         with store_errors():
             return bool(self._is_whole(keys=[self._prefix()], args=[*self._seen.expected()]) == 1)
 
     def declare_whole(self, now: datetime) -> None:
-        """Say that everything is taken up again."""
+        """Say that everything is restored."""
         count = {"epoch": self._seen.epoch_after(int(now.timestamp() * 1000)), "writes": 0}
         with store_errors():
             self._redis.hset(f"{self._prefix()}store", mapping=cast(Any, count))

@@ -1,4 +1,4 @@
-"""The inbox: requests of people that wait to be decided, and what became of those that were.
+"""The inbox: people's requests that wait for a decision, and the results of those that were decided.
 
 inbox       hash    requests by delivery id; inbox:at their times
 seen:ID, became:ID, dropped:ID      what is known of a delivery, kept for 15 minutes (``dropped`` for one)
@@ -34,7 +34,7 @@ class RedisInbox:
         self._receive, self._drop = script(client, "receive"), script(client, "drop")
 
     def receive(self, request: Request) -> bool:
-        """Put a request into the inbox; False where this delivery was seen before."""
+        """Put a request into the inbox; False if this delivery was seen before."""
         args = [request.delivery, uuid.uuid4().hex, epoch(request.at), request_json(request)]
         with store_errors():
             return bool(self._receive(keys=[self._prefix()], args=args) == 1)
@@ -48,13 +48,13 @@ class RedisInbox:
         return [request for request in map(_readable, ids, texts) if request]
 
     def drop(self, delivery: str, became: Became) -> bool:
-        """Take a request that changed nothing out of the inbox; False where it was not there any more."""
+        """Remove a request that changed nothing from the inbox; False if it was gone already."""
         args = [delivery, uuid.uuid4().hex, _BECAME.dump_json(became).decode()]
         with store_errors():
             return bool(self._drop(keys=[self._prefix()], args=args) == 1)
 
     def became(self, delivery: str) -> Became:
-        """Return what became of a request in the last 15 minutes; both empty: nothing is known."""
+        """Return the result of a request of the last 15 minutes; both empty if nothing is known."""
         with store_errors():
             text = cast(str | None, self._redis.get(f"{self._prefix()}became:{delivery}"))
         return _BECAME.validate_json(text) if text else Became()

@@ -1,10 +1,10 @@
-"""Which installs keep data in this Redis database, and which of them is ours.
+"""Which installs keep data in this Redis database, and which one is ours.
 
-    {rolloutbot}:installs   hash    by name, a mark of the install's cluster; empty where somebody has named the install
+    {rolloutbot}:installs   hash    by name, a mark of the install's cluster; empty if somebody has named the install
 
-An install that nobody names has the uid of its cluster as its name, or, where that may not be read, the mark. Both are
-the same from every replica and every terminal. The list tells the rest: who may not read the uid, or cannot now, finds
-the install of its cluster by the mark.
+An install that nobody names is called by the uid of its cluster or, if the bot may not read that, by the mark. Both are
+the same for every replica and every terminal. The list does the rest: a process that may not read the uid, or cannot at
+the moment, finds the install of its cluster by the mark.
 """
 
 import logging
@@ -27,10 +27,10 @@ KEY: Final = f"{ROOT}installs"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a process knows of the install that it belongs to.
+    """What a process knows about its install.
 
-    ``named`` is what the environment or the policy file says, ``uid`` its cluster's: empty where it may not be read,
-    None where the API server has not answered. ``mark`` is what that cluster proves itself by.
+    ``named`` is what the environment or the policy file says, ``uid`` its cluster's: empty if it may not be read,
+    None if the API server has not answered. ``mark`` is made of what the cluster proves its identity with.
     """
 
     named: str = ""
@@ -38,11 +38,11 @@ class Identity:
     mark: str = ""
 
     def name(self, known: Mapping[str, str]) -> str:
-        """Return the name of the install, given the list of those that are known; empty where it cannot be told."""
+        """Return the name of the install, given the list of known ones; empty if it is not clear yet."""
         if self.named or (self.uid and self.uid in known):
             return self.named or str(self.uid)
         if self.uid:
-            return self.mark if self.mark in known else self.uid  # it was not allowed to read the uid before
+            return self.mark if self.mark in known else self.uid  # earlier it was not allowed to read the uid
         marked = [name for name, mark in known.items() if self.mark and mark == self.mark]
         if len(marked) == 1:
             return marked[0]
@@ -59,7 +59,7 @@ class Installs:
         self._lock = Lock()
 
     def join(self, identity: Identity) -> str:
-        """Put our install on the list and return its name. Raises StoreError where that is not known yet."""
+        """Put our install on the list and return its name. Raises StoreError if that is not known yet."""
         name = _known_name(identity, self._known())
         self._put(name, "" if identity.named else identity.mark)
         return name
@@ -77,16 +77,16 @@ class Installs:
         self._tell(name, int(taken), set(names) - {name})
 
     def find(self, identity: Identity) -> str:
-        """Return the name of an install that some bot keeps data of, for somebody who only joins in.
+        """Return the name of an install that a bot already keeps data of, for a terminal that only joins in.
 
-        Raises StoreError where the name is not known, or where there is only data of other installs.
+        Raises StoreError if the name is not known, or where there is only data of other installs.
         """
         known = self._known()
         name = _known_name(identity, known)
         if known and name not in known:
             others = ", ".join(f"`{each}`" for each in sorted(known))
             raise StoreError(
-                f"Redis has nothing of install `{name}`, only of {others}.",
+                f"Redis holds no data of install `{name}`, only of {others}.",
                 hint="Name the one you mean in `ROLLOUTBOT_INSTALL`, or as `install` in the policy file.",
             )
         return name
@@ -97,18 +97,18 @@ class Installs:
 
     def _tell(self, name: str, taken: int, others: set[str]) -> None:
         if taken:
-            log.warning("install %s took over the data of before the bot had installs: %d keys", name, taken)
-        with self._lock:  # several threads may want the first key
+            log.warning("install %s took over the data from before the bot had installs: %d keys", name, taken)
+        with self._lock:  # several threads may need the first key
             new, self._told = sorted(others - self._told), self._told | others
         if new:
-            log.warning("this Redis also has data of install %s; install %s leaves it alone", ", ".join(new), name)
+            log.warning("this Redis also holds data of install %s; install %s leaves it alone", ", ".join(new), name)
 
 
 def _known_name(identity: Identity, known: Mapping[str, str]) -> str:
     name = identity.name(known)
     if not name:
         raise StoreError(
-            "It is not known yet which data in Redis is ours: the API server has not told the cluster's id.",
-            hint="A name in `ROLLOUTBOT_INSTALL`, or as `install` in the policy file, needs no answer.",
+            "I do not know yet which data in Redis is mine: the API server has not told me the cluster's id.",
+            hint="To start without it, set `ROLLOUTBOT_INSTALL`, or `install` in the policy file.",
         )
     return name

@@ -1,4 +1,4 @@
-"""How the keys in Redis begin: with the install that they belong to, so that two bots on one database do not meet.
+"""How the keys in Redis begin: with their install, so that two bots on one database stay apart.
 
 The braces keep all keys in one slot of a Redis Cluster, those of other installs too.
 """
@@ -9,7 +9,7 @@ from typing import Final
 ROOT: Final = "{rolloutbot}:"
 
 Prefix = Callable[[], str]
-"""Returns how the keys of an install begin. Raises StoreError where that is not known yet."""
+"""Returns how the keys of an install begin. Raises StoreError if that is not known yet."""
 
 
 def prefix_of(install: str) -> str:

@@ -24,7 +24,7 @@ NEVER: Final = -math.inf
 
 
 class Lease:
-    """Asked for when it is sought, then renewed until it is given back or lost; once lost, it has to be sought again.
+    """Takes the lease when asked to, then renews it until it is given back or lost; then somebody has to ask again.
 
     ``news`` is set whenever it was taken or lost.
     """
@@ -51,7 +51,7 @@ class Lease:
     def held(self) -> bool:
         """Say whether it is surely held: counted from before it was last asked for, by a clock that nobody sets.
 
-        Who was frozen for too long learns here that it is not, before anybody has told.
+        A process that was frozen for too long notices here, before anybody tells it.
         """
         return self._clock() < self.held_until
 
@@ -69,7 +69,7 @@ class Lease:
                 with store_errors():
                     self._release(keys=[lease_key(self._prefix())], args=[self._name])
             except Exception as error:
-                log.warning("lease not given back, it ends by itself: %s", error)
+                log.warning("lease not given back; it runs out by itself: %s", error)
 
     def stop(self) -> None:
         """Give it back for good."""
@@ -85,7 +85,7 @@ class Lease:
             self._stopping.wait(self._seconds * (0.3 if self._renew() else 0.1))
 
     def _renew(self) -> bool:
-        """Ask once; False where it is to be asked for again soon."""
+        """Ask once; False if we should ask again soon."""
         with self._lock:
             if not self._sought.is_set() or self._stopping.is_set():
                 return False

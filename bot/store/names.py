@@ -1,4 +1,4 @@
-"""What people are called in Slack, as a bot has heard it last: the terminal does not ask Slack."""
+"""What people are called in Slack, as a bot last heard it: the terminal does not ask Slack."""
 
 from datetime import timedelta
 from typing import Final, cast
@@ -23,7 +23,7 @@ class SlackNames:
             self._redis.set(self._key(user), name, ex=KEPT)
 
     def of(self, user: str) -> str:
-        """Return the name of a user, empty where no bot has heard it lately."""
+        """Return the name of a user, empty if no bot has heard it lately."""
         with store_errors():
             return cast(str | None, self._redis.get(self._key(user))) or ""
 

@@ -1,17 +1,17 @@
 """Operations in Redis.
 
-Keys, under the same prefix as the rest, so that the board keeps one list of what is behind:
+The keys have the same prefix as the rest, so that the board has one list of outdated cards:
 
     r:ID            hash    decision, operation (the record); mark belongs to the board
     events:ID       list    what happened
     operations      zset    ids of those that are not over, by start time
-    operations:due  zset    when each is gone on with
+    operations:due  zset    when each has its next step
     operations:on   hash    which operation works on a subject
 
-Where Redis loses data, an operation is lost with it: no route has a copy. What was acknowledged and lost has to be
-asked for again; what it had made stays, with the operation's id on it (bot/operations/executor.py). Where Redis is
-only older than it was, an operation goes on from an earlier state, and repeats steps that may be repeated, until its
-deadline. Nothing goes on before the store is declared whole.
+If Redis loses data, it loses operations too: no route has a copy. People have to ask for a lost operation again; what
+it had made stays, with the operation's id on it (bot/operations/executor.py). If Redis went back to an older state, an
+operation goes on from there and repeats steps, which executors allow, until its deadline. Nothing goes on before the
+store is declared whole.
 """
 
 import json
@@ -34,7 +34,7 @@ from bot.store.scripts import script
 from bot.store.times import epoch
 
 CLAIM_AHEAD: Final = timedelta(seconds=3)
-"""So late the deadline of an operation may be seen whose step hangs."""
+"""How late we may notice the deadline of an operation whose step hangs."""
 
 MOST_CLAIMED: Final = 200
 
@@ -66,7 +66,7 @@ class RedisOperations:
             return cast(str | None, self._redis.hget(f"{self._prefix()}operations:on", subject))
 
     def save(self, save: SaveOperation) -> Saved:
-        """Compare and save one decision. Raises StoreError too where data was lost and is not taken up again yet."""
+        """Compare and save one decision. Also raises StoreError while lost data is not restored yet."""
         arguments = json.dumps(_arguments(save))
         with store_errors():
             reply = self._save(keys=[self._prefix()], args=[arguments, *self._seen.expected()])
@@ -79,7 +79,7 @@ class RedisOperations:
         return Saved(said)
 
     def claim_due(self, now: datetime) -> Sequence[str]:
-        """Return ids of operations to go on with, and push them ahead; none where data is missing."""
+        """Return ids of operations to go on with, and push them ahead; none if data is missing."""
         args: list[str | int] = [epoch(now), epoch(now + CLAIM_AHEAD), MOST_CLAIMED, *self._seen.expected()]
         with store_errors():
             return cast(list[str], self._claim(keys=[self._prefix()], args=args))

@@ -1,4 +1,4 @@
-"""The records: what was decided of each rollout, and what is known of it beside that.
+"""The records: what was decided about each rollout, and what else is known about it.
 
     r:ID        hash    decision, record, applied, pending, acceptance, due, step_due, trouble, readiness, findings,
                         and for scripts: slotless, over, uid, mark, op, applied_revision
@@ -93,9 +93,9 @@ class RedisRecords:
             return cast(str | None, self._redis.lindex(f"{self._prefix()}order:{route_uid}", -1))
 
     def save(self, save: Save) -> Saved:
-        """Compare and save one decision; sent once more where no reply came, which is safe.
+        """Compare and save one decision; it is sent once more if no reply came, which is safe.
 
-        Raises StoreError too where data was lost and is not rebuilt yet.
+        Also raises StoreError while lost data is not restored yet.
         """
         arguments = json.dumps(save_arguments(save))
         with store_errors():
@@ -109,7 +109,7 @@ class RedisRecords:
         return Saved(said)
 
     def applied(self, rollout_id: str, applied: Applied, *, moved: bool) -> None:
-        """Save that a decision is on the route; ``moved``: its weights were written and want acceptance."""
+        """Save that a decision is on the route; ``moved``: its weights were written and wait for acceptance."""
         poll = epoch(applied.at + POLL_ACCEPTANCE)
         text = APPLIED.dump_json(applied).decode()
         args: list[str | int] = [rollout_id, applied.revision, applied.decision, text, "1" if moved else "0", poll]
@@ -127,7 +127,7 @@ class RedisRecords:
 
 
 def _known(row: list[str | None]) -> Entry | None:
-    """Read one of many rows; one that another version wrote does not hide the others."""
+    """Read one of many rows; one from another version does not hide the others."""
     try:
         return entry_of(row)
     except UnreadableError:

@@ -1,4 +1,4 @@
-"""How entries lie in Redis: the arguments of the scripts in lua/, and the rows they leave."""
+"""How entries are stored in Redis: the arguments of the scripts in lua/, and the rows that they write."""
 
 import json
 import uuid
@@ -73,7 +73,7 @@ def learn_arguments(rollout_id: str, decision: str, progress: Progress) -> dict[
 
 
 def entry_of(fields: list[str | None]) -> Entry | None:
-    """Read the values of FIELDS; None where there is no record. Raises UnreadableError."""
+    """Read the values of FIELDS; None if there is no record. Raises UnreadableError."""
     record, applied, pending, acceptance, due, step_due, trouble, readiness, findings = fields
     if not record:
         return None
@@ -83,7 +83,7 @@ def entry_of(fields: list[str | None]) -> Entry | None:
     entry = Entry(rollout=rollout, pending=tuple(json.loads(pending or "[]")))
     heard = Acceptance(acceptance) if acceptance else Acceptance.NOT_WRITTEN
     if step_due is None and heard is not Acceptance.WAITING:
-        step_due = due  # of a version that did not tell the two apart
+        step_due = due  # from a version that did not tell the two apart
     return replace(
         entry,
         applied=APPLIED.validate_json(applied) if applied else None,

@@ -39,7 +39,7 @@ class RedisSchedule:
             pipe.execute()
 
     def claim_due(self, now: datetime, most: int = 1000) -> Sequence[tuple[str, datetime]]:
-        """Return what is due and push it ahead, so that it comes again where its step saves no new time."""
+        """Return what is due and push it ahead, so that it comes again if its step saves no new time."""
         ahead = f"{now.timestamp() + CLAIM_AHEAD:.6f}"
         args: list[str | int] = [epoch(now), ahead, most, *self._seen.expected()]
         with store_errors():
@@ -55,6 +55,6 @@ class RedisSchedule:
         return time_of(cast(Any, first)[0][1]) if first else None
 
     def forget_due(self, rollout_id: str) -> None:
-        """Take a due time away that belongs to no record."""
+        """Remove a due time that belongs to no record."""
         with store_errors():
             self._redis.zrem(f"{self._prefix()}due", rollout_id)

@@ -1,7 +1,7 @@
 """The Lua scripts of lua/: each is one all-or-nothing change of what the bot remembers. Redis 6.2 commands only.
 
-Every key begins with the prefix in KEYS[1]. A script that is sent twice because its reply was lost does its work once.
-A first line ``-- needs: epoch, mark`` has the functions of lua/shared/epoch.lua and mark.lua put in front.
+Every key begins with the prefix in KEYS[1]. A script that is sent twice after a lost reply does its work once.
+A first line ``-- needs: epoch, mark`` puts the functions of lua/shared/epoch.lua and mark.lua in front.
 """
 
 import re

@@ -19,7 +19,7 @@ from bot.store.schedule import RedisSchedule
 
 
 class RedisStore:
-    """The Store, BoardMemory and DueTimes ports: each method is a part's own."""
+    """The Store, BoardMemory and DueTimes ports: each method belongs to a part."""
 
     def __init__(
         self, inbox: RedisInbox, records: RedisRecords, schedule: RedisSchedule, board: RedisBoard, epoch: RedisEpoch

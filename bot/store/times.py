@@ -21,7 +21,7 @@ def time_of(seconds: str | float) -> datetime:
 
 
 def reached(client: "redis.Redis", key: str, now: datetime, most: int) -> list[str]:
-    """Return members of an index whose time has come, or lies so far ahead that a clock must have been wrong."""
+    """Return members of an index whose time has come, or is so far ahead that a clock must have been wrong."""
     with store_errors(), client.pipeline(transaction=False) as pipe:
         pipe.zrangebyscore(key, "-inf", epoch(now), start=0, num=most)
         pipe.zrangebyscore(key, epoch(now + TOO_FAR), "+inf", start=0, num=most)

@@ -1,4 +1,4 @@
-"""What a command in the terminal came to: the one value that the screen and the JSON are written from."""
+"""The result of a command in the terminal: the one value from which the screen and the JSON are written."""
 
 import os
 import pwd
@@ -41,7 +41,7 @@ class Answer:
 
 
 def unix_user() -> str:
-    """Return who runs this process; the environment is not asked, because anybody may write it."""
+    """Return who runs this process; not from the environment, because anybody may change that."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

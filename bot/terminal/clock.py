@@ -7,7 +7,7 @@ from typing import Final
 from bot.store.clock import RedisClock
 
 OLD: Final = timedelta(seconds=30)
-"""A laptop may have slept since Redis was asked so long ago."""
+"""An answer of Redis older than this is asked for again: the laptop may have slept."""
 
 
 @dataclass
@@ -18,7 +18,7 @@ class TerminalClock:
     _asked_at: datetime | None = field(default=None, init=False)
 
     def now(self) -> datetime:
-        """Return the time. Raises StoreError where Redis does not tell it."""
+        """Return the time. Raises StoreError if Redis does not tell it."""
         own = self.redis.own.now()
         if self._asked_at is None or abs(own - self._asked_at) > OLD:
             self.redis.ask()

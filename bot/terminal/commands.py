@@ -37,7 +37,7 @@ NO_CARD = say("It has no card in Slack; `--channel C…` gives a start one.")
 
 
 class Commands:
-    """One person at a terminal; ``channel`` is the Slack channel that is meant, empty: any."""
+    """One person at a terminal; ``channel`` is the Slack channel that the words are about, empty: any."""
 
     def __init__(self, core: Core, person: str, channel: str) -> None:
         self._core, self._person, self._channel = core, person, channel
@@ -72,7 +72,7 @@ class Commands:
         return self._core.parts.engine.find(subject, self._channel)
 
     def _is_led(self, answer: Answer) -> Answer:
-        """Add whether a bot goes on with it."""
+        """Add whether a bot will go on with it."""
         led = self._a_bot_leads()
         under_way = [entry.rollout.is_over for entry in answer.entries] + [one.is_over for one in answer.operations]
         waits_in_vain = not led and not all(under_way)
@@ -113,7 +113,7 @@ class Commands:
         except DependencyError as error:
             failed, outcome = error.prose, None
         else:
-            failed = say("It is not known what became of this.")
+            failed = say("I do not know what became of this.")
         entry = outcome.entry if outcome else self._core.parts.engine.became(request)
         if entry is None:
             return _unconfirmed(say("{} What you asked for is kept: a running bot carries it out.", failed))
@@ -122,14 +122,14 @@ class Commands:
             answer = self._is_led(result(entry, request.command.verb))
         except StoreError as error:
             return _unconfirmed(
-                say("It is decided. {} So what became of it is not known; look with `status`.", error.prose)
+                say("It is decided. {} So I do not know what became of it; look with `status`.", error.prose)
             )
         no_card = NO_CARD if request.command.verb == START and not request.origin.channel else Prose()
         more = sentence(outcome.said) if outcome else Prose()
         return replace(answer, said=joined("\n", (answer.said, more, no_card, say_cut(request.command.left_out))))
 
     def _look(self, entry: Entry) -> Entry:
-        """See how far it has got; at 3 a.m. there may be no running bot to bring it further."""
+        """See how far it has got; at 3 a.m. there may be no running bot to carry it on."""
         entry = self._core.store.load(entry.rollout.id) or entry
         if self._a_bot_leads():
             return entry
@@ -149,22 +149,23 @@ class Commands:
             copy = self._core.cluster.read(rollout.namespace, rollout.route)
             self._core.cluster.write(copy, rollout, weights=False, rehearse=True)
         except RaceError:
-            return  # not before the right was looked at
+            return  # the right was checked first, and that was all we asked
         except RefusedError as error:
             raise RouteError(error.message, hint=error.hint or "Nothing was done.") from error
 
     def _without_store(self, command: Command) -> Prose:
         if command.verb != ROLLBACK:
-            return say("Nothing is confirmed. Look with `status` when it is back. {}", BRAKE_LEFT)
+            return say("I could not confirm anything. Look with `status` when it is back. {}", BRAKE_LEFT)
         try:
             clock = SystemClock()  # the time is Redis's otherwise
             namespace, route, reason = RouteRollback(self._core.cluster, clock).find(
                 command, self._channel, clock.now()
             )
         except RolloutBotError as error:
-            return say("Nothing is confirmed. {} {}", error.prose, BRAKE_LEFT)
+            return say("I could not confirm anything. {} {}", error.prose, BRAKE_LEFT)
         words = [PROGRAM, "rollback", "--from-route", route, "--namespace", namespace, *filter(None, [reason])]
-        return say("Nothing is confirmed. Roll back from the record on the route:\n    {}", Text(shlex.join(words)))
+        shown = Text(shlex.join(words))
+        return say("I could not confirm anything. Roll back from the record on the route:\n    {}", shown)
 
 
 def _unconfirmed(said: Prose) -> Answer:

@@ -1,4 +1,4 @@
-"""After a decision: is it on the route, and does the gateway accept it? Looked at for a while, never for ever."""
+"""After a decision: is it on the route, and does the gateway accept it? It looks for a while, and then gives up."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,7 +20,7 @@ Tell = Callable[[str], None]
 
 
 def follow(entry: Entry, clock: Clock, seconds: float, tell: Tell, look: Callable[[Entry], Entry]) -> Entry:
-    """Look until nothing is open any more, or the time is over; ``look`` returns what is known of it then."""
+    """Look until nothing is open any more or the time is up; ``look`` returns the newest state."""
     end = clock.now() + timedelta(seconds=seconds)
     entry = look(entry)
     while (missing := _missing(entry)) and clock.now() < end:
@@ -47,7 +47,7 @@ def result(entry: Entry, verb: str) -> Answer:
 
 
 def _was_undone(entry: Entry, verb: str) -> bool:
-    """Say whether the step that somebody asked for was taken back: it could not be written, or must not be."""
+    """Say whether the requested step was taken back, because it could not or must not be written."""
     phase = entry.rollout.phase
     if entry.rollout.by:
         return False  # somebody else has decided since then
@@ -61,7 +61,7 @@ def _written(entry: Entry) -> tuple[Prose, Exit]:
     if not entry.is_applied:
         why = say(": {}", ended(trouble)) if trouble else say(".")
         return say("that is decided and kept, but not on the route yet{} It is tried again.", why), Exit.UNCONFIRMED
-    if trouble:  # nothing more is tried, and people must know why
+    if trouble:  # there will be no other try, and people must know why
         return trouble, Exit.UNCONFIRMED
     match entry.acceptance:
         case Acceptance.WAITING:

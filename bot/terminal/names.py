@@ -15,7 +15,7 @@ class Names:
         self._is_silent = False
 
     def of(self, slack_id: str) -> str:
-        """Return how somebody is called; a Redis that did not answer once is not waited for again."""
+        """Return what somebody is called; after Redis failed to answer once, do not wait for it again."""
         if slack_id not in self._known:
             self._known[slack_id] = self._ask(slack_id) or slack_id
         return self._known[slack_id]
@@ -31,5 +31,5 @@ class Names:
 
 
 def nameless(slack_id: str) -> str:
-    """Know nobody's name, where there is no Redis to ask."""
+    """Know nobody's name: there is no Redis to ask."""
     return ""

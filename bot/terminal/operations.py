@@ -1,4 +1,4 @@
-"""Operations in the terminal: one is begun or cancelled, and followed for a while."""
+"""Operations in the terminal: begin or cancel one, and follow it for a while."""
 
 import uuid
 from datetime import timedelta
@@ -55,12 +55,12 @@ def _decided(core: Core, request: Request) -> Operation:
         raise UserError(became.refusal)
     operation = core.operations.records.load(became.operation) if became.operation else None
     if operation is None:
-        raise DependencyError("It is not known what became of this.")
+        raise DependencyError("I do not know what became of this.")
     return operation
 
 
 def _followed(core: Core, operation: Operation, seconds: float, tell: Tell) -> Answer:
-    """Look until it is over, or the time is; where nobody leads nothing will happen."""
+    """Look until it is over or the time is up; without a leader nothing will happen."""
     led, end = is_held(core.client, core.install.prefix()), core.clock.now() + timedelta(seconds=seconds)
     while led and not operation.is_over and core.clock.now() < end:
         tell(f"{operation.name}: {operation.progress[-1] if operation.progress else operation.phase}")

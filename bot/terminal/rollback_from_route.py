@@ -47,7 +47,7 @@ def _said(braked: RouteRolledBack, answer: Answer) -> tuple[Prose, ...]:
         before = say("`{}` is rolled back already, since {}; nothing was written.", name, since)
         return before, Prose() if answer.exit is Exit.DONE else answer.said
     rules = ", ".join(braked.missing)
-    missing = say("Not found on the route, so not written: {}.", rules) if rules else Prose()
+    missing = say("I could not find {} on the route, so nothing was written there.", rules) if rules else Prose()
     return answer.said, missing, say("The card and the history follow when a bot that has Redis sees the route.")
 
 

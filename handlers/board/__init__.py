@@ -1,1 +1,1 @@
-"""The board: makes cards and threads in Slack what the store says."""
+"""The board: keeps cards and threads in Slack as the store says."""

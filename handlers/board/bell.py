@@ -1,22 +1,22 @@
-"""How the board hears that a card fell behind: whoever marks one rings, in any thread."""
+"""How the board hears that a card is behind: whoever marks one rings, in any thread."""
 
 from threading import Event
 
 
 class Bell:
-    """Made before the store and the board: the one rings it, the other waits for it."""
+    """Built before the store, which rings it, and the board, which waits for it."""
 
     def __init__(self) -> None:
         self._heard = Event()
         self.rings = 0
 
     def ring(self) -> None:
-        """Have the board look at what is behind now, also in channels that rest."""
+        """Make the board look now at what is behind, even in resting channels."""
         self.rings += 1
         self._heard.set()
 
     def nudge(self) -> None:
-        """Have the board look once more; what rests goes on resting."""
+        """Make the board look once more, but not at resting channels."""
         self._heard.set()
 
     def wait(self, seconds: float) -> None:
@@ -24,5 +24,5 @@ class Bell:
         self._heard.wait(seconds)
 
     def forget(self) -> None:
-        """Count what was heard so far as looked at."""
+        """Count the rings so far as handled."""
         self._heard.clear()

@@ -1,8 +1,8 @@
-"""The board: makes each topic's card and thread in Slack what the store says, and posts nothing twice.
+"""The board: keeps each topic's card and thread in Slack as the store says, and posts nothing twice.
 
-A post is claimed in the store before it is sent. Where its answer never came, the board looks for the message by
-its block id before it posts again; the oldest one counts, and doubles of ours are taken away. What is shown is saved
-only over what the writer saw, so a leader that froze and wakes up undoes nothing.
+The board claims a post in the store before it sends it. If no answer came, it looks for the message by its block id
+before it posts again; the oldest one counts, and the board deletes its own duplicates. It saves what Slack shows only
+over what it saw before, so a leader that froze and wakes up undoes nothing.
 """
 
 import logging
@@ -30,7 +30,7 @@ SKEW = timedelta(minutes=5)
 """How far Slack's clock and ours may be apart."""
 
 LONGEST_SETTLE = timedelta(seconds=5)
-"""What is on its way is waited for no longer than this, whatever a clock says."""
+"""The longest wait for a message that is on its way, whatever the clock says."""
 
 LIMIT = 1000
 UPDATE, POST, HISTORY = "chat.update", "chat.postMessage", "conversations.history"
@@ -49,7 +49,7 @@ class Board:
         self._channels: dict[str, str] = {}
 
     def behind(self) -> Mapping[str, Sequence[str]]:
-        """Return the topics whose card or thread is behind, by channel; those that failed have their turn last."""
+        """Return the topics whose card or thread is behind, by channel; those that failed come last."""
         known, dirty = self._channels, self._memory.dirty(LIMIT)
         self._channels = {topic_id: known.get(topic_id) or self._channel(topic_id) for topic_id in dirty}
         self._searches.forget_all_but(frozenset(dirty))
@@ -59,7 +59,7 @@ class Board:
         return found
 
     def _channel(self, topic_id: str) -> str:
-        """Return the channel of a topic, which never changes; empty where it has none or cannot be read."""
+        """Return the channel of a topic, which never changes; empty if it has none or cannot be read."""
         try:
             topic = self._topics.load(topic_id)
         except UnreadableError:
@@ -67,7 +67,7 @@ class Board:
         return topic.channel if topic else ""
 
     def bring(self, topic_id: str, channel: str, now: datetime) -> datetime | None:
-        """Bring one card and its thread up to date if that may be now; return when else."""
+        """Bring one card and its thread up to date, or return when to try again."""
         free = max(self._pace.blocked_until(key, now) for key in (topic_id, channel))
         if free > now:
             return free
@@ -84,7 +84,7 @@ class Board:
         return None
 
     def _note(self, topic_id: str, channel: str, error: Exception, now: datetime) -> datetime:
-        """Leave this card alone for a while, and its whole channel where another one of it would fare no better."""
+        """Leave this card alone for a while, and its whole channel if others there would fail too."""
         fault = error.fault if isinstance(error, SlackError) else None
         if fault is not Fault.UNCLEAR or not self._pace.failures(topic_id):  # Slack is away: said once
             trace = None if isinstance(error, DependencyError) else error
@@ -115,7 +115,7 @@ class Board:
         return self._update(state) if state.shown.ts else self._post(state)
 
     def _look_for_card(self, state: CardState) -> CardState:
-        """Find a card that we may have posted: one that was claimed, or any where the store has forgotten."""
+        """Find a card that we may have posted: a claimed one, or any if the store has forgotten."""
         claimed = None if state.is_doubtful else state.shown.claimed
         number = f"{state.shown.posts}." if claimed else ""
         since = claimed or state.topic.started_at
@@ -133,7 +133,7 @@ class Board:
             return state
         try:
             self._edit(state, card)
-        except Later as later:  # the thread need not wait for it
+        except Later as later:  # the thread need not wait for that
             return replace(state, again=later.at)
         except SlackError as error:
             if error.fault is not Fault.GONE:
@@ -168,7 +168,7 @@ class Board:
             raise
 
     def _give_way(self, state: CardState, ts: str) -> None:
-        """Take our card away, unless it is the one that the other leader has found; a store that forgot looks again."""
+        """Delete our card, unless it is the one that the other leader found; a store that forgot looks again."""
         stored = self._memory.shown(state.id)
         if stored is not None and stored.doubt is None and stored.ts != ts:
             self._slack.delete(stored.channel, ts)
@@ -185,7 +185,7 @@ class Board:
         return state
 
     def _recount(self, state: CardState) -> CardState:
-        """Count what the thread tells already, where the store has forgotten events or how far the thread is."""
+        """Count what the thread tells already, if the store has forgotten events or how far the thread is."""
         since = state.topic.started_at
         found = self._find(state, f"event:{state.id}:", since, thread_ts=state.shown.ts)
         told = max((last_event(message.block_id) for message in found), default=0)
@@ -214,7 +214,7 @@ class Board:
             raise
 
     def _take_back(self, state: CardState, ts: str) -> None:
-        """Take our reply away where the other leader has told the same, and not found ours."""
+        """Delete our reply if another leader has posted the same without finding ours."""
         shown = state.shown
         place = Place(shown.channel, state.next_mark, state.now - SKEW, shown.ts)
         if any(message.ts != ts for message in self._searches.find(state.id, place, state.now)):
@@ -232,7 +232,7 @@ class Board:
                 state.id, Place(state.shown.channel, prefix, since - SKEW, thread_ts), state.now
             )
         except SlackError as error:
-            if error.fault in (Fault.REFUSED, Fault.GONE):  # no right to read back: better two cards than none
+            if error.fault in (Fault.REFUSED, Fault.GONE):  # we may not read the channel: better two cards than none
                 log.warning("Cannot look for %s: %s", prefix, error)
                 return []
             raise self._later(error, HISTORY, state.now) from error
@@ -246,11 +246,11 @@ class Board:
         return found[0] if found else None
 
     def _send(self, before: CardState, claimed: CardState, post: Callable[[], str]) -> str:
-        """Post under a claim; where Slack clearly did not take it, things are again as they were ``before``."""
+        """Post under a claim; if Slack clearly did not take it, put back what was stored ``before``."""
         try:
             return post()
         except SlackError as error:
-            if error.fault is Fault.GONE:  # the card is gone: a new one, and its thread, come in the next round
+            if error.fault is Fault.GONE:  # the card is gone: the next round posts a new one and its thread
                 self._save(claimed, ts="", digest="", thread_claimed=None)
             elif error.fault is not Fault.UNCLEAR:
                 self._memory.show(claimed.id, before.shown, was=claimed.stored)
@@ -283,7 +283,7 @@ class Board:
 
 
 def _let_it_arrive(topic: Topic, now: datetime) -> None:
-    """Wait for what is under way, rather than show for seconds what was true for milliseconds."""
+    """Wait for what is under way, rather than show for seconds a state that lasts milliseconds."""
     at = topic.settles_at
     if at is not None and timedelta(0) < at - now <= LONGEST_SETTLE:
         raise Later(at)

@@ -18,7 +18,7 @@ class CardState:
     topic: Topic
     shown: Shown
     stored: Shown | None
-    """What the store says is shown: whoever writes must have seen it."""
+    """What the store says Slack shows; a writer must have seen it."""
 
     now: datetime
     again: datetime | None = None
@@ -38,7 +38,7 @@ class CardState:
 
     @property
     def next_place(self) -> int:
-        """Return the place of the next event in the thread, from 1; what the store has forgotten counts too."""
+        """Return the place of the next event in the thread, from 1, counting forgotten events too."""
         return self.shown.forgotten + self.shown.cursor + 1
 
     @property
@@ -59,18 +59,18 @@ def recounted(shown: Shown, told: int) -> tuple[int, int]:
 
 
 def digest_of(card: Card) -> str:
-    """Return a mark of all that a message shows."""
+    """Return a digest of everything that a message shows."""
     text = json.dumps([card.text, card.blocks], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def card_number(block_id: str) -> int:
-    """Read which of a rollout's cards it is out of ``card:{id}:{n}.{revision}``."""
+    """Read which of a rollout's cards it is, from ``card:{id}:{n}.{revision}``."""
     match = re.search(r":([0-9]+)\.[0-9]+$", block_id)
     return int(match[1]) if match else 0
 
 
 def last_event(block_id: str) -> int:
-    """Read the place of the last event out of ``event:{id}:{first}-{last}``."""
+    """Read the place of the last event from ``event:{id}:{first}-{last}``."""
     match = re.search(r"-([0-9]+)$", block_id)
     return int(match[1]) if match else 0

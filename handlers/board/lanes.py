@@ -15,10 +15,10 @@ from handlers.board.board import Board
 log = logging.getLogger(__name__)
 
 LANES = 8
-"""So many channels are written to at once: one whose calls hang holds up no other."""
+"""How many channels are written to at once, so that one whose calls hang does not delay the others."""
 
 IDLE = 1.0
-"""Seconds between two looks: other replicas mark cards without waking this one."""
+"""Seconds between two looks, because other replicas mark cards without waking this one."""
 
 SHORTEST = 0.05
 
@@ -41,7 +41,7 @@ class BoardThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the cards that are being written."""
+        """Finish the cards that are being written, and stop."""
         self._stopped.set()
         self._bell.nudge()
         if self._thread.is_alive():
@@ -55,7 +55,7 @@ class BoardThread:
             self._bell.wait(self._round())
 
     def _round(self) -> float:
-        """Give every channel that is behind, and neither at work nor at rest, a lane; return how long to rest."""
+        """Give a lane to every channel that is behind and neither at work nor at rest; return how long to rest."""
         try:
             behind = self._board.behind() if self._leads() else {}
         except StoreError as error:

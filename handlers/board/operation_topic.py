@@ -1,4 +1,4 @@
-"""An operation as the board sees it."""
+"""An operation, seen as a topic of the board."""
 
 from dataclasses import dataclass
 from datetime import datetime

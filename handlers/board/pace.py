@@ -1,4 +1,4 @@
-"""How fast Slack may be written to: a budget for edits, a rest for each card and channel, and Slack's own word."""
+"""How fast we may write to Slack: a budget for edits, a rest for each card and channel, and Slack's own limits."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ EDITS_OF_PROGRESS = 30
 """Progress leaves some of the budget to changes of state."""
 
 PAGES = 50
-"""Slack takes so many reads of history a minute, and as many of threads."""
+"""How many reads of history Slack takes a minute; as many again of threads."""
 
 REST = timedelta(seconds=3)
 POST_REST = timedelta(seconds=1)
 """Slack takes a message a second in each channel, and lets short bursts pass: a card and its thread."""
 
 REFUSED = Backoff(timedelta(seconds=2), timedelta(minutes=2))
-"""Somebody has to let us write there again."""
+"""Somebody has to let us write there again, which takes time."""
 
 UNANSWERED = Backoff(timedelta(seconds=1), timedelta(seconds=4))
-"""Slack may be well again at any moment, and people wait for the card. So few calls are no load for Slack."""
+"""Slack may recover at any moment, and people wait for the card. So few calls are no load for Slack."""
 
 MOST = 5000
 
@@ -41,7 +41,7 @@ class Later(Exception):  # noqa: N818 (nothing went wrong)
 
 
 class OvertakenError(Later):
-    """Somebody else has written down what is shown meanwhile: this one froze, and there is another leader."""
+    """Somebody else has saved what Slack shows: this process froze, and another one leads."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Pace:
     _lock: Lock = field(default_factory=Lock)
 
     def take_edit(self, card: str, turn: int, now: datetime) -> datetime:
-        """Take an edit out of the budget and return now, or return when to ask again.
+        """Take an edit from the budget and return now, or return when to ask again.
 
         A card that moved to another turn need not rest.
         """
@@ -69,7 +69,7 @@ class Pace:
             return at
 
     def give_back(self, card: str, taken: datetime) -> None:
-        """Put an edit back that Slack did not answer: failures must not hold up the card once Slack is well again."""
+        """Put back an edit that Slack did not answer: failures must not delay the card once Slack works again."""
         with self._lock:
             self._last.pop(card, None)
             if taken in self._edits:
@@ -85,7 +85,7 @@ class Pace:
             return now
 
     def take_page(self, method: str, now: datetime) -> datetime:
-        """Take a page out of the budget of a method and return now, or return when to ask again."""
+        """Take a page from the budget of a method and return now, or return when to ask again."""
         with self._lock:
             taken = self._pages.setdefault(method, deque())
             while taken and taken[0] <= now - MINUTE:
@@ -120,7 +120,7 @@ class Pace:
             _keep(self._blocked, key, max(self._blocked.get(key, now), now + wait))
 
     def failed(self, key: str, now: datetime, backoff: Backoff) -> None:
-        """Leave it alone, longer with every failure in a row."""
+        """Leave it alone, longer after every failure in a row."""
         count = self.failures(key) + 1
         with self._lock:
             _keep(self._failures, key, count)
@@ -138,7 +138,7 @@ class Pace:
 
 
 def _keep(memory: dict[str, Value], key: str, value: Value) -> None:
-    """Remember it, as the newest; where there is too much, what was remembered first is forgotten."""
+    """Remember it as the newest; if there is too much, forget the oldest."""
     memory.pop(key, None)
     memory[key] = value
     if len(memory) > MOST:

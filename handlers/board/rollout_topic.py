@@ -1,4 +1,4 @@
-"""A rollout as the board sees it."""
+"""A rollout, seen as a topic of the board."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from handlers.cards import Card, draw
 from handlers.thread import MOST, is_broadcast, message
 
 ON_ITS_WAY = timedelta(seconds=1)
-"""So long a decision may take to the route before the card shows it as wanted and not written."""
+"""How long a decision may take to reach the route before the card says that it is not written."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutTopic:
-    """One rollout; ``events`` reads its stream after so many."""
+    """One rollout; ``events`` reads its stream after the first ones."""
 
     entry: Entry
     access: Access
@@ -42,7 +42,7 @@ class RolloutTopic:
 
     @property
     def settles_at(self) -> datetime | None:
-        """Wait for a write that is under way, rather than show for seconds what was true for milliseconds."""
+        """Wait for a write that is under way, rather than show for seconds a state that lasts milliseconds."""
         is_writing = not self.entry.is_applied and self.entry.trouble is None
         return self.entry.rollout.decided_at + ON_ITS_WAY if is_writing else None
 

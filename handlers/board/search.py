@@ -1,4 +1,4 @@
-"""Looks back in Slack for messages of ours, as far as it takes: a busy channel has thousands of others after them.
+"""Looks for our messages in Slack, as far back as it takes: a busy channel has thousands of newer ones.
 
 History comes in pages, newest first, and Slack takes 50 calls a minute. So a search reads some pages and lets other
 cards have their turn; it goes on where it stopped, also after Slack failed or asked to slow down.
@@ -14,7 +14,7 @@ from handlers.slack import Found, Slack, SlackError
 
 PAGES_AT_ONCE: Final = 10
 EXPIRED: Final = "invalid_cursor"
-"""Slack's word for a place in the history that it does not know any more."""
+"""Slack's error for a place in the history that it no longer knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How far a search has come; ``cursor`` is where the next page begins: None where there is no more."""
+    """How far a search has come; ``cursor`` is where the next page begins: None if there is no more."""
 
     place: Place
     cursor: str | None = ""
@@ -39,7 +39,7 @@ class Search:
 class Searches:
     """The searches of one board: for each rollout one in its channel, one in its thread. Several threads may search.
 
-    What was found is kept until it is forgotten, so that a search in the thread does not begin with that for the card.
+    A result is kept until it is forgotten, so that a search in the thread does not repeat the one for the card.
     """
 
     def __init__(self, slack: Slack, pace: Pace) -> None:
@@ -59,12 +59,12 @@ class Searches:
         raise Later(now)
 
     def forget(self, rollout_id: str) -> None:
-        """Look anew the next time."""
+        """Search again the next time."""
         for is_thread in (True, False):
             self._begun.pop((rollout_id, is_thread), None)
 
     def forget_all_but(self, rollout_ids: Collection[str]) -> None:
-        """Look anew for every other rollout."""
+        """Forget the results of every other rollout."""
         for rollout_id, _ in set(self._begun):
             if rollout_id not in rollout_ids:
                 self.forget(rollout_id)

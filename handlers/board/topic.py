@@ -1,4 +1,4 @@
-"""What a card and its thread are about: a rollout, or an operation. The board knows no more of either than this."""
+"""What a card and its thread are about: a rollout or an operation. The board knows nothing else about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from handlers.cards import Card
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """The next message of a thread: how many events it tells, and whether the whole channel shall see it."""
+    """The next message of a thread: how many events it tells, and whether the whole channel sees it."""
 
     card: Card
     events: int
@@ -26,7 +26,7 @@ class Topic(Protocol):
 
     @property
     def channel(self) -> str:
-        """Return the channel of its card, which never changes; empty where it has no card."""
+        """Return the channel of its card, which never changes; empty if it has no card."""
 
     @property
     def started_at(self) -> datetime:
@@ -34,17 +34,17 @@ class Topic(Protocol):
 
     @property
     def turn(self) -> int:
-        """Return a number that moves when its state does, and not with mere progress."""
+        """Return a number that changes with its state, and not with mere progress."""
 
     @property
     def settles_at(self) -> datetime | None:
-        """Return when to draw what is on its way at the latest; None where nothing is."""
+        """Return until when to wait for what is on its way; None if nothing is."""
 
     def draw(self, n: int) -> Card:
         """Draw its card; ``n`` counts the messages that have been its card. Block ids begin with ``card:{id}:{n}.``."""
 
     def note(self, cursor: int, first: int) -> Note | None:
-        """Draw what happened after the first ``cursor`` events of the stream; None where nothing did.
+        """Draw what happened after the first ``cursor`` events of the stream; None if nothing did.
 
         ``first`` is the place of the first one in the thread. The block id is ``event:{id}:{first}-{last}``.
         """
@@ -54,7 +54,7 @@ class Topics(Protocol):
     """Where the board finds them."""
 
     def load(self, topic_id: str) -> Topic | None:
-        """Return a topic; None where it is not known here. Raises StoreError, UnreadableError."""
+        """Return a topic; None if it is not known here. Raises StoreError, UnreadableError."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What somebody has filled in, and what is wrong with one of the inputs."""
+"""What somebody filled into a form, and what is wrong with one of the inputs."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from handlers.outside import part, text
 
 
 class InputError(UsageError):
-    """The words of one input do not make sense; it is said at that input."""
+    """One input does not make sense; the form says so there."""
 
     def __init__(self, block_id: str, error: UsageError) -> None:
         super().__init__(error.prose)
@@ -19,7 +19,7 @@ class InputError(UsageError):
 
 @contextmanager
 def at_input(block_id: str) -> Iterator[None]:
-    """Have a UsageError said at the input in this block."""
+    """Show a UsageError at the input in this block."""
     try:
         yield
     except UsageError as error:
@@ -33,11 +33,11 @@ class Filled:
     values: object
 
     def words(self, block_id: str) -> str:
-        """Return what was typed into a text input; empty where nothing was."""
+        """Return the text of a text input; may be empty."""
         return text(part(self._input(block_id), "value")).strip()
 
     def choice(self, block_id: str) -> str:
-        """Return the value of the option that was chosen; empty where none was."""
+        """Return the value of the option that was chosen; empty if none was."""
         return text(part(part(self._input(block_id), "selected_option"), "value"))
 
     def _input(self, block_id: str) -> object:

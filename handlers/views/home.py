@@ -1,4 +1,4 @@
-"""Publishes the home tab for whoever opens it."""
+"""Publishes the home tab for people who open it."""
 
 from typing import Any
 
@@ -40,5 +40,5 @@ def _framed(tab: HomeTab, opening: Opening) -> Drawn:
 
 
 def _excuse(said: Prose) -> Drawn:
-    """Draw what went wrong, rather than leave what was published before as if it were true."""
+    """Show what went wrong, rather than leave an old tab that may no longer be true."""
     return {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn(said), "verbatim": True}}]}

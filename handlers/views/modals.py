@@ -23,7 +23,7 @@ from handlers.views.view import Modal, Opening
 
 
 class Opener:
-    """Opens modals behind the acknowledgement. ``slack`` gives up when the click is good for nothing any more."""
+    """Opens modals after the acknowledgement. ``slack`` gives up when the click can no longer open one."""
 
     def __init__(self, rollouts: Rollouts, slack: Slack, private: Private) -> None:
         self._rollouts, self._slack, self._private = rollouts, slack, private
@@ -41,7 +41,7 @@ class Opener:
 
 
 def framed(modal: Modal, opening: Opening) -> dict[str, Any]:
-    """Draw a modal, and mark it as ours: which one it is, and where it was opened."""
+    """Draw a modal, and add which one it is and where it was opened."""
     marks = {"type": "modal", "callback_id": modal.callback_id, "private_metadata": opening.place.dumps()}
     return marks | modal.draw(opening)
 
@@ -70,7 +70,7 @@ def _listen_to_button(app: App, modal: Modal, opener: Opener) -> None:
 
 
 def _place(click: Click) -> Place:
-    """Return where a click was; a button that is of no rollout carries no value."""
+    """Return where a click was; a button outside a rollout carries no value."""
     press = read_press(click.value) if click.value else None
     return Place(origin=click.origin, reply_to=click.reply_to, press=press)
 

@@ -10,7 +10,7 @@ from handlers.buttons import Press, press_of
 from handlers.outside import part, read_json, text
 
 LONGEST = 3000
-"""Slack takes no more of it."""
+"""Slack accepts no more characters."""
 
 _IN_SLACK = {surface.value: surface for surface in Surface if surface is not Surface.TERMINAL}
 
@@ -24,9 +24,9 @@ class Place:
     press: Press | None = None
 
     def rollout(self) -> str:
-        """Return the id of the rollout whose button opened the view. Raises UsageError where none did."""
+        """Return the id of the rollout whose button opened the view. Raises UsageError if none did."""
         if self.press is None:
-            raise UsageError("This button carries nothing I can read.", hint="Use the newest card of the rollout.")
+            raise UsageError("This button makes no sense to me.", hint="Use the newest card of the rollout.")
         return self.press.id
 
     def dumps(self) -> str:
@@ -37,7 +37,7 @@ class Place:
 
 
 def read_place(metadata: object, slack: str) -> Place:
-    """Read private_metadata. Raises UsageError where it is none of ours.
+    """Read private_metadata. Raises UsageError if it is not ours.
 
     An answer goes to an address of Slack's, whose Web API is at ``slack``, and nowhere else.
     """
@@ -53,12 +53,12 @@ def read_place(metadata: object, slack: str) -> Place:
 
 
 def unreadable() -> UsageError:
-    """Return the error of whoever submits a form that is none of ours."""
-    return UsageError("This form carries nothing I can read.", hint="Close it and open it again.")
+    """Return the error for a submitted form that is not ours."""
+    return UsageError("This form makes no sense to me.", hint="Close it and open it again.")
 
 
 def _origin(document: object) -> Origin:
-    """Read the origin, which is in Slack: a terminal has rights of its own, and opens no view."""
+    """Read the origin, which is always in Slack: a terminal has other rights, and opens no view."""
     surface, channel = part(document, "surface"), text(part(document, "channel"))
     if surface is None:  # opened by the version before
         return in_slack(channel)
@@ -69,7 +69,7 @@ def _origin(document: object) -> Origin:
 
 
 def _is_at(url: str, slack: str) -> bool:
-    """Say whether an address is Slack's, whose answers go to a host below the one of its Web API."""
+    """Say whether an address is Slack's: answers go to a host below that of its Web API."""
     try:
         there, home = urlsplit(url), urlsplit(slack)
         host, ours = there.hostname or "", home.hostname or ""

@@ -1,4 +1,4 @@
-"""The dialog that asks why, before a button is a verb that needs a reason."""
+"""The dialog that asks for the reason, before a button whose verb needs one."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ REASON = "reason"
 
 
 def reason_modals() -> tuple[Modal, ...]:
-    """Return the dialog of each verb whose button asks why."""
+    """Return the dialog of each verb whose button asks for a reason."""
     buttons = [(verb.name, verb.button) for verb in verbs() if verb.button]
     return tuple(_modal(verb, button.reason_dialog) for verb, button in buttons if button.reason_dialog)
 
@@ -35,7 +35,7 @@ def _modal(verb: str, dialog: Callable[[Entry | None], Dialog]) -> Modal:
 
 
 def _entry(opening: Opening) -> Entry | None:
-    """Return the rollout of the button, to name it; None where it cannot be read now."""
+    """Return the rollout of the button, to name it; None if it cannot be read now."""
     rollout = opening.place.rollout()
     try:
         return opening.rollouts.find(rollout, opening.place.origin.channel)

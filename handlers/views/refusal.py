@@ -1,4 +1,4 @@
-"""How Slack is answered where a submission was not taken: the form stays open and says why."""
+"""The answer to a submission that was not accepted: the form stays open and says why."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ LONGEST = 1900
 
 
 def refusal(error: Exception, view: object, said: Prose) -> dict[str, Any]:
-    """Say it at the input that is wrong, else at the first one; in place of the form where that has none."""
+    """Say it at the wrong input, else at the first one, or in place of a form without inputs."""
     block_id = error.block_id if isinstance(error, InputError) else _first_input(view)
     words = str(said)[:LONGEST]
     if block_id:

@@ -18,7 +18,7 @@ _added: list[View] = []
 
 @contextmanager
 def also(view: View) -> Iterator[None]:
-    """Have one view more for a while. Raises ValueError where something of it is taken."""
+    """Add a view for a while. Raises ValueError if one of its names is taken."""
     taken = {mark for one in views() for mark in _marks(one)} | _marks_of_verbs()
     if both := taken.intersection(_marks(view)):
         raise ValueError(f"There is a {min(both)} already.")
@@ -35,7 +35,7 @@ def views() -> tuple[View, ...]:
 
 
 def modals() -> tuple[Modal, ...]:
-    """Return what opens over the rest of Slack."""
+    """Return the views that open as a modal."""
     return tuple(view for view in views() if isinstance(view, Modal))
 
 
@@ -45,7 +45,7 @@ def home_tab() -> HomeTab | None:
 
 
 def opened_by(text: str, command: str) -> tuple[Modal, str] | None:
-    """Return the form that a line behind the slash command opens, and the rest of the line."""
+    """Return the form that the words after the slash command open, and the rest of the line."""
     line = [word.raw for word in words(text)]
     line = line[1:] if line[:1] == [command] else line
     named = {modal.words.name: modal for modal in modals() if modal.words}
@@ -54,7 +54,7 @@ def opened_by(text: str, command: str) -> tuple[Modal, str] | None:
 
 
 def help_text(command: str) -> Prose:
-    """List the words that open a form, as they are typed; empty where there are none."""
+    """List the words that open a form, as they are typed; empty if there are none."""
     return joined("\n", [_told(modal.words, command) for modal in modals() if modal.words])
 
 
@@ -64,7 +64,7 @@ def _told(words: Words, command: str) -> Prose:
 
 
 def _marks(view: View) -> set[str]:
-    """Return what no other view may have."""
+    """Return the names that no other view may have."""
     if isinstance(view, HomeTab):
         return {"home tab", f"view `{view.callback_id}`"}
     button = {f"button `{view.action_id}`"} if view.action_id else set()

@@ -1,4 +1,4 @@
-"""What a view is: one value that says how it is opened, how it is drawn, and what its inputs mean."""
+"""What a view is: a value that says how it opens, how it is drawn, and what its inputs mean."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from handlers.views.filled import Filled
 from handlers.views.place import Place
 
 Drawn = dict[str, Any]
-"""A view as Slack's Block Kit has it, without what makes it ours: type, callback_id and private_metadata."""
+"""A view in Slack's Block Kit, without what we add: type, callback_id and private_metadata."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """Who opens a view and where, what was typed behind its words, and the rollouts that it may tell of."""
+    """Who opens a view and where, what was typed after its words, and the rollouts that it may show."""
 
     by: str
     place: Place
@@ -25,7 +25,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What is typed behind the slash command to open a form; `help` lists it."""
+    """What people type after the slash command to open a form; `help` lists it."""
 
     name: str
     help: str
@@ -49,14 +49,14 @@ class Modal:
     words: Words | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError where nothing opens it."""
+        """Raise ValueError if nothing opens it."""
         if not self.action_id and self.words is None:
             raise ValueError(f"Nothing opens the view `{self.callback_id}`.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeTab:
-    """The app's home tab, drawn anew whenever somebody opens it. An app has one."""
+    """The app's home tab, drawn again whenever somebody opens it. An app has one."""
 
     callback_id: str
     draw: Callable[[Opening], Drawn]

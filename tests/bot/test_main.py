@@ -31,9 +31,9 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     [
         (["policy.yaml"], "", "The environment is good. The policy file `policy.yaml` is good."),
         ([], "policy.yaml", "The environment is good. The policy file `policy.yaml` is good."),
-        ([], "", "The environment is good. No policy file is named: the defaults hold."),
+        ([], "", "The environment is good. No policy file is set: the defaults apply."),
         (["--policy-only"], "policy.yaml", "The policy file `policy.yaml` is good."),
-        (["--policy-only"], "", "No policy file is named: the defaults hold."),
+        (["--policy-only"], "", "No policy file is set: the defaults apply."),
     ],
 )
 def test_what_was_checked_is_called_good(

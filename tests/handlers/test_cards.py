@@ -162,10 +162,12 @@ def test_a_canary_that_is_taken_over_is_shown_with_what_it_has() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.ENDED, Phase.PROGRESSING])
-def test_a_rule_that_is_gone_is_told_also_when_all_is_over(phase: Phase) -> None:
-    trouble = Trouble(since=NOON, reason="Not found on the route, so not written: rule `chat`.", attempts=0)
+def test_a_missing_rule_is_told_even_when_the_rollout_is_over(phase: Phase) -> None:
+    trouble = Trouble(
+        since=NOON, reason="I could not find rule `chat` on the route, so nothing was written there.", attempts=0
+    )
     told = part(an_entry(in_phase(phase), trouble=trouble), "state")
-    assert told.endswith("\nNot found on the route, so not written: rule `chat`. ⚠️")
+    assert told.endswith("\nI could not find rule `chat` on the route, so nothing was written there. ⚠️")
 
 
 def test_a_roll_back_says_from_where_and_what_is_next() -> None:
@@ -181,13 +183,14 @@ def test_a_roll_back_says_from_where_and_what_is_next() -> None:
     [
         (
             BOB,
-            f"*Ended by <@{BOB}>* SINCE: HTTPRoute is mine. I let go; the weights stay as they were then, 25 % new.\n"
+            f"*Ended by <@{BOB}>* SINCE: HTTPRoute is mine. I no longer manage the route; "
+            "the weights stay as they were then, 25 % new.\n"
             "`rollback` still works.",
         ),
-        ("", "*Ended* SINCE: HTTPRoute is mine. I let go."),
+        ("", "*Ended* SINCE: HTTPRoute is mine. I no longer manage the route."),
     ],
 )
-def test_an_end_that_nobody_wanted_says_nothing_of_weights(by: str, told: str) -> None:
+def test_an_end_without_a_person_says_nothing_about_weights(by: str, told: str) -> None:
     since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
     entry = an_entry(replace(in_phase(Phase.ENDED), by=by, why="HTTPRoute is mine."))
     assert part(entry, "state") == told.replace("SINCE", since)

@@ -16,7 +16,7 @@ def test_an_outage_is_one_line_then_one_each_minute_then_one_for_its_end(caplog:
         connection.failed(TimeoutError("wss://secret"))
     connection.works()
     assert caplog.messages == [
-        "Slack cannot be reached (TimeoutError): commands and clicks do not arrive. It is tried until it works.",
+        "Slack cannot be reached (TimeoutError): commands and clicks do not arrive. I keep trying.",
         "Slack still cannot be reached, since 12:00:05 UTC (TimeoutError).",
         "Slack still cannot be reached, since 12:00:05 UTC (TimeoutError).",
         "Connected to Slack again, after 125 s.",

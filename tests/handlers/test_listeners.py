@@ -180,7 +180,7 @@ def test_without_a_store_a_roll_back_is_done_from_the_route(bot: Bot) -> None:
     assert (bot.engine.braking, len(bot.slack.cards(ROOM))) == (["t1", "t1"], 2)
 
 
-def test_what_nobody_foresaw_is_one_sentence_with_a_ref_that_is_in_the_log(
+def test_an_unexpected_failure_is_one_sentence_with_a_ref_that_is_in_the_log(
     bot: Bot, caplog: pytest.LogCaptureFixture
 ) -> None:
     bot.engine.refusal = RuntimeError("xoxb-secret")
@@ -210,7 +210,7 @@ def test_a_click_without_a_trigger_is_known_by_where_and_when_it_was(bot: Bot) -
 )
 def test_a_button_that_carries_nonsense_is_one_private_sentence(bot: Bot, value: Any) -> None:
     assert bot.press("rollout_advance", value) == (200, "")
-    assert bot.said() == ["This button carries nothing I can read. Use the newest card of the rollout."]
+    assert bot.said() == ["This button makes no sense to me. Use the newest card of the rollout."]
     assert bot.engine.received == []
 
 
@@ -246,7 +246,7 @@ def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
     assert (status, answer) == (200, {"response_action": "errors", "errors": {"reason": said}})
 
 
-NO_FORM = "This form carries nothing I can read. Close it and open it again."
+NO_FORM = "This form makes no sense to me. Close it and open it again."
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ NO_FORM = "This form carries nothing I can read. Close it and open it again."
         ({"private_metadata": "[" * 3000}, NO_FORM),
         ({"private_metadata": None}, NO_FORM),
         ({"id": None}, NO_FORM),
-        ({"private_metadata": "{}"}, "This button carries nothing I can read. Use the newest card of the rollout."),
+        ({"private_metadata": "{}"}, "This button makes no sense to me. Use the newest card of the rollout."),
         ({"state": None}, "`reject` needs a reason. Say why in a few words."),
         ({"state": {"values": [{"reason": "x"}]}}, "`reject` needs a reason. Say why in a few words."),
     ],
@@ -282,7 +282,7 @@ def test_a_reason_that_is_too_long_is_cut(bot: Bot) -> None:
     assert (len(request.command.reason), request.command.left_out) == (3000, 2)
 
 
-def test_a_dialog_that_slack_does_not_open_is_told(bot: Bot) -> None:
+def test_people_hear_of_a_dialog_that_slack_does_not_open(bot: Bot) -> None:
     bot.slack.triggers["t1"] = bot.slack.now() - 4
     bot.press("rollout_reject")
     assert bot.said() == [mrkdwn(replies.too_slow("reject POOL reason"))]

@@ -71,13 +71,13 @@ def test_no_name_ends_its_code(text: str) -> None:
 
 
 @given(words.filter(lambda text: "`" not in text))
-def test_a_sentence_of_ours_that_quotes_somebody_has_no_mark_but_code(text: str) -> None:
+def test_our_sentence_that_quotes_somebody_has_no_markup_but_code(text: str) -> None:
     assert not MARKS.search(mrkdwn(sentence(" ".join(text.split()))))
 
 
 @both
 @given(words, st.integers(1, 100))
-def test_what_is_short_fits_and_nothing_in_it_is_cut_in_half(draw: Draw, text: str, longest: int) -> None:
+def test_a_shortened_text_fits_and_nothing_in_it_is_cut_in_half(draw: Draw, text: str, longest: int) -> None:
     prose = say("{} *{}* `{}` {}", text, text, text, Person(BOB))
     drawn = draw(short(prose, longest))
     assert units(drawn) <= longest

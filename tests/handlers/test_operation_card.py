@@ -129,7 +129,7 @@ def test_the_thread_tells_what_happened_and_the_channel_only_the_end() -> None:
     assert [tells_the_channel([COPIED]), tells_the_channel([COPIED, DONE])] == [False, True]
 
 
-def test_what_the_channel_is_told_ends_a_message() -> None:
+def test_an_event_for_the_whole_channel_ends_a_message() -> None:
     assert next_events([COPIED, DONE, COPIED]) == [COPIED, DONE]
     assert next_events([COPIED] * (MOST + 1)) == [COPIED] * MOST
     assert next_events([]) == []

@@ -174,7 +174,7 @@ def test_after_a_silence_the_next_roll_backs_do_not_wait_for_slack(slack: Strict
         asked.admit(ask("rollback"))
 
 
-def test_who_begins_in_a_terminal_is_nobody_to_ask_slack_about(slack: StrictSlack) -> None:
+def test_slack_is_not_asked_about_a_person_in_a_terminal(slack: StrictSlack) -> None:
     asked = people(slack)
     asked.admit(replace(ask("start"), origin=Origin(surface=Surface.TERMINAL)))
     assert slack.count("users.info") == 0

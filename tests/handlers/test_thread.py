@@ -49,7 +49,7 @@ def test_the_channel_is_told_which_pool_and_who_is_asked() -> None:
     assert said == f"`{NEW}`: *50 % needs approval*. It waits for anybody but the starter."
 
 
-def test_what_the_channel_is_told_is_not_told_twice() -> None:
+def test_the_channel_hears_nothing_twice() -> None:
     note = message([STEPPED, WANTED], an_entry(awaiting()), ANYBODY, first=1)
     assert [block["text"]["text"] for block in note.blocks] == [
         f"`{NEW}`: *50 % needs approval*. It waits for anybody but the starter.",
@@ -57,7 +57,7 @@ def test_what_the_channel_is_told_is_not_told_twice() -> None:
     ]
 
 
-def test_what_an_approval_led_to_is_not_told_as_the_approvers_own_step() -> None:
+def test_the_result_of_an_approval_is_not_told_as_the_approvers_own_step() -> None:
     approved = Event(kind=EventKind.APPROVED, at=NOON, by=BOB, weight=100)
     promoted = replace(approved, kind=EventKind.PROMOTED)
     note = message([approved, promoted], an_entry(), ANYBODY, first=1)

@@ -107,7 +107,7 @@ def test_a_process_that_ends_lives_but_takes_nothing() -> None:
     assert call("/healthz", ending=True)[0] == 200
 
 
-def test_who_has_asked_gets_the_whole_answer_before_the_end() -> None:
+def test_people_who_asked_get_the_whole_answer_before_the_end() -> None:
     entered, may_answer = threading.Event(), threading.Event()
 
     def slow(environ: Any, start: Any) -> list[bytes]:

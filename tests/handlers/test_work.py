@@ -76,7 +76,7 @@ def test_success_is_silent_because_the_card_tells(shop: Shop) -> None:
     assert shop.said() == []
 
 
-def test_what_the_engine_adds_is_said_to_the_asker(shop: Shop) -> None:
+def test_the_engines_extra_sentence_goes_to_the_person_who_asked(shop: Shop) -> None:
     shop.engine.outcome = Done(an_entry(), said="The old pool has no ready endpoint.")
     shop.work.begin(shop.ask("rollback"))
     assert shop.engine.done.wait(10)
@@ -110,7 +110,7 @@ def test_a_request_that_cannot_be_done_now_is_kept_and_said_once(shop: Shop) -> 
     assert shop.memory.dropped == []
 
 
-def test_a_request_that_a_dependency_holds_up_is_not_tried_again_at_every_sweep(
+def test_a_request_that_a_dependency_delays_is_not_tried_again_at_every_sweep(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.engine.outcome = ClusterError("The API server did not answer.")
@@ -131,7 +131,7 @@ def test_a_roll_back_that_the_store_fails_is_done_from_the_route_and_told_to_the
     assert [card["blocks"][0]["text"]["text"] for card in shop.slack.cards(ROOM)] == [
         f"*<@{ALICE}> rolled back* `{NEW}`, all traffic goes to `{OLD}`: “p99 doubled”.\n"
         "Redis refused (`OOM`). It is full: give it more memory (`maxmemory`). "
-        "So I went by the record on route `default/llm-route`. The card follows when Redis is well again."
+        "So I went by the record on route `default/llm-route`. The card follows when Redis works again."
     ]
 
 
@@ -169,18 +169,18 @@ ALREADY = f"`{NEW}` is rolled back already"
         (("fails", "was", "was"), [NOT_YET, ALREADY]),
         (
             ("fails", "refused", "refused", "written"),
-            [NOT_YET, "Several rollouts are meant. Your request", DONE],
+            [NOT_YET, "This could mean several rollouts. Your request", DONE],
         ),
         (("written", "was", "fails", "refused"), [DONE]),
         (("kept", "fails", "written"), ["The API server did not answer. Your request is kept", NOT_YET, DONE]),
     ],
 )
-def test_who_rolls_back_from_elsewhere_hears_every_turn_of_it_once(
+def test_somebody_who_rolls_back_from_elsewhere_hears_every_turn_once(
     shop: Shop, tries: Sequence[str], heard: Sequence[str]
 ) -> None:
     outcomes: dict[str, Any] = {
         "fails": ClusterError("The API server could not be reached."),
-        "refused": UsageError("Several rollouts are meant."),
+        "refused": UsageError("This could mean several rollouts."),
         "written": Done(an_entry(a_rollout(by=ALICE))),
         "was": Done(an_entry(a_rollout(phase=Phase.ROLLED_BACK)), written=False),
     }
@@ -216,7 +216,7 @@ def test_a_roll_back_in_a_direct_message_of_a_rollout_without_a_channel_is_told_
     assert shop.slack.count("chat.postMessage") == 0
 
 
-def test_what_was_rolled_back_already_is_no_news_for_the_channel(shop: Shop) -> None:
+def test_an_earlier_roll_back_is_no_news_for_the_channel(shop: Shop) -> None:
     rolled_back = a_rollout(phase=Phase.ROLLED_BACK, by=BOB, why="p99 doubled", since=NOON)
     shop.engine.braked = Done(an_entry(rolled_back), written=False)
     shop.work.brake(shop.ask("rollback"), SILENT)
@@ -257,7 +257,7 @@ def test_a_roll_back_that_the_routes_refuse_and_is_in_the_inbox_is_said_to_be_lo
     shop.do_again(shop.ask("rollback"), fresh=True)
     assert shop.said() == [
         "No route carries a rollout of `r-0123abcd`. Name its new pool. "
-        "Your request is kept, and looked at again when Redis is well."
+        "Your request is kept, and I look at it again when Redis works."
     ]
 
 
@@ -310,7 +310,7 @@ def test_pods_that_are_slow_to_count_do_not_delay_the_next_roll_back(shop: Shop)
     assert shop.said() == ["The old pool has no ready endpoint."] * len(deliveries)
 
 
-def test_what_is_taken_up_again_begins_with_the_brakes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_requests_begin_with_the_brakes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
     monkeypatch.setattr(shop.work, "_put", lambda request, fresh: taken.append(request.delivery))
     verbs = ("advance", "pause", "rollback", "start")
@@ -318,7 +318,7 @@ def test_what_is_taken_up_again_begins_with_the_brakes(shop: Shop, monkeypatch: 
     assert taken == ["rollback", "pause", "advance", "start"]
 
 
-def test_a_request_that_is_being_worked_on_is_not_taken_up_again(shop: Shop) -> None:
+def test_a_running_request_is_not_started_again(shop: Shop) -> None:
     shop.engine.gate = Event()
     shop.work.begin(shop.ask(delivery="slow"))
     shop.work.resume([shop.ask(delivery="slow")])
@@ -328,7 +328,7 @@ def test_a_request_that_is_being_worked_on_is_not_taken_up_again(shop: Shop) -> 
     assert shop.engine.processed == ["slow"]
 
 
-def test_after_the_end_nothing_is_taken_up(shop: Shop) -> None:
+def test_after_the_end_nothing_is_started(shop: Shop) -> None:
     shop.work.close()
     shop.work.begin(shop.ask())
     assert shop.engine.processed == []

@@ -130,7 +130,7 @@ def test_a_token_that_cannot_be_read_again_is_said_without_its_path(error: Excep
     with pytest.raises(ClusterError) as caught:
         Cluster(client.client_of(configuration), ["default"]).list("default")
     assert str(caught.value) == (
-        "The API server cannot be asked: the bot's credentials cannot be read "
+        "The API server cannot be asked: the bot cannot read its credentials "
         "(asked for the httproutes of namespace `default`)."
     )
 

@@ -57,7 +57,7 @@ def test_a_kubeconfig_that_is_broken_by_then_is_said_and_the_old_token_goes_on(
         client.list_all(api, HTTPROUTES, "default")
 
     file.write_text("not: [a kubeconfig")
-    with pytest.raises(ClusterError, match="the bot's credentials cannot be read"):
+    with pytest.raises(ClusterError, match="the bot cannot read its credentials"):
         client.list_all(api, HTTPROUTES, "default")
     with pytest.raises(ClusterError, match="does not know the bot"):
         client.list_all(api, HTTPROUTES, "default")

@@ -72,7 +72,7 @@ def a_body(message: str, **fields: object) -> bytes:
         ),
     ],
 )
-def test_an_answer_becomes_an_error_of_ours(code: int, body: bytes, kind: type[ClusterError], text: str) -> None:
+def test_an_answer_becomes_our_error(code: int, body: bytes, kind: type[ClusterError], text: str) -> None:
     error = failure(code, body, WHAT)
 
     assert (type(error), str(error)) == (kind, text)

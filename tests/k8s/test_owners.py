@@ -33,7 +33,7 @@ def a_route_with(**metadata: Any) -> dict[str, Any]:
         ),
         (
             {"labels": {"rollouts.argoproj.io/gatewayapi-canary": "in-progress"}},
-            "HTTPRoute `default/llm-route` is in the hands of Argo Rollouts "
+            "HTTPRoute `default/llm-route` is managed by Argo Rollouts "
             "(label `rollouts.argoproj.io/gatewayapi-canary`). "
             "Wait for its rollout to end, or take the route out of it.",
         ),

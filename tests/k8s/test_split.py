@@ -289,10 +289,10 @@ def test_a_step_does_not_write_a_rule_that_is_not_as_it_was(rules: list[Json], m
 
 
 @pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.ROLLED_BACK])
-def test_a_route_that_was_made_anew_is_never_written(phase: Phase) -> None:
+def test_a_route_that_was_created_again_is_never_written(phase: Phase) -> None:
     anew = a_route(a_rule(a_ref(OLD)), uid="another")
 
-    with pytest.raises(RouteError, match="was deleted and made again"):
+    with pytest.raises(RouteError, match="was deleted and created again"):
         patch(anew, a_rollout(GUIDE, phase=phase), weights=True)
 
 

@@ -119,7 +119,9 @@ def test_nobody_elses_bytes_change_and_every_pair_is_as_wanted(
 
 
 @given(worlds(), RECORDS)
-def test_no_rule_of_ours_ever_has_a_sum_of_zero(world: tuple[Json, Rollout], records: list[tuple[Phase, int]]) -> None:
+def test_none_of_our_rules_ever_has_a_sum_of_zero(
+    world: tuple[Json, Rollout], records: list[tuple[Phase, int]]
+) -> None:
     before, rollout = world
     after = play(before, rollout, records)
     back = patch(after, replace(rollout, phase=Phase.ROLLED_BACK, decision="back"), weights=True)

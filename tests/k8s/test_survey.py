@@ -169,7 +169,7 @@ def test_an_owned_route_is_refused_and_a_helm_route_warned_of(world: World, clus
     world.kube.merge(
         world.route_path(), {"metadata": {"labels": {"rollouts.argoproj.io/gatewayapi-canary": "in-progress"}}}
     )
-    assert "in the hands of Argo Rollouts" in refusal(cluster)[0]
+    assert "managed by Argo Rollouts" in refusal(cluster)[0]
 
 
 def test_a_name_in_two_namespaces_needs_the_namespace(world: World, api: Any, namespace: str) -> None:

@@ -144,7 +144,7 @@ def test_a_list_that_tells_nothing_new_is_silent(kept: Watch, stub: Stub, told: 
     assert told.lines == ["there a"]
 
 
-def test_what_was_deleted_and_made_anew_between_two_lists_is_gone_and_there(
+def test_an_object_that_was_deleted_and_created_again_between_two_lists_is_gone_and_there(
     kept: Watch, stub: Stub, told: Told
 ) -> None:
     stub.item, stub.listed_at = a_version(8, uid="uid-other"), 8
@@ -153,7 +153,7 @@ def test_what_was_deleted_and_made_anew_between_two_lists_is_gone_and_there(
     told.wait("there a", "gone a", "there a")
 
 
-def test_what_a_list_told_is_told_also_where_no_watch_follows_it(kept: Watch, stub: Stub, told: Told) -> None:
+def test_changes_in_a_list_are_reported_even_if_no_watch_follows(kept: Watch, stub: Stub, told: Told) -> None:
     stub.item, stub.listed_at, stub.refusals = a_version(8, weight=2), 8, [410, 503, 503]
     stub.end()
     told.wait("there a", "there a")

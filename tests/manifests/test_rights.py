@@ -100,7 +100,7 @@ def check_cluster(api_server: ApiServer, *namespaces: str) -> tuple[int, list[st
 
 @pytest.mark.usefixtures("role")
 def test_check_config_says_who_may_do_all_that_is_needed(api_server: ApiServer, world: World) -> None:
-    good = f"{BOT} may do all that the bot needs, in `{world.namespace}`."
+    good = f"{BOT} has every right that the bot needs in `{world.namespace}`."
     assert check_cluster(api_server, world.namespace) == (0, [good])
 
 
@@ -142,6 +142,6 @@ def test_a_role_without_watch_is_said_in_the_log_and_to_readyz(
         f"{grant}",
     ]
     cluster.close()
-    late = "Until then, changes by others are seen up to half a minute late."
+    late = "Until then, I see other people's changes up to half a minute late."
     assert cluster.refusals() == said
     assert sorted(caplog.messages) == [f"{sentence} {late}" for sentence in said]

@@ -88,7 +88,7 @@ def test_an_approval_expires_after_a_day_whether_or_not_the_ask_is_written(outag
         assert stage.load(rollout_id).rollout.phase is Phase.AWAITING_APPROVAL
         stage.pass_time(minutes=1)
         paused = stage.load(rollout_id).rollout
-        assert (paused.phase, paused.why) == (Phase.PAUSED, "Nobody approved within 24 hours.")
+        assert (paused.phase, paused.why) == (Phase.PAUSED, "Nobody approved it within 24 hours.")
     assert is_written(outage, rollout_id, Phase.PAUSED)
 
 

@@ -19,12 +19,12 @@ def test_two_installs_on_one_redis_each_have_a_leader_and_say_so_once(play: Play
         wait_until("its leader", bot.leads, seconds=15)
     assert [said_of_others(bot) for bot in bots] == [
         [],
-        ["this Redis also has data of install one; install other leaves it alone"],
+        ["this Redis also holds data of install one; install other leaves it alone"],
     ]
 
 
 def said_of_others(bot: Bot) -> list[str]:
-    return [line.split(": ", 1)[1] for line in bot.log().splitlines() if "also has data" in line]
+    return [line.split(": ", 1)[1] for line in bot.log().splitlines() if "also holds data" in line]
 
 
 def begun(play: Play, *, install: str) -> Bot:

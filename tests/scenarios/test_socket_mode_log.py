@@ -53,6 +53,6 @@ def test_an_outage_of_slack_is_one_line_in_the_log_and_its_end_another(play: Pla
         slack.server.start()
         wait_until("the end of the outage", lambda: "Connected to Slack again" in bot.log(), seconds=30)
         assert said(bot) == [
-            "Slack cannot be reached (why): commands and clicks do not arrive. It is tried until it works.",
+            "Slack cannot be reached (why): commands and clicks do not arrive. I keep trying.",
             "Connected to Slack again, after N s.",
         ]

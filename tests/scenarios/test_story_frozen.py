@@ -75,7 +75,7 @@ def test_a_frozen_redis(api_server: ApiServer, world: World, own_valkey: Valkey,
         front.handlers.close()
 
 
-def test_a_roll_back_with_a_frozen_redis_is_on_the_route_and_taken_up_when_it_is_back(
+def test_a_roll_back_with_a_frozen_redis_is_on_the_route_and_noticed_when_redis_is_back(
     api_server: ApiServer, world: World, own_valkey: Valkey
 ) -> None:
     with strict_slack() as slack:

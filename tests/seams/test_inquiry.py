@@ -129,7 +129,7 @@ def test_whoever_waits_when_the_bot_ends_is_told(open_slack: Callable[[], Front]
     with ready(wait, timedelta(seconds=20)):
         assert open_slack().types("ready") == [
             "Looking … the answer comes here, within 20 s.",
-            "I am just being restarted. Ask again in a moment.",
+            "I am restarting. Ask again in a moment.",
         ]
         end.set()
 

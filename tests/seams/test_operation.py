@@ -212,7 +212,7 @@ def test_help_lists_it_in_slack_and_in_a_terminal(copying: Copying) -> None:
     assert (code, f"`rolloutbot {lines[0]}`\n{lines[1]}" in output) == (0, True)
 
 
-def test_who_may_not_run_things_is_refused_in_both(copying: Copying) -> None:
+def test_somebody_who_may_not_run_things_is_refused_in_both(copying: Copying) -> None:
     copying.bot(access={"run": [BOB]})
     copying.play.say("copy models", ALICE)
     refused = f"You may not `copy` here. Ask <@{BOB}>."

@@ -115,7 +115,7 @@ def an_opening(typed: str) -> Opening:
     return Opening(by=ALICE, place=Place(origin=IN_CHANNEL), rollouts=FakeEngine(), typed=typed)
 
 
-def test_what_is_filled_in_is_done_once_and_seen_in_a_terminal(
+def test_a_filled_in_form_is_done_once_and_seen_in_a_terminal(
     open_slack: Callable[[], Front], open_terminal: Callable[[], Terminal]
 ) -> None:
     front, terminal = open_slack(), open_terminal()
@@ -153,7 +153,9 @@ def test_a_mistake_is_said_at_its_input(
     assert (front.settles(), stage.store.entries()) == ([], [])
 
 
-def test_whom_the_policy_does_not_let_is_told_at_the_first_input(stage: Stage, open_slack: Callable[[], Front]) -> None:
+def test_somebody_whom_the_policy_refuses_is_told_at_the_first_input(
+    stage: Stage, open_slack: Callable[[], Front]
+) -> None:
     stage.policy = replace(stage.policy, access=Access(start=frozenset({BOB})))
     stage.parts = stage.replica()
     front = open_slack()
@@ -177,7 +179,7 @@ def test_in_a_direct_message_its_start_is_refused_at_once(open_slack: Callable[[
     assert front.acknowledged(f"start {CANARY} 10", channel="D0ALICE001") == said
 
 
-def test_who_is_too_late_is_told_what_to_type_instead(open_slack: Callable[[], Front]) -> None:
+def test_somebody_who_is_too_late_is_told_what_to_type_instead(open_slack: Callable[[], Front]) -> None:
     front = open_slack()
     front.slack.faults.begin("expired_trigger_id", method="views.open")
     front.types_in_vain("form")
@@ -196,7 +198,7 @@ def test_a_form_that_slack_refuses_is_told_with_a_ref(open_slack: Callable[[], F
 # --- a home tab
 
 
-def test_the_home_tab_is_drawn_anew_whenever_somebody_opens_it(stage: Stage, open_slack: Callable[[], Front]) -> None:
+def test_the_home_tab_is_drawn_again_whenever_somebody_opens_it(stage: Stage, open_slack: Callable[[], Front]) -> None:
     stage.started(10)
     front = open_slack()
     assert front.opens_home(BOB)["blocks"][0]["text"]["text"] == f"Hello <@{BOB}>, {CANARY} is progressing."

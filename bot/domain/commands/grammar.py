@@ -1,6 +1,6 @@
 """The grammar of ``/rollout``: a line of text becomes a Command, or one sentence that says what to type instead.
 
-A brake is not refused for its spelling: an odd word behind ``rollback`` or ``pause`` is part of the reason.
+A brake is not refused for its spelling: an odd word after ``rollback`` or ``pause`` is part of the reason.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ _MEANT_KEY = {"interval": "every", "ns": "namespace", "n": "namespace", "stable"
 def parse(text: str, *, command: str = "/rollout") -> Command:
     """Read what follows the slash command. Raises UsageError, and nothing else."""
     line = words(text)
-    if line and line[0].raw == command:  # a whole line, pasted behind the command
+    if line and line[0].raw == command:  # a whole line, pasted after the command
         line = line[1:]
     return parse_words(line, command=command)
 
@@ -148,9 +148,9 @@ def _order(verb: Verb, rest: Sequence[Word], command: str) -> Command:
 
 
 def _subject(verb: Verb, text: Sequence[Word]) -> int | None:
-    """Say which word is the pool: the first one without a key, where it has the shape of a name.
+    """Say which word is the pool: the first one without a key, if it has the shape of a name.
 
-    A word that only looks like one is left to whoever knows the pools, where it may be the first of a reason too.
+    If it may also be the first word of a reason, the lookup decides, which knows the pools.
     """
     at = next((index for index, word in enumerate(text) if not (word.key and word.quoted)), None)
     if at is None or text[at].key:
@@ -167,7 +167,7 @@ def _subject(verb: Verb, text: Sequence[Word]) -> int | None:
 
 @dataclass(slots=True)
 class _Said:
-    """The words behind a verb. A reason of an order stays among the bare ones, in its place."""
+    """The words after a verb. An order's reason stays among the bare words, in its place."""
 
     bare: list[Word] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
@@ -202,7 +202,7 @@ def _plain(word: Word) -> Word:
 
 
 def _take_pool(said: _Said, word: Word, value: Word) -> None:
-    """Take the pool of a brake, however it is spelled; what can be none, and a second one, is part of the reason."""
+    """Take a brake's pool, however it is spelled; a word that cannot be one, or a second one, joins the reason."""
     name = value.value if is_name(value.value) else bare_name(value.value)
     if name and "pool" not in said.keys:
         said.keys["pool"] = name

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Surface(StrEnum):
-    """Where people ask."""
+    """Where people can ask."""
 
     CHANNEL = "channel"
     DIRECT = "direct"  # a direct message, of two people or of a group
@@ -21,7 +21,7 @@ class Origin:
     channel: str = ""
 
     def sees_cards_of(self, channel: str) -> bool:
-        """Say whether whoever asks has the cards of a channel before their eyes."""
+        """Say whether the person who asks can see the cards of a channel."""
         return self.surface is Surface.CHANNEL and self.channel == channel
 
 

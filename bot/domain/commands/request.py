@@ -1,4 +1,4 @@
-"""What people can ask for: the request, as it lies in the inbox. The grammar is in grammar.py."""
+"""What people can ask for: the request, as the inbox keeps it. The grammar is in grammar.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ ROLLBACK: Final = "rollback"
 END: Final = "end"
 STATUS: Final = "status"
 HELP: Final = "help"
-"""Verbs that code has to know by name; whatever else is asked of a verb, its declaration says."""
+"""Verbs that code has to know by name; everything else about a verb is in its declaration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

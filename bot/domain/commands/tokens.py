@@ -64,7 +64,7 @@ def _argument(text: str) -> Word:
 
 
 def _cut(text: str) -> Iterator[Word]:
-    # Behind the last quote that can close, none is looked for: thousands of apostrophes would take minutes.
+    # After the last quote that can close, look for no other: thousands of apostrophes would take minutes.
     last = max((match.start() for match in _END_OF_QUOTE.finditer(text)), default=-1)
     at = 0
     while match := (_WORD if at < last else _LAST_WORD).match(text, at):
@@ -91,7 +91,7 @@ def unescaped(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Take out what nobody sees, and what would move a terminal's cursor."""
+    """Remove invisible characters, and those that would move a terminal's cursor."""
     return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", _INVISIBLE.sub("", text)))
 
 

@@ -19,7 +19,7 @@ _MARKS_HINT = "Write it like `approve=50,100`, `approve=all` or `approve=none`."
 
 
 def read_percent(text: str) -> int | None:
-    """Read ``10`` or ``10%``, 1 to 100, in ASCII digits; None where it is anything else."""
+    """Read ``10`` or ``10%``, 1 to 100, in ASCII digits; None if it is anything else."""
     match = _PERCENT.fullmatch(text.strip())
     return int(match[1]) if match and 1 <= int(match[1]) <= 100 else None
 
@@ -34,7 +34,7 @@ def read_weight(text: str, pool: str, command: str) -> int:
 
 
 def require_pool_first(pool: str, weight: str, command: str) -> None:
-    """Raise UsageError where somebody wrote the weight and then the pool."""
+    """Raise UsageError if somebody wrote the weight and then the pool."""
     percent = read_percent(pool)
     if percent is not None and read_percent(weight) is None:
         typed = f"{command} start {read_name('pool', weight)} {percent}"
@@ -74,7 +74,7 @@ def is_name(text: str) -> bool:
 
 
 def read_name(key: str, text: str) -> str:
-    """Read the name of a pool, route, namespace or rule. Nothing is folded silently."""
+    """Read the name of a pool, route, namespace or rule. It corrects nothing silently."""
     if is_name(text):
         return text
     wrong = f"{shown(text)} is not a name for `{key}`: names have lower-case letters, digits, `-` and `.`"
@@ -85,7 +85,7 @@ def read_name(key: str, text: str) -> str:
 
 
 def lookalike(text: str) -> str:
-    """Return the name that was probably meant by a word that is none, as ``vllm-new`` by ``Vllm-new:``.
+    """Return the name that somebody probably meant by a word that is not one: ``vllm-new`` for ``Vllm-new:``.
 
     Plain words of a sentence are left alone: only what has a ``-`` inside looks like a pool's name.
     """
@@ -94,7 +94,7 @@ def lookalike(text: str) -> str:
 
 
 def bare_name(text: str) -> str:
-    """Return the name that is left of a word without capitals, marks and a namespace; empty where none is."""
+    """Return the name in a word, without capitals, marks and a namespace; empty if there is none."""
     meant = _bare(text)
     return meant if is_name(meant) else ""
 
@@ -104,7 +104,7 @@ def _bare(text: str) -> str:
 
 
 def say_cut(left_out: int) -> Prose:
-    """Say that a reason was cut; empty where it was not."""
+    """Say that a reason was cut; empty if it was not."""
     if not left_out:
         return Prose()
     return say(

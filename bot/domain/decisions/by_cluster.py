@@ -1,4 +1,4 @@
-"""What it means for a rollout that a pool was deleted, or that another controller took its route."""
+"""What happens to a rollout when a pool is deleted, or another controller takes its route."""
 
 from bot.domain.decisions.moves import Moment, after, event, pause
 from bot.domain.events import EventKind
@@ -6,7 +6,7 @@ from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool
 
 
 def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
-    """Stop where one of the pools was deleted; a finished rollout whose old pool is gone is done. None: as it is."""
+    """Pause if one of the pools was deleted; a finished rollout whose old pool is gone is done. None: no change."""
     rollout = entry.rollout
     if rollout.phase is Phase.FINISHED and pool == rollout.stable:
         to = after(entry, moment, phase=Phase.CLEANED, why="")
@@ -21,5 +21,5 @@ def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
 
 
 def owned(entry: Entry, owner: str, moment: Moment) -> Change | None:
-    """Stop where another controller moves the weights now; ``owner`` says which. None where it has stopped."""
+    """Pause if another controller moves the weights now; ``owner`` says which. None if it is paused or over."""
     return None if entry.rollout.phase in SLOTLESS | {Phase.PAUSED} else pause(entry, owner, moment)

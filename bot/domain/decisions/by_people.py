@@ -1,4 +1,4 @@
-"""What people decide: from an entry and a request to the next decision, where the verb fits."""
+"""What people decide: an entry and a request become the next decision, if the verb fits."""
 
 from bot.domain.commands.request import ROLLBACK, Request
 from bot.domain.decisions.moves import Moment
@@ -10,7 +10,7 @@ from bot.domain.verbs.registry import verb_of, what_works_now
 
 
 def require_fit(entry: Entry, request: Request) -> None:
-    """Raise StaleError or TransitionError where a verb does not fit what is true now."""
+    """Raise StaleError or TransitionError if the verb cannot be carried out now."""
     verb, rollout = verb_of(request.command.verb), entry.rollout
     now = f"`{rollout.canary.name}` is {describe(rollout)}"
     if request.turn is not None and not verb.is_brake and request.turn != rollout.turn:
@@ -27,7 +27,7 @@ def require_fit(entry: Entry, request: Request) -> None:
 
 
 def unfit(verb: Verb, rollout: Rollout) -> TransitionError:
-    """Say that a verb cannot be carried out where a rollout is, and what works there."""
+    """Say that a verb cannot be carried out now, and what works instead."""
     return TransitionError(
         f"You can't {verb.spoken or verb.name} now: `{rollout.canary.name}` is {describe(rollout)}.",
         hint=what_works_now(rollout),
@@ -35,7 +35,7 @@ def unfit(verb: Verb, rollout: Rollout) -> TransitionError:
 
 
 def decide(entry: Entry, request: Request, verdict: Verdict | None, moment: Moment) -> Change:
-    """Return what a person's verb makes of a rollout. ``verdict`` is there for the verbs that raise.
+    """Return the decision of a person's verb about a rollout. ``verdict`` is given for verbs that raise.
 
     Raises StaleError, TransitionError, NotAllowedError, UsageError; nothing has changed then.
     """
@@ -54,7 +54,7 @@ def describe(rollout: Rollout) -> str:
 
 
 def slot_taken(holder: Rollout) -> SlotTakenError:
-    """Say who has a route that is wanted."""
+    """Say which rollout has the route that a start wants."""
     ending = holder.phase in SLOTLESS
     return SlotTakenError(
         f"The route already has rollout `{holder.id}` of `{holder.canary.name}`, {describe(holder)}.",
@@ -63,20 +63,20 @@ def slot_taken(holder: Rollout) -> SlotTakenError:
 
 
 def followed(rollout: Rollout) -> TransitionError:
-    """Say that a rollout is not the last one of its route any more."""
+    """Say that a newer rollout followed this one on its route."""
     return TransitionError(
         f"A newer rollout came after `{rollout.canary.name}` on this route.", hint="Roll back the newer one."
     )
 
 
 def is_fulfilled(entry: Entry, request: Request) -> bool:
-    """Say whether a roll back was decided after this one was asked for: from the route, while the store was away."""
+    """Say whether a roll back was decided since this request: from the route, while the store was away."""
     rollout = entry.rollout
     is_brake = request.command.verb == ROLLBACK and rollout.phase is Phase.ROLLED_BACK
     return is_brake and request.at < rollout.decided_at
 
 
 def _is_overtaken(rollout: Rollout, request: Request) -> bool:
-    """Say whether typed words were held up until they would mean another approval, or another step, than they did."""
+    """Say whether typed words came so late that they would now mean another approval or another step."""
     outdated_by = verb_of(request.command.verb).outdated_by
     return request.turn is None and outdated_by is not None and request.at < outdated_by(rollout)

@@ -28,7 +28,7 @@ class Move(StrEnum):
 
 
 TRUSTS_OLD_COPY = frozenset({Move.DONE, Move.NOTE, Move.WEIGHTS})
-"""Moves that may rest on an old copy, because guards make them harmless. The others want a fresh one."""
+"""Moves that may use an old copy, because guards make them harmless. The others need a fresh one."""
 
 
 def judge(
@@ -37,7 +37,7 @@ def judge(
     """Compare a record with the annotation and weights of its route.
 
     ``note`` is the record in the annotation. ``other_is_over``: whether the store knows the rollout of a
-    foreign note to be over; None where it does not know it.
+    foreign note to be over; None if it does not know it.
     """
     if note is not None and note.id != entry.rollout.id:
         return _foreign(entry, note, observed, holds_slot=holds_slot, other_is_over=other_is_over)
@@ -69,7 +69,8 @@ def came_after(rollout: Rollout, note: Rollout) -> bool:
 def _own(entry: Entry, observed: Observed) -> Move:
     rollout = entry.rollout
     if rollout.phase is Phase.PAUSED and rollout.drift is not None:
-        return Move.DONE if observed == rollout.drift.found else Move.DRIFT  # theirs again: what people see is true
+        # The same weights again: what people see is still true.
+        return Move.DONE if observed == rollout.drift.found else Move.DRIFT
     if rollout.hands_off or is_as_wanted(observed, rollout):
         return Move.DONE
     return Move.WEIGHTS if rollout.phase in TAKEN_BACK else Move.DRIFT
@@ -99,7 +100,7 @@ def _is_as_left(rollout: Rollout, note: Rollout, observed: Observed) -> bool:
 
 
 def is_as_wanted(observed: Observed, rollout: Rollout) -> bool:
-    """Say whether the weights are as a record wants them; a roll back does not mind rules that are gone."""
+    """Say whether the weights are as a record wants them; a roll back accepts that rules are gone."""
     pairs = zip(observed, wanted(rollout), strict=True)
     if rollout.phase in TAKEN_BACK:
         return all(seen is None or _is_back(seen, pair) for seen, pair in pairs)
@@ -107,7 +108,7 @@ def is_as_wanted(observed: Observed, rollout: Rollout) -> bool:
 
 
 def _is_back(seen: Pair, wished: Pair) -> bool:
-    """Compare what a roll back left: a canary that is not there has no traffic, as one at 0."""
+    """Compare what a roll back left: a missing canary has no traffic, like one at 0."""
     return seen.stable == wished.stable and (seen.canary or 0) == (wished.canary or 0)
 
 
@@ -116,16 +117,16 @@ def _write_or_drift(entry: Entry, observed: Observed, *, fits: bool) -> Move:
     if rollout.hands_off:
         return Move.NOTE
     if rollout.phase in TAKEN_BACK:
-        return Move.WEIGHTS  # both weights always, also where an old copy shows them as wanted
+        return Move.WEIGHTS  # always both weights, even if an old copy shows them as wanted
     if not fits:
         return Move.DRIFT
     return Move.NOTE if observed == wanted(rollout) else Move.WEIGHTS
 
 
 def differs(rollout: Rollout, note: Rollout | None, observed: Observed) -> bool:
-    """Say whether a route is not as an applied record has left it, so that apply has to judge it."""
+    """Say whether a route differs from what its applied record left, so that apply has to judge it."""
     if rollout.phase in SLOTLESS:
-        # Over: a newer word on it concerns us, and an older annotation of ours that came back (a backup, GitOps).
+        # Over: only a newer decision matters, or an old annotation of ours that somebody put back (a backup, GitOps).
         if note is None or note.id != rollout.id:
             return False
         return note.decision != rollout.decision and _speaks(rollout, note)
@@ -148,7 +149,7 @@ def raises(rollout: Rollout) -> bool:
 
 
 def taken_back(entry: Entry, reason: str, moment: Moment) -> Change:
-    """Give up a step up that could not be written: pause where it stood, refuse where nothing stood."""
+    """Give up a step up that could not be written: pause at the old weight, or refuse if it was the start."""
     if written_step(entry) < 0:
         return refuse(entry, reason, moment)
     return pause(entry, reason, moment)
@@ -161,7 +162,7 @@ def foreign_owner(entry: Entry, note: Rollout, moment: Moment) -> Change:
 
 
 STRENGTH = (Phase.ROLLED_BACK, Phase.REFUSED, Phase.ENDED, Phase.CLEANED, Phase.FINISHED, Phase.PAUSED)
-"""Where two records disagree, the earlier phase in this row wins."""
+"""If two records disagree, the phase that comes first here wins."""
 
 
 def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
@@ -197,7 +198,7 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
 
 
 def _told_as(ours: Rollout, phase: Phase) -> EventKind:
-    """Tell a roll back as one, unless people have been told of it before."""
+    """Tell people of a roll back as such, unless they know of it."""
     is_news = phase is Phase.ROLLED_BACK and ours.phase is not Phase.ROLLED_BACK
     return EventKind.ROLLED_BACK if is_news else EventKind.ADOPTED
 
@@ -210,7 +211,7 @@ def applied_by(note: Rollout, generation: int) -> Applied:
 
 
 def gone(entry: Entry, why: str, moment: Moment) -> Change:
-    """End a rollout whose route is not there any more; there is nothing to write."""
+    """End a rollout whose route is gone; there is nothing to write."""
     to = roll_back(entry, why, moment).after
     to = replace(to, phase=Phase.ENDED)
     return Change(after=to, events=(event(EventKind.ENDED, moment, to, why),))

@@ -31,7 +31,7 @@ from bot.domain.rollout import Change, Entry, Phase, Rollout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookAgain:
-    """Nothing is decided; the timer looks again at ``due`` (None: never), and the next step comes at ``step_due``."""
+    """No decision; the timer looks again at ``due`` (None: never), and the next step comes at ``step_due``."""
 
     due: datetime | None
     step_due: datetime | None = None
@@ -42,11 +42,11 @@ ASKS_GATES = frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.PROMOTED})
 """Phases whose due time asks the gates first."""
 
 WATCHED = ASKS_GATES | {Phase.AWAITING_APPROVAL}
-"""Phases in which a gate may fail a rollout between steps. Paused, people have it in their hands."""
+"""Phases in which a gate may fail a rollout between steps. A paused one is left to people."""
 
 
 def on_failed(entry: Entry, verdict: Verdict, moment: Moment) -> Change | None:
-    """Decide on what gates have found between steps; None where they have found nothing to act on."""
+    """Decide what to do about the gates' findings between steps; None if they need no action."""
     rollout = entry.rollout
     if verdict.answer is not GateAnswer.FAIL or rollout.phase not in WATCHED or not rollout.weight:
         return None
@@ -65,7 +65,7 @@ def on_due(entry: Entry, verdict: Verdict | None, moment: Moment) -> Change | Lo
         case Phase.STARTING:
             return on_accepted(entry, moment)
         case Phase.AWAITING_APPROVAL:
-            return pause(entry, "Nobody approved within 24 hours.", moment)
+            return pause(entry, "Nobody approved it within 24 hours.", moment)
         case Phase.PAUSED | Phase.FINISHED:
             return LookAgain(
                 due=next_reminder(entry.rollout, moment.now),
@@ -106,7 +106,7 @@ def _step(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
 
 
 def _due_step(rollout: Rollout) -> int | None:
-    """Return the step people have approved, also one further on than the next; else the next."""
+    """Return the step that people have approved, even if it skips some; else the next one."""
     if rollout.ask is not None and is_approved(rollout, rollout.ask.step):
         return rollout.ask.step
     return rollout.next_step
@@ -135,7 +135,7 @@ def fail(entry: Entry, verdict: Verdict, moment: Moment) -> Change:
 
 
 def _doubt_of_stable(readiness: Readiness | None) -> str:
-    """Say why traffic should not go back by itself; empty where the old pool can serve."""
+    """Say why traffic should not go back by itself; empty if the old pool can serve."""
     if readiness is None:
         return "nobody knows whether the old pool can serve"
     return "" if readiness.stable_ready else "the old pool has no ready endpoint"
@@ -152,7 +152,7 @@ def _finish(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgai
 
 
 def on_accepted(entry: Entry, moment: Moment) -> Change | LookAgain:
-    """Start the phase's time: the gateway has taken the weights, or will never say so."""
+    """Start the phase's time: the gateway has accepted the weights, or will not say."""
     rollout = entry.rollout
     if rollout.phase is not Phase.STARTING:
         return LookAgain(due=next_look(rollout, moment.now), step_due=next_step_due(rollout, moment.now))
@@ -163,7 +163,7 @@ def on_accepted(entry: Entry, moment: Moment) -> Change | LookAgain:
 
 
 def on_rejected(entry: Entry, message: str, moment: Moment) -> Change | LookAgain:
-    """Take a first write back, stop at a later one: the gateway does not want it."""
+    """Handle a refusal of the gateway: take a first write back, pause at a later one."""
     why = f"The gateway refused the route: {message}"
     match entry.rollout.phase:
         case Phase.STARTING:

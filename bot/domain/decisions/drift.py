@@ -10,13 +10,13 @@ from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import Change, Drift, Entry, Hand, Pair, Phase, Rollout, wanted
 
 FIGHT_AFTER = 2
-"""So many restores that the same hand undid are a fight."""
+"""After this many restores that the same field manager undid, it is a fight."""
 
 
 def drifted(entry: Entry, hand: Hand, found: tuple[Pair | None, ...], moment: Moment) -> Change:
-    """Pause because the weights are not ours; they are left as they are. The same hand is told of once."""
+    """Pause because somebody else set the weights, and leave them. People hear of the same one only once."""
     change = pause(entry, "", moment, kind=EventKind.DRIFTED)
-    # A button that was drawn over other weights is old, also where phase and step stay.
+    # A button that was drawn for other weights is stale, even if phase and step stay.
     to = replace(change.after, drift=Drift(hand=hand, found=found), overwrites=None, turn=entry.rollout.turn + 1)
     to = replace(to, why=say_drift(to))
     before = entry.rollout.drift
@@ -25,13 +25,13 @@ def drifted(entry: Entry, hand: Hand, found: tuple[Pair | None, ...], moment: Mo
 
 
 def is_fight(rollout: Rollout) -> bool:
-    """Say whether the hand behind the drift has undone two restores already."""
+    """Say whether whoever drifted has undone two restores already."""
     drift = rollout.drift
     return drift is not None and rollout.restored.count(drift.hand.manager) >= FIGHT_AFTER
 
 
 def say_drift(rollout: Rollout) -> str:
-    """Say who changed what; in a fight, also what ends it. Empty where nothing drifted."""
+    """Say who changed what; in a fight, also what ends it. Empty if nothing drifted."""
     drift = rollout.drift
     if drift is None:
         return ""
@@ -45,7 +45,7 @@ def say_drift(rollout: Rollout) -> str:
 
 
 def say_why(rollout: Rollout) -> str:
-    """Say why a rollout waits: the reason that was given, and the drift that it is paused over."""
+    """Say why a rollout waits: the reason somebody gave, and the drift that paused it."""
     drift = say_drift(rollout)
     return " ".join(dict.fromkeys(filter(None, (rollout.why, drift))))
 
@@ -59,7 +59,7 @@ def _did(rollout: Rollout, drift: Drift) -> str:
 
 
 def _weights(pairs: tuple[Pair | None, ...]) -> str:
-    """Write each different pair once: ``90/10``; what is not on the route is a dash."""
+    """Write each different pair once, like ``90/10``; a pool that is not on the route is a dash."""
     return ", ".join(dict.fromkeys(_pair(pair) for pair in pairs))
 
 
@@ -70,7 +70,7 @@ def _pair(pair: Pair | None) -> str:
 
 
 def share(drift: Drift) -> int | None:
-    """Return the canary's percent of what was found; None where the rules differ, or one lacks a pool."""
+    """Return the canary's percent on the route; None if the rules differ, or one lacks a pool."""
     shares = {_share(pair) for pair in drift.found}
     return shares.pop() if len(shares) == 1 else None
 
@@ -83,16 +83,16 @@ def _share(pair: Pair | None) -> int | None:
 
 
 def raises_over(rollout: Rollout, drift: Drift) -> bool:
-    """Say whether our weights put more on the canary than what was found."""
+    """Say whether our weights put more on the canary than the weights that we found."""
     theirs = share(drift)
     return theirs is None or rollout.weight > theirs
 
 
 def lacks_to_adopt(rollout: Rollout) -> str:
-    """Say why the weights that were found cannot be a step; empty where they can."""
+    """Say why the weights on the route cannot become a step; empty if they can."""
     theirs = share(rollout.drift) if rollout.drift else None
     if theirs is None:
-        return "What is on the route now is no step: both pools in every rule, with one split, would be"
+        return "Adopt needs both pools in every rule, with the same split, and the route does not have that"
     if theirs == 0:
         return "The new pool has no traffic now"
     if rollout.plan.needs_approval(rollout.weight, theirs):
@@ -101,7 +101,7 @@ def lacks_to_adopt(rollout: Rollout) -> str:
 
 
 def lacks_to_restore(rollout: Rollout) -> str:
-    """Say why our weights cannot be written again; empty where they can."""
+    """Say why our weights cannot be written again; empty if they can."""
     found = rollout.drift.found if rollout.drift else ()
     if any(pair is None or pair.stable is None for pair in found):
         return "A rule of the rollout, or the old pool in it, is gone from the route"
@@ -109,7 +109,7 @@ def lacks_to_restore(rollout: Rollout) -> str:
 
 
 def restore(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
-    """Write our weights again and go on. Raises TransitionError where there is no place for them, and where that would
+    """Write our weights again and go on. Raises TransitionError if there is no place for them, and where that would
     raise a canary that cannot serve.
     """
     rollout = entry.rollout
@@ -126,7 +126,7 @@ def restore(entry: Entry, request: Request, verdict: Verdict, moment: Moment) ->
 
 
 def adopt(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
-    """Take the weights that were found as the present step. Raises TransitionError where they can be none."""
+    """Make the weights on the route the current step. Raises TransitionError if they cannot be one."""
     rollout = entry.rollout
     drift = _drift_of(rollout)
     if lack := lacks_to_adopt(rollout):

@@ -1,4 +1,4 @@
-"""The moves that people and the timer share: each takes an entry and returns the next decision.
+"""The moves that people and the timer share: each turns an entry into the next decision.
 
 Nothing here asks whether somebody may do it; by_people.py, by_time.py and by_route.py do, and then move.
 """
@@ -24,7 +24,7 @@ class Moment:
 def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
     """Return the record of the next decision: ``changes``, and what every decision moves.
 
-    A drift is over with the next decision, unless that says otherwise; what a restore overwrites, when it is written.
+    The next decision ends a drift, unless it says otherwise; a restore's write ends what it overwrites.
     """
     old = entry.rollout
     new = replace(old, **{"drift": None, "held_by": (), "overwrites": _still_overwrites(entry), **changes})
@@ -70,7 +70,7 @@ def ask_approval(entry: Entry, step: int, moment: Moment) -> Change:
     """Ask people for a step; the weights stay."""
     ask = Ask(id=moment.decision, step=step)
     to = after(entry, moment, phase=Phase.AWAITING_APPROVAL, ask=ask, left=None, why="")
-    # Asked anew, the clock of the ask starts anew, also where the phase was the same.
+    # A new question has a new deadline, even if the phase stays the same.
     to = replace(to, since=moment.now, turn=entry.rollout.turn + 1)
     told = replace(event(EventKind.APPROVAL_WANTED, moment, to), weight=to.plan.steps[step])
     return Change(after=to, events=(told,), due=next_look(to, moment.now))
@@ -95,7 +95,7 @@ def is_approved(rollout: Rollout, step: int) -> bool:
 
 
 def hold(entry: Entry, reason: str, moment: Moment, *, gates: tuple[str, ...] = ()) -> Change:
-    """Wait because ``gates`` say so, or because the last write is not done."""
+    """Hold because ``gates`` say so, or because the last write is not done."""
     to = after(entry, moment, phase=Phase.HOLDING, why=reason, held_by=gates)
     return Change(after=to, events=(event(EventKind.HELD, moment, to, reason),), due=next_look(to, moment.now))
 
@@ -120,7 +120,7 @@ def _left(old: Phase | None, step: int, last: int) -> Phase:
 
 
 def go_on(entry: Entry, moment: Moment) -> Change:
-    """Take up again what a pause left."""
+    """Go on with what a pause interrupted."""
     rollout = entry.rollout
     left = rollout.left
     if rollout.step < 0:
@@ -135,33 +135,33 @@ def go_on(entry: Entry, moment: Moment) -> Change:
 
 
 def roll_back(entry: Entry, reason: str, moment: Moment) -> Change:
-    """Give the route back as it was before the start."""
+    """Put the route back as it was before the start."""
     to = after(entry, moment, phase=Phase.ROLLED_BACK, ask=None, left=None, why=reason)
     return Change(after=to, events=(event(EventKind.ROLLED_BACK, moment, to, reason),))
 
 
 def roll_back_again(entry: Entry, reason: str, moment: Moment) -> Change:
-    """Write a roll back once more; who rolled back and why stays, unless somebody gives another reason."""
+    """Write a roll back once more; keep who rolled back and why, unless somebody gives another reason."""
     old, to = entry.rollout, roll_back(entry, reason, moment).after
     told = (event(EventKind.WRITTEN_AGAIN, moment, to, reason),)
     return Change(after=to if reason else replace(to, by=old.by, why=old.why), events=told)
 
 
 def refuse(entry: Entry, reason: str, moment: Moment) -> Change:
-    """Give up a start that never got onto the route."""
+    """Give up a start that was never written to the route."""
     to = after(entry, moment, phase=Phase.REFUSED, ask=None, left=None, why=reason)
     return Change(after=to, events=(event(EventKind.REFUSED, moment, to, reason),))
 
 
 def finish(entry: Entry, reason: str, moment: Moment) -> Change:
-    """Leave only the canary on the route, as the guide ends."""
+    """Leave only the canary on the route, as the guide does at its end."""
     to = after(entry, moment, phase=Phase.FINISHED, ask=None, left=None, why="")
     told = (event(EventKind.FINISHED, moment, to, reason),)
     return Change(after=to, events=told, due=next_look(to, moment.now))
 
 
 def end(entry: Entry, reason: str, moment: Moment) -> Change:
-    """Let go of the route; the weights stay as they are."""
+    """Stop managing the route; the weights stay as they are."""
     drift = entry.rollout.drift or _still_overwrites(entry)
     to = after(entry, moment, phase=Phase.ENDED, step=written_step(entry), ask=None, left=None, why=reason)
     to = replace(to, drift=drift, overwrites=None)

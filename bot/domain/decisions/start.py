@@ -25,13 +25,13 @@ def is_rollout_id(word: str) -> bool:
 
 
 def is_in_the_way(rollout: Rollout, pool: str, words: StartWords) -> bool:
-    """Say whether a rollout moves, up or down, the pool that ``words`` would start on the same route."""
+    """Say whether an active rollout on that route moves, up or down, the pool that ``words`` would start."""
     is_there = words.namespace in ("", rollout.namespace) and words.route in ("", rollout.route)
     return rollout.phase not in SLOTLESS and pool in (rollout.canary.name, rollout.stable.name) and is_there
 
 
 def require_channel(name: str, origin: Origin) -> None:
-    """Raise UserError where what begins has no channel for its card; what is typed in a terminal needs none."""
+    """Raise UserError if a start in Slack has no channel for its card; in a terminal it needs none."""
     if origin.channel or origin.surface is Surface.TERMINAL:
         return
     where = "from the home tab" if origin.surface is Surface.HOME else "in a direct message"
@@ -81,7 +81,7 @@ def start(
 
 
 def _began(moment: Moment, before: Rollout | None) -> datetime:
-    """Return when it began: after the one before it on the route, whatever clock said when that did."""
+    """Return when it began: after the rollout before it on the route, even if another clock timed that one."""
     return max(moment.now, before.started_at + timedelta(milliseconds=1)) if before else moment.now
 
 

@@ -1,1 +1,1 @@
-"""What Slack and the terminal both tell of a rollout; each draws it in its own way."""
+"""What Slack and the terminal both say about a rollout; each draws it in its own way."""

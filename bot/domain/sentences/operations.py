@@ -4,11 +4,11 @@ from bot.domain.operation import Operation, OperationEvent, OperationEventKind, 
 from bot.domain.prose import Person, Prose, clock, joined, moment, said, say, sentence, short
 
 SAID = 500
-"""Characters of what an executor or a person says about one event."""
+"""How many characters an executor or a person may say about one event."""
 
 
 def headword(operation: Operation) -> str:
-    """Say in a word where it is."""
+    """Say in a word where it stands."""
     return operation.phase.value
 
 
@@ -44,7 +44,7 @@ def detail(operation: Operation) -> Prose:
 
 
 def progress(operation: Operation) -> Prose:
-    """List the last sentences of its executor."""
+    """List its executor's last sentences."""
     return joined("\n", (say("• {}", short(sentence(one), 300)) for one in operation.progress))
 
 

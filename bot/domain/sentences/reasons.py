@@ -1,4 +1,4 @@
-"""The reasons that a rollout keeps as strings: a person's words, or a sentence of ours."""
+"""The reasons that a rollout keeps as strings: a person's words, or one of our sentences."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ LONGEST: Final = 400
 
 
 def reason(words: str, by: str, longest: int = LONGEST) -> Prose:
-    """Take up a reason: what a person gave means only itself, in a sentence of ours backticks are code."""
+    """Turn a reason into prose: a person's words stay plain, and backticks in our sentences are code."""
     if by:
         return said(words, longest)
     return short(sentence(one_line(words).strip()), longest)

@@ -8,7 +8,7 @@ from bot.domain.rollout import Entry
 from bot.domain.sentences.reasons import reason
 
 REJECTED = "Rejected: "
-"""How the reason of a rejection begins where it is kept; the sentence says that already."""
+"""How the stored reason of a rejection begins; the sentence says it already."""
 
 
 def told(events: Sequence[Event], entry: Entry, *, longest: int = 1000) -> list[Prose]:
@@ -17,7 +17,7 @@ def told(events: Sequence[Event], entry: Entry, *, longest: int = 1000) -> list[
 
 
 def is_approved(events: Sequence[Event], at: int) -> bool:
-    """Say whether an event is what the approval before it led to: the approver did nothing more."""
+    """Say whether an event is the result of the approval before it, without another act of the approver."""
     if at == 0:
         return False
     before, event = events[at - 1], events[at]
@@ -157,7 +157,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.KEPT: _kept,
     EventKind.CLEANED: _cleaned,
     EventKind.ADOPTED: lambda event, entry: say("Took over a decision that was made on the route without me"),
-    EventKind.REBUILT: lambda event, entry: say("Redis had lost this rollout; I took it up again from its route"),
+    EventKind.REBUILT: lambda event, entry: say("Redis had lost this rollout; I restored it from its route"),
     EventKind.TROUBLE: lambda event, entry: say("Trouble"),
     EventKind.REMINDER: _reminder,
 }

@@ -1,6 +1,6 @@
-"""Why a rollout waits, who can end it, and what happens when nobody does.
+"""Why a rollout waits, who can end the wait, and what happens if nobody does.
 
-Promise 7: every wait has a reason, a person who can end it, and a deadline. ``why`` says them in one breath.
+Promise 7: every wait has a reason, a person who can end it, and a deadline. ``why`` says all three.
 """
 
 from collections.abc import Callable
@@ -23,8 +23,8 @@ from bot.domain.weights import asked_weight, next_weight, weight_there
 class Wait:
     """What a rollout waits for.
 
-    ``reason``, ``who`` and ``then`` are our words; ``said`` is in the words of ``said_by``, or where that is empty of
-    a gate, the gateway or the API server. ``deadline`` None: nothing is left to happen, or it is tried for ever.
+    ``reason``, ``who`` and ``then`` are our words; ``said`` is in the words of ``said_by``, or if that is empty, of
+    a gate, the gateway or the API server. ``deadline`` None: nothing more will happen, or it is tried for ever.
     """
 
     reason: Prose
@@ -44,7 +44,7 @@ def waits(entry: Entry, access: Access) -> Wait:
 
 
 def why(wait: Wait) -> Prose:
-    """Write a wait in one breath."""
+    """Write a wait in a sentence or two."""
     said = reason(wait.said, wait.said_by)
     since = say("{}, since {}", wait.reason, moment(wait.since))
     told = say("{}: {}", since, ended(said)) if said else say("{}.", since)
@@ -71,9 +71,9 @@ def _until_written(entry: Entry, access: Access) -> tuple[datetime | None, Prose
     """Say what ends the wait for the route; some phases end in their own time too, written or not."""
     rollout = entry.rollout
     if raises(rollout):
-        then = say("It is tried again, and taken back unless the gates still pass after")
+        then = say("I keep trying, and take it back unless the gates still pass after")
         return rollout.decided_at + WRITE_WITHIN, then
-    again = say("It is tried again until it is written.")
+    again = say("I keep trying until it is written.")
     if rollout.phase not in (Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PAUSED):
         return None, again
     own = _WAITS[rollout.phase](entry, access)
@@ -81,7 +81,7 @@ def _until_written(entry: Entry, access: Access) -> tuple[datetime | None, Prose
 
 
 def _unwritten(entry: Entry) -> Prose:
-    """Say what is wanted of the route and not known to be there."""
+    """Say what we want on the route and do not know to be there."""
     rollout, there = entry.rollout, weight_there(entry)
     if not rollout.hands_off and rollout.weight != there:
         return say("{} % is wanted, {} % is known to be there", rollout.weight, there)
@@ -113,7 +113,7 @@ def _progressing(entry: Entry, access: Access) -> Wait:
         return _for_the_gateway(entry, access, say("{} %", rollout.weight))
     asks = rollout.plan.needs_approval(rollout.weight, after)
     return Wait(
-        reason=say("It lets {} % prove itself before {} %", rollout.weight, after),
+        reason=say("It stays at {} % for a while before {} %", rollout.weight, after),
         since=rollout.since,
         who=say("{} can `advance` it now.", _who(access.run)),
         deadline=entry.step_due or rollout.since + rollout.plan.interval,
@@ -126,7 +126,7 @@ def _holding(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It holds at {} %", rollout.weight),
         since=rollout.since,
-        who=say("The gate is asked again every 30 s; {} can `pause` or `rollback` it.", people(access.run)),
+        who=say("I ask the gate again every 30 s; {} can `pause` or `rollback` it.", people(access.run)),
         deadline=rollout.since + HOLD_AT_MOST,
         then=say("If the gate still says wait, it pauses"),
         said=hold_reason(entry),
@@ -195,7 +195,7 @@ def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
     return Wait(
         reason=say("The bake is over, but `{}` stays on the route", rollout.stable.name),
         since=rollout.since + rollout.plan.bake,
-        who=say("The gates are asked again every 30 s; {} can `finish` or `pause` it.", people(access.run)),
+        who=say("I ask the gates again every 30 s; {} can `finish` or `pause` it.", people(access.run)),
         deadline=rollout.since + rollout.plan.bake + HOLD_AT_MOST,
         then=say("If they still say wait, it pauses"),
         said=said,
@@ -217,7 +217,7 @@ def _finished(entry: Entry, access: Access) -> Wait:
 
 
 def _due(entry: Entry) -> datetime | None:
-    """Return its due time; None where that is only the next look for the gateway's word."""
+    """Return its due time; None if that is only the next look for the gateway's word."""
     return None if entry.acceptance is Acceptance.WAITING else entry.due
 
 
@@ -229,8 +229,10 @@ def _over(entry: Entry, access: Access) -> Wait:
         Phase.REFUSED: say("It was not started; the route is as it was"),
     }
     rollout = entry.rollout
-    # Where nobody ended it, the route is gone or somebody else's.
-    over = words[rollout.phase] if rollout.by or rollout.phase is not Phase.ENDED else say("It ended and let go")
+    # If nobody ended it, the route is gone or somebody else's.
+    over = words[rollout.phase]
+    if rollout.phase is Phase.ENDED and not rollout.by:
+        over = say("It ended, and I no longer manage the route")
     return Wait(
         reason=over,
         since=rollout.since,

@@ -44,7 +44,7 @@ _HEADWORDS = {
 
 
 def state(entry: Entry, access: Access) -> Prose:
-    """Say where it stands; what is wanted but not on the route comes before everything else."""
+    """Say where it stands; first of all, what is wanted but not on the route yet."""
     told = _moving(entry) if is_moving(entry) else _STATES[entry.rollout.phase](entry, access)
     return joined("\n", (told, _trouble(entry)))
 
@@ -60,7 +60,7 @@ def _moving(entry: Entry) -> Prose:
 
 
 def _trouble(entry: Entry) -> Prose:
-    """Say what does not get onto the route, or, after no attempt, what people must know of one that did."""
+    """Say what cannot be written to the route, or (without attempts) what people must know about a write."""
     trouble = entry.trouble
     if trouble is None or (entry.is_applied and trouble.attempts):
         return Prose()
@@ -78,7 +78,7 @@ def _trouble(entry: Entry) -> Prose:
 
 
 _WRITES_MORE = TAKEN_BACK | {Phase.FINISHED}
-"""Phases whose write is more than our note on the route, also where it changes no share."""
+"""Phases whose write is more than our note on the route, even if no share changes."""
 
 
 def _starting(entry: Entry, access: Access) -> Prose:
@@ -127,7 +127,7 @@ def _paused(entry: Entry, access: Access) -> Prose:
 
 
 def _drifted(rollout: Rollout) -> Prose:
-    """Say who changed what, when, and what each way out would write."""
+    """Say who changed what and when, and what each way out would write."""
     at = rollout.drift.hand.at if rollout.drift else None
     told = say(
         "*Paused: somebody else wrote to the route.* {}{} It stays as it is.",
@@ -185,7 +185,7 @@ def _rolled_back(entry: Entry, access: Access) -> Prose:
 def _ended(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
     told = say("*Ended{}* {}", by(rollout.by), moment(rollout.since))
-    told = say("{} I let go", _because(told, reason(rollout.why, rollout.by)))
+    told = say("{} I no longer manage the route", _because(told, reason(rollout.why, rollout.by)))
     if not rollout.by:  # the route is gone, or somebody else's
         return ended(told)
     return say("{}; {}.\n`rollback` still works.", told, _left(entry))

@@ -1,4 +1,4 @@
-"""Who may do a verb, who may approve, and how many have to."""
+"""Who may use a verb, who may approve, and how many have to."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ NOBODY: Final = say("nobody whom the policy lists")
 
 
 def people(listed: Users, *, but: Users = frozenset()) -> Prose:
-    """Name the people of one of the policy's lists, else every full member; ``but`` are those of them who may not."""
+    """Name the people on one of the policy's lists, else every full member; ``but`` are people who may not."""
     if listed:
         able = sorted(listed - but)
         return named(able, "or") if able else NOBODY
@@ -18,12 +18,12 @@ def people(listed: Users, *, but: Users = frozenset()) -> Prose:
 
 
 def approvers(rollout: Rollout, access: Access, *, given: tuple[str, ...] = ()) -> Prose:
-    """Name who may approve, but for whoever has ``given`` that already."""
+    """Name who may approve, without those who have ``given`` approval already."""
     return people(access.approve, but=_barred(rollout) | {*given})
 
 
 def approvers_aloud(rollout: Rollout, access: Access) -> Prose:
-    """Name who may approve for the whole channel, where a mention calls somebody; who is not asked is not called."""
+    """Name who may approve, for the whole channel, where a mention notifies people: only those who are asked."""
     if _barred(rollout) and not access.approve:
         return say("anybody but the starter")
     return approvers(rollout, access)
@@ -35,7 +35,7 @@ def _barred(rollout: Rollout) -> Users:
 
 
 def by(user: str) -> Prose:
-    """Write `` by somebody`` where somebody did it, and nothing where the timer or the cluster did."""
+    """Write `` by somebody`` where somebody did it, and nothing if the timer or the cluster did."""
     return say(" by {}", Person(user)) if user else Prose()
 
 
@@ -45,6 +45,6 @@ def count_approvals(count: int) -> str:
 
 
 def missing_approvals(rollout: Rollout) -> int:
-    """Count the approvals that are still wanted."""
+    """Count the approvals that are still missing."""
     given = len(rollout.ask.approvals) if rollout.ask else 0
     return max(rollout.plan.approvals - given, 0)

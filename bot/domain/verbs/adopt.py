@@ -1,4 +1,4 @@
-"""`adopt`: take somebody else's weights as the present step."""
+"""`adopt`: go on from somebody else's weights."""
 
 from bot.domain.access import AccessList
 from bot.domain.decisions.drift import adopt, lacks_to_adopt, share
@@ -9,21 +9,21 @@ from bot.domain.verbs.raising import last_decision
 
 
 def _theirs(rollout: Rollout) -> int:
-    """Return the canary's percent that somebody else has set; where it cannot be said, adopt does not work."""
+    """Return the canary's percent that somebody else has set; where it is unclear, adopt does not work."""
     return (share(rollout.drift) if rollout.drift else None) or 0
 
 
 def _dialog(entry: Entry) -> Dialog:
     rollout = entry.rollout
     new = short(rollout.canary)
-    text = f"{_theirs(rollout)} % on {new} becomes the present step, and I go on from there."
+    text = f"{_theirs(rollout)} % on {new} becomes the current step, and I go on from there."
     return Dialog(title="Adopt?", text=text, yes="Adopt")
 
 
 ADOPT = Verb(
     name="adopt",
     kind=Kind.ORDER,
-    help="or take theirs as the present step and go on",
+    help="or keep theirs and go on from there",
     usage="[POOL] [reason]",
     access=AccessList.RUN,
     phases=frozenset({Phase.PAUSED}),

@@ -1,4 +1,4 @@
-"""`approve`: let the step happen that is asked for."""
+"""`approve`: let the step happen that waits for approval."""
 
 from dataclasses import replace
 
@@ -56,7 +56,7 @@ APPROVE = Verb(
     phases=frozenset({Phase.AWAITING_APPROVAL}),
     raises=True,
     late_after=LATE_AFTER,
-    outdated_by=lambda rollout: rollout.since,  # another approval that was decided meanwhile changes nothing
+    outdated_by=lambda rollout: rollout.since,  # an approval in between changes nothing
     decide=_approve,
     button=Button(label=lambda entry: f"Approve {asked_weight(entry.rollout)} %", style=lambda entry: Style.PRIMARY),
 )

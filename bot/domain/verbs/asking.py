@@ -1,4 +1,4 @@
-"""What a question or an inquiry is answered from, and what its answer is made of."""
+"""What a question or an inquiry may look at, and what its answer consists of."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Rollouts(Protocol):
-    """Reads what is stored. Raises UserError (with near names) and StoreError."""
+    """Reads the stored rollouts. Raises UserError (with similar names) and StoreError."""
 
     def find(self, subject: str, channel: str) -> Entry:
         """Find by canary, by rollout id, or by channel where ``subject`` is empty."""
@@ -29,13 +29,13 @@ class Rollouts(Protocol):
 
 
 class Cluster(Protocol):
-    """Asks the cluster, which only an inquiry may do. Every call is bounded in time; raises ClusterError."""
+    """Asks the cluster; only an inquiry may. Every call is bounded in time; raises ClusterError."""
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Count the ready endpoints of both pools."""
 
     def is_gone(self, pool: Pool) -> bool:
-        """Ask whether an InferencePool is not there."""
+        """Ask whether an InferencePool is missing."""
 
 
 class Gates(Protocol):
@@ -67,7 +67,7 @@ class Rules(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What can be asked for an answer."""
+    """Where an answer may come from."""
 
     rollouts: Rollouts
     cluster: Cluster
@@ -77,7 +77,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Who asks what, when and where, and what there is to answer from.
+    """Who asks what, when and where, and the sources for an answer.
 
     ``program`` is how the verbs are typed there: `/rollout` in Slack, `rolloutbot` in a terminal. ``verbs`` are all
     that exist, in the groups of the help.

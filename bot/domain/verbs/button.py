@@ -8,7 +8,7 @@ from bot.domain.rollout import Acceptance, Entry, Pool
 
 
 class Style(StrEnum):
-    """How a button looks; one that is expected of people stands out, and so does one that stops."""
+    """How a button looks; the expected one stands out, and so does one that stops."""
 
     PLAIN = ""
     PRIMARY = "primary"
@@ -18,7 +18,7 @@ class Style(StrEnum):
 class Place(IntEnum):
     """Where a button stands, from the left.
 
-    The brakes stay where they are, so that nothing else comes to lie under a finger. Buttons of the same place stand in
+    The brakes never move, so that no other button ends up under a finger. Buttons of the same place stand in
     the order of the registry.
     """
 
@@ -30,7 +30,7 @@ class Place(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialog:
-    """What is asked before a button is its verb: a title, a text, and what the button says that goes on."""
+    """The question before a button acts: a title, a text, and the label of the button that confirms."""
 
     title: str
     text: str
@@ -55,7 +55,7 @@ class Button:
     """A verb's button. It is drawn where the verb works and ``shown`` agrees.
 
     ``dialog`` is asked first. The dialog of a verb that needs a reason also asks for that: ``reason_dialog``, which is
-    given None where the rollout could not be read.
+    given None if the rollout could not be read.
     """
 
     label: Callable[[Entry], str]
@@ -76,5 +76,5 @@ def short(pool: Pool, most: int = 60) -> str:
 
 
 def is_settled(entry: Entry) -> bool:
-    """Say whether the last write is done, without which no further step up is taken."""
+    """Say whether the last write is done; before that there is no further step up."""
     return entry.is_applied and entry.acceptance is not Acceptance.WAITING

@@ -18,12 +18,12 @@ from bot.domain.verbs.button import Button
 
 
 class Kind(StrEnum):
-    """What becomes of a verb's words."""
+    """What happens with a verb's words."""
 
     START = "start"  # kept in the inbox; makes a rollout
     ORDER = "order"  # kept in the inbox; decides about a rollout
     QUESTION = "question"  # answered at once, from memory and Redis
-    INQUIRY = "inquiry"  # may ask the cluster: acknowledged at once, answered when it is known
+    INQUIRY = "inquiry"  # may ask the cluster: acknowledged at once, answered later
 
 
 ASKS = frozenset({Kind.QUESTION, Kind.INQUIRY})
@@ -61,7 +61,7 @@ class Verb:
     name: str
     kind: Kind
     help: str
-    spoken: str = ""  # in a sentence of ours, where that is not its name
+    spoken: str = ""  # how our sentences say it, if not by its name
     usage: str = ""
     options: str = ""
     own_keys: tuple[str, ...] = ()
@@ -74,11 +74,11 @@ class Verb:
     works: Callable[[Rollout], bool] = _always
 
     raises: bool = False  # may raise the canary, so the gates are asked before it is decided
-    is_brake: bool = False  # never stale, never refused for its spelling, in a lane of its own
+    is_brake: bool = False  # never stale, never refused for its spelling, and has its own lane
     needs_reason: bool = False
     writes_first: bool = False  # an unwritten decision is written before this one is made
-    late_after: timedelta | None = None  # carried out no later than this; None: whenever it can be
-    outdated_by: Callable[[Rollout], datetime] | None = None  # when that changed which people saw as they typed
+    late_after: timedelta | None = None  # refused if it comes later than this; None: never too late
+    outdated_by: Callable[[Rollout], datetime] | None = None  # when what people saw as they typed last changed
 
     decide: Decide = _decides_nothing
     answer: Callable[[Asking], Reply] = _answers_nothing
@@ -86,7 +86,7 @@ class Verb:
     button: Button | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError where a declaration lacks what its kind needs."""
+        """Raise ValueError if a declaration lacks what its kind needs."""
         if self.kind is Kind.ORDER and self.decide is _decides_nothing:
             raise ValueError(f"The order `{self.name}` has no `decide`.")
         if self.asks and self.answer is _answers_nothing:
@@ -96,27 +96,27 @@ class Verb:
 
     @property
     def asks(self) -> bool:
-        """Say whether it is only answered."""
+        """Say whether it changes nothing and only needs an answer."""
         return self.kind in ASKS
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Return what may be said as ``key=value`` behind it."""
+        """Return the keys that it takes, as in ``key=value``."""
         return ("pool", *self.own_keys) if self.asks else ("pool", *self.own_keys, "reason")
 
     @property
     def takes_any_word(self) -> bool:
-        """Say whether its first word may be the first of the reason as well as a pool."""
+        """Say whether its first word may begin the reason instead of naming a pool."""
         return self.is_brake or self.needs_reason
 
     def fits(self, rollout: Rollout) -> bool:
-        """Say whether it is carried out where a rollout is now."""
+        """Say whether it can be carried out now."""
         return rollout.phase in self.phases or self.also_fits(rollout)
 
     def works_now(self, rollout: Rollout) -> bool:
-        """Say whether it is carried out, and does something."""
+        """Say whether it can be carried out and would do something."""
         return self.fits(rollout) and self.works(rollout)
 
     def line(self, program: str, *, options: bool = True) -> str:
-        """Write it as it is typed behind ``program``."""
+        """Write it as people type it after ``program``."""
         return " ".join(filter(None, [program, self.name, self.usage, self.options if options else ""]))

@@ -1,4 +1,4 @@
-"""`end`: let go of the route; the weights stay."""
+"""`end`: stop managing the route; the weights stay."""
 
 from bot.domain.access import AccessList
 from bot.domain.commands.request import END as NAME
@@ -18,13 +18,15 @@ def _end(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Ch
 def _dialog(entry: Entry) -> Dialog:
     there, old, new = weight_there(entry), short(entry.rollout.stable), short(entry.rollout.canary)
     stay = "as they are" if entry.rollout.drifted else f"at {there} % on {new} and {100 - there} % on {old}"
-    return Dialog(title="End?", text=f"I let go of the route. The weights stay {stay}.", yes="End", style=Style.DANGER)
+    return Dialog(
+        title="End?", text=f"I stop managing the route. The weights stay {stay}.", yes="End", style=Style.DANGER
+    )
 
 
 END = Verb(
     name=NAME,
     kind=Kind.ORDER,
-    help="let go of the route, the weights stay",
+    help="stop managing the route and leave its weights",
     usage="[POOL] [reason]",
     instead_of=("delete", "remove", "forget"),
     access=AccessList.RUN,

@@ -23,7 +23,7 @@ def _is_asked_for(rollout: Rollout) -> bool:
 
 
 def _is_shown(entry: Entry) -> bool:
-    """Say whether it is more than the next step, and nothing else is asked or waited for."""
+    """Say whether it would do more than the next step, and nothing else is open."""
     rollout = entry.rollout
     skips = rollout.next_step not in (None, last_step(rollout))
     return rollout.phase is Phase.PROGRESSING and skips and is_settled(entry)

@@ -1,4 +1,4 @@
-"""What the verbs share that raise the canary."""
+"""What verbs that raise the canary share."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,11 +10,11 @@ from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import Acceptance, Change, Entry, Rollout
 
 LATE_AFTER: Final = timedelta(minutes=5)
-"""Nobody who asked longer ago than this is still looking at what a step does."""
+"""People who asked longer ago than this may no longer be watching the step."""
 
 
 def last_decision(rollout: Rollout) -> datetime:
-    """Return when the last decision was made: words from before it meant another step."""
+    """Return when the last decision was made: older words meant another step."""
     return rollout.decided_at
 
 
@@ -27,7 +27,7 @@ def raise_to(entry: Entry, step: int, request: Request, verdict: Verdict, moment
 
 
 def not_settled(entry: Entry) -> str:
-    """Say what is missing before another step may be decided; empty where nothing is."""
+    """Say what must happen before another step; empty if nothing."""
     if not entry.is_applied:
         return "The last change is not on the route yet."
     if entry.acceptance is Acceptance.WAITING:
@@ -36,7 +36,7 @@ def not_settled(entry: Entry) -> str:
 
 
 def require_pass(verdict: Verdict) -> None:
-    """Raise TransitionError where the gates do not let the canary get more."""
+    """Raise TransitionError if the gates do not let the canary get more."""
     if verdict.answer is not GateAnswer.PASS:
         raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is mended.")
 
@@ -47,5 +47,5 @@ def last_step(rollout: Rollout) -> int:
 
 
 def go_or_ask(lead: str, rollout: Rollout, step: int) -> str:
-    """Say what a button does: where people have to approve first, it only asks them."""
+    """Say what a button does: if people have to approve first, it only asks them."""
     return f"{'Ask for' if must_ask(rollout, step) else lead} {rollout.plan.steps[step]} %"

@@ -57,7 +57,7 @@ _added: list[Verb] = []
 
 @contextmanager
 def also(verb: Verb) -> Iterator[None]:
-    """Have one verb more for a while. Raises ValueError where its name is taken."""
+    """Add a verb for a while. Raises ValueError if its name is taken."""
     if find_verb(verb.name) is not None:
         raise ValueError(f"There is a verb `{verb.name}` already.")
     _added.append(verb)
@@ -78,12 +78,12 @@ def verbs() -> tuple[Verb, ...]:
 
 
 def find_verb(name: str) -> Verb | None:
-    """Return a verb by its name; None where this version has none like that."""
+    """Return a verb by its name; None if this version has no such verb."""
     return next((verb for verb in verbs() if verb.name == name), None)
 
 
 def verb_of(name: str) -> Verb:
-    """Return a verb that the grammar, or the inbox's reader, has let through."""
+    """Return a verb that the grammar or the inbox's reader has accepted."""
     verb = find_verb(name)
     if verb is None:
         raise LookupError(f"There is no verb `{name}`.")
@@ -91,7 +91,7 @@ def verb_of(name: str) -> Verb:
 
 
 def working_now(rollout: Rollout) -> tuple[Verb, ...]:
-    """Return the orders that do something where a rollout is now."""
+    """Return the orders that would do something now."""
     return tuple(verb for verb in verbs() if verb.kind is Kind.ORDER and verb.works_now(rollout))
 
 
@@ -106,7 +106,7 @@ _INSTEAD: Final = {
 
 
 def what_works_now(rollout: Rollout) -> str:
-    """Say which verbs do something now, or what to do where none goes on."""
+    """Say which verbs work now, or what to do if none does."""
     *names, last = [f"`{verb.name}`" for verb in working_now(rollout)] or [""]
     listed = f"{', '.join(names)} and {last}" if names else last
     return _INSTEAD.get(rollout.phase, "{verbs} work now.").format(verbs=listed)

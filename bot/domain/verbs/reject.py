@@ -1,4 +1,4 @@
-"""`reject`: say no to the step that is asked for, and why."""
+"""`reject`: say no to the step that waits for approval, and why."""
 
 from bot.domain.access import AccessList
 from bot.domain.commands.request import Request
@@ -29,7 +29,7 @@ def _about(entry: Entry | None) -> str:
 REJECT = Verb(
     name="reject",
     kind=Kind.ORDER,
-    help="say no to it: pauses",
+    help="say no to the step, which pauses the rollout",
     usage="[POOL] reason",
     instead_of=("deny", "decline", "no"),
     access=AccessList.APPROVE,

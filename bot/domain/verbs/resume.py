@@ -1,4 +1,4 @@
-"""`resume`: go on where a pause left it."""
+"""`resume`: go on after a pause."""
 
 from dataclasses import replace
 

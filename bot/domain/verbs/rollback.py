@@ -17,7 +17,7 @@ def _roll_back(entry: Entry, request: Request, verdict: Verdict, moment: Moment)
 
 
 def _style(entry: Entry) -> Style:
-    """Red, but not where people look for "remove"."""
+    """Red, except where people look for "remove"."""
     return Style.PLAIN if entry.rollout.phase is Phase.FINISHED else Style.DANGER
 
 

@@ -1,4 +1,4 @@
-"""`status`: where one rollout stands, or all of a channel."""
+"""`status`: where one rollout stands, or all rollouts of a channel."""
 
 from bot.domain.commands.request import STATUS as NAME
 from bot.domain.errors import UserError
@@ -17,7 +17,7 @@ def _answer(asking: Asking) -> Reply:
 
 
 def _last(asking: Asking) -> tuple[Entry, ...]:
-    """Return the last rollout that ran in a channel; those of other channels are not told here."""
+    """Return the last rollout of this channel, and none of other channels."""
     try:
         return (asking.sources.rollouts.find("", asking.origin.channel),) if asking.origin.channel else ()
     except UserError:

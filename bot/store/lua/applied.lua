@@ -1,5 +1,5 @@
 -- needs: mark, due, over, slot
--- Saves that a decision is on the route. Returns 1 where it is the newest one, else 0.
+-- Saves that a decision is on the route. Returns 1 if it is the newest one, else 0.
 --
 -- KEYS[1] prefix
 -- ARGV    rollout id, revision, decision, applied as JSON, '1' where weights were written, when to listen to the
@@ -11,7 +11,7 @@ if stored[1] == decision then
   redis.call('HSET', key, 'pending', '[]')
   redis.call('ZREM', p .. 'pending', id)
   redis.call('ZREM', p .. 'pending:brakes', id)
-  -- Said late, by a replica that was frozen: what has been heard of the gateway since then still holds.
+  -- This came late, from a replica that was frozen: what the gateway has said since then still holds.
   local known = stored[6] and cjson.decode(stored[6])
   if known and known.decision == decision and known.generation >= tonumber(ARGV[7]) then return 1 end
   redis.call('HSET', key, 'applied', applied, 'applied_revision', revision)
@@ -19,7 +19,7 @@ if stored[1] == decision then
   if stored[4] == '1' then
     free_slot(p, id, stored[5])
   elseif not stored[3] then
-    -- A finished rollout ends where another one is on its route: the timer looks at it now.
+    -- A finished rollout ends when another one is on its route: the timer looks at it now.
     local previous = redis.call('LINDEX', p .. 'order:' .. stored[5], -2)
     if previous then set_due(p, previous, poll, '') end
   end
@@ -27,7 +27,7 @@ if stored[1] == decision then
     redis.call('HSET', key, 'acceptance', 'waiting')
     set_due(p, id, poll, '')
   else
-    -- A tick that found it unwritten has claimed it: its own time counts again, not the claim's.
+    -- A tick claimed it before it was written: its own time counts again, not the claim's.
     local due = redis.call('HGET', key, 'due')
     if due then redis.call('ZADD', p .. 'due', due, id) end
   end

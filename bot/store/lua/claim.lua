@@ -1,6 +1,6 @@
 -- needs: epoch
--- Claims what is due: it is pushed ahead, so that it comes again where the step saves no new time. Returns ids and due
--- times by turns, and the epoch and the count of writes; nothing at all where data is missing.
+-- Claims what is due: pushes it ahead, so that it comes again if the step saves no new time. Returns ids and due
+-- times in turn, and the epoch and the count of writes; nothing if data is missing.
 --
 -- KEYS[1] prefix
 -- ARGV    now and ahead (seconds since 1970), how many at most, epoch and writes that the caller has seen

@@ -1,5 +1,5 @@
 -- needs: epoch
--- Claims what is due: it is pushed ahead, so that it comes again where nobody saves a new time. Returns ids; none where
+-- Claims what is due: pushes it ahead, so that it comes again if nobody saves a new time. Returns ids; none if
 -- data is missing.
 --
 -- KEYS[1] prefix

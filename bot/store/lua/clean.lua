@@ -1,4 +1,4 @@
--- Takes a card off the list of those that are behind; 0 where it was marked again since it was read.
+-- Takes a card off the list of outdated cards; 0 if it was marked again since it was read.
 --
 -- KEYS[1] prefix
 -- ARGV    rollout id, the mark under which it was read

@@ -1,5 +1,5 @@
 -- needs: epoch
--- Returns ids of rollouts whose card is behind, the most urgent first; none where data is missing.
+-- Returns ids of rollouts whose card is behind, the most urgent first; none if data is missing.
 --
 -- KEYS[1] prefix
 -- ARGV    place of the last one wanted (from 0), epoch and writes that the caller has seen

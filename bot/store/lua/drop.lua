@@ -1,10 +1,10 @@
--- Takes a request that changed nothing out of the inbox; 0 where it was not there any more.
+-- Removes a request that changed nothing from the inbox; 0 if it was gone already.
 --
 -- KEYS[1] prefix
 -- ARGV    delivery, token of this call, what became of it as JSON
 --
--- The token tells a repeat of this call from somebody else's. A request that the inbox has forgotten is refused by the
--- first who asks.
+-- The token tells a repeat of this call from somebody else's. If the inbox has forgotten the request, whoever asks
+-- first refuses it.
 local p, delivery, token, became = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 redis.call('ZREM', p .. 'inbox:at', delivery)
 if redis.call('HDEL', p .. 'inbox', delivery) == 1 or redis.call('EXISTS', p .. 'seen:' .. delivery) == 0 then

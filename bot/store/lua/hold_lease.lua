@@ -1,4 +1,4 @@
--- Takes the lease where it is free, or renews it for its holder. Returns 1 where the caller holds it now, else 0.
+-- Takes the lease if it is free, or renews it for its holder. Returns 1 if the caller holds it now, else 0.
 --
 -- KEYS[1] key of the lease
 -- ARGV    name of the caller, milliseconds

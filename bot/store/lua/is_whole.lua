@@ -1,5 +1,5 @@
 -- needs: epoch
--- Returns 1 where nothing is missing of what was stored, as far as the caller has seen it, else 0.
+-- Returns 1 if Redis still has everything that the caller has seen stored, else 0.
 --
 -- KEYS[1] prefix
 -- ARGV    epoch and writes that the caller has seen

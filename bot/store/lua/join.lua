@@ -1,13 +1,13 @@
--- Puts an install on the list of those that keep data in this database. Where data of before the time of installs is
--- there, and the install has none of its own yet, it takes that over. Returns how many keys it took over, then the names
--- of all installs.
+-- Puts an install on the list of those that keep data in this database. If there is data from before the time of
+-- installs, and the install has none of its own yet, it takes that over. Returns how many keys it took over, then the
+-- names of all installs.
 --
 -- KEYS[1] key of the list
 -- ARGV    how every key of the bot begins, name of the install, mark of its cluster ('' where somebody named it), how
 --         the install's keys begin
 --
--- What is left in place of the old `store` and `inbox` is of another type, so that a bot of before, which may run for a
--- moment beside this one, is refused by Redis: it acknowledges nothing, takes no step and rebuilds nothing.
+-- It leaves another type in place of the old `store` and `inbox`, so that Redis refuses a bot of the old version, which
+-- may still run for a moment: that bot acknowledges nothing, takes no step and rebuilds nothing.
 local installs, root, name, mark, prefix = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 redis.call('HSET', installs, name, mark)
 local taken = 0

@@ -1,5 +1,5 @@
 -- needs: mark, due
--- Saves what was learnt of a decision, if it is still the stored one; 0 where it is not.
+-- Saves what was learnt about a decision, if it is still the stored one; 0 if it is not.
 --
 -- KEYS[1] prefix
 -- ARGV[1] JSON object, see `learn_arguments` in rows.py:

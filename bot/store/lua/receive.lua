@@ -1,4 +1,4 @@
--- Puts a request into the inbox; 0 where this delivery was seen before, 1 also where this very call was.
+-- Puts a request into the inbox; 0 if this delivery was seen before, 1 if this very call was.
 --
 -- KEYS[1] prefix
 -- ARGV    delivery, token of this call, when it came (seconds since 1970), request as JSON

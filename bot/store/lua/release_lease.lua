@@ -1,4 +1,4 @@
--- Gives the lease back; 0 where somebody else has it.
+-- Gives the lease back; 0 if somebody else has it.
 --
 -- KEYS[1] key of the lease
 -- ARGV    name of the caller

@@ -52,7 +52,7 @@ elseif c.slotless == '1' then
 end
 redis.call(c.over and 'ZREM' or 'ZADD', p .. 'active', unpack(c.over and {c.id} or {c.started, c.id}))
 if c.refused then redis.call('LREM', order, 0, c.id) end
--- An index stays while something that it names is not over, and then outlives it: ``kept`` counts from when the end is
+-- An index stays while a rollout in it is not over, and then outlives it: ``kept`` counts from when the end is
 -- on the route, which may be later.
 local function keep(index, is_needed)
   if is_needed then redis.call('PERSIST', index) else redis.call('EXPIRE', index, 2 * c.kept) end
@@ -62,7 +62,7 @@ keep(order, newest and redis.call('HGET', p .. 'r:' .. newest, 'over') == '0')
 for _, index in ipairs(indices) do
   keep(index, not c.over or #redis.call('ZINTER', 2, p .. 'active', index) > 0)
 end
--- A gateway that has not answered yet is listened to first, whatever was decided meanwhile.
+-- If the gateway has not answered yet, its answer comes first, whatever was decided meanwhile.
 local listens = c.due ~= '' and not c.over and redis.call('HGET', key, 'acceptance') == 'waiting'
 set_due(p, c.id, listens and c.poll or c.due, listens and '' or c.step_due)
 for _, event in ipairs(c.events) do redis.call('RPUSH', p .. 'events:' .. c.id, event) end

@@ -1,6 +1,6 @@
 -- needs: epoch
--- Saves what Slack shows of a rollout, only over what the writer saw. Returns 1 where it is saved, else 0, and the epoch
--- and the count of writes.
+-- Saves what Slack shows of a rollout, if it still is what the writer saw. Returns 1 if it is saved, else 0, and the
+-- epoch and the count of writes.
 --
 -- KEYS[1] prefix
 -- ARGV    rollout id, what is shown as JSON, what the writer saw ('' for nothing)
@@ -9,7 +9,7 @@ local function is_still(stored)
   if not stored or was == '' then return not stored and was == '' end
   local has = cjson.decode(stored)
   for name, value in pairs(cjson.decode(was)) do
-    if has[name] ~= nil and has[name] ~= value then return false end  -- one that is not there is of another version
+    if has[name] ~= nil and has[name] ~= value then return false end  -- a missing one is from another version
   end
   return true
 end
@@ -17,7 +17,7 @@ local stored = redis.call('GET', p .. 'shown:' .. id)
 local saved = stored == shown
 if not saved and is_still(stored) then
   redis.call('SET', p .. 'shown:' .. id, shown, 'KEEPTTL')
-  local left = redis.call('TTL', p .. 'r:' .. id)  -- a rollout that is over may be shown for the first time
+  local left = redis.call('TTL', p .. 'r:' .. id)  -- a finished rollout may be shown for the first time
   if left > 0 then redis.call('EXPIRE', p .. 'shown:' .. id, left) end
   redis.call('HINCRBY', p .. 'store', 'writes', 1)
   saved = true

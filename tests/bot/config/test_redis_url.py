@@ -46,6 +46,6 @@ def test_what_an_address_says(url: str, meant: Sentinels) -> None:
         ":pass#word@s1/primary",
     ],
 )
-def test_what_is_no_address(rest: str) -> None:
+def test_a_text_that_is_not_an_address(rest: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # some are the library's words, and nobody sees any
         read_sentinels(f"redis+sentinel://{rest}")

@@ -114,7 +114,7 @@ def test_for_all_else_a_terminal_asks_the_lists_as_slack_does(verb: str, user: s
         ("unix:bob", replace(DEFAULT_PLAN, requester_may_approve=True)),
     ],
 )
-def test_who_starts_must_be_known_only_where_the_starters_approval_does_not_count(user: str, plan: Plan) -> None:
+def test_the_starter_must_be_known_only_if_the_starters_approval_does_not_count(user: str, plan: Plan) -> None:
     permit_start(plan, Access(), user)
     with pytest.raises(NotAllowedError, match="so this user could approve in Slack what is started here"):
         permit_start(DEFAULT_PLAN, Access(), "unix:bob")
@@ -138,13 +138,13 @@ MORE = "have more people added to `access.approve` in the policy file."
         (
             ONE,
             {"USTART"},
-            "This rollout needs 1 approval, but nobody could give one: who starts a rollout may not approve it. "
+            "This rollout needs 1 approval, but nobody could give one: whoever starts a rollout cannot approve it. "
             f"Let somebody else start it, or {MORE}",
         ),
         (
             TWO,
             {"USTART", "UBOB"},
-            "This rollout needs 2 approvals, but only UBOB could give one: who starts a rollout may not approve it. "
+            "This rollout needs 2 approvals, but only UBOB could give one: whoever starts a rollout cannot approve it. "
             f"Let somebody else start it, or {MORE}",
         ),
         (TWO, {"UBOB"}, f"This rollout needs 2 approvals, but only UBOB could give one. H{MORE[1:]}"),

@@ -201,7 +201,7 @@ def test_every_decision(row: str) -> None:
 
 
 @pytest.mark.parametrize("phase", [OperationPhase.DONE, OperationPhase.CANCELLED, OperationPhase.CANCELLING])
-def test_what_is_over_or_being_taken_back_cannot_be_cancelled(phase: OperationPhase) -> None:
+def test_an_operation_that_is_over_or_being_taken_back_cannot_be_cancelled(phase: OperationPhase) -> None:
     with pytest.raises(TransitionError, match=f"^You can't cancel `copy models`: it is {phase}.$"):
         cancel(an_operation(phase=phase), "", HOUR, at(1))
 

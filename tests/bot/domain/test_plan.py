@@ -121,7 +121,7 @@ def test_durations_are_read_and_written_the_way_people_type_them(text: str, dura
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "1.5h", "-5m", "10 m", "٣m", "10min", "1h30m", "9999999999s"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as refusal:
         parse_duration(text, "every")
     assert str(refusal.value) == (f"`every={text}` is not a duration. Write it like `every=90s`, `10m`, `2h` or `1d`.")

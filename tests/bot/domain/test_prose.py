@@ -81,7 +81,7 @@ def test_other_peoples_words_are_on_one_line_and_bounded() -> None:
     assert said(" \n", 9) == Prose()
 
 
-def test_what_is_empty_is_left_out_where_parts_are_joined() -> None:
+def test_joining_leaves_empty_parts_out() -> None:
     assert str(joined(", ", (say("a"), Prose(), say("{}", ""), say("b")))) == "a, b"
 
 

@@ -22,7 +22,7 @@ def accepted(stage: Stage) -> None:
     stage.pass_time(seconds=1)
 
 
-def test_who_undoes_two_restores_is_fought_no_more_and_the_brake_still_works(stage: Stage) -> None:
+def test_after_two_undone_restores_we_stop_fighting_and_the_brake_still_works(stage: Stage) -> None:
     spec: Object = stage.world.http_route()["spec"]
     rollout_id = stage.started(10).rollout.id
     for _ in range(2):
@@ -69,7 +69,7 @@ def test_an_edit_after_the_one_that_is_adopted_is_not_overwritten(stage: Stage) 
     )
 
 
-def test_what_was_adopted_is_the_present_step_and_goes_on_from_there(stage: Stage) -> None:
+def test_adopted_weights_are_the_current_step_and_the_rollout_goes_on_from_there(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.world.edit_weights(3, 2)
     noticed(stage, rollout_id)
@@ -110,4 +110,4 @@ def test_a_rule_that_is_gone_is_drift_that_only_a_roll_back_or_an_end_leaves(sta
         [("another", 1)],
     )
     assert entry.trouble is not None
-    assert entry.trouble.reason == "Not found on the route, so not written: rule 1."
+    assert entry.trouble.reason == "I could not find rule 1 on the route, so nothing was written there."

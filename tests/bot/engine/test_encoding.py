@@ -67,7 +67,7 @@ def test_a_request_is_written_as_it_is_read(surface: Surface) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "7", "[]", "{}", "[" * 100_000])
-def test_what_is_no_request_is_a_value_error(text: str) -> None:
+def test_a_text_that_is_not_a_request_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_request(text)
 
@@ -78,7 +78,7 @@ def test_a_record_is_written_as_it_is_read() -> None:
     assert read_rollout(annotation(rollout)) == rollout
 
 
-def test_what_is_no_record_of_ours_is_none() -> None:
+def test_a_text_that_is_not_our_record_is_none() -> None:
     assert [read_rollout(text) for text in ("", "{}", "[]", '{"v":2,"rollout":{}}', '{"v":1,"rollout":{"id":1}}')] == [
         None
     ] * 5

@@ -108,7 +108,7 @@ def test_finish_does_not_wait_for_the_bake(stage: Stage) -> None:
     assert (entry.rollout.phase, stage.world.weights()) == (Phase.FINISHED, [(CANARY, 100)])
 
 
-def test_end_lets_go_and_leaves_the_weights(stage: Stage) -> None:
+def test_end_stops_managing_the_route_and_leaves_the_weights(stage: Stage) -> None:
     stage.started(10)
     stage.say("end")
     assert (stage.world.weights(), stage.note_phase()) == ([(STABLE, 90), (CANARY, 10)], Phase.ENDED)
@@ -139,7 +139,7 @@ def test_a_second_start_on_the_route_is_refused_by_name(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("pool", [CANARY, STABLE])
-def test_a_second_start_with_a_lower_weight_of_either_pool_is_told_of_the_first_one(stage: Stage, pool: str) -> None:
+def test_a_second_start_of_either_pool_with_a_lower_weight_names_the_first_one(stage: Stage, pool: str) -> None:
     first = stage.started(25).rollout.id
     with pytest.raises(SlotTakenError) as refused:
         stage.start(10, subject=pool)
@@ -213,7 +213,7 @@ def test_a_start_that_redis_brings_back_became_the_rollout_that_it_has_started(s
     assert stage.engine.became(request) == stage.load(rollout_id(request.delivery))
 
 
-def test_a_start_that_redis_has_forgotten_became_the_rollout_that_is_taken_up(stage: Stage) -> None:
+def test_a_start_that_redis_has_forgotten_became_the_restored_rollout(stage: Stage) -> None:
     request = stage.request("start", start=stage.words(10))
     stage.ask(request)
     stage.redis.flushdb()
@@ -340,7 +340,7 @@ def test_a_start_that_nobody_may_approve_is_refused_and_nothing_is_written(stage
     with pytest.raises(NotAllowedError) as refused:
         stage.start(10, wishes=Wishes())
     assert str(refused.value) == (
-        "This rollout needs 1 approval, but nobody could give one: who starts a rollout may not approve it. "
+        "This rollout needs 1 approval, but nobody could give one: whoever starts a rollout cannot approve it. "
         "Let somebody else start it, or have more people added to `access.approve` in the policy file."
     )
     assert (stage.store.entries(), stage.copy().document) == ([], before)

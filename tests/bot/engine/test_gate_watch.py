@@ -69,7 +69,7 @@ def test_a_gate_that_fails_between_steps_pauses_where_the_policy_says_so(stage: 
     assert (entry.rollout.phase, entry.rollout.why, stage.world.weights()) == (Phase.PAUSED, "5xx doubled.", AT_10)
 
 
-def test_what_gates_say_between_steps_is_kept_for_the_card_and_decides_nothing(stage: Stage, errors: Errors) -> None:
+def test_findings_between_steps_are_kept_for_the_card_and_decide_nothing(stage: Stage, errors: Errors) -> None:
     before = stage.started(10)
     errors.found = Found(answer=GateAnswer.HOLD, reason="No requests yet.", evidence="0 requests")
     stage.parts.gate_watch.sweep()

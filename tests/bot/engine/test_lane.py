@@ -69,7 +69,7 @@ def test_settling_ends_in_time_where_a_job_hangs(lane: Lane, busy: Event) -> Non
     assert not lane.take(busy.set, key="busy")
 
 
-def test_what_breaks_is_logged_with_the_name_of_the_lane(lane: Lane, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_is_logged_with_the_name_of_the_lane(lane: Lane, caplog: pytest.LogCaptureFixture) -> None:
     lane.take(lambda: int("x"))
     lane.settle(10)
     assert [(record.message, record.exc_info is not None) for record in caplog.records] == [

@@ -109,7 +109,7 @@ def test_an_older_annotation_put_back_and_then_a_brake_in_the_terminal_ends_roll
     assert stage.world.weights() == AT_0
 
 
-def test_a_rollout_the_store_forgot_while_its_patch_was_under_way_is_taken_up_again(stage: Stage) -> None:
+def test_a_rollout_that_the_store_forgot_during_its_patch_is_restored(stage: Stage) -> None:
     rollout_id = stage.start(10).rollout.id
     stage.lose_redis()
     entry = stage.load(rollout_id)

@@ -98,11 +98,11 @@ def test_a_route_without_a_rollout_is_named(stage: Stage) -> None:
         pull(stage)
     assert str(refused.value) == (
         f"HTTPRoute `{stage.world.namespace}/llm-route` carries no rollout of the bot's. "
-        "See `kubectl get httproutes` for the route that is meant."
+        "See `kubectl get httproutes` for the route that you mean."
     )
 
 
-def test_what_has_nothing_to_roll_back_is_refused_in_words(stage: Stage) -> None:
+def test_a_roll_back_of_nothing_is_refused_in_words(stage: Stage) -> None:
     stage.started(100)
     stage.pass_time(minutes=30)
     stage.world.delete_pool(STABLE)
@@ -165,12 +165,12 @@ def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:
     stage.world.add_pool("other-new")
     stage.world.add_route("second", [pool_ref("other")], path="/other")
     stage.start(10, subject="other-new")
-    with pytest.raises(UsageError, match=r"Several rollouts are meant\. Name one: "):
+    with pytest.raises(UsageError, match=r"This could mean several rollouts\. Name one: "):
         a_brake(stage).find(Command(verb="rollback"), ROOM, stage.clock.now())
 
 
 @pytest.mark.parametrize("subject", [CANARY, ""])
-def test_what_a_half_open_watch_has_not_heard_of_is_found(stage: Stage, proxy: FaultProxy, subject: str) -> None:
+def test_a_change_that_a_half_open_watch_missed_is_found(stage: Stage, proxy: FaultProxy, subject: str) -> None:
     with deaf_cluster(proxy, stage.world) as cluster:
         rollout_id = stage.started(10).rollout.id
         assert [copy.note for copy in cluster.copies(stage.world.namespace)] == [None]
@@ -187,7 +187,7 @@ def a_limited_brake(stage: Stage, api_server: ApiServer) -> RouteRollback:
 
 
 @pytest.mark.parametrize(("subject", "reason"), [(CANARY, "p99"), ("", "p99"), ("errors", "errors p99")])
-def test_a_namespace_that_is_refused_holds_up_no_roll_back_in_another(
+def test_a_refused_namespace_does_not_delay_a_roll_back_in_another(
     stage: Stage, api_server: ApiServer, subject: str, reason: str
 ) -> None:
     stage.started(10)
@@ -221,7 +221,10 @@ class OneHangs(Cluster):
 
 @pytest.mark.parametrize(
     ("subject", "where"),
-    [("", "There may be rollouts that were not read."), ("theirs", "`theirs` is on no route that could be read.")],
+    [
+        ("", "There may be rollouts on routes that I could not read."),
+        ("theirs", "No route that I could read has a rollout of `theirs`."),
+    ],
 )
 def test_while_a_namespace_hangs_a_rollout_has_to_be_named(stage: Stage, subject: str, where: str) -> None:
     stage.started(10)
@@ -229,7 +232,7 @@ def test_while_a_namespace_hangs_a_rollout_has_to_be_named(stage: Stage, subject
     with pytest.raises(ClusterError) as unclear:
         brake.find(Command(verb="rollback", subject=subject), ROOM, stage.clock.now())
     assert str(unclear.value) == (
-        f"{where} The API server did not answer in time. Name the new pool that is meant: `rollback POOL`."
+        f"{where} The API server did not answer in time. Name the new pool that you mean: `rollback POOL`."
     )
     named = brake.find(Command(verb="rollback", subject=CANARY), ROOM, stage.clock.now())
     assert named == (stage.world.namespace, stage.world.route, "")

@@ -91,9 +91,7 @@ def test_a_refusal_that_redis_does_not_confirm_is_said_all_the_same(stage: Stage
         raise StoreError("Redis refused (`OOM`).", hint="It is full.")
 
     stage.memory.after("drop", full)
-    with pytest.raises(
-        UserError, match=r"can't approve now.*`OOM`\). It is full\. So it may be looked at once more\.$"
-    ):
+    with pytest.raises(UserError, match=r"can't approve now.*`OOM`\). It is full\. So I may still try it once more\.$"):
         stage.say("approve")
 
 
@@ -109,7 +107,7 @@ def test_a_start_that_an_older_redis_brings_back_is_neither_made_again_nor_refus
     assert list(stage.store.requests(stage.clock.now() + timedelta(seconds=1))) == []
 
 
-def test_a_rollout_that_was_taken_up_again_is_not_written_over_and_over(stage: Stage) -> None:
+def test_a_restored_rollout_is_not_written_over_and_over(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.redis.delete(f"{PREFIX}r:{rollout_id}")
     stage.audit.inspect()
@@ -223,7 +221,7 @@ def test_the_end_of_a_roll_back_that_is_not_written_yet_is_named_as_what_holds_t
 # --- a store that forgot
 
 
-def test_a_first_write_taken_up_again_still_waits_for_the_gateway(stage: Stage, robot: Robot) -> None:
+def test_a_restored_first_write_still_waits_for_the_gateway(stage: Stage, robot: Robot) -> None:
     robot.answer = Answer(refuses="no weights between pools here")
     rollout_id = stage.start(10).rollout.id
     stage.wait_observed()
@@ -232,7 +230,7 @@ def test_a_first_write_taken_up_again_still_waits_for_the_gateway(stage: Stage, 
     assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, [(STABLE, 1)])
 
 
-def test_a_finished_rollout_is_taken_up_again_and_can_be_rolled_back(stage: Stage) -> None:
+def test_a_finished_rollout_is_restored_and_can_be_rolled_back(stage: Stage) -> None:
     rollout_id = stage.started(100).rollout.id
     stage.say("finish")
     stage.lose_redis()

@@ -59,7 +59,7 @@ def test_a_request_that_redis_forgot_before_it_was_decided_is_carried_out(works:
 def test_nothing_is_begun_for_somebody_who_asked_long_ago(works: Works) -> None:
     request = works.request()
     works.clock.forward(minutes=5, seconds=1)
-    with pytest.raises(UsageError, match=r"^Nothing was done: your `copy` could not be looked at within 5 min\."):
+    with pytest.raises(UsageError, match=r"^Nothing was done: I did not get to your `copy` within 5 min\."):
         works.requests.decide(request)
 
 
@@ -95,7 +95,7 @@ def test_cancelling_twice_is_done_once(works: Works) -> None:
     assert works.store.inbox.became(second.delivery) == Became(operation=works.only().id)
 
 
-def test_what_is_done_cannot_be_cancelled(works: Works) -> None:
+def test_a_finished_operation_cannot_be_cancelled(works: Works) -> None:
     operation = works.begun()
     works.look()
     with pytest.raises(TransitionError, match=r"^You can't cancel `copy models`: it is done.$"):
@@ -113,7 +113,7 @@ def test_what_is_done_cannot_be_cancelled(works: Works) -> None:
         ),
     }.items(),
 )
-def test_what_is_not_one_operation_is_answered_with_what_to_name(works: Works, word: str, said: str) -> None:
+def test_an_unclear_cancel_is_answered_with_what_to_name(works: Works, word: str, said: str) -> None:
     first = works.begun("a")
     works.clock.forward(seconds=1)
     second = works.begun("b")

@@ -62,7 +62,7 @@ def test_a_step_that_waits_is_taken_when_its_time_has_come(works: Works) -> None
     assert works.executor.states == [{"next": 1}, {"next": 2}]
 
 
-def test_what_fails_for_a_while_is_tried_again_and_the_card_can_say_why(works: Works) -> None:
+def test_a_step_that_fails_for_a_while_is_tried_again_and_the_card_can_say_why(works: Works) -> None:
     operation = works.begun()
     works.executor.act = raising(ClusterError("The API server did not answer."))
     works.look()
@@ -90,7 +90,7 @@ def test_a_step_that_breaks_is_tried_again_and_its_text_stays_in_the_log(
     [lambda operation: Failed("No such chart."), raising(RouteError("No such chart."))],
     ids=["it says so", "it raises an error for people"],
 )
-def test_what_cannot_be_done_fails_and_says_what_is_left(works: Works, act: Callable[[Operation], Step]) -> None:
+def test_an_impossible_operation_fails_and_says_what_is_left(works: Works, act: Callable[[Operation], Step]) -> None:
     operation = works.begun()
     works.executor.act = act
     works.look()
@@ -133,7 +133,7 @@ def test_the_deadline_fires_while_a_step_hangs_and_that_step_changes_nothing_mor
     assert works.told(operation.id)[1:] == [f"failed: {works.load(operation.id).why} Look at step 1."]
 
 
-def test_a_step_that_hangs_is_not_taken_a_second_time_and_holds_up_no_other_operation(works: Works) -> None:
+def test_a_step_that_hangs_is_not_taken_twice_and_does_not_delay_other_operations(works: Works) -> None:
     hang = Hang()
     slow = works.begun("slow")
     works.executor.act = lambda one: hang(one) if (one.id, one.revision) == (slow.id, 1) else count_to_three(one)
@@ -169,7 +169,7 @@ def replace_wait(step: Step) -> Step:
     return replace(step, wait=CLAIM_AHEAD) if isinstance(step, Next) else step
 
 
-def test_who_cancels_during_a_step_is_heard_when_that_step_ends(works: Works) -> None:
+def test_a_cancel_during_a_step_counts_when_that_step_ends(works: Works) -> None:
     works.executor.act = hang = Hang()
     operation, runner = works.begun(), works.runner()
     runner.look()
@@ -236,12 +236,12 @@ def test_a_kind_that_this_program_does_not_know_waits_and_ends_at_its_deadline(
         runner.look()
         works.clock.forward(seconds=AHEAD)
     assert works.load(operation.id) == operation
-    assert caplog.messages == [f"operation {operation.id} is left alone: This program knows no `copy`."]
+    assert caplog.messages == [f"leaving operation {operation.id} alone: This program knows no `copy`."]
     works.look(minutes=30)
     assert works.load(operation.id).left == NOBODY_KNOWS
 
 
-def test_a_record_of_another_version_holds_up_no_other_operation(works: Works) -> None:
+def test_a_record_of_another_version_does_not_delay_other_operations(works: Works) -> None:
     newer = works.begun("newer")
     works.store.client.hset(f"{PREFIX}r:{newer.id}", "operation", '{"v": 2}')
     operation = works.begun()

@@ -53,7 +53,7 @@ def test_a_line_is_read(line: str, command: Command | None) -> None:
         f"copy a count={'3' * 1001}": "`count` is too long. Give at most 1000 characters.",
     }.items(),
 )
-def test_what_makes_no_sense_is_refused_in_one_sentence(line: str, said: str) -> None:
+def test_nonsense_is_refused_in_one_sentence(line: str, said: str) -> None:
     with pytest.raises(UsageError) as refused:
         read_operation_words(words(line), COPY)
     assert str(refused.value) == said

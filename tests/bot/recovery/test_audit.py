@@ -15,7 +15,7 @@ from tests.memory import PREFIX
 from tests.stage import Stage
 
 
-def test_a_namespace_that_is_refused_does_not_keep_what_redis_lost_in_others_from_being_taken_up(stage: Stage) -> None:
+def test_a_refused_namespace_does_not_keep_rollouts_of_others_from_being_restored(stage: Stage) -> None:
     stage.cluster = Cluster(stage.cluster._api, ["of-a-team-that-left", stage.world.namespace])
     stage.__post_init__()
     rollout_id = stage.started(10).rollout.id
@@ -24,7 +24,7 @@ def test_a_namespace_that_is_refused_does_not_keep_what_redis_lost_in_others_fro
     assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
 
 
-def test_what_was_refused_is_taken_up_by_the_first_look_that_is_not(stage: Stage) -> None:
+def test_a_refused_namespace_is_restored_by_the_first_look_that_is_allowed(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.routes.before("list", refused)
     stage.lose_redis()
@@ -50,7 +50,7 @@ def test_the_sweep_sees_an_edit_in_the_copies_of_the_watch(stage: Stage) -> None
 
 
 @pytest.mark.parametrize(("port", "method", "fault"), [("routes", "list", no_answer), ("memory", "entries", no_redis)])
-def test_what_was_missed_stays_so_until_a_look_has_seen_it(
+def test_a_missed_change_stays_missed_until_a_look_has_seen_it(
     stage: Stage, port: str, method: str, fault: Callable[[], None]
 ) -> None:
     rollout_id = stage.started(10).rollout.id
@@ -88,6 +88,6 @@ def test_a_record_of_a_newer_version_is_logged_and_does_not_keep_the_others_from
     stage.recovery.run()
     assert stage.store.is_whole()
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
-        f"route {stage.world.namespace}/{stage.world.route} is left as it is: "
+        f"leaving route {stage.world.namespace}/{stage.world.route} as it is: "
         "The record was written by another version of the bot. Run that version again."
     ]

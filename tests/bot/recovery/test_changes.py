@@ -151,7 +151,7 @@ def test_a_state_from_before_a_roll_back_that_is_put_back_is_rolled_back_again_a
 
 
 @pytest.mark.parametrize("phase", [Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PROMOTED])
-def test_what_was_going_on_goes_on_after_a_restore(watched: Stage, phase: Phase) -> None:
+def test_a_running_rollout_goes_on_after_a_restore(watched: Stage, phase: Phase) -> None:
     rollout_id = in_phase(watched, phase)
     before = watched.world.weights()
     watched.world.edit_weights(60, 40)
@@ -190,7 +190,7 @@ def test_a_deleted_route_ends_it(watched: Stage) -> None:
     assert rollout.why == f"HTTPRoute `{watched.world.namespace}/llm-route` is not there (404)."
 
 
-def test_a_route_made_anew_is_free(watched: Stage) -> None:
+def test_a_route_that_was_created_again_is_free(watched: Stage) -> None:
     rollout_id = watched.started(10).rollout.id
     watched.world.delete_route()
     watched.world.add_route("llm-route", [pool_ref(STABLE)])
@@ -291,7 +291,7 @@ def test_a_route_that_changes_without_end_is_left_to_the_sweep(looks: Looks, cha
     assert looks.seen == [*["a 1"] * MOST, "b 1"]
 
 
-def test_who_does_not_lead_looks_at_nothing(looks: Looks, changes: ChangeLane) -> None:
+def test_a_process_that_does_not_lead_looks_at_nothing(looks: Looks, changes: ChangeLane) -> None:
     changes.stop()
     changes.route_changed(a_copy("a"))
     changes.start()

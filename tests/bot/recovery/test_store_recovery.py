@@ -24,7 +24,7 @@ from tests.k8s.watching import deaf_cluster
 from tests.memory import PREFIX, a_store
 from tests.stage import Stage
 
-FORGETFUL = "Redis has lost data; the rollouts are being taken up again from their routes."
+FORGETFUL = "Redis has lost data; I am restoring the rollouts from their routes."
 
 
 def a_backup(stage: Stage) -> Callable[[], None]:
@@ -55,7 +55,7 @@ def test_in_an_empty_redis_nothing_is_decided_claimed_or_drawn(stage: Stage) -> 
     assert (stage.store.claim_due(stage.clock.now()), stage.store.dirty(10)) == ([], [])
 
 
-def test_what_an_empty_redis_has_lost_is_taken_up_and_waits_a_full_interval(stage: Stage) -> None:
+def test_a_rollout_that_an_empty_redis_lost_is_restored_and_waits_a_full_interval(stage: Stage) -> None:
     before = stage.started(10)
     stage.clock.forward(minutes=9)
     stage.lose_redis()
@@ -93,7 +93,7 @@ def test_a_request_that_was_lost_is_done_once_where_the_rebuild_was_faster(stage
     assert stage.engine.process(request) is None
 
 
-def test_a_refusal_is_told_also_where_redis_has_lost_the_request(stage: Stage) -> None:
+def test_a_refusal_is_told_even_if_redis_has_lost_the_request(stage: Stage) -> None:
     stage.started(10)
     request = stage.request("resume")
     stage.engine.receive(request)
@@ -117,7 +117,7 @@ def test_an_older_redis_is_recognised_by_the_replica_that_has_seen_more(stage: S
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
 
 
-def test_what_one_replica_has_recognised_every_other_one_knows(stage: Stage) -> None:
+def test_every_replica_knows_what_one_of_them_has_noticed(stage: Stage) -> None:
     stage.started(10)
     restore = a_backup(stage)
     stage.step()
@@ -146,7 +146,7 @@ def test_without_the_api_server_nothing_is_declared_whole(stage: Stage) -> None:
     assert (stage.store.is_whole(), stage.load(rollout_id).rollout.weight) == (True, 10)
 
 
-def test_what_a_half_open_watch_has_not_heard_of_is_taken_up_before_redis_is_declared_whole(
+def test_a_change_that_a_half_open_watch_missed_is_seen_before_redis_is_declared_whole(
     stage: Stage, proxy: FaultProxy
 ) -> None:
     with deaf_cluster(proxy, stage.world) as cluster:
@@ -173,7 +173,7 @@ def test_nothing_is_declared_whole_while_a_rollout_of_an_older_redis_is_in_the_w
     assert (stage.store.is_whole(), stage.load(second).rollout.weight) == (True, 25)
 
 
-def test_what_was_rolled_back_while_redis_was_away_is_taken_up_when_it_answers_again(stage: Stage) -> None:
+def test_a_roll_back_while_redis_was_away_is_noticed_when_it_answers_again(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.memory.before("is_whole", no_redis)
     with pytest.raises(StoreError):
@@ -235,7 +235,7 @@ def test_a_rollout_that_an_older_redis_does_not_know_takes_the_route_from_the_on
 
 
 @pytest.mark.parametrize(("moment", "phase"), [("save", Phase.ENDED), ("applied", Phase.ROLLED_BACK)])
-def test_what_an_older_redis_still_has_to_do_is_over_where_a_later_rollout_had_the_route(
+def test_work_in_an_older_redis_is_over_if_a_later_rollout_had_the_route(
     stage: Stage, moment: str, phase: Phase
 ) -> None:
     first = stage.started(10).rollout.id
@@ -257,7 +257,7 @@ def test_what_an_older_redis_still_has_to_do_is_over_where_a_later_rollout_had_t
         assert (answer.exit, "belongs to rollout" in str(answer.said)) == (Exit.UNCONFIRMED, True)
 
 
-def test_an_annotation_that_somebody_else_has_put_back_is_taken_up_paused(stage: Stage) -> None:
+def test_an_annotation_that_somebody_else_put_back_is_restored_paused(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     old = stage.copy().annotation
     stage.say("rollback")
@@ -282,7 +282,7 @@ def test_what_slack_shows_of_a_rollout_is_doubted_in_an_older_redis(stage: Stage
     assert stage.store.shown(rollout_id) == Shown(channel="C0INFER001", ts="1.1", cursor=1, doubt=1)
 
 
-def test_what_slack_shows_of_a_rollout_that_is_over_is_doubted_too_but_looked_at_only_when_something_happens(
+def test_what_slack_shows_of_a_finished_rollout_is_doubted_too_but_checked_only_when_something_happens(
     stage: Stage,
 ) -> None:
     rollout_id = stage.started(10).rollout.id

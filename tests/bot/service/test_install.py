@@ -62,7 +62,7 @@ def test_a_terminal_reaches_the_bots_install_whoever_of_them_may_read_the_cluste
     assert guest.prefix() == prefix
 
 
-def test_a_bot_that_may_read_the_id_later_or_no_more_keeps_its_data(
+def test_a_bot_keeps_its_data_when_it_gains_or_loses_the_right_to_read_the_id(
     client: "redis.Redis", api_server: ApiServer
 ) -> None:
     installs = [an_install(client, api_server, user) for user in ("rolloutbot", "admin", "rolloutbot")]
@@ -77,7 +77,7 @@ def test_while_the_api_server_is_away_a_new_bot_waits_and_one_that_comes_again_d
     new = an_install(client, proxy)
     with proxy.failing(Fault.REFUSED):
         assert not new.ask()
-        with pytest.raises(StoreError, match="not known yet which data"):
+        with pytest.raises(StoreError, match="do not know yet which data"):
             new.prefix()
     new.ask_until_known(Event())
     prefix = new.prefix()
@@ -91,7 +91,7 @@ def test_a_cluster_is_not_known_by_its_mark_before_it_was_asked(client: "redis.R
     first, hasty = (an_install(client, api_server) for _ in range(2))
     first.ask()
     first.prefix()
-    with pytest.raises(StoreError, match="not known yet which data"):
+    with pytest.raises(StoreError, match="do not know yet which data"):
         hasty.prefix()
 
 

@@ -100,7 +100,9 @@ def test_a_lost_lease_stops_new_work_at_once_and_no_reign_begins_before_the_last
     assert part.story.count("it has ended") == 2
 
 
-def test_who_cannot_lead_gives_the_lease_back(client: "redis.Redis", caplog: pytest.LogCaptureFixture) -> None:
+def test_a_leader_that_cannot_work_gives_the_lease_back(
+    client: "redis.Redis", caplog: pytest.LogCaptureFixture
+) -> None:
     def broken() -> None:
         raise RuntimeError("no more threads")
 

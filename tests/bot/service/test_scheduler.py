@@ -64,7 +64,7 @@ class Shifted(SystemClock):
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
-def test_what_is_due_by_redis_clock_is_due_whatever_this_machine_says(client: "redis.Redis", ahead: timedelta) -> None:
+def test_redis_clock_decides_what_is_due_whatever_this_machine_says(client: "redis.Redis", ahead: timedelta) -> None:
     store, clock = a_store(client), Shifted(ahead)
     ticks = Ticks(store)
     save_due(store, "r-now", clock.now())
@@ -76,7 +76,7 @@ def test_what_is_due_by_redis_clock_is_due_whatever_this_machine_says(client: "r
     assert ticks.seen == ["r-now"]
 
 
-def test_what_was_due_while_nobody_led_is_late_and_done_once(client: "redis.Redis") -> None:
+def test_a_step_that_was_due_while_nobody_led_is_late_and_done_once(client: "redis.Redis") -> None:
     store = a_store(client)
     ticks = Ticks(store)
     save_due(store, "r-late", datetime.now(UTC) - timedelta(hours=3))
@@ -121,7 +121,7 @@ def test_the_timer_outlives_a_store_that_fails(client: "redis.Redis") -> None:
     assert ticks.seen == ["r-now"]
 
 
-def test_a_step_that_breaks_is_claimed_again_and_holds_up_nobody(client: "redis.Redis") -> None:
+def test_a_step_that_breaks_is_claimed_again_and_delays_nobody(client: "redis.Redis") -> None:
     store = a_store(client)
     ticks = Ticks(store)
 
@@ -140,7 +140,7 @@ def test_a_step_that_breaks_is_claimed_again_and_holds_up_nobody(client: "redis.
     assert (ticks.seen, again > now + timedelta(seconds=9)) == (["r-whole"], True)
 
 
-def test_who_does_not_lead_any_more_claims_nothing_and_begins_nothing(client: "redis.Redis") -> None:
+def test_a_process_that_no_longer_leads_claims_nothing_and_begins_nothing(client: "redis.Redis") -> None:
     store = a_store(client)
     ticks, sweeps, leads = Ticks(store), threading.Semaphore(0), threading.Event()
     timer = Timer(store, SystemClock(), ticks, leads.is_set)
@@ -172,7 +172,7 @@ class Withheld:
         return datetime.now(UTC) - timedelta(hours=1)
 
 
-def test_what_is_due_and_cannot_be_claimed_is_not_asked_for_without_a_pause() -> None:
+def test_due_work_that_cannot_be_claimed_is_not_asked_for_without_a_pause() -> None:
     withheld, busy = Withheld(), 100
     timer = Timer(withheld, SystemClock(), lambda rollout_id: None)
     timer.start()

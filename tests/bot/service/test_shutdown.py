@@ -15,6 +15,6 @@ hangs_here()
 """
 
 
-def test_what_holds_up_the_end_is_left_and_shown() -> None:
+def test_work_that_delays_the_end_is_left_and_shown() -> None:
     ended = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=20)
     assert (ended.returncode, "in hangs_here" in ended.stderr) == (1, True)

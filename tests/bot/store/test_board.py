@@ -46,7 +46,7 @@ def test_what_slack_shows_is_only_saved_over_what_the_writer_saw(store: RedisSto
     assert (store.shown("r-1"), store.shown("r-2")) == (theirs, None)
 
 
-def test_what_another_version_of_the_bot_showed_can_be_saved_over(store: RedisStore, redis_url: str) -> None:
+def test_a_card_of_another_version_of_the_bot_can_be_saved_over(store: RedisStore, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.set(f"{PREFIX}shown:r-1", '{"channel":"C1","ts":"1.2","cursor":3,"of_the_next_version":7}')
     shown = store.shown("r-1")

@@ -39,7 +39,7 @@ def test_a_machine_whose_clock_is_wrong_tells_redis_s_time(redis_url: str, secon
         assert is_right(clock)
 
 
-def test_while_redis_is_away_from_the_start_the_own_clock_counts_and_nobody_waits() -> None:
+def test_if_redis_is_away_from_the_start_our_own_clock_counts_and_nobody_waits() -> None:
     with connect(NOWHERE) as client:
         clock = RedisClock(client)
         with pytest.raises(StoreError):

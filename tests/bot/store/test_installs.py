@@ -91,7 +91,7 @@ def test_another_install_is_named_in_the_log_once(client: "redis.Redis", caplog:
     with caplog.at_level(logging.INFO):
         installs.join(OTHER)
         installs.stay()
-    assert caplog.messages == ["this Redis also has data of install one; install other leaves it alone"]
+    assert caplog.messages == ["this Redis also holds data of install one; install other leaves it alone"]
 
 
 def test_an_install_is_on_the_list_again_after_redis_lost_it(client: "redis.Redis") -> None:
@@ -106,8 +106,8 @@ def test_without_the_clusters_id_nothing_is_guessed(client: "redis.Redis") -> No
     with pytest.raises(StoreError) as unknown:
         Installs(client).join(Identity())
     assert str(unknown.value) == (
-        "It is not known yet which data in Redis is ours: the API server has not told the cluster's id. "
-        "A name in `ROLLOUTBOT_INSTALL`, or as `install` in the policy file, needs no answer."
+        "I do not know yet which data in Redis is mine: the API server has not told me the cluster's id. "
+        "To start without it, set `ROLLOUTBOT_INSTALL`, or `install` in the policy file."
     )
 
 
@@ -118,12 +118,12 @@ def test_a_guest_is_told_which_installs_there_are(client: "redis.Redis") -> None
     with pytest.raises(StoreError) as refused:
         Installs(client).find(Identity(named="lab"))
     assert str(refused.value) == (
-        "Redis has nothing of install `lab`, only of `one`, `other`. "
+        "Redis holds no data of install `lab`, only of `one`, `other`. "
         "Name the one you mean in `ROLLOUTBOT_INSTALL`, or as `install` in the policy file."
     )
 
 
-# --- data of before
+# --- data from before
 
 
 def test_the_first_install_takes_over_what_was_there_before_with_all_that_belongs_to_it(client: "redis.Redis") -> None:
@@ -199,4 +199,4 @@ def test_the_log_says_what_was_taken_over(client: "redis.Redis", caplog: pytest.
     old_data(client)
     keys = client.dbsize() - 1  # but the lease
     Installs(client).join(ONE)
-    assert caplog.messages == [f"install one took over the data of before the bot had installs: {keys} keys"]
+    assert caplog.messages == [f"install one took over the data from before the bot had installs: {keys} keys"]

@@ -41,7 +41,7 @@ def test_one_process_has_it_and_the_next_one_when_it_is_given_back(client: "redi
     second.stop()
 
 
-def test_who_slept_too_long_knows_it_before_anything_is_asked(client: "redis.Redis") -> None:
+def test_a_process_that_slept_too_long_notices_before_it_asks_anything(client: "redis.Redis") -> None:
     clock = Clock()
     lease = Lease(client, prefix, clock=clock)
     lease.seek()
@@ -62,7 +62,7 @@ def test_its_time_counts_from_before_it_was_asked_for(client: "redis.Redis") -> 
     lease.stop()
 
 
-def test_what_was_lost_is_not_asked_for_again_until_it_is_sought(client: "redis.Redis") -> None:
+def test_a_lost_lease_is_not_taken_again_until_somebody_asks(client: "redis.Redis") -> None:
     lease, rival = Lease(client, prefix, seconds=0.5), Lease(client, prefix, seconds=0.5)
     lease.seek()
     wait_until("the lease", lambda: lease.held, seconds=5)

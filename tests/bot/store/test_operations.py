@@ -77,13 +77,13 @@ def test_a_failed_one_is_not_cleaned_up_while_another_works_on_its_subject(store
     assert store.operations.save(a_save(cleaning, "d3")) is Saved.TAKEN
 
 
-def test_what_is_due_is_claimed_and_comes_again_where_nobody_goes_on(store: OperationStore) -> None:
+def test_a_due_operation_is_claimed_and_comes_again_if_nobody_goes_on(store: OperationStore) -> None:
     store.operations.save(a_save(RUNNING))
     looks = [NOON - timedelta(seconds=1), NOON, NOON, NOON + CLAIM_AHEAD]
     assert [store.operations.claim_due(look) for look in looks] == [[], [RUNNING.id], [], [RUNNING.id]]
 
 
-def test_what_is_over_is_neither_due_nor_under_way_and_goes_in_time(store: OperationStore) -> None:
+def test_a_finished_operation_is_neither_due_nor_under_way_and_expires(store: OperationStore) -> None:
     store.operations.save(a_save(RUNNING))
     store.operations.save(a_save(an_operation(id="o-00000002", subject="other", started_at=NOON + CLAIM_AHEAD)))
     store.operations.save(a_save(DONE, "d2"))
@@ -93,7 +93,7 @@ def test_what_is_over_is_neither_due_nor_under_way_and_goes_in_time(store: Opera
     assert kept == [90 * 86400, 90 * 86400]
 
 
-def test_what_is_cleaned_up_after_all_stays_until_that_is_over(store: OperationStore) -> None:
+def test_an_operation_that_is_cleaned_up_later_stays_until_that_is_over(store: OperationStore) -> None:
     store.operations.save(a_save(an_operation(phase=OperationPhase.FAILED)))
     store.operations.save(a_save(an_operation(phase=OperationPhase.CANCELLING, decision="d3"), "d2"))
     assert store.client.ttl(f"{PREFIX}r:{RUNNING.id}") == -1
@@ -117,7 +117,7 @@ def test_nothing_goes_on_while_redis_has_lost_data(store: OperationStore) -> Non
         store.operations.save(a_save(NEXT, "d2"))
 
 
-def test_what_redis_has_lost_is_asked_for_no_more(store: OperationStore) -> None:
+def test_an_operation_that_redis_lost_is_not_claimed_again(store: OperationStore) -> None:
     store.operations.save(a_save(RUNNING))
     store.client.delete(f"{PREFIX}r:{RUNNING.id}")
     assert store.operations.claim_due(NOON) == []
@@ -145,6 +145,6 @@ def test_the_oldest_stored_operation_is_still_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"v": 1}', '{"v": 1, "operation": {"id": 7}}', "{" * 2000])
-def test_what_is_no_operation_is_refused_in_words(text: str) -> None:
+def test_an_unknown_operation_is_refused_in_words(text: str) -> None:
     with pytest.raises(UnreadableError):
         read_operation(text)

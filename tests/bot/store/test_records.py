@@ -100,7 +100,7 @@ def test_of_a_rollout_that_is_over_nothing_stays_for_ever(store: RedisStore, red
     assert kept_for_ever(redis_url) == {"store", "dirty"}
 
 
-def test_what_an_older_rollout_left_behind_goes_with_the_newer_one(store: RedisStore, redis_url: str) -> None:
+def test_data_of_an_older_rollout_expires_with_the_newer_one(store: RedisStore, redis_url: str) -> None:
     first, second = replace(STARTED, id="r-first"), replace(STARTED, id="r-second")
     ended = [replace(one, phase=Phase.ENDED, decision="d2") for one in (first, second)]
     store.save(a_save(first))
@@ -112,7 +112,7 @@ def test_what_an_older_rollout_left_behind_goes_with_the_newer_one(store: RedisS
     assert not kept_for_ever(redis_url) & indices
 
 
-def test_what_is_not_over_stays_findable_beside_what_is(store: RedisStore, redis_url: str) -> None:
+def test_a_running_rollout_stays_findable_beside_a_finished_one(store: RedisStore, redis_url: str) -> None:
     long_ago = replace(STARTED, id="r-long", started_at=NOON - timedelta(days=200))
     elsewhere = replace(STARTED, id="r-other", route_uid="uid-2")
     for rollout in (long_ago, elsewhere):

@@ -20,7 +20,7 @@ def test_a_store_that_hangs_fails_within_a_second_or_so_in_our_words() -> None:
         server.server.thaw()
 
 
-def test_what_was_written_survives_kill_9() -> None:
+def test_a_written_key_survives_kill_9() -> None:
     with workplace(prefix="store") as place, valkey(place) as server:
         store = a_store(server.url())
         store.declare_whole(NOON)

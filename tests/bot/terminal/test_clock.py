@@ -26,7 +26,7 @@ def a_desk(stage: Stage, terminal: Terminal, **laptop_ahead: float) -> Commands:
     return Commands(core(settings, stage.redis, clock), ALICE, "C0INFER001")
 
 
-def test_what_a_laptop_that_is_ahead_began_and_rolled_back_is_over_for_the_bots(
+def test_a_rollout_that_a_fast_laptop_began_and_rolled_back_is_over_for_the_bots(
     stage: Stage, terminal: Terminal
 ) -> None:
     commands = a_desk(stage, terminal, minutes=3)

@@ -16,12 +16,12 @@ def test_without_redis_a_rule_that_is_gone_is_named(stage: Stage, terminal: Term
     assert (code, output.splitlines()[0]) == (
         0,
         f"`{CANARY}` is rolled back; that is on the route, and the gateway accepts it. "
-        "Not found on the route, so not written: rule 2. "
+        "I could not find rule 2 on the route, so nothing was written there. "
         "The card and the history follow when a bot that has Redis sees the route.",
     )
 
 
-def test_what_is_rolled_back_already_is_not_told_as_done_now(stage: Stage, terminal: Terminal) -> None:
+def test_an_earlier_roll_back_is_not_told_as_done_now(stage: Stage, terminal: Terminal) -> None:
     stage.started(10)
     again = ("rollback", "--from-route", "llm-route", "p99 doubled")
     env = {"KUBECONFIG": terminal.home, "REDIS_URL": ""}

@@ -64,7 +64,7 @@ route: {stage.world.namespace}/llm-route
 card: none, started in a terminal
 rollout: {rollout.id}
 started: TIME by {ME}: H100 "nodes" &amp; <@U1>
-why: It lets 10 % prove itself before 50 %, since TIME. Any full member can `advance` it now. \
+why: It stays at 10 % for a while before 50 %, since TIME. Any full member can `advance` it now. \
 It asks for approval of 50 % TIME.
 """
     )
@@ -161,7 +161,7 @@ def test_without_redis_it_names_the_command_that_needs_none_and_that_one_works(
     command = f"rollback --from-route llm-route --namespace {stage.world.namespace} 'p99 doubled'"
     assert (code, output) == (
         3,
-        "Redis does not answer. Nothing is confirmed. Roll back from the record on the route:\n"
+        "Redis does not answer. I could not confirm anything. Roll back from the record on the route:\n"
         f"    rolloutbot {command}\n",
     )
     words = ("rollback", "--from-route", "llm-route", "--namespace", stage.world.namespace, "p99 doubled")
@@ -226,7 +226,7 @@ def test_what_a_running_bot_refused_first_is_refused_in_its_words(stage: Stage, 
         commands.do(Command(verb="resume"), 0, lambda text: None)
 
 
-def test_who_could_approve_in_slack_what_he_starts_here_is_refused(stage: Stage, terminal: Terminal) -> None:
+def test_somebody_who_could_approve_their_own_start_in_slack_is_refused(stage: Stage, terminal: Terminal) -> None:
     said = (
         f"The policy does not say who Unix user `{ME}` is in Slack, "
         "so this user could approve in Slack what is started here. "
@@ -292,9 +292,7 @@ def test_words_and_settings_that_make_no_sense_are_explained(words: list[str], s
         (["brrr", "--now"], "`brrr` is not a verb of `rolloutbot`. Say `rolloutbot help` for the list."),
     ],
 )
-def test_what_is_no_verb_is_answered_in_our_words_and_as_json_where_that_is_asked_for(
-    words: list[str], said: str
-) -> None:
+def test_an_unknown_verb_gets_our_own_answer_and_json_on_request(words: list[str], said: str) -> None:
     result = CliRunner().invoke(app, words, env={})
     assert (result.exit_code, result.output) == (2, f"{said}\n")
     result = CliRunner().invoke(app, [*words, "--output", "json"], env={})

@@ -141,7 +141,7 @@ def test_a_store_that_forgot_finds_the_card_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("gone", ["message_not_found", "edit_window_closed", "cant_update_message"])
-def test_a_card_that_cannot_be_edited_is_posted_anew_with_its_thread(world: World, gone: str) -> None:
+def test_a_card_that_cannot_be_edited_is_posted_again_with_its_thread(world: World, gone: str) -> None:
     entry = entry_of("r-7f3a2c01")
     world.memory.put(entry)
     world.round()
@@ -164,7 +164,7 @@ def test_a_thread_whose_card_was_deleted_gets_a_new_card(world: World) -> None:
     assert len(world.slack.thread(card["ts"])) == 1
 
 
-def test_429_on_edits_holds_up_no_post(world: World) -> None:
+def test_a_429_on_edits_does_not_delay_posts(world: World) -> None:
     entry = entry_of("r-7f3a2c01")
     world.memory.put(entry)
     world.round()
@@ -181,7 +181,7 @@ def test_429_on_edits_holds_up_no_post(world: World) -> None:
 
 
 @pytest.mark.parametrize("facts", [None, {"is_archived": True}, {"is_member": False}])
-def test_a_channel_that_is_lost_holds_up_no_other(world: World, facts: dict[str, bool] | None) -> None:
+def test_a_lost_channel_does_not_delay_others(world: World, facts: dict[str, bool] | None) -> None:
     world.slack.channels.update({"C0LOST0001": facts} if facts else {})
     world.memory.put(entry_of("r-lost", "C0LOST0001"))
     world.memory.put(entry_of("r-7f3a2c01"))
@@ -241,7 +241,7 @@ def test_a_claim_is_only_given_up_where_slack_clearly_said_no(world: World) -> N
     assert world.clock.now() - NOON < timedelta(seconds=1)
 
 
-def test_a_record_that_cannot_be_read_stays_dirty_and_holds_up_no_other(world: World) -> None:
+def test_an_unreadable_record_stays_dirty_and_does_not_delay_others(world: World) -> None:
     world.memory.put(entry_of("r-newer"))
     world.memory.put(entry_of("r-7f3a2c01"))
     world.memory.unreadable = "r-newer"

@@ -127,7 +127,7 @@ def test_a_look_for_a_lost_reply_that_fails_is_taken_again(told: World, kind: st
     assert_whole(told, "1-1", "2-2")
 
 
-def test_a_card_that_a_person_takes_away_is_posted_anew_and_its_thread_goes_on(told: World) -> None:
+def test_a_card_that_a_person_deletes_is_posted_again_and_its_thread_goes_on(told: World) -> None:
     told.slack.remove(ROOM, told.shown.ts, ALICE)
     pause(told)
     settle(told)
@@ -187,7 +187,7 @@ def test_a_channel_that_is_away_is_asked_now_and_then_however_many_cards_it_has(
     assert world.slack.count("chat.update") < 8
 
 
-def test_past_the_edit_window_the_card_is_posted_anew_and_the_threads_tell_everything_once(told: World) -> None:
+def test_past_the_edit_window_the_card_is_posted_again_and_the_threads_tell_everything_once(told: World) -> None:
     told.slack.edit_window = 60
     told.round(minutes=2)
     told.memory.put(moved(entry_of(ID), phase=Phase.PROGRESSING, step=2, turn=5), STEPPED)
@@ -199,7 +199,7 @@ def test_past_the_edit_window_the_card_is_posted_anew_and_the_threads_tell_every
     assert [card["edits"] for card in told.slack.cards()] == [0, 0, 0]
 
 
-def test_while_edits_have_to_wait_the_thread_is_told(told: World) -> None:
+def test_while_edits_have_to_wait_the_thread_goes_on(told: World) -> None:
     told.slack.faults.next("chat.update", "429", retry_after=60)
     pause(told)
     told.round(seconds=5)
@@ -208,7 +208,7 @@ def test_while_edits_have_to_wait_the_thread_is_told(told: World) -> None:
     assert_whole(told, "1-1", "2-2")
 
 
-def test_429_on_posts_of_one_channel_holds_up_no_edit_and_no_other_channel(told: World) -> None:
+def test_a_429_on_posts_in_one_channel_does_not_delay_edits_or_other_channels(told: World) -> None:
     told.slack.faults.begin("429", method="chat.postMessage", channel=ROOM, retry_after=600)
     pause(told)
     told.memory.put(entry_of("r-other", channel=GENERAL))

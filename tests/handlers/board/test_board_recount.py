@@ -39,7 +39,7 @@ def test_an_empty_store_finds_card_and_thread_and_counts_on(world: World) -> Non
     assert world.shown == Shown(channel=ROOM, ts=ts, digest=world.shown.digest, posts=1, cursor=1, forgotten=2)
 
 
-def test_what_comes_after_that_has_the_next_place(world: World) -> None:
+def test_the_next_event_has_the_next_place(world: World) -> None:
     del world.memory.shows[ID], world.memory.streams[ID]
     world.memory.put(entry_of(ID), REBUILT)
     world.round(seconds=10)

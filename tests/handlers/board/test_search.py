@@ -85,7 +85,7 @@ def test_a_search_goes_on_where_slack_failed(world: World, fault: str) -> None:
     assert pages(world) == 23  # 22 pages, and the one that failed
 
 
-def test_a_search_whose_place_slack_has_forgotten_begins_anew(world: World) -> None:
+def test_a_search_whose_place_slack_has_forgotten_begins_again(world: World) -> None:
     chatter(world, 2_600)
     lose_redis(world)
     world.round()
@@ -95,7 +95,7 @@ def test_a_search_whose_place_slack_has_forgotten_begins_anew(world: World) -> N
     assert pages(world) == 10 + 1 + 14
 
 
-def test_nothing_is_told_twice_in_a_thread_in_which_people_wrote_thousands_of_replies(world: World) -> None:
+def test_a_thread_with_thousands_of_other_replies_tells_nothing_twice(world: World) -> None:
     ts = world.shown.ts
     chatter(world, 1_000, thread_ts=ts)
     world.memory.put(entry_of(ID), STARTED)

@@ -1,5 +1,5 @@
--- set_due(p, id, due, step_due): says when the timer looks at a rollout next, and when its next step comes, in seconds
--- since 1970; '' takes either away.
+-- set_due(p, id, due, step_due): sets when the timer looks at a rollout next, and when its next step comes, in seconds
+-- since 1970; '' removes either.
 local function set_due(p, id, due, step_due)
   redis.call('HSET', p .. 'r:' .. id, 'step_due', step_due)
   if due == '' then

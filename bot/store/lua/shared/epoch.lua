@@ -1,7 +1,7 @@
--- Is what Redis remembers whole? See epoch.py.
+-- Does Redis still have everything? See epoch.py.
 --
 -- is_whole(p, epoch, seen): epoch and seen are what the calling replica has seen; a rebuild says 'any' and is not asked.
--- counted(p): the epoch and the writes that are counted in it now, as every replica takes them in.
+-- counted(p): the epoch and the writes counted in it now, for every replica to remember.
 local function is_whole(p, epoch, seen)
   if epoch == 'any' then return true end
   local store = redis.call('HMGET', p .. 'store', 'epoch', 'writes')

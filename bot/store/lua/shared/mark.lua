@@ -1,6 +1,6 @@
--- mark(p, id, urgency): puts a card on the list of those that are behind: 1 for another state, 2 for progress.
+-- mark(p, id, urgency): puts a card on the list of outdated cards: 1 for a new state, 2 for progress.
 --
--- Of one urgency the first come is the first served: where Slack slows the board down, nobody waits for ever.
+-- Within one urgency, first come, first served: even if Slack slows the board down, nobody waits for ever.
 local function mark(p, id, urgency)
   redis.call('HINCRBY', p .. 'r:' .. id, 'mark', 1)
   local at = redis.call('ZSCORE', p .. 'dirty', id)

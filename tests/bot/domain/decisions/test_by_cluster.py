@@ -26,7 +26,7 @@ GOING = (Phase.STARTING, Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROV
         ),
     ],
 )
-def test_what_goes_on_pauses_where_it_is_when_a_pool_is_deleted(phase: Phase, pool: Pool, why: str) -> None:
+def test_a_running_rollout_pauses_where_it_is_when_a_pool_is_deleted(phase: Phase, pool: Pool, why: str) -> None:
     change = pool_gone(an_entry(a_rollout(phase=phase)), pool, at(1))
     assert change is not None
     assert (change.after.phase, change.after.weight, change.after.why) == (Phase.PAUSED, 10, why)
@@ -43,7 +43,7 @@ def test_a_finished_rollout_is_cleaned_up_when_its_old_pool_is_deleted() -> None
     ("phase", "pool"),
     [(Phase.FINISHED, NEW), *((phase, pool) for phase in set(Phase) - {*GOING, Phase.FINISHED} for pool in (OLD, NEW))],
 )
-def test_what_waits_for_a_person_or_is_over_stays(phase: Phase, pool: Pool) -> None:
+def test_a_rollout_that_waits_for_a_person_or_is_over_stays(phase: Phase, pool: Pool) -> None:
     assert pool_gone(an_entry(a_rollout(phase=phase)), pool, at(1)) is None
 
 

@@ -27,7 +27,7 @@ def test_advance_takes_the_next_step_now() -> None:
     assert (after.by, change.due, kinds(change.events)) == (BOB, None, [EventKind.STEPPED])
 
 
-def test_a_step_has_stood_since_it_was_decided() -> None:
+def test_a_steps_time_counts_from_its_decision() -> None:
     after = decide(an_entry(), a_request("advance"), PASS, at(5)).after
     assert (after.phase, after.since) == (Phase.PROGRESSING, at(5).now)
 
@@ -118,7 +118,7 @@ def test_a_rejection_pauses_and_the_ask_is_void() -> None:
     )
 
 
-def test_resume_after_a_rejection_asks_anew() -> None:
+def test_resume_after_a_rejection_asks_again() -> None:
     rejected = an_entry(replace(PAUSED, left=Phase.AWAITING_APPROVAL))
     change = decide(rejected, a_request("resume"), PASS, at(1))
     assert (change.after.phase, change.after.ask) == (Phase.AWAITING_APPROVAL, Ask(id="d3", step=2))
@@ -215,7 +215,7 @@ def test_finish_takes_up_a_paused_bake() -> None:
     assert decide(paused, a_request("finish"), None, at(1)).after.phase is Phase.FINISHED
 
 
-def test_end_lets_go_and_the_weights_stay() -> None:
+def test_end_stops_managing_the_route_and_the_weights_stay() -> None:
     after = decide(an_entry(), a_request("end"), None, at(1)).after
     assert (after.phase, after.hands_off, after.step) == (Phase.ENDED, True, 0)
 

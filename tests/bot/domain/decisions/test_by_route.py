@@ -171,6 +171,6 @@ def test_only_a_step_up_raises_the_canary(rollout: Rollout, raised: bool) -> Non
 
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.FINISHED])
-def test_what_is_over_does_not_mind_the_rollout_that_came_after_it(phase: Phase) -> None:
+def test_a_finished_rollout_ignores_the_rollout_that_came_after_it(phase: Phase) -> None:
     after = replace(OTHER, revision=9)
     assert differs(replace(PROGRESSING, phase=phase), after, AT_25) is False

@@ -62,7 +62,7 @@ def test_another_reason_of_the_same_gate_is_no_news_to_a_held_rollout_until_its_
     ("phase", "minutes", "why"),
     [
         (Phase.HOLDING, 30, "A gate held it for 30 minutes: Not ready."),
-        (Phase.AWAITING_APPROVAL, 24 * 60, "Nobody approved within 24 hours."),
+        (Phase.AWAITING_APPROVAL, 24 * 60, "Nobody approved it within 24 hours."),
     ],
 )
 def test_a_deadline_pauses_also_what_is_not_written_and_not_sooner(phase: Phase, minutes: int, why: str) -> None:
@@ -80,7 +80,7 @@ def test_a_pause_that_is_not_written_is_reminded_of_as_any_other() -> None:
 
 
 @pytest.mark.parametrize("phase", sorted(set(Phase) - {Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PAUSED}))
-def test_what_else_is_not_written_only_waits_to_be(phase: Phase) -> None:
+def test_other_unwritten_decisions_only_wait_to_be_written(phase: Phase) -> None:
     assert on_unwritten(an_entry(a_rollout(phase=phase), applied=None), at(100_000)) is None
 
 
@@ -141,7 +141,7 @@ def test_a_look_before_the_next_step_is_due_takes_no_step() -> None:
     assert on_due(an_entry(step_due=later), PASS, at(5)) == LookAgain(due=later, step_due=later)
 
 
-def test_a_bake_that_a_gate_holds_up_has_no_time_at_which_it_ends() -> None:
+def test_a_bake_that_a_gate_delays_has_no_known_end() -> None:
     baking = an_entry(a_rollout(phase=Phase.PROMOTED, step=3), step_due=NOON)
     assert on_due(baking, HOLD, at(30)) == LookAgain(due=NOON + timedelta(minutes=30, seconds=30))
 
@@ -162,7 +162,7 @@ def test_no_automatic_roll_back_onto_a_pool_that_cannot_serve() -> None:
     )
 
 
-def test_no_automatic_roll_back_onto_a_pool_that_nobody_could_look_at() -> None:
+def test_it_does_not_roll_back_by_itself_onto_a_pool_that_nobody_could_check() -> None:
     fail = replace(a_verdict(GateAnswer.FAIL, "5xx doubled."), readiness=None)
     change = decided(on_due(an_entry(), fail, at(10)))
     assert (change.after.phase, change.after.why) == (
@@ -171,7 +171,7 @@ def test_no_automatic_roll_back_onto_a_pool_that_nobody_could_look_at() -> None:
     )
 
 
-def test_an_ask_nobody_answers_pauses_after_a_day() -> None:
+def test_an_approval_that_nobody_gives_pauses_after_a_day() -> None:
     change = decided(on_due(an_entry(a_rollout(phase=Phase.AWAITING_APPROVAL)), None, at(24 * 60)))
     assert (change.after.phase, change.after.left) == (Phase.PAUSED, Phase.AWAITING_APPROVAL)
 

@@ -76,7 +76,7 @@ def test_the_share_of_what_was_found(pairs: tuple[Pair | None, ...], percent: in
     assert share(Drift(hand=Hand(), found=pairs)) == percent
 
 
-def test_the_same_hand_is_told_of_once() -> None:
+def test_people_hear_of_the_same_rival_once() -> None:
     first = drifted(an_entry(), DRIFT.hand, DRIFT.found, at(1))
     again = drifted(an_entry(first.after), DRIFT.hand, (Pair(50, 50),), at(2))
     other = drifted(an_entry(first.after), ARGO, (Pair(50, 50),), at(2))
@@ -117,7 +117,7 @@ def test_a_restore_that_is_not_on_the_route_is_taken_back_by_who_stops_it(verb: 
     assert (written.drift, written.overwrites) == (None, None)
 
 
-def test_a_restore_that_was_taken_back_counts_for_no_fight_and_the_drift_is_told_again() -> None:
+def test_a_restore_that_was_taken_back_does_not_count_as_a_fight_and_the_drift_is_told_again() -> None:
     change = decide(an_entry(found(Pair(100, 0))), a_request("restore"), PASS, at(1))
     to = pause(Entry(rollout=change.after), "It could not be written.", at(2)).after
     assert (to.restored, say_why(to)) == ((), f"It could not be written. `kubectl-edit` {BEFORE}, 100/0 now.")
@@ -163,12 +163,12 @@ def test_an_adopted_weight_is_the_present_step(theirs: Pair, steps: tuple[int, .
 @pytest.mark.parametrize(
     ("theirs", "lack"),
     [
-        (Pair(1, None), "What is on the route now is no step: both pools in every rule, with one split, would be"),
+        (Pair(1, None), "Adopt needs both pools in every rule, with the same split, and the route does not have that"),
         (Pair(1, 0), "The new pool has no traffic now"),
         (Pair(40, 60), "60 % reaches a weight that people have to approve"),
     ],
 )
-def test_what_can_be_no_step_is_not_adopted(theirs: Pair, lack: str) -> None:
+def test_weights_that_cannot_be_a_step_are_not_adopted(theirs: Pair, lack: str) -> None:
     rollout = found(theirs)
     assert lacks_to_adopt(rollout) == lack
     with pytest.raises(TransitionError) as refused:

@@ -23,7 +23,7 @@ from tests.bot.domain.decisions.every_state import World, reachable
 from tests.builders import NOON, PLAN, a_rollout, an_entry, at
 from tests.handlers.records import ANYBODY
 
-TRIED_FOR_EVER = "It is tried again until it is written."
+TRIED_FOR_EVER = "I keep trying until it is written."
 TOLD_ENOUGH = "No more reminders come; a new start on the route ends it."
 
 

@@ -14,14 +14,14 @@ from tests.handlers.records import ANYBODY, a_rollout, an_entry, applied, awaiti
 
 
 @pytest.mark.parametrize("phase", sorted(OVER))
-def test_what_is_over_waits_for_nothing(phase: Phase) -> None:
+def test_a_finished_rollout_waits_for_nothing(phase: Phase) -> None:
     wait = waits(an_entry(in_phase(phase)), ANYBODY)
     assert (wait.deadline, str(wait.who), str(wait.then)) == (None, "", "It waits for nothing.")
 
 
 def test_the_sentence_of_a_step() -> None:
     assert str(why(waits(an_entry(a_rollout(step=0)), ANYBODY))) == (
-        "It lets 10 % prove itself before 25 %, since 23 Nov 12:00 UTC. "
+        "It stays at 10 % for a while before 25 %, since 23 Nov 12:00 UTC. "
         "Any full member can `advance` it now. It goes to 25 % 23 Nov 12:10 UTC."
     )
 
@@ -40,13 +40,13 @@ def test_given_approvals_are_no_longer_waited_for() -> None:
     assert "It waits for 2 approvals of 50 %" in str(waits(an_entry(given), ANYBODY).reason)
 
 
-def test_a_persons_reason_is_no_code_and_one_of_ours_is() -> None:
+def test_backticks_are_code_in_our_reasons_but_not_in_a_persons() -> None:
     paused = a_rollout(phase=Phase.PAUSED, why="`<!channel>` *no*.", by=BOB)
     drawn = [mrkdwn(why(waits(an_entry(replace(paused, by=by)), ANYBODY))).split(": ")[1] for by in (BOB, "")]
     assert [said.split(" Any")[0] for said in drawn] == ["ˋ&lt;!channel&gt;ˋ ∗no∗.", "`&lt;!channel&gt;` ∗no∗."]
 
 
-def test_nobody_is_named_who_may_not_approve() -> None:
+def test_people_who_may_not_approve_are_not_named() -> None:
     starter = Access(approve=frozenset({ALICE}))
     assert str(waits(an_entry(awaiting()), starter).who) == (
         f"Nobody whom the policy lists can `approve` it; {ALICE} can `reject` it."
@@ -66,7 +66,7 @@ def test_an_unwritten_step_up_waits_a_minute_and_no_longer() -> None:
     assert str(why(wait)) == (
         "It waits for the route: 25 % is wanted, 10 % is known to be there, since 23 Nov 12:00 UTC: "
         "The API server did not answer. Any full member can `rollback` it. "
-        "It is tried again, and taken back unless the gates still pass after 23 Nov 12:01 UTC."
+        "I keep trying, and take it back unless the gates still pass after 23 Nov 12:01 UTC."
     )
 
 
@@ -76,13 +76,13 @@ def test_after_a_week_of_reminders_it_says_that_no_more_come() -> None:
 
 
 @pytest.mark.parametrize("phase", [Phase.REFUSED, Phase.CLEANED])
-def test_nobody_is_asked_for_a_roll_back_that_would_be_refused(phase: Phase) -> None:
+def test_why_names_nobody_for_a_roll_back_that_would_be_refused(phase: Phase) -> None:
     assert str(waits(an_entry(in_phase(phase), applied=applied(25)), ANYBODY).who) == ""
 
 
 def test_an_unwritten_roll_back_is_tried_for_ever() -> None:
     wait = waits(an_entry(in_phase(Phase.ROLLED_BACK), applied=applied(25)), ANYBODY)
-    assert (wait.deadline, str(wait.then)) == (None, "It is tried again until it is written.")
+    assert (wait.deadline, str(wait.then)) == (None, "I keep trying until it is written.")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_deadline_that_does_not_wait_for_the_route_is_named_with_it(phase: Pha
     entry = an_entry(in_phase(phase), applied=applied(25), due=None)
     assert str(why(waits(entry, ANYBODY))) == (
         "It waits for the route: the bot's note on it is not written yet, since 23 Nov 12:00 UTC. "
-        f"Any full member can `rollback` it. It is tried again until it is written. {end}"
+        f"Any full member can `rollback` it. I keep trying until it is written. {end}"
     )
 
 
@@ -135,9 +135,9 @@ def test_where_no_weight_differs_none_is_said_to_be_missing(phase: Phase, there:
 
 @pytest.mark.parametrize(
     ("by", "reason"),
-    [(BOB, "It was ended; the weights stay as they were then"), ("", "It ended and let go")],
+    [(BOB, "It was ended; the weights stay as they were then"), ("", "It ended, and I no longer manage the route")],
 )
-def test_an_end_that_nobody_wanted_says_nothing_of_weights(by: str, reason: str) -> None:
+def test_an_end_without_a_person_says_nothing_about_weights(by: str, reason: str) -> None:
     entry = an_entry(replace(in_phase(Phase.ENDED), by=by, why="HTTPRoute `a/b` is not there (404)."))
     assert str(waits(entry, ANYBODY).reason) == reason
 

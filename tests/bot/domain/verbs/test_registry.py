@@ -45,7 +45,7 @@ PAUSED, PROMOTED = in_phase(Phase.PAUSED), in_phase(Phase.PROMOTED)
         (in_phase(Phase.REFUSED), "Nothing was changed: mend what it names and `start` again."),
     ],
 )
-def test_what_works_now_is_said_of_every_phase(rollout: Rollout, said: str) -> None:
+def test_every_phase_says_what_works_now(rollout: Rollout, said: str) -> None:
     assert what_works_now(rollout) == said
 
 
