@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from slack_bolt import Ack, App, BoltRequest
+from slack_bolt import Ack, App, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
@@ -125,6 +125,12 @@ def a_click(delivery: str) -> dict[str, Any]:
     }
 
 
+def require_taken(answer: BoltResponse) -> None:
+    """Raise RuntimeError where the app did not acknowledge."""
+    if answer.status != 200:
+        raise RuntimeError(f"The app answered {answer.status}: {answer.body}")
+
+
 def closed_loop(app: App, payload: Callable[[str], dict[str, Any]], mark: str) -> list[float]:
     """Have PEOPLE ask again as soon as they are answered, in as many threads as Socket Mode has; return the waits."""
     asked: queue.SimpleQueue[tuple[int, float] | None] = queue.SimpleQueue()
@@ -135,8 +141,7 @@ def closed_loop(app: App, payload: Callable[[str], dict[str, Any]], mark: str) -
             number, since = item
             answer = app.dispatch(BoltRequest(mode="socket_mode", body=payload(f"{mark}-{number}")))
             waits.append(time.perf_counter() - since)
-            if answer.status != 200:
-                raise RuntimeError(f"The app answered {answer.status}: {answer.body}")
+            require_taken(answer)
             asked.put((number + PEOPLE, time.perf_counter()) if number + PEOPLE < TOTAL else None)
 
     threads = [threading.Thread(target=work) for _ in range(THREADS)]

@@ -13,7 +13,7 @@ from typing import Any
 from kubernetes.client import ApiClient
 from slack_bolt import BoltRequest
 
-from bench.acknowledgement import Silent, a_click
+from bench.acknowledgement import Silent, a_click, require_taken
 from bench.click import get_and_patch, make_floor
 from bench.figures import Finding, Round, rows_of
 from bench.population import Population, settle, watch
@@ -66,9 +66,7 @@ class Crowd:
         body["actions"] = [
             {**body["actions"][0], "action_id": action_id(verb), "value": Press(rollout_id, turn).dumps()}
         ]
-        answer = self._handlers.app.dispatch(BoltRequest(mode="socket_mode", body=body))
-        if answer.status != 200:
-            raise RuntimeError(f"The app answered {answer.status}: {answer.body}")
+        require_taken(self._handlers.app.dispatch(BoltRequest(mode="socket_mode", body=body)))
 
     def burst(self, verb: str, *, behind: str = "") -> tuple[list[float], float]:
         """Click on every rollout at once, and roll one back ``behind`` them; return the times, and that one's."""

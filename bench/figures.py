@@ -44,9 +44,6 @@ class Row:
         return self.what, f"{self.ratio:.2f}", spread, self.goal, self.floor, self.ours
 
 
-HEAD = ("what", "ratio", "rounds", "goal", "floor", "ours")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """All that one bench found. ``about`` says what is measured, what the floor is and what the ratio means."""
@@ -76,13 +73,3 @@ def rows_of(what: str, rounds: Sequence[Round], *, goals: dict[int, str] | None 
 def milliseconds(seconds: float) -> str:
     """Write a time for people."""
     return f"{seconds * 1000:.1f} ms"
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Write lines as a table in Markdown, with even columns."""
-    lines = [HEAD, *(row.cells() for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
-    written = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
-    return "\n".join([written[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *written[1:]])

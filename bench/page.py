@@ -5,10 +5,13 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.figures import Finding, table
+from bench.figures import Finding
+from sandbox.folders import CHECKOUT
+from sandbox.markdown import table
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+PAGE = CHECKOUT / "docs" / "performance.md"
 
+HEAD = ("what", "ratio", "rounds", "goal", "floor", "ours")
 INTRODUCTION = """# Performance
 
 Written by `python -m bench --write`; `make bench` only prints the tables. Measured on {cores} cores with Python
@@ -34,5 +37,5 @@ def write(findings: Sequence[Finding]) -> Path:
 
 def _section(finding: Finding) -> str:
     notes = "\n".join(note if note.startswith(" ") else f"- {note}" for note in finding.notes)
-    parts = (f"## {finding.title}", finding.about.strip(), table(finding.rows), notes)
+    parts = (f"## {finding.title}", finding.about.strip(), table(HEAD, (row.cells() for row in finding.rows)), notes)
     return "\n\n".join(part for part in parts if part)

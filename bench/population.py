@@ -15,7 +15,7 @@ from bot.domain.decisions.start import start
 from bot.domain.errors import DependencyError
 from bot.domain.rollout import Acceptance, Change, Pool, Rollout, Rule
 from bot.engine.apply import new_decision
-from bot.engine.ports import RouteCopy, Save, Scene
+from bot.engine.ports import RouteCopy, Save
 from bot.engine.tick import Ticker
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
@@ -57,9 +57,7 @@ def a_request(verb: str, subject: str, number: int, *, turn: int | None = None) 
 def populate(servers: Servers, namespace: str, count: int) -> Population:
     """Start ``count`` rollouts, each on a route of its own, all of the same two pools."""
     world = create_world(servers.kube, namespace)
-    names = [f"route-{number}" for number in range(count)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda name: world.add_route(name, [pool_ref(STABLE)]), names))
+    names = add_routes(world, count)
     url, policy = servers.redis_url(), Policy(namespaces=(namespace,), plan=PLAN)
     memory, cluster = memory_of(connect(url)), Cluster(servers.api(), (namespace,))
     with robot(servers.kube, namespace):
@@ -68,27 +66,29 @@ def populate(servers: Servers, namespace: str, count: int) -> Population:
     return Population(world, url, policy, ids)
 
 
+def add_routes(world: World, count: int) -> list[str]:
+    """Add routes on which the stable pool has all the traffic, and return their names."""
+    names = [f"route-{number}" for number in range(count)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: world.add_route(name, [pool_ref(STABLE)]), names))
+    return names
+
+
 def _start(store: RedisStore, cluster: Cluster, names: Sequence[str]) -> list[str]:
     """Save the first decision of each; one survey serves all, as the routes are alike."""
     scene = cluster.survey(CANARY, StartWords(weight=PLAN.steps[0], route=names[0]))
     uids = {copy.name: copy.uid for copy in cluster.list(cluster.namespaces[0])}
-    changes = [first_decision(scene, name, uids[name], number) for number, name in enumerate(names)]
+    routes = [(scene.copy.namespace, name, uids[name]) for name in names]
+    changes = [_started(number, route, scene.stable, scene.canary, scene.rules) for number, route in enumerate(routes)]
     for change in changes:
         store.save(Save(change=change, expected=None, take_slot=True))
     return [change.after.id for change in changes]
 
 
-def first_decision(scene: Scene, name: str, uid: str, number: int) -> Change:
-    """Return the start of a rollout on one of many routes that are alike."""
-    return start(
-        a_request("start", CANARY, number),
-        PLAN,
-        Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE),
-        route=(scene.copy.namespace, name, uid),
-        stable=scene.stable,
-        canary=scene.canary,
-        rules=scene.rules,
-    )
+def _started(number: int, route: tuple[str, str, str], stable: Pool, canary: Pool, rules: tuple[Rule, ...]) -> Change:
+    moment = Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE)
+    request = a_request("start", CANARY, number)
+    return start(request, PLAN, moment, route=route, stable=stable, canary=canary, rules=rules)
 
 
 def a_rollout() -> Rollout:
@@ -101,13 +101,8 @@ def a_rollout() -> Rollout:
         stable_before=1,
         canary_before=None,
     )
-    stable, canary = Pool("default", STABLE), Pool("default", CANARY)
-    moment = Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE)
-    request = a_request("start", CANARY, 0)
-    change = start(
-        request, PLAN, moment, route=("default", "route", "uid"), stable=stable, canary=canary, rules=(rule,)
-    )
-    return change.after
+    pools = Pool("default", STABLE), Pool("default", CANARY)
+    return _started(0, ("default", "route", "uid"), *pools, (rule,)).after
 
 
 def _write(memory: Memory, cluster: Cluster, policy: Policy, ids: Sequence[str]) -> None:

@@ -6,15 +6,17 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from chaos.page import report, summary, write
 from chaos.run import play
 from chaos.schedule import schedule
 from chaos.verdict import Verdict, judge
 from sandbox.apiserver import ApiServer, api_server
+from sandbox.folders import CHECKOUT
 from sandbox.signals import stop_on_signals
 from sandbox.workplace import workplace
 
 SEEDS = (1, 2, 3)
+TEXT = Path(__file__).with_name("reliability.md")
+PAGE = CHECKOUT / "docs" / "reliability.md"
 
 
 def main() -> int:
@@ -26,7 +28,8 @@ def main() -> int:
     with workplace(prefix="chaos") as place, api_server(place) as server:
         verdicts = [_run(seed, chosen, server, folder) for seed in chosen.seed or SEEDS]
     if chosen.write:
-        print(f"Written: {write(verdicts)}", file=sys.stderr)
+        PAGE.write_text("\n\n".join([TEXT.read_text().strip(), *(verdict.section for verdict in verdicts)]) + "\n")
+        print(f"Written: {PAGE}", file=sys.stderr)
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
 
@@ -44,12 +47,12 @@ def _run(seed: int, chosen: Namespace, server: ApiServer, folder: Path) -> Verdi
     plan = schedule(seed, seconds=chosen.seconds, sites=chosen.sites, rollouts=chosen.rollouts)
     here = folder / f"seed-{seed}"
     verdict = judge(play(plan, server), plan, here)
-    print(report([verdict]), flush=True)
+    print(verdict.section, flush=True)
     for said in (*verdict.broken, *verdict.unshown):
         print(f"- {said}", flush=True)
     if verdict.broken:
         print(f"A timeline of each rollout that is named: {here}", flush=True)
-    print(f"\nSeed {seed}: {summary(verdict)}\n", flush=True)
+    print(f"\nSeed {seed}: {verdict.summary}\n", flush=True)
     return verdict
 
 

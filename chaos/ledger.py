@@ -50,7 +50,6 @@ class Edit:
     """One write of the rival; ``version`` is the resourceVersion that it made."""
 
     kind: Kind
-    at: float
     route: tuple[str, str]
     version: str
 
@@ -110,7 +109,3 @@ class Ledger:
     def strike(self, kind: Kind, since: float, hit: str = "") -> None:
         """Note a blow that is over."""
         self.struck.append(Struck(kind=kind, since=since, until=time.time(), hit=hit))
-
-    def under_way(self, since: float, until: float) -> list[str]:
-        """Name the blows that were under way between two times."""
-        return [one.kind.value for one in self.struck if one.since <= until and one.until >= since]

@@ -110,6 +110,7 @@ class Memory:
         unwritten = {rollout_id: held.records[rollout_id] for rollout_id in held.unwritten}
         loss = Loss(kind=kind, since=since, at=time.time(), inbox=held.inbox, unwritten=unwritten)
         self._ledger.losses.append(loss)
+        self._ledger.hit(kind, *["record"] * len(held.records), *["request in the inbox"] * len(held.inbox))
         self._note_streams(held)
 
     def _note_streams(self, held: Held) -> None:

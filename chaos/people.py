@@ -10,11 +10,12 @@ from typing import Any
 
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore
 from bot.domain.decisions.start import rollout_id
-from bot.domain.rollout import SLOTLESS, Rollout
+from bot.domain.rollout import Rollout
 from bot.domain.verbs.registry import verbs
 from chaos.cast import CROWD, Cast
 from chaos.hands import Hands
 from chaos.world import Site
+from sandbox.strict_slack.workspace import block_id
 
 PEOPLE = tuple(CROWD)
 Moods = Mapping[str | None, int]
@@ -33,13 +34,22 @@ MISTAKES = 0.15
 
 @dataclass(slots=True)
 class Team:
-    """The people of one site; ``dice`` is theirs, so that what they want comes from the seed."""
+    """The people of one site. Their dice come from the seed, and so does what they want."""
 
-    cast: Cast
-    site: Site
     hands: Hands
-    dice: random.Random
     stopping: threading.Event
+
+    @property
+    def cast(self) -> Cast:
+        return self.hands.cast
+
+    @property
+    def site(self) -> Site:
+        return self.hands.site
+
+    @property
+    def dice(self) -> random.Random:
+        return self.hands.dice
 
     def work(self, until: float) -> None:
         """Bring one rollout after another through its life."""
@@ -61,7 +71,7 @@ class Team:
 
     def _start(self) -> str:
         """Start the pool that has less of the traffic, with words of all kinds."""
-        newest = self.cast.tape.newest((self.site.namespace, self.site.route))
+        newest = self.cast.tape.newest(self.site.key)
         canary = self.site.new
         if newest is not None:
             refs = newest.document["spec"]["rules"][0].get("backendRefs", [])
@@ -74,21 +84,19 @@ class Team:
         words = (
             f"{canary} {weight} route={self.site.route} namespace={self.site.namespace} {steps if weight < 60 else ''}"
         )
-        asked = self.hands.types(self.site, "start", f"{words} {marks} {pace}", "", self._anybody(), self.dice)
+        asked = self.hands.types("start", f"{words} {marks} {pace}", "", self._anybody())
         return rollout_id(asked.id)
 
     def _is_there(self, rollout: str) -> bool:
         """Wait a while for the rollout, and make room where another one has the route."""
         deadline = time.time() + 8
         while time.time() < deadline and not self.stopping.is_set():
-            note = self._note()
-            if note is not None and note.id == rollout:
-                return True
-            if self._card(rollout) is not None:
+            note = self.cast.tape.note(self.site.key)
+            if (note is not None and note.id == rollout) or self._card(rollout) is not None:
                 return True
             self._rest(0.2, 0.5)
-        note = self._note()
-        if note is not None and note.phase not in SLOTLESS and note.id != rollout:
+        note = self.cast.tape.running(self.site.key)
+        if note is not None and note.id != rollout:
             self._type(self.dice.choice(("rollback", "end")), note.id)
         return False
 
@@ -98,8 +106,8 @@ class Team:
         given_up = min(patience + 25, until + self.cast.plan.overtime)
         while not self.stopping.is_set() and time.time() < given_up:
             self._rest(0.3, 1.6)
-            note = self._note()
-            if note is None or note.id != rollout or note.phase in SLOTLESS:
+            note = self.cast.tape.running(self.site.key)
+            if note is None or note.id != rollout:
                 self._afterwards(rollout)
                 return
             self._act(self._choose(note, mood, is_late=time.time() > patience), note)
@@ -138,7 +146,7 @@ class Team:
         if (
             card is not None
             and self.dice.random() < 0.6
-            and self.hands.presses(self.site, card, verb, note.id, self._somebody(verb, note), self.dice)
+            and self.hands.presses(card, verb, note.id, self._somebody(verb, note))
         ):
             return
         self._type(verb, note.id, note)
@@ -147,7 +155,7 @@ class Team:
         name = rollout
         if note is not None and note.canary.name == self.site.new and self.dice.random() < 0.5:
             name = self.site.new
-        self.hands.types(self.site, verb, name, rollout, self._somebody(verb, note), self.dice)
+        self.hands.types(verb, name, rollout, self._somebody(verb, note))
 
     def _somebody(self, verb: str, note: Rollout | None) -> str:
         """Choose who acts: an approval comes from the starter only by mistake."""
@@ -160,15 +168,10 @@ class Team:
 
     # --- what they see
 
-    def _note(self) -> Rollout | None:
-        newest = self.cast.tape.newest((self.site.namespace, self.site.route))
-        return newest.note if newest else None
-
     def _card(self, rollout: str) -> Mapping[str, Any] | None:
-        mark = f"card:{rollout}:"
-        cards = [one for one in self.cast.slack.cards(self.site.channel) if one["blocks"]]
-        found = [one for one in cards if str(one["blocks"][0].get("block_id", "")).startswith(mark)]
-        return found[-1] if found else None
+        cards = self.cast.slack.cards(self.site.channel)
+        mine = [card for card in cards if block_id(card).startswith(f"card:{rollout}:")]
+        return mine[-1] if mine else None
 
     def _rest(self, low: float, high: float) -> None:
         self.stopping.wait(self.dice.uniform(low, high))

@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from chaos.bots import Bot
 from chaos.ledger import Asked, Ledger
 from chaos.schedule import Kind, Schedule
+from sandbox.bot_process import BotProcess
 from sandbox.strict_slack import StrictSlack
 
 AGAIN, LATER = 0.25, 0.12
@@ -18,7 +18,7 @@ AGAIN, LATER = 0.25, 0.12
 class Post:
     """Delivers to any bot that runs."""
 
-    def __init__(self, slack: StrictSlack, bots: list[Bot], ledger: Ledger, plan: Schedule) -> None:
+    def __init__(self, slack: StrictSlack, bots: list[BotProcess], ledger: Ledger, plan: Schedule) -> None:
         self._slack, self._bots, self._ledger = slack, bots, ledger
         self._kinds = plan.kinds
         self._held: Counter[str] = Counter()

@@ -25,25 +25,19 @@ class Rival:
         self._cast = cast
 
     def strike(self, blow: Blow) -> tuple[float, str]:
-        """Make an edit, and say when and where."""
-        return time.time(), self._strike(blow)
-
-    def _strike(self, blow: Blow) -> str:
-        dice = random.Random(blow.seed)
-        site = dice.choice(self._busy() or self._cast.sites)
-        edit = {
+        """Make an edit, and return when and where."""
+        since, dice = time.time(), random.Random(blow.seed)
+        busy = [site for site in self._cast.sites if self._cast.tape.running(site.key)]
+        site = dice.choice(busy or self._cast.sites)
+        if blow.kind is Kind.RIVAL_RECREATES:
+            return since, self._recreate(site, dice)
+        edits = {
             Kind.RIVAL_WEIGHTS: _weights,
             Kind.RIVAL_NOTE: _no_note,
             Kind.RIVAL_OLD_NOTE: self._older,
             Kind.RIVAL_FOREIGN: _foreign,
         }
-        if blow.kind is Kind.RIVAL_RECREATES:
-            return self._recreate(site, dice)
-        return self._edit(blow.kind, site, dice, edit[blow.kind])
-
-    def _busy(self) -> list[Site]:
-        """Return the sites where a rollout is under way."""
-        return [site for site in self._cast.sites if self._cast.tape.is_busy((site.namespace, site.route))]
+        return since, self._edit(blow.kind, site, dice, edits[blow.kind])
 
     def _edit(
         self, kind: Kind, site: Site, dice: random.Random, change: Callable[[Object, Site, random.Random], str]
@@ -68,7 +62,7 @@ class Rival:
         """Put an annotation back that was there before; now and then with the rules of that time, as a backup does."""
         uid = document["metadata"]["uid"]
         now = annotation_of(document)
-        known = self._cast.tape.of((site.namespace, site.route))
+        known = self._cast.tape.of(site.key)
         older = [one for one in known if one.uid == uid and annotation_of(one.document) not in (None, now)]
         if not older:
             return ""
@@ -94,9 +88,7 @@ class Rival:
 
     def _note(self, kind: Kind, site: Site, after: Object, what: str) -> None:
         version = str(after["metadata"]["resourceVersion"])
-        self._cast.ledger.edits.append(
-            Edit(kind=kind, at=time.time(), route=(site.namespace, site.route), version=version)
-        )
+        self._cast.ledger.edits.append(Edit(kind=kind, route=site.key, version=version))
         self._cast.ledger.hit(kind, what.partition(" of ")[0])
 
 

@@ -28,11 +28,13 @@ def play(plan: Schedule, server: ApiServer | None = None) -> Evidence:
 
 def _perform(actors: Cast, plan: Schedule) -> Calm:
     post = Post(actors.slack, actors.bots, actors.ledger, plan)
-    hands, stopping = Hands(actors.slack, post, actors.ledger), threading.Event()
+    stopping = threading.Event()
     actors.ledger.begun = time.time()
     until = actors.ledger.begun + plan.seconds
-    teams = [Team(actors, site, hands, random.Random(f"{plan.seed}-{site.number}"), stopping) for site in actors.sites]
-    threads = [threading.Thread(target=team.work, args=(until,), name=f"team {team.site.number}") for team in teams]
+    threads = []
+    for site in actors.sites:
+        hands = Hands(actors, post, site, random.Random(f"{plan.seed}-{site.number}"))
+        threads.append(threading.Thread(target=Team(hands, stopping).work, args=(until,), name=f"team {site.number}"))
     for thread in threads:
         thread.start()
     try:
@@ -41,6 +43,6 @@ def _perform(actors: Cast, plan: Schedule) -> Calm:
         for thread in threads:
             thread.join()
         post.close()
-        return calm_down(actors, hands, plan.seed)
+        return calm_down(actors, post, plan.seed)
     finally:
         stopping.set()

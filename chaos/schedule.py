@@ -47,9 +47,6 @@ class Kind(StrEnum):
 BY_PEOPLE = frozenset({Kind.TWICE, Kind.LATE})
 """Kinds that the deliveries make by themselves, all along."""
 
-FORGETS = frozenset({Kind.STORE_FLUSH, Kind.STORE_OLDER})
-"""Kinds after which Redis knows less than it had said."""
-
 API: Mapping[Kind, Fault] = {
     Kind.API_REFUSED: Fault.REFUSED,
     Kind.API_RESET: Fault.RESET,
@@ -72,48 +69,38 @@ SLACK: Mapping[Kind, Sequence[str]] = {
 }
 """What the stand-in for Slack calls them."""
 
-SECONDS: Mapping[Kind, tuple[float, float]] = {
-    Kind.KILL: (0.3, 5),
-    Kind.FREEZE: (1, 5),
-    Kind.LONG_FREEZE: (12, 16),
-    Kind.STORE_KILL: (0.5, 3),
-    Kind.STORE_FREEZE: (0.5, 3),
-    Kind.STORE_OLDER: (2, 5),
-    Kind.API_REFUSED: (1, 6),
-    Kind.API_RESET: (1, 4),
-    Kind.API_HUNG: (2, 7),
-    Kind.API_SLOW: (2, 6),
-    Kind.API_LOST: (1, 4),
-    Kind.API_401: (1, 4),
-    Kind.API_429: (1, 5),
-    Kind.API_500: (1, 6),
-    Kind.SLACK_429: (1, 4),
-    Kind.SLACK_500: (1, 5),
-    Kind.SLACK_TIMEOUT: (1, 4),
-    Kind.SLACK_LOST: (1, 4),
-    Kind.SLACK_KICKED: (2, 8),
+BLOWS: Mapping[Kind, tuple[int, float, float]] = {
+    Kind.KILL: (6, 0.3, 5),
+    Kind.FREEZE: (3, 1, 5),
+    Kind.LONG_FREEZE: (2, 12, 16),
+    Kind.STORE_KILL: (2, 0.5, 3),
+    Kind.STORE_FREEZE: (2, 0.5, 3),
+    Kind.STORE_FLUSH: (2, 0, 0),
+    Kind.STORE_OLDER: (2, 2, 5),
+    Kind.API_REFUSED: (3, 1, 6),
+    Kind.API_RESET: (3, 1, 4),
+    Kind.API_HUNG: (3, 2, 7),
+    Kind.API_SLOW: (3, 2, 6),
+    Kind.API_LOST: (4, 1, 4),
+    Kind.API_401: (3, 1, 4),
+    Kind.API_429: (3, 1, 5),
+    Kind.API_500: (3, 1, 6),
+    Kind.WATCH_CUT: (3, 0, 0),
+    Kind.WATCH_SILENT: (3, 0, 0),
+    Kind.SLACK_429: (3, 1, 4),
+    Kind.SLACK_500: (3, 1, 5),
+    Kind.SLACK_TIMEOUT: (3, 1, 4),
+    Kind.SLACK_LOST: (3, 1, 4),
+    Kind.SLACK_DELETED: (6, 0, 0),
+    Kind.SLACK_KICKED: (3, 2, 8),
+    Kind.RIVAL_WEIGHTS: (24, 0, 0),
+    Kind.RIVAL_NOTE: (6, 0, 0),
+    Kind.RIVAL_OLD_NOTE: (8, 0, 0),
+    Kind.RIVAL_FOREIGN: (20, 0, 0),
+    Kind.RIVAL_RECREATES: (4, 0, 0),
 }
-"""How long a fault lasts, at least and at most; the others are over at once."""
+"""How many of each strike in a full run, and how many seconds one lasts, at least and at most."""
 
-OFTEN: Mapping[Kind, int] = {
-    Kind.KILL: 6,
-    Kind.FREEZE: 3,
-    Kind.LONG_FREEZE: 2,
-    Kind.STORE_KILL: 2,
-    Kind.STORE_FREEZE: 2,
-    Kind.STORE_FLUSH: 2,
-    Kind.STORE_OLDER: 2,
-    Kind.API_LOST: 4,
-    Kind.SLACK_DELETED: 6,
-    Kind.RIVAL_WEIGHTS: 24,
-    Kind.RIVAL_NOTE: 6,
-    Kind.RIVAL_OLD_NOTE: 8,
-    Kind.RIVAL_FOREIGN: 20,
-    Kind.RIVAL_RECREATES: 4,
-}
-"""How many of each there are in a full run; else USUALLY."""
-
-USUALLY = 3
 OVERTIME, SHORT_OVERTIME = 60.0, 20.0
 SHORT_SITES, SHORT_ROLLOUTS = 6, 3
 
@@ -169,7 +156,7 @@ SHORT = frozenset(
 def schedule(seed: int, *, seconds: float, sites: int, rollouts: int) -> Schedule:
     """Return the plan of a run with every kind of fault."""
     kinds = frozenset(Kind)
-    deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(OFTEN.get(kind, USUALLY))]
+    deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(BLOWS[kind][0])]
     words = frozenset(verb.name for verb in verbs()) - {"help"}
     return Schedule(seed, seconds, OVERTIME, sites, rollouts, kinds, words, _blows(deck, seconds, random.Random(seed)))
 
@@ -189,5 +176,5 @@ def _blows(deck: list[Kind], seconds: float, dice: random.Random) -> Sequence[Bl
 
 
 def _blow(kind: Kind, at: float, dice: random.Random) -> Blow:
-    low, high = SECONDS.get(kind, (0, 0))
+    _, low, high = BLOWS[kind]
     return Blow(at=at, kind=kind, seconds=dice.uniform(low, high), seed=dice.getrandbits(32))

@@ -27,6 +27,17 @@ class Verdict:
         """Say whether every promise was kept, and every fault met."""
         return not self.broken and not self.unshown
 
+    @property
+    def summary(self) -> str:
+        """Return in one line how the run ended."""
+        how = "no promise broken, every fault met" if self.is_good else "FAILED"
+        return f"{self.plan.seconds:.0f} s of faults at {self.plan.sites} routes, then calm: {how}."
+
+    @property
+    def section(self) -> str:
+        """Return the run's part of docs/reliability.md."""
+        return f"## Seed {self.plan.seed}\n\n{self.summary}\n\n{self.tables}"
+
 
 def judge(evidence: Evidence, plan: Schedule, folder: Path) -> Verdict:
     """Check everything; of each rollout that broke a promise a timeline is left in ``folder``."""
@@ -56,6 +67,6 @@ def _unshown(evidence: Evidence, plan: Schedule) -> list[str]:
 def _restless(evidence: Evidence) -> list[str]:
     calm = evidence.calm
     return [
-        *(["The inbox and the routes did not come to rest."] if calm.quiet is None else []),
-        *([f"The roll backs at the end did not come to rest: {calm.left}."] if calm.braked is None else []),
+        *(["The inbox and the routes did not come to rest."] if not calm.quiet else []),
+        *([f"The roll backs at the end did not come to rest: {calm.left}."] if not calm.braked else []),
     ]

@@ -8,6 +8,7 @@ from sandbox import objects
 from sandbox.kube import Kube, Object, path_of
 from sandbox.objects import GATEWAY_API, pool_ref, rule
 from sandbox.rights import give_rights
+from sandbox.watching import Key
 from sandbox.world import World, create_world
 
 OLD = "llama3-old"
@@ -26,13 +27,14 @@ class Site:
     old: str = OLD
 
     @property
+    def key(self) -> Key:
+        """Return the namespace and the name of the route."""
+        return self.namespace, self.route
+
+    @property
     def path(self) -> str:
         """Return the path of the route."""
         return path_of(GATEWAY_API, "HTTPRoute", self.namespace, self.route)
-
-    def other(self, pool: str) -> str:
-        """Return the pool that comes after ``pool``."""
-        return self.new if pool == self.old else self.old
 
 
 def build(kube: Kube, prefix: str, count: int, channels: Sequence[str]) -> list[Site]:

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox import guard
@@ -131,6 +132,24 @@ class Server:
     def thaw(self) -> None:
         """Let a frozen program go on."""
         self.signal(signal.SIGCONT)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Freeze the program for the block."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
+
+    @contextmanager
+    def killed(self, start: Callable[[], None]) -> Iterator[None]:
+        """Kill the program for the block, and ``start`` it again after it."""
+        self.kill()
+        try:
+            yield
+        finally:
+            start()
 
     def tail(self) -> str:
         """Return the end of the log."""

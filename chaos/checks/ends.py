@@ -4,7 +4,7 @@ from bot.domain.events import Event, EventKind
 from bot.domain.rollout import OVER, SLOTLESS, Phase, Rollout
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import events
-from chaos.checks.writes import Write, ours
+from chaos.checks.writes import Write, ours, standing
 from chaos.evidence import Evidence
 
 
@@ -12,7 +12,7 @@ def ended(evidence: Evidence) -> Found:
     """Every rollout is over, or says why it waits; record and route agree."""
     found = Found("every rollout ended or explained")
     answers = {one.rollout: " ".join(evidence.told[one.id]) for one in evidence.asked if one.verb == "why"}
-    newest = {versions[-1].uid: versions[-1] for versions in evidence.routes.values() if versions[-1].kind != "DELETED"}
+    newest = standing(evidence)
     for rollout, record in evidence.held.records.items():
         found.cases += 1
         phase = Phase(record["phase"])

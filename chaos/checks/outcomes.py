@@ -10,7 +10,7 @@ from functools import cache
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
 from bot.engine.engine import BACK_BUT, MAY_COME_AGAIN
-from chaos.checks.writes import ours
+from chaos.checks.writes import written
 from chaos.evidence import Evidence
 from chaos.hands import QUESTIONS
 from chaos.ledger import RECEIPT, Asked
@@ -104,9 +104,9 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
 def _is_fulfilled(evidence: Evidence, asked: Asked) -> bool:
     """Say whether what somebody wanted back is back: by another hand, or on the route without Redis."""
     told = [event.at for event in events(evidence, asked.rollout) if event.kind in DID["rollback"]]
-    seen = [write.note for write in ours(evidence) if write.note is not None and write.note.id == asked.rollout]
-    written = [note.decided_at for note in seen if note.phase is Phase.ROLLED_BACK]
-    return any(at.timestamp() >= asked.at - EARLY for at in (*told, *written))
+    notes = [note for _, note in written(evidence).get(asked.rollout, ())]
+    seen = [note.decided_at for note in notes if note.phase is Phase.ROLLED_BACK]
+    return any(at.timestamp() >= asked.at - EARLY for at in (*told, *seen))
 
 
 def _said(evidence: Evidence, asked: Asked) -> list[str]:

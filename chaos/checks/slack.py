@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaos.checks.finding import Found
-from chaos.checks.writes import ours
+from chaos.checks.writes import written
 from chaos.evidence import Evidence
 from sandbox.slack import BOT
+from sandbox.strict_slack.workspace import block_id
 
 Span = tuple[str, float, int, int]
 """The thread of a message, its time, and the places of the first and the last event that it tells."""
@@ -24,7 +25,7 @@ def cards(evidence: Evidence) -> Found:
         kind, rollout, rest = _mark(message)
         if kind == "card" and "thread_ts" not in message:
             live[rollout].append(rest)
-    for rollout in sorted({*evidence.held.records, *_seen(evidence)}):
+    for rollout in sorted({*evidence.held.records, *written(evidence)}):
         found.cases += 1
         mine, record = live.get(rollout, []), evidence.held.records.get(rollout)
         if record is None and not mine and evidence.losses:
@@ -85,13 +86,7 @@ def _out_of_order(evidence: Evidence, spans: Sequence[Span]) -> str:
     return ""
 
 
-def _seen(evidence: Evidence) -> set[str]:
-    return {write.note.id for write in ours(evidence) if write.note is not None}
-
-
 def _mark(message: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Read ``kind:rollout:rest`` out of a message's first block."""
-    blocks = message.get("blocks") or [{}]
-    kind, _, rest = str(blocks[0].get("block_id", "")).partition(":")
-    rollout, _, rest = rest.partition(":")
+    """Read ``kind:rollout:rest`` out of the id of a message's first block."""
+    kind, rollout, rest, *_ = [*block_id(message).split(":", 2), "", ""]
     return kind, rollout, rest

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.events import Event, EventKind
+from bot.domain.events import EventKind
 from bot.domain.rollout import TAKEN_BACK, Phase, Rollout
 from bot.domain.verbs.registry import verbs
 from chaos.checks.finding import Found
+from chaos.checks.outcomes import events
 from chaos.checks.writes import OURS, Write, lives
 from chaos.evidence import Evidence
 from chaos.schedule import Kind
@@ -123,13 +124,5 @@ def _approvals(evidence: Evidence, note: Rollout) -> set[str]:
         for one in evidence.asked
         if one.verb == "approve" and since <= one.at <= until and one.by != note.started_by
     }
-    told = {
-        event.by
-        for event in _events(evidence, note.id)
-        if event.kind is EventKind.APPROVED and event.weight == note.weight
-    }
-    return asked & told
-
-
-def _events(evidence: Evidence, rollout: str) -> Sequence[Event]:
-    return [event for stream in evidence.streams.get(rollout, ()) for event in stream]
+    approvals = [event for event in events(evidence, note.id) if event.kind is EventKind.APPROVED]
+    return asked & {event.by for event in approvals if event.weight == note.weight}

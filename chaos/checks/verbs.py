@@ -7,7 +7,7 @@ from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import Phase
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, Outcome, outcomes, repeated
-from chaos.checks.writes import ours
+from chaos.checks.writes import standing, written
 from chaos.evidence import Evidence
 from chaos.hands import QUESTIONS
 from chaos.ledger import Asked
@@ -89,16 +89,12 @@ def _rollout_of(evidence: Evidence, outcome: Outcome) -> str:
 
 
 def _is_on_route(evidence: Evidence, rollout: str, at: datetime) -> bool:
-    return any(
-        write.note is not None and write.note.id == rollout and write.note.decided_at == at for write in ours(evidence)
-    )
+    return any(note.decided_at == at for _, note in written(evidence).get(rollout, ()))
 
 
 def _is_overtaken(evidence: Evidence, rollout: str, at: datetime) -> bool:
     """Say whether a later decision is on the route, or ended the rollout where there is no route any more."""
-    later = any(
-        write.note is not None and write.note.id == rollout and write.note.decided_at > at for write in ours(evidence)
-    )
+    later = any(note.decided_at > at for _, note in written(evidence).get(rollout, ()))
     record = evidence.held.records.get(rollout)
     if record is None or rollout in evidence.held.unwritten:
         return later
@@ -130,14 +126,11 @@ def brakes(evidence: Evidence) -> Found:
             continue
         found.cases += 1
         rollout = _rollout_of(evidence, outcome)
-        written = [
-            write.after.at
-            for write in ours(evidence)
-            if write.note is not None and write.note.id == rollout and write.note.phase is Phase.ROLLED_BACK
-        ]
+        notes = written(evidence).get(rollout, ())
+        backs = [version.at for version, note in notes if note.phase is Phase.ROLLED_BACK]
         decided = outcome.event.at.timestamp()
         latest = max(decided, evidence.calm_since) + BRAKES_WITHIN
-        if any(decided <= at <= latest for at in written) or _has_no_route(evidence, rollout):
+        if any(decided <= at <= latest for at in backs) or _has_no_route(evidence, rollout):
             continue
         if any(loss.unwritten.get(rollout) for loss in evidence.losses):
             found.excused["decided, and not yet on the route when Redis forgot"] += 1
@@ -148,6 +141,5 @@ def brakes(evidence: Evidence) -> Found:
 
 def _has_no_route(evidence: Evidence, rollout: str) -> bool:
     """Say whether the route of a rollout was deleted."""
-    mine = {write.after.uid for write in ours(evidence) if write.note is not None and write.note.id == rollout}
-    there = {versions[-1].uid for versions in evidence.routes.values() if versions[-1].kind != "DELETED"}
-    return not mine & there
+    mine = {version.uid for version, _ in written(evidence).get(rollout, ())}
+    return mine.isdisjoint(standing(evidence))

@@ -1,15 +1,16 @@
 """The tape as a list of writes: each version of a route, the one before it, and whose it was."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 from bot.domain.rollout import Rollout
 from chaos.evidence import Evidence
 from chaos.schedule import Kind
-from chaos.tape import Key, Version
+from chaos.tape import Version
 from k8s.document import ANNOTATION
 from sandbox.kube import Object
+from sandbox.watching import Key
 
 OURS, RIVAL, GATEWAY = "bot", "rival", "gateway"
 
@@ -54,6 +55,22 @@ def writes(evidence: Evidence, key: Key) -> Iterator[Write]:
 def ours(evidence: Evidence) -> Sequence[Write]:
     """Return every write of the bots."""
     return tuple(write for key in evidence.routes for write in writes(evidence, key) if write.by == OURS)
+
+
+@cache
+def written(evidence: Evidence) -> Mapping[str, Sequence[tuple[Version, Rollout]]]:
+    """Return what the bots wrote of each rollout: versions of its route, with the record in their annotation."""
+    found: dict[str, list[tuple[Version, Rollout]]] = {}
+    for write in ours(evidence):
+        if write.note is not None:
+            found.setdefault(write.note.id, []).append((write.after, write.note))
+    return found
+
+
+def standing(evidence: Evidence) -> Mapping[str, Version]:
+    """Return the routes that exist at the end, by uid."""
+    newest = (versions[-1] for versions in evidence.routes.values())
+    return {version.uid: version for version in newest if version.kind != "DELETED"}
 
 
 def lives(evidence: Evidence) -> Iterator[Sequence[Write]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.slack import INFERENCE
+from sandbox.slack import BOT_TOKEN, INFERENCE, SIGNING_SECRET
 from sandbox.strict_slack.delivery import PATIENCE, Attempt, Delivery, command_body, payload_body, send, sender
 from sandbox.strict_slack.faults import Faults
 from sandbox.strict_slack.limits import Limits
@@ -27,6 +27,14 @@ class StrictSlack(Workspace):
     def api_url(self) -> str:
         """Return the base address of the Web API, as ``SLACK_API_URL`` wants it."""
         return f"{self.url}/api/"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that point a bot at this stand-in."""
+        return {
+            "SLACK_API_URL": self.api_url,
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+        }
 
     def count(self, method: str) -> int:
         """Return how often a method was called, also in vain."""

@@ -166,9 +166,15 @@ class Workspace:
             channel=message["channel"],
             ts=message["ts"],
             thread_ts=message.get("thread_ts", ""),
-            block_id=str(message["blocks"][0].get("block_id", "")),
+            block_id=block_id(message),
             text=message["text"],
             blocks=message["blocks"],
             broadcast=message.get("broadcast", False),
         )
         self.journal.append(happened)
+
+
+def block_id(message: Words) -> str:
+    """Return the id of a message's first block; empty if it has no blocks, or its first one has no id."""
+    blocks = message.get("blocks") or [{}]
+    return str(blocks[0].get("block_id", ""))

@@ -56,7 +56,7 @@ def a_run(asked: Asked, *told: Prose, **more: Any) -> Evidence:
         **dict.fromkeys(("edits", "losses", "struck", "messages", "journal"), ()),
         **dict.fromkeys(("kinds", "behind"), frozenset()),
         **dict.fromkeys(("begun", "calm_since"), 0.0),
-        "calm": Calm(0.0, 0.0, 0.0, ()),
+        "calm": Calm(True, True, ()),
         "held": Held(inbox=frozenset(), records={}, unwritten=frozenset(), streams={}),
         "asked": (asked,),
         "told": {asked.id: [mrkdwn(said) for said in told]},

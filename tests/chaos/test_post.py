@@ -3,10 +3,10 @@
 import random
 from pathlib import Path
 
-from chaos.bots import Bot
 from chaos.ledger import Asked, Ledger
 from chaos.post import Post
 from chaos.schedule import Kind, short
+from sandbox.bot_process import BotProcess
 from sandbox.process import Server, free_ports
 from sandbox.strict_slack import StrictSlack, strict_slack
 from tests.builders import BOB
@@ -23,7 +23,7 @@ def a_request(slack: StrictSlack) -> Asked:
 def test_one_delivery_of_a_run_comes_twice_whatever_is_drawn(tmp_path: Path) -> None:
     nobody, ledger, dice = f"127.0.0.1:{free_ports(1)[0]}", Ledger(), random.Random(UNLUCKY)
     with strict_slack() as slack:
-        post = Post(slack, [Bot(Server("bot", [], tmp_path), nobody)], ledger, short(1, seconds=1))
+        post = Post(slack, [BotProcess(Server("bot", [], tmp_path), nobody)], ledger, short(1, seconds=1))
         requests = [a_request(slack) for _ in range(2)]
         for request in requests:
             post.deliver(request, "llm-route", dice)
