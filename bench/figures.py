@@ -1,4 +1,4 @@
-"""What a bench found: ratios by round with their spread, and where the time went."""
+"""What a bench found: a ratio for each round, and notes on where the time went."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 
 
 def percentile(times: Sequence[float], percent: float) -> float:
-    """Return the value that ``percent`` of ``times`` do not exceed."""
+    """Return the value that ``percent`` % of ``times`` do not exceed."""
     ordered = sorted(times)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The times of one round, in seconds: the floor's and ours, taken in turns."""
+    """The times of one round, in seconds: the floor's and ours."""
 
     floor: Sequence[float]
     ours: Sequence[float]
 
     def ratio(self, percent: float) -> float:
-        """Return how many times the floor ours is."""
+        """Return our time divided by the floor's."""
         return percentile(self.ours, percent) / percentile(self.floor, percent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the table: ``ratios`` has one for each round, ``floor`` and ``ours`` are of all rounds together."""
+    """One line of the table. ``ratios`` has one for each round; ``floor`` and ``ours`` are over all rounds."""
 
     what: str
     floor: str
@@ -39,14 +39,14 @@ class Row:
         return statistics.median(self.ratios)
 
     def cells(self) -> tuple[str, ...]:
-        """Return the line as text: what, ratio, spread, goal, floor, ours."""
+        """Return the cells: what, ratio, spread, goal, floor, ours."""
         spread = f"{min(self.ratios):.2f}-{max(self.ratios):.2f}"
         return self.what, f"{self.ratio:.2f}", spread, self.goal, self.floor, self.ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """All that one bench found. ``about`` says what is measured, what the floor is and what the ratio means."""
+    """All that one bench found. ``about`` says what it measures and what the floor is."""
 
     title: str
     about: str
@@ -71,5 +71,5 @@ def rows_of(what: str, rounds: Sequence[Round], *, goals: dict[int, str] | None 
 
 
 def milliseconds(seconds: float) -> str:
-    """Write a time for people."""
+    """Format a time in milliseconds."""
     return f"{seconds * 1000:.1f} ms"

@@ -1,7 +1,7 @@
-"""What 200 rollouts cost that nobody touches: the whole bot as its wiring makes it, leading, for 30 seconds.
+"""What 200 rollouts cost when nobody touches them: the bot with all its parts, as the leader, for 30 seconds.
 
-Counted by the servers themselves. The floor is one watch of routes and one of pools for each namespace, which the
-server is asked to end, and to begin again, every 30 seconds.
+The API server and Valkey count the requests. The floor is one watch of routes and one of pools in each namespace; the
+bot asks the server to end each watch after 30 seconds, and then starts it again.
 """
 
 import time
@@ -19,9 +19,9 @@ WATCHES = 2
 
 
 def measure(servers: Servers, people: Population) -> Finding:
-    """Let the bot lead and count what it asks for."""
+    """Let the bot lead, and count its requests."""
     client = connect(people.redis_url)
-    client.delete(f"{PREFIX}dirty")  # every card is as Slack shows it
+    client.delete(f"{PREFIX}dirty")  # as if Slack showed every card up to date
     namespace = people.world.namespace
     bot = assemble(
         read_settings(

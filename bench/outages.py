@@ -1,8 +1,8 @@
 """What a whole bot costs while one of its dependencies is away: refused (nobody listens) or hung (no answer comes).
 
-It leads twenty rollouts that step every ten seconds, over Socket Mode. A share is CPU of the bot's process, its own
-and the kernel's for it, in a core; the goal is that it stays below 5%. The floor is the same bot with everything there,
-so a ratio above 1 is a bot that works harder for nothing.
+The bot leads twenty rollouts that step every ten seconds, over Socket Mode. A share is the CPU time of the bot's
+process, in user and kernel mode, as a part of one core; the goal is to stay below 5%. The floor is the same bot with
+every dependency there, so a ratio above 1 means that the bot works harder without one.
 """
 
 import statistics
@@ -38,7 +38,7 @@ GOAL = "< 5%"
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What the bot depends on, and how each is taken away for a while."""
+    """What the bot depends on, and how to take each away for a while."""
 
     redis: Valkey
     slack: Slack
@@ -55,7 +55,7 @@ class Dependencies:
         }
 
     def outages(self) -> dict[str, Callable[[], AbstractContextManager[None]]]:
-        """Return every way in which one of them can be away."""
+        """Return every outage by name."""
         return {
             "Redis refused": lambda: self.redis.server.killed(self.redis.start),
             "Redis hung": self.redis.server.frozen,
@@ -67,7 +67,7 @@ class Dependencies:
 
 
 def measure(servers: Servers) -> Finding:
-    """Take one dependency away after the other."""
+    """Take away one dependency after the other."""
     with (
         workplace(prefix="bench") as place,
         valkey(place) as redis,
@@ -101,7 +101,7 @@ def _while_away(bot: BotProcess, outage: Callable[[], AbstractContextManager[Non
 
 
 def _shares(bot: BotProcess) -> list[float]:
-    """Return the shares of a core that it takes in some windows of time, once it has settled."""
+    """Let the bot settle, and return its share of a core in each of some windows of time."""
     time.sleep(SETTLED)
     shares = []
     for _ in range(WINDOWS):

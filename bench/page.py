@@ -14,17 +14,18 @@ PAGE = CHECKOUT / "docs" / "performance.md"
 HEAD = ("what", "ratio", "rounds", "goal", "floor", "ours")
 INTRODUCTION = """# Performance
 
-Written by `python -m bench --write`; `make bench` only prints the tables. Measured on {cores} cores with Python
-{python}, the servers (etcd, kube-apiserver, Valkey with its append-only file) and the bot on the same machine.
+`python -m bench --write` writes this page; `make bench` only prints the tables. Measured on {cores} cores with Python
+{python}. The servers (etcd, kube-apiserver, Valkey with its append-only file) and the bot ran on the same machine.
 
-Each **ratio** is what the bot takes, divided by what a **floor** takes that is measured in the same run, in turns with
-it: 1.5 is half as much again as can be had at all. The ratio is the median of the rounds, `rounds` their smallest and
-largest. Times are of all rounds together and hold for that machine only; compare ratios. Nothing is asserted.
+Each **ratio** is what the bot takes, divided by what a **floor** takes; each section says what its floor is. The same
+run measures both, in turns. A ratio of 1.5 is 50 % slower than the floor. The ratio is the median of the rounds, and
+`rounds` gives the smallest and the largest. The times are over all rounds and hold for that machine only, so compare
+ratios. No test depends on them.
 """
 
 
 def report(findings: Sequence[Finding]) -> str:
-    """Write the findings, each with its table and where the time goes."""
+    """Return the findings as text, each with its table and its notes."""
     return "\n\n".join(_section(finding) for finding in findings) + "\n"
 
 

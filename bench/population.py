@@ -1,4 +1,4 @@
-"""Many rollouts on real routes: started, written, accepted by the gateway and waiting for their next step."""
+"""Many rollouts on real routes: started, written, accepted by the gateway, and waiting for their next step."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ PLAN = replace(DEFAULT_PLAN, approve_at=(), interval=timedelta(hours=1))
 
 
 def ignore(_: object) -> None:
-    """Hear, and do nothing."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Population:
 
 
 def a_request(verb: str, subject: str, number: int, *, turn: int | None = None) -> Request:
-    """Return what a person asked for; ``number`` makes the delivery."""
+    """Return a person's request; ``number`` makes its delivery unique."""
     command = Command(verb=verb, subject=subject)
     now = SystemClock().now()
     origin = Origin(surface=Surface.CHANNEL, channel=CHANNEL)
@@ -55,7 +55,7 @@ def a_request(verb: str, subject: str, number: int, *, turn: int | None = None) 
 
 
 def populate(servers: Servers, namespace: str, count: int) -> Population:
-    """Start ``count`` rollouts, each on a route of its own, all of the same two pools."""
+    """Start ``count`` rollouts of the same two pools, each on its own route."""
     world = create_world(servers.kube, namespace)
     names = add_routes(world, count)
     url, policy = servers.redis_url(), Policy(namespaces=(namespace,), plan=PLAN)
@@ -75,7 +75,7 @@ def add_routes(world: World, count: int) -> list[str]:
 
 
 def _start(store: RedisStore, cluster: Cluster, names: Sequence[str]) -> list[str]:
-    """Save the first decision of each; one survey serves all, as the routes are alike."""
+    """Save the first decision of each. One survey is enough, because the routes are alike."""
     scene = cluster.survey(CANARY, StartWords(weight=PLAN.steps[0], route=names[0]))
     uids = {copy.name: copy.uid for copy in cluster.list(cluster.namespaces[0])}
     routes = [(scene.copy.namespace, name, uids[name]) for name in names]
@@ -106,7 +106,7 @@ def a_rollout() -> Rollout:
 
 
 def _write(memory: Memory, cluster: Cluster, policy: Policy, ids: Sequence[str]) -> None:
-    """Bring the first weights onto the routes, and let the gateway accept them."""
+    """Write the first weights to the routes, and let the gateway accept them."""
     store, clock = memory.store, SystemClock()
     parts = put_together(cluster, store, memory.for_rebuild, clock, policy)
     with ThreadPoolExecutor(4) as pool:
@@ -117,12 +117,12 @@ def _write(memory: Memory, cluster: Cluster, policy: Policy, ids: Sequence[str])
 
 
 def settle(store: RedisStore, ticker: Ticker, ids: Sequence[str]) -> None:
-    """Let the timer look until the gateway, which has to be there, has accepted what was written."""
+    """Tick until the gateway has accepted what was written. A robot has to be running."""
     clock = SystemClock()
     with ThreadPoolExecutor(4) as pool:
 
         def tick(rollout_id: str) -> None:
-            with suppress(DependencyError):  # on a busy machine a store may be late; the claim comes again
+            with suppress(DependencyError):  # the store may be late on a busy machine; the rollout becomes due again
                 ticker.tick(rollout_id)
 
         def accepted() -> bool:
@@ -133,7 +133,7 @@ def settle(store: RedisStore, ticker: Ticker, ids: Sequence[str]) -> None:
 
 
 def watch(cluster: Cluster, people: Population, told: Callable[[RouteCopy], None] = ignore) -> None:
-    """Have the cluster keep copies of all routes, as it does in the bot; ``told`` hears of changes."""
+    """Let the cluster keep copies of all routes, as it does in the bot, and call ``told`` for each change."""
     cluster.watch(route_changed=told, route_gone=ignore, pool_gone=ignore)
     last = people.world.namespace, f"route-{len(people.ids) - 1}"
     wait_until("the routes: kept", lambda: cluster.kept(*last) is not None)

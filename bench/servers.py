@@ -1,4 +1,4 @@
-"""The real servers that the benches run on, and clients of the bot's own making to them."""
+"""The real servers that the benches run on, and the bot's own clients to them."""
 
 import itertools
 import re
@@ -37,14 +37,14 @@ class Servers:
     _databases: Iterator[int] = field(default_factory=itertools.count)
 
     def redis_url(self) -> str:
-        """Return the address of a database that nobody has used, declared whole as a leader does."""
+        """Return the address of an unused database, marked as complete, as a leader would mark it."""
         url = self.valkey.url(next(self._databases))
         with closing(connect(url)) as client:
             client.hset(f"{PREFIX}store", mapping={"epoch": 1, "writes": 0})
         return url
 
     def redis(self) -> "redis.Redis":
-        """Return the bot's client to a database that nobody has used."""
+        """Return the bot's client to an unused database."""
         return connect(self.redis_url())
 
     def api(self) -> ApiClient:
@@ -71,7 +71,7 @@ OURS = frozenset({"httproutes", "inferencepools", "pods", "endpointslices"})
 
 @contextmanager
 def servers() -> Iterator[Servers]:
-    """Start both, and end them."""
+    """Start both, and stop them after the block."""
     with (
         workplace(prefix="bench") as place,
         api_server(place) as control_plane,

@@ -1,9 +1,9 @@
-"""Whether a bot grows: 1,000 rollouts, one after the other on fifty routes, through one whole bot process.
+"""Whether a bot's memory and threads grow: 1,000 rollouts on fifty routes, through one whole bot process.
 
-People start each by a signed request; the timer takes it to the end of its bake, or a person rolls it back; the next
-one on the route goes the other way. Cards and threads go to a Slack without limits, in fifty channels. Memory and
-threads are sampled from /proc twice a second. The floor is the median of the first quarter of the rollouts, ours that
-of the last.
+People start each rollout by a signed request. The timer takes it to the end of its bake, or a person rolls it back.
+After a finished rollout the next one on the route swaps the pools. Cards and threads go to a Slack without rate
+limits, in fifty channels. The bench reads memory and threads from /proc twice a second. The floor is the median of
+the first quarter of the rollouts, and ours is that of the last.
 """
 
 import statistics
@@ -39,16 +39,15 @@ A_QUARTER = ROLLOUTS // 4
 
 
 class NoLimits(Limits):
-    """A Slack that takes everything at once: it is not what is measured."""
+    """A Slack without rate limits: the bench does not measure them."""
 
     def wait(self, method: str, channel: str, now: float) -> int:
-        """Take a call."""
         return 0
 
 
 @dataclass
 class Samples:
-    """Memory and threads of the bot, by the quarter of the rollouts that were done by then."""
+    """Memory and threads of the bot, by how many quarters of the rollouts were done."""
 
     bot: BotProcess
     memory: list[list[float]] = field(default_factory=lambda: [[] for _ in range(4)])
@@ -58,7 +57,7 @@ class Samples:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Take samples while the block runs."""
+        """Take samples during the block."""
         thread = threading.Thread(target=self._run)
         thread.start()
         try:
@@ -75,7 +74,6 @@ class Samples:
 
 
 def measure(servers: Servers) -> Finding:
-    """Have a bot do them all."""
     redis_url = servers.redis_url()
     world = create_world(servers.kube, NAMESPACE)
     names = add_routes(world, ROUTES)
@@ -104,7 +102,7 @@ def _channel(route: str) -> str:
 
 @dataclass
 class People:
-    """Those who start the rollouts, and roll back each third one."""
+    """People who start the rollouts and roll back every third one."""
 
     slack: StrictSlack
     store: RedisStore
@@ -113,7 +111,7 @@ class People:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def go_through(self, route: str) -> None:
-        """Do a route's share of the rollouts, one after the other."""
+        """Take a route through its share of the rollouts, one after the other."""
         pool, other = CANARY, STABLE
         for number in range(ROLLOUTS // ROUTES):
             rolls_back = number % 3 == 2

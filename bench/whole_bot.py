@@ -1,4 +1,4 @@
-"""A whole bot process, and what /proc says it takes: CPU, memory, threads."""
+"""A whole bot process, and its CPU, memory and threads as /proc has them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from sandbox.workplace import workplace
 
 @contextmanager
 def whole_bot(environment: Mapping[str, str], policy: Mapping[str, Any]) -> Iterator[BotProcess]:
-    """Start a bot and wait until it leads; end it with the block."""
+    """Start a bot and wait until it leads; stop it after the block."""
     with workplace(prefix="bench") as place:
         file = place.folder / "policy.yaml"
         file.write_text(yaml.safe_dump(dict(policy)))
@@ -32,7 +32,7 @@ def whole_bot(environment: Mapping[str, str], policy: Mapping[str, Any]) -> Iter
 
 
 def cpu(bot: BotProcess) -> float:
-    """Return the seconds of CPU that a bot has used, its own and the kernel's for it."""
+    """Return the seconds of CPU that a bot has used, in user and kernel mode."""
     fields = _proc(bot, "stat").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""Let everything fail and print what came of it; with ``--write`` the tables also become docs/reliability.md."""
+"""Make everything fail and print the results; with ``--write`` they also become docs/reliability.md."""
 
 import logging
 import sys
@@ -20,10 +20,9 @@ PAGE = CHECKOUT / "docs" / "reliability.md"
 
 
 def main() -> int:
-    """Run the seeds that are named, or three."""
     chosen = _arguments()
     stop_on_signals()
-    logging.disable(logging.WARNING)  # urllib3 tells of every connection that a fault has cut
+    logging.disable(logging.WARNING)  # urllib3 warns about every connection that a fault cuts
     folder = Path(mkdtemp(prefix="rolloutbot-chaos-"))
     with workplace(prefix="chaos") as place, api_server(place) as server:
         verdicts = [_run(seed, chosen, server, folder) for seed in chosen.seed or SEEDS]
@@ -35,11 +34,13 @@ def main() -> int:
 
 def _arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, action="append", help="a run with this seed; may be given again")
-    parser.add_argument("--seconds", type=float, default=130, help="how long things fail")
-    parser.add_argument("--sites", type=int, default=40, help="how many routes there are")
-    parser.add_argument("--rollouts", type=int, default=200, help="how many rollouts there have to be")
-    parser.add_argument("--write", action="store_true", help="write docs/reliability.md too")
+    parser.add_argument(
+        "--seed", type=int, action="append", help="run this seed; give it more than once for several runs"
+    )
+    parser.add_argument("--seconds", type=float, default=130, help="how long the faults last")
+    parser.add_argument("--sites", type=int, default=40, help="number of routes")
+    parser.add_argument("--rollouts", type=int, default=200, help="fail the run if there are fewer rollouts")
+    parser.add_argument("--write", action="store_true", help="also write docs/reliability.md")
     return parser.parse_args()
 
 
@@ -51,7 +52,7 @@ def _run(seed: int, chosen: Namespace, server: ApiServer, folder: Path) -> Verdi
     for said in (*verdict.broken, *verdict.unshown):
         print(f"- {said}", flush=True)
     if verdict.broken:
-        print(f"A timeline of each rollout that is named: {here}", flush=True)
+        print(f"A timeline of each rollout named above: {here}", flush=True)
     print(f"\nSeed {seed}: {verdict.summary}\n", flush=True)
     return verdict
 

@@ -1,4 +1,4 @@
-"""Everything that a run needs, on real servers: who plays, and where."""
+"""Everything that a run needs: real servers, bots, people's names and channels."""
 
 import json
 import math
@@ -36,7 +36,7 @@ POLICY = {
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """What runs. ``kube`` is somebody who may do anything and whom no fault meets."""
+    """What runs. ``kube`` may do anything, and no fault hits it."""
 
     plan: Schedule
     folder: Path
@@ -51,7 +51,7 @@ class Cast:
     ledger: Ledger
 
     def hits(self, kind: Kind) -> "Counter[str]":
-        """Count what a kind of fault has hit so far, as the ledger and the tools that make the faults have it."""
+        """Count what a kind of fault has hit so far: by the ledger, the fault proxy and the Slack stand-in."""
         api = {what: count for (fault, what), count in self.proxy.hits.items() if fault is API.get(kind)}
         slack = [
             (what, count) for (fault, what), count in self.slack.faults.hit.items() if fault in SLACK.get(kind, ())
@@ -64,7 +64,7 @@ class Cast:
 
 @contextmanager
 def cast(place: Workplace, server: ApiServer, plan: Schedule) -> Iterator[Cast]:
-    """Start everything but the API server, in a folder of its own, and end it."""
+    """Start everything but the API server, and stop it after the block."""
     prefix = f"chaos-{plan.seed}"
     with ExitStack() as stack:
         enter = stack.enter_context
@@ -89,7 +89,7 @@ def cast(place: Workplace, server: ApiServer, plan: Schedule) -> Iterator[Cast]:
 
 @contextmanager
 def _bots(folder: Path, namespaces: Sequence[str], env: Mapping[str, str]) -> Iterator[list[BotProcess]]:
-    """Run the replicas, and end those that still run."""
+    """Start the replicas, and kill them after the block."""
     policy = folder / "policy.yaml"
     policy.write_text(json.dumps({"namespaces": list(namespaces), **POLICY}))
     env = {**env, "ROLLOUTBOT_CONFIG": str(policy), "ROLLOUTBOT_LOG": "json", "ROLLOUTBOT_INSTALL": INSTALL}
@@ -111,10 +111,10 @@ LOOKUPS = ("conversations.history", "conversations.replies", "conversations.info
 
 @dataclass
 class HurriedLimits(Limits):
-    """Slack's limits, but for look-ups: a run makes as many rollouts in minutes as a team does in days."""
+    """Slack's limits, except for look-ups: a run makes as many rollouts in minutes as a team does in days."""
 
     def wait(self, method: str, channel: str, now: float) -> int:
-        """Take a call and return 0, or return for how many seconds the caller has to wait."""
+        """Take a call and return 0, or return how many seconds the caller has to wait."""
         hurry = HURRY if method in LOOKUPS else 1
         return math.ceil(super().wait(method, channel, now * hurry) / hurry)
 

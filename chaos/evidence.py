@@ -1,4 +1,4 @@
-"""All that a run leaves behind, for the checks to look at when nothing moves any more."""
+"""Everything that a run leaves behind, for the checks to look at afterwards."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +20,11 @@ from sandbox.watching import Key
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
-    """What was seen from outside: the routes, what people asked and were told, what Slack and Redis hold, the logs."""
+    """What can be seen from outside: routes, requests and answers, what Slack and Redis hold, logs."""
 
     routes: Mapping[Key, Sequence[Version]]
     asked: Sequence[Asked]
-    told: Mapping[str, Sequence[str]]  # by the id of what was asked
+    told: Mapping[str, Sequence[str]]  # by the id of the request
     edits: Sequence[Edit]
     losses: Sequence[Loss]
     struck: Sequence[Struck]
@@ -43,7 +43,7 @@ class Evidence:
 
 
 def gather(cast: Cast, calm: Calm) -> Evidence:
-    """Collect everything, once, at the end."""
+    """Collect everything at the end of a run."""
     held, ledger = cast.memory.keep_streams(), cast.ledger
     return Evidence(
         routes={key: cast.tape.of(key) for key in cast.tape.routes()},
@@ -68,7 +68,7 @@ def gather(cast: Cast, calm: Calm) -> Evidence:
 
 
 def _lines(log: Path) -> Iterator[Mapping[str, object]]:
-    """Yield the lines of a bot's log; a line that is not JSON is a failure of its own."""
+    """Yield the lines of a bot's log; a line that is not JSON counts as an error."""
     for line in log.read_text(errors="replace").splitlines():
         try:
             yield json.loads(line)

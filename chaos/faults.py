@@ -1,4 +1,4 @@
-"""The blows: what each kind of fault does to the bots, Valkey, the API server and Slack, and what it hit."""
+"""What each kind of fault does to the bots, Valkey, the API server and Slack, and what it hits."""
 
 import random
 import threading
@@ -20,14 +20,14 @@ from sandbox.strict_slack.workspace import block_id
 BOTS = (Kind.KILL, Kind.FREEZE, Kind.LONG_FREEZE)
 STORE = (Kind.STORE_KILL, Kind.STORE_FREEZE, Kind.STORE_FLUSH, Kind.STORE_OLDER)
 MET_WITHIN = 10.0
-"""Seconds in which a fault meets something, whatever else has befallen the bots: so much longer it may last."""
+"""A fault that has hit nothing yet lasts up to so many seconds longer: other faults may keep the bots away from it."""
 
 Hit = tuple[float, str]
-"""When a blow struck, and what it hit."""
+"""When a fault struck, and what it hit."""
 
 
 class Faults:
-    """Strikes when the plan says so, each blow in a thread of its own."""
+    """Carries out the plan, each blow in its own thread."""
 
     def __init__(self, cast: Cast, stopping: threading.Event) -> None:
         self._cast, self._stopping = cast, stopping
@@ -35,7 +35,7 @@ class Faults:
         self._locks = {server: threading.Lock() for server in (*(bot.server for bot in cast.bots), cast.valkey.server)}
 
     def run(self, plan: Schedule) -> None:
-        """Strike every blow of the plan, and return when all of them are over."""
+        """Strike every blow of the plan, and return when all are over."""
         with ThreadPoolExecutor(32, "blow") as pool:
             try:
                 for future in as_completed([pool.submit(self._strike, blow) for blow in plan.blows]):
@@ -52,7 +52,7 @@ class Faults:
             self._cast.ledger.strike(blow.kind, since, hit)
 
     def _alone(self, blow: Blow) -> AbstractContextManager[object]:
-        """Return what keeps two blows from the same process."""
+        """Return the lock that keeps two blows off the same process."""
         if blow.kind in BOTS:
             return self._locks[self._bot(blow).server]
         return self._locks[self._cast.valkey.server] if blow.kind in STORE else nullcontext()
@@ -92,7 +92,7 @@ class Faults:
         return random.Random(blow.seed).choice(self._cast.bots)
 
     def _in_hand(self) -> list[str]:
-        """Name what was under way: requests that were taken in, and decisions on their way to the route."""
+        """Name the work in hand: requests in the inbox, and decisions that are not on their routes yet."""
         try:
             inbox, pending = self._cast.memory.waiting()
         except redis.RedisError:
@@ -166,7 +166,7 @@ class Faults:
         return since, f"{blow.seconds:.1f} s"
 
     def _delete_card(self, blow: Blow) -> Hit:
-        """Take the newest cards of a channel away, as a person with the right to do so would."""
+        """Delete one of the newest cards, as a person who may do so would."""
         dice = random.Random(blow.seed)
         cards = [card for card in self._cast.slack.cards() if block_id(card).startswith("card:")]
         if not cards:

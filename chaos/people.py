@@ -1,4 +1,4 @@
-"""What people at one site do: start a rollout, look at its card, type and press, and bring it to an end."""
+"""What people at one site do: start a rollout, watch its card, type, press buttons, and end it."""
 
 import random
 import threading
@@ -34,7 +34,7 @@ MISTAKES = 0.15
 
 @dataclass(slots=True)
 class Team:
-    """The people of one site. Their dice come from the seed, and so does what they want."""
+    """The people at one site. Their dice come from the seed, so the seed decides what they want."""
 
     hands: Hands
     stopping: threading.Event
@@ -52,7 +52,7 @@ class Team:
         return self.hands.dice
 
     def work(self, until: float) -> None:
-        """Bring one rollout after another through its life."""
+        """Take one rollout after another from start to end."""
         self._rest(0, 4)
         while self._wants_more(until) and not self.stopping.is_set():
             mood = self.dice.choice(MOODS)
@@ -63,14 +63,14 @@ class Team:
             self._rest(0.2, 1.5)
 
     def _wants_more(self, until: float) -> bool:
-        """Go on for a while on a slow machine, until there were enough rollouts."""
+        """Go on for a while if there were not enough rollouts, as on a slow machine."""
         enough = self.cast.ledger.rollouts >= self.cast.plan.rollouts
         return time.time() < (until if enough else until + self.cast.plan.overtime)
 
     # --- one rollout
 
     def _start(self) -> str:
-        """Start the pool that has less of the traffic, with words of all kinds."""
+        """Start the pool that has less traffic, with all kinds of options."""
         newest = self.cast.tape.newest(self.site.key)
         canary = self.site.new
         if newest is not None:
@@ -88,7 +88,7 @@ class Team:
         return rollout_id(asked.id)
 
     def _is_there(self, rollout: str) -> bool:
-        """Wait a while for the rollout, and make room where another one has the route."""
+        """Wait for the rollout; if another one has the route, end that one."""
         deadline = time.time() + 8
         while time.time() < deadline and not self.stopping.is_set():
             note = self.cast.tape.note(self.site.key)
@@ -101,7 +101,7 @@ class Team:
         return False
 
     def _live(self, rollout: str, mood: Moods, until: float) -> None:
-        """Do what the mood says, until the rollout is over or has lasted long enough."""
+        """Act by the mood until the rollout is over or has lasted too long."""
         patience = min(time.time() + self.dice.uniform(8, 25), until)
         given_up = min(patience + 25, until + self.cast.plan.overtime)
         while not self.stopping.is_set() and time.time() < given_up:
@@ -113,7 +113,7 @@ class Team:
             self._act(self._choose(note, mood, is_late=time.time() > patience), note)
 
     def _choose(self, note: Rollout, mood: Moods, *, is_late: bool) -> str | None:
-        """Choose what to do: something that fits, but for a mistake now and then."""
+        """Choose what to do: usually something that fits, sometimes a mistake."""
         if note.drifted and not is_late:
             return self._on_drift(note)
         wishes = Counter(ENDS) if is_late else Counter(mood)
@@ -123,14 +123,14 @@ class Team:
         return self.dice.choices([*wishes], [*wishes.values()])[0] if wishes else None
 
     def _on_drift(self, note: Rollout) -> str | None:
-        """Choose among what the card offers where somebody else has changed the weights."""
+        """Choose from what the card offers after somebody else changed the weights."""
         offered = ["rollback", None]
         offered += [] if lacks_to_adopt(note) else ["adopt"] * 3
         offered += [] if lacks_to_restore(note) else ["restore"] * 2
         return self.dice.choice(offered)
 
     def _afterwards(self, rollout: str) -> None:
-        """Now and then somebody wants it back after all, or presses what is over."""
+        """Sometimes somebody rolls it back after all, or presses a button of a finished rollout."""
         if self.dice.random() < 0.3:
             self._type("rollback", rollout)
         elif self.dice.random() < 0.2:
@@ -139,7 +139,7 @@ class Team:
     # --- one thing
 
     def _act(self, verb: str | None, note: Rollout) -> None:
-        """Press the button where the card has it, or type."""
+        """Press the button, if the card has it, or type."""
         if verb is None:
             return
         card = self._card(note.id)
@@ -158,7 +158,7 @@ class Team:
         self.hands.types(verb, name, rollout, self._somebody(verb, note))
 
     def _somebody(self, verb: str, note: Rollout | None) -> str:
-        """Choose who acts: an approval comes from the starter only by mistake."""
+        """Choose who acts: the starter approves only by mistake."""
         if verb == "approve" and note is not None and self.dice.random() < 0.9:
             return self.dice.choice([one for one in PEOPLE if one != note.started_by])
         return self._anybody()

@@ -1,4 +1,4 @@
-"""One run: the cast on its servers, people at every site, the blows of the plan, the calm after them, the checks."""
+"""One run: start everything, let people work while the planned faults strike, then wait for calm."""
 
 import random
 import threading
@@ -18,7 +18,7 @@ from sandbox.workplace import workplace
 
 
 def play(plan: Schedule, server: ApiServer | None = None) -> Evidence:
-    """Play a plan to its end."""
+    """Run a plan and return what it left behind."""
     with ExitStack() as stack:
         place = stack.enter_context(workplace(prefix="chaos"))
         running = server or stack.enter_context(api_server(place))

@@ -1,4 +1,4 @@
-"""The end of a run: the faults are over, things come to rest, and people bring to an end what still runs."""
+"""The end of a run: the faults are over, everything comes to rest, and people end what still runs."""
 
 import random
 import time
@@ -23,7 +23,7 @@ SLACK_WITHIN = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Calm:
-    """Whether the run came to rest: all requests and writes, and then the roll backs. ``left`` was not rolled back."""
+    """Whether requests and writes came to rest, then the roll backs. ``left`` are those not rolled back."""
 
     quiet: bool
     braked: bool
@@ -31,7 +31,7 @@ class Calm:
 
 
 def calm_down(cast: Cast, post: Post, seed: int) -> Calm:
-    """Lift every fault, wait until all is written, end what runs, and wait for the cards."""
+    """Lift every fault, wait until all is written, roll back most rollouts, and wait for the cards."""
     _lift(cast)
     dice = random.Random(seed)
     hands = [Hands(cast, post, site, dice) for site in cast.sites]
@@ -51,7 +51,7 @@ def calm_down(cast: Cast, post: Post, seed: int) -> Calm:
 
 
 def _lift(cast: Cast) -> None:
-    """End whatever a blow has left behind, and have every bot run."""
+    """Lift every fault that still stands, and wait until every bot is ready."""
     cast.proxy.lift()
     cast.slack.faults.lift_all()
     for facts in cast.slack.channels.values():
@@ -62,7 +62,7 @@ def _lift(cast: Cast) -> None:
 
 
 def _brake_most(hands: Sequence[Hands], dice: random.Random) -> list[tuple[Site, str]]:
-    """Roll back most of what still runs. The rest stays as it is, and has to say why it waits."""
+    """Roll back most of what still runs. The rest stays, and must say why it waits."""
     braked = []
     for one in hands:
         newest, note = one.cast.tape.newest(one.site.key), one.cast.tape.running(one.site.key)
@@ -74,13 +74,13 @@ def _brake_most(hands: Sequence[Hands], dice: random.Random) -> list[tuple[Site,
 
 
 def _is_back(cast: Cast, site: Site, rollout_id: str) -> bool:
-    """Return whether a rollout is rolled back by its route's annotation, or another one has the route."""
+    """Return whether the route's annotation shows a rollout as rolled back, or shows another one."""
     note = cast.tape.note(site.key)
     return note is not None and (note.id != rollout_id or note.phase is Phase.ROLLED_BACK)
 
 
 def _within(seconds: float, done: Callable[[], bool]) -> bool:
-    """Wait until something is done; return whether it was in time."""
+    """Wait until something is done, and return whether it was done in time."""
     deadline = time.time() + seconds
     while time.time() < deadline:
         with suppress(redis.RedisError, urllib3.exceptions.HTTPError):

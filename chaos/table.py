@@ -1,4 +1,4 @@
-"""A run as tables: what went wrong and what it hit, what people asked for, how rollouts ended, what was checked."""
+"""A run as tables: the faults and what they hit, what people asked for, how rollouts ended, the checks."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ MOST_HIT = 4
 
 
 def tables(evidence: Evidence, found: Sequence[Found]) -> str:
-    """Write all of them."""
+    """Return all the tables."""
     parts = (_faults(evidence), _verbs(evidence), _phases(evidence), _checks(found))
     return "\n\n".join(parts)
 
@@ -55,7 +55,7 @@ def _verbs(evidence: Evidence) -> str:
 
 
 def rollouts(evidence: Evidence) -> Mapping[str, Phase]:
-    """Return the last phase of every rollout that was ever on a route or in the store."""
+    """Return the last phase of every rollout that was on a route or in the store."""
     seen = {name: versions[-1][1].phase for name, versions in written(evidence).items()}
     return seen | {name: Phase(record["phase"]) for name, record in evidence.held.records.items()}
 

@@ -1,4 +1,4 @@
-"""A tape of every version of every route, as the API server itself tells them; nothing in between is missed."""
+"""A tape of every version of every route, from the API server's own watch, so that none is missed."""
 
 import time
 from collections import defaultdict
@@ -20,7 +20,7 @@ from sandbox.watching import Follower, Key, key_of
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A route as it was for a while. ``kind`` is ADDED, MODIFIED or DELETED."""
+    """One version of a route. ``kind`` is ADDED, MODIFIED or DELETED."""
 
     at: float
     kind: str
@@ -28,12 +28,11 @@ class Version:
 
     @property
     def number(self) -> str:
-        """Return the resourceVersion."""
         return str(self.document["metadata"]["resourceVersion"])
 
     @property
     def uid(self) -> str:
-        """Return which route this is: one made anew has another."""
+        """Return which route this is: one that is created again has another uid."""
         return str(self.document["metadata"]["uid"])
 
     @property
@@ -44,7 +43,7 @@ class Version:
 
 
 class Tape:
-    """Records the routes of some namespaces, each in a thread of its own."""
+    """Every version of the routes of some namespaces."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
@@ -107,7 +106,7 @@ class Tape:
 
 @contextmanager
 def tape(kube: Kube, namespaces: Sequence[str]) -> Iterator[Tape]:
-    """Record routes within the block; what was recorded stays."""
+    """Record routes during the block, each namespace in its own thread. Raises SandboxError if versions are missing."""
     made = Tape(kube)
     followers = [Follower(f"tape {name}", partial(made.record, name)) for name in namespaces]
     for follower in followers:

@@ -1,4 +1,4 @@
-"""The tape as a list of writes: each version of a route, the one before it, and whose it was."""
+"""The tape as a list of writes: each version of a route, the one before it, and who wrote it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ OURS, RIVAL, GATEWAY = "bot", "rival", "gateway"
 
 @dataclass(frozen=True)
 class Write:
-    """One change of a route. ``kind`` is the rival's, where it is the rival's."""
+    """One change of a route. ``kind`` is set for the rival's edits."""
 
     route: Key
     before: Version
@@ -37,7 +37,7 @@ class Write:
 
 
 def writes(evidence: Evidence, key: Key) -> Iterator[Write]:
-    """Yield what happened to a route, oldest first; a route made anew begins anew."""
+    """Yield the writes to a route, oldest first. Creating a route is not a write."""
     kinds = {(edit.route, edit.version): edit.kind for edit in evidence.edits}
     before: Version | None = None
     for version in evidence.routes[key]:
@@ -74,7 +74,7 @@ def standing(evidence: Evidence) -> Mapping[str, Version]:
 
 
 def lives(evidence: Evidence) -> Iterator[Sequence[Write]]:
-    """Yield the writes of each route, from one making to the next."""
+    """Yield the writes to each route, from its creation to its deletion."""
     for key in evidence.routes:
         life: list[Write] = []
         for write in writes(evidence, key):
@@ -91,7 +91,7 @@ def _told(document: Object) -> tuple[object, object, object]:
 
 
 def foreign_meta(document: Object) -> Object:
-    """Return what a bot has nothing to do with, outside of the spec."""
+    """Return the metadata that the bot must not change."""
     own = {"resourceVersion", "generation", "managedFields"}
     meta = {key: value for key, value in document["metadata"].items() if key not in own}
     meta["annotations"] = {key: text for key, text in (meta.get("annotations") or {}).items() if key != ANNOTATION}

@@ -12,7 +12,7 @@ from sandbox.strict_slack import StrictSlack, strict_slack
 from tests.builders import BOB
 
 UNLUCKY = 6
-"""A seed by which neither of the first two deliveries is drawn to come twice."""
+"""A seed with which neither of the first two deliveries comes twice by chance."""
 
 
 def a_request(slack: StrictSlack) -> Asked:
@@ -20,7 +20,7 @@ def a_request(slack: StrictSlack) -> Asked:
     return Asked(verb="pause", rollout="", by=BOB, delivery=delivery, token="", at=0.0, id=delivery.trigger)
 
 
-def test_one_delivery_of_a_run_comes_twice_whatever_is_drawn(tmp_path: Path) -> None:
+def test_the_first_delivery_of_a_run_always_comes_twice(tmp_path: Path) -> None:
     nobody, ledger, dice = f"127.0.0.1:{free_ports(1)[0]}", Ledger(), random.Random(UNLUCKY)
     with strict_slack() as slack:
         post = Post(slack, [BotProcess(Server("bot", [], tmp_path), nobody)], ledger, short(1, seconds=1))
