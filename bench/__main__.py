@@ -6,8 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
 from bench import acknowledgement, burst, click, idle, lateness, noticing, outages, steady
-from bench.figures import Finding
-from bench.page import report, write
+from bench.figures import Finding, report, write
 from bench.population import Population, populate
 from bench.servers import Servers, servers
 

@@ -1,8 +1,27 @@
-"""What a bench found: a ratio for each round, and notes on where the time went."""
+"""What a bench found: a ratio for each round and notes, and all findings as docs/performance.md."""
 
+import os
+import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.folders import CHECKOUT
+from sandbox.markdown import table
+
+PAGE = CHECKOUT / "docs" / "performance.md"
+HEAD = ("what", "ratio", "rounds", "goal", "floor", "ours")
+INTRODUCTION = """# Performance
+
+`python -m bench --write` writes this page; `make bench` only prints the tables. Measured on {cores} cores with Python
+{python}. The servers (etcd, kube-apiserver, Valkey with its append-only file) and the bot ran on the same machine.
+
+Each **ratio** is what the bot takes, divided by what a **floor** takes; each section says what its floor is. The same
+run measures both, in turns. A ratio of 1.5 is 50 % slower than the floor. The ratio is the median of the rounds, and
+`rounds` gives the smallest and the largest. The times are over all rounds and hold for that machine only, so compare
+ratios. No test depends on them.
+"""
 
 
 def percentile(times: Sequence[float], percent: float) -> float:
@@ -19,7 +38,6 @@ class Round:
     ours: Sequence[float]
 
     def ratio(self, percent: float) -> float:
-        """Return our time divided by the floor's."""
         return percentile(self.ours, percent) / percentile(self.floor, percent)
 
 
@@ -39,7 +57,6 @@ class Row:
         return statistics.median(self.ratios)
 
     def cells(self) -> tuple[str, ...]:
-        """Return the cells: what, ratio, spread, goal, floor, ours."""
         spread = f"{min(self.ratios):.2f}-{max(self.ratios):.2f}"
         return self.what, f"{self.ratio:.2f}", spread, self.goal, self.floor, self.ours
 
@@ -71,5 +88,21 @@ def rows_of(what: str, rounds: Sequence[Round], *, goals: dict[int, str] | None 
 
 
 def milliseconds(seconds: float) -> str:
-    """Format a time in milliseconds."""
     return f"{seconds * 1000:.1f} ms"
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """Return the findings as text, each with its table and its notes."""
+    return "\n\n".join(_section(finding) for finding in findings) + "\n"
+
+
+def write(findings: Sequence[Finding]) -> Path:
+    introduction = INTRODUCTION.format(cores=os.cpu_count(), python=platform.python_version())
+    PAGE.write_text(f"{introduction}\n{report(findings)}")
+    return PAGE
+
+
+def _section(finding: Finding) -> str:
+    notes = "\n".join(note if note.startswith(" ") else f"- {note}" for note in finding.notes)
+    parts = (f"## {finding.title}", finding.about.strip(), table(HEAD, (row.cells() for row in finding.rows)), notes)
+    return "\n\n".join(part for part in parts if part)

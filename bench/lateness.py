@@ -45,7 +45,6 @@ class Late:
     all_came: threading.Event = field(default_factory=threading.Event)
 
     def came(self, rollout_id: str) -> None:
-        """Record a step that came."""
         self.lates.setdefault(rollout_id, time.time() - self.due[rollout_id])
         if len(self.lates) == len(self.due):
             self.all_came.set()

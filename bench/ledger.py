@@ -24,7 +24,6 @@ class Ledger:
         self.seconds.clear()
 
     def call(self, name: str, work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Make a call and record it."""
         begun = time.perf_counter()
         try:
             return work(*arguments, **options)

@@ -30,7 +30,6 @@ class Heard:
         self._at: dict[str, float] = {}
 
     def note(self, name: str) -> None:
-        """Record that it was heard of now."""
         self._at.setdefault(name, time.perf_counter())
 
     def since(self, begun: float, name: str) -> float:

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -51,18 +52,17 @@ class Servers:
         """Return the bot's client to the API server."""
         return connect_cluster(self.api_server.kubeconfig()).api
 
-    def requests_served(self) -> dict[str, int]:
+    def requests_served(self) -> "Counter[str]":
         """Return how many requests for the bot's resources the API server has counted, by verb and resource."""
         server = self.api_server
         headers = {"Authorization": f"Bearer {server.tokens['admin']}"}
         with urllib3.PoolManager(ca_certs=str(server.ca)) as pool:
             text = pool.request("GET", f"{server.url}/metrics", headers=headers).data.decode()
-        counted: dict[str, int] = {}
+        counted: Counter[str] = Counter()
         for labels, number in re.findall(r"^apiserver_request_total\{(.*)\} (\S+)$", text, re.MULTILINE):
             said = dict(re.findall(r'(\w+)="([^"]*)"', labels))
             if said["resource"] in OURS:
-                key = f"{said['verb']} {said['resource']}"
-                counted[key] = counted.get(key, 0) + int(float(number))
+                counted[f"{said['verb']} {said['resource']}"] += int(float(number))
         return counted
 
 

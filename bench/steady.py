@@ -50,8 +50,8 @@ class Samples:
     """Memory and threads of the bot, by how many quarters of the rollouts were done."""
 
     bot: BotProcess
-    memory: list[list[float]] = field(default_factory=lambda: [[] for _ in range(4)])
-    threads: list[list[float]] = field(default_factory=lambda: [[] for _ in range(4)])
+    memory: list[list[float]] = field(default_factory=lambda: [[], [], [], []])
+    threads: list[list[float]] = field(default_factory=lambda: [[], [], [], []])
     done: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 

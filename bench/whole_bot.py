@@ -43,7 +43,6 @@ def memory(bot: BotProcess) -> float:
 
 
 def threads(bot: BotProcess) -> int:
-    """Return how many threads a bot has."""
     return _status(bot, "Threads")
 
 

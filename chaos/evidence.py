@@ -29,7 +29,6 @@ class Evidence:
     losses: Sequence[Loss]
     struck: Sequence[Struck]
     hits: Mapping[Kind, Mapping[str, int]]
-    kinds: frozenset[Kind]
     begun: float
     calm_since: float
     calm: Calm
@@ -53,7 +52,6 @@ def gather(cast: Cast, calm: Calm) -> Evidence:
         losses=tuple(ledger.losses),
         struck=tuple(ledger.struck),
         hits={kind: cast.hits(kind) for kind in cast.plan.kinds},
-        kinds=cast.plan.kinds,
         begun=ledger.begun,
         calm_since=ledger.calm,
         calm=calm,

@@ -36,20 +36,11 @@ MISTAKES = 0.15
 class Team:
     """The people at one site. Their dice come from the seed, so the seed decides what they want."""
 
+    cast: Cast
+    site: Site
+    dice: random.Random
     hands: Hands
     stopping: threading.Event
-
-    @property
-    def cast(self) -> Cast:
-        return self.hands.cast
-
-    @property
-    def site(self) -> Site:
-        return self.hands.site
-
-    @property
-    def dice(self) -> random.Random:
-        return self.hands.dice
 
     def work(self, until: float) -> None:
         """Take one rollout after another from start to end."""

@@ -33,8 +33,9 @@ def _perform(actors: Cast, plan: Schedule) -> Calm:
     until = actors.ledger.begun + plan.seconds
     threads = []
     for site in actors.sites:
-        hands = Hands(actors, post, site, random.Random(f"{plan.seed}-{site.number}"))
-        threads.append(threading.Thread(target=Team(hands, stopping).work, args=(until,), name=f"team {site.number}"))
+        dice = random.Random(f"{plan.seed}-{site.number}")
+        team = Team(actors, site, dice, Hands(actors, post, site, dice), stopping)
+        threads.append(threading.Thread(target=team.work, args=(until,), name=f"team {site.number}"))
     for thread in threads:
         thread.start()
     try:

@@ -16,7 +16,6 @@ MOST_HIT = 4
 
 
 def tables(evidence: Evidence, found: Sequence[Found]) -> str:
-    """Return all the tables."""
     parts = (_faults(evidence), _verbs(evidence), _phases(evidence), _checks(found))
     return "\n\n".join(parts)
 
@@ -26,7 +25,7 @@ def _faults(evidence: Evidence) -> str:
     rows = [
         (kind.value, sum(evidence.hits[kind].values()) if kind in BY_PEOPLE else blows[kind], _hit(evidence.hits[kind]))
         for kind in Kind
-        if kind in evidence.kinds
+        if kind in evidence.hits
     ]
     return table(("fault", "times", "what it hit"), rows)
 

@@ -68,12 +68,11 @@ class Tape:
                 return
 
     def require_whole(self) -> None:
-        """Raise SandboxError where versions are missing."""
+        """Raise SandboxError if versions are missing."""
         if self._torn:
             raise SandboxError(f"The tape of the routes is torn: {self._torn[0]}")
 
     def routes(self) -> Sequence[Key]:
-        """Return every route that ever existed."""
         return sorted(self._versions)
 
     def of(self, key: Key) -> Sequence[Version]:

@@ -33,7 +33,6 @@ class Site:
 
     @property
     def path(self) -> str:
-        """Return the path of the route."""
         return path_of(GATEWAY_API, "HTTPRoute", self.namespace, self.route)
 
 

@@ -15,7 +15,7 @@ from sandbox.process import Server, free_ports
 
 @dataclass(frozen=True)
 class BotProcess:
-    """One replica. The methods that ask it answer False where it does not answer at once."""
+    """One replica. ``leads``, ``is_ready`` and ``is_live`` are False if it does not answer at once."""
 
     server: Server
     address: str

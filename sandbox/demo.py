@@ -12,7 +12,7 @@ from sandbox.signals import stop_on_signals
 from sandbox.world import CANARY
 
 POLICY = """\
-# The demo is in a hurry: a step every 20 s, and 40 s at 100 % before the old pool leaves the route.
+# The demo is fast: a step every 20 s, and 40 s at 100 % before the old pool leaves the route.
 namespaces: [default]
 plan: {steps: [10, 25, 50, 100], every: 20s, bake: 40s}
 approvals: {at: [50, 100], needed: 1, requester_may_approve: false}
@@ -35,7 +35,7 @@ WELCOME = """
   Meddle      .venv/bin/python -m sandbox ...
                 edit 60 40     somebody else edits the weights: it pauses and says who
                 flush          Valkey forgets everything: the same card goes on
-                stop valkey    Valkey hangs: Roll back works all the same; `start valkey`
+                stop valkey    Valkey hangs: Roll back still works; `start valkey`
                 stop slack     Slack hangs: the rollout goes on; `start slack`
   A terminal  eval "$(.venv/bin/python -m sandbox env)"   you are Alice there too
               .venv/bin/rolloutbot status
@@ -45,7 +45,7 @@ WELCOME = """
 
 
 def demo(name: str | None) -> None:
-    """Run a sandbox and the bot until somebody stops it; a bot that died is started again."""
+    """Run a sandbox and the bot until somebody stops it. A bot that dies is started again."""
     stop_on_signals()
     say("Starting etcd, kube-apiserver, Valkey, Slack and the bot ...")
     with running(name, policy=policy()) as sandbox:
@@ -61,7 +61,7 @@ def demo(name: str | None) -> None:
 
 
 def policy() -> str:
-    """Return the demo's policy, in which Alice is whoever runs it; a name that a policy cannot hold is nobody there."""
+    """Return the demo's policy. It maps the current user to Alice, if a policy can hold the user's name."""
     user = unix_user()
     known = f"{user}: {ALICE}" if re.fullmatch(r"[A-Za-z_][\w.-]{0,31}", user, re.ASCII) else ""
     return f"{POLICY}terminal: {{users: {{{known}}}}}\n"

@@ -1,4 +1,4 @@
-"""List and watch for ever: the newest state of a kind of object, whatever the API server does."""
+"""List and watch without end: the newest state of a kind of object, whatever the API server does."""
 
 import logging
 import threading
@@ -98,7 +98,7 @@ class Watch:
         obj = event["object"]
         if event["type"] == "BOOKMARK":
             return
-        # A new dictionary each time: readers in other threads never see one that changes under them.
+        # A new dictionary each time, so that no dictionary changes while another thread reads it.
         others = {key: value for key, value in self.objects.items() if key != key_of(obj)}
         self.objects = others if event["type"] == "DELETED" else {**others, key_of(obj): obj}
         self._changed()

@@ -140,6 +140,5 @@ def brakes(evidence: Evidence) -> Found:
 
 
 def _has_no_route(evidence: Evidence, rollout: str) -> bool:
-    """Return whether the route of a rollout is gone."""
     mine = {version.uid for version, _ in written(evidence).get(rollout, ())}
     return mine.isdisjoint(standing(evidence))

@@ -27,12 +27,10 @@ class Write:
 
     @cached_property
     def note(self) -> Rollout | None:
-        """Return the record in our annotation after the write."""
         return self.after.note
 
     @cached_property
     def note_before(self) -> Rollout | None:
-        """Return the record in our annotation before it."""
         return self.before.note
 
 

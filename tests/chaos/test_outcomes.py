@@ -54,7 +54,7 @@ def a_run(asked: Asked, *told: Prose, **more: Any) -> Evidence:
     evidence: dict[str, Any] = {
         **{name: {} for name in ("routes", "hits", "shown", "streams", "logs")},
         **dict.fromkeys(("edits", "losses", "struck", "messages", "journal"), ()),
-        **dict.fromkeys(("kinds", "behind"), frozenset()),
+        "behind": frozenset(),
         **dict.fromkeys(("begun", "calm_since"), 0.0),
         "calm": Calm(True, True, ()),
         "held": Held(inbox=frozenset(), records={}, unwritten=frozenset(), streams={}),
