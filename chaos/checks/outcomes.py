@@ -9,6 +9,7 @@ from functools import cache
 
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
+from bot.domain.sentences.what_happened import REJECTED
 from bot.engine.engine import BACK_BUT, MAY_COME_AGAIN
 from chaos.checks.writes import written
 from chaos.evidence import Evidence
@@ -172,7 +173,7 @@ def _fits(event: Event, asked: Asked, until: float) -> bool:
 
 
 def _token(event: Event) -> str:
-    return event.reason.removeprefix("Rejected: ").partition(" ")[0]
+    return event.reason.removeprefix(REJECTED).partition(" ")[0]
 
 
 def repeated(evidence: Evidence) -> dict[tuple[str, str], list[Event]]:
