@@ -126,11 +126,16 @@ def brakes(evidence: Evidence) -> Found:
             continue
         found.cases += 1
         rollout = _rollout_of(evidence, outcome)
-        notes = written(evidence).get(rollout, ())
-        backs = [version.at for version, note in notes if note.phase is Phase.ROLLED_BACK]
         decided = outcome.event.at.timestamp()
         latest = max(decided, evidence.calm_since) + BRAKES_WITHIN
-        if any(decided <= at <= latest for at in backs) or _has_no_route(evidence, rollout):
+        backs = [each for each in written(evidence).get(rollout, ()) if each[1].phase is Phase.ROLLED_BACK]
+        # The bots go by Redis's time, which may be ahead of the tape's: a write names its decision, too.
+        in_time = [
+            version
+            for version, note in backs
+            if (version.at >= decided or note.decided_at >= outcome.event.at) and version.at <= latest
+        ]
+        if in_time or _has_no_route(evidence, rollout):
             continue
         if any(loss.unwritten.get(rollout) for loss in evidence.losses):
             found.excused["decided, but not yet on the route when Redis lost data"] += 1

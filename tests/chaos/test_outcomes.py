@@ -13,7 +13,7 @@ from bot.domain.prose import Prose
 from bot.domain.rollout import Phase
 from bot.engine.encoding import annotation
 from chaos.checks.outcomes import Became, outcomes
-from chaos.checks.verbs import acknowledged
+from chaos.checks.verbs import acknowledged, brakes
 from chaos.evidence import Evidence
 from chaos.ledger import Asked
 from chaos.memory import Held
@@ -110,3 +110,12 @@ def test_a_request_without_an_answer_must_have_an_effect() -> None:
     evidence = a_run(a_click())
     (broken,) = acknowledged(evidence).violations
     assert broken.said == f"rollback by {BOB} (click trigger-1 ) was acknowledged, and nothing happened"
+
+
+def test_a_roll_back_is_on_its_route_even_if_the_bots_clock_is_ahead_of_the_tapes() -> None:
+    decided = NOON + timedelta(milliseconds=65)
+    notes = enumerate((a_rollout(), a_rollout(phase=Phase.ROLLED_BACK, decided_at=decided)), start=1)
+    versions = [Version(NOON.timestamp(), "MODIFIED", _document(at, note)) for at, note in notes]
+    event = Event(kind=EventKind.ROLLED_BACK, at=decided, weight=0, by=BOB)
+    found = brakes(a_run(a_click(), routes={ROUTE: versions}, streams={ROLLOUT: [[event]]}))
+    assert (found.cases, found.violations) == (1, [])
