@@ -1,1 +1,1 @@
-"""How fast the bot is, as ratios: each against a floor that is measured in the same run, in turns with it."""
+"""How fast the bot is, as ratios against floors that the same run measures in turns with the bot."""

@@ -6,8 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
 from bench import acknowledgement, burst, click, idle, lateness, noticing, outages, steady
-from bench.figures import Finding
-from bench.page import report, write
+from bench.figures import Finding, report, write
 from bench.population import Population, populate
 from bench.servers import Servers, servers
 
@@ -16,14 +15,13 @@ PARTS = ("acknowledgement", "clicks", "edits", "lateness", "steady", "outages")
 
 
 def main() -> None:
-    """Run the benches that are named, or all."""
-    parser = ArgumentParser(prog="python -m bench", description="Ratios against floors of the same run.")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.md too")
+    parser = ArgumentParser(prog="python -m bench", description="Measure the bot against floors of the same run.")
+    parser.add_argument("--write", action="store_true", help="also write docs/performance.md")
     parser.add_argument("--only", choices=PARTS, help="run one part")
     chosen = parser.parse_args()
     if chosen.write and chosen.only:
-        parser.error("the page holds all parts: --write goes without --only")
-    logging.disable(logging.WARNING)  # what a busy machine makes late is in the tables
+        parser.error("--write needs all parts: leave out --only")
+    logging.disable(logging.WARNING)  # the tables show what a busy machine makes late
     findings: list[Finding] = []
     with servers() as running:
         for part in _parts(running, chosen.only):
@@ -34,7 +32,7 @@ def main() -> None:
 
 
 def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Finding]]]:
-    """Return what there is to run; the rollouts of the idle bench are clicked on after it."""
+    """Return the benches in order. The click bench uses the rollouts of the idle bench before it."""
     people: list[Population] = []
 
     def idling() -> list[Finding]:

@@ -1,8 +1,8 @@
-"""How long Slack waits for its acknowledgement while 200 people ask at once, and ask again when answered.
+"""How long Slack waits for the acknowledgement while 200 people send requests, each again as soon as it is answered.
 
-The real app with the real engine on Valkey, called from 32 threads as Socket Mode does; what was taken in goes
-through the work lane but is not carried out there. The floor is Bolt with the same settings and a listener that writes
-once to Redis.
+This is the real app with the real engine on Valkey, called from 32 threads, as Socket Mode does. Requests go through
+the work lane but are not carried out. The floor is Bolt with the same settings and a listener that writes once to
+Redis.
 """
 
 import json
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from slack_bolt import Ack, App, BoltRequest
+from slack_bolt import Ack, App, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
@@ -36,7 +36,7 @@ BRAKE = action_id("rollback")
 
 
 class Still:
-    """The real engine, but what was taken in is not carried out: only the acknowledgement is measured."""
+    """The real engine, but it carries nothing out: the bench measures only the acknowledgement."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -45,19 +45,16 @@ class Still:
         return getattr(self._engine, name)
 
     def carry_out(self, request: Request) -> Entry | None:
-        """Leave the request in the inbox."""
         return None
 
 
 class Silent(WebClient):
-    """A Slack that knows Alice at once, so that no network is in what is measured."""
+    """A Slack that answers at once, so that the bench does not measure a network."""
 
     def users_info(self, **_: Any) -> SlackResponse:
-        """Describe Alice."""
         return self._answer({"user": {"id": ALICE, "team_id": "T0"}})
 
     def auth_test(self, **_: Any) -> SlackResponse:
-        """Describe the bot."""
         return self._answer({"team_id": "T0", "user_id": "U0BOT", "bot_id": "B0"})
 
     def _answer(self, document: dict[str, Any]) -> SlackResponse:
@@ -73,7 +70,7 @@ class Silent(WebClient):
 
 
 def bare_app(client: "redis.Redis") -> App:
-    """Return the floor: the same Bolt with the same settings, and listeners with one write to Redis in them."""
+    """Return the floor: Bolt with the same settings, and listeners that write once to Redis."""
     app = bolt_app(WebClient("xoxb-bench"))
 
     @app.command(COMMAND)
@@ -125,8 +122,14 @@ def a_click(delivery: str) -> dict[str, Any]:
     }
 
 
+def require_taken(answer: BoltResponse) -> None:
+    """Raise RuntimeError if the app did not acknowledge."""
+    if answer.status != 200:
+        raise RuntimeError(f"The app answered {answer.status}: {answer.body}")
+
+
 def closed_loop(app: App, payload: Callable[[str], dict[str, Any]], mark: str) -> list[float]:
-    """Have PEOPLE ask again as soon as they are answered, in as many threads as Socket Mode has; return the waits."""
+    """Let PEOPLE send requests, each again as soon as it is answered, in THREADS threads; return the waits."""
     asked: queue.SimpleQueue[tuple[int, float] | None] = queue.SimpleQueue()
     waits: list[float] = []
 
@@ -135,8 +138,7 @@ def closed_loop(app: App, payload: Callable[[str], dict[str, Any]], mark: str) -
             number, since = item
             answer = app.dispatch(BoltRequest(mode="socket_mode", body=payload(f"{mark}-{number}")))
             waits.append(time.perf_counter() - since)
-            if answer.status != 200:
-                raise RuntimeError(f"The app answered {answer.status}: {answer.body}")
+            require_taken(answer)
             asked.put((number + PEOPLE, time.perf_counter()) if number + PEOPLE < TOTAL else None)
 
     threads = [threading.Thread(target=work) for _ in range(THREADS)]
@@ -150,7 +152,7 @@ def closed_loop(app: App, payload: Callable[[str], dict[str, Any]], mark: str) -
 
 
 def measure(servers: Servers) -> Finding:
-    """Return the waits for a command and for a click, against the bare app's."""
+    """Measure the waits for a command and for a click, against those of the bare app."""
     client, policy = servers.redis(), Policy(namespaces=("default",))
     memory, clock, cluster = memory_of(client), SystemClock(), Cluster(servers.api(), policy.namespaces)
     engine: Any = Still(put_together(cluster, memory.store, memory.for_rebuild, clock, policy).engine)

@@ -1,9 +1,9 @@
-"""A hundred people click at once, each on a rollout of their own, and one more rolls back behind them.
+"""A hundred people click at once, each on their own rollout, and one more person rolls back after them.
 
-Through the real app, from 32 threads as Socket Mode does, and the lanes behind it; a click's time ends with the API
-server's reply to its PATCH and is counted from the moment all of them began. Advance asks the gates first. The floor is
-a burst of as many GETs and PATCHes of routes that are alike, from as many threads; and of one more, that waits in no
-line, while it runs.
+Clicks go through the real app, from 32 threads, as Socket Mode does, and through the lanes behind it. A click's time
+runs from the start of the burst to the API server's reply to its PATCH. Advance asks the gates first. The floor is a
+burst of as many GETs and PATCHes of similar routes, from as many threads. For the roll back it is one more GET and
+PATCH that does not queue, sent while the burst runs.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import Any
 from kubernetes.client import ApiClient
 from slack_bolt import BoltRequest
 
-from bench.acknowledgement import Silent, a_click
+from bench.acknowledgement import Silent, a_click, require_taken
 from bench.click import get_and_patch, make_floor
 from bench.figures import Finding, Round, rows_of
 from bench.population import Population, settle, watch
@@ -33,12 +33,11 @@ ROUNDS, CLICKS, THREADS = 3, 100, 32
 
 
 class TimedCluster(Cluster):
-    """The bot's cluster, which notes when a rollout's weights were written."""
+    """The bot's cluster; it records when it wrote a rollout's weights."""
 
     written: dict[str, float]
 
     def write(self, copy: RouteCopy, rollout: Rollout, *, weights: bool, **more: Any) -> Written:
-        """Patch the route."""
         answer = super().write(copy, rollout, weights=weights, **more)
         if weights:
             self.written[rollout.id] = time.perf_counter()
@@ -60,18 +59,15 @@ class Crowd:
         self._clicked = 0
 
     def click(self, verb: str, rollout_id: str, turn: int) -> None:
-        """Press a button."""
         self._clicked += 1
         body = a_click(f"burst-{self._clicked}")
         body["actions"] = [
             {**body["actions"][0], "action_id": action_id(verb), "value": Press(rollout_id, turn).dumps()}
         ]
-        answer = self._handlers.app.dispatch(BoltRequest(mode="socket_mode", body=body))
-        if answer.status != 200:
-            raise RuntimeError(f"The app answered {answer.status}: {answer.body}")
+        require_taken(self._handlers.app.dispatch(BoltRequest(mode="socket_mode", body=body)))
 
     def burst(self, verb: str, *, behind: str = "") -> tuple[list[float], float]:
-        """Click on every rollout at once, and roll one back ``behind`` them; return the times, and that one's."""
+        """Click on every rollout at once, then roll back ``behind``; return the times, and the time of that one."""
         turns = {each.rollout.id: each.rollout.turn for each in self._store.load_all(self.ids)}
         self._cluster.written.clear()
         ids = self.ids[:CLICKS]
@@ -87,18 +83,17 @@ class Crowd:
         return [at[rollout_id] - begun for rollout_id in ids], at.get(behind, last) - last
 
     def settle(self) -> None:
-        """Have the gateway accept what was written."""
+        """Let the gateway accept what was written."""
         with robot(self._servers.kube, self._people.world.namespace):
             settle(self._store, self._parts.ticker, self.ids[:CLICKS])
 
     def close(self) -> None:
-        """End it."""
         self._handlers.close()
         self._cluster.close()
 
 
 def measure(servers: Servers, people: Population) -> Finding:
-    """Advance everybody three times, then roll everybody back three times."""
+    """Advance all rollouts three times, then roll them all back three times."""
     make_floor(people)
     api, crowd = servers.api(), Crowd(servers, people)
     advances, overtaking = [], []
@@ -118,7 +113,7 @@ def measure(servers: Servers, people: Population) -> Finding:
 
 
 def _floor(api: ApiClient, people: Population) -> tuple[list[float], float]:
-    """Read and write as many routes at once; return the times, and that of one more that waits in no line."""
+    """Read and write as many routes at once; return the times, and the time of one more that does not queue."""
 
     def write(place: int) -> float:
         get_and_patch(api, people.world.namespace, place, 30)

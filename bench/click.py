@@ -1,12 +1,13 @@
-"""From a click to the route written, with 200 rollouts running: the last word of a click is the API server's reply.
+"""From a click to the API server's reply that the route is written, with 200 rollouts running.
 
-The floor is what a bot without a watch cannot do without: one GET of a route and one PATCH of its two weights, on
-routes that carry as long an annotation as ours, with the same client on the same server, in turns with the clicks. Both
-come at random moments, as people do. The bot has its watch, and the route's copy from there. Advance asks the gates
-first: one GET and three lists. Since Kubernetes 1.31 a list that names no resourceVersion waits, up to 100 ms, until
-the API server's cache has seen all that was written before it.
+The floor is what any bot without a watch needs: one GET of a route and one PATCH of its two weights. Its routes carry
+an annotation as long as ours, and it uses the same client and the same server, in turns with the clicks. Both come at
+random moments, as people do. The bot takes its copy of the route from its watch. Advance asks the gates first: one
+GET and three lists. Since Kubernetes 1.31 a list without a resourceVersion waits up to 100 ms, until the API server's
+cache has seen everything that was written before it.
 
-The time of API requests and of Redis round trips is inside that of the engine's calls of `routes` and `store`.
+The times of API requests and of Redis round trips are part of the times of the engine's calls to `routes` and
+`store`.
 """
 
 import random
@@ -34,11 +35,11 @@ from sandbox.world import CANARY, STABLE
 ROUNDS = 4
 FLOORS = 101
 REST = 0.1
-"""At most so many seconds before each; without them each click would march in step with the API server's 100 ms."""
+"""A random rest of up to so many seconds, so that clicks do not fall in step with the API server's 100 ms."""
 
 
 class Clicks:
-    """An engine that is timed from the click to the reply of the PATCH."""
+    """An engine that is timed from the click to the reply to its PATCH."""
 
     def __init__(self, servers: Servers, people: Population) -> None:
         self.ledger = Ledger()
@@ -54,7 +55,6 @@ class Clicks:
         self._engine = put_together(routes, store, memory.for_rebuild, SystemClock(), people.policy).engine
 
     def close(self) -> None:
-        """End the watch."""
         self._cluster.close()
 
     def click(self, verb: str, rollout_id: str, number: int) -> float:
@@ -74,7 +74,7 @@ class Clicks:
             self._seen.append((dict(self.ledger.counts), dict(self.ledger.seconds)))
 
     def spent(self, verb: str, times: Sequence[float]) -> list[str]:
-        """Say what the clicks since the last call asked for until the route was written, and how long it took."""
+        """Say what the clicks since the last call asked for until the route was written, and how long each took."""
         seen, self._seen = self._seen, []
         whole = statistics.median(times)
         lines = [f"{verb}, {milliseconds(whole)}, the median of {len(seen)} clicks:"]
@@ -111,7 +111,7 @@ def _round(clicks: Clicks, people: Population, verb: str, number: int) -> Round:
 
 
 def make_floor(people: Population) -> None:
-    """Add routes as ours are, with a text as long as our annotation."""
+    """Add routes like ours, with an annotation as long as ours."""
     world = people.world
     text = world.http_route("route-0")["metadata"]["annotations"][ANNOTATION]
     for number in range(FLOORS):

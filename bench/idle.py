@@ -1,10 +1,13 @@
-"""What 200 rollouts cost that nobody touches: the whole bot as its wiring makes it, leading, for 30 seconds.
+"""What 200 rollouts cost when nobody touches them: the bot with all its parts, as the leader, for 30 seconds.
 
-Counted by the servers themselves. The floor is one watch of routes and one of pools for each namespace, which the
-server is asked to end, and to begin again, every 30 seconds.
+The API server and Valkey count the requests. The floor is one watch of routes and one of pools in each namespace; the
+bot asks the server to end each watch after 30 seconds, and then starts it again.
 """
 
 import time
+from collections import Counter
+
+import redis
 
 from bench.figures import Finding, Row
 from bench.population import Population
@@ -19,9 +22,9 @@ WATCHES = 2
 
 
 def measure(servers: Servers, people: Population) -> Finding:
-    """Let the bot lead and count what it asks for."""
+    """Let the bot lead, and count its requests."""
     client = connect(people.redis_url)
-    client.delete(f"{PREFIX}dirty")  # every card is as Slack shows it
+    client.delete(f"{PREFIX}dirty")  # as if Slack showed every card up to date
     namespace = people.world.namespace
     bot = assemble(
         read_settings(
@@ -39,26 +42,23 @@ def measure(servers: Servers, people: Population) -> Finding:
     bot.leader.start()
     try:
         time.sleep(SETTLED)
-        asked, told, cpu = servers.requests_served(), client.info("commandstats"), time.process_time()
+        requests, commands, cpu = servers.requests_served(), _commands(client), time.process_time()
         time.sleep(WINDOW)
         cpu = time.process_time() - cpu
-        asked_after, told_after = servers.requests_served(), client.info("commandstats")
+        requests, commands = servers.requests_served() - requests, _commands(client) - commands
     finally:
         bot.leader.stop()
         bot.handlers.close()
         bot.cluster.close()
-    requests = {name: asked_after[name] - asked.get(name, 0) for name in asked_after}
-    requests = {name: number for name, number in requests.items() if number}
-    commands = {name: int(each["calls"]) - _calls(told, name) for name, each in told_after.items()}
     return _finding(requests, commands, cpu, len(people.ids))
 
 
-def _calls(told: dict[str, dict[str, int]], name: str) -> int:
-    return int(told[name]["calls"]) if name in told else 0
+def _commands(client: "redis.Redis") -> "Counter[str]":
+    return Counter({name: int(each["calls"]) for name, each in client.info("commandstats").items()})
 
 
-def _finding(requests: dict[str, int], commands: dict[str, int], cpu: float, rollouts: int) -> Finding:
-    total = sum(requests.values())
+def _finding(requests: "Counter[str]", commands: "Counter[str]", cpu: float, rollouts: int) -> Finding:
+    total = requests.total()
     row = Row(
         what=f"API requests, {rollouts} idle rollouts, 30 s",
         floor=str(WATCHES),
@@ -66,11 +66,11 @@ def _finding(requests: dict[str, int], commands: dict[str, int], cpu: float, rol
         ratios=[total / WATCHES],
         goal="1",
     )
-    often = sorted(((number, name) for name, number in commands.items() if number), reverse=True)
+    often = sorted(((number, name) for name, number in commands.items()), reverse=True)
     notes = [
         f"{total * 60 / WINDOW / rollouts:.3f} API requests for each idle rollout and minute:"
         f" {', '.join(f'{number} x {name}' for name, number in requests.items()) or 'none'}",
-        f"{sum(commands.values()) / WINDOW:.1f} Redis commands a second, those inside scripts included: "
+        f"{commands.total() / WINDOW:.1f} Redis commands a second, those inside scripts included: "
         + ", ".join(f"{name.removeprefix('cmdstat_')} {number / WINDOW:.1f}" for number, name in often[:8]),
         f"{cpu / WINDOW:.1%} of a core",
     ]

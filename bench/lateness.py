@@ -1,8 +1,7 @@
 """How late steps come with 10,000 records in the store: 167 a second, and all at once.
 
-The timer is the bot's, on Redis; a step takes its due time away, as a step that saves its record would, and does
-nothing else. The floor is APScheduler with the same times in a store of its own memory, which a crash would empty, and
-steps that write nothing.
+The timer is the bot's, on Redis. A step only removes its due time, as a step that saves its record would. The floor
+is APScheduler with the same times, held in memory, where a crash would lose them, and steps that write nothing.
 """
 
 import threading
@@ -30,36 +29,35 @@ from bot.store.store import RedisStore
 RECORDS, ROUNDS, BURSTS = 10_000, 3, 3
 GAP = 60.0 / RECORDS
 A_QUARTER = RECORDS // 4
-"""So many fall due in one round, at the rate of all in a minute."""
+"""So many fall due in one round, at a rate of RECORDS a minute."""
 
 DECISION = "bench"
 LEAD = 1.0
-"""Seconds between the last due time written and the first one due."""
+"""Seconds between writing the last due time and the first step."""
 
 
 @dataclass
 class Late:
-    """Notes how late each step came, once."""
+    """Records how late each step came."""
 
     due: dict[str, float]
     lates: dict[str, float] = field(default_factory=dict)
     all_came: threading.Event = field(default_factory=threading.Event)
 
     def came(self, rollout_id: str) -> None:
-        """Note a step that came."""
         self.lates.setdefault(rollout_id, time.time() - self.due[rollout_id])
         if len(self.lates) == len(self.due):
             self.all_came.set()
 
     def wait(self) -> list[float]:
-        """Wait for the last one and return how late they were, in seconds."""
+        """Wait for the last step, and return how late each was, in seconds."""
         self.all_came.wait(120)
         return list(self.lates.values())
 
 
 @dataclass
 class Cost:
-    """What a stretch of time cost: CPU of this process and of Valkey."""
+    """What some work cost: CPU of this process and of Valkey."""
 
     client: "redis.Redis"
     ours: float = 0
@@ -67,7 +65,7 @@ class Cost:
     seconds: float = 0
 
     def of(self, work: Callable[[], list[float]]) -> list[float]:
-        """Do something and add what it cost."""
+        """Do some work and add its cost."""
         begun, ours, valkey = time.perf_counter(), time.process_time(), self._valkey()
         answer = work()
         self.ours += time.process_time() - ours
@@ -84,7 +82,7 @@ class Cost:
 
 
 def measure(servers: Servers) -> Finding:
-    """Return the lateness of steps spread over a minute, and of all of them due at once."""
+    """Measure the lateness of steps spread over a minute, and of steps that are all due at once."""
     client = servers.redis()
     store = memory_of(client).store
     before, stored = _resident(), int(client.info("memory")["used_memory"])
@@ -109,7 +107,7 @@ def measure(servers: Servers) -> Finding:
 
 
 def _fill(store: RedisStore) -> list[str]:
-    """Save records of which nothing is due; each has a route of its own."""
+    """Save records that are not due yet, each with its own route."""
     template, now = replace(a_rollout(), decision=DECISION), datetime.now(UTC)
     applied = Applied(revision=template.revision, decision=template.decision, weight=10, at=now)
 
@@ -174,7 +172,7 @@ def _floor(due: dict[str, float], cost: Cost) -> list[float]:
 
 
 def _from_now_on(late: Late) -> None:
-    """What was due while its time was being written down counts as due now."""
+    """Count a step as due now if it fell due while the due times were being written."""
     now = time.time()
     late.due = {rollout_id: max(at, now) for rollout_id, at in late.due.items()}
 

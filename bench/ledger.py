@@ -12,19 +12,18 @@ from k8s.client import TimeoutClient
 
 
 class Ledger:
-    """What was asked since ``open``, by name: how often, and for how many seconds."""
+    """The calls since ``open``, by name: how many, and how many seconds they took."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def open(self) -> None:
-        """Forget what was."""
+        """Start counting from zero."""
         self.counts.clear()
         self.seconds.clear()
 
     def call(self, name: str, work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Do something and write it down."""
         begun = time.perf_counter()
         try:
             return work(*arguments, **options)
@@ -34,7 +33,7 @@ class Ledger:
 
 
 class Watched:
-    """A port of the engine's whose calls are in the ledger; ``after`` is told when one is over."""
+    """A port of the engine whose calls go into the ledger; ``after`` is called after each one."""
 
     def __init__(self, port: Any, ledger: Ledger, name: str, *, after: Callable[[str], None] = lambda _: None) -> None:
         self._port, self._ledger, self._name, self._after = port, ledger, name, after
@@ -51,7 +50,7 @@ class Watched:
 
 
 class WatchedApi(TimeoutClient):
-    """The bot's client of the API server, with its requests in the ledger."""
+    """The bot's client of the API server; its requests go into the ledger."""
 
     def __init__(self, configuration: Configuration, ledger: Ledger) -> None:
         super().__init__(configuration)
@@ -59,17 +58,15 @@ class WatchedApi(TimeoutClient):
         self._ledger = ledger
 
     def call_api(self, *arguments: Any, **options: Any) -> Any:
-        """Send a request."""
         return self._ledger.call("API requests", super().call_api, *arguments, **options)
 
 
 class WatchedRedis(redis.Redis):
-    """The bot's client of Redis, with its round trips in the ledger."""
+    """The bot's client of Redis; its round trips go into the ledger."""
 
     def __init__(self, client: "redis.Redis", ledger: Ledger) -> None:
         super().__init__(connection_pool=client.connection_pool)
         self._ledger = ledger
 
     def execute_command(self, *arguments: Any, **options: Any) -> Any:
-        """Send a command."""
         return self._ledger.call("Redis round trips", super().execute_command, *arguments, **options)

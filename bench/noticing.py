@@ -1,7 +1,7 @@
-"""How soon a rollout is paused after somebody else has edited its weights: the leader's watch, and what it leads to.
+"""How soon a rollout pauses after somebody else edits its weights: the leader's watch, and what follows from it.
 
-From the moment the edit is sent until the pause is saved; the card follows. The floor is the same edit until the watch
-tells of it: the request, and what the API server and the network take. Both are measured with each edit.
+The time runs from sending the edit to saving the pause; the card follows later. The floor is the time until the watch
+reports the same edit: the request itself, the API server and the network.
 """
 
 import time
@@ -24,27 +24,25 @@ ROUNDS = 4
 
 
 class Heard:
-    """When something was first heard of a route or a rollout."""
+    """When each route or rollout was first heard of."""
 
     def __init__(self) -> None:
         self._at: dict[str, float] = {}
 
     def note(self, name: str) -> None:
-        """It was heard of now."""
         self._at.setdefault(name, time.perf_counter())
 
     def since(self, begun: float, name: str) -> float:
-        """Wait for it and return how many seconds it took."""
+        """Wait until it is heard of, and return the seconds since ``begun``."""
         wait_until(name, lambda: name in self._at, seconds=10, pause=0.001)
         return self._at.pop(name) - begun
 
     def forget(self) -> None:
-        """Begin anew."""
         self._at.clear()
 
 
 class TimedStore:
-    """The bot's store, which notes what was saved of which rollout."""
+    """The bot's store; it records when it saved a rollout."""
 
     def __init__(self, store: RedisStore, saved: Heard) -> None:
         self._store, self._heard = store, saved
@@ -53,7 +51,6 @@ class TimedStore:
         return getattr(self._store, name)
 
     def save(self, save: Save) -> Saved:
-        """Save."""
         answer = self._store.save(save)
         self._heard.note(save.change.after.id)
         return answer

@@ -1,30 +1,30 @@
 """What a whole bot costs while one of its dependencies is away: refused (nobody listens) or hung (no answer comes).
 
-It leads twenty rollouts that step every ten seconds, over Socket Mode. A share is CPU of the bot's process, its own
-and the kernel's for it, in a core; the goal is that it stays below 5%. The floor is the same bot with everything there,
-so a ratio above 1 is a bot that works harder for nothing.
+The bot leads twenty rollouts that step every ten seconds, over Socket Mode. A share is the CPU time of the bot's
+process, in user and kernel mode, as a part of one core; the goal is to stay below 5%. The floor is the same bot with
+every dependency there, so a ratio above 1 means that the bot works harder without one.
 """
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bench.figures import Finding, Row
+from bench.population import add_routes
 from bench.servers import Servers, memory_of
-from bench.whole_bot import WholeBot, whole_bot
+from bench.whole_bot import cpu, whole_bot
 from bot.store.connection import connect
+from sandbox.bot_process import BotProcess
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.faults import Fault
-from sandbox.objects import pool_ref
-from sandbox.process import Server, wait_until
+from sandbox.process import wait_until
 from sandbox.robot import robot
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, Slack, local_slack
 from sandbox.valkey import Valkey, valkey
 from sandbox.workplace import workplace
-from sandbox.world import CANARY, STABLE, create_world
+from sandbox.world import CANARY, create_world
 
 NAMESPACE, ROLLOUTS = "outages", 20
 SETTLED, WINDOW, WINDOWS = 5.0, 10.0, 2
@@ -38,7 +38,7 @@ GOAL = "< 5%"
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What the bot depends on, and how each is taken away for a while."""
+    """What the bot depends on, and how to take each away for a while."""
 
     redis: Valkey
     slack: Slack
@@ -55,37 +55,19 @@ class Dependencies:
         }
 
     def outages(self) -> dict[str, Callable[[], AbstractContextManager[None]]]:
-        """Return every way in which one of them can be away."""
+        """Return every outage by name."""
         return {
-            "Redis refused": lambda: _killed(self.redis.server, self.redis.start),
-            "Redis hung": lambda: _frozen(self.redis.server),
+            "Redis refused": lambda: self.redis.server.killed(self.redis.start),
+            "Redis hung": self.redis.server.frozen,
             "API server refused": lambda: self.api.failing(Fault.REFUSED),
             "API server hung": lambda: self.api.failing(Fault.HUNG),
-            "Slack refused": lambda: _killed(self.slack.server, self.slack.server.start),
-            "Slack hung": lambda: _frozen(self.slack.server),
+            "Slack refused": lambda: self.slack.server.killed(self.slack.server.start),
+            "Slack hung": self.slack.server.frozen,
         }
 
 
-@contextmanager
-def _frozen(server: Server) -> Iterator[None]:
-    server.freeze()
-    try:
-        yield
-    finally:
-        server.thaw()
-
-
-@contextmanager
-def _killed(server: Server, start: Callable[[], None]) -> Iterator[None]:
-    server.kill()
-    try:
-        yield
-    finally:
-        start()
-
-
 def measure(servers: Servers) -> Finding:
-    """Take one dependency away after the other."""
+    """Take away one dependency after the other."""
     with (
         workplace(prefix="bench") as place,
         valkey(place) as redis,
@@ -94,20 +76,12 @@ def measure(servers: Servers) -> Finding:
         robot(servers.kube, NAMESPACE),
     ):
         needs = Dependencies(redis, slack, api)
-        names = _routes(servers)
+        names = add_routes(create_world(servers.kube, NAMESPACE), ROLLOUTS)
         with whole_bot(needs.environment(), POLICY) as bot:
             _start(needs, names)
             floor = _shares(bot)
             rows = [_row(what, floor, _while_away(bot, outage)) for what, outage in needs.outages().items()]
     return Finding(title="Outages", about=__doc__ or "", rows=rows)
-
-
-def _routes(servers: Servers) -> list[str]:
-    world = create_world(servers.kube, NAMESPACE)
-    names = [f"route-{number}" for number in range(ROLLOUTS)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda name: world.add_route(name, [pool_ref(STABLE)]), names))
-    return names
 
 
 def _start(needs: Dependencies, names: Sequence[str]) -> None:
@@ -118,7 +92,7 @@ def _start(needs: Dependencies, names: Sequence[str]) -> None:
         wait_until("the rollouts", lambda: sum(entry.is_applied for entry in store.entries()) == ROLLOUTS)
 
 
-def _while_away(bot: WholeBot, outage: Callable[[], AbstractContextManager[None]]) -> list[float]:
+def _while_away(bot: BotProcess, outage: Callable[[], AbstractContextManager[None]]) -> list[float]:
     with outage():
         shares = _shares(bot)
     wait_until("the bot's lead again", bot.leads)
@@ -126,14 +100,14 @@ def _while_away(bot: WholeBot, outage: Callable[[], AbstractContextManager[None]
     return shares
 
 
-def _shares(bot: WholeBot) -> list[float]:
-    """Return the shares of a core that it takes in some windows of time, once it has settled."""
+def _shares(bot: BotProcess) -> list[float]:
+    """Let the bot settle, and return its share of a core in each of some windows of time."""
     time.sleep(SETTLED)
     shares = []
     for _ in range(WINDOWS):
-        begun, cpu = time.monotonic(), bot.cpu()
+        begun, used = time.monotonic(), cpu(bot)
         time.sleep(WINDOW)
-        shares.append((bot.cpu() - cpu) / (time.monotonic() - begun))
+        shares.append((cpu(bot) - used) / (time.monotonic() - begun))
     return shares
 
 

@@ -1,4 +1,4 @@
-"""Many rollouts on real routes: started, written, accepted by the gateway and waiting for their next step."""
+"""Many rollouts on real routes: started, written, accepted by the gateway, and waiting for their next step."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from bot.domain.decisions.start import start
 from bot.domain.errors import DependencyError
 from bot.domain.rollout import Acceptance, Change, Pool, Rollout, Rule
 from bot.engine.apply import new_decision
-from bot.engine.ports import RouteCopy, Save, Scene
+from bot.engine.ports import RouteCopy, Save
 from bot.engine.tick import Ticker
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
@@ -33,7 +33,7 @@ PLAN = replace(DEFAULT_PLAN, approve_at=(), interval=timedelta(hours=1))
 
 
 def ignore(_: object) -> None:
-    """Hear, and do nothing."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Population:
 
 
 def a_request(verb: str, subject: str, number: int, *, turn: int | None = None) -> Request:
-    """Return what a person asked for; ``number`` makes the delivery."""
+    """Return a person's request; ``number`` makes its delivery unique."""
     command = Command(verb=verb, subject=subject)
     now = SystemClock().now()
     origin = Origin(surface=Surface.CHANNEL, channel=CHANNEL)
@@ -55,11 +55,9 @@ def a_request(verb: str, subject: str, number: int, *, turn: int | None = None) 
 
 
 def populate(servers: Servers, namespace: str, count: int) -> Population:
-    """Start ``count`` rollouts, each on a route of its own, all of the same two pools."""
+    """Start ``count`` rollouts of the same two pools, each on its own route."""
     world = create_world(servers.kube, namespace)
-    names = [f"route-{number}" for number in range(count)]
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda name: world.add_route(name, [pool_ref(STABLE)]), names))
+    names = add_routes(world, count)
     url, policy = servers.redis_url(), Policy(namespaces=(namespace,), plan=PLAN)
     memory, cluster = memory_of(connect(url)), Cluster(servers.api(), (namespace,))
     with robot(servers.kube, namespace):
@@ -68,27 +66,29 @@ def populate(servers: Servers, namespace: str, count: int) -> Population:
     return Population(world, url, policy, ids)
 
 
+def add_routes(world: World, count: int) -> list[str]:
+    """Add routes on which the stable pool has all the traffic, and return their names."""
+    names = [f"route-{number}" for number in range(count)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: world.add_route(name, [pool_ref(STABLE)]), names))
+    return names
+
+
 def _start(store: RedisStore, cluster: Cluster, names: Sequence[str]) -> list[str]:
-    """Save the first decision of each; one survey serves all, as the routes are alike."""
+    """Save the first decision of each. One survey is enough, because the routes are alike."""
     scene = cluster.survey(CANARY, StartWords(weight=PLAN.steps[0], route=names[0]))
     uids = {copy.name: copy.uid for copy in cluster.list(cluster.namespaces[0])}
-    changes = [first_decision(scene, name, uids[name], number) for number, name in enumerate(names)]
+    routes = [(scene.copy.namespace, name, uids[name]) for name in names]
+    changes = [_started(number, route, scene.stable, scene.canary, scene.rules) for number, route in enumerate(routes)]
     for change in changes:
         store.save(Save(change=change, expected=None, take_slot=True))
     return [change.after.id for change in changes]
 
 
-def first_decision(scene: Scene, name: str, uid: str, number: int) -> Change:
-    """Return the start of a rollout on one of many routes that are alike."""
-    return start(
-        a_request("start", CANARY, number),
-        PLAN,
-        Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE),
-        route=(scene.copy.namespace, name, uid),
-        stable=scene.stable,
-        canary=scene.canary,
-        rules=scene.rules,
-    )
+def _started(number: int, route: tuple[str, str, str], stable: Pool, canary: Pool, rules: tuple[Rule, ...]) -> Change:
+    moment = Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE)
+    request = a_request("start", CANARY, number)
+    return start(request, PLAN, moment, route=route, stable=stable, canary=canary, rules=rules)
 
 
 def a_rollout() -> Rollout:
@@ -101,17 +101,12 @@ def a_rollout() -> Rollout:
         stable_before=1,
         canary_before=None,
     )
-    stable, canary = Pool("default", STABLE), Pool("default", CANARY)
-    moment = Moment(now=SystemClock().now(), decision=new_decision(), by=ALICE)
-    request = a_request("start", CANARY, 0)
-    change = start(
-        request, PLAN, moment, route=("default", "route", "uid"), stable=stable, canary=canary, rules=(rule,)
-    )
-    return change.after
+    pools = Pool("default", STABLE), Pool("default", CANARY)
+    return _started(0, ("default", "route", "uid"), *pools, (rule,)).after
 
 
 def _write(memory: Memory, cluster: Cluster, policy: Policy, ids: Sequence[str]) -> None:
-    """Bring the first weights onto the routes, and let the gateway accept them."""
+    """Write the first weights to the routes, and let the gateway accept them."""
     store, clock = memory.store, SystemClock()
     parts = put_together(cluster, store, memory.for_rebuild, clock, policy)
     with ThreadPoolExecutor(4) as pool:
@@ -122,12 +117,12 @@ def _write(memory: Memory, cluster: Cluster, policy: Policy, ids: Sequence[str])
 
 
 def settle(store: RedisStore, ticker: Ticker, ids: Sequence[str]) -> None:
-    """Let the timer look until the gateway, which has to be there, has accepted what was written."""
+    """Tick until the gateway has accepted what was written. A robot has to be running."""
     clock = SystemClock()
     with ThreadPoolExecutor(4) as pool:
 
         def tick(rollout_id: str) -> None:
-            with suppress(DependencyError):  # on a busy machine a store may be late; the claim comes again
+            with suppress(DependencyError):  # the store may be late on a busy machine; the rollout becomes due again
                 ticker.tick(rollout_id)
 
         def accepted() -> bool:
@@ -138,7 +133,7 @@ def settle(store: RedisStore, ticker: Ticker, ids: Sequence[str]) -> None:
 
 
 def watch(cluster: Cluster, people: Population, told: Callable[[RouteCopy], None] = ignore) -> None:
-    """Have the cluster keep copies of all routes, as it does in the bot; ``told`` hears of changes."""
+    """Let the cluster keep copies of all routes, as it does in the bot, and call ``told`` for each change."""
     cluster.watch(route_changed=told, route_gone=ignore, pool_gone=ignore)
     last = people.world.namespace, f"route-{len(people.ids) - 1}"
     wait_until("the routes: kept", lambda: cluster.kept(*last) is not None)

@@ -1,7 +1,8 @@
-"""The real servers that the benches run on, and clients of the bot's own making to them."""
+"""The real servers that the benches run on, and the bot's own clients to them."""
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -37,32 +38,31 @@ class Servers:
     _databases: Iterator[int] = field(default_factory=itertools.count)
 
     def redis_url(self) -> str:
-        """Return the address of a database that nobody has used, declared whole as a leader does."""
+        """Return the address of an unused database, marked as complete, as a leader would mark it."""
         url = self.valkey.url(next(self._databases))
         with closing(connect(url)) as client:
             client.hset(f"{PREFIX}store", mapping={"epoch": 1, "writes": 0})
         return url
 
     def redis(self) -> "redis.Redis":
-        """Return the bot's client to a database that nobody has used."""
+        """Return the bot's client to an unused database."""
         return connect(self.redis_url())
 
     def api(self) -> ApiClient:
         """Return the bot's client to the API server."""
         return connect_cluster(self.api_server.kubeconfig()).api
 
-    def requests_served(self) -> dict[str, int]:
+    def requests_served(self) -> "Counter[str]":
         """Return how many requests for the bot's resources the API server has counted, by verb and resource."""
         server = self.api_server
         headers = {"Authorization": f"Bearer {server.tokens['admin']}"}
         with urllib3.PoolManager(ca_certs=str(server.ca)) as pool:
             text = pool.request("GET", f"{server.url}/metrics", headers=headers).data.decode()
-        counted: dict[str, int] = {}
+        counted: Counter[str] = Counter()
         for labels, number in re.findall(r"^apiserver_request_total\{(.*)\} (\S+)$", text, re.MULTILINE):
             said = dict(re.findall(r'(\w+)="([^"]*)"', labels))
             if said["resource"] in OURS:
-                key = f"{said['verb']} {said['resource']}"
-                counted[key] = counted.get(key, 0) + int(float(number))
+                counted[f"{said['verb']} {said['resource']}"] += int(float(number))
         return counted
 
 
@@ -71,7 +71,7 @@ OURS = frozenset({"httproutes", "inferencepools", "pods", "endpointslices"})
 
 @contextmanager
 def servers() -> Iterator[Servers]:
-    """Start both, and end them."""
+    """Start both, and stop them after the block."""
     with (
         workplace(prefix="bench") as place,
         api_server(place) as control_plane,

@@ -1,9 +1,9 @@
-"""Whether a bot grows: 1,000 rollouts, one after the other on fifty routes, through one whole bot process.
+"""Whether a bot's memory and threads grow: 1,000 rollouts on fifty routes, through one whole bot process.
 
-People start each by a signed request; the timer takes it to the end of its bake, or a person rolls it back; the next
-one on the route goes the other way. Cards and threads go to a Slack without limits, in fifty channels. Memory and
-threads are sampled from /proc twice a second. The floor is the median of the first quarter of the rollouts, ours that
-of the last.
+People start each rollout by a signed request. The timer takes it to the end of its bake, or a person rolls it back.
+After a finished rollout the next one on the route swaps the pools. Cards and threads go to a Slack without rate
+limits, in fifty channels. The bench reads memory and threads from /proc twice a second. The floor is the median of
+the first quarter of the rollouts, and ours is that of the last.
 """
 
 import statistics
@@ -15,16 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bench.figures import Finding, Row
+from bench.population import ALICE, add_routes
 from bench.servers import Servers, memory_of
-from bench.whole_bot import WholeBot, whole_bot
+from bench.whole_bot import cpu, memory, threads, whole_bot
 from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import Phase
 from bot.store.connection import connect
 from bot.store.store import RedisStore
-from sandbox.objects import pool_ref
+from sandbox.bot_process import BotProcess
 from sandbox.process import wait_until
 from sandbox.robot import robot
-from sandbox.slack import BOT_TOKEN, SIGNING_SECRET
 from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.strict_slack.limits import Limits
 from sandbox.world import CANARY, STABLE, create_world
@@ -35,31 +35,29 @@ POLICY = {
     "plan": {"steps": [10, 100], "every": "1s", "bake": "1s"},
     "approvals": {"at": []},
 }
-ALICE = "U0ALICE001"
 A_QUARTER = ROLLOUTS // 4
 
 
 class NoLimits(Limits):
-    """A Slack that takes everything at once: it is not what is measured."""
+    """A Slack without rate limits: the bench does not measure them."""
 
     def wait(self, method: str, channel: str, now: float) -> int:
-        """Take a call."""
         return 0
 
 
 @dataclass
 class Samples:
-    """Memory and threads of the bot, by the quarter of the rollouts that were done by then."""
+    """Memory and threads of the bot, by how many quarters of the rollouts were done."""
 
-    bot: WholeBot
-    memory: list[list[float]] = field(default_factory=lambda: [[] for _ in range(4)])
-    threads: list[list[float]] = field(default_factory=lambda: [[] for _ in range(4)])
+    bot: BotProcess
+    memory: list[list[float]] = field(default_factory=lambda: [[], [], [], []])
+    threads: list[list[float]] = field(default_factory=lambda: [[], [], [], []])
     done: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Take samples while the block runs."""
+        """Take samples during the block."""
         thread = threading.Thread(target=self._run)
         thread.start()
         try:
@@ -71,36 +69,31 @@ class Samples:
     def _run(self) -> None:
         while not self.over.wait(0.5):
             quarter = min(self.done // A_QUARTER, 3)
-            self.memory[quarter].append(self.bot.memory())
-            self.threads[quarter].append(self.bot.threads())
+            self.memory[quarter].append(memory(self.bot))
+            self.threads[quarter].append(threads(self.bot))
 
 
 def measure(servers: Servers) -> Finding:
-    """Have a bot do them all."""
     redis_url = servers.redis_url()
     world = create_world(servers.kube, NAMESPACE)
-    names = [f"route-{number}" for number in range(ROUTES)]
-    for name in names:
-        world.add_route(name, [pool_ref(STABLE)])
+    names = add_routes(world, ROUTES)
     with strict_slack() as slack, connect(redis_url) as client, robot(servers.kube, NAMESPACE):
         slack.limits = NoLimits()
         slack.channels.update({_channel(name): {"is_member": True} for name in names})
         environment = {
             "KUBECONFIG": str(servers.api_server.kubeconfig()),
             "REDIS_URL": redis_url,
-            "SLACK_API_URL": slack.api_url,
-            "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+            **slack.environment(),
         }
         with whole_bot(environment, POLICY) as bot:
             samples, begun = Samples(bot), time.monotonic()
-            people = People(slack, memory_of(client).store, f"http://{bot.address}", samples)
+            people = People(slack, memory_of(client).store, bot.url, samples)
             with samples.running(), ThreadPoolExecutor(ROUTES) as pool:
                 list(pool.map(people.go_through, names))
             seconds = time.monotonic() - begun
             cards = len({one["blocks"][0]["block_id"].split(":")[1] for one in slack.messages})
-            cpu = bot.cpu()
-    return _finding(samples, seconds, cpu, cards)
+            used = cpu(bot)
+    return _finding(samples, seconds, used, cards)
 
 
 def _channel(route: str) -> str:
@@ -109,7 +102,7 @@ def _channel(route: str) -> str:
 
 @dataclass
 class People:
-    """Those who start the rollouts, and roll back each third one."""
+    """People who start the rollouts and roll back every third one."""
 
     slack: StrictSlack
     store: RedisStore
@@ -118,7 +111,7 @@ class People:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def go_through(self, route: str) -> None:
-        """Do a route's share of the rollouts, one after the other."""
+        """Take a route through its share of the rollouts, one after the other."""
         pool, other = CANARY, STABLE
         for number in range(ROLLOUTS // ROUTES):
             rolls_back = number % 3 == 2
@@ -148,14 +141,14 @@ class People:
         wait_until(f"{rollout}: {phase}", is_there, seconds=120, pause=0.2)
 
 
-def _finding(samples: Samples, seconds: float, cpu: float, cards: int) -> Finding:
+def _finding(samples: Samples, seconds: float, used: float, cards: int) -> Finding:
     rows = [
         _row("memory", samples.memory, "{:.1f} MiB"),
         _row("threads", samples.threads, "{:.0f}"),
     ]
     quarters = "; ".join(f"{statistics.median(each):.1f} MiB" for each in samples.memory)
     notes = [
-        f"{ROLLOUTS} rollouts and {cards} cards in {seconds:.0f} s, {cpu / seconds:.0%} of a core",
+        f"{ROLLOUTS} rollouts and {cards} cards in {seconds:.0f} s, {used / seconds:.0%} of a core",
         f"memory by quarter: {quarters}; most: {max(map(max, samples.memory)):.1f} MiB",
         f"most threads: {max(map(max, samples.threads)):.0f}",
     ]

@@ -1,4 +1,4 @@
-"""Let everything fail and print what came of it; with ``--write`` the tables also become docs/reliability.md."""
+"""Make everything fail and print the results; with ``--write`` they also become docs/reliability.md."""
 
 import logging
 import sys
@@ -6,37 +6,41 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from chaos.page import report, summary, write
 from chaos.run import play
 from chaos.schedule import schedule
 from chaos.verdict import Verdict, judge
 from sandbox.apiserver import ApiServer, api_server
+from sandbox.folders import CHECKOUT
 from sandbox.signals import stop_on_signals
 from sandbox.workplace import workplace
 
 SEEDS = (1, 2, 3)
+TEXT = Path(__file__).with_name("reliability.md")
+PAGE = CHECKOUT / "docs" / "reliability.md"
 
 
 def main() -> int:
-    """Run the seeds that are named, or three."""
     chosen = _arguments()
     stop_on_signals()
-    logging.disable(logging.WARNING)  # urllib3 tells of every connection that a fault has cut
+    logging.disable(logging.WARNING)  # urllib3 warns about every connection that a fault cuts
     folder = Path(mkdtemp(prefix="rolloutbot-chaos-"))
     with workplace(prefix="chaos") as place, api_server(place) as server:
         verdicts = [_run(seed, chosen, server, folder) for seed in chosen.seed or SEEDS]
     if chosen.write:
-        print(f"Written: {write(verdicts)}", file=sys.stderr)
+        PAGE.write_text("\n\n".join([TEXT.read_text().strip(), *(verdict.section for verdict in verdicts)]) + "\n")
+        print(f"Written: {PAGE}", file=sys.stderr)
     return 0 if all(verdict.is_good for verdict in verdicts) else 1
 
 
 def _arguments() -> Namespace:
     parser = ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, action="append", help="a run with this seed; may be given again")
-    parser.add_argument("--seconds", type=float, default=130, help="how long things fail")
-    parser.add_argument("--sites", type=int, default=40, help="how many routes there are")
-    parser.add_argument("--rollouts", type=int, default=200, help="how many rollouts there have to be")
-    parser.add_argument("--write", action="store_true", help="write docs/reliability.md too")
+    parser.add_argument(
+        "--seed", type=int, action="append", help="run this seed; give it more than once for several runs"
+    )
+    parser.add_argument("--seconds", type=float, default=130, help="how long the faults last")
+    parser.add_argument("--sites", type=int, default=40, help="number of routes")
+    parser.add_argument("--rollouts", type=int, default=200, help="fail the run if there are fewer rollouts")
+    parser.add_argument("--write", action="store_true", help="also write docs/reliability.md")
     return parser.parse_args()
 
 
@@ -44,12 +48,12 @@ def _run(seed: int, chosen: Namespace, server: ApiServer, folder: Path) -> Verdi
     plan = schedule(seed, seconds=chosen.seconds, sites=chosen.sites, rollouts=chosen.rollouts)
     here = folder / f"seed-{seed}"
     verdict = judge(play(plan, server), plan, here)
-    print(report([verdict]), flush=True)
+    print(verdict.section, flush=True)
     for said in (*verdict.broken, *verdict.unshown):
         print(f"- {said}", flush=True)
     if verdict.broken:
-        print(f"A timeline of each rollout that is named: {here}", flush=True)
-    print(f"\nSeed {seed}: {summary(verdict)}\n", flush=True)
+        print(f"A timeline of each rollout named above: {here}", flush=True)
+    print(f"\nSeed {seed}: {verdict.summary}\n", flush=True)
     return verdict
 
 

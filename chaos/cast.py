@@ -1,35 +1,42 @@
-"""Everything that a run needs, on real servers: who plays, and where."""
+"""Everything that a run needs: real servers, bots, people's names and channels."""
 
+import json
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos.bots import Bot, bots
 from chaos.ledger import Ledger
 from chaos.memory import Memory
-from chaos.schedule import Schedule
+from chaos.schedule import API, SLACK, Kind, Schedule
 from chaos.tape import Tape, tape
 from chaos.world import Site, build
 from sandbox.apiserver import ApiServer
+from sandbox.bot_process import BotProcess, bot_process
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.kube import Kube
 from sandbox.robot import robot
-from sandbox.slack import BOT_TOKEN, PEOPLE, SIGNING_SECRET, TEAM
+from sandbox.slack import PEOPLE, TEAM
 from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.strict_slack.limits import Limits
-from sandbox.valkey import Valkey, valkey
+from sandbox.valkey import INSTALL, Valkey, valkey
 from sandbox.workplace import Workplace
 
 CHANNELS = tuple(f"C0CHAOS{number:03}" for number in range(10))
 CROWD = {f"U0CROWD{number:03}": f"Person {number}" for number in range(4)} | dict(PEOPLE)
 REPLICAS = 2
+POLICY = {
+    "plan": {"steps": [10, 50, 100], "every": "1s", "bake": "2s"},
+    "approvals": {"at": [80], "needed": 1},
+}
+"""Plans are short, and the way to 100 % needs an approval in each of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """What runs. ``kube`` is somebody who may do anything and whom no fault meets."""
+    """What runs. ``kube`` may do anything, and no fault hits it."""
 
     plan: Schedule
     folder: Path
@@ -38,15 +45,26 @@ class Cast:
     valkey: Valkey
     memory: Memory
     slack: StrictSlack
-    bots: list[Bot]
+    bots: list[BotProcess]
     sites: list[Site]
     tape: Tape
     ledger: Ledger
 
+    def hits(self, kind: Kind) -> "Counter[str]":
+        """Count what a kind of fault has hit so far: by the ledger, the fault proxy and the Slack stand-in."""
+        api = {what: count for (fault, what), count in self.proxy.hits.items() if fault is API.get(kind)}
+        slack = [
+            (what, count) for (fault, what), count in self.slack.faults.hit.items() if fault in SLACK.get(kind, ())
+        ]
+        hits = Counter(self.ledger.hits.get(kind, ())) + Counter(api)
+        for what, count in slack:
+            hits[what] += count
+        return hits
+
 
 @contextmanager
 def cast(place: Workplace, server: ApiServer, plan: Schedule) -> Iterator[Cast]:
-    """Start everything but the API server, in a folder of its own, and end it."""
+    """Start everything but the API server, and stop it after the block."""
     prefix = f"chaos-{plan.seed}"
     with ExitStack() as stack:
         enter = stack.enter_context
@@ -62,14 +80,29 @@ def cast(place: Workplace, server: ApiServer, plan: Schedule) -> Iterator[Cast]:
         env = {
             "KUBECONFIG": str(proxy.kubeconfig("rolloutbot")),
             "REDIS_URL": store.url(),
-            "SLACK_API_URL": slack.api_url,
-            "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+            **slack.environment(),
         }
-        replicas = enter(bots(REPLICAS, place.folder, namespaces, env))
-        ledger = Ledger()
+        replicas, ledger = enter(_bots(place.folder, namespaces, env)), Ledger()
         memory = Memory(store, ledger)
         yield Cast(plan, place.folder, kube, proxy, store, memory, slack, replicas, sites, recorded, ledger)
+
+
+@contextmanager
+def _bots(folder: Path, namespaces: Sequence[str], env: Mapping[str, str]) -> Iterator[list[BotProcess]]:
+    """Start the replicas, and kill them after the block."""
+    policy = folder / "policy.yaml"
+    policy.write_text(json.dumps({"namespaces": list(namespaces), **POLICY}))
+    env = {**env, "ROLLOUTBOT_CONFIG": str(policy), "ROLLOUTBOT_LOG": "json", "ROLLOUTBOT_INSTALL": INSTALL}
+    replicas = [bot_process(f"bot-{number}", folder, env) for number in range(REPLICAS)]
+    try:
+        for bot in replicas:
+            bot.server.start()
+        for bot in replicas:
+            bot.server.wait_ready(bot.is_ready)
+        yield replicas
+    finally:
+        for bot in replicas:
+            bot.server.kill()
 
 
 HURRY = 6
@@ -78,10 +111,10 @@ LOOKUPS = ("conversations.history", "conversations.replies", "conversations.info
 
 @dataclass
 class HurriedLimits(Limits):
-    """Slack's limits, but for look-ups: a run makes as many rollouts in minutes as a team does in days."""
+    """Slack's limits, except for look-ups: a run makes as many rollouts in minutes as a team does in days."""
 
     def wait(self, method: str, channel: str, now: float) -> int:
-        """Take a call and return 0, or return for how many seconds the caller has to wait."""
+        """Take a call and return 0, or return how many seconds the caller has to wait."""
         hurry = HURRY if method in LOOKUPS else 1
         return math.ceil(super().wait(method, channel, now * hurry) / hurry)
 

@@ -1,8 +1,9 @@
-"""All that a run leaves behind, for the checks to look at when nothing moves any more."""
+"""Everything that a run leaves behind, for the checks to look at afterwards."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bot.domain.events import Event
@@ -10,24 +11,24 @@ from bot.engine.encoding import read_event
 from chaos.cast import Cast
 from chaos.ledger import Asked, Edit, Loss, Struck
 from chaos.memory import Held
-from chaos.schedule import API, SLACK, Kind
+from chaos.schedule import Kind
 from chaos.settle import Calm
-from chaos.tape import Key, Version
+from chaos.tape import Version
 from sandbox.strict_slack import Happened
+from sandbox.watching import Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
-    """What was seen from outside: the routes, what people asked and were told, what Slack and Redis hold, the logs."""
+    """What can be seen from outside: routes, requests and answers, what Slack and Redis hold, logs."""
 
     routes: Mapping[Key, Sequence[Version]]
     asked: Sequence[Asked]
-    told: Mapping[str, Sequence[str]]  # by the id of what was asked
+    told: Mapping[str, Sequence[str]]  # by the id of the request
     edits: Sequence[Edit]
     losses: Sequence[Loss]
     struck: Sequence[Struck]
     hits: Mapping[Kind, Mapping[str, int]]
-    kinds: frozenset[Kind]
     begun: float
     calm_since: float
     calm: Calm
@@ -41,7 +42,7 @@ class Evidence:
 
 
 def gather(cast: Cast, calm: Calm) -> Evidence:
-    """Collect everything, once, at the end."""
+    """Collect everything at the end of a run."""
     held, ledger = cast.memory.keep_streams(), cast.ledger
     return Evidence(
         routes={key: cast.tape.of(key) for key in cast.tape.routes()},
@@ -50,8 +51,7 @@ def gather(cast: Cast, calm: Calm) -> Evidence:
         edits=tuple(ledger.edits),
         losses=tuple(ledger.losses),
         struck=tuple(ledger.struck),
-        hits=_hits(cast),
-        kinds=cast.plan.kinds,
+        hits={kind: cast.hits(kind) for kind in cast.plan.kinds},
         begun=ledger.begun,
         calm_since=ledger.calm,
         calm=calm,
@@ -61,16 +61,14 @@ def gather(cast: Cast, calm: Calm) -> Evidence:
         streams={name: [[*map(read_event, each)] for each in streams] for name, streams in ledger.streams.items()},
         messages=tuple(cast.slack.messages),
         journal=tuple(cast.slack.journal),
-        logs={bot.server.name: tuple(bot.log()) for bot in cast.bots},
+        logs={bot.server.name: tuple(_lines(bot.server.log)) for bot in cast.bots},
     )
 
 
-def _hits(cast: Cast) -> Mapping[Kind, Mapping[str, int]]:
-    """Count what each kind of fault has hit, by the ledger and by the tools that made them."""
-    hits = {kind: Counter(cast.ledger.hits.get(kind, ())) for kind in cast.plan.kinds}
-    for kind in cast.plan.kinds & set(API):
-        hits[kind] += Counter({what: times for (fault, what), times in cast.proxy.hits.items() if fault is API[kind]})
-    for kind in cast.plan.kinds & set(SLACK):
-        met = cast.slack.faults.hit.items()
-        hits[kind] += Counter({method: times for (fault, method), times in met if fault in SLACK[kind]})
-    return hits
+def _lines(log: Path) -> Iterator[Mapping[str, object]]:
+    """Yield the lines of a bot's log; a line that is not JSON counts as an error."""
+    for line in log.read_text(errors="replace").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            yield {"level": "raw", "message": line}

@@ -1,75 +1,65 @@
-"""People's hands: words that are typed, buttons that are pressed as they are drawn, a dialog that is filled in."""
+"""What people do with their hands: type words, press buttons as they are drawn, fill in a dialog."""
 
 import random
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from chaos.ledger import Asked, Ledger
+from chaos.cast import Cast
+from chaos.ledger import Asked
 from chaos.post import Post
 from chaos.world import Site
 from handlers.buttons import action_id
-from sandbox.strict_slack import Delivery, RefusedError, StrictSlack
+from sandbox.strict_slack import Delivery, RefusedError
 from sandbox.strict_slack.slack import buttons
 
 QUESTIONS = frozenset({"status", "why", "help"})
 
 
+@dataclass(frozen=True, slots=True)
 class Hands:
-    """Types and presses; each request is noted before it is sent."""
+    """Types and presses at one site. The ledger has each request before Slack sends it."""
 
-    def __init__(self, slack: StrictSlack, post: Post, ledger: Ledger) -> None:
-        self._slack, self._post, self._ledger = slack, post, ledger
+    cast: Cast
+    post: Post
+    site: Site
+    dice: random.Random
 
-    def types(self, site: Site, verb: str, words: str, rollout: str, user: str, dice: random.Random) -> Asked:
+    def types(self, verb: str, words: str, rollout: str, user: str) -> Asked:
         """Type a command, with a word of its own as the reason."""
-        token = "" if verb in QUESTIONS else self._ledger.token()
+        token = "" if verb in QUESTIONS else self.cast.ledger.token()
         reason = f' reason="{token} & <so>"' if token else ""
-        delivery = self._slack.command(f"{verb} {words}{reason}", user=user, channel=site.channel)
-        return self._give(site, verb, rollout, user, delivery, token, dice)
+        delivery = self.cast.slack.command(f"{verb} {words}{reason}", user=user, channel=self.site.channel)
+        return self._send(verb, rollout, user, delivery, token)
 
-    def presses(
-        self, site: Site, card: Mapping[str, Any], verb: str, rollout: str, user: str, dice: random.Random
-    ) -> bool:
-        """Press a button of a card; False where it has none."""
+    def presses(self, card: Mapping[str, Any], verb: str, rollout: str, user: str) -> bool:
+        """Press a button of a card; return False if the card does not have it."""
         try:
             if action_id(verb) not in buttons(card):
                 return False
-            delivery = self._slack.click(card["ts"], action_id(verb), user=user, channel=site.channel)
+            delivery = self.cast.slack.click(card["ts"], action_id(verb), user=user, channel=self.site.channel)
         except (RefusedError, KeyError):
-            return False  # it was taken away, or drawn anew, under the finger
+            return False  # the card was deleted or redrawn a moment before
+        self._send(verb, rollout, user, delivery)
         if verb == "reject":
-            self._reject(site, rollout, user, delivery, dice)
-        else:
-            self._give(site, verb, rollout, user, delivery, "", dice)
+            self._fill_in(rollout, user, delivery)
         return True
 
-    def _reject(self, site: Site, rollout: str, user: str, click: Delivery, dice: random.Random) -> None:
-        """Fill in the dialog that the button opens, where it opens one."""
-        self._give(site, "reject", rollout, user, click, "", dice)
-        deadline = time.time() + 3
+    def _fill_in(self, rollout: str, user: str, click: Delivery) -> None:
+        """Fill in the dialog that Reject opens, if it opens within some seconds."""
+        slack, deadline = self.cast.slack, time.time() + 3
         while time.time() < deadline:
-            view = next((one for one in list(self._slack.views) if click.reply_path in one["private_metadata"]), None)
+            view = next((one for one in list(slack.views) if click.reply_path in one["private_metadata"]), None)
             if view is not None:
-                token = self._ledger.token()
-                delivery = self._slack.submission(view, {"reason": {"reason": f"{token} & <so>"}}, user=user)
+                token = self.cast.ledger.token()
+                delivery = slack.submission(view, {"reason": {"reason": f"{token} & <so>"}}, user=user)
                 delivery.reply_path = click.reply_path
-                self._give(site, "reject", rollout, user, delivery, token, dice, view=view["id"])
+                self._send("reject", rollout, user, delivery, token, id=view["id"])
                 return
             time.sleep(0.1)
 
-    def _give(
-        self,
-        site: Site,
-        verb: str,
-        rollout: str,
-        user: str,
-        delivery: Delivery,
-        token: str,
-        dice: random.Random,
-        *,
-        view: str = "",
-    ) -> Asked:
+    def _send(self, verb: str, rollout: str, user: str, delivery: Delivery, token: str = "", *, id: str = "") -> Asked:
         asked = Asked(
             verb=verb,
             rollout=rollout,
@@ -77,7 +67,7 @@ class Hands:
             delivery=delivery,
             token=token,
             at=time.time(),
-            id=view or delivery.trigger,
+            id=id or delivery.trigger,
         )
-        self._post.deliver(asked, site.route, dice)
+        self.post.deliver(asked, self.site.route, self.dice)
         return asked

@@ -1,4 +1,4 @@
-"""What was done in a run, by whom and when: requests of people, edits of the rival, blows, and what Redis forgot."""
+"""What happened in a run, and when: people's requests, the rival's edits, the faults, and what Redis lost."""
 
 import itertools
 import threading
@@ -16,7 +16,7 @@ RECEIPT = "Got it: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One thing that a person typed or clicked. ``token`` is in its reason, where it has one."""
+    """One request, typed or clicked. Its reason, if it has one, holds ``token``."""
 
     verb: str
     rollout: str
@@ -25,22 +25,22 @@ class Asked:
     token: str
     at: float
     id: str
-    """The id under which the bot keeps it."""
+    """The id that the bot gives it."""
 
     @property
     def acknowledged(self) -> float | None:
-        """Return when Slack had its first 200."""
+        """Return when Slack got its first 200."""
         times = [one.at + one.seconds for one in self.delivery.attempts if one.outcome == "acknowledged"]
         return min(times, default=None)
 
     @property
     def only_opens(self) -> bool:
-        """Say whether it only opens a dialog, which asks for the reason."""
+        """Return whether it only opens the dialog that asks for a reason."""
         return self.verb == "reject" and self.delivery.kind == "click"
 
     @property
     def is_taken_in(self) -> bool:
-        """Say whether it was acknowledged, and not with a sentence that says otherwise."""
+        """Return whether it was acknowledged without a refusal."""
         taken = [one for one in self.delivery.attempts if one.outcome == "acknowledged"]
         return any(not one.answer or one.answer.startswith(RECEIPT) for one in taken)
 
@@ -50,16 +50,15 @@ class Edit:
     """One write of the rival; ``version`` is the resourceVersion that it made."""
 
     kind: Kind
-    at: float
     route: tuple[str, str]
     version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """What Redis held when it forgot: requests in the inbox, and records whose decision was not known to be written.
+    """What Redis held when it lost data: requests in the inbox, and records not known to be on their routes.
 
-    What it was told between ``since`` and ``at`` is forgotten.
+    It lost everything that it was told between ``since`` and ``at``.
     """
 
     kind: Kind
@@ -81,7 +80,7 @@ class Struck:
 
 @dataclass
 class Ledger:
-    """Everything that was done; many threads write into it."""
+    """Everything that happened; many threads write to it."""
 
     asked: list[Asked] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
@@ -89,28 +88,24 @@ class Ledger:
     struck: list[Struck] = field(default_factory=list)
     hits: dict[Kind, "Counter[str]"] = field(default_factory=lambda: defaultdict(Counter))
     streams: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
-    """Events by rollout: one list for each time that Redis began anew."""
+    """The events of each rollout: one list for each time that Redis started afresh."""
     rollouts: int = 0
-    """How many were seen to begin."""
+    """How many have begun."""
     begun: float = field(default_factory=time.time)
     calm: float = float("inf")
-    """When the last fault was over."""
+    """When the last fault ended."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def token(self) -> str:
-        """Return a word that nobody has used."""
+        """Return a word that nobody has used yet."""
         return f"t{next(self._numbers):05}"
 
     def hit(self, kind: Kind, *what: str) -> None:
-        """Count what a fault has hit."""
+        """Count what a fault hit."""
         with self._lock:
             self.hits[kind].update(what)
 
     def strike(self, kind: Kind, since: float, hit: str = "") -> None:
-        """Note a blow that is over."""
+        """Record a blow that is over."""
         self.struck.append(Struck(kind=kind, since=since, until=time.time(), hit=hit))
-
-    def under_way(self, since: float, until: float) -> list[str]:
-        """Name the blows that were under way between two times."""
-        return [one.kind.value for one in self.struck if one.since <= until and one.until >= since]

@@ -1,4 +1,4 @@
-"""What the bots' Redis holds, looked at from outside; and how it is made to forget."""
+"""What the bots' Redis holds, read from outside, and how a run makes it lose data."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ for _, key in ipairs(redis.call('KEYS', p .. 'events:*')) do
   held.streams[rest(key, 'events:')] = redis.call('LRANGE', key, 0, -1)
 end
 """
-"""Reads everything in one go: between this and what a script does next, nothing else happens."""
+"""Reads everything in one script, so that nothing happens between this and what the script does next."""
 
 LOOK = HELD + "return cjson.encode(held)"
 FLUSH = HELD + "redis.call('FLUSHALL') return cjson.encode(held)"
@@ -45,17 +45,14 @@ class Held:
 
 
 class Memory:
-    """The Valkey of the run."""
-
     def __init__(self, valkey: Valkey, ledger: Ledger) -> None:
         self._valkey, self._ledger = valkey, ledger
 
     def look(self) -> Held:
-        """Read everything."""
         return self._read(LOOK)
 
     def waiting(self) -> tuple[int, int]:
-        """Count the requests in the inbox and the decisions that are not on their routes."""
+        """Count the requests in the inbox, and the decisions that are not on their routes yet."""
         with self._client() as client, client.pipeline() as pipe:
             pipe.hlen(f"{PREFIX}inbox")
             pipe.zcard(f"{PREFIX}pending")
@@ -64,34 +61,33 @@ class Memory:
         return int(inbox), int(pending) + int(brakes)
 
     def behind(self) -> frozenset[str]:
-        """Return the rollouts whose cards are known to be behind."""
+        """Return the rollouts whose cards are out of date."""
         with self._client() as client:
             return frozenset(map(str, client.zrange(f"{PREFIX}dirty", 0, -1)))
 
     def shown(self, rollout_id: str) -> Mapping[str, Any]:
-        """Return what the board says that Slack shows of a rollout."""
+        """Return what the bot believes Slack shows of a rollout."""
         with self._client() as client:
             text = client.get(f"{PREFIX}shown:{rollout_id}")
         shown: Mapping[str, Any] = json.loads(str(text)) if text else {}
         return shown
 
-    # --- forgetting
+    # --- losing data
 
     def flush(self) -> Held:
-        """Forget everything."""
         held = self._read(FLUSH)
         self._lost(Kind.STORE_FLUSH, 0.0, held)
         return held
 
     def copy(self, to: Path) -> float:
-        """Copy what is on disk, and return when that was."""
+        """Copy what is on disk, and return the time."""
         at = time.time()
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(self._files(), to)
         return at
 
     def go_back(self, copied: Path, since: float) -> Held:
-        """Crash, and come back with what was on disk some seconds ago; nobody is served between look and crash."""
+        """Crash, and come back with what was on disk at ``since``. No client is served after the last look."""
         held = self._read(LOOK, pause=True)
         self._valkey.server.kill()
         shutil.rmtree(self._files())
@@ -101,7 +97,7 @@ class Memory:
         return held
 
     def keep_streams(self) -> Held:
-        """Note the streams of events as they are at the end."""
+        """Record the streams of events as they are at the end."""
         held = self.look()
         self._note_streams(held)
         return held
@@ -110,6 +106,7 @@ class Memory:
         unwritten = {rollout_id: held.records[rollout_id] for rollout_id in held.unwritten}
         loss = Loss(kind=kind, since=since, at=time.time(), inbox=held.inbox, unwritten=unwritten)
         self._ledger.losses.append(loss)
+        self._ledger.hit(kind, *["record"] * len(held.records), *["request in the inbox"] * len(held.inbox))
         self._note_streams(held)
 
     def _note_streams(self, held: Held) -> None:
@@ -121,7 +118,7 @@ class Memory:
 
     def _read(self, script: str, *, pause: bool = False) -> Held:
         with self._client() as client, client.pipeline() as pipe:
-            if pause:  # from here on nobody is served
+            if pause:  # no client is served from here on
                 pipe.execute_command("CLIENT", "PAUSE", 10_000, "ALL")
             pipe.eval(script, 0, PREFIX)
             held = json.loads(str(pipe.execute()[-1]))

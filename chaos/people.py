@@ -1,4 +1,4 @@
-"""What people at one site do: start a rollout, look at its card, type and press, and bring it to an end."""
+"""What people at one site do: start a rollout, watch its card, type, press buttons, and end it."""
 
 import random
 import threading
@@ -10,11 +10,12 @@ from typing import Any
 
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore
 from bot.domain.decisions.start import rollout_id
-from bot.domain.rollout import SLOTLESS, Rollout
+from bot.domain.rollout import Rollout
 from bot.domain.verbs.registry import verbs
 from chaos.cast import CROWD, Cast
 from chaos.hands import Hands
 from chaos.world import Site
+from sandbox.strict_slack.workspace import block_id
 
 PEOPLE = tuple(CROWD)
 Moods = Mapping[str | None, int]
@@ -33,16 +34,16 @@ MISTAKES = 0.15
 
 @dataclass(slots=True)
 class Team:
-    """The people of one site; ``dice`` is theirs, so that what they want comes from the seed."""
+    """The people at one site. Their dice come from the seed, so the seed decides what they want."""
 
     cast: Cast
     site: Site
-    hands: Hands
     dice: random.Random
+    hands: Hands
     stopping: threading.Event
 
     def work(self, until: float) -> None:
-        """Bring one rollout after another through its life."""
+        """Take one rollout after another from start to end."""
         self._rest(0, 4)
         while self._wants_more(until) and not self.stopping.is_set():
             mood = self.dice.choice(MOODS)
@@ -53,15 +54,15 @@ class Team:
             self._rest(0.2, 1.5)
 
     def _wants_more(self, until: float) -> bool:
-        """Go on for a while on a slow machine, until there were enough rollouts."""
+        """Go on for a while if there were not enough rollouts, as on a slow machine."""
         enough = self.cast.ledger.rollouts >= self.cast.plan.rollouts
         return time.time() < (until if enough else until + self.cast.plan.overtime)
 
     # --- one rollout
 
     def _start(self) -> str:
-        """Start the pool that has less of the traffic, with words of all kinds."""
-        newest = self.cast.tape.newest((self.site.namespace, self.site.route))
+        """Start the pool that has less traffic, with all kinds of options."""
+        newest = self.cast.tape.newest(self.site.key)
         canary = self.site.new
         if newest is not None:
             refs = newest.document["spec"]["rules"][0].get("backendRefs", [])
@@ -74,38 +75,36 @@ class Team:
         words = (
             f"{canary} {weight} route={self.site.route} namespace={self.site.namespace} {steps if weight < 60 else ''}"
         )
-        asked = self.hands.types(self.site, "start", f"{words} {marks} {pace}", "", self._anybody(), self.dice)
+        asked = self.hands.types("start", f"{words} {marks} {pace}", "", self._anybody())
         return rollout_id(asked.id)
 
     def _is_there(self, rollout: str) -> bool:
-        """Wait a while for the rollout, and make room where another one has the route."""
+        """Wait for the rollout; if another one has the route, end that one."""
         deadline = time.time() + 8
         while time.time() < deadline and not self.stopping.is_set():
-            note = self._note()
-            if note is not None and note.id == rollout:
-                return True
-            if self._card(rollout) is not None:
+            note = self.cast.tape.note(self.site.key)
+            if (note is not None and note.id == rollout) or self._card(rollout) is not None:
                 return True
             self._rest(0.2, 0.5)
-        note = self._note()
-        if note is not None and note.phase not in SLOTLESS and note.id != rollout:
+        note = self.cast.tape.running(self.site.key)
+        if note is not None and note.id != rollout:
             self._type(self.dice.choice(("rollback", "end")), note.id)
         return False
 
     def _live(self, rollout: str, mood: Moods, until: float) -> None:
-        """Do what the mood says, until the rollout is over or has lasted long enough."""
+        """Act by the mood until the rollout is over or has lasted too long."""
         patience = min(time.time() + self.dice.uniform(8, 25), until)
         given_up = min(patience + 25, until + self.cast.plan.overtime)
         while not self.stopping.is_set() and time.time() < given_up:
             self._rest(0.3, 1.6)
-            note = self._note()
-            if note is None or note.id != rollout or note.phase in SLOTLESS:
+            note = self.cast.tape.running(self.site.key)
+            if note is None or note.id != rollout:
                 self._afterwards(rollout)
                 return
             self._act(self._choose(note, mood, is_late=time.time() > patience), note)
 
     def _choose(self, note: Rollout, mood: Moods, *, is_late: bool) -> str | None:
-        """Choose what to do: something that fits, but for a mistake now and then."""
+        """Choose what to do: usually something that fits, sometimes a mistake."""
         if note.drifted and not is_late:
             return self._on_drift(note)
         wishes = Counter(ENDS) if is_late else Counter(mood)
@@ -115,14 +114,14 @@ class Team:
         return self.dice.choices([*wishes], [*wishes.values()])[0] if wishes else None
 
     def _on_drift(self, note: Rollout) -> str | None:
-        """Choose among what the card offers where somebody else has changed the weights."""
+        """Choose from what the card offers after somebody else changed the weights."""
         offered = ["rollback", None]
         offered += [] if lacks_to_adopt(note) else ["adopt"] * 3
         offered += [] if lacks_to_restore(note) else ["restore"] * 2
         return self.dice.choice(offered)
 
     def _afterwards(self, rollout: str) -> None:
-        """Now and then somebody wants it back after all, or presses what is over."""
+        """Sometimes somebody rolls it back after all, or presses a button of a finished rollout."""
         if self.dice.random() < 0.3:
             self._type("rollback", rollout)
         elif self.dice.random() < 0.2:
@@ -131,14 +130,14 @@ class Team:
     # --- one thing
 
     def _act(self, verb: str | None, note: Rollout) -> None:
-        """Press the button where the card has it, or type."""
+        """Press the button, if the card has it, or type."""
         if verb is None:
             return
         card = self._card(note.id)
         if (
             card is not None
             and self.dice.random() < 0.6
-            and self.hands.presses(self.site, card, verb, note.id, self._somebody(verb, note), self.dice)
+            and self.hands.presses(card, verb, note.id, self._somebody(verb, note))
         ):
             return
         self._type(verb, note.id, note)
@@ -147,10 +146,10 @@ class Team:
         name = rollout
         if note is not None and note.canary.name == self.site.new and self.dice.random() < 0.5:
             name = self.site.new
-        self.hands.types(self.site, verb, name, rollout, self._somebody(verb, note), self.dice)
+        self.hands.types(verb, name, rollout, self._somebody(verb, note))
 
     def _somebody(self, verb: str, note: Rollout | None) -> str:
-        """Choose who acts: an approval comes from the starter only by mistake."""
+        """Choose who acts: the starter approves only by mistake."""
         if verb == "approve" and note is not None and self.dice.random() < 0.9:
             return self.dice.choice([one for one in PEOPLE if one != note.started_by])
         return self._anybody()
@@ -160,15 +159,10 @@ class Team:
 
     # --- what they see
 
-    def _note(self) -> Rollout | None:
-        newest = self.cast.tape.newest((self.site.namespace, self.site.route))
-        return newest.note if newest else None
-
     def _card(self, rollout: str) -> Mapping[str, Any] | None:
-        mark = f"card:{rollout}:"
-        cards = [one for one in self.cast.slack.cards(self.site.channel) if one["blocks"]]
-        found = [one for one in cards if str(one["blocks"][0].get("block_id", "")).startswith(mark)]
-        return found[-1] if found else None
+        cards = self.cast.slack.cards(self.site.channel)
+        mine = [card for card in cards if block_id(card).startswith(f"card:{rollout}:")]
+        return mine[-1] if mine else None
 
     def _rest(self, low: float, high: float) -> None:
         self.stopping.wait(self.dice.uniform(low, high))

@@ -1,4 +1,4 @@
-"""How requests reach the bots: through a balancer that knows no leader, now and then twice, or out of order."""
+"""How requests reach the bots: through a load balancer that knows no leader, sometimes twice or out of order."""
 
 import random
 import threading
@@ -6,19 +6,19 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from chaos.bots import Bot
 from chaos.ledger import Asked, Ledger
 from chaos.schedule import Kind, Schedule
+from sandbox.bot_process import BotProcess
 from sandbox.strict_slack import StrictSlack
 
 AGAIN, LATER = 0.25, 0.12
-"""How many of the deliveries come twice, and how many are held up on their way."""
+"""The shares of deliveries that come twice, and that are held up on the way."""
 
 
 class Post:
-    """Delivers to any bot that runs."""
+    """Delivers each request to any bot that runs."""
 
-    def __init__(self, slack: StrictSlack, bots: list[Bot], ledger: Ledger, plan: Schedule) -> None:
+    def __init__(self, slack: StrictSlack, bots: list[BotProcess], ledger: Ledger, plan: Schedule) -> None:
         self._slack, self._bots, self._ledger = slack, bots, ledger
         self._kinds = plan.kinds
         self._held: Counter[str] = Counter()
@@ -27,10 +27,10 @@ class Post:
         self._behind = ThreadPoolExecutor(64, "post")
         self._surely = iter((True,))
         self.is_calm = False
-        """From then on everything comes once, and in order."""
+        """Once this is set, everything comes once and in order."""
 
     def deliver(self, asked: Asked, place: str, dice: random.Random) -> None:
-        """Send a request, and note it; held up, it is sent while this returns."""
+        """Record a request and send it. One that is held up is sent after this returns."""
         with self._lock:
             self._ledger.asked.append(asked)
             for waiting in [one for one in self._held if one.startswith(f"{place} ")]:
@@ -43,11 +43,11 @@ class Post:
             self._behind.submit(self._send_again, asked, dice.choice((0.0, 0.0, 0.2, 1.0, 6.0)))
 
     def close(self) -> None:
-        """Wait for what is on its way."""
+        """Wait for the requests that are on their way."""
         self._behind.shutdown(wait=True)
 
     def _comes_twice(self, dice: random.Random) -> bool:
-        """Draw whether a delivery comes twice; one does surely, because a short run on a busy machine has few."""
+        """Decide whether a delivery comes twice. The first one always does: a short run on a busy machine has few."""
         return dice.random() < AGAIN or next(self._surely, False)
 
     def _send(self, asked: Asked) -> None:

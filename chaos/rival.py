@@ -1,4 +1,4 @@
-"""Somebody else at the routes: kubectl, a GitOps controller, a backup. What it writes is noted version by version."""
+"""Somebody else who edits the routes: kubectl, a GitOps controller, a backup. The ledger records every version."""
 
 import copy
 import random
@@ -19,31 +19,25 @@ MANAGERS = ("kubectl-edit", "argocd-controller", "helm")
 
 
 class Rival:
-    """Edits one route a blow, of what it has read just before; where it lost a race it reads again."""
+    """Edits one route for each blow. If somebody else wrote first, it reads the route again."""
 
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
 
     def strike(self, blow: Blow) -> tuple[float, str]:
-        """Make an edit, and say when and where."""
-        return time.time(), self._strike(blow)
-
-    def _strike(self, blow: Blow) -> str:
-        dice = random.Random(blow.seed)
-        site = dice.choice(self._busy() or self._cast.sites)
-        edit = {
+        """Make an edit, and return when and where."""
+        since, dice = time.time(), random.Random(blow.seed)
+        busy = [site for site in self._cast.sites if self._cast.tape.running(site.key)]
+        site = dice.choice(busy or self._cast.sites)
+        if blow.kind is Kind.RIVAL_RECREATES:
+            return since, self._recreate(site, dice)
+        edits = {
             Kind.RIVAL_WEIGHTS: _weights,
             Kind.RIVAL_NOTE: _no_note,
             Kind.RIVAL_OLD_NOTE: self._older,
             Kind.RIVAL_FOREIGN: _foreign,
         }
-        if blow.kind is Kind.RIVAL_RECREATES:
-            return self._recreate(site, dice)
-        return self._edit(blow.kind, site, dice, edit[blow.kind])
-
-    def _busy(self) -> list[Site]:
-        """Return the sites where a rollout is under way."""
-        return [site for site in self._cast.sites if self._cast.tape.is_busy((site.namespace, site.route))]
+        return since, self._edit(blow.kind, site, dice, edits[blow.kind])
 
     def _edit(
         self, kind: Kind, site: Site, dice: random.Random, change: Callable[[Object, Site, random.Random], str]
@@ -65,10 +59,10 @@ class Rival:
         return f"{site.route}: too busy"
 
     def _older(self, document: Object, site: Site, dice: random.Random) -> str:
-        """Put an annotation back that was there before; now and then with the rules of that time, as a backup does."""
+        """Put an older annotation back; half the time with the spec of that time, as restoring a backup does."""
         uid = document["metadata"]["uid"]
         now = annotation_of(document)
-        known = self._cast.tape.of((site.namespace, site.route))
+        known = self._cast.tape.of(site.key)
         older = [one for one in known if one.uid == uid and annotation_of(one.document) not in (None, now)]
         if not older:
             return ""
@@ -80,7 +74,7 @@ class Rival:
         return f"annotation and spec of version {then.number}"
 
     def _recreate(self, site: Site, dice: random.Random) -> str:
-        """Delete the route and make it anew: as its owners had it, or as it was, with our annotation of the old one."""
+        """Delete the route and create it again: as its owners had it, or as it was, with the old one's annotation."""
         before = self._cast.kube.get(site.path)
         self._cast.kube.delete(site.path)
         time.sleep(dice.uniform(0, 1.5))
@@ -89,19 +83,17 @@ class Rival:
             made["spec"] = before["spec"]
             made["metadata"]["annotations"] = before["metadata"].get("annotations") or {}
         after = self._cast.kube.create(made)
-        self._note(Kind.RIVAL_RECREATES, site, after, "made anew")
-        return f"{site.route}: made anew"
+        self._note(Kind.RIVAL_RECREATES, site, after, "created again")
+        return f"{site.route}: created again"
 
     def _note(self, kind: Kind, site: Site, after: Object, what: str) -> None:
         version = str(after["metadata"]["resourceVersion"])
-        self._cast.ledger.edits.append(
-            Edit(kind=kind, at=time.time(), route=(site.namespace, site.route), version=version)
-        )
+        self._cast.ledger.edits.append(Edit(kind=kind, route=site.key, version=version))
         self._cast.ledger.hit(kind, what.partition(" of ")[0])
 
 
 def _weights(document: Object, site: Site, dice: random.Random) -> str:
-    """Give our pools other weights: in one rule or in all, to others or to nobody."""
+    """Give our pools other weights, in one rule or in all."""
     rules = [rule for rule in document["spec"]["rules"] if _ours(rule, site)]
     if not rules:
         return ""
@@ -119,7 +111,7 @@ def _no_note(document: Object, site: Site, dice: random.Random) -> str:
 
 
 def _foreign(document: Object, site: Site, dice: random.Random) -> str:
-    """Edit something that is not the bot's."""
+    """Edit something that the bot does not own."""
     choice = dice.choice((_label, _annotation, _hostname, _filter, _ref_filter, _new_rule, _backend, _third_ref))
     choice(document, site, str(dice.randrange(10_000)))
     return choice.__name__.strip("_").replace("_", " ")
@@ -148,7 +140,7 @@ def _ref_filter(document: Object, site: Site, word: str) -> None:
 
 
 def _new_rule(document: Object, site: Site, word: str) -> None:
-    """Put a rule in front, or take it away: every index behind it moves."""
+    """Insert a first rule, or remove it, so that the index of every other rule changes."""
     rules = document["spec"]["rules"]
     if rules[0].get("name") == "in-front":
         rules.pop(0)
@@ -165,7 +157,7 @@ def _backend(document: Object, site: Site, word: str) -> None:
 
 
 def _third_ref(document: Object, site: Site, word: str) -> None:
-    """Add a pool without traffic behind or before ours, or take it away."""
+    """Add a pool without traffic before or after ours, or remove it."""
     rule = next((rule for rule in document["spec"]["rules"] if _ours(rule, site)), None)
     if rule is None:
         return

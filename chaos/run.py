@@ -1,4 +1,4 @@
-"""One run: the cast on its servers, people at every site, the blows of the plan, the calm after them, the checks."""
+"""One run: start everything, let people work while the planned faults strike, then wait for calm."""
 
 import random
 import threading
@@ -18,7 +18,7 @@ from sandbox.workplace import workplace
 
 
 def play(plan: Schedule, server: ApiServer | None = None) -> Evidence:
-    """Play a plan to its end."""
+    """Run a plan and return what it left behind."""
     with ExitStack() as stack:
         place = stack.enter_context(workplace(prefix="chaos"))
         running = server or stack.enter_context(api_server(place))
@@ -28,11 +28,14 @@ def play(plan: Schedule, server: ApiServer | None = None) -> Evidence:
 
 def _perform(actors: Cast, plan: Schedule) -> Calm:
     post = Post(actors.slack, actors.bots, actors.ledger, plan)
-    hands, stopping = Hands(actors.slack, post, actors.ledger), threading.Event()
+    stopping = threading.Event()
     actors.ledger.begun = time.time()
     until = actors.ledger.begun + plan.seconds
-    teams = [Team(actors, site, hands, random.Random(f"{plan.seed}-{site.number}"), stopping) for site in actors.sites]
-    threads = [threading.Thread(target=team.work, args=(until,), name=f"team {team.site.number}") for team in teams]
+    threads = []
+    for site in actors.sites:
+        dice = random.Random(f"{plan.seed}-{site.number}")
+        team = Team(actors, site, dice, Hands(actors, post, site, dice), stopping)
+        threads.append(threading.Thread(target=team.work, args=(until,), name=f"team {site.number}"))
     for thread in threads:
         thread.start()
     try:
@@ -41,6 +44,6 @@ def _perform(actors: Cast, plan: Schedule) -> Calm:
         for thread in threads:
             thread.join()
         post.close()
-        return calm_down(actors, hands, plan.seed)
+        return calm_down(actors, post, plan.seed)
     finally:
         stopping.set()

@@ -1,4 +1,4 @@
-"""The plan of a run: which fault strikes when, for how long. All of it comes from the seed."""
+"""The plan of a run: which fault strikes when, and for how long. All of it comes from the seed."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,15 @@ from sandbox.faults import Fault
 
 
 class Kind(StrEnum):
-    """What can go wrong, in words for the table."""
+    """What can go wrong, as the table calls it."""
 
     KILL = "bot: kill -9"
     FREEZE = "bot: paused for some seconds"
     LONG_FREEZE = "bot: paused for longer than its lease"
-    STORE_KILL = "Valkey: kill -9, started again"
+    STORE_KILL = "Valkey: kill -9, then restart"
     STORE_FREEZE = "Valkey: paused"
     STORE_FLUSH = "Valkey: flushed"
-    STORE_OLDER = "Valkey: lost seconds"
+    STORE_OLDER = "Valkey: last seconds lost"
     API_REFUSED = "API: refuses connections"
     API_RESET = "API: resets connections"
     API_HUNG = "API: hangs"
@@ -34,21 +34,18 @@ class Kind(StrEnum):
     SLACK_TIMEOUT = "Slack: times out"
     SLACK_LOST = "Slack: reply lost after the effect"
     SLACK_DELETED = "Slack: card deleted"
-    SLACK_KICKED = "Slack: bot out of the channel"
-    TWICE = "delivery: again, to any bot"
+    SLACK_KICKED = "Slack: bot removed from the channel"
+    TWICE = "delivery: sent twice, to any bot"
     LATE = "delivery: overtaken by a later one"
     RIVAL_WEIGHTS = "rival: edits our weights"
     RIVAL_NOTE = "rival: removes our annotation"
     RIVAL_OLD_NOTE = "rival: puts an older annotation back"
     RIVAL_FOREIGN = "rival: edits other fields"
-    RIVAL_RECREATES = "rival: deletes the route and makes it anew"
+    RIVAL_RECREATES = "rival: deletes the route and creates it again"
 
 
 BY_PEOPLE = frozenset({Kind.TWICE, Kind.LATE})
-"""Kinds that the deliveries make by themselves, all along."""
-
-FORGETS = frozenset({Kind.STORE_FLUSH, Kind.STORE_OLDER})
-"""Kinds after which Redis knows less than it had said."""
+"""Kinds that need no blow: deliveries make them all the time."""
 
 API: Mapping[Kind, Fault] = {
     Kind.API_REFUSED: Fault.REFUSED,
@@ -62,7 +59,7 @@ API: Mapping[Kind, Fault] = {
     Kind.WATCH_CUT: Fault.CUT,
     Kind.WATCH_SILENT: Fault.SILENT,
 }
-"""What the proxy in front of the API server calls them."""
+"""The names of these in the proxy in front of the API server."""
 
 SLACK: Mapping[Kind, Sequence[str]] = {
     Kind.SLACK_429: ("429",),
@@ -70,57 +67,47 @@ SLACK: Mapping[Kind, Sequence[str]] = {
     Kind.SLACK_TIMEOUT: ("hang", "hang after"),
     Kind.SLACK_LOST: ("lost",),
 }
-"""What the stand-in for Slack calls them."""
+"""The names of these in the stand-in for Slack."""
 
-SECONDS: Mapping[Kind, tuple[float, float]] = {
-    Kind.KILL: (0.3, 5),
-    Kind.FREEZE: (1, 5),
-    Kind.LONG_FREEZE: (12, 16),
-    Kind.STORE_KILL: (0.5, 3),
-    Kind.STORE_FREEZE: (0.5, 3),
-    Kind.STORE_OLDER: (2, 5),
-    Kind.API_REFUSED: (1, 6),
-    Kind.API_RESET: (1, 4),
-    Kind.API_HUNG: (2, 7),
-    Kind.API_SLOW: (2, 6),
-    Kind.API_LOST: (1, 4),
-    Kind.API_401: (1, 4),
-    Kind.API_429: (1, 5),
-    Kind.API_500: (1, 6),
-    Kind.SLACK_429: (1, 4),
-    Kind.SLACK_500: (1, 5),
-    Kind.SLACK_TIMEOUT: (1, 4),
-    Kind.SLACK_LOST: (1, 4),
-    Kind.SLACK_KICKED: (2, 8),
+BLOWS: Mapping[Kind, tuple[int, float, float]] = {
+    Kind.KILL: (6, 0.3, 5),
+    Kind.FREEZE: (3, 1, 5),
+    Kind.LONG_FREEZE: (2, 12, 16),
+    Kind.STORE_KILL: (2, 0.5, 3),
+    Kind.STORE_FREEZE: (2, 0.5, 3),
+    Kind.STORE_FLUSH: (2, 0, 0),
+    Kind.STORE_OLDER: (2, 2, 5),
+    Kind.API_REFUSED: (3, 1, 6),
+    Kind.API_RESET: (3, 1, 4),
+    Kind.API_HUNG: (3, 2, 7),
+    Kind.API_SLOW: (3, 2, 6),
+    Kind.API_LOST: (4, 1, 4),
+    Kind.API_401: (3, 1, 4),
+    Kind.API_429: (3, 1, 5),
+    Kind.API_500: (3, 1, 6),
+    Kind.WATCH_CUT: (3, 0, 0),
+    Kind.WATCH_SILENT: (3, 0, 0),
+    Kind.SLACK_429: (3, 1, 4),
+    Kind.SLACK_500: (3, 1, 5),
+    Kind.SLACK_TIMEOUT: (3, 1, 4),
+    Kind.SLACK_LOST: (3, 1, 4),
+    Kind.SLACK_DELETED: (6, 0, 0),
+    Kind.SLACK_KICKED: (3, 2, 8),
+    Kind.RIVAL_WEIGHTS: (24, 0, 0),
+    Kind.RIVAL_NOTE: (6, 0, 0),
+    Kind.RIVAL_OLD_NOTE: (8, 0, 0),
+    Kind.RIVAL_FOREIGN: (20, 0, 0),
+    Kind.RIVAL_RECREATES: (4, 0, 0),
 }
-"""How long a fault lasts, at least and at most; the others are over at once."""
+"""How many of each strike in a full run, and how many seconds one lasts at least and at most."""
 
-OFTEN: Mapping[Kind, int] = {
-    Kind.KILL: 6,
-    Kind.FREEZE: 3,
-    Kind.LONG_FREEZE: 2,
-    Kind.STORE_KILL: 2,
-    Kind.STORE_FREEZE: 2,
-    Kind.STORE_FLUSH: 2,
-    Kind.STORE_OLDER: 2,
-    Kind.API_LOST: 4,
-    Kind.SLACK_DELETED: 6,
-    Kind.RIVAL_WEIGHTS: 24,
-    Kind.RIVAL_NOTE: 6,
-    Kind.RIVAL_OLD_NOTE: 8,
-    Kind.RIVAL_FOREIGN: 20,
-    Kind.RIVAL_RECREATES: 4,
-}
-"""How many of each there are in a full run; else USUALLY."""
-
-USUALLY = 3
 OVERTIME, SHORT_OVERTIME = 60.0, 20.0
 SHORT_SITES, SHORT_ROLLOUTS = 6, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blow:
-    """One fault: when it strikes (seconds from the beginning), how long it lasts, and a seed for what it picks."""
+    """One fault: when it strikes (seconds after the start), how long it lasts, and the seed of its random choices."""
 
     at: float
     kind: Kind
@@ -130,9 +117,9 @@ class Blow:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A whole run. ``rollouts`` is how many starts people make at the least, in ``overtime`` more seconds at the most.
+    """A whole run. If there are fewer than ``rollouts``, people go on for up to ``overtime`` more seconds.
 
-    It shows something where each of ``kinds`` has hit something, and each of ``verbs`` was done by somebody.
+    The run fails unless each of ``kinds`` hits something and somebody does each of ``verbs``.
     """
 
     seed: int
@@ -163,31 +150,31 @@ SHORT = frozenset(
         Kind.TWICE,
     }
 )
-"""Kinds that hit something also in a run of some seconds, at a few routes."""
+"""Kinds that hit something even in a run of some seconds with a few routes."""
 
 
 def schedule(seed: int, *, seconds: float, sites: int, rollouts: int) -> Schedule:
     """Return the plan of a run with every kind of fault."""
     kinds = frozenset(Kind)
-    deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(OFTEN.get(kind, USUALLY))]
+    deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(BLOWS[kind][0])]
     words = frozenset(verb.name for verb in verbs()) - {"help"}
     return Schedule(seed, seconds, OVERTIME, sites, rollouts, kinds, words, _blows(deck, seconds, random.Random(seed)))
 
 
 def short(seed: int, *, seconds: float) -> Schedule:
-    """Return the plan of a run that fits into the tests: one blow of each kind in SHORT, at a few routes."""
+    """Return the plan of a run for the tests: one blow of each kind in SHORT, with a few routes."""
     blows = _blows(sorted(SHORT - BY_PEOPLE), seconds, random.Random(seed))
     verbs = frozenset({"start", "rollback"})
     return Schedule(seed, seconds, SHORT_OVERTIME, SHORT_SITES, SHORT_ROLLOUTS, SHORT, verbs, blows)
 
 
 def _blows(deck: list[Kind], seconds: float, dice: random.Random) -> Sequence[Blow]:
-    """Deal the kinds out over the time, in any order."""
+    """Spread the kinds over the time, in random order."""
     dice.shuffle(deck)
     gap = seconds / (len(deck) + 1)
     return tuple(_blow(kind, gap * (place + dice.uniform(0.5, 1.5)), dice) for place, kind in enumerate(deck))
 
 
 def _blow(kind: Kind, at: float, dice: random.Random) -> Blow:
-    low, high = SECONDS.get(kind, (0, 0))
+    _, low, high = BLOWS[kind]
     return Blow(at=at, kind=kind, seconds=dice.uniform(low, high), seed=dice.getrandbits(32))

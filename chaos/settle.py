@@ -1,17 +1,19 @@
-"""The end of a run: the faults are over, things come to rest, and people bring to an end what still runs."""
+"""The end of a run: the faults are over, everything comes to rest, and people end what still runs."""
 
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import redis
 import urllib3
 
-from bot.domain.rollout import SLOTLESS, Phase
+from bot.domain.rollout import Phase
 from chaos.cast import Cast
 from chaos.hands import Hands
 from chaos.people import PEOPLE
+from chaos.post import Post
 from chaos.world import Site
 
 QUIET_WITHIN = 60.0
@@ -21,33 +23,35 @@ SLACK_WITHIN = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Calm:
-    """How the run came to rest; the times are in seconds, None where it did not. ``left`` was not rolled back."""
+    """Whether requests and writes came to rest, then the roll backs. ``left`` are those not rolled back."""
 
-    quiet: float | None
-    braked: float | None
-    caught_up: float | None
+    quiet: bool
+    braked: bool
     left: Sequence[str]
 
 
-def calm_down(cast: Cast, hands: Hands, seed: int) -> Calm:
-    """Lift every fault, wait until all is written, end what runs, and wait for the cards."""
+def calm_down(cast: Cast, post: Post, seed: int) -> Calm:
+    """Lift every fault, wait until all is written, roll back most rollouts, and wait for the cards."""
     _lift(cast)
     dice = random.Random(seed)
+    hands = [Hands(cast, post, site, dice) for site in cast.sites]
     quiet = _within(QUIET_WITHIN, lambda: cast.memory.waiting() == (0, 0))
-    ended = _end_all(cast, hands, dice)
-    is_back = ended_on(cast)
-    braked = _within(BRAKES_WITHIN, lambda: cast.memory.waiting() == (0, 0) and all(map(is_back, ended)))
-    left = [rollout_id for site, rollout_id in ended if not is_back((site, rollout_id))]
-    caught_up = _within(SLACK_WITHIN, lambda: not cast.memory.behind())
-    for site in cast.sites:
-        newest = cast.tape.newest((site.namespace, site.route))
-        if newest is not None and newest.note is not None and newest.note.phase not in SLOTLESS:
-            hands.types(site, "why", newest.note.id, newest.note.id, PEOPLE[0], dice)
-    return Calm(quiet, braked, caught_up, left)
+    braked = _brake_most(hands, dice)
+
+    def left() -> list[str]:
+        return [rollout_id for site, rollout_id in braked if not _is_back(cast, site, rollout_id)]
+
+    is_back = _within(BRAKES_WITHIN, lambda: cast.memory.waiting() == (0, 0) and not left())
+    still_left = left()
+    _within(SLACK_WITHIN, lambda: not cast.memory.behind())
+    for one in hands:
+        if note := cast.tape.running(one.site.key):
+            one.types("why", note.id, note.id, PEOPLE[0])
+    return Calm(quiet, is_back, still_left)
 
 
 def _lift(cast: Cast) -> None:
-    """End whatever a blow has left behind, and have every bot run."""
+    """Lift every fault that still stands, and wait until every bot is ready."""
     cast.proxy.lift()
     cast.slack.faults.lift_all()
     for facts in cast.slack.channels.values():
@@ -57,45 +61,30 @@ def _lift(cast: Cast) -> None:
     cast.ledger.calm = time.time()
 
 
-def _end_all(cast: Cast, hands: Hands, dice: random.Random) -> list[tuple[Site, str]]:
-    """Roll back most of what still runs; the rest stays as it is, and has to say why it waits."""
+def _brake_most(hands: Sequence[Hands], dice: random.Random) -> list[tuple[Site, str]]:
+    """Roll back most of what still runs. The rest stays, and must say why it waits."""
     braked = []
-    for site in cast.sites:
-        newest = cast.tape.newest((site.namespace, site.route))
-        note = newest.note if newest is not None else None
-        if (
-            note is None
-            or newest is None
-            or note.route_uid != newest.uid
-            or note.phase in SLOTLESS
-            or dice.random() < 0.2
-        ):
+    for one in hands:
+        newest, note = one.cast.tape.newest(one.site.key), one.cast.tape.running(one.site.key)
+        if newest is None or note is None or note.route_uid != newest.uid or dice.random() < 0.2:
             continue
-        hands.types(site, "rollback", note.id, note.id, dice.choice(PEOPLE), dice)
-        braked.append((site, note.id))
+        one.types("rollback", note.id, note.id, dice.choice(PEOPLE))
+        braked.append((one.site, note.id))
     return braked
 
 
-def ended_on(cast: Cast) -> Callable[[tuple[Site, str]], bool]:
-    """Return whether a site's route says that a rollout is rolled back."""
-
-    def is_back(braked: tuple[Site, str]) -> bool:
-        site, rollout_id = braked
-        newest = cast.tape.newest((site.namespace, site.route))
-        note = newest.note if newest is not None else None
-        return note is not None and (note.id != rollout_id or note.phase is Phase.ROLLED_BACK)
-
-    return is_back
+def _is_back(cast: Cast, site: Site, rollout_id: str) -> bool:
+    """Return whether the route's annotation shows a rollout as rolled back, or shows another one."""
+    note = cast.tape.note(site.key)
+    return note is not None and (note.id != rollout_id or note.phase is Phase.ROLLED_BACK)
 
 
-def _within(seconds: float, done: Callable[[], bool]) -> float | None:
-    """Wait, and return how long it took; None where it did not happen."""
-    begun = time.time()
-    while time.time() < begun + seconds:
-        try:
+def _within(seconds: float, done: Callable[[], bool]) -> bool:
+    """Wait until something is done, and return whether it was done in time."""
+    deadline = time.time() + seconds
+    while time.time() < deadline:
+        with suppress(redis.RedisError, urllib3.exceptions.HTTPError):
             if done():
-                return time.time() - begun
-        except (redis.RedisError, urllib3.exceptions.HTTPError):
-            pass
+                return True
         time.sleep(0.1)
-    return None
+    return False

@@ -1,34 +1,23 @@
-"""A run as tables: what went wrong and what it hit, what people asked for, how rollouts ended, what was checked."""
+"""A run as tables: the faults and what they hit, what people asked for, how rollouts ended, the checks."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.domain.rollout import Phase
 from bot.domain.verbs.registry import verbs
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, outcomes
-from chaos.checks.writes import ours
+from chaos.checks.writes import written
 from chaos.evidence import Evidence
 from chaos.schedule import BY_PEOPLE, Kind
+from sandbox.markdown import table
 
-Row = Sequence[object]
 MOST_HIT = 4
 
 
 def tables(evidence: Evidence, found: Sequence[Found]) -> str:
-    """Write all of them."""
     parts = (_faults(evidence), _verbs(evidence), _phases(evidence), _checks(found))
     return "\n\n".join(parts)
-
-
-def _table(head: Row, rows: Iterable[Row]) -> str:
-    lines = [[str(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
-    cells = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([cells[0], rule, *cells[1:]])
 
 
 def _faults(evidence: Evidence) -> str:
@@ -36,9 +25,9 @@ def _faults(evidence: Evidence) -> str:
     rows = [
         (kind.value, sum(evidence.hits[kind].values()) if kind in BY_PEOPLE else blows[kind], _hit(evidence.hits[kind]))
         for kind in Kind
-        if kind in evidence.kinds
+        if kind in evidence.hits
     ]
-    return _table(("fault", "times", "what it hit"), rows)
+    return table(("fault", "times", "what it hit"), rows)
 
 
 def _hit(counts: Mapping[str, int]) -> str:
@@ -61,21 +50,21 @@ def _verbs(evidence: Evidence) -> str:
     told = [verb.name for verb in verbs() if verb.name in by_verb]
     rows = [(verb, *(by_verb[verb][column] for column in columns)) for verb in told]
     rows.append(("all", *(sum(counts[column] for counts in by_verb.values()) for column in columns)))
-    return _table(("verb", *columns), rows)
+    return table(("verb", *columns), rows)
 
 
 def rollouts(evidence: Evidence) -> Mapping[str, Phase]:
-    """Return the last phase of every rollout that was ever on a route or in the store."""
-    seen = {write.note.id: write.note.phase for write in ours(evidence) if write.note is not None}
+    """Return the last phase of every rollout that was on a route or in the store."""
+    seen = {name: versions[-1][1].phase for name, versions in written(evidence).items()}
     return seen | {name: Phase(record["phase"]) for name, record in evidence.held.records.items()}
 
 
 def _phases(evidence: Evidence) -> str:
     counted = Counter(rollouts(evidence).values())
     rows = [(phase.value.replace("_", " "), counted[phase]) for phase in Phase if counted[phase]]
-    return _table(("phase at the end", "rollouts"), [*rows, ("all", sum(counted.values()))])
+    return table(("phase at the end", "rollouts"), [*rows, ("all", sum(counted.values()))])
 
 
 def _checks(found: Sequence[Found]) -> str:
     rows = [(one.promise, one.cases, len(one.violations), _hit(one.excused) if one.excused else "") for one in found]
-    return _table(("promise", "cases", "violations", "documented exceptions"), rows)
+    return table(("promise", "cases", "violations", "documented exceptions"), rows)

@@ -1,11 +1,11 @@
-"""A tape of every version of every route, as the API server itself tells them; nothing in between is missed."""
+"""A tape of every version of every route, from the API server's own watch, so that none is missed."""
 
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import urllib3
 
@@ -15,13 +15,12 @@ from k8s.document import annotation_of
 from sandbox.errors import ApiError, SandboxError
 from sandbox.kube import Kube, Object, path_of
 from sandbox.objects import GATEWAY_API
-
-Key = tuple[str, str]
+from sandbox.watching import Follower, Key, key_of
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A route as it was for a while. ``kind`` is ADDED, MODIFIED or DELETED."""
+    """One version of a route. ``kind`` is ADDED, MODIFIED or DELETED."""
 
     at: float
     kind: str
@@ -29,12 +28,11 @@ class Version:
 
     @property
     def number(self) -> str:
-        """Return the resourceVersion."""
         return str(self.document["metadata"]["resourceVersion"])
 
     @property
     def uid(self) -> str:
-        """Return which route this is: one made anew has another."""
+        """Return which route this is: one that is created again has another uid."""
         return str(self.document["metadata"]["uid"])
 
     @property
@@ -45,34 +43,36 @@ class Version:
 
 
 class Tape:
-    """Records the routes of some namespaces, each in a thread of its own."""
+    """Every version of the routes of some namespaces."""
 
-    def __init__(self, kube: Kube, namespaces: Sequence[str]) -> None:
+    def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._versions: dict[Key, list[Version]] = defaultdict(list)
-        self._stopping = threading.Event()
-        self._interrupts: dict[str, Callable[[], None]] = {}
         self._torn: list[str] = []
-        self._threads = [threading.Thread(target=self._record, args=(name,), daemon=True) for name in namespaces]
 
-    def start(self) -> None:
-        """Begin."""
-        for thread in self._threads:
-            thread.start()
+    def record(self, namespace: str, follower: Follower) -> None:
+        """Record until the follower is stopped, or the API server no longer has the versions that come next."""
+        path = path_of(GATEWAY_API, "HTTPRoute", namespace)
+        listed = self._kube.get(path)
+        version = str(listed["metadata"]["resourceVersion"])
+        for item in listed.get("items") or []:
+            self._put("ADDED", item)
+        while not follower.stopping.is_set():
+            try:
+                for event in follower.events(self._kube, path, version):
+                    version = self._take(event)
+            except (urllib3.exceptions.HTTPError, OSError, ValueError):
+                continue  # the watch was cut: the next one goes on from the last version
+            except ApiError as error:
+                self._torn.append(f"{namespace}: {error}")
+                return
 
-    def stop(self) -> None:
-        """End. Raises SandboxError where the tape has a hole."""
-        self._stopping.set()
-        for thread in self._threads:
-            while thread.is_alive():
-                for interrupt in list(self._interrupts.values()):
-                    interrupt()
-                thread.join(0.05)
+    def require_whole(self) -> None:
+        """Raise SandboxError if versions are missing."""
         if self._torn:
             raise SandboxError(f"The tape of the routes is torn: {self._torn[0]}")
 
     def routes(self) -> Sequence[Key]:
-        """Return every route that was ever there."""
         return sorted(self._versions)
 
     def of(self, key: Key) -> Sequence[Version]:
@@ -80,62 +80,39 @@ class Tape:
         return tuple(self._versions.get(key, ()))
 
     def newest(self, key: Key) -> Version | None:
-        """Return a route as it is now; None where it is not there."""
+        """Return a route as it is now; None if it does not exist."""
         versions = self._versions.get(key)
         return versions[-1] if versions and versions[-1].kind != "DELETED" else None
 
-    def is_busy(self, key: Key) -> bool:
-        """Say whether a rollout is under way on a route, by our annotation."""
+    def note(self, key: Key) -> Rollout | None:
+        """Return the record in the annotation that a route has now."""
         newest = self.newest(key)
-        note = newest.note if newest else None
-        return note is not None and note.phase not in SLOTLESS
+        return newest.note if newest else None
 
-    def _record(self, namespace: str) -> None:
-        path = path_of(GATEWAY_API, "HTTPRoute", namespace)
-        listed = self._kube.get(path)
-        version = str(listed["metadata"]["resourceVersion"])
-        for item in listed.get("items") or []:
-            self._put("ADDED", item)
-        while not self._stopping.is_set():
-            try:
-                with self._kube.watching(path, version) as (events, interrupt):
-                    self._interrupts[namespace] = _quiet(interrupt)
-                    for event in events:
-                        version = self._take(event) or version
-            except (urllib3.exceptions.HTTPError, OSError, ValueError):
-                continue  # it was cut: the next watch goes on from the last version
-            except ApiError as error:
-                self._torn.append(f"{namespace}: {error}")
-                return
+    def running(self, key: Key) -> Rollout | None:
+        """Return the rollout that has a route now, by our annotation."""
+        note = self.note(key)
+        return note if note and note.phase not in SLOTLESS else None
 
     def _take(self, event: Object) -> str:
-        if event["type"] == "ERROR":
-            raise ApiError(int(event["object"].get("code", 0)), str(event["object"].get("message", "")))
         if event["type"] != "BOOKMARK":
             self._put(event["type"], event["object"])
         return str(event["object"]["metadata"]["resourceVersion"])
 
     def _put(self, kind: str, document: Object) -> None:
-        meta = document["metadata"]
-        self._versions[meta["namespace"], meta["name"]].append(Version(time.time(), kind, document))
-
-
-def _quiet(interrupt: Callable[[], None]) -> Callable[[], None]:
-    def cut() -> None:
-        try:
-            interrupt()
-        except (OSError, ValueError, RuntimeError):
-            return
-
-    return cut
+        self._versions[key_of(document)].append(Version(time.time(), kind, document))
 
 
 @contextmanager
 def tape(kube: Kube, namespaces: Sequence[str]) -> Iterator[Tape]:
-    """Record routes within the block; what was recorded stays."""
-    running = Tape(kube, namespaces)
-    running.start()
+    """Record routes during the block, each namespace in its own thread. Raises SandboxError if versions are missing."""
+    made = Tape(kube)
+    followers = [Follower(f"tape {name}", partial(made.record, name)) for name in namespaces]
+    for follower in followers:
+        follower.start()
     try:
-        yield running
+        yield made
     finally:
-        running.stop()
+        for follower in followers:
+            follower.stop()
+        made.require_whole()

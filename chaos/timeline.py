@@ -1,4 +1,4 @@
-"""All that is known of one rollout, second by second: for whoever has to find out why a promise was broken."""
+"""Everything known about one rollout in order of time, to find out why a promise was broken."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -13,21 +13,21 @@ from chaos.evidence import Evidence
 Line = tuple[float, str, str]
 
 AROUND = 20.0
-"""Seconds before its first and after its last write in which everybody's writes of its route are told."""
+"""The timeline shows everybody's writes to the route from so many seconds before its first to after its last write."""
 
 ALWAYS = ("bot.store.lease", "bot.recovery.store_recovery", "bot.service.bot")
-"""Loggers whose lines concern every rollout."""
+"""Loggers whose lines matter to every rollout."""
 
 
 def dump(evidence: Evidence, rollouts: Collection[str], folder: Path) -> None:
-    """Write a timeline for each of some rollouts into a folder."""
+    """Write the timelines of some rollouts into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for rollout in rollouts:
         (folder / f"{rollout}.txt").write_text(timeline(evidence, rollout))
 
 
 def timeline(evidence: Evidence, rollout: str) -> str:
-    """Write everything about a rollout in the order of time, in seconds since the run began."""
+    """Return everything about a rollout, in seconds since the run began."""
     lines = [
         *_asked(evidence, rollout),
         *_routes(evidence, rollout),

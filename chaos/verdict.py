@@ -1,4 +1,4 @@
-"""What a run has shown, and whether that is enough: a fault that hit nothing fails it, as a verb that nobody did."""
+"""Whether a run passes. It fails on a broken promise, a fault that hit nothing, and a verb that nobody did."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from chaos.timeline import dump
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The tables of a run, and in a sentence each what was broken and what was not shown."""
+    """The tables of a run, and one sentence for each broken promise and for each thing it did not test."""
 
     plan: Schedule
     tables: str
@@ -24,12 +24,23 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Say whether every promise was kept, and every fault met."""
+        """Return whether every promise was kept and every fault hit something."""
         return not self.broken and not self.unshown
+
+    @property
+    def summary(self) -> str:
+        """Return in one line how the run ended."""
+        how = "no promise broken, every fault hit something" if self.is_good else "FAILED"
+        return f"{self.plan.seconds:.0f} s of faults at {self.plan.sites} routes, then calm: {how}."
+
+    @property
+    def section(self) -> str:
+        """Return the run's part of docs/reliability.md."""
+        return f"## Seed {self.plan.seed}\n\n{self.summary}\n\n{self.tables}"
 
 
 def judge(evidence: Evidence, plan: Schedule, folder: Path) -> Verdict:
-    """Check everything; of each rollout that broke a promise a timeline is left in ``folder``."""
+    """Check every promise, and leave a timeline of each rollout that broke one in ``folder``."""
     found = check(evidence)
     named = {one.rollout for each in found for one in each.violations if one.rollout}
     dump(evidence, {*named, *evidence.calm.left}, folder)
@@ -47,8 +58,8 @@ def _unshown(evidence: Evidence, plan: Schedule) -> list[str]:
     few = len(rollouts(evidence))
     return [
         *(f"The fault `{kind}` hit nothing." for kind in idle),
-        *(f"Nobody's `{verb}` was ever done." for verb in never),
-        *([f"There were {few} rollouts, and {plan.rollouts} were wanted."] if few < plan.rollouts else []),
+        *(f"No `{verb}` was carried out." for verb in never),
+        *([f"There were {few} rollouts; the run needs {plan.rollouts}."] if few < plan.rollouts else []),
         *_restless(evidence),
     ]
 
@@ -56,6 +67,6 @@ def _unshown(evidence: Evidence, plan: Schedule) -> list[str]:
 def _restless(evidence: Evidence) -> list[str]:
     calm = evidence.calm
     return [
-        *(["The inbox and the routes did not come to rest."] if calm.quiet is None else []),
-        *([f"The roll backs at the end did not come to rest: {calm.left}."] if calm.braked is None else []),
+        *(["The inbox and the routes did not come to rest."] if not calm.quiet else []),
+        *([f"The roll backs at the end did not come to rest: {calm.left}."] if not calm.braked else []),
     ]

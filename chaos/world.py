@@ -1,4 +1,4 @@
-"""Where rollouts happen: a route and a new pool for each site, and much on the route that is nobody's business."""
+"""Where rollouts happen: a route and a new pool for each site, and fields on the route that the bot must not touch."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +8,7 @@ from sandbox import objects
 from sandbox.kube import Kube, Object, path_of
 from sandbox.objects import GATEWAY_API, pool_ref, rule
 from sandbox.rights import give_rights
+from sandbox.watching import Key
 from sandbox.world import World, create_world
 
 OLD = "llama3-old"
@@ -16,7 +17,7 @@ SITES_A_NAMESPACE = 20
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A route, the two pools that take turns on it, and the channel where people talk about it."""
+    """A route, the two pools that take turns on it, and the channel for it."""
 
     number: int
     namespace: str
@@ -26,17 +27,17 @@ class Site:
     old: str = OLD
 
     @property
-    def path(self) -> str:
-        """Return the path of the route."""
-        return path_of(GATEWAY_API, "HTTPRoute", self.namespace, self.route)
+    def key(self) -> Key:
+        """Return the namespace and the name of the route."""
+        return self.namespace, self.route
 
-    def other(self, pool: str) -> str:
-        """Return the pool that comes after ``pool``."""
-        return self.new if pool == self.old else self.old
+    @property
+    def path(self) -> str:
+        return path_of(GATEWAY_API, "HTTPRoute", self.namespace, self.route)
 
 
 def build(kube: Kube, prefix: str, count: int, channels: Sequence[str]) -> list[Site]:
-    """Make namespaces, pools and routes, give the bot its rights, and return the sites."""
+    """Create namespaces, pools and routes, give the bot its rights, and return the sites."""
     sites = [_site(prefix, number, channels) for number in range(count)]
     worlds = {name: _namespace(kube, name) for name in sorted({site.namespace for site in sites})}
     with ThreadPoolExecutor(4) as pool:
@@ -56,14 +57,14 @@ def _site(prefix: str, number: int, channels: Sequence[str]) -> Site:
 
 
 def _namespace(kube: Kube, name: str) -> World:
-    """Make a namespace with a gateway and the old pool; the route that comes with it is nobody's."""
+    """Create a namespace with a gateway and the old pool. Nobody uses the route that comes with it."""
     world = create_world(kube, name, route="elsewhere", pools=(OLD,), servers=1)
     give_rights(world.kube, world.namespace)
     return world
 
 
 def route_of(site: Site) -> Object:
-    """Return a site's route as its owners made it: on some a second rule moves along."""
+    """Return a site's route as its owners made it. Every fourth has a second rule for the pool."""
     moving = [rule([pool_ref(site.old)], "/v1")]
     if site.number % 4 == 0:
         moving.append({**rule([pool_ref(site.old, 7)], "/v2"), "name": "second"})

@@ -1,1 +1,1 @@
-"""A whole world on one machine: a real API server, a real Valkey and a Slack, for the demo and for the tests."""
+"""Everything that a bot needs on one machine, for the demo and the tests: a real API server, a real Valkey, a Slack."""

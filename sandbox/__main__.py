@@ -1,4 +1,4 @@
-"""``python -m sandbox``: start a sandbox; look at one, and meddle with it, from another terminal."""
+"""``python -m sandbox``: start a sandbox, or look at one and disturb it from another terminal."""
 
 import argparse
 import shlex
@@ -17,7 +17,7 @@ NO_SANDBOX = "No sandbox is running here; start one with `make demo`."
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; an error that a person can act on is one sentence."""
+    """Run one command. An error that a person can act on is printed as one sentence."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.run
     try:
@@ -26,13 +26,13 @@ def main(arguments: Sequence[str]) -> int:
         say(str(error))
         return 1
     except KeyboardInterrupt:
-        say("Everything has ended.")  # Ctrl-C is how it is meant to end
+        say("Everything has ended.")  # Ctrl-C is the normal way to end it
     return 0
 
 
 def up(options: argparse.Namespace) -> None:
     """Run a sandbox until somebody stops it."""
-    # Imported here: `route` and `env` need none of it.
+    # Imported here, because `route` and `env` do not need it.
     from sandbox.running import running
 
     stop_on_signals()
@@ -43,7 +43,7 @@ def up(options: argparse.Namespace) -> None:
         print(f"Valkey     {sandbox.redis_url}")
         print(f"\nSandbox `{sandbox.name}` runs until Ctrl-C. In another terminal:\n", flush=True)
         print('eval "$(python -m sandbox env)"', flush=True)
-        while True:  # not signal.pause(): a signal just before it would be waited for for ever
+        while True:  # not signal.pause(): it would miss a signal that comes just before it
             time.sleep(1)
 
 
@@ -79,7 +79,7 @@ def edit(options: argparse.Namespace) -> None:
 
 
 def flush(options: argparse.Namespace) -> None:
-    """Have Valkey forget everything."""
+    """Empty Valkey."""
     from sandbox.meddling import flush as flush_valkey
 
     flush_valkey(_state(options.name))
@@ -91,7 +91,7 @@ def stop(options: argparse.Namespace) -> None:
     from sandbox.meddling import stop as stop_server
 
     stop_server(_state(options.name), options.server)
-    print(f"{options.server} answers nobody any more; `python -m sandbox start {options.server}` lets it go on.")
+    print(f"{options.server} hangs now; `python -m sandbox start {options.server}` lets it go on.")
 
 
 def start(options: argparse.Namespace) -> None:
@@ -103,7 +103,7 @@ def start(options: argparse.Namespace) -> None:
 
 
 def build(options: argparse.Namespace) -> None:
-    """Build and install what a sandbox needs, and run nothing."""
+    """Build and install what a sandbox needs, without starting anything."""
     from sandbox.binaries import binaries, crds
     from sandbox.slack import slack_binary
 
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     named = argparse.ArgumentParser(add_help=False)
-    named.add_argument("--name", help="the name of the sandbox; else the newest one, or a new name for `up`")
+    named.add_argument("--name", help="the name of the sandbox (default: the newest one; for `up`, a new name)")
     everything = commands.add_parser("up", parents=[named], help="start everything and run until Ctrl-C")
     everything.add_argument("--mode", choices=("socket", "http"), default="socket", help="how Slack reaches the bot")
     everything.add_argument("--request-url", default="", help="where Slack sends requests in mode http")
@@ -139,7 +139,7 @@ def _add_meddling(commands: Any, named: argparse.ArgumentParser) -> None:
     weigh.add_argument("--route", default="llm-route")
     weigh.add_argument("--namespace", default="default")
     weigh.set_defaults(run=edit)
-    empty = commands.add_parser("flush", parents=[named], help="have Valkey forget everything")
+    empty = commands.add_parser("flush", parents=[named], help="empty Valkey")
     empty.set_defaults(run=flush)
     for name, run, told in (("stop", stop, "make a server hang"), ("start", start, "let it go on")):
         one = commands.add_parser(name, parents=[named], help=told)
@@ -148,7 +148,7 @@ def _add_meddling(commands: Any, named: argparse.ArgumentParser) -> None:
 
 
 def _state(name: str | None) -> dict[str, Any]:
-    """Return what the newest sandbox, or the named one, wrote down."""
+    """Return the published state of the named sandbox, or of the newest one."""
     from sandbox.workplace import live
 
     states = [state for state in live() if name in (None, state["name"])]

@@ -19,7 +19,7 @@ from sandbox.kube import Kube, path_of
 from sandbox.process import Server, free_ports, wait_until
 from sandbox.workplace import Workplace
 
-# Everybody the API server knows, with their groups. Only `admin` may do anything; RBAC objects may bind the others.
+# Everybody that the API server knows, with groups. Only `admin` may do anything; RBAC objects may bind the others.
 USERS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
         "admin": ("admin", ("system:masters",)),
@@ -27,7 +27,7 @@ USERS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
             "system:serviceaccount:rolloutbot:rolloutbot",
             ("system:serviceaccounts", "system:serviceaccounts:rolloutbot"),
         ),
-        # Another token of the same account's, for the day on which the first one expires.
+        # Another token of the same account, to test what happens when the first one expires.
         "rolloutbot-rotated": (
             "system:serviceaccount:rolloutbot:rolloutbot",
             ("system:serviceaccounts", "system:serviceaccounts:rolloutbot"),
@@ -73,7 +73,7 @@ class ApiServer:
         }
 
     def stop(self) -> None:
-        """End the API server, then its store; the state is thrown away, so politeness only costs time."""
+        """Kill the API server, then etcd. Their data is thrown away, so there is no need to wait for them."""
         self.server.kill()
         self.etcd.kill()
 
@@ -83,7 +83,7 @@ class ApiServer:
         self.server.wait_ready(self._ready)
 
     def _ready(self) -> bool:
-        """The certificate appears with the first start, so there may be nothing to check the server with yet."""
+        """Return whether the API server is ready. The first start writes the certificate that the client needs."""
         if not self.ca.exists():
             return False
         with closing(self.client()) as kube, suppress(urllib3.exceptions.HTTPError, OSError):
@@ -151,7 +151,7 @@ def _api_server_flags(folder: Path, store: int, port: int) -> list[str]:
         f"--service-account-key-file={key}",
         f"--service-account-signing-key-file={key}",
         "--service-cluster-ip-range=10.0.0.0/16",
-        # Without kube-controller-manager nobody makes the default service accounts, and pods would be refused.
+        # Nobody creates default service accounts without kube-controller-manager, so pods would be refused.
         "--disable-admission-plugins=ServiceAccount",
         "--endpoint-reconciler-type=none",
         "--profiling=false",
@@ -168,8 +168,7 @@ def _token_file(tokens: Mapping[str, str]) -> str:
 def _signing_key() -> str:
     """Return a new P-256 key in PEM (RFC 5915, without the optional public half): 32 random bytes in a fixed frame.
 
-    A random number above the order of the curve would be no key; that has a chance of 1 in 4 thousand million, so the
-    first byte is kept below 0xff.
+    A number above the order of the curve is not a key (1 in 4 thousand million), so the first byte stays below 0xff.
     """
     number = bytes([secrets.randbelow(0xFF)]) + secrets.token_bytes(31)
     curve = bytes.fromhex("a00a06082a8648ce3d030107")
@@ -181,7 +180,7 @@ def _signing_key() -> str:
 def install_crds(kube: Kube) -> None:
     """Install the custom resource definitions and wait until their resources are served.
 
-    The API server makes the first creation of an object wait 2 s where its definition is that young.
+    While a definition is new, the API server delays the first creation of its objects by 2 s.
     """
     with ThreadPoolExecutor(len(crds())) as pool:
         list(pool.map(partial(_install_crd, kube), crds()))
@@ -196,7 +195,7 @@ def _install_crd(kube: Kube, file: Path) -> None:
 
 
 def _served(kube: Kube, path: str) -> bool:
-    """A new resource is first not found, then for a moment refused with 429."""
+    """Return whether a resource is served. A new one is not found at first, then refused with 429 for a moment."""
     try:
         kube.get(path)
     except ApiError as error:

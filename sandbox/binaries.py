@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver: those of ``KUBEBUILDER_ASSETS``, else built once from the modules that ``tools/`` pins."""
+"""etcd and kube-apiserver: from ``KUBEBUILDER_ASSETS``, or built once from the modules that ``tools/`` pins."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from sandbox.folders import TOOLS, cache
 from sandbox.install import install_once, run_visibly, say, version_key
 from sandbox.toolchain import Tool, go
 
-# In this order: etcd shares most packages with the API server, and builds in seconds after it.
+# The order matters: etcd shares most packages with the API server, so it builds in seconds after it.
 PACKAGES = {
     "kube-apiserver": (
         "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -43,13 +43,13 @@ class Binaries:
 
 
 def binaries() -> Binaries:
-    """Return the servers; the first call on a machine builds them."""
+    """Return the servers. The first call on a machine builds them."""
     folder = _assets() or install_once(_folder("servers", TOOLS), _build)
     return Binaries(etcd=folder / "etcd", kube_apiserver=folder / "kube-apiserver")
 
 
 def crds() -> list[Path]:
-    """Return the files of the published custom resource definitions, one object each."""
+    """Return the files of the published custom resource definitions, one object in each."""
     folder = install_once(_folder("crds", TOOLS / "crds"), _fetch_crds)
     return sorted(folder.glob("*.yaml"))
 
@@ -78,7 +78,7 @@ def _build(folder: Path) -> None:
 
 
 def _version_flags() -> str:
-    """Without them the server calls itself `v0.0.0-master`, as it is not built from a git checkout."""
+    """Return the flags that set the version; without them it is `v0.0.0-master`, as there is no git checkout."""
     match = re.search(r"k8s\.io/kubernetes v(\d+)\.(\d+)\.(\d+)", (TOOLS / "go.mod").read_text())
     if match is None:
         raise SandboxError("tools/go.mod names no version of k8s.io/kubernetes.")
@@ -97,7 +97,7 @@ def _fetch_crds(folder: Path) -> None:
 
 
 def _module(tool: Tool, module: str) -> Path:
-    """Return the folder of a module; its content was checked against go.sum."""
+    """Return the folder of a module. Go has checked its content against go.sum."""
     command = [*tool.command, "mod", "download", "-json", module]
     env = {**os.environ, **tool.env}
     answer = subprocess.run(command, cwd=TOOLS / "crds", env=env, capture_output=True, text=True, check=False)

@@ -1,24 +1,18 @@
 """``python -m sandbox demo``: a sandbox with the bot in it, for people who want to see a rollout."""
 
-import os
 import re
-import sys
 import time
-from pathlib import Path
-
-import urllib3
 
 from bot.terminal.answer import unix_user
+from sandbox.bot_process import bot_process
 from sandbox.install import say
-from sandbox.process import Server, free_ports
-from sandbox.running import Sandbox, running
+from sandbox.process import Server
+from sandbox.running import running
 from sandbox.signals import stop_on_signals
 from sandbox.world import CANARY
 
-ROOT = Path(__file__).parent.parent
-
 POLICY = """\
-# The demo is in a hurry: a step every 20 s, and 40 s at 100 % before the old pool leaves the route.
+# The demo is fast: a step every 20 s, and 40 s at 100 % before the old pool leaves the route.
 namespaces: [default]
 plan: {steps: [10, 25, 50, 100], every: 20s, bake: 40s}
 approvals: {at: [50, 100], needed: 1, requester_may_approve: false}
@@ -41,7 +35,7 @@ WELCOME = """
   Meddle      .venv/bin/python -m sandbox ...
                 edit 60 40     somebody else edits the weights: it pauses and says who
                 flush          Valkey forgets everything: the same card goes on
-                stop valkey    Valkey hangs: Roll back works all the same; `start valkey`
+                stop valkey    Valkey hangs: Roll back still works; `start valkey`
                 stop slack     Slack hangs: the rollout goes on; `start slack`
   A terminal  eval "$(.venv/bin/python -m sandbox env)"   you are Alice there too
               .venv/bin/rolloutbot status
@@ -51,13 +45,14 @@ WELCOME = """
 
 
 def demo(name: str | None) -> None:
-    """Run a sandbox and the bot until somebody stops it; a bot that died is started again."""
+    """Run a sandbox and the bot until somebody stops it. A bot that dies is started again."""
     stop_on_signals()
     say("Starting etcd, kube-apiserver, Valkey, Slack and the bot ...")
     with running(name, policy=policy()) as sandbox:
-        bot, address = bot_in(sandbox)
+        replica = bot_process("bot", sandbox.folder, sandbox.environment())
+        bot = replica.server
         bot.start()
-        bot.wait_ready(lambda: is_ready(address))
+        bot.wait_ready(replica.is_ready)
         print(WELCOME.format(slack=sandbox.slack_url, canary=CANARY, pid=bot.pid, log=bot.log), flush=True)
         try:
             _keep_alive(bot)
@@ -66,29 +61,10 @@ def demo(name: str | None) -> None:
 
 
 def policy() -> str:
-    """Return the demo's policy, in which Alice is whoever runs it; a name that a policy cannot hold is nobody there."""
+    """Return the demo's policy. It maps the current user to Alice, if a policy can hold the user's name."""
     user = unix_user()
     known = f"{user}: {ALICE}" if re.fullmatch(r"[A-Za-z_][\w.-]{0,31}", user, re.ASCII) else ""
     return f"{POLICY}terminal: {{users: {{{known}}}}}\n"
-
-
-def bot_in(sandbox: Sandbox) -> tuple[Server, str]:
-    """Return a bot that is wired to a sandbox but not started, and the address it will listen on."""
-    address = f"127.0.0.1:{free_ports(1)[0]}"
-    env = {
-        **sandbox.environment(),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        "ROLLOUTBOT_HTTP": address,
-    }
-    return Server("bot", [sys.executable, "-m", "bot", "run"], sandbox.folder, env), address
-
-
-def is_ready(address: str) -> bool:
-    """Ask a bot's /readyz."""
-    try:
-        return urllib3.request("GET", f"http://{address}/readyz", timeout=1, retries=False).status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
 
 
 def _keep_alive(bot: Server) -> None:

@@ -1,8 +1,8 @@
-"""What goes wrong in the sandbox, said in one sentence."""
+"""The errors of the sandbox. Each message is one sentence."""
 
 
 class SandboxError(Exception):
-    """A sentence that a person can act on; shown without a traceback."""
+    """An error that a person can act on. It is shown without a traceback."""
 
 
 class ApiError(Exception):

@@ -1,7 +1,7 @@
 """A proxy in front of the API server that fails as networks, API servers and clouds do, when it is told to.
 
-It ends TLS with the API server's own certificate, so that a client needs nothing but another address, and passes
-tokens through. Faults are switched on and off while it runs, from any thread, and each is counted with what it hit.
+It ends TLS with the API server's own certificate, so a client needs only another address, and it passes tokens through.
+Any thread may start and end faults while it runs. It counts what each fault hits.
 """
 
 import re
@@ -22,7 +22,7 @@ from sandbox.relay import BrokenOffError, Connection, Head, Line
 
 HANDSHAKE_SECONDS: Final = 10.0
 HANG_SECONDS: Final = 0.2
-"""How often it is looked whether somebody still waits for an answer that hangs."""
+"""How often a hanging request looks whether its client still waits."""
 
 
 class FaultProxy:
@@ -37,15 +37,15 @@ class FaultProxy:
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
         self._threads: set[threading.Thread] = set()
-        # It holds the port, also while nobody listens on it.
+        # This holds the port even while nobody listens on it.
         self._holder = _bound(0)
         self._port = int(self._holder.getsockname()[1])
         self._switch = threading.Lock()
         self._listener: socket.socket | None = None
         folder = real.folder / f"proxy-{self._port}"
-        folder.mkdir(exist_ok=True)  # a port comes round again
+        folder.mkdir(exist_ok=True)  # the kernel reuses ports
         self.api_server: Final = replace(real, url=f"https://127.0.0.1:{self._port}", folder=folder)
-        """The API server as clients of the proxy see it: its ``kubeconfig`` and ``client`` lead through the proxy."""
+        """The API server as clients of the proxy see it; its ``kubeconfig`` and ``client`` lead through the proxy."""
 
     def kubeconfig(self, user: str = "admin", namespace: str = "default") -> Path:
         """Write a kubeconfig that leads through the proxy, and return its path."""
@@ -63,11 +63,11 @@ class FaultProxy:
         times: int | None = None,
         seconds: float = 1.0,
     ) -> None:
-        """Fail requests until lifted, or the next ``times``: those with ``method`` and ``token`` whose target ``path``
-        (a regular expression) is found in. What was injected first goes first.
+        """Fail matching requests: the next ``times``, or all until the fault is lifted.
 
-        ``seconds`` is how late SLOW is, and the Retry-After of TOO_MANY. REFUSED is for everything, until lifted. CUT
-        and SILENT hit each watch that runs and fits once, and none that begins later.
+        A request matches by its ``method``, its ``token``, and a target in which ``path``, a regular expression, is
+        found. The fault that was injected first wins. ``seconds`` is the delay of SLOW and the Retry-After of TOO_MANY.
+        REFUSED is for every request. CUT and SILENT hit each matching watch that runs now, and none that begins later.
         """
         rule = Rule(fault, method, re.compile(path), times, seconds, token)
         if fault in (Fault.CUT, Fault.SILENT):
@@ -79,7 +79,7 @@ class FaultProxy:
             self._reset_all()
 
     def lift(self, fault: Fault | None = None) -> None:
-        """Fail no more, or no more in this way. What hangs is ended without an answer."""
+        """End all faults, or one. Hanging requests end without an answer."""
         self._faults.lift(fault)
         if not self._faults.has(Fault.REFUSED):
             self._listen()
@@ -88,7 +88,7 @@ class FaultProxy:
     def failing(
         self, fault: Fault, *, method: str = "", path: str = "", times: int | None = None, seconds: float = 1.0
     ) -> Iterator[None]:
-        """Fail so within the block."""
+        """Fail matching requests during the block."""
         self.inject(fault, method=method, path=path, times=times, seconds=seconds)
         try:
             yield
@@ -97,14 +97,14 @@ class FaultProxy:
 
     @property
     def hits(self) -> Hits:
-        """How often each fault hit what, as in ``(Fault.LOST, "PATCH httproutes")`` or ``(..., "WATCH httproutes")``.
+        """How often each fault hit what, such as ``(Fault.LOST, "PATCH httproutes")`` or ``(..., "WATCH httproutes")``.
 
-        REFUSED counts the connections it reset, by their last request: who comes to a closed port is seen by nobody.
+        REFUSED counts the connections that it reset, by their last request. Nobody sees who comes to a closed port.
         """
         return self._faults.hits()
 
     def _reset_all(self) -> None:
-        """Reset what is connected, and return when clients can see it."""
+        """Reset every connection, and return when clients can see it."""
         running = self._running()
         for connection in running:
             self._faults.count(Fault.REFUSED, connection.request)
@@ -185,7 +185,7 @@ class FaultProxy:
                 self._connections.discard(connection)
 
     def _exchange(self, connection: Connection) -> bool:
-        """Take one request; True where another may follow on the connection."""
+        """Handle one request; return whether another may follow on the connection."""
         request = connection.client.head()
         if request is None:
             return False
@@ -215,7 +215,7 @@ class FaultProxy:
         answer, pieces = self._ask(connection, request, body)
         connection.watches = request.is_watch and answer.words[1] == "200"
         waiting = answer.raw
-        if connection.watches:  # its first event may be long in coming
+        if connection.watches:  # its first event may take long
             connection.forward(waiting)
             waiting = b""
         for piece in pieces:
@@ -227,7 +227,7 @@ class FaultProxy:
         return not (ends or request.closes or answer.closes or connection.silent)
 
     def _ask(self, connection: Connection, request: Head, body: bytes) -> tuple[Head, Iterator[bytes]]:
-        """Pass a request on, and return the answer's head and its body as it comes."""
+        """Pass a request on; return the head of the answer, and its body as it comes."""
         server = connection.server
         if server is not None and server.is_dropped():
             server.close()
@@ -266,7 +266,7 @@ class FaultProxy:
 
 @contextmanager
 def fault_proxy(real: ApiServer) -> Iterator[FaultProxy]:
-    """Run a proxy in front of an API server; nothing fails until a fault is injected."""
+    """Run a proxy in front of an API server. Nothing fails until a fault is injected."""
     proxy = FaultProxy(real)
     try:
         proxy.lift()

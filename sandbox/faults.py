@@ -1,4 +1,4 @@
-"""What can go wrong between a client and the API server, what is to go wrong now, and how often it did."""
+"""What can go wrong between a client and the API server, which faults are active, and what they hit."""
 
 import json
 import re
@@ -14,17 +14,17 @@ from sandbox.relay import Head
 class Fault(StrEnum):
     """What can go wrong."""
 
-    REFUSED = "refused"  # nobody listens, and what is connected is reset
+    REFUSED = "refused"  # nobody listens, and open connections are reset
     RESET = "reset"  # a request is not passed on, its connection is reset
     HUNG = "hung"  # a request is not passed on, and nothing comes
     SLOW = "slow"  # a request is passed on late
-    LOST = "lost"  # a request is passed on and done, its answer does not come
+    LOST = "lost"  # a request is carried out, but its answer does not come
     UNKNOWN_TOKEN = "401"
     TOO_MANY = "429"
     BROKEN = "500"
     UNAVAILABLE = "503"
-    CUT = "cut"  # a watch that runs is ended
-    SILENT = "silent"  # a watch that runs is half open: its connection stays, and nothing more comes
+    CUT = "cut"  # a running watch ends
+    SILENT = "silent"  # a running watch becomes half open: its connection stays, but nothing more comes
 
 
 ANSWERS: Final = {
@@ -39,7 +39,7 @@ Hits = Counter[tuple[Fault, str]]
 
 @dataclass(eq=False)
 class Rule:
-    """One fault that is to happen: to which requests, and to how many more of them (None: until it is lifted)."""
+    """An active fault: which requests it hits, and how many more of them (None: until it is lifted)."""
 
     fault: Fault
     method: str
@@ -50,14 +50,14 @@ class Rule:
     lifted: threading.Event = field(default_factory=threading.Event)
 
     def fits(self, request: Head) -> bool:
-        """Say whether a request is one of those."""
+        """Return whether the fault hits a request."""
         method, target, _ = request.words
         theirs = self.token in request.fields.get("authorization", "")
         return self.left != 0 and theirs and self.method in ("", method) and self.path.search(target) is not None
 
 
 class Faults:
-    """The rules in force, and what they hit; may be used by many threads."""
+    """The active rules, and what they hit; safe to use from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -65,12 +65,12 @@ class Faults:
         self._hits: Hits = Counter()
 
     def add(self, rule: Rule) -> None:
-        """Put a rule in force, behind the others."""
+        """Add a rule, after the others."""
         with self._lock:
             self._rules.append(rule)
 
     def lift(self, fault: Fault | None) -> None:
-        """Take away the rules of a fault, or all."""
+        """Remove the rules of a fault, or all."""
         with self._lock:
             over = [rule for rule in self._rules if fault in (None, rule.fault)]
             self._rules = [rule for rule in self._rules if rule not in over]
@@ -78,12 +78,12 @@ class Faults:
             rule.lifted.set()
 
     def has(self, fault: Fault) -> bool:
-        """Say whether a fault is in force."""
+        """Return whether a fault is active."""
         with self._lock:
             return any(rule.fault is fault for rule in self._rules)
 
     def hit(self, request: Head) -> Rule | None:
-        """Return the rule that a request falls under, and count it."""
+        """Return the first rule that hits a request, and count the hit."""
         with self._lock:
             rule = next((each for each in self._rules if each.fits(request)), None)
             if rule is not None:
@@ -92,7 +92,7 @@ class Faults:
             return rule
 
     def count(self, fault: Fault, request: Head | None) -> None:
-        """Count a fault that hit a connection, by its last request."""
+        """Count a hit on a connection, by its last request."""
         with self._lock:
             self._hits[(fault, request.asks_for if request else "nothing yet")] += 1
 
@@ -103,7 +103,7 @@ class Faults:
 
 
 def refusal(rule: Rule) -> bytes:
-    """Write the answer of an API server that refuses."""
+    """Return the answer of an API server that refuses a request."""
     code = int(rule.fault.value)
     reason, message = ANSWERS[rule.fault]
     status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code}

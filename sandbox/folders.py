@@ -1,4 +1,4 @@
-"""Where the sandbox keeps things: all of it outside the tree, in one cache folder per person."""
+"""Where the sandbox keeps things: outside the checkout, in one cache folder for each person."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ NPM = CHECKOUT / "sandbox" / "npm"
 
 
 def cache() -> Path:
-    """Return the folder for what is built or installed once and kept."""
+    """Return the folder for what is built or installed once."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "rolloutbot-sandbox"
 

@@ -15,14 +15,14 @@ ADDRESS = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Answer:
-    """How the gateway answers a change of a route; the knobs for tests."""
+    """How the gateway answers a change of a route. Tests set this."""
 
     refuses: str = ""
-    """The message of Accepted=False; empty: routes are accepted."""
+    """The message of Accepted=False. If it is empty, routes are accepted."""
     silent: bool = False
-    """It writes no status at all, as some gateways do."""
+    """Whether it writes no status at all, as some gateways do not."""
     delay_seconds: float = 0.0
-    """How long it takes to see a change."""
+    """How long it takes to notice a change."""
 
 
 def class_status(gateway_class: Object) -> Object:
@@ -41,7 +41,7 @@ def gateway_status(gateway: Object, routes: int) -> Object:
 
 
 def route_status(route: Object, gateways: Collection[str], pools: Collection[str], answer: Answer) -> Object:
-    """Return the status of an HTTPRoute: one parent for each of our gateways it names; parents of others are kept."""
+    """Return the status of an HTTPRoute: one parent for each of our gateways, and the parents of other controllers."""
     ours = [_route_parent(route, ref, pools, answer) for ref in parents_among(route, gateways)]
     others = [one for one in _parents(route) if one.get("controllerName") != CONTROLLER]
     return {"parents": [*others, *ours]}
@@ -66,7 +66,7 @@ def pools_of(route: Object) -> list[str]:
 
 
 def same_status(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Compare without the times: a status is written when it says something new, so it does not answer itself."""
+    """Compare statuses without their times. The robot writes only news, so that it does not react to its own writes."""
     return all(_timeless(now.get(key) or []) == _timeless(value) for key, value in wanted.items())
 
 

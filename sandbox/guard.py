@@ -1,7 +1,7 @@
-"""Become another program that ends when its parent ends, however the parent ends.
+"""Run a program that ends when its parent ends, however the parent ends.
 
-Run as a script, by ``sandbox.process``: ``python guard.py PARENT_PID PROGRAM ARGUMENT...``.
-Linux sends the signal itself; elsewhere the next start cleans up (``sandbox.workplace``).
+``sandbox.process`` runs this as a script: ``python guard.py PARENT_PID PROGRAM ARGUMENT...``.
+Linux sends the signal itself. Elsewhere the next sandbox cleans up (``sandbox.workplace``).
 """
 
 import ctypes
@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Ask for the signal first and look at the parent second: it may have gone in between."""
+    """Ask for the signal first, then check the parent: it may end in between."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""Which process is meant: a pid comes round again, a pid together with the time of its start does not."""
+"""Identify a process by its pid and its start time, because the kernel reuses pids."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def write_identity(file: Path, pid: int) -> None:
-    """Write down a process, for a clean-up by somebody else."""
+    """Write a process to a file, so that somebody else can clean up."""
     file.write_text(json.dumps([pid, _started(pid)]))
 
 
@@ -19,7 +19,7 @@ def is_alive(file: Path) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process runs; one that has ended and is not taken note of yet does not."""
+    """Return whether a process runs; a zombie does not."""
     return bool(_started(pid))
 
 
@@ -29,7 +29,7 @@ def end(file: Path) -> None:
 
 
 def send(file: Path, number: signal.Signals) -> bool:
-    """Send a signal to the process that a file names; False where it does not run any more."""
+    """Send a signal to the process that a file names; return False if it has ended."""
     pid = _running_pid(file)
     if pid is None:
         return False
@@ -53,7 +53,7 @@ def _started(pid: int) -> str:
         answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return answer.stdout.strip()
     try:
-        # The name, in brackets, may hold anything: count the fields after it.
+        # The name, in brackets, may hold anything, so count the fields after it.
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""

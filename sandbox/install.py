@@ -1,4 +1,4 @@
-"""Make a folder once: visible to others only when complete, and by one process at a time."""
+"""Make a folder once: one process at a time, and visible to others only when it is complete."""
 
 import fcntl
 import hashlib
@@ -18,7 +18,7 @@ PROGRESS_SECONDS = 15.0
 
 
 def say(text: str) -> None:
-    """Tell the person in front of the terminal; standard output stays for results."""
+    """Tell the person at the terminal something, on standard error; standard output is for results."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -31,7 +31,7 @@ def version_key(*files: Path, extra: str = "") -> str:
 
 
 def install_once(target: Path, make: Callable[[Path], None]) -> Path:
-    """Return ``target``, made by ``make(folder)`` when it is not there yet."""
+    """Return ``target``; if it does not exist, ``make(folder)`` makes it first."""
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,10 +53,10 @@ def _make(target: Path, make: Callable[[Path], None]) -> None:
 
 @contextmanager
 def exclusive(lock: Path) -> Iterator[None]:
-    """Hold a lock that the kernel gives back whatever happens to this process."""
+    """Hold a lock that the kernel releases whatever happens to this process."""
     with lock.open("w") as handle:
         if not _try_lock(handle.fileno()):
-            say(f"{lock.stem}: another process is at it, waiting for it to finish ...")
+            say(f"{lock.stem}: waiting for another process to finish it ...")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -77,7 +77,7 @@ def run_visibly(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a long command; say what it does and how long it has taken so far, and show its output only if it fails."""
+    """Run a long command; report how long it has taken so far, and show its output only if it fails."""
     say(f"{what}: {about} ...")
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
@@ -102,4 +102,4 @@ def _wait_visibly(process: subprocess.Popen[bytes], what: str, started: float) -
             process.wait(PROGRESS_SECONDS)
             return
         except subprocess.TimeoutExpired:
-            say(f"{what}: still at it, {time.monotonic() - started:.0f} s so far")
+            say(f"{what}: still running, {time.monotonic() - started:.0f} s so far")

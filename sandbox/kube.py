@@ -31,7 +31,7 @@ CLUSTER_KINDS = {
 
 
 def path_of(api_version: str, kind: str, namespace: str = "", name: str = "") -> str:
-    """Return the path of an object, or of a collection when ``name`` is empty."""
+    """Return the path of an object, or of a collection if ``name`` is empty."""
     parts = ["/apis" if "/" in api_version else "/api", api_version]
     if namespace and kind not in CLUSTER_KINDS:
         parts += ["namespaces", namespace]
@@ -40,13 +40,13 @@ def path_of(api_version: str, kind: str, namespace: str = "", name: str = "") ->
 
 
 def path_of_object(obj: Mapping[str, Any]) -> str:
-    """Return the path of an object that says what it is."""
+    """Return the path of an object that has apiVersion, kind and name."""
     meta = obj["metadata"]
     return path_of(obj["apiVersion"], obj["kind"], meta.get("namespace", "default"), meta["name"])
 
 
 class Kube:
-    """One user's view of an API server; may be used by many threads."""
+    """One user's view of an API server; safe to use from many threads."""
 
     def __init__(self, url: str, token: str, ca: Path) -> None:
         self._url = url
@@ -64,15 +64,15 @@ class Kube:
         return self._request("GET", path)
 
     def create(self, obj: Object) -> Object:
-        """Create an object, at its own path without the name."""
+        """Create an object."""
         return self._request("POST", path_of_object(obj).rpartition("/")[0], obj)
 
     def ask(self, review: Object) -> Object:
-        """Ask the API server about somebody's rights, say; that makes no object."""
+        """Send a review, such as a SubjectAccessReview, and return the answer. It creates no object."""
         return self._request("POST", path_of(review["apiVersion"], review["kind"]), review)
 
     def replace(self, obj: Object, *, manager: str = "sandbox") -> Object:
-        """Write the whole of an object; 409 where it is no longer the version that was read."""
+        """Replace an object. Raises ApiError 409 if it has changed since it was read."""
         return self._request("PUT", f"{path_of_object(obj)}?fieldManager={manager}", obj)
 
     def apply(self, obj: Object) -> Object:
@@ -80,7 +80,7 @@ class Kube:
         return self._request("PATCH", path_of_object(obj) + "?fieldManager=sandbox&force=true", obj, APPLY)
 
     def apply_file(self, path: str, text: bytes) -> Object:
-        """Apply an object in YAML, unread."""
+        """Apply an object from YAML text."""
         return self._request("PATCH", path + "?fieldManager=sandbox&force=true", text, APPLY)
 
     def merge(self, path: str, change: Object) -> Object:
@@ -111,7 +111,7 @@ class Kube:
         return True
 
     def unready(self) -> str:
-        """Return what the server still waits for; nothing once it is ready."""
+        """Return what the server still waits for; empty once it is ready."""
         response = self._pool.request("GET", self._url + "/readyz", headers=self._headers)
         return "" if response.status == 200 else response.data.decode(errors="replace")
 

@@ -27,14 +27,14 @@ def edit(world: World, weights: list[int]) -> None:
 
 
 def flush(state: State) -> None:
-    """Have Valkey forget everything."""
+    """Empty Valkey."""
     address = urlsplit(state["environment"]["REDIS_URL"])
     with closing(redis.Redis(host=str(address.hostname), port=int(address.port or 0), socket_timeout=5)) as client:
         client.flushall()
 
 
 def stop(state: State, server: str) -> None:
-    """Freeze a server: connections stay open and nothing answers. What it knows stays too."""
+    """Freeze a server: connections stay open, nothing answers, and no data is lost."""
     _signal(state, server, signal.SIGSTOP)
 
 
@@ -45,4 +45,4 @@ def start(state: State, server: str) -> None:
 
 def _signal(state: State, server: str, number: signal.Signals) -> None:
     if not send(runs() / state["name"] / SERVERS[server], number):
-        raise SandboxError(f"The sandbox's {server} does not run.")
+        raise SandboxError(f"The sandbox's {server} is not running.")

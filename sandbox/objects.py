@@ -48,7 +48,7 @@ def rule(refs: Sequence[Object], path: str = "/") -> Object:
 
 
 def pool_ref(pool: str, weight: int | None = None) -> Object:
-    """Return a backendRef; without a weight it is as the guide starts, and reads back with weight 1."""
+    """Return a backendRef. Without a weight, as in the guide, the API server gives it weight 1."""
     ref: Object = {"group": POOL_GROUP, "kind": "InferencePool", "name": pool}
     return ref if weight is None else {**ref, "weight": weight}
 

@@ -10,7 +10,7 @@ NODE = "sandbox"
 
 
 def needs_start(pod: Object) -> bool:
-    """Return whether nobody has said yet how a pod is."""
+    """Return whether a pod has no Ready condition yet."""
     conditions = pod.get("status", {}).get("conditions", [])
     return not any(condition["type"] == "Ready" for condition in conditions)
 
@@ -50,7 +50,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def pod_ip(pod: Object) -> str:
-    """Return an address from the pod's identity: the same at every call, and nobody has to count."""
+    """Return an address made from the pod's name, so that it is always the same."""
     digest = hashlib.sha256(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}".encode()).digest()
     return f"10.{64 + digest[0] % 64}.{digest[1]}.{1 + digest[2] % 254}"
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox import guard
@@ -18,16 +19,16 @@ from sandbox.starter import spawn
 READY_SECONDS = 60.0
 
 _held: deque[int] = deque(maxlen=256)
-"""Sockets that keep the newest ports from others, by descriptor: they are open until the process ends. One test uses
-far fewer of them, and a process may have far more open.
+"""Descriptors of the sockets that hold the newest ports. They stay open until the process ends. One test needs far
+fewer than 256, and a process may have far more.
 """
 
 
 def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on.
 
-    Linux gives them to nobody else, also not before their servers start or between two starts, because a socket here
-    stays bound to each. That socket does not listen, so a server that asks for the port by its number may have it.
+    A socket here stays bound to each, so Linux gives the port to nobody else, even before its server starts or between
+    two starts. That socket does not listen, so a server that asks for the port by its number gets it.
     """
     return [_hold_port() for _ in range(count)]
 
@@ -44,7 +45,7 @@ def _hold_port() -> int:
 
 
 def wait_until(what: str, done: Callable[[], bool], *, seconds: float = READY_SECONDS, pause: float = 0.02) -> None:
-    """Ask until ``done`` says so; raise SandboxError after ``seconds``."""
+    """Wait until ``done`` returns True. Raises SandboxError after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
@@ -53,7 +54,7 @@ def wait_until(what: str, done: Callable[[], bool], *, seconds: float = READY_SE
 
 
 class Server:
-    """One server program: startable again after it was killed, with its output in a log file."""
+    """One server program, with its output in a log file. It can be killed and started again."""
 
     def __init__(
         self, name: str, command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | None = None
@@ -73,14 +74,14 @@ class Server:
         return self._process.pid
 
     def start(self) -> None:
-        """Start the program; it may need a while until it answers."""
+        """Start the program. It may take a while until it answers."""
         shim = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid())]
         with self.log.open("ab") as log:
             self._process = spawn([*shim, *self._command], self._folder, self._env, log.fileno())
         write_identity(self._folder / f"{self.name}.pid", self._process.pid)
 
     def wait_ready(self, answers: Callable[[], bool]) -> None:
-        """Wait until ``answers``; a program that ended instead is reported with the end of its log."""
+        """Wait until ``answers`` returns True. Raises SandboxError with the end of the log if the program ends."""
         try:
             wait_until(f"{self.name}: a first answer", lambda: not self.alive() or answers())
         except SandboxError as error:
@@ -99,7 +100,7 @@ class Server:
             self._process.wait()
 
     def terminate(self, *, seconds: float) -> int:
-        """Ask the program to end, end it where it does not within ``seconds``, and return its exit status."""
+        """Ask the program to end, kill it after ``seconds``, and return its exit status."""
         self.signal(signal.SIGTERM)
         try:
             return self.ended(seconds=seconds)
@@ -108,7 +109,7 @@ class Server:
             return self.ended(seconds=0)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; a program that has ended is sent none, whoever has its process id now."""
+        """Send a signal, unless the program has ended: another process may have its pid by now."""
         if self._process is not None:
             self._process.send_signal(number)
 
@@ -122,7 +123,7 @@ class Server:
             raise SandboxError(f"{self.name} did not end within {seconds:.0f} s:\n{self.tail()}") from None
 
     def freeze(self) -> None:
-        """Stop the program in its tracks: connections stay open and nothing answers."""
+        """Freeze the program: connections stay open and nothing answers."""
         if not self.alive():
             status = self._process.returncode if self._process else "none"
             raise SandboxError(f"{self.name} has ended by itself, status {status}:\n{self.tail()}")
@@ -131,6 +132,24 @@ class Server:
     def thaw(self) -> None:
         """Let a frozen program go on."""
         self.signal(signal.SIGCONT)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Freeze the program for the block."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
+
+    @contextmanager
+    def killed(self, start: Callable[[], None]) -> Iterator[None]:
+        """Kill the program for the block, and ``start`` it again after it."""
+        self.kill()
+        try:
+            yield
+        finally:
+            start()
 
     def tail(self) -> str:
         """Return the end of the log."""

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 message from one connection to another, byte for byte and as it comes, so that watches go through."""
+"""Pass HTTP/1.1 messages from one connection to another byte by byte, as they come, so that watches work."""
 
 import io
 import select
@@ -22,7 +22,7 @@ class BrokenOffError(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a request or an answer: its first line in words, its fields, and the bytes that it is."""
+    """The head of a request or an answer: the words of its first line, its fields, and its raw bytes."""
 
     words: tuple[str, str, str]
     fields: dict[str, str]
@@ -30,17 +30,17 @@ class Head:
 
     @property
     def closes(self) -> bool:
-        """Say whether the connection ends with this message."""
+        """Return whether the connection ends with this message."""
         return self.fields.get("connection", "").lower() == "close"
 
     @property
     def is_watch(self) -> bool:
-        """Say whether this asks for an answer that goes on."""
+        """Return whether this request starts a watch."""
         return "watch=" in urlsplit(self.words[1]).query
 
     @property
     def asks_for(self) -> str:
-        """Say what a request is about: its method, or that it watches, and the plural of the resource."""
+        """Return the method (or WATCH) and the plural of the resource, such as ``PATCH httproutes``."""
         parts = urlsplit(self.words[1]).path.strip("/").split("/")
         parts = parts[{"api": 2, "apis": 3}.get(parts[0], 0) :]
         if len(parts) > 2 and parts[0] == "namespaces":
@@ -49,9 +49,9 @@ class Head:
 
 
 class _Bytes(io.RawIOBase):
-    """What comes from a connection, until another thread says that it is over.
+    """The bytes from a connection, until another thread ends it.
 
-    Waiting is not done in the connection's own ``recv``: TLS would tell the other side when that was woken up.
+    It does not wait in the connection's own ``recv``: TLS would tell the other side when that is interrupted.
     """
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
@@ -73,7 +73,7 @@ class _Bytes(io.RawIOBase):
         return self._sock.recv_into(buffer)
 
     def end(self) -> None:
-        """Wake up the thread that waits, if it has not closed this by itself."""
+        """Wake the waiting thread, if it has not closed this itself."""
         self._over.set()
         with suppress(OSError):
             self._waker.send(b".", socket.MSG_DONTWAIT)
@@ -94,7 +94,7 @@ class Line:
         self._file = io.BufferedReader(self._bytes, PIECE)
 
     def head(self) -> Head | None:
-        """Read a head; None where the other side ended the connection instead."""
+        """Read a head; None if the other side ended the connection."""
         first = self._file.readline()
         if not first:
             return None
@@ -107,7 +107,7 @@ class Line:
         return Head(words=(first_word, second, third), fields=fields, raw=b"".join(lines))
 
     def body(self, head: Head, *, is_answer: bool) -> Iterator[bytes]:
-        """Yield the bytes behind a head as they come. Raises BrokenOffError."""
+        """Yield the bytes after a head as they come. Raises BrokenOffError."""
         if "chunked" in head.fields.get("transfer-encoding", ""):
             yield from self._chunks()
         elif "content-length" in head.fields:
@@ -120,7 +120,7 @@ class Line:
         self._sock.sendall(data)
 
     def is_dropped(self) -> bool:
-        """Say whether the other side has ended this connection while nothing was on its way."""
+        """Return whether the other side has ended this idle connection."""
         self._sock.settimeout(0)
         try:
             return self._sock.recv(1) == b""
@@ -132,16 +132,16 @@ class Line:
             self._sock.settimeout(None)
 
     def wait_for_end(self) -> None:
-        """Wait until the other side ends the connection, whatever it says before."""
+        """Wait until the other side ends the connection, and ignore what it sends."""
         while self._file.read1(PIECE):
             pass
 
     def end(self) -> None:
-        """Have the thread that reads raise BrokenOffError; the other side is told nothing."""
+        """Make the reading thread raise BrokenOffError, without telling the other side."""
         self._bytes.end()
 
     def close(self, *, reset: bool = False) -> None:
-        """End the connection; ``reset`` as one whose other side knows nothing of it."""
+        """End the connection, with a TCP reset if ``reset``."""
         if reset:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._file.close()
@@ -170,7 +170,7 @@ class Line:
 
 
 class Connection:
-    """One client's connection, the one to the API server behind it, and what was asked last."""
+    """A client's connection, the one to the API server for it, and the last request."""
 
     def __init__(self, client: Line) -> None:
         self.client = client
@@ -182,18 +182,18 @@ class Connection:
 
     @property
     def is_over(self) -> bool:
-        """Say whether its client has gone, or it is to be ended, while a request waits."""
+        """Return whether a waiting request should give up: its client has gone, or the connection is being reset."""
         return self.reset or self.client.is_dropped()
 
     def end(self, *, reset: bool) -> None:
-        """Have its thread end it, whatever it waits for."""
+        """Make its thread end it, whatever that waits for."""
         self.reset = reset
         self.client.end()
         if self.server is not None:
             self.server.end()
 
     def forward(self, data: bytes) -> None:
-        """Give the client what the API server said."""
+        """Send the client what the API server sent."""
         if self.reset:
             raise BrokenOffError
         if data and not self.silent:

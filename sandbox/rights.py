@@ -1,4 +1,4 @@
-"""The rights of a bot that runs outside of any cluster: those of the manifests, or others."""
+"""The rights of a bot that runs outside the cluster: those of the manifests, or others."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,12 +14,12 @@ RIGHTS: Final = CHECKOUT / "manifests/kustomize/rights/rbac.yaml"
 
 
 def give_rights(kube: Kube, namespace: str) -> Object:
-    """Give the bot's ServiceAccount in a namespace what the manifests give it, and return the Role."""
+    """Give the bot's ServiceAccount the rights of the manifests in a namespace, and return the Role."""
     return grant(kube, namespace, list(yaml.safe_load_all(RIGHTS.read_text())))
 
 
 def grant(kube: Kube, namespace: str, documents: Sequence[Object]) -> Object:
-    """Make a Role and its RoleBinding in a namespace, and return the Role once the API server goes by it."""
+    """Create a Role and its RoleBinding in a namespace, and return the Role once the API server applies it."""
     for document in documents:
         document["metadata"]["namespace"] = namespace
         for subject in document.get("subjects", []):
@@ -31,7 +31,7 @@ def grant(kube: Kube, namespace: str, documents: Sequence[Object]) -> Object:
 
 
 def a_role(*rules: Object) -> list[Object]:
-    """Return a Role with other rules than the manifests', and its binding to the bot's ServiceAccount."""
+    """Return a Role with these rules, and its binding to the bot's ServiceAccount."""
     api = "rbac.authorization.k8s.io"
     bound = {"apiGroup": api, "kind": "Role", "name": "limited"}
     account = {"kind": "ServiceAccount", "name": "rolloutbot"}
@@ -48,7 +48,7 @@ def a_role(*rules: Object) -> list[Object]:
 
 
 def _may(kube: Kube, namespace: str, rule: Object) -> bool:
-    """Ask for one right: the API server hears of a Role as a whole, a moment after it was made."""
+    """Ask for one right. The API server learns of a whole Role a moment after its creation."""
     user, groups = USERS["rolloutbot"]
     right = {"group": rule["apiGroups"][0], "resource": rule["resources"][0], "verb": rule["verbs"][0]}
     spec = {"user": user, "groups": [*groups], "resourceAttributes": {**right, "namespace": namespace}}

@@ -1,4 +1,4 @@
-"""A small robot that plays what a control plane alone lacks: kubelet and gateway controller.
+"""A small robot that plays what a bare control plane lacks: kubelet and gateway controller.
 
 It only watches and writes status, so a real data plane can take its place.
 """
@@ -40,7 +40,7 @@ KINDS = {
 
 
 class Robot:
-    """Watches one namespace, or all of them when ``namespace`` is empty; one thread writes, in answer to any change."""
+    """Watches one namespace, or all if ``namespace`` is empty. One thread writes after each change."""
 
     def __init__(self, kube: Kube, namespace: str = "") -> None:
         self._kube = kube
@@ -55,7 +55,7 @@ class Robot:
 
     @property
     def answer(self) -> Answer:
-        """Return how the gateway answers route changes; assign another Answer to change that from now on."""
+        """Return how the gateway answers route changes; assign another Answer to change that."""
         return self._answer
 
     @answer.setter
@@ -118,7 +118,7 @@ class Robot:
             self._serve(namespace, [one for one in gateways if one["metadata"]["namespace"] == namespace])
 
     def _serve(self, namespace: str, gateways: list[Object]) -> None:
-        """Write what the gateways of one namespace make of its routes and pools."""
+        """Write the status that the gateways of one namespace give its routes and pools."""
         names = {one["metadata"]["name"] for one in gateways}
         routes = [one for one in self._all("HTTPRoute") if one["metadata"]["namespace"] == namespace]
         pools = {

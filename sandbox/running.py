@@ -1,4 +1,4 @@
-"""Everything at once: the guide's world with a robot in it, a Valkey and a Slack."""
+"""A whole sandbox: the guide's world with a robot, a Valkey and a Slack."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +66,7 @@ class Sandbox:
 def running(
     name: str | None = None, *, mode: Mode = "socket", request_url: str = "", policy: str = ""
 ) -> Iterator[Sandbox]:
-    """Start a sandbox and end it. Two may run side by side; other commands find them by name, or take the newest.
+    """Run a sandbox. Two may run side by side; other commands find one by its name, or take the newest.
 
     ``policy`` is the text of a policy file for the bot.
     """

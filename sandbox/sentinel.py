@@ -1,4 +1,4 @@
-"""A real primary with its replica, and the Sentinel that puts the replica in its place."""
+"""A real primary with its replica, and the Sentinel that can promote the replica."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from sandbox.workplace import Workplace
 PRIMARY = "primary"
 _NO_DELAY = {"repl-diskless-sync-delay": "0", "repl-diskless-load": "on-empty-db"}
 _QUICK = ("info-period", "100", "ping-period", "100", "ask-period", "100")
-"""How often the Sentinel looks: less than its usual seconds."""
+"""How often the Sentinel looks, in milliseconds; its defaults are seconds."""
 
 
 @dataclass(frozen=True)
@@ -32,24 +32,24 @@ class Trio:
     def wait_copied(self) -> None:
         """Wait until the replica has every write of the primary."""
         with redis.Redis.from_url(self.first.url()) as client:
-            client.set("copied", "so far")  # only the writes of one's own connection are waited for
+            client.set("copied", "so far")  # WAIT counts only the writes of its own connection
             wait_until("the replica has every write", lambda: client.wait(1, 100) == 1)
 
     def fail_over(self) -> None:
-        """Make the Sentinel put the replica in the primary's place, and wait until it has."""
+        """Make the Sentinel promote the replica, and wait until it has."""
         with redis.Redis.from_url(self.sentinel.url()) as client:
             client.execute_command("SENTINEL", "FAILOVER", PRIMARY)
         self.wait_primary(self.second)
 
     def swap_by_hand(self) -> None:
-        """Swap the two as a person can: unlike the Sentinel, this ends no connection. The Sentinel follows later."""
+        """Swap the two by hand. Unlike a Sentinel's failover, this ends no connection. The Sentinel follows later."""
         with redis.Redis.from_url(self.first.url()) as first, redis.Redis.from_url(self.second.url()) as second:
             second.replicaof("NO", "ONE")
             first.replicaof("127.0.0.1", self.second.port)
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:
-        """Freeze the replica: what is written meanwhile does not reach it, not even as bytes of a socket."""
+        """Freeze and disconnect the replica, so that writes do not even reach its socket."""
         self.second.server.freeze()
         with redis.Redis.from_url(self.first.url()) as client:
             client.client_kill_filter(_type="replica")
@@ -79,7 +79,7 @@ def trio(place: Workplace, *, password: str = "") -> Iterator[Trio]:
 
 
 def _sentinel(place: Workplace, primary: Valkey) -> Valkey:
-    """Prepare a Sentinel; it keeps what it learns in its file."""
+    """Prepare a Sentinel. It keeps its state in its configuration file."""
     folder = place.folder / "sentinel"
     folder.mkdir()
     (port,) = free_ports(1)

@@ -1,4 +1,4 @@
-"""Make every polite way of ending a process end it as Ctrl-C does, so that each ``with`` is left properly."""
+"""Make each signal that ends a process act as Ctrl-C does, so that every ``with`` block cleans up."""
 
 import signal
 from typing import NoReturn

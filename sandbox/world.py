@@ -22,7 +22,7 @@ _pool = ThreadPoolExecutor(8, "world")
 
 @dataclass(frozen=True)
 class World:
-    """What a test does to the cluster in other people's place. Each call returns when the API server has it."""
+    """What other people do to the cluster. Each call returns when the API server has the change."""
 
     kube: Kube
     namespace: str
@@ -47,7 +47,7 @@ class World:
         return {one["type"]: (one["status"], one["reason"], one["observedGeneration"]) for one in found}
 
     def wait_observed(self, name: str = "", *, seconds: float = 5.0) -> None:
-        """Wait until the gateway has answered the newest spec of a route, whatever the answer is."""
+        """Wait until the gateway has accepted or refused the newest spec of a route."""
         wait_until(f"{name or self.route}: observed by the gateway", lambda: self._observed(name), seconds=seconds)
 
     def route_path(self, name: str = "") -> str:
@@ -61,11 +61,11 @@ class World:
         self.kube.create(objects.route(name, self.namespace, self.gateway, [rule(refs, path)]))
 
     def set_rules(self, rules: Sequence[Object], name: str = "") -> None:
-        """Edit a route by hand: its rules become ``rules``."""
+        """Set the rules of a route, as by hand."""
         self.kube.merge(self.route_path(name), {"spec": {"rules": list(rules)}})
 
     def set_weights(self, weights: dict[str, int], name: str = "") -> None:
-        """Edit a route by hand: one rule with these pools."""
+        """Set the rules of a route, as by hand: one rule with these pools."""
         self.set_rules([rule([pool_ref(pool, weight) for pool, weight in weights.items()])], name)
 
     def edit_weights(self, *weights: int, by: str = "kubectl-edit", name: str = "") -> None:
@@ -107,12 +107,12 @@ class World:
         self._set_first_ready(f"app={pool}", ready)
 
     def set_picker_ready(self, pool: str, ready: bool) -> None:
-        """Make a pool's endpoint picker ready or not; its EndpointSlice says the same at once."""
+        """Make a pool's endpoint picker ready or not, and update its EndpointSlice."""
         self._set_first_ready(f"inferencepool={picker_name(pool)}", 1 if ready else 0)
         self._write_slice(pool)
 
     def delete_pool(self, name: str) -> None:
-        """Delete the InferencePool alone; its pods and picker go on."""
+        """Delete only the InferencePool; its pods and picker go on."""
         self.kube.delete(path_of(POOL_API, "InferencePool", self.namespace, name))
 
     def delete_picker(self, pool: str) -> None:
@@ -162,7 +162,7 @@ def create_world(
     servers: int = 2,
     gateway: str = GATEWAY,
 ) -> World:
-    """Build the guide's world: the first pool has all the traffic, the others are deployed and get none."""
+    """Build the guide's world: the first pool has all the traffic, the other pools get none."""
     names = list(pools)
     world = World(kube, namespace, route, gateway)
     _ensure(kube, objects.namespace(namespace))
@@ -175,7 +175,7 @@ def create_world(
 
 
 def create_namespace(kube: Kube, name: str) -> None:
-    """Create a namespace if it is not there."""
+    """Create a namespace, unless it exists."""
     _ensure(kube, objects.namespace(name))
 
 

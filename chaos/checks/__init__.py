@@ -1,4 +1,4 @@
-"""The promises of a run, checked on all that it left behind."""
+"""The promises, each checked on everything that a run left behind."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,5 +21,4 @@ CHECKS: Sequence[Callable[[Evidence], Found]] = (
 
 
 def check(evidence: Evidence) -> Sequence[Found]:
-    """Look at every promise."""
     return [one(evidence) for one in CHECKS]

@@ -1,18 +1,18 @@
-"""How every rollout stands at the end: over, or waiting with a reason; and its events tell all that its route shows."""
+"""How every rollout stands at the end: over, or waiting for a stated reason, with every decision in its events."""
 
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import OVER, SLOTLESS, Phase, Rollout
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import events
-from chaos.checks.writes import Write, ours
+from chaos.checks.writes import Write, ours, standing
 from chaos.evidence import Evidence
 
 
 def ended(evidence: Evidence) -> Found:
-    """Every rollout is over, or says why it waits; record and route agree."""
-    found = Found("every rollout ended or explained")
+    """Check that every rollout is over or says why it waits, and that record and route agree."""
+    found = Found("every rollout ended, or says why it waits")
     answers = {one.rollout: " ".join(evidence.told[one.id]) for one in evidence.asked if one.verb == "why"}
-    newest = {versions[-1].uid: versions[-1] for versions in evidence.routes.values() if versions[-1].kind != "DELETED"}
+    newest = standing(evidence)
     for rollout, record in evidence.held.records.items():
         found.cases += 1
         phase = Phase(record["phase"])
@@ -40,9 +40,11 @@ def ended(evidence: Evidence) -> Found:
 
 
 def told(evidence: Evidence) -> Found:
-    """Every decision that a route shows is in the stream of events."""
-    found = Found("event stream complete")
-    brakes = {one.block_id for one in evidence.journal if one.block_id.startswith("brake:")}  # the channel was told
+    """Check that every decision on a route is in the stream of events."""
+    found = Found("every decision on a route has its event")
+    brakes = {
+        one.block_id for one in evidence.journal if one.block_id.startswith("brake:")
+    }  # the channel was told instead
     for write in ours(evidence):
         note, before = write.note, write.note_before
         if note is None or (before is not None and before.decision == note.decision) or _is_silent(write, note):
@@ -55,7 +57,7 @@ def told(evidence: Evidence) -> Found:
 
 
 def _tells(event: Event, note: Rollout) -> bool:
-    """Say whether an event is that of a decision; a roll back without Redis is told when Redis is back."""
+    """Return whether an event belongs to a decision. A roll back without Redis gets its event when Redis is back."""
     if note.phase is not Phase.ROLLED_BACK or event.at == note.decided_at:
         return event.at == note.decided_at
     is_same = event.by == note.by and event.kind is EventKind.ROLLED_BACK
@@ -63,7 +65,7 @@ def _tells(event: Event, note: Rollout) -> bool:
 
 
 def _is_silent(write: Write, note: Rollout) -> bool:
-    """Say whether a decision is one of the few that tell nothing: accepted by the gateway, or the same hand's drift."""
+    """Return whether a decision has no event: the gateway accepted the route, or the same person edited it again."""
     before = write.note_before
     is_accepted = note.phase is Phase.PROGRESSING and not note.by and (before is None or before.phase is Phase.STARTING)
     return is_accepted or note.drifted

@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""What a check found."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken promise: which, and of which rollout."""
+    """How a promise was broken, and for which rollout."""
 
     rollout: str
     said: str
@@ -14,7 +14,7 @@ class Violation:
 
 @dataclass
 class Found:
-    """One promise: how many cases were looked at, what broke it, and what falls under a documented exception."""
+    """One promise: how many cases there were, what broke it, and what a documented exception allows."""
 
     promise: str
     cases: int = 0
@@ -22,5 +22,4 @@ class Found:
     excused: "Counter[str]" = field(default_factory=Counter)
 
     def broken(self, rollout: str, said: str) -> None:
-        """Note a violation."""
         self.violations.append(Violation(rollout, said))

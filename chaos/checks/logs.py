@@ -1,4 +1,4 @@
-"""What the bots' logs must not hold: failures that nobody foresaw, and secrets."""
+"""What the bots' logs must not hold: unexpected errors and secrets."""
 
 import json
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from chaos.evidence import Evidence
 from sandbox.slack import BOT_TOKEN, SIGNING_SECRET
 
 FORESEEN = ("StoreError", "ClusterError", "RefusedError", "GoneError", "RaceError", "SlackError", "DependencyError")
-"""What a dependency's failure is called; it is logged with a ref, and tried again."""
+"""The errors for a failure of a dependency: the bot logs them with a ref and tries again."""
 
 
 def unforeseen(evidence: Evidence) -> Found:
-    """No failure but those of dependencies."""
-    found = Found("nothing unforeseen in the logs, no secrets")
+    """Check that the only errors are failures of dependencies."""
+    found = Found("no unexpected errors and no secrets in the logs")
     for name, log in evidence.logs.items():
         for line in log:
             found.cases += 1
@@ -26,7 +26,7 @@ def unforeseen(evidence: Evidence) -> Found:
 
 
 def _is_foreseen(line: Mapping[str, object]) -> bool:
-    if str(line.get("logger")).startswith("slack_sdk."):  # the vendor logs each failed call; ours follows it
+    if str(line.get("logger")).startswith("slack_sdk."):  # it logs each failed call, and our own line follows
         return True
     last = str(line.get("exception", "")).strip().rpartition("\n")[2]
     return any(name in last.partition(":")[0] for name in FORESEEN)

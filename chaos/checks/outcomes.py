@@ -1,4 +1,4 @@
-"""What became of each request: done, refused in words, lost with Redis, or nothing that anybody could see."""
+"""What became of each request: done, refused with a reason, lost with Redis, or nothing visible."""
 
 import math
 from collections import defaultdict
@@ -9,8 +9,9 @@ from functools import cache
 
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
+from bot.domain.sentences.what_happened import REJECTED
 from bot.engine.engine import BACK_BUT, MAY_COME_AGAIN
-from chaos.checks.writes import ours
+from chaos.checks.writes import written
 from chaos.evidence import Evidence
 from chaos.hands import QUESTIONS
 from chaos.ledger import RECEIPT, Asked
@@ -31,14 +32,14 @@ DID: Mapping[str, Sequence[EventKind]] = {
     "finish": (EventKind.FINISHED,),
     "end": (EventKind.ENDED,),
 }
-"""What a verb leaves in the stream of events."""
+"""The events that a verb leaves behind."""
 
 NOT_SURE = (replies.NOT_CONFIRMED, replies.NO_OTHER_TRY)
-"""What people are told where the bot does not know what comes of it; nobody counts on it then."""
+"""What people are told when the bot does not know whether the request will be carried out."""
 
-NO_NO = (
+NOT_REFUSED = (
     *NOT_SURE,
-    MAY_COME_AGAIN,  # a no that Redis did not hear: a no in words, unless something came of it after all
+    MAY_COME_AGAIN,  # refused, but Redis does not know: it may still be carried out
     replies.IS_KEPT,
     replies.DONE_ELSEWHERE,
     replies.ROLLS_BACK_BY_ROUTE,
@@ -47,7 +48,7 @@ NO_NO = (
     replies.ROLLED_BACK,
     BACK_BUT,
 )
-"""Private sentences that do not say no."""
+"""Private answers that are no refusals."""
 
 EARLY = 0.05
 
@@ -56,16 +57,16 @@ class Became(StrEnum):
     """What became of a request."""
 
     DONE = "done"
-    REFUSED = "refused in words"
-    UNCONFIRMED = "said: could not confirm"
+    REFUSED = "refused with a reason"
+    UNCONFIRMED = "told: not confirmed"
     LOST = "lost with Redis"
     UNHEARD = "not acknowledged"
-    SILENT = "acknowledged, and nothing"
+    SILENT = "acknowledged, then nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A request, what became of it, and the event that tells it."""
+    """A request, what became of it, and its event."""
 
     asked: Asked
     became: Became
@@ -75,7 +76,7 @@ class Outcome:
 
 @cache
 def outcomes(evidence: Evidence) -> Sequence[Outcome]:
-    """Find out what became of everything that was asked."""
+    """Return what became of every request."""
     told = _matched(evidence)
     return tuple(_outcome(evidence, asked, told.get(asked.id)) for asked in evidence.asked)
 
@@ -103,11 +104,11 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
 
 
 def _is_fulfilled(evidence: Evidence, asked: Asked) -> bool:
-    """Say whether what somebody wanted back is back: by another hand, or on the route without Redis."""
+    """Return whether a roll back happened anyway: by somebody else, or on the route without Redis."""
     told = [event.at for event in events(evidence, asked.rollout) if event.kind in DID["rollback"]]
-    seen = [write.note for write in ours(evidence) if write.note is not None and write.note.id == asked.rollout]
-    written = [note.decided_at for note in seen if note.phase is Phase.ROLLED_BACK]
-    return any(at.timestamp() >= asked.at - EARLY for at in (*told, *written))
+    notes = [note for _, note in written(evidence).get(asked.rollout, ())]
+    seen = [note.decided_at for note in notes if note.phase is Phase.ROLLED_BACK]
+    return any(at.timestamp() >= asked.at - EARLY for at in (*told, *seen))
 
 
 def _said(evidence: Evidence, asked: Asked) -> list[str]:
@@ -115,7 +116,7 @@ def _said(evidence: Evidence, asked: Asked) -> list[str]:
 
 
 def _refusals(evidence: Evidence, asked: Asked) -> list[str]:
-    return [text for text in _said(evidence, asked) if not _is_told([text], *NO_NO)]
+    return [text for text in _said(evidence, asked) if not _is_told([text], *NOT_REFUSED)]
 
 
 def _is_told(said: Sequence[str], *marks: str) -> bool:
@@ -123,17 +124,16 @@ def _is_told(said: Sequence[str], *marks: str) -> bool:
 
 
 def events(evidence: Evidence, rollout: str) -> list[Event]:
-    """Return everything that was ever told of a rollout, each once, oldest first."""
+    """Return all events of a rollout, each once, oldest first."""
     told = {event for stream in evidence.streams.get(rollout, ()) for event in stream}
     return sorted(told, key=lambda event: event.at)
 
 
 def _matched(evidence: Evidence) -> dict[str, Event]:
-    """Give each request the event that names its word; one that was not refused, else the first that fits after it.
+    """Find the event of each request: the one that names its token, else the first later one that fits.
 
-    Those first that nothing else ends.
-
-    What came after Redis had forgotten a request is its own only where no other one wants it.
+    Refused requests get none of the second kind. Requests that nothing else explains choose first. An event after
+    Redis lost a request goes to that request only if no other one wants it.
     """
     free = {rollout: events(evidence, rollout) for rollout in evidence.streams}
     words = {asked.token: asked for asked in evidence.asked if asked.token}
@@ -156,12 +156,12 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
 
 
 def _is_answered(evidence: Evidence, asked: Asked) -> bool:
-    """Say whether what its asker was told is an end of it, also where nothing came of it."""
+    """Return whether the answer explains the request even if nothing came of it."""
     return _is_told(_said(evidence, asked), *NOT_SURE, MAY_COME_AGAIN)
 
 
 def _forgotten(evidence: Evidence, asked: Asked) -> float:
-    """Return when Redis forgot it in the inbox."""
+    """Return when Redis lost it from the inbox."""
     return min((loss.at for loss in evidence.losses if asked.id in loss.inbox), default=math.inf)
 
 
@@ -170,15 +170,15 @@ def _fits(event: Event, asked: Asked, until: float) -> bool:
         return False
     if not asked.at - EARLY <= event.at.timestamp() <= until:
         return False
-    return not asked.token or event.kind is EventKind.APPROVAL_WANTED  # the only one that has no room for a reason
+    return not asked.token or event.kind is EventKind.APPROVAL_WANTED  # the only event without room for a reason
 
 
 def _token(event: Event) -> str:
-    return event.reason.removeprefix("Rejected: ").partition(" ")[0]
+    return event.reason.removeprefix(REJECTED).partition(" ")[0]
 
 
 def repeated(evidence: Evidence) -> dict[tuple[str, str], list[Event]]:
-    """Return the events of each rollout and word that are more than one of the same kind."""
+    """Return the events, by rollout and token, that happened more than once."""
     told: dict[tuple[str, str, EventKind], set[Event]] = defaultdict(set)
     for rollout in evidence.streams:
         for event in events(evidence, rollout):

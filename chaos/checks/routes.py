@@ -1,4 +1,4 @@
-"""What every version of every route must be, whatever fails: the sums, and everybody else's bytes."""
+"""What holds for every version of every route: the weights add up, and nobody else's fields change."""
 
 import json
 from collections.abc import Sequence
@@ -14,15 +14,13 @@ Pair = tuple[int | None, int | None]
 
 
 def sums(evidence: Evidence) -> Found:
-    """Every write of ours leaves the pair at 100 in all, or as it was before the start."""
-    found = Found("no wrong weight sum, never all zero")
+    """Check that after each of our writes the pair adds up to 100, or is as it was before the start."""
+    found = Found("weights add up, never all zero")
     for write in ours(evidence):
         found.cases += 1
         note = write.note
         if note is None:
-            found.broken(
-                "", f"{write.route[1]}: version {write.after.number} is nobody's: it has no annotation of ours"
-            )
+            found.broken("", f"{write.route[1]}: version {write.after.number} has no annotation of ours")
             continue
         for place, (before, after) in enumerate(zip(_rules(write.before), _rules(write.after), strict=False)):
             if before == after:
@@ -31,7 +29,7 @@ def sums(evidence: Evidence) -> Found:
             if was != now and not _is_right(now, note):
                 found.broken(note.id, f"version {write.after.number}: rule {place} went from {was} to {now}")
             if not sum(ref.get("weight", 1) for ref in _refs(after)):
-                found.broken(note.id, f"version {write.after.number}: rule {place} has no weight at all")
+                found.broken(note.id, f"version {write.after.number}: all weights of rule {place} are 0")
     return found
 
 
@@ -47,8 +45,8 @@ def _is_right(now: Pair, note: Rollout) -> bool:
 
 
 def foreign_bytes(evidence: Evidence) -> Found:
-    """A write of ours changes two weights, our ref and our annotation, and nothing else."""
-    found = Found("no foreign byte changed")
+    """Check that each of our writes changes only our two weights, our ref and our annotation."""
+    found = Found("nobody else's fields changed")
     for write in ours(evidence):
         note = write.note
         if note is None:
@@ -65,12 +63,12 @@ def _spec(write: Write, note: Rollout) -> list[str]:
     before, after = write.before.document["spec"], write.after.document["spec"]
     said = [key for key in {*before, *after} - {"rules"} if before.get(key) != after.get(key)]
     if len(_rules(write.before)) != len(_rules(write.after)):
-        return [*said, "rules came or went"]
+        return [*said, "rules were added or removed"]
     places = dict(zip(locate(write.before.document, note), note.rules, strict=True))
     for place, (old, new) in enumerate(zip(_rules(write.before), _rules(write.after), strict=True)):
         rule = places.get(place)
         if rule is None and old != new:
-            said.append(f"rule {place} is not the rollout's")
+            said.append(f"rule {place} does not belong to the rollout")
         if rule is not None:
             said += [f"rule {place}: {each}" for each in _rule(old, new, note, rule)]
     return said
@@ -91,19 +89,19 @@ def _rule(old: Object, new: Object, note: Rollout, rule: Rule) -> list[str]:
 
 
 def _ref(name: str, were: Sequence[Object], are: Sequence[Object], note: Rollout, rule: Rule) -> list[str]:
-    """Compare one of our refs: only its weight may change; one that came is a copy, one that went had to go."""
+    """Compare one of our refs: only its weight may change, a new one must be a copy, a removed one had to go."""
     old, new = ([_weightless(ref) for ref in refs if ref["name"] == name] for refs in (were, are))
     if old == new:
         return []
     if not new:
         gone = note.stable.name if note.phase is Phase.FINISHED else note.canary.name
         fits = name == gone and (note.phase is Phase.FINISHED or rule.canary_before is None)
-        return [] if fits else [f"{name} was taken away"]
+        return [] if fits else [f"{name} was removed"]
     if old:
-        return [f"{name} changed beyond its weight"]
+        return [f"{name} changed in more than its weight"]
     sibling = next((ref for ref in were if ref["name"] == note.stable.name), None)
     pattern = json.loads(rule.stable_ref) if name == note.stable.name or sibling is None else sibling
-    return [] if new == [_weightless({**pattern, "name": name})] else [f"{name} came as something else"]
+    return [] if new == [_weightless({**pattern, "name": name})] else [f"{name} was added with other fields"]
 
 
 def _weightless(ref: Object) -> Object:

@@ -1,4 +1,4 @@
-"""What Slack shows at the end: one card for each rollout, its thread in order, and nothing behind."""
+"""What Slack shows at the end: one card for each rollout, with its thread complete and in order."""
 
 import re
 from collections import defaultdict
@@ -6,31 +6,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaos.checks.finding import Found
-from chaos.checks.writes import ours
+from chaos.checks.writes import written
 from chaos.evidence import Evidence
 from sandbox.slack import BOT
+from sandbox.strict_slack.workspace import block_id
 
 Span = tuple[str, float, int, int]
-"""The thread of a message, its time, and the places of the first and the last event that it tells."""
+"""The thread of a message, its time, and the numbers of the first and the last event in it."""
 
-ON_ITS_WAY = "still on its way at the end: Slack takes so many edits a minute"
+ON_ITS_WAY = "still on its way at the end: Slack limits edits a minute"
 
 
 def cards(evidence: Evidence) -> Found:
-    """One card for each rollout, and it shows the newest revision."""
-    found = Found("one card each, and true")
+    """Check that each rollout has one card, and that it shows the newest revision."""
+    found = Found("one card for each rollout, up to date")
     live: dict[str, list[str]] = defaultdict(list)
     for message in evidence.messages:
         kind, rollout, rest = _mark(message)
         if kind == "card" and "thread_ts" not in message:
             live[rollout].append(rest)
-    for rollout in sorted({*evidence.held.records, *_seen(evidence)}):
+    for rollout in sorted({*evidence.held.records, *written(evidence)}):
         found.cases += 1
         mine, record = live.get(rollout, []), evidence.held.records.get(rollout)
         if record is None and not mine and evidence.losses:
-            found.excused["over and forgotten with Redis before it had a card"] += 1
+            found.excused["over and lost with Redis before it had a card"] += 1
         elif not mine and _taken_away(evidence, rollout):
-            found.excused["a person took the card away, and nothing happened after that"] += 1
+            found.excused["a person deleted the card, and nothing happened after that"] += 1
         elif len(mine) <= 1 and rollout in evidence.behind:
             found.excused[ON_ITS_WAY] += 1
         elif len(mine) != 1:
@@ -41,15 +42,15 @@ def cards(evidence: Evidence) -> Found:
 
 
 def _taken_away(evidence: Evidence, rollout: str) -> bool:
-    """Say whether the last thing that happened to a rollout in Slack is that a person took its card away."""
+    """Return whether the last thing that happened to a rollout in Slack is that a person deleted its card."""
     mine = [one for one in evidence.journal if f":{rollout}:" in one.block_id]
     last = mine[-1] if mine else None
     return last is not None and last.what == "deleted" and last.by != BOT and last.block_id.startswith("card:")
 
 
 def threads(evidence: Evidence) -> Found:
-    """Every event once, in order, to the last one."""
-    found = Found("thread in order, no doubles, no gaps")
+    """Check that a thread has every event once, in order, up to the last one."""
+    found = Found("threads in order, no duplicates, no gaps")
     told: dict[str, list[Span]] = defaultdict(list)
     for message in evidence.messages:
         kind, rollout, rest = _mark(message)
@@ -72,26 +73,20 @@ def threads(evidence: Evidence) -> Found:
 def _out_of_order(evidence: Evidence, spans: Sequence[Span]) -> str:
     """Say what is wrong with a thread.
 
-    A new card has a new one: it begins with what Redis still knew where that had forgotten, and with the old one's last
-    post where nobody could know whether that had got there.
+    A new card has a new thread. It may repeat the last post of the old one, because the bot cannot know whether that
+    arrived. If Redis lost data in between, it begins with the events that Redis still has.
     """
     expected, card, before, again = 1, "", 0.0, 1
     for thread, at, first, last in spans:
         forgot = any(before <= loss.at <= at for loss in evidence.losses)
         begins = {again, *(range(1, expected) if forgot else ())} if thread != card else set()
         if first not in {expected, *begins}:
-            return f"event {expected} was to come, and {first}-{last} came ({[span[2:] for span in spans]})"
+            return f"expected event {expected}, found {first}-{last} ({[span[2:] for span in spans]})"
         expected, card, before, again = last + 1, thread, at, first
     return ""
 
 
-def _seen(evidence: Evidence) -> set[str]:
-    return {write.note.id for write in ours(evidence) if write.note is not None}
-
-
 def _mark(message: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Read ``kind:rollout:rest`` out of a message's first block."""
-    blocks = message.get("blocks") or [{}]
-    kind, _, rest = str(blocks[0].get("block_id", "")).partition(":")
-    rollout, _, rest = rest.partition(":")
+    """Read ``kind:rollout:rest`` out of the id of a message's first block."""
+    kind, rollout, rest, *_ = [*block_id(message).split(":", 2), "", ""]
     return kind, rollout, rest

@@ -1,26 +1,27 @@
-"""Every rise of a canary against what was decided: by whom, after which step, with whose approval, and once."""
+"""Every raise of a canary must have been decided: by whom, after which step, with whose approval, and once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.events import Event, EventKind
+from bot.domain.events import EventKind
 from bot.domain.rollout import TAKEN_BACK, Phase, Rollout
 from bot.domain.verbs.registry import verbs
 from chaos.checks.finding import Found
+from chaos.checks.outcomes import events
 from chaos.checks.writes import OURS, Write, lives
 from chaos.evidence import Evidence
 from chaos.schedule import Kind
 from k8s.split import observe
 
-PUT_BACK = "an older annotation was put back, Redis had forgotten what came after it, and the rollout was paused"
+PUT_BACK = "an older annotation was put back, Redis had lost what came after it, and the rollout was paused"
 
 SLACK = 0.05
-"""Seconds by which two clocks of one machine may differ."""
+"""How many seconds two clock readings on one machine may differ."""
 
 
 @dataclass
 class _Known:
-    """What a route has seen of one rollout; ``written`` is when we last wrote it."""
+    """What a route has shown of one rollout; ``written`` is the time of our last write."""
 
     weight: int = 0
     revision: int = 0
@@ -29,7 +30,6 @@ class _Known:
     written: float = 0.0
 
     def saw(self, note: Rollout, at: float) -> None:
-        """Take in one more write."""
         self.decisions.add(note.decision)
         self.revision = max(self.revision, note.revision)
         self.weight = self.weight if note.hands_off else note.weight
@@ -38,8 +38,8 @@ class _Known:
 
 
 def steps(evidence: Evidence) -> Found:
-    """Look at every write of ours that raised a canary."""
-    found = Found("never a step up without a decision, no step twice, none after a roll back")
+    """Check each of our writes that raised a canary."""
+    found = Found("no step without a decision, none twice, none after a roll back")
     for life in lives(evidence):
         _look(evidence, life, found)
     return found
@@ -60,7 +60,7 @@ def _look(evidence: Evidence, life: Sequence[Write], found: Found) -> None:
             known.pop(note.id)
             newest = None
         if newest is not None and note.started_at < newest.started_at:
-            found.broken(note.id, f"version {write.after.number}: it wrote after {newest.id} had the route")
+            found.broken(note.id, f"version {write.after.number}: it wrote although {newest.id} had the route by then")
         newest = max(filter(None, (newest, note)), key=lambda one: one.started_at)
         mine = known.setdefault(note.id, _Known(weight=note.weight_at(-1)))
         if _rises(write, note):
@@ -71,7 +71,7 @@ def _look(evidence: Evidence, life: Sequence[Write], found: Found) -> None:
 
 
 def _was_forgotten(evidence: Evidence, known: _Known | None, write: Write) -> bool:
-    """Say whether Redis forgot, before a write, what was written of the rollout before that."""
+    """Return whether Redis lost, before a write, what was written of the rollout before that."""
     if known is None:
         return False
     return any(loss.since <= known.written <= loss.at <= write.after.at for loss in evidence.losses)
@@ -84,13 +84,13 @@ def _rises(write: Write, note: Rollout) -> bool:
 
 def _judge(evidence: Evidence, note: Rollout, known: _Known) -> Iterator[str]:
     if known.is_back or note.phase in TAKEN_BACK:
-        yield "it rises after it was rolled back"
+        yield "it rises after a roll back"
     if note.decision in known.decisions:
         yield "the same decision was written twice"
     if note.revision <= known.revision:
         yield f"revision {known.revision} was on the route before"
     if note.weight <= known.weight:
-        return  # ours once more, over somebody else's: nothing new was decided about the weight
+        return  # we restored our own weight over somebody else's edit
     if note.by and not _asked(evidence, note):
         yield f"nobody asked for it, though it names {note.by}"
     if not note.by and note.weight > _next(note, known.weight) and not _approvals(evidence, note):
@@ -98,7 +98,7 @@ def _judge(evidence: Evidence, note: Rollout, known: _Known) -> Iterator[str]:
     if note.plan.needs_approval(known.weight, note.weight):
         given = _approvals(evidence, note)
         if len(given) < note.plan.approvals:
-            yield f"{known.weight} to {note.weight} % wants {note.plan.approvals} approvals, {sorted(given)} approved"
+            yield f"{known.weight} to {note.weight} % needs {note.plan.approvals} approvals, {sorted(given)} approved"
 
 
 def _next(note: Rollout, weight: int) -> int:
@@ -106,7 +106,7 @@ def _next(note: Rollout, weight: int) -> int:
 
 
 def _asked(evidence: Evidence, note: Rollout) -> bool:
-    """Say whether the person of a decision asked for something that raises, before it was decided."""
+    """Return whether the person named in a decision asked for a raise before it."""
     until = note.decided_at.timestamp() + SLACK
     raising = {verb.name for verb in verbs() if verb.raises} | {"start"}
     return any(
@@ -116,20 +116,12 @@ def _asked(evidence: Evidence, note: Rollout) -> bool:
 
 
 def _approvals(evidence: Evidence, note: Rollout) -> set[str]:
-    """Return who approved this very weight after this rollout began, by the stream of events, and had asked to."""
+    """Return who asked to approve, and by the events approved, this weight of this rollout."""
     since, until = note.started_at.timestamp(), note.decided_at.timestamp() + SLACK
     asked = {
         one.by
         for one in evidence.asked
         if one.verb == "approve" and since <= one.at <= until and one.by != note.started_by
     }
-    told = {
-        event.by
-        for event in _events(evidence, note.id)
-        if event.kind is EventKind.APPROVED and event.weight == note.weight
-    }
-    return asked & told
-
-
-def _events(evidence: Evidence, rollout: str) -> Sequence[Event]:
-    return [event for stream in evidence.streams.get(rollout, ()) for event in stream]
+    approvals = [event for event in events(evidence, note.id) if event.kind is EventKind.APPROVED]
+    return asked & {event.by for event in approvals if event.weight == note.weight}

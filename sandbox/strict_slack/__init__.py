@@ -1,7 +1,7 @@
-"""A strict stand-in for Slack: it refuses what Slack refuses, fails when told to, and keeps a journal of it all.
+"""A strict stand-in for Slack: it refuses what Slack refuses, fails on command, and keeps a journal.
 
-It is for faults that no real Slack and no local-slack can be told to make. Bots reach it at ``api_url``; what people
-do reaches bots as signed requests to ``/slack/events`` (``send``).
+It makes faults that neither the real Slack nor local-slack can make on command. Bots reach it at ``api_url``. ``send``
+brings them what people do, as signed requests to ``/slack/events``.
 """
 
 from sandbox.strict_slack.delivery import Attempt, Delivery

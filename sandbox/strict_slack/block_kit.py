@@ -1,4 +1,4 @@
-"""Slack's limits on messages, from its reference; local-slack checks none of them, so this does, and strictly."""
+"""Slack's limits on messages, from its reference. local-slack checks none of them, so this does, strictly."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ BLOCKS = {
 
 BUTTON = {"type", "action_id", "text", "value", "style", "confirm", "accessibility_label"}
 BUTTON_TEXT = 30
-"""75 are taken, but no more than about 30 are shown."""
+"""Slack takes 75, but shows only about 30."""
 
 CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
 FRAME = {"type", "callback_id", "private_metadata", "blocks"}
@@ -25,13 +25,13 @@ ELEMENTS = {
     "static_select": {"type", "action_id", "options", "initial_option"},
 }
 WHOLE_MESSAGE = 13_000
-"""Slack does not document it; it was seen to refuse 13,200."""
+"""Slack does not document a limit, but it has refused 13,200."""
 
 
 def message_error(text: str, blocks: Sequence[Mapping[str, Any]], *, most: int) -> str:
-    """Return Slack's word for a message it refuses, whose text may have ``most`` characters; empty where it is taken.
+    """Return Slack's error for a message; empty if it takes it. The text may have ``most`` characters.
 
-    Slack would take a text without blocks; ours always have both.
+    Slack would take a text without blocks, but the bot always sends both.
     """
     if not text or not blocks:
         return "no_text"
@@ -43,7 +43,7 @@ def message_error(text: str, blocks: Sequence[Mapping[str, Any]], *, most: int) 
 
 
 def faults(text: str, blocks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return everything that Slack would refuse; empty where it takes the message."""
+    """Return everything that Slack would refuse; empty if it takes the message."""
     return [
         *_message(text, blocks),
         *(f"blocks[{at}]: {said}" for at, block in enumerate(blocks) for said in _block(block)),
@@ -51,7 +51,7 @@ def faults(text: str, blocks: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def units(text: str) -> int:
-    """Count as JavaScript does."""
+    """Count characters as JavaScript does."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

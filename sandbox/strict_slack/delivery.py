@@ -1,4 +1,4 @@
-"""What people do, on its way to a bot: signed requests that have to be answered within three seconds."""
+"""What people do, as signed requests that a bot has to answer within three seconds."""
 
 import json
 import time
@@ -18,7 +18,7 @@ Outcome = Literal["acknowledged", "operation_timeout", "dispatch_failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One time that a delivery was sent: where to, and what the person saw."""
+    """One sending of a delivery: where to, and what the person saw."""
 
     to: str
     at: float
@@ -30,7 +30,7 @@ class Attempt:
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """A command, a click or a dialog. Sent twice, it is the same one: same trigger, same address for answers."""
+    """A command, a click or a dialog. Sent twice, it keeps its trigger and its address for answers."""
 
     kind: Literal["command", "click", "dialog"]
     body: str
@@ -40,12 +40,12 @@ class Delivery:
 
     @property
     def acknowledged(self) -> bool:
-        """Say whether any attempt was acknowledged."""
+        """Return whether any attempt was acknowledged."""
         return any(attempt.outcome == "acknowledged" for attempt in self.attempts)
 
 
 def sender(user: str, channel: str) -> dict[str, Any]:
-    """Return what Slack says of a person and a place in payloads of clicks and dialogs."""
+    """Return how payloads of clicks and dialogs describe a person and a channel."""
     return {
         "team": {"id": TEAM, "domain": "sandbox"},
         "user": {"id": user, "username": user.lower(), "team_id": TEAM},
@@ -55,7 +55,7 @@ def sender(user: str, channel: str) -> dict[str, Any]:
 
 
 def command_body(name: str, text: str, user: str, channel: str, marks: Mapping[str, str]) -> str:
-    """Return a slash command as Slack posts it; ``text`` is escaped as people's words are."""
+    """Return a slash command as Slack posts it, with ``text`` escaped."""
     words = {"command": name, "text": text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")}
     where = {"team_id": TEAM, "team_domain": "sandbox", "channel_id": channel, "channel_name": channel.lower()}
     who = {"user_id": user, "user_name": user.lower(), "api_app_id": "A0ROLLOUT1"}
@@ -68,7 +68,7 @@ def payload_body(payload: Mapping[str, Any]) -> str:
 
 
 def send(delivery: Delivery, to: str, *, patience: float = PATIENCE) -> Attempt:
-    """Send it to a bot's ``http://host:port`` once, sign it as of now, and note what came back in time."""
+    """Sign a delivery, send it to a bot's ``http://host:port`` once, and record what came back in time."""
     began = time.time()
     headers = {"Content-Type": "application/x-www-form-urlencoded", **_signed(delivery.body, began)}
     try:
@@ -93,7 +93,7 @@ def _note(delivery: Delivery, attempt: Attempt) -> Attempt:
 
 
 def _said(body: bytes) -> str:
-    """Return the sentence that Slack shows: the text of a command, or the fault of a dialog's field."""
+    """Return the sentence that Slack shows: the answer to a command, or the error of a dialog's field."""
     answer = json.loads(body) if body.startswith(b"{") else {}
     return str(answer.get("text") or " ".join((answer.get("errors") or {}).values()))
 

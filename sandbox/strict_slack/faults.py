@@ -1,4 +1,4 @@
-"""What shall go wrong with Slack, and how often each kind of it has hit which method."""
+"""What should go wrong with Slack, and how often each kind of fault has hit each method."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from threading import Event, Lock
 
 ANY = "*"
 RESPOND = "response_url"
-"""How the addresses for private answers are called among the methods."""
+"""The name for the addresses of private answers, among the methods."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -15,8 +15,8 @@ class Fault:
     """One thing that goes wrong.
 
     ``kind`` is "429"; "500", or "500 after" the effect; "hang" (the call is taken and never answered), or
-    "hang after" the effect; "lost" (it is done, and the connection ends without an answer); or a word of Slack's
-    such as "fatal_error".
+    "hang after" the effect; "lost" (it is carried out, but the connection ends without an answer); or an error of
+    Slack's, such as "fatal_error".
     """
 
     kind: str
@@ -32,17 +32,17 @@ class Fault:
 
     @property
     def has_effect(self) -> bool:
-        """Say whether the call does what it asks all the same."""
+        """Return whether the call is carried out nevertheless."""
         return self.kind == "lost" or self.kind.endswith(" after")
 
     def meets(self, method: str, channel: str) -> bool:
-        """Say whether a call is one that this is for."""
+        """Return whether the fault hits a call."""
         return self.method in (ANY, method) and self.channel in (ANY, channel)
 
 
 @dataclass
 class Faults:
-    """Faults to come; threads may add, lift and count them while calls arrive."""
+    """The coming faults; threads may add, lift and count them while calls arrive."""
 
     _once: list[Fault] = field(default_factory=list)
     _standing: list[Fault] = field(default_factory=list)
@@ -50,26 +50,26 @@ class Faults:
     _lock: Lock = field(default_factory=Lock)
 
     def next(self, method: str, *kinds: str, channel: str = ANY, retry_after: int = 30) -> None:
-        """Let the next calls of a method fail, one for each kind."""
+        """Make the next calls of a method fail, one for each kind."""
         made = [Fault(kind=kind, method=method, channel=channel, retry_after=retry_after) for kind in kinds]
         with self._lock:
             self._once += made
 
     def begin(self, kind: str, *, method: str = ANY, channel: str = ANY, retry_after: int = 30) -> Fault:
-        """Let every call of a method, or about a channel, fail until it is lifted."""
+        """Make every call of a method, or about a channel, fail until the fault is lifted."""
         fault = Fault(kind=kind, method=method, channel=channel, retry_after=retry_after)
         with self._lock:
             self._standing.append(fault)
         return fault
 
     def lift(self, fault: Fault) -> None:
-        """End a fault that was begun; the calls that hang in it end without an answer."""
+        """End a fault. Calls that hang end without an answer."""
         with self._lock:
             self._standing.remove(fault)
         fault.lifted.set()
 
     def lift_all(self) -> None:
-        """End everything, also what was to come."""
+        """End all faults, present and coming."""
         with self._lock:
             ended = [*self._once, *self._standing]
             self._once.clear()

@@ -1,4 +1,4 @@
-"""How often Slack may be asked: each method by its tier, and posts by channel."""
+"""Slack's rate limits: each method by its tier, and posts by channel."""
 
 import math
 from collections import defaultdict, deque
@@ -19,18 +19,18 @@ PER_MINUTE = {
     "auth.test": TIER_4,
 }
 BURST = 3
-"""Slack takes one message a second and channel and lets "short bursts" pass, without a number: a card and two more."""
+"""Slack takes one message a second in a channel and allows "short bursts", without a number. Here a burst is three."""
 
 
 @dataclass
 class Limits:
-    """What was taken lately; a call that is turned away does not count."""
+    """The calls of the last minute; refused calls do not count."""
 
     _taken: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     _posts: dict[str, float] = field(default_factory=dict)
 
     def wait(self, method: str, channel: str, now: float) -> int:
-        """Take a call and return 0, or return for how many seconds the caller has to wait."""
+        """Take a call and return 0, or return how many seconds the caller has to wait."""
         taken = self._taken[method]
         while taken and taken[0] <= now - MINUTE:
             taken.popleft()
@@ -43,9 +43,9 @@ class Limits:
         return 0
 
     def posted(self, channel: str, now: float) -> None:
-        """Count a message that a channel has got."""
+        """Count a message in a channel."""
         self._posts[channel] = max(self._posts.get(channel, now), now) + 1
 
     def _full_until(self, channel: str, now: float) -> float:
-        """Return when a channel takes a message again: each fills one second, and ``BURST`` of them may be ahead."""
+        """Return when a channel takes a message again: each takes one second, and ``BURST`` may be ahead of time."""
         return self._posts.get(channel, now) - (BURST - 1)

@@ -111,7 +111,7 @@ def _view(words: Words, kind: str) -> dict[str, Any]:
 
 
 def _channel(slack: Workspace, words: Words) -> str:
-    """Return a channel that the bot is in: without that it neither writes nor reads there."""
+    """Return a channel, if the bot is in it: it must be, to read or write."""
     channel = str(words["channel"])
     _conversation(slack, words)
     if not slack.channels[channel].get("is_member"):

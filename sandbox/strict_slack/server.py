@@ -1,4 +1,4 @@
-"""The stand-in's HTTP side: who calls, what goes wrong, how often Slack may be asked, and only then the call itself."""
+"""The stand-in's HTTP side: it checks the token, the faults and the rate limits, and only then carries out the call."""
 
 import json
 import select
@@ -38,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._go(method, str(words.get("channel", "")), lambda: self._call(method, words))
 
     def _go(self, method: str, channel: str, act: Callable[[], Callable[[], None]]) -> None:
-        """Let a call fail as it shall, else let it have its effect and answer."""
+        """Make a call fail if there is a fault for it; else carry it out and answer."""
         fault = self.slack.faults.pick(method, channel)
         if fault is None:
             return act()()
@@ -81,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._say({"ok": False, "error": word})
 
     def _hang(self, lifted: Event) -> None:
-        """Say nothing until the caller has given up, or the fault is lifted."""
+        """Wait without an answer until the caller gives up or the fault is lifted."""
         while not (self.closing.is_set() or lifted.is_set() or select.select([self.connection], [], [], 0.05)[0]):
             pass
         self.close_connection = True
@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Server(ThreadingHTTPServer):
@@ -111,14 +111,14 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Leave a caller alone that has gone, because it gave up or was killed."""
+        """Ignore a caller that has gone because it gave up or was killed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def strict_slack(now: Callable[[], float] = time.time) -> Iterator[StrictSlack]:
-    """Run a stand-in with the sandbox's people and channels, until the end of the block."""
+    """Run a stand-in with the sandbox's people and channels during the block."""
     slack, closing = StrictSlack(now=now), Event()
     server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"slack": slack, "closing": closing}))
     slack.url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -1,10 +1,10 @@
-"""The stand-in as those who use it see it: a workspace, what goes wrong with it, and what people do."""
+"""The stand-in for its users: a workspace, its faults, and what people do."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.slack import INFERENCE
+from sandbox.slack import BOT_TOKEN, INFERENCE, SIGNING_SECRET
 from sandbox.strict_slack.delivery import PATIENCE, Attempt, Delivery, command_body, payload_body, send, sender
 from sandbox.strict_slack.faults import Faults
 from sandbox.strict_slack.limits import Limits
@@ -14,7 +14,7 @@ from sandbox.strict_slack.workspace import RefusedError, Words, Workspace
 
 @dataclass(repr=False)
 class StrictSlack(Workspace):
-    """A running stand-in. A ``meanwhile`` is called once, after the next call of its method has had its effect."""
+    """A running stand-in. Each ``meanwhile`` is called once, after the next call of its method."""
 
     url: str = ""
     faults: Faults = field(default_factory=Faults)
@@ -28,8 +28,16 @@ class StrictSlack(Workspace):
         """Return the base address of the Web API, as ``SLACK_API_URL`` wants it."""
         return f"{self.url}/api/"
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables that point a bot at this stand-in."""
+        return {
+            "SLACK_API_URL": self.api_url,
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+        }
+
     def count(self, method: str) -> int:
-        """Return how often a method was called, also in vain."""
+        """Return how often a method was called, with failed calls."""
         return sum(1 for called, _ in self.calls if called == method)
 
     def response_url(self, user: str, channel: str = INFERENCE) -> str:
@@ -37,7 +45,7 @@ class StrictSlack(Workspace):
         return f"{self.url}{self.reply_to(user, channel)}"
 
     def answer(self, method: str, words: Words) -> dict[str, Any]:
-        """Do what a call asks, and answer as Slack does."""
+        """Carry out a call, and answer as Slack does."""
         with self.lock:
             try:
                 answer = {"ok": True, **METHODS[method](self, words)}
@@ -58,7 +66,7 @@ class StrictSlack(Workspace):
     def click(
         self, ts: str, action_id: str, *, user: str, channel: str = INFERENCE, value: str | None = None
     ) -> Delivery:
-        """Return a click on a button of a message; with ``value`` on one that was drawn earlier."""
+        """Return a click on a button of a message, or with ``value`` on an earlier version of the button."""
         message = self.message(channel, ts)
         drawn = buttons(message)[action_id] if value is None else {"block_id": "older", "value": value}
         action = {"type": "button", "action_id": action_id, "action_ts": f"{self.now():.6f}", **drawn}
@@ -78,7 +86,7 @@ class StrictSlack(Workspace):
     def submission(
         self, view: Mapping[str, Any], values: Mapping[str, Mapping[str, str | Words]], *, user: str
     ) -> Delivery:
-        """Return a dialog that was filled in; ``values`` are words, or what else is chosen, by block and action."""
+        """Return a filled-in dialog. ``values`` are texts or chosen values, by block and action."""
         state = {block: {action: _state(value) for action, value in filled.items()} for block, filled in values.items()}
         trigger = self.trigger()
         payload = {
@@ -90,7 +98,7 @@ class StrictSlack(Workspace):
         return self._ready(Delivery(kind="dialog", body=payload_body(payload), trigger=trigger, reply_path=""))
 
     def send(self, delivery: Delivery, to: str, *, patience: float = PATIENCE) -> Attempt:
-        """Send it to a bot's ``http://host:port``; sent again, it is a duplicate."""
+        """Send a delivery to a bot's ``http://host:port``. Sending it again makes a duplicate."""
         if delivery.attempts:
             self.faults.count("again", delivery.kind)
         attempt = send(delivery, to, patience=patience)
@@ -99,7 +107,7 @@ class StrictSlack(Workspace):
         return attempt
 
     def said(self, delivery: Delivery) -> list[str]:
-        """Return what the person was told in private: acknowledgements first, then what came by the address."""
+        """Return what the person was told in private: acknowledgements first, then private answers."""
         with self.lock:
             told = [str(one.get("text")) for one in self.private if one["path"] == delivery.reply_path]
         return [*(attempt.answer for attempt in delivery.attempts if attempt.answer), *told]

@@ -1,4 +1,4 @@
-"""What Slack holds: channels, people, messages with everything that happened to them, triggers and reply addresses."""
+"""What Slack holds: channels, people, messages and their history, triggers and reply addresses."""
 
 import itertools
 import secrets
@@ -16,12 +16,12 @@ REPLIES, REPLIES_LAST = 5, 30 * 60.0
 
 
 class RefusedError(Exception):
-    """Slack says no, in its own word."""
+    """Slack refuses a call, with its own error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happened:
-    """One thing that happened to a message. ``by`` is the bot, or the person who took it away."""
+    """One thing that happened to a message. ``by`` is the bot, or the person who deleted the message."""
 
     what: Literal["posted", "edited", "deleted"]
     at: float
@@ -37,7 +37,7 @@ class Happened:
 
 @dataclass(slots=True)
 class ReplyTo:
-    """An address for private answers: good for a few of them and half an hour."""
+    """An address for private answers, good for a few of them and half an hour."""
 
     user: str
     channel: str
@@ -47,10 +47,10 @@ class ReplyTo:
 
 @dataclass(repr=False)
 class Workspace:
-    """One workspace and its bot. ``now`` gives the time; everything else may be changed while it runs.
+    """One workspace and its bot. ``now`` gives the time; everything else may change while it runs.
 
-    ``channels`` hold Slack's facts (``is_member``, ``is_archived``, ``is_private`` …), ``page`` is how many messages
-    a page of history has at most, ``edit_window`` for how many seconds a message may be edited.
+    ``channels`` hold Slack's facts (``is_member``, ``is_archived``, ``is_private`` …). A page of history has at most
+    ``page`` messages. A message may be edited for ``edit_window`` seconds.
     """
 
     now: Callable[[], float] = time.time
@@ -76,7 +76,7 @@ class Workspace:
     # --- what is seen
 
     def cards(self, channel: str | None = None) -> list[dict[str, Any]]:
-        """Return what stands in the channel itself, oldest first."""
+        """Return the messages in a channel, without thread replies, oldest first."""
         with self.lock:
             return [m for m in self.messages if "thread_ts" not in m and channel in (None, m["channel"])]
 
@@ -86,7 +86,7 @@ class Workspace:
             return [m for m in self.messages if m.get("thread_ts") == ts]
 
     def message(self, channel: str, ts: str) -> dict[str, Any]:
-        """Return a message; one that was taken away but has replies is only a stone in its place."""
+        """Return a message. A deleted one with replies is a tombstone."""
         for message in self.messages:
             if (message["channel"], message["ts"]) == (channel, ts) and message.get("subtype") != "tombstone":
                 return message
@@ -95,7 +95,7 @@ class Workspace:
     # --- what happens
 
     def add(self, channel: str, words: Words) -> dict[str, Any]:
-        """Let the bot post; times are never the same twice."""
+        """Post a message as the bot. No two messages have the same time."""
         self._newest = max(self.now(), self._newest + 0.000_001)
         thread = words.get("thread_ts")
         reply = {"thread_ts": thread, "broadcast": bool(words.get("reply_broadcast"))} if thread else {}
@@ -107,12 +107,12 @@ class Workspace:
         return message
 
     def edit(self, message: dict[str, Any], words: Words) -> None:
-        """Let the bot write a message anew."""
+        """Edit a message as the bot."""
         message.update(text=words["text"], blocks=words["blocks"], edits=message["edits"] + 1)
         self._note("edited", message, BOT)
 
     def remove(self, channel: str, ts: str, by: str) -> None:
-        """Take a message away; its replies stay."""
+        """Delete a message; its replies stay."""
         with self.lock:
             message = self.message(channel, ts)
             self._note("deleted", message, by)
@@ -122,14 +122,14 @@ class Workspace:
                 self.messages.remove(message)
 
     def trigger(self) -> str:
-        """Return a new trigger: for three seconds it opens one dialog."""
+        """Return a new trigger. It opens one dialog, for three seconds."""
         with self.lock:
             trigger = f"{next(self._numbers)}.{secrets.token_hex(8)}"
             self.triggers[trigger] = self.now()
             return trigger
 
     def use_trigger(self, trigger: str) -> None:
-        """Take a trigger, once."""
+        """Use up a trigger."""
         if trigger not in self.triggers:
             raise RefusedError("invalid_trigger_id")
         since = self.triggers[trigger]
@@ -140,14 +140,14 @@ class Workspace:
         self.triggers[trigger] = None
 
     def reply_to(self, user: str, channel: str) -> str:
-        """Return a new address for private answers, without the server's part."""
+        """Return the path of a new address for private answers."""
         with self.lock:
             path = f"/respond/{next(self._numbers)}/{secrets.token_hex(8)}"
             self.replies[path] = ReplyTo(user, channel, self.now())
             return path
 
     def answer_privately(self, path: str, words: Words) -> None:
-        """Show somebody a sentence that nobody else sees."""
+        """Show one person a sentence."""
         reply = self.replies.get(path)
         if reply is None:
             raise RefusedError("no_such_url")
@@ -166,9 +166,15 @@ class Workspace:
             channel=message["channel"],
             ts=message["ts"],
             thread_ts=message.get("thread_ts", ""),
-            block_id=str(message["blocks"][0].get("block_id", "")),
+            block_id=block_id(message),
             text=message["text"],
             blocks=message["blocks"],
             broadcast=message.get("broadcast", False),
         )
         self.journal.append(happened)
+
+
+def block_id(message: Words) -> str:
+    """Return the id of a message's first block; empty if it has no blocks, or its first one has no id."""
+    blocks = message.get("blocks") or [{}]
+    return str(blocks[0].get("block_id", ""))

@@ -1,4 +1,4 @@
-"""What people were told of a request, and what the checks of a chaos run make of it."""
+"""How the checks of a chaos run judge a request by what its sender was told."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +13,7 @@ from bot.domain.prose import Prose
 from bot.domain.rollout import Phase
 from bot.engine.encoding import annotation
 from chaos.checks.outcomes import Became, outcomes
-from chaos.checks.verbs import acknowledged
+from chaos.checks.verbs import acknowledged, brakes
 from chaos.evidence import Evidence
 from chaos.ledger import Asked
 from chaos.memory import Held
@@ -37,11 +37,11 @@ SENTENCES = [
     replies.kept(API, "1a2b3c4d"),
     MISHAP,
 ]
-"""What a person may be told whose roll back was done all the same."""
+"""What a person may be told although the roll back is carried out."""
 
 
 def a_click() -> Asked:
-    """Return a click on Roll back that was acknowledged at noon; it has no words that could be found again."""
+    """Return a click on Roll back, acknowledged at noon. A click has no token to find its event by."""
     sent = Attempt(to="http://bot-0", at=NOON.timestamp(), seconds=0.1, outcome="acknowledged")
     delivery = Delivery(kind="click", body="", trigger="trigger-1", reply_path="/reply/1", attempts=[sent])
     return Asked(
@@ -50,13 +50,13 @@ def a_click() -> Asked:
 
 
 def a_run(asked: Asked, *told: Prose, **more: Any) -> Evidence:
-    """Return what a run leaves behind in which only this was asked, and nothing else happened unless named."""
+    """Return what a run leaves behind if this is its only request and nothing else happened, except for ``more``."""
     evidence: dict[str, Any] = {
         **{name: {} for name in ("routes", "hits", "shown", "streams", "logs")},
         **dict.fromkeys(("edits", "losses", "struck", "messages", "journal"), ()),
-        **dict.fromkeys(("kinds", "behind"), frozenset()),
+        "behind": frozenset(),
         **dict.fromkeys(("begun", "calm_since"), 0.0),
-        "calm": Calm(0.0, 0.0, 0.0, ()),
+        "calm": Calm(True, True, ()),
         "held": Held(inbox=frozenset(), records={}, unwritten=frozenset(), streams={}),
         "asked": (asked,),
         "told": {asked.id: [mrkdwn(said) for said in told]},
@@ -76,7 +76,7 @@ def rolled_back_event() -> dict[str, Any]:
 
 
 def rolled_back_route() -> dict[str, Any]:
-    """The route alone says it: Redis has forgotten, and nobody told the event."""
+    """Return a run in which only the route shows it: Redis lost the record and there is no event."""
     before, after = a_rollout(), a_rollout(phase=Phase.ROLLED_BACK, decided_at=NOON + timedelta(seconds=1))
     notes = enumerate((before, after), start=1)
     return {"routes": {ROUTE: [Version(NOON.timestamp() + at, "MODIFIED", _document(at, note)) for at, note in notes]}}
@@ -88,7 +88,7 @@ def _document(version: int, note: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("said", [replies.not_braked(API, REDIS), MISHAP])
-def test_who_was_told_not_to_count_on_it_and_nothing_came_of_it_was_told_so(said: Prose) -> None:
+def test_a_request_that_was_not_confirmed_may_have_no_effect(said: Prose) -> None:
     evidence = a_run(a_click(), said)
     assert became(evidence) is Became.UNCONFIRMED
     assert acknowledged(evidence).violations == []
@@ -96,15 +96,26 @@ def test_who_was_told_not_to_count_on_it_and_nothing_came_of_it_was_told_so(said
 
 @pytest.mark.parametrize("done", [rolled_back_event, rolled_back_route])
 @pytest.mark.parametrize("said", SENTENCES)
-def test_what_was_done_counts_as_done_whatever_was_said_before(said: Prose, done: Callable[[], dict[str, Any]]) -> None:
+def test_a_roll_back_that_happened_counts_as_done_whatever_the_answer_was(
+    said: Prose, done: Callable[[], dict[str, Any]]
+) -> None:
     assert became(a_run(a_click(), said, **done())) is Became.DONE
 
 
-def test_who_was_told_that_a_request_is_kept_may_count_on_it() -> None:
+def test_a_request_that_is_kept_must_have_an_effect() -> None:
     assert became(a_run(a_click(), replies.not_braked_yet(API, REDIS))) is Became.SILENT
 
 
-def test_who_was_told_nothing_may_count_on_it() -> None:
+def test_a_request_without_an_answer_must_have_an_effect() -> None:
     evidence = a_run(a_click())
     (broken,) = acknowledged(evidence).violations
-    assert broken.said == f"rollback by {BOB} (click trigger-1 ) was acknowledged, and nothing came of it"
+    assert broken.said == f"rollback by {BOB} (click trigger-1 ) was acknowledged, and nothing happened"
+
+
+def test_a_roll_back_is_on_its_route_even_if_the_bots_clock_is_ahead_of_the_tapes() -> None:
+    decided = NOON + timedelta(milliseconds=65)
+    notes = enumerate((a_rollout(), a_rollout(phase=Phase.ROLLED_BACK, decided_at=decided)), start=1)
+    versions = [Version(NOON.timestamp(), "MODIFIED", _document(at, note)) for at, note in notes]
+    event = Event(kind=EventKind.ROLLED_BACK, at=decided, weight=0, by=BOB)
+    found = brakes(a_run(a_click(), routes={ROUTE: versions}, streams={ROLLOUT: [[event]]}))
+    assert (found.cases, found.violations) == (1, [])

@@ -1,4 +1,4 @@
-"""The proxy in front of the API server: nothing between a client and the server until it is told to fail."""
+"""The proxy in front of the API server: it changes nothing until it is told to fail."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -20,7 +20,7 @@ from tests.shell import ME
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    # Another checkout's tests may run beside these, and two sandboxes do not have one name.
+    # Another checkout's tests may run at the same time, and two sandboxes cannot have the same name.
     with running(f"commands-test-{os.getpid()}", policy=policy()) as sandbox:
         yield sandbox
 

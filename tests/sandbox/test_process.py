@@ -18,7 +18,7 @@ from sandbox.identity import is_running
 from sandbox.process import Server, free_ports, wait_until
 from sandbox.workplace import live, sweep, workplace
 
-# A sandbox with one server, which then waits for its end; it prints the server's pid.
+# A sandbox with one server: it prints the server's pid and waits to be ended.
 PROGRAM = """
 import sys
 from sandbox.process import Server
@@ -44,7 +44,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def child() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Return a sandbox in a process of its own, and the pid of its server."""
+    """Return a sandbox in its own process, and the pid of its server."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
     ) as process:
@@ -108,7 +108,7 @@ def test_a_signal_ends_the_servers_and_removes_the_folder(
     assert [state["name"] for state in live()] == ["child"]
 
     def ended() -> bool:
-        # Sent again: a signal just before the child's read() begins is only seen with the next one.
+        # Sent again: the child may miss a signal that comes just before its read().
         process.send_signal(number)
         return process.poll() is not None
 
@@ -173,7 +173,7 @@ def test_a_sweep_leaves_a_process_alone_that_only_has_the_same_pid(tmp_path: Pat
 
 
 def test_a_process_that_ends_while_it_is_looked_at_does_not_run() -> None:
-    """Its entry in /proc can go between any two looks, also after it was opened."""
+    """Its entry in /proc can go at any time, even after it was opened."""
     for _ in range(100):
         with subprocess.Popen(["/bin/sleep", "0.005"]) as process:
             ending = threading.Thread(target=process.wait)

@@ -1,4 +1,4 @@
-"""The stand-in for Slack refuses what Slack refuses, fails when told to, and knows the three seconds."""
+"""The stand-in for Slack refuses what Slack refuses, fails on command, and waits three seconds."""
 
 import socket
 from collections.abc import Callable, Iterator

@@ -13,8 +13,9 @@ import urllib3
 import yaml
 
 from sandbox.apiserver import ApiServer
-from sandbox.demo import ROOT, is_ready
+from sandbox.bot_process import is_ready
 from sandbox.errors import SandboxError
+from sandbox.folders import CHECKOUT
 from sandbox.process import Server, free_ports, wait_until
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Slack
 from sandbox.valkey import INSTALL
@@ -60,7 +61,7 @@ class Bot:
 def bot_process(name: str, folder: Path, environment: Mapping[str, str], *, address: str = "") -> Bot:
     """Return a bot with an environment that is not started."""
     at = address or f"127.0.0.1:{free_ports(1)[0]}"
-    env = {"PYTHONPATH": str(ROOT), "ROLLOUTBOT_HTTP": at, "ROLLOUTBOT_INSTALL": INSTALL, **environment}
+    env = {"PYTHONPATH": str(CHECKOUT), "ROLLOUTBOT_HTTP": at, "ROLLOUTBOT_INSTALL": INSTALL, **environment}
     return Bot(Server(name, [sys.executable, "-m", "bot", "run"], folder, env), at)
 
 

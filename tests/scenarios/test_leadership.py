@@ -13,7 +13,7 @@ import urllib3
 from bot.domain.rollout import Entry, Phase
 from bot.store.connection import connect
 from sandbox.apiserver import ApiServer
-from sandbox.demo import is_ready
+from sandbox.bot_process import is_ready
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.faults import Fault
 from sandbox.process import wait_until
