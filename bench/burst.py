@@ -19,7 +19,7 @@ from bench.figures import Finding, Round, rows_of
 from bench.population import Population, settle, watch
 from bench.servers import Servers, memory_of
 from bot.domain.rollout import Rollout
-from bot.engine.ports import RouteCopy, Written
+from bot.engine.route_port import RouteCopy, Written
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
 from bot.store.connection import connect

@@ -21,7 +21,7 @@ from bench.figures import Finding, Round, rows_of
 from bench.population import a_rollout
 from bench.servers import Servers, memory_of
 from bot.domain.rollout import Applied, Change
-from bot.engine.ports import Progress, Save
+from bot.engine.store_port import Progress, Save
 from bot.service.scheduler import WORKERS, Timer
 from bot.store.clock import SystemClock
 from bot.store.store import RedisStore

@@ -11,7 +11,8 @@ from typing import Any
 from bench.figures import Finding, Round, rows_of
 from bench.population import Population, watch
 from bench.servers import Servers, memory_of
-from bot.engine.ports import RouteCopy, Save, Saved
+from bot.engine.route_port import RouteCopy
+from bot.engine.store_port import Save, Saved
 from bot.recovery.changes import ChangeLane
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock

@@ -15,7 +15,8 @@ from bot.domain.decisions.start import start
 from bot.domain.errors import DependencyError
 from bot.domain.rollout import Acceptance, Change, Pool, Rollout, Rule
 from bot.engine.apply import new_decision
-from bot.engine.ports import RouteCopy, Save
+from bot.engine.route_port import RouteCopy
+from bot.engine.store_port import Save
 from bot.engine.tick import Ticker
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock

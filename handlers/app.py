@@ -10,7 +10,8 @@ from slack_bolt.logger.messages import warning_client_prioritized_and_token_skip
 from slack_sdk import WebClient
 
 from bot.config.policy import Policy
-from bot.engine.ports import Clock, Store
+from bot.engine.ports import Clock
+from bot.engine.store_port import Store
 from handlers import actions, commands, errors, operation_actions
 from handlers.backend import NO_OPERATIONS, Backend, OperationReader
 from handlers.inquiries import Inquiries

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from bot.domain.prose import Channel, Code, Person, Piece, Prose, Short, Shown, Strong, Text, Time, one_line
+from bot.domain.prose import Channel, Code, Person, Piece, Precision, Prose, Short, Strong, Text, Time, one_line
 
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _MARK: Final = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])|`|\A>")
@@ -17,9 +17,9 @@ _LIKE: Final = {"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ", ">": "›"}
 _LETTER: Final = re.compile(r"[*_~]*.", re.DOTALL)
 """A star that is no mark because a letter follows keeps that letter."""
 _DATES: Final = {
-    Shown.CLOCK: "{time}",
-    Shown.SECONDS: "{time_secs}",
-    Shown.DAY: "{date_short_pretty} at {time}",
+    Precision.CLOCK: "{time}",
+    Precision.SECONDS: "{time_secs}",
+    Precision.DAY: "{date_short_pretty} at {time}",
 }
 
 

@@ -27,15 +27,15 @@ KNOWN_MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Telling:
     """How to report a roll back that was not done: it was refused or failed, after the store had failed."""
 
     refused: Callable[[UserError], Prose]
     failed: Callable[[DependencyError, StoreError], Prose]
 
 
-AT_ONCE = Words(refused=lambda error: replies.mishap(error, ""), failed=replies.not_braked)
-KEPT = Words(refused=replies.refused_yet, failed=replies.not_braked_yet)
+AT_ONCE = Telling(refused=lambda error: replies.mishap(error, ""), failed=replies.not_braked)
+KEPT = Telling(refused=replies.refused_yet, failed=replies.not_braked_yet)
 
 
 class Heard(Enum):
@@ -68,7 +68,7 @@ class RollbackWithoutRedis:
         """Wait for what is under way."""
         self._lane.close()
 
-    def _pull(self, request: Request, store: StoreError, words: Words) -> None:
+    def _pull(self, request: Request, store: StoreError, words: Telling) -> None:
         try:
             self._people.admit(request)
             braked = self._engine.brake(request)

@@ -77,7 +77,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundMessage:
     """One of our messages: when it was posted, and its first block's id."""
 
     ts: str
@@ -88,7 +88,7 @@ class Found:
 class Page:
     """Our messages on one page of history; ``next`` is where the next page begins, empty if there is none."""
 
-    found: Sequence[Found]
+    found: Sequence[FoundMessage]
     next: str
 
 
@@ -136,7 +136,9 @@ class Slack:
         if thread_ts:
             method, where = self._client.conversations_replies, where | {"ts": thread_ts}
         answer = _call(method, **where, **({"cursor": cursor} if cursor else {}))
-        found = [Found(str(message["ts"]), block) for message, block in self._ours(answer) if block.startswith(prefix)]
+        found = [
+            FoundMessage(str(message["ts"]), block) for message, block in self._ours(answer) if block.startswith(prefix)
+        ]
         return Page(found, str((answer.get("response_metadata") or {}).get("next_cursor") or ""))
 
     def _ours(self, answer: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:

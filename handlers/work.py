@@ -13,7 +13,7 @@ from bot.domain.prose import Prose, joined, sentence
 from bot.domain.rollout import Entry
 from bot.domain.verbs.registry import verb_of, verbs
 from bot.engine.lane import Lane
-from bot.engine.ports import Became, Store
+from bot.engine.store_port import Became, Store
 from handlers import replies
 from handlers.backend import Doer
 from handlers.errors import new_ref

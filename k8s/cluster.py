@@ -11,7 +11,7 @@ from bot.domain.commands.request import StartWords
 from bot.domain.errors import GoneError, RouteError
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Hand, Pair, Pool, Rollout
-from bot.engine.ports import GatewayWord, Guard, PoolHealth, RouteCopy, Scene, Written
+from bot.engine.route_port import GatewayWord, Guard, PoolHealth, RouteCopy, Scene, Written
 from k8s import client, field_managers, httproute, inferencepool, owners, split, survey
 from k8s.document import Document
 from k8s.rights import Rights, rights_of

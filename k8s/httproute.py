@@ -6,7 +6,7 @@ from typing import Any, Final
 from kubernetes.client import ApiClient
 
 from bot.engine.encoding import read_rollout
-from bot.engine.ports import GatewaySays, GatewayWord, RouteCopy, Written
+from bot.engine.route_port import GatewaySays, GatewayWord, RouteCopy, Written
 from k8s import client
 from k8s.document import Document, annotation_of, namespace_of
 from k8s.messages import redacted

@@ -15,7 +15,7 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import GoneError
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Pool
-from bot.engine.ports import PoolHealth
+from bot.engine.route_port import PoolHealth
 from k8s import client
 from k8s.document import Document, full_name, namespace_of
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool, Rule
 from bot.domain.slips import likely_meant
-from bot.engine.ports import RouteCopy
+from bot.engine.route_port import RouteCopy
 from k8s.document import (
     Document,
     full_name,

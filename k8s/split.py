@@ -14,7 +14,7 @@ from typing import Any, Final
 from bot.domain.errors import RouteError
 from bot.domain.rollout import TAKEN_BACK, Pair, Pool, Rollout, Rule, wanted
 from bot.engine.encoding import annotation
-from bot.engine.ports import Guard
+from bot.engine.route_port import Guard
 from k8s.document import (
     ANNOTATION,
     Document,

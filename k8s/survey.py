@@ -10,7 +10,7 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool
 from bot.domain.slips import likely_meant
-from bot.engine.ports import GatewaySays, RouteCopy, Scene
+from bot.engine.route_port import GatewaySays, RouteCopy, Scene
 from k8s import httproute, inferencepool, owners, pairing
 from k8s.document import Document, full_name
 from k8s.search import Search, listed, one_of

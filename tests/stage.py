@@ -14,7 +14,8 @@ from bot.domain.rollout import Entry, Phase
 from bot.engine.apply import Applier
 from bot.engine.engine import Engine, Outcome
 from bot.engine.lookup import Lookup
-from bot.engine.ports import RouteCopy, Routes, Store
+from bot.engine.route_port import RouteCopy, Routes
+from bot.engine.store_port import Store
 from bot.engine.tick import Ticker
 from bot.recovery.audit import Audit
 from bot.recovery.store_recovery import StoreRecovery

@@ -114,7 +114,7 @@ class OperationChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class NewOperation:
     """What somebody who begins an operation asks for."""
 
     kind: str
@@ -144,7 +144,7 @@ def is_out_of_time(operation: Operation, now: datetime) -> bool:
 
 
 def begin(
-    asked: Asked, moment: Moment, *, operation_id: str, state: Mapping[str, Any], within: timedelta
+    asked: NewOperation, moment: Moment, *, operation_id: str, state: Mapping[str, Any], within: timedelta
 ) -> OperationChange:
     """Begin an operation; ``state`` says what is done first."""
     operation = Operation(

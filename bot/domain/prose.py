@@ -72,7 +72,7 @@ class Channel:
     id: str
 
 
-class Shown(Enum):
+class Precision(Enum):
     """How much of a time is shown."""
 
     CLOCK = "%H:%M UTC"
@@ -85,7 +85,7 @@ class Time:
     """A point in time; a medium that knows the reader's zone shows it there."""
 
     at: datetime
-    shown: Shown
+    shown: Precision
 
     @property
     def utc(self) -> str:
@@ -209,17 +209,17 @@ def one_line(text: str) -> str:
 
 def clock(time: datetime) -> Time:
     """Show a time of the day near now."""
-    return Time(time, Shown.CLOCK)
+    return Time(time, Precision.CLOCK)
 
 
 def to_the_second(time: datetime) -> Time:
     """Show a time that is only seconds away."""
-    return Time(time, Shown.SECONDS)
+    return Time(time, Precision.SECONDS)
 
 
 def moment(time: datetime) -> Time:
     """Show a time that may be on another day."""
-    return Time(time, Shown.DAY)
+    return Time(time, Precision.DAY)
 
 
 def plain(prose: Prose, name: Callable[[str], str]) -> str:

@@ -30,7 +30,9 @@ from bot.domain.errors import ClusterError, DependencyError, GoneError, RaceErro
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import GateAnswer
 from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
-from bot.engine.ports import Clock, Gates, Guard, Progress, RouteCopy, Routes, Save, Saved, Store
+from bot.engine.ports import Clock, Gates
+from bot.engine.route_port import Guard, RouteCopy, Routes
+from bot.engine.store_port import Progress, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 

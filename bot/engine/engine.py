@@ -35,8 +35,10 @@ from bot.engine.apply import Applier, new_decision, own_note
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
 from bot.engine.inquiry import answer
 from bot.engine.lookup import Lookup
-from bot.engine.ports import Became, Clock, Gates, Progress, RouteCopy, Routes, Save, Saved, Scene, Store
+from bot.engine.ports import Clock, Gates
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
+from bot.engine.route_port import RouteCopy, Routes, Scene
+from bot.engine.store_port import Became, Progress, Save, Saved, Store
 
 REMEMBERED = timedelta(minutes=10)
 """Redis remembers a delivery for a bit longer than this."""

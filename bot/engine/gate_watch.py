@@ -13,7 +13,9 @@ from bot.domain.errors import DependencyError
 from bot.domain.gate import Finding, GateAnswer, Verdict
 from bot.domain.rollout import Entry, Rollout
 from bot.engine.apply import Applier, new_decision
-from bot.engine.ports import Clock, Gates, Progress, Routes, Save, Saved, Store
+from bot.engine.ports import Clock, Gates
+from bot.engine.route_port import Routes
+from bot.engine.store_port import Progress, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 

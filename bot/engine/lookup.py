@@ -11,7 +11,8 @@ from bot.domain.errors import RouteError, UsageError, lost_data
 from bot.domain.rollout import SLOTLESS, Entry, Phase, Rollout
 from bot.domain.slips import likely_meant
 from bot.domain.verbs.registry import verb_of
-from bot.engine.ports import Clock, Store
+from bot.engine.ports import Clock
+from bot.engine.store_port import Store
 
 REMEMBERED = timedelta(hours=24)
 """For this long a verb without a pool means the channel's last rollout."""

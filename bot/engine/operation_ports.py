@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.domain.operation import Operation, OperationChange, OperationEvent
-from bot.engine.ports import Saved
+from bot.engine.store_port import Saved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

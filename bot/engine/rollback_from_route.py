@@ -26,7 +26,8 @@ from bot.engine.lookup import (
     slip_of,
     the_one_named,
 )
-from bot.engine.ports import Clock, RouteCopy, Routes
+from bot.engine.ports import Clock
+from bot.engine.route_port import RouteCopy, Routes
 
 LISTS = 8
 """Namespaces that are read at once."""

@@ -14,7 +14,9 @@ from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import Applier, new_decision, own_note
-from bot.engine.ports import Clock, Gates, GatewaySays, GatewayWord, Progress, Routes, Save, Saved, Store
+from bot.engine.ports import Clock, Gates
+from bot.engine.route_port import GatewaySays, GatewayWord, Routes
+from bot.engine.store_port import Progress, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol
 from bot.config.policy_values import Section, one_word_of
 from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness
 from bot.domain.rollout import Pool, Rollout
-from bot.engine.ports import PoolHealth
+from bot.engine.route_port import PoolHealth
 
 
 class Pools(Protocol):
@@ -19,7 +19,7 @@ class Pools(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class GateSources:
     """Where gates get their numbers from. Every call is bounded in time."""
 
     pools: Pools
@@ -31,7 +31,7 @@ class Asked:
 
     rollout: Rollout
     now: datetime
-    sources: Sources
+    sources: GateSources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Final
 from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import Rollout
 from bot.engine.ports import Clock
-from bot.gates.gate import Asked, Found, Gate, Keys, Sources
+from bot.gates.gate import Asked, Found, Gate, GateSources, Keys
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Panel:
         self,
         gates: Sequence[Gate],
         keys: Mapping[str, Keys],
-        sources: Sources,
+        sources: GateSources,
         clock: Clock,
         *,
         answer_within: float = ANSWER_WITHIN,

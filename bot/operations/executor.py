@@ -27,8 +27,9 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from bot.config.policy import Policy
-from bot.domain.operation import Asked, Operation
-from bot.engine.ports import Clock, Routes
+from bot.domain.operation import NewOperation, Operation
+from bot.engine.ports import Clock
+from bot.engine.route_port import Routes
 
 State = Mapping[str, Any]
 
@@ -61,7 +62,7 @@ Step = Next | Done | Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class Tools:
     """What an executor may ask and use; add more here when one needs it.
 
     ``goes_on`` turns False when this process may begin nothing more.
@@ -99,13 +100,13 @@ class Executor(Protocol):
     def undo_within(self) -> timedelta:
         """Return how long taking it back may take."""
 
-    def begin(self, asked: Asked, sources: Sources) -> State:
+    def begin(self, asked: NewOperation, sources: Tools) -> State:
         """Return what to do first. Changes nothing; raises UserError if it may not or cannot begin."""
 
-    def step(self, operation: Operation, sources: Sources) -> Step:
+    def step(self, operation: Operation, sources: Tools) -> Step:
         """Do what the state says."""
 
-    def undo(self, operation: Operation, sources: Sources) -> Step:
+    def undo(self, operation: Operation, sources: Tools) -> Step:
         """Take back one more piece of what the state says was done, or may have been."""
 
     def left(self, operation: Operation) -> str:

@@ -9,7 +9,7 @@ from bot.domain.commands.request import OperationWords, Request
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import DependencyError, SlotTakenError, UsageError
 from bot.domain.operation import (
-    Asked,
+    NewOperation,
     Operation,
     OperationPhase,
     begin,
@@ -19,8 +19,8 @@ from bot.domain.operation import (
 )
 from bot.engine.apply import new_decision
 from bot.engine.operation_ports import Operations, SaveOperation
-from bot.engine.ports import Became, Saved
-from bot.operations.executor import Executor, Sources
+from bot.engine.store_port import Became, Saved
+from bot.operations.executor import Executor, Tools
 from bot.operations.registry import Registry
 
 LATE_AFTER: Final = timedelta(minutes=5)
@@ -39,7 +39,7 @@ class OperationRequests:
         self,
         registry: Registry,
         operations: Operations,
-        sources: Sources,
+        sources: Tools,
         *,
         receive: Callable[[Request], bool],
         drop: Callable[[str, Became], bool],
@@ -84,7 +84,7 @@ class OperationRequests:
             return None
         self._require_fresh(request, words)
         executor, command = self._executor(words.kind), request.command
-        asked = Asked(
+        asked = NewOperation(
             kind=words.kind,
             subject=command.subject,
             by=request.by,

@@ -26,8 +26,8 @@ from bot.domain.operation import (
 )
 from bot.engine.apply import new_decision
 from bot.engine.operation_ports import Operations, SaveOperation
-from bot.engine.ports import Saved
-from bot.operations.executor import Done, Executor, Failed, Next, Sources, Step
+from bot.engine.store_port import Saved
+from bot.operations.executor import Done, Executor, Failed, Next, Step, Tools
 from bot.operations.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ NOBODY_KNOWS: Final = "Look at what it has made: the operation's id is on it."
 class Runner:
     """Finds what is due, in the thread that calls ``look``, and takes steps in threads of its own."""
 
-    def __init__(self, registry: Registry, operations: Operations, sources: Sources) -> None:
+    def __init__(self, registry: Registry, operations: Operations, sources: Tools) -> None:
         self._registry, self._operations, self._sources = registry, operations, sources
         self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="operation")
         self._busy, self._left_alone = set[str](), set[str]()

@@ -14,7 +14,9 @@ from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, UnreadableError
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
 from bot.engine.apply import Applier, new_decision, own_note
-from bot.engine.ports import Clock, RouteCopy, Routes, Save, Saved, Store
+from bot.engine.ports import Clock
+from bot.engine.route_port import RouteCopy, Routes
+from bot.engine.store_port import Save, Saved, Store
 from bot.recovery.rebuild import Rebuilder
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Final
 from bot.domain.errors import DependencyError
 from bot.domain.rollout import Pool
 from bot.engine.lane import Lane
-from bot.engine.ports import RouteCopy
+from bot.engine.route_port import RouteCopy
 from bot.recovery.audit import Audit
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,9 @@ from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Rollout
 from bot.engine.apply import Applier, new_decision
-from bot.engine.ports import Clock, Progress, RouteCopy, Routes, Save, Saved, Store
+from bot.engine.ports import Clock
+from bot.engine.route_port import RouteCopy, Routes
+from bot.engine.store_port import Progress, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ from threading import Event
 from typing import Final
 
 from bot.domain.errors import StoreError
-from bot.engine.ports import Clock, Store
+from bot.engine.ports import Clock
+from bot.engine.store_port import Store
 from bot.recovery.audit import Audit
 
 log = logging.getLogger(__name__)

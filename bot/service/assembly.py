@@ -9,7 +9,7 @@ from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
 from bot.engine.ports import Clock
 from bot.gates.registry import policy_keys
-from bot.operations.executor import Sources
+from bot.operations.executor import Tools
 from bot.operations.registry import EXECUTORS, Registry
 from bot.service.install import ClusterId, Enter, Install
 from bot.service.operations import OperationParts, operation_parts
@@ -80,7 +80,7 @@ def core(
     near = reach(settings, clock, account=account, command=command)
     install = Install(Installs(client), settings.install or near.policy.install, near.cluster_id, enter)
     memory = open_memory(client, install.prefix, fell_behind=fell_behind)
-    sources = Sources(routes=near.cluster, clock=near.clock, policy=near.policy, goes_on=lambda: True)
+    sources = Tools(routes=near.cluster, clock=near.clock, policy=near.policy, goes_on=lambda: True)
     operations = operation_parts(memory, sources, registry)
     parts = put_together(
         near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, operations.requests.decide

@@ -6,7 +6,7 @@ from threading import Event
 from typing import Final
 
 from bot.domain.errors import ClusterError
-from bot.store.installs import Identity, Installs
+from bot.store.installs import InstallIdentity, Installs
 from bot.store.keys import prefix_of
 
 log = logging.getLogger(__name__)
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 AGAIN_AFTER: Final = 2.0
 """Seconds after which the API server is asked again."""
 
-Enter = Callable[[Installs, Identity], str]
+Enter = Callable[[Installs, InstallIdentity], str]
 
 
 class ClusterId:
@@ -35,9 +35,9 @@ class ClusterId:
         self._was_asked = True
         return self._uid is not None
 
-    def identity(self) -> Identity:
+    def identity(self) -> InstallIdentity:
         """Return what is known. The mark alone counts only after the API server was asked in vain."""
-        return Identity(uid=self._uid, mark=self._mark if self._was_asked else "")
+        return InstallIdentity(uid=self._uid, mark=self._mark if self._was_asked else "")
 
 
 class Install:
@@ -50,7 +50,7 @@ class Install:
     def prefix(self) -> str:
         """Return how its keys begin. Raises StoreError if Redis or the cluster's id cannot be had yet."""
         if not self._name:
-            identity = Identity(named=self._named) if self._named else self._cluster.identity()
+            identity = InstallIdentity(named=self._named) if self._named else self._cluster.identity()
             self._name = self._enter(self._installs, identity)
         return prefix_of(self._name)
 

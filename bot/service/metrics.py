@@ -10,7 +10,7 @@ from bot.domain.errors import StoreError
 from bot.domain.operation import OVER, OperationPhase
 from bot.domain.rollout import Phase
 from bot.engine.operation_ports import Operations
-from bot.engine.ports import Store
+from bot.engine.store_port import Store
 
 
 class RolloutMetrics(Collector):

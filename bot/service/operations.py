@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bot.operations.executor import Sources
+from bot.operations.executor import Tools
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
 from bot.operations.runner import Runner
@@ -16,7 +16,7 @@ class OperationParts:
     """Records and requests, on the same store as the rollouts, and what executors may use."""
 
     registry: Registry
-    sources: Sources
+    sources: Tools
     records: RedisOperations
     requests: OperationRequests
 
@@ -25,7 +25,7 @@ class OperationParts:
         return Runner(self.registry, self.records, replace(self.sources, goes_on=leads))
 
 
-def operation_parts(memory: Memory, sources: Sources, registry: Registry) -> OperationParts:
+def operation_parts(memory: Memory, sources: Tools, registry: Registry) -> OperationParts:
     """Build what begins, cancels and keeps operations."""
     requests = OperationRequests(
         registry, memory.operations, sources, receive=memory.store.receive, drop=memory.store.drop

@@ -10,11 +10,13 @@ from bot.engine.apply import Applier
 from bot.engine.engine import Engine
 from bot.engine.gate_watch import GateWatch
 from bot.engine.lookup import Lookup
-from bot.engine.ports import Clock, Routes, Store
+from bot.engine.ports import Clock
 from bot.engine.rollback_from_route import RouteRollback
+from bot.engine.route_port import Routes
+from bot.engine.store_port import Store
 from bot.engine.tick import Ticker
 from bot.gates import registry
-from bot.gates.gate import Sources
+from bot.gates.gate import GateSources
 from bot.gates.panel import Panel
 from bot.recovery.audit import Audit
 from bot.recovery.rebuild import Rebuilder
@@ -47,7 +49,7 @@ def put_together(
     operate: Callable[[Request], None] = no_operations,
 ) -> Parts:
     """Build what decides and writes. A rebuild has its own audit: ``for_rebuild`` saves while data is missing."""
-    gates = Panel(registry.gates(), policy.gates, Sources(pools=routes), clock)
+    gates = Panel(registry.gates(), policy.gates, GateSources(pools=routes), clock)
     applier = Applier(routes, store, clock, gates)
     rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates))
     recovery = StoreRecovery(store, clock, rebuild)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from bot.domain.events import Event
 from bot.engine.encoding import read_event
-from bot.engine.ports import Shown
+from bot.engine.store_port import Shown
 from bot.store.connection import store_errors
 from bot.store.epoch import SeenWrites
 from bot.store.keys import Prefix

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from bot.domain.commands.request import Request
 from bot.engine.encoding import read_request, request_json
-from bot.engine.ports import Became
+from bot.engine.store_port import Became
 from bot.store.connection import store_errors
 from bot.store.keys import Prefix
 from bot.store.scripts import script

@@ -26,7 +26,7 @@ KEY: Final = f"{ROOT}installs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class InstallIdentity:
     """What a process knows about its install.
 
     ``named`` is what the environment or the policy file says, ``uid`` its cluster's: empty if it may not be read,
@@ -58,7 +58,7 @@ class Installs:
         self._told: set[str] = set()
         self._lock = Lock()
 
-    def join(self, identity: Identity) -> str:
+    def join(self, identity: InstallIdentity) -> str:
         """Put our install on the list and return its name. Raises StoreError if that is not known yet."""
         name = _known_name(identity, self._known())
         self._put(name, "" if identity.named else identity.mark)
@@ -76,7 +76,7 @@ class Installs:
         taken, *names = cast(list[str], reply)
         self._tell(name, int(taken), set(names) - {name})
 
-    def find(self, identity: Identity) -> str:
+    def find(self, identity: InstallIdentity) -> str:
         """Return the name of an install that a bot already keeps data of, for a terminal that only joins in.
 
         Raises StoreError if the name is not known, or where there is only data of other installs.
@@ -104,7 +104,7 @@ class Installs:
             log.warning("this Redis also holds data of install %s; install %s leaves it alone", ", ".join(new), name)
 
 
-def _known_name(identity: Identity, known: Mapping[str, str]) -> str:
+def _known_name(identity: InstallIdentity, known: Mapping[str, str]) -> str:
     name = identity.name(known)
     if not name:
         raise StoreError(

@@ -25,7 +25,7 @@ from bot.domain.errors import UnreadableError, lost_data
 from bot.domain.operation import Operation, OperationEvent
 from bot.engine.operation_encoding import event_json, operation_json, read_event, read_operation
 from bot.engine.operation_ports import SaveOperation
-from bot.engine.ports import Saved
+from bot.engine.store_port import Saved
 from bot.store.connection import store_errors
 from bot.store.epoch import SeenWrites
 from bot.store.keys import Prefix

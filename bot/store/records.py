@@ -17,7 +17,7 @@ import redis
 from bot.domain.deadlines import POLL_ACCEPTANCE
 from bot.domain.errors import UnreadableError, lost_data
 from bot.domain.rollout import Applied, Entry
-from bot.engine.ports import Progress, Save, Saved
+from bot.engine.store_port import Progress, Save, Saved
 from bot.store.connection import store_errors
 from bot.store.epoch import Expected, SeenWrites
 from bot.store.keys import Prefix

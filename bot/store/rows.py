@@ -12,7 +12,7 @@ from bot.domain.errors import UnreadableError
 from bot.domain.gate import Finding, Readiness
 from bot.domain.rollout import SLOTLESS, STEPS_BY_ITSELF, TAKEN_BACK, Acceptance, Applied, Entry, Phase, Trouble
 from bot.engine.encoding import event_json, read_rollout, rollout_json
-from bot.engine.ports import Progress, Save
+from bot.engine.store_port import Progress, Save
 from bot.store.times import epoch, time_of
 
 APPLIED: Final = TypeAdapter(Applied)

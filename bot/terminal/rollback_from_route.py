@@ -7,8 +7,8 @@ from bot.domain.decisions.by_route import applied_by
 from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.prose import Prose, ended, joined, moment, say
 from bot.domain.rollout import Acceptance, Entry
-from bot.engine.ports import GatewaySays
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
+from bot.engine.route_port import GatewaySays
 from bot.service.assembly import Reach
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.follow import Tell, follow, result

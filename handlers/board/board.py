@@ -12,14 +12,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.errors import DependencyError, StoreError, UnreadableError
-from bot.engine.ports import BoardMemory as Memory
-from bot.engine.ports import Shown
+from bot.engine.store_port import BoardMemory as Memory
+from bot.engine.store_port import Shown
 from handlers.board.card_state import CardState, card_number, digest_of, last_event, recounted
 from handlers.board.pace import REFUSED, UNANSWERED, Later, OvertakenError, Pace
-from handlers.board.search import Place, Searches
+from handlers.board.search import Searches, Stretch
 from handlers.board.topic import Note, Topic, Topics
 from handlers.cards import Card
-from handlers.slack import Fault, Found, Slack, SlackError
+from handlers.slack import Fault, FoundMessage, Slack, SlackError
 
 log = logging.getLogger(__name__)
 
@@ -216,20 +216,20 @@ class Board:
     def _take_back(self, state: CardState, ts: str) -> None:
         """Delete our reply if another leader has posted the same without finding ours."""
         shown = state.shown
-        place = Place(shown.channel, state.next_mark, state.now - SKEW, shown.ts)
+        place = Stretch(shown.channel, state.next_mark, state.now - SKEW, shown.ts)
         if any(message.ts != ts for message in self._searches.find(state.id, place, state.now)):
             self._slack.delete(shown.channel, ts)
 
     # --- what both need ---------------------------------------------------------------------------------------
 
-    def _find(self, state: CardState, prefix: str, since: datetime, *, thread_ts: str = "") -> list[Found]:
+    def _find(self, state: CardState, prefix: str, since: datetime, *, thread_ts: str = "") -> list[FoundMessage]:
         is_claimed = state.shown.claimed or state.shown.thread_claimed
         if state.now < since + SETTLE and is_claimed and not state.is_doubtful:
             raise Later(since + SETTLE)
         self._wait_for(HISTORY, state.now)
         try:
             found = self._searches.find(
-                state.id, Place(state.shown.channel, prefix, since - SKEW, thread_ts), state.now
+                state.id, Stretch(state.shown.channel, prefix, since - SKEW, thread_ts), state.now
             )
         except SlackError as error:
             if error.fault in (Fault.REFUSED, Fault.GONE):  # we may not read the channel: better two cards than none
@@ -240,7 +240,7 @@ class Board:
             self._searches.forget(state.id)
         return found
 
-    def _keep_oldest(self, state: CardState, found: list[Found]) -> Found | None:
+    def _keep_oldest(self, state: CardState, found: list[FoundMessage]) -> FoundMessage | None:
         for double in found[1:]:
             self._slack.delete(state.shown.channel, double.ts)
         return found[0] if found else None

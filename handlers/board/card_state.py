@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.engine.ports import Shown
+from bot.engine.store_port import Shown
 from handlers.board.topic import Topic
 from handlers.cards import Card
 

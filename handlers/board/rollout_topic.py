@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.domain.access import Access
 from bot.domain.events import Event
 from bot.domain.rollout import Entry
-from bot.engine.ports import BoardMemory, Store
+from bot.engine.store_port import BoardMemory, Store
 from handlers.board.topic import Note
 from handlers.cards import Card, draw
 from handlers.thread import MOST, is_broadcast, message

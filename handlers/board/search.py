@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from handlers.board.pace import Later, Pace
-from handlers.slack import Found, Slack, SlackError
+from handlers.slack import FoundMessage, Slack, SlackError
 
 PAGES_AT_ONCE: Final = 10
 EXPIRED: Final = "invalid_cursor"
@@ -18,7 +18,7 @@ EXPIRED: Final = "invalid_cursor"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Stretch:
     """Where to look, and how the first block id of what is looked for begins; ``thread_ts`` empty: in the channel."""
 
     channel: str
@@ -28,12 +28,12 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class MessageSearch:
     """How far a search has come; ``cursor`` is where the next page begins: None if there is no more."""
 
-    place: Place
+    place: Stretch
     cursor: str | None = ""
-    found: tuple[Found, ...] = ()
+    found: tuple[FoundMessage, ...] = ()
 
 
 class Searches:
@@ -44,14 +44,14 @@ class Searches:
 
     def __init__(self, slack: Slack, pace: Pace) -> None:
         self._slack, self._pace = slack, pace
-        self._begun: dict[tuple[str, bool], Search] = {}
+        self._begun: dict[tuple[str, bool], MessageSearch] = {}
 
-    def find(self, rollout_id: str, place: Place, now: datetime) -> list[Found]:
+    def find(self, rollout_id: str, place: Stretch, now: datetime) -> list[FoundMessage]:
         """Return what is there, oldest first. Raises Later where there is more to read, and SlackError."""
         key = (rollout_id, bool(place.thread_ts))
         search = self._begun.get(key)
         if search is None or search.place != place:
-            search = Search(place)
+            search = MessageSearch(place)
         for _ in range(PAGES_AT_ONCE):
             if search.cursor is None:
                 return sorted(set(search.found), key=lambda message: float(message.ts))
@@ -69,7 +69,7 @@ class Searches:
             if rollout_id not in rollout_ids:
                 self.forget(rollout_id)
 
-    def _read_page(self, search: Search, now: datetime) -> Search:
+    def _read_page(self, search: MessageSearch, now: datetime) -> MessageSearch:
         place = search.place
         at = self._pace.take_page("replies" if place.thread_ts else "history", now)
         if at > now:
@@ -79,5 +79,5 @@ class Searches:
         except SlackError as error:
             if error.error != EXPIRED:
                 raise
-            return Search(place)  # from the beginning
+            return MessageSearch(place)  # from the beginning
         return replace(search, cursor=page.next or None, found=(*search.found, *page.found))

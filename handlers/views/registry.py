@@ -9,7 +9,7 @@ from bot.domain.prose import Code, Prose, joined, say, sentence
 from bot.domain.verbs.registry import verbs
 from handlers.buttons import action_id
 from handlers.views.reason import reason_modals
-from handlers.views.view import HomeTab, Modal, View, Words
+from handlers.views.view import FormWords, HomeTab, Modal, View
 
 _VIEWS: Final[tuple[View, ...]] = ()
 
@@ -58,7 +58,7 @@ def help_text(command: str) -> Prose:
     return joined("\n", [_told(modal.words, command) for modal in modals() if modal.words])
 
 
-def _told(words: Words, command: str) -> Prose:
+def _told(words: FormWords, command: str) -> Prose:
     line = " ".join(filter(None, [command, words.name, words.usage]))
     return say("{}\n{}", Code(line), sentence(words.help))
 

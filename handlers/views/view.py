@@ -24,7 +24,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class FormWords:
     """What people type after the slash command to open a form; `help` lists it."""
 
     name: str
@@ -46,7 +46,7 @@ class Modal:
     read: Callable[[Filled, Place], Command]
     instead: str
     action_id: str = ""
-    words: Words | None = None
+    words: FormWords | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError if nothing opens it."""

@@ -14,7 +14,7 @@ from bot.domain.gate import Verdict
 from bot.domain.rollout import Entry, Rollout
 from bot.domain.verbs.asking import Cluster, Reply, Sources
 from bot.engine.inquiry import answer
-from bot.engine.ports import Became, Shown, Store
+from bot.engine.store_port import Became, Shown, Store
 from tests.builders import NOON
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.domain.commands.request import StartWords
 from bot.domain.rollout import Phase, Rollout
-from bot.engine.ports import Routes, Scene
+from bot.engine.route_port import Routes, Scene
 from sandbox.world import CANARY
 from tests.k8s.build import a_rollout
 

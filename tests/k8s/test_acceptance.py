@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.engine.ports import GatewaySays, GatewayWord
+from bot.engine.route_port import GatewaySays, GatewayWord
 from k8s.httproute import copy_of, gateway_says
 from tests.k8s.build import Json, a_ref, a_route, a_rule
 

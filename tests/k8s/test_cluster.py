@@ -8,7 +8,7 @@ import pytest
 from kubernetes.client import ApiClient
 
 from bot.domain.commands.request import StartWords
-from bot.engine.ports import Routes
+from bot.engine.route_port import Routes
 from k8s.client import TimeoutClient
 from k8s.cluster import Cluster
 from sandbox.process import wait_until

@@ -7,7 +7,7 @@ from kubernetes.client import ApiClient
 
 from bot.domain.errors import RaceError, RefusedError
 from bot.domain.rollout import Pair, Phase
-from bot.engine.ports import GatewaySays, GatewayWord, Written
+from bot.engine.route_port import GatewaySays, GatewayWord, Written
 from k8s import client, httproute
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION

@@ -5,7 +5,7 @@ import pytest
 from bot.domain.errors import GoneError
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Rollout
-from bot.engine.ports import PoolHealth
+from bot.engine.route_port import PoolHealth
 from k8s.cluster import Cluster
 from sandbox.kube import path_of
 from sandbox.objects import POOL_API, picker_name

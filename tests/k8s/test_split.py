@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pair, Phase
 from bot.engine.encoding import annotation, read_rollout
-from bot.engine.ports import Guard
+from bot.engine.route_port import Guard
 from k8s.document import ANNOTATION, annotation_of
 from k8s.split import observe, patch
 from tests.k8s.build import (

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.commands.request import StartWords
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool, Rule
-from bot.engine.ports import Scene
+from bot.engine.route_port import Scene
 from k8s.cluster import Cluster
 from sandbox import objects
 from sandbox.gateway import Answer

@@ -8,7 +8,7 @@ import pytest
 from kubernetes.client import ApiClient
 
 from bot.domain.rollout import Pool
-from bot.engine.ports import RouteCopy
+from bot.engine.route_port import RouteCopy
 from k8s.client import TimeoutClient, connect
 from k8s.cluster import Cluster
 from k8s.httproute import HTTPROUTES

@@ -9,7 +9,7 @@ from typing import Any
 from bot.config.policy import Policy
 from bot.domain.commands.request import Request
 from bot.domain.rollout import Entry
-from bot.engine.ports import GatewaySays, Routes
+from bot.engine.route_port import GatewaySays, Routes
 from bot.service.parts import put_together
 from handlers.app import web_client
 from handlers.board.board import Board

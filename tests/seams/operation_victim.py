@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.config.policy import Policy
 from bot.domain.commands.request import Request
-from bot.operations.executor import Sources
+from bot.operations.executor import Tools
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
 from bot.operations.runner import Runner
@@ -78,7 +78,7 @@ class Process:
         slack = deadly(Slack(web_client(BOT_TOKEN, base_url=f"{place.slack_url}/api/")), death)
         self._registry = Registry((CopyConfigMaps(self.config_maps),))
         cluster = Cluster(api, policy.namespaces)
-        self._sources = Sources(routes=cluster, clock=self.clock, policy=policy, goes_on=lambda: True)
+        self._sources = Tools(routes=cluster, clock=self.clock, policy=policy, goes_on=lambda: True)
         requests = OperationRequests(
             self._registry, self.operations, self._sources, receive=self.inbox.receive, drop=self.inbox.drop
         )

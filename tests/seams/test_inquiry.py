@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.prose import say
 from bot.domain.verbs.asking import Asking, Reply
-from bot.domain.verbs.button import Button, Place
+from bot.domain.verbs.button import Button, Position
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.registry import also, find_verb
 from sandbox.process import wait_until
@@ -42,7 +42,7 @@ def ready(answer: Callable[[Asking], Reply] = _ready, within: timedelta = WITHIN
             within=within,
             works=lambda rollout: not rollout.is_over,
             also_fits=lambda rollout: True,
-            button=Button(label=lambda entry: "Ready?", place=Place.QUESTION),
+            button=Button(label=lambda entry: "Ready?", place=Position.QUESTION),
         )
     ):
         yield

@@ -16,7 +16,7 @@ from handlers.buttons import Press
 from handlers.views.filled import Filled, at_input
 from handlers.views.place import Place
 from handlers.views.registry import also, views
-from handlers.views.view import Drawn, HomeTab, Modal, Opening, View, Words
+from handlers.views.view import Drawn, FormWords, HomeTab, Modal, Opening, View
 from tests.builders import ALICE, BOB, CANARY, IN_CHANNEL
 from tests.handlers.fakes import FakeEngine
 from tests.scenarios.front import ROOM, Front
@@ -61,7 +61,7 @@ def _read_start(filled: Filled, place: Place) -> Command:
 
 START = Modal(
     callback_id="start_form",
-    words=Words(name="form", usage="[POOL]", help="start a rollout with a form"),
+    words=FormWords(name="form", usage="[POOL]", help="start a rollout with a form"),
     draw=_draw_start,
     read=_read_start,
     instead="start POOL WEIGHT",
@@ -250,7 +250,7 @@ def fails() -> None:
         (replace(START, words=None, action_id="another"), "view `start_form`"),
         (replace(PAUSE, callback_id="another"), "button `pause_form`"),
         (replace(START, callback_id="another"), "word `form`"),
-        (replace(START, callback_id="another", words=Words(name="pause", help="")), "word `pause`"),
+        (replace(START, callback_id="another", words=FormWords(name="pause", help="")), "word `pause`"),
         (replace(HOME, callback_id="another"), "home tab"),
         (replace(PAUSE, callback_id="another", action_id="rollout_pause"), "button `rollout_pause`"),
     ],

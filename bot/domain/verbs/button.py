@@ -15,7 +15,7 @@ class Style(StrEnum):
     DANGER = "danger"
 
 
-class Place(IntEnum):
+class Position(IntEnum):
     """Where a button stands, from the left.
 
     The brakes never move, so that no other button ends up under a finger. Buttons of the same place stand in
@@ -59,7 +59,7 @@ class Button:
     """
 
     label: Callable[[Entry], str]
-    place: Place = Place.STEP
+    place: Position = Position.STEP
     style: Callable[[Entry], Style] = _plain
     shown: Callable[[Entry], bool] = _always
     dialog: Callable[[Entry], Dialog | None] = _no_dialog

@@ -5,7 +5,7 @@ from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, pause
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase
-from bot.domain.verbs.button import Button, Place
+from bot.domain.verbs.button import Button, Position
 from bot.domain.verbs.declaration import Kind, Verb
 
 
@@ -23,5 +23,5 @@ PAUSE = Verb(
     phases=frozenset({Phase.STARTING, Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PROMOTED}),
     is_brake=True,
     decide=_pause,
-    button=Button(label=lambda entry: "Pause", place=Place.BRAKE),
+    button=Button(label=lambda entry: "Pause", place=Position.BRAKE),
 )

@@ -6,7 +6,7 @@ from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, roll_back, roll_back_again
 from bot.domain.gate import Verdict
 from bot.domain.rollout import HAS_WAY_BACK, OVER, Change, Entry, Phase
-from bot.domain.verbs.button import Button, Dialog, Place, Style, short
+from bot.domain.verbs.button import Button, Dialog, Position, Style, short
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.weights import weight_there
 
@@ -56,7 +56,7 @@ ROLLBACK = Verb(
     decide=_roll_back,
     button=Button(
         label=lambda entry: "Roll back to 0 %",
-        place=Place.ROLLBACK,
+        place=Position.ROLLBACK,
         style=_style,
         shown=lambda entry: entry.rollout.phase not in OVER,
         dialog=_dialog,

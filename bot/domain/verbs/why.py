@@ -3,7 +3,7 @@
 from bot.domain.rollout import OVER, Phase
 from bot.domain.sentences.what_it_waits_for import waits
 from bot.domain.verbs.asking import Asking, Reply
-from bot.domain.verbs.button import Button, Place
+from bot.domain.verbs.button import Button, Position
 from bot.domain.verbs.declaration import Kind, Verb
 
 
@@ -20,6 +20,6 @@ WHY = Verb(
     phases=frozenset(Phase),
     answer=_answer,
     button=Button(
-        label=lambda entry: "Why?", place=Place.QUESTION, shown=lambda entry: entry.rollout.phase not in OVER
+        label=lambda entry: "Why?", place=Position.QUESTION, shown=lambda entry: entry.rollout.phase not in OVER
     ),
 )

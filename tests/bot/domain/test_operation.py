@@ -11,7 +11,7 @@ from bot.domain.decisions.moves import Moment
 from bot.domain.errors import TransitionError
 from bot.domain.operation import (
     OVER,
-    Asked,
+    NewOperation,
     Operation,
     OperationChange,
     OperationEvent,
@@ -46,7 +46,9 @@ def test_one_delivery_begins_one_operation() -> None:
 
 
 def test_it_begins_with_its_first_intent_and_its_deadline() -> None:
-    asked = Asked(kind="copy", subject="models", by=ALICE, channel="C1", parameters={"count": "3"}, reason="H100")
+    asked = NewOperation(
+        kind="copy", subject="models", by=ALICE, channel="C1", parameters={"count": "3"}, reason="H100"
+    )
     change = begin(asked, at(by=ALICE, decision="d1"), operation_id="o-1", state={"next": 1}, within=HOUR)
     assert change == OperationChange(
         after=Operation(
@@ -249,7 +251,7 @@ def _next(world: World) -> Iterator[World]:
 
 def reachable() -> tuple[World, ...]:
     """Return one world for each state, those that are reached soonest first."""
-    asked = Asked(kind="copy", subject="models", by=ALICE, channel="C1")
+    asked = NewOperation(kind="copy", subject="models", by=ALICE, channel="C1")
     first = World(begin(asked, at(decision="d1"), operation_id="o-1", state={"made": 0}, within=HOUR))
     found, waiting = {first.key(): first}, deque([first])
     while waiting:

@@ -7,8 +7,8 @@ import pytest
 from bot.domain.commands.request import Command
 from bot.domain.errors import ClusterError, RefusedError, RouteError, TransitionError, UsageError
 from bot.domain.rollout import Phase
-from bot.engine.ports import RouteCopy
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
+from bot.engine.route_port import RouteCopy
 from k8s.client import connect
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer

@@ -9,9 +9,9 @@ import pytest
 from bot.domain.errors import ClusterError
 from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness
 from bot.domain.rollout import Pool
-from bot.engine.ports import PoolHealth
+from bot.engine.route_port import PoolHealth
 from bot.gates import pools_ready
-from bot.gates.gate import PASSED, Asked, Found, Gate, Keys, Sources
+from bot.gates.gate import PASSED, Asked, Found, Gate, GateSources, Keys
 from bot.gates.panel import Panel
 from tests.builders import NOON, READY, a_rollout
 from tests.handlers.fakes import Hand
@@ -62,7 +62,7 @@ def latch() -> Iterator[threading.Event]:
 
 def panel(*gates: Gate, keys: dict[str, Keys] | None = None, within: float = 10, pools: Pools | None = None) -> Panel:
     on = {gate.name: gate.keys() for gate in gates} if keys is None else keys
-    return Panel(gates, on, Sources(pools=pools or Pools()), Hand(), answer_within=within)
+    return Panel(gates, on, GateSources(pools=pools or Pools()), Hand(), answer_within=within)
 
 
 def test_every_gate_is_asked_with_the_rollout_and_its_own_keys() -> None:

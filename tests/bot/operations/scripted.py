@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from bot.config.policy import Policy
 from bot.domain.commands.request import END, START, Command, OperationWords, Request
-from bot.domain.operation import Asked, Operation, operation_id
-from bot.engine.ports import Routes
-from bot.operations.executor import Done, Next, Sources, State, Step
+from bot.domain.operation import NewOperation, Operation, operation_id
+from bot.engine.route_port import Routes
+from bot.operations.executor import Done, Next, State, Step, Tools
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
 from bot.operations.runner import Runner
@@ -47,14 +47,14 @@ class Scripted:
     undo_within: timedelta = timedelta(minutes=10)
     states: list[Any] = field(default_factory=list)
 
-    def begin(self, asked: Asked, sources: Sources) -> State:
+    def begin(self, asked: NewOperation, sources: Tools) -> State:
         return {"next": 1}
 
-    def step(self, operation: Operation, sources: Sources) -> Step:
+    def step(self, operation: Operation, sources: Tools) -> Step:
         self.states.append(dict(operation.state))
         return self.act(operation)
 
-    def undo(self, operation: Operation, sources: Sources) -> Step:
+    def undo(self, operation: Operation, sources: Tools) -> Step:
         return self.take_back(operation)
 
     def left(self, operation: Operation) -> str:
@@ -87,9 +87,9 @@ class Works:
         return Runner(self._registry, self.store.operations, self._sources)
 
     @property
-    def _sources(self) -> Sources:
+    def _sources(self) -> Tools:
         policy, routes = Policy(namespaces=("default",)), cast(Routes, None)
-        return Sources(routes=routes, clock=self.clock, policy=policy, goes_on=self.leads.is_set)
+        return Tools(routes=routes, clock=self.clock, policy=policy, goes_on=self.leads.is_set)
 
     @property
     def _registry(self) -> Registry:

@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.errors import SlotTakenError, TransitionError, UsageError
 from bot.domain.operation import OperationPhase, operation_id
-from bot.engine.ports import Became
+from bot.engine.store_port import Became
 from bot.operations.registry import Registry
 from tests.bot.operations.scripted import Scripted, Works
 from tests.builders import ALICE

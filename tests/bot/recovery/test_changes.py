@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import TransitionError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase, Pool, Rollout
-from bot.engine.ports import RouteCopy
+from bot.engine.route_port import RouteCopy
 from bot.recovery.changes import MOST, THREADS, ChangeLane
 from k8s.document import ANNOTATION
 from k8s.httproute import copy_of

@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.errors import StoreError
 from bot.domain.rollout import Acceptance, Phase
-from bot.engine.ports import Shown
+from bot.engine.store_port import Shown
 from bot.recovery.changes import ChangeLane
 from bot.terminal.answer import Exit
 from bot.terminal.follow import result

@@ -7,7 +7,8 @@ import pytest
 from bot.domain.commands.request import Command, Request
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Entry, Phase
-from bot.engine.ports import Clock, Progress
+from bot.engine.ports import Clock
+from bot.engine.store_port import Progress
 from bot.service.parts import Parts, put_together
 from bot.store.clock import RedisClock
 from tests.bot.store.test_clock import WrongClock

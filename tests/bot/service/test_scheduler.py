@@ -7,7 +7,7 @@ import redis
 
 from bot.domain.errors import StoreError
 from bot.domain.rollout import Change
-from bot.engine.ports import Save
+from bot.engine.store_port import Save
 from bot.service.scheduler import Timer
 from bot.store.clock import SystemClock
 from bot.store.connection import connect

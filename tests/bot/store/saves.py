@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Change, Rollout
-from bot.engine.ports import Save
+from bot.engine.store_port import Save
 from tests.builders import NOON, a_rollout
 
 STARTED = a_rollout(revision=1, decision="d1")

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import redis
 
-from bot.engine.ports import Progress, Shown
+from bot.engine.store_port import Progress, Shown
 from bot.store.store import RedisStore
 from tests.bot.store.saves import STARTED, STEPPED, a_save
 from tests.builders import NOON, READY

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import StoreError
-from bot.engine.ports import Saved
+from bot.engine.store_port import Saved
 from bot.store.connection import connect
 from bot.store.epoch import SeenWrites
 from bot.store.store import open_memory

@@ -5,7 +5,7 @@ import pytest
 
 from bot.domain.verbs.pause import PAUSE
 from bot.domain.verbs.registry import also
-from bot.engine.ports import Became, Saved
+from bot.engine.store_port import Became, Saved
 from bot.store.store import RedisStore
 from tests.bot.store.saves import STARTED, STEPPED, a_save
 from tests.builders import NOON, a_request

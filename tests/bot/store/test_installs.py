@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from bot.domain.errors import StoreError
-from bot.engine.ports import Shown
+from bot.engine.store_port import Shown
 from bot.store.connection import connect
-from bot.store.installs import Identity, Installs
+from bot.store.installs import InstallIdentity, Installs
 from bot.store.keys import ROOT, prefix_of
 from bot.store.lease import Lease
 from bot.store.store import RedisStore, open_memory
@@ -18,7 +18,7 @@ from sandbox.process import wait_until
 from tests.bot.store.saves import STARTED, STEPPED, a_save
 from tests.builders import NOON, a_request
 
-ONE, OTHER = Identity(named="one"), Identity(named="other")
+ONE, OTHER = InstallIdentity(named="one"), InstallIdentity(named="other")
 
 
 @pytest.fixture
@@ -47,21 +47,21 @@ def old_data(client: "redis.Redis") -> RedisStore:
 @pytest.mark.parametrize(
     ("identity", "known", "name"),
     [
-        (Identity(named="prod"), {"uid": "ca"}, "prod"),
-        (Identity(uid="uid", mark="ca"), {}, "uid"),
-        (Identity(uid="", mark="ca"), {}, "ca"),  # it may not be read
-        (Identity(uid=None, mark="ca"), {}, ""),  # it is not known yet
-        (Identity(uid="uid", mark="ca"), {"ca": "ca"}, "ca"),  # the right to read it came later
-        (Identity(uid="", mark="ca"), {"uid": "ca"}, "uid"),  # a terminal, or a bot, without that right
-        (Identity(uid=None, mark="ca"), {"uid": "ca"}, "uid"),  # a new process while the API server is away
-        (Identity(uid="uid-2", mark="ca"), {"uid-1": "ca"}, "uid-2"),  # two clusters with one authority
-        (Identity(uid=None, mark="ca"), {"uid-1": "ca", "uid-2": "ca"}, ""),
-        (Identity(uid=None, mark="ca"), {"prod": ""}, ""),  # a name is only for those who say it
-        (Identity(), {"prod": ""}, ""),
-        (Identity(uid="", mark="ca"), {"prod": "", "uid": "other"}, "ca"),
+        (InstallIdentity(named="prod"), {"uid": "ca"}, "prod"),
+        (InstallIdentity(uid="uid", mark="ca"), {}, "uid"),
+        (InstallIdentity(uid="", mark="ca"), {}, "ca"),  # it may not be read
+        (InstallIdentity(uid=None, mark="ca"), {}, ""),  # it is not known yet
+        (InstallIdentity(uid="uid", mark="ca"), {"ca": "ca"}, "ca"),  # the right to read it came later
+        (InstallIdentity(uid="", mark="ca"), {"uid": "ca"}, "uid"),  # a terminal, or a bot, without that right
+        (InstallIdentity(uid=None, mark="ca"), {"uid": "ca"}, "uid"),  # a new process while the API server is away
+        (InstallIdentity(uid="uid-2", mark="ca"), {"uid-1": "ca"}, "uid-2"),  # two clusters with one authority
+        (InstallIdentity(uid=None, mark="ca"), {"uid-1": "ca", "uid-2": "ca"}, ""),
+        (InstallIdentity(uid=None, mark="ca"), {"prod": ""}, ""),  # a name is only for those who say it
+        (InstallIdentity(), {"prod": ""}, ""),
+        (InstallIdentity(uid="", mark="ca"), {"prod": "", "uid": "other"}, "ca"),
     ],
 )
-def test_the_name_of_an_install(identity: Identity, known: dict[str, str], name: str) -> None:
+def test_the_name_of_an_install(identity: InstallIdentity, known: dict[str, str], name: str) -> None:
     assert identity.name(known) == name
 
 
@@ -96,15 +96,15 @@ def test_another_install_is_named_in_the_log_once(client: "redis.Redis", caplog:
 
 def test_an_install_is_on_the_list_again_after_redis_lost_it(client: "redis.Redis") -> None:
     installs = Installs(client)
-    installs.join(Identity(uid="uid", mark="ca"))
+    installs.join(InstallIdentity(uid="uid", mark="ca"))
     client.flushdb()
     installs.stay()
-    assert Installs(client).find(Identity(uid=None, mark="ca")) == "uid"
+    assert Installs(client).find(InstallIdentity(uid=None, mark="ca")) == "uid"
 
 
 def test_without_the_clusters_id_nothing_is_guessed(client: "redis.Redis") -> None:
     with pytest.raises(StoreError) as unknown:
-        Installs(client).join(Identity())
+        Installs(client).join(InstallIdentity())
     assert str(unknown.value) == (
         "I do not know yet which data in Redis is mine: the API server has not told me the cluster's id. "
         "To start without it, set `ROLLOUTBOT_INSTALL`, or `install` in the policy file."
@@ -112,11 +112,11 @@ def test_without_the_clusters_id_nothing_is_guessed(client: "redis.Redis") -> No
 
 
 def test_a_guest_is_told_which_installs_there_are(client: "redis.Redis") -> None:
-    assert Installs(client).find(Identity(named="lab")) == "lab"
+    assert Installs(client).find(InstallIdentity(named="lab")) == "lab"
     for each in (OTHER, ONE):
         Installs(client).join(each)
     with pytest.raises(StoreError) as refused:
-        Installs(client).find(Identity(named="lab"))
+        Installs(client).find(InstallIdentity(named="lab"))
     assert str(refused.value) == (
         "Redis holds no data of install `lab`, only of `one`, `other`. "
         "Name the one you mean in `ROLLOUTBOT_INSTALL`, or as `install` in the policy file."

@@ -8,7 +8,7 @@ from bot.domain.errors import StoreError, UnreadableError
 from bot.domain.operation import Operation, OperationChange, OperationEvent, OperationEventKind, OperationPhase
 from bot.engine.operation_encoding import operation_json, read_operation
 from bot.engine.operation_ports import SaveOperation
-from bot.engine.ports import Became, Saved
+from bot.engine.store_port import Became, Saved
 from bot.store.operations import CLAIM_AHEAD
 from tests.builders import NOON, a_request
 from tests.memory import PREFIX

@@ -4,7 +4,7 @@ from datetime import timedelta
 import redis
 
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Trouble
-from bot.engine.ports import Progress, Save, Saved, Shown
+from bot.engine.store_port import Progress, Save, Saved, Shown
 from bot.store.store import RedisStore
 from tests.bot.store.saves import EVENT, STARTED, STEPPED, a_save
 from tests.builders import NOON, READY, a_rollout, applied

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from bot.domain.errors import StoreError
-from bot.engine.ports import Save, Saved, Shown
+from bot.engine.store_port import Save, Saved, Shown
 from bot.store.connection import connect, ping
 from bot.store.store import RedisStore
 from sandbox.process import wait_until

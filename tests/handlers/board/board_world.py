@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bot.domain.rollout import Entry
-from bot.engine.ports import Shown
+from bot.engine.store_port import Shown
 from handlers.app import web_client
 from handlers.board.bell import Bell
 from handlers.board.board import Board

@@ -5,7 +5,7 @@ import pytest
 
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
-from bot.engine.ports import Shown
+from bot.engine.store_port import Shown
 from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON
 from tests.handlers.board.board_world import World, entry_of

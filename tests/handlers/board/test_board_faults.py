@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Phase
-from bot.engine.ports import Shown
+from bot.engine.store_port import Shown
 from handlers.app import web_client
 from handlers.board.board import Board
 from handlers.board.lanes import LANES, BoardThread

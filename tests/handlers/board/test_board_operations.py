@@ -6,7 +6,7 @@ import redis
 from bot.domain.operation import Operation, OperationChange, OperationEvent, OperationEventKind, OperationPhase
 from bot.domain.rollout import Change
 from bot.engine.operation_ports import SaveOperation
-from bot.engine.ports import Save
+from bot.engine.store_port import Save
 from handlers.app import web_client
 from handlers.board.board import Board
 from handlers.board.operation_topic import OperationTopics

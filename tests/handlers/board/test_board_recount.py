@@ -3,7 +3,7 @@
 import pytest
 
 from bot.domain.events import Event, EventKind
-from bot.engine.ports import Shown
+from bot.engine.store_port import Shown
 from handlers.board.card_state import recounted
 from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, NOON

@@ -1,0 +1,143 @@
+"""What the engine needs of the cluster, as a Protocol, and the values that cross it."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.domain.commands.request import StartWords
+from bot.domain.gate import Readiness
+from bot.domain.rollout import Hand, Pair, Pool, Rollout, Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteCopy:
+    """An HTTPRoute as it was read. ``note`` is the record in our annotation; ``document`` is only for k8s/."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    annotation: str | None
+    note: Rollout | None
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a start finds in the cluster: the route, the pair of pools, and the rules that hold the stable one."""
+
+    copy: RouteCopy
+    stable: Pool
+    canary: Pool
+    rules: tuple[Rule, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A patch that the API server accepted. ``missing`` names rules that were not found, so not written."""
+
+    generation: int
+    missing: tuple[str, ...] = ()
+
+
+class Guard(StrEnum):
+    """What a step tests on the route, besides its uid and our annotation, so that it changes nothing that moved.
+
+    A roll back always has its own guard.
+    """
+
+    GENERATION = "generation"  # nobody has edited the spec
+    TOUCHED = "touched"  # our backendRefs are the same, in the same places, with the same weights as we read
+
+
+class GatewaySays(StrEnum):
+    """What the route's status says about a generation."""
+
+    NOTHING = "nothing"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayWord:
+    """The gateway's answer, with its message if it said no."""
+
+    says: GatewaySays
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolHealth:
+    """Why the canary cannot serve, in a sentence (empty if it can), and the ready endpoints of both pools."""
+
+    lack: str
+    readiness: Readiness
+
+
+class Routes(Protocol):
+    """HTTPRoutes and InferencePools. Every call is bounded in time.
+
+    Raises ClusterError (no answer, an error), RefusedError (403, 404, 422), RaceError (a guard failed).
+    """
+
+    def survey(self, canary: str, words: StartWords) -> Scene:
+        """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
+
+    def read(self, namespace: str, route: str) -> RouteCopy:
+        """Read one route from the API server."""
+
+    def kept(self, namespace: str, route: str) -> RouteCopy | None:
+        """Return the copy that a watch keeps; None if it keeps none. It may be a moment old."""
+
+    def hand(self, copy: RouteCopy) -> Hand:
+        """Say who edited the route last, other than us."""
+
+    def note_hand(self, copy: RouteCopy) -> Hand | None:
+        """Say who put our annotation there, if it was somebody else."""
+
+    def owner(self, copy: RouteCopy) -> str:
+        """Say which other controller moves the weights of a route; empty if none does."""
+
+    def is_gone(self, pool: Pool) -> bool:
+        """Ask whether an InferencePool is missing."""
+
+    @property
+    def namespaces(self) -> Sequence[str]:
+        """Return the namespaces we work in."""
+
+    def list(self, namespace: str) -> Sequence[RouteCopy]:
+        """Read the routes of a namespace from the API server."""
+
+    def copies(self, namespace: str) -> Sequence[RouteCopy]:
+        """Return the routes of a namespace: a watch's copies, which may be old, else from the API server."""
+
+    def pools(self, namespace: str) -> Set[str]:
+        """Return the names of the pools of a namespace: from a watch, else from the API server."""
+
+    def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
+        """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
+
+    def write(
+        self,
+        copy: RouteCopy,
+        rollout: Rollout,
+        *,
+        weights: bool,
+        guard: Guard = Guard.GENERATION,
+        rehearse: bool = False,
+    ) -> Written:
+        """Patch the annotation and, with ``weights``, our two backendRefs to what the rollout wants.
+
+        ``rehearse`` asks the API server to check everything and store nothing.
+        """
+
+    def gateway_says(self, copy: RouteCopy, generation: int) -> GatewayWord:
+        """Read the acceptance of ``generation`` by every parent out of a copy."""
+
+    def health(self, stable: Pool, canary: Pool) -> PoolHealth:
+        """Say whether the canary can serve, and count the ready endpoints of both pools."""
+
+    def readiness(self, stable: Pool, canary: Pool) -> Readiness:
+        """Count the ready endpoints of both pools."""
