@@ -11,33 +11,30 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.config.policy import Policy
-from bot.domain.access import permit, permit_start
-from bot.domain.commands.request import ROLLBACK, START, Command, Request, StartWords
+from bot.domain.access import permit
+from bot.domain.commands.request import ROLLBACK, START, Command, Request
 from bot.domain.decisions.by_people import decide, followed, is_fulfilled, require_fit, slot_taken
 from bot.domain.decisions.by_route import came_after
 from bot.domain.decisions.moves import Moment
-from bot.domain.decisions.start import is_in_the_way, require_channel, rollout_id, start
+from bot.domain.decisions.start import require_channel
 from bot.domain.errors import (
     DependencyError,
     RaceError,
-    RefusedError,
-    RouteError,
     SlotTakenError,
     StoreError,
     UsageError,
     UserError,
 )
-from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
 from bot.domain.verbs.asking import Reply, Sources
 from bot.domain.verbs.registry import verb_of
 from bot.engine.apply import Applier, new_decision, own_note
-from bot.engine.encoding import LONGEST_ANNOTATION, annotation
 from bot.engine.inquiry import answer
 from bot.engine.lookup import Lookup
 from bot.engine.ports import Clock, Gates
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
-from bot.engine.route_port import RouteCopy, Routes, Scene
+from bot.engine.route_port import Routes
+from bot.engine.starts import FulfilledError, Starts
 from bot.engine.store_port import Became, Progress, Save, Saved, Store
 
 REMEMBERED = timedelta(minutes=10)
@@ -60,10 +57,6 @@ class Outcome:
     said: str = ""
 
 
-class _FulfilledError(Exception):
-    """The request was already carried out in another way; the text is the rollout's id."""
-
-
 class Engine:
     """What Slack, the terminal and the timer call."""
 
@@ -78,18 +71,17 @@ class Engine:
         applier: Applier,
         lookup: Lookup,
         rollback: RouteRollback,
+        starts: Starts,
         operate: Callable[[Request], None],
-        take_up: Callable[[Rollout, RouteCopy], None],
         look_again: Callable[[], None],
     ) -> None:
         """Keep the parts.
 
-        ``operate`` decides what people ask of operations; ``take_up`` saves a rollout that only its route knows;
-        ``look_again`` makes the leader compare every route again.
+        ``operate`` decides what people ask of operations; ``look_again`` makes the leader compare every route again.
         """
         self._routes, self._store, self._clock, self._policy, self._gates = routes, store, clock, policy, gates
         self._applier, self._lookup, self._rollback = applier, lookup, rollback
-        self._operate, self._take_up, self._look_again = operate, take_up, look_again
+        self._starts, self._operate, self._look_again = starts, operate, look_again
 
     def receive(self, request: Request) -> bool:
         """Check local rights and save the request; False if this delivery was seen before."""
@@ -110,7 +102,7 @@ class Engine:
         """
         try:
             rollout = self._decide(request)
-        except _FulfilledError as fulfilled:
+        except FulfilledError as fulfilled:
             self._store.drop(request.delivery, Became(rollout=str(fulfilled)))
             return None
         except StoreError:
@@ -228,14 +220,14 @@ class Engine:
             )
 
     def _try(self, request: Request) -> tuple[Save, Saved]:
-        save = self._start(request) if request.command.verb == START else self._verb(request)
+        save = self._starts.save(request) if request.command.verb == START else self._verb(request)
         return save, self._store.save(save)
 
     def _verb(self, request: Request) -> Save:
         entry, command = self._lookup.meant_by(request.command, request.origin.channel, request.at)
         request, verb = replace(request, command=command), verb_of(command.verb)
         if is_fulfilled(entry, request):
-            raise _FulfilledError(entry.rollout.id)
+            raise FulfilledError(entry.rollout.id)
         require_fit(entry, request)
         if (verb.raises or verb.writes_first) and not entry.is_applied:
             # The last decision is not written yet: write it now, so that the person need not ask again.
@@ -255,64 +247,6 @@ class Engine:
         note = own_note(kept) if kept else None
         if note is not None and came_after(rollout, note):
             raise followed(rollout)
-
-    def _start(self, request: Request) -> Save:
-        words = request.command.start
-        if words is None:
-            raise UsageError("A start needs a pool and a weight.", hint="Type `start POOL WEIGHT`.")
-        mine = rollout_id(request.delivery)
-        if self._store.load(mine) is not None:
-            raise _FulfilledError(mine)  # Redis went back to an older state and has the request again
-        try:
-            scene = self._survey(request.command.subject, words)
-            plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
-            permit_start(plan, self._policy.access, request.by)
-            self._require_free(scene, mine)
-            change = start(
-                request,
-                plan,
-                self._moment(request),
-                route=(scene.copy.namespace, scene.copy.name, scene.copy.uid),
-                stable=scene.stable,
-                canary=scene.canary,
-                rules=scene.rules,
-                warnings=scene.warnings,
-                before=own_note(scene.copy),
-            )
-            self._rehearse(scene, change)
-        except RefusedError as error:
-            raise RouteError(error.message, hint=error.hint or "Nothing was started.") from error
-        return Save(change=change, expected=None, request=request.delivery, take_slot=True)
-
-    def _survey(self, canary: str, words: StartWords) -> Scene:
-        """Look at the cluster; a pool that is already in a rollout is reported first, as it causes other errors."""
-        try:
-            return self._routes.survey(canary, words)
-        except RouteError:
-            for rollout in (entry.rollout for entry in self._store.entries()):
-                if is_in_the_way(rollout, canary, words):
-                    raise slot_taken(rollout) from None
-            raise
-
-    def _rehearse(self, scene: Scene, change: Change) -> None:
-        """Ask the API server to check the first write (rights, schema, webhooks) before anything is saved."""
-        if len(annotation(change.after)) > LONGEST_ANNOTATION:
-            raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
-        self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
-
-    def _require_free(self, scene: Scene, mine: str) -> None:
-        """Refuse a route whose annotation names an active rollout; restore one that the store forgot."""
-        note = scene.copy.note
-        if note is not None and note.id == mine:
-            raise _FulfilledError(mine)  # Redis has forgotten the rollout; it will be restored
-        if note is None or note.route_uid != scene.copy.uid or note.phase in SLOTLESS:
-            return
-        entry = self._store.load(note.id)
-        if entry is None:
-            self._take_up(note, scene.copy)
-        elif entry.rollout.phase in SLOTLESS:
-            return
-        raise slot_taken(note)
 
     def _taken(self, change: Change) -> SlotTakenError:
         holder = self._store.slot(change.after.route_uid)

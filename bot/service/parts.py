@@ -13,6 +13,7 @@ from bot.engine.lookup import Lookup
 from bot.engine.ports import Clock
 from bot.engine.rollback_from_route import RouteRollback
 from bot.engine.route_port import Routes
+from bot.engine.starts import Starts
 from bot.engine.store_port import Store
 from bot.engine.tick import Ticker
 from bot.gates import registry
@@ -62,8 +63,8 @@ def put_together(
         applier=applier,
         lookup=Lookup(store, clock),
         rollback=RouteRollback(routes, clock),
+        starts=Starts(routes, store, clock, policy, Rebuilder(routes, store, clock, applier).take_up),
         operate=operate,
-        take_up=Rebuilder(routes, store, clock, applier).take_up,
         look_again=recovery.look_again,
     )
     return Parts(

@@ -1,0 +1,92 @@
+"""How a rollout begins: the cluster is surveyed, the first write is rehearsed, and only then is anything saved."""
+
+from collections.abc import Callable
+
+from bot.config.policy import Policy
+from bot.domain.access import permit_start
+from bot.domain.commands.request import Request, StartWords
+from bot.domain.decisions.by_people import slot_taken
+from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.start import is_in_the_way, rollout_id, start
+from bot.domain.errors import RefusedError, RouteError, UsageError
+from bot.domain.plan import make_plan
+from bot.domain.rollout import SLOTLESS, Change, Rollout
+from bot.engine.apply import new_decision, own_note
+from bot.engine.encoding import LONGEST_ANNOTATION, annotation
+from bot.engine.ports import Clock
+from bot.engine.route_port import RouteCopy, Routes, Scene
+from bot.engine.store_port import Save, Store
+
+
+class FulfilledError(Exception):
+    """The request was already carried out in another way; the text is the rollout's id."""
+
+
+class Starts:
+    """Turns a start into a decision."""
+
+    def __init__(
+        self, routes: Routes, store: Store, clock: Clock, policy: Policy, take_up: Callable[[Rollout, RouteCopy], None]
+    ) -> None:
+        """Keep the parts; ``take_up`` saves a rollout that only its route knows."""
+        self._routes, self._store, self._clock, self._policy = routes, store, clock, policy
+        self._take_up = take_up
+
+    def save(self, request: Request) -> Save:
+        """Return the decision that begins a rollout. Raises UserError, DependencyError, FulfilledError."""
+        words = request.command.start
+        if words is None:
+            raise UsageError("A start needs a pool and a weight.", hint="Type `start POOL WEIGHT`.")
+        mine = rollout_id(request.delivery)
+        if self._store.load(mine) is not None:
+            raise FulfilledError(mine)  # Redis went back to an older state and has the request again
+        try:
+            scene = self._survey(request.command.subject, words)
+            plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
+            permit_start(plan, self._policy.access, request.by)
+            self._require_free(scene, mine)
+            change = start(
+                request,
+                plan,
+                Moment(now=self._clock.now(), decision=new_decision(), by=request.by),
+                route=(scene.copy.namespace, scene.copy.name, scene.copy.uid),
+                stable=scene.stable,
+                canary=scene.canary,
+                rules=scene.rules,
+                warnings=scene.warnings,
+                before=own_note(scene.copy),
+            )
+            self._rehearse(scene, change)
+        except RefusedError as error:
+            raise RouteError(error.message, hint=error.hint or "Nothing was started.") from error
+        return Save(change=change, expected=None, request=request.delivery, take_slot=True)
+
+    def _survey(self, canary: str, words: StartWords) -> Scene:
+        """Look at the cluster; a pool that is already in a rollout is reported first, as it causes other errors."""
+        try:
+            return self._routes.survey(canary, words)
+        except RouteError:
+            for rollout in (entry.rollout for entry in self._store.entries()):
+                if is_in_the_way(rollout, canary, words):
+                    raise slot_taken(rollout) from None
+            raise
+
+    def _rehearse(self, scene: Scene, change: Change) -> None:
+        """Ask the API server to check the first write (rights, schema, webhooks) before anything is saved."""
+        if len(annotation(change.after)) > LONGEST_ANNOTATION:
+            raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
+        self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
+
+    def _require_free(self, scene: Scene, mine: str) -> None:
+        """Refuse a route whose annotation names an active rollout; restore one that the store forgot."""
+        note = scene.copy.note
+        if note is not None and note.id == mine:
+            raise FulfilledError(mine)  # Redis has forgotten the rollout; it will be restored
+        if note is None or note.route_uid != scene.copy.uid or note.phase in SLOTLESS:
+            return
+        entry = self._store.load(note.id)
+        if entry is None:
+            self._take_up(note, scene.copy)
+        elif entry.rollout.phase in SLOTLESS:
+            return
+        raise slot_taken(note)
