@@ -39,7 +39,7 @@ class Stub:
         self.lines.put(None)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        """GateAnswer a request."""
+        """Answer a request."""
         query = parse_qs(urlsplit(request.path).query)
         self.asked.append(f"watch {query['resourceVersion'][0]}" if "watch" in query else "list")
         if "watch" not in query:

@@ -18,13 +18,14 @@ from bot.store.connection import connect
 from k8s.client import connect as connect_cluster
 from sandbox.apiserver import ApiServer
 from sandbox.kube import path_of
-from sandbox.process import Server, free_ports
+from sandbox.process import Server, free_ports, wait_until
 from sandbox.rights import give_rights
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, Slack
+from sandbox.valkey import INSTALL
 from sandbox.workplace import Workplace
 from sandbox.world import World
 from tests.builders import ALICE, BOB
-from tests.memory import PREFIX
+from tests.memory import PREFIX, a_memory
 from tests.scenarios.play import Bot, Play, ended
 from tests.seams.copy_config_maps import LABEL, ConfigMaps, CopyConfigMaps
 from tests.shell import ME
@@ -58,13 +59,16 @@ class Copying:
         command = [sys.executable, "-m", "tests.seams.copy_config_maps"]
         bot = Bot(Server(f"bot-{len(play.bots)}", command, play.folder, env), at)
         play.bots.append(bot)
-        return bot.start()
+        bot.start()
+        # Until the leader has declared it whole, an empty Redis counts as one that has lost data.
+        wait_until("a whole Redis", a_memory(play.redis_url).store.is_whole)
+        return bot
 
     @property
     def reach(self) -> dict[str, str]:
         """Return how the servers are reached."""
         kubeconfig = str(self.play.api_server.kubeconfig("rolloutbot"))
-        return {"KUBECONFIG": kubeconfig, "REDIS_URL": self.play.redis_url}
+        return {"KUBECONFIG": kubeconfig, "REDIS_URL": self.play.redis_url, "ROLLOUTBOT_INSTALL": INSTALL}
 
     def sees(self, headword: str) -> None:
         """Wait until the only card's title says so."""
