@@ -49,7 +49,8 @@ def _hear(intake: Intake, command: Mapping[str, Any], registry: Registry, name: 
 
 def _read(text: str, registry: Registry, name: str) -> Command:
     """Read a line about an operation or a rollout. Raises UsageError."""
-    return read_operation_words(words(text), registry) or parse(text, command=name)
+    operation = read_operation_words(words(text), registry) if registry.executors else None
+    return operation or parse(text, command=name)
 
 
 def _text(command: Mapping[str, Any]) -> str:

@@ -46,9 +46,11 @@ def home_tab() -> HomeTab | None:
 
 def opened_by(text: str, command: str) -> tuple[Modal, str] | None:
     """Return the form that the words after the slash command open, and the rest of the line."""
+    named = {view.words.name: view for view in (*_VIEWS, *_added) if isinstance(view, Modal) and view.words}
+    if not named:
+        return None
     line = [word.raw for word in words(text)]
     line = line[1:] if line[:1] == [command] else line
-    named = {modal.words.name: modal for modal in modals() if modal.words}
     modal = named.get(line[0].lower()) if line else None
     return (modal, " ".join(line[1:])) if modal else None
 

@@ -23,7 +23,7 @@ from bot.domain.errors import UsageError
 from bot.domain.plan import Wishes, parse_duration
 from bot.domain.slips import likely_meant
 from bot.domain.verbs.declaration import Kind, Verb
-from bot.domain.verbs.registry import verbs
+from bot.domain.verbs.registry import spelled_verb, verbs
 
 _LISTS = ("steps", "approve")
 _MEANT_KEY = {"interval": "every", "ns": "namespace", "n": "namespace", "stable": "from", "old": "from"}
@@ -55,10 +55,9 @@ def _asks_help(rest: Sequence[Word]) -> bool:
 
 def spelled(line: Sequence[Word], command: str) -> tuple[Verb, Sequence[Word]]:
     """Return the verb that a line begins with, which may be two words, and the rest. Raises UsageError."""
-    known = {spelling: verb for verb in verbs() for spelling in (verb.name, *verb.spellings)}
     for count in (2, 1):
         typed = " ".join(word.value for word in line[:count]).lower()  # phones write the first one with a capital
-        if verb := known.get(typed) or known.get(typed.rstrip(",:;.!")):
+        if verb := spelled_verb(typed) or spelled_verb(typed.rstrip(",:;.!")):
             return verb, line[count:]
     raise _unknown(line[0], command)
 

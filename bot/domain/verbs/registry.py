@@ -52,6 +52,10 @@ _GROUPS: Final[Groups] = (
     (HELP,),
 )
 
+_ALL: Final = tuple(verb for group in _GROUPS for verb in group)
+_BY_NAME: Final = {verb.name: verb for verb in _ALL}
+_BY_SPELLING: Final = {spelling: verb for verb in _ALL for spelling in verb.spellings}
+
 _added: list[Verb] = []
 
 
@@ -74,12 +78,18 @@ def groups() -> Groups:
 
 def verbs() -> tuple[Verb, ...]:
     """Return all verbs in the order of the help."""
-    return tuple(verb for group in groups() for verb in group)
+    return tuple(verb for group in groups() for verb in group) if _added else _ALL
 
 
 def find_verb(name: str) -> Verb | None:
     """Return a verb by its name; None if this version has no such verb."""
-    return next((verb for verb in verbs() if verb.name == name), None)
+    return _BY_NAME.get(name) or next((verb for verb in _added if verb.name == name), None)
+
+
+def spelled_verb(typed: str) -> Verb | None:
+    """Return a verb by its name or another spelling of it."""
+    added = next((verb for verb in _added if typed in verb.spellings), None)
+    return find_verb(typed) or _BY_SPELLING.get(typed) or added
 
 
 def verb_of(name: str) -> Verb:
