@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.decisions.by_people import decide
+from bot.domain.decisions.by_people import decide, require_fit
 from bot.domain.errors import NotAllowedError, StaleError, TransitionError, UsageError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Ask, Entry, Pair, Phase, Rollout, wanted
@@ -272,3 +272,11 @@ def test_every_verb_fits_its_phases_and_refuses_the_others_with_the_next_action(
         with pytest.raises(TransitionError) as refused:
             decide(an_entry(rollout), request, PASS, at(1))
         assert refused.value.hint == what_works_now(rollout)
+
+
+@pytest.mark.parametrize("verb", ["end", "finish"])
+def test_kept_words_do_not_mean_a_rollout_that_started_later(verb: str) -> None:
+    later = an_entry(a_rollout(phase=Phase.PROMOTED, started_at=NOON + timedelta(minutes=1)))
+    with pytest.raises(StaleError, match="The rollout has moved on since you asked"):
+        require_fit(later, a_request(verb))
+    require_fit(an_entry(a_rollout(phase=Phase.PROMOTED, started_at=NOON)), a_request(verb))
