@@ -129,9 +129,9 @@ def test_people_who_asked_get_the_whole_answer_before_the_end() -> None:
         may_answer.set()
         drained.result(5)
         assert asked.result(5) == b"whole"
-    server.close()
-    server.task_dispatcher.shutdown()
+    server.trigger.pull_trigger(server.close)  # in the server's own thread, which may be in `select` on these files
     running.join()
+    server.task_dispatcher.shutdown()
 
 
 def test_metrics_are_served() -> None:
