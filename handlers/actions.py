@@ -1,5 +1,6 @@
 """Buttons that act at once. Those that open a form first are in handlers/views/."""
 
+import re
 from typing import Any
 
 from slack_bolt import Ack, App
@@ -14,34 +15,17 @@ from handlers.private import Private
 
 
 def register(app: App, intake: Intake, private: Private) -> None:
-    """Listen to every button that a card can have."""
-    for verb in verbs():
-        if verb.button is None or verb.button.reason_dialog is not None:
-            continue
-        if verb.asks:
-            _answer(app, verb.name, intake, private)
-        else:
-            _take(app, verb.name, intake)
+    """Listen to every button that a card can have, in one listener: Bolt tries its listeners one after the other."""
+    buttons = {action_id(verb.name): verb for verb in verbs() if verb.button and not verb.button.reason_dialog}
 
-
-def _take(app: App, verb: str, intake: Intake) -> None:
-    """Carry out a button's verb; the card shows the result."""
-
-    @app.action(action_id(verb))
+    @app.action(re.compile(rf"\A({'|'.join(map(re.escape, buttons))})\Z"))
     def pressed(ack: Ack, body: dict[str, Any]) -> None:
-        _hear(intake, verb, read_click(body))
-        ack()
-
-
-def _answer(app: App, verb: str, intake: Intake, private: Private) -> None:
-    """Answer a button in private: Slack does not show what its acknowledgement says."""
-
-    @app.action(action_id(verb))
-    def asked(ack: Ack, body: dict[str, Any]) -> None:
         click = read_click(body)
-        said = _hear(intake, verb, click)
+        verb = buttons[click.action]
+        said = _hear(intake, verb.name, click)
         ack()
-        private.say(click.reply_to, said)
+        if verb.asks:  # Slack does not show what the acknowledgement of a click says
+            private.say(click.reply_to, said)
 
 
 def _hear(intake: Intake, verb: str, click: Click) -> Prose:

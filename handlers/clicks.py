@@ -11,6 +11,7 @@ from bot.domain.commands.origin import Origin, in_slack
 class Click:
     """A button that was pressed; ``value`` is what the button carries, and ``trigger`` opens one dialog."""
 
+    action: str
     value: object
     by: str
     origin: Origin
@@ -24,8 +25,10 @@ def read_click(body: Mapping[str, Any]) -> Click:
     action = body["actions"][0]
     user = body["user"]["id"]
     container, channel = body.get("container") or {}, body.get("channel") or {}
-    marks = (user, action.get("action_ts", ""), action["action_id"], container.get("message_ts", ""))
+    name = str(action["action_id"])
+    marks = (user, action.get("action_ts", ""), name, container.get("message_ts", ""))
     return Click(
+        action=name,
         value=action.get("value"),
         by=user,
         origin=in_slack(str(channel.get("id") or container.get("channel_id") or ""), str(channel.get("name") or "")),

@@ -9,7 +9,7 @@ from bot.domain.commands.grammar import parse
 from bot.domain.commands.origin import in_slack
 from bot.domain.commands.request import HELP, Command
 from bot.domain.commands.tokens import words
-from bot.domain.prose import Prose, joined
+from bot.domain.prose import joined
 from bot.operations.registry import Registry
 from bot.operations.words import help_text as operations_help
 from bot.operations.words import read_operation_words
@@ -25,36 +25,24 @@ def register(app: App, intake: Intake, opener: Opener, registry: Registry, *, na
 
     @app.command(name)
     def rollout(ack: Ack, command: dict[str, Any]) -> None:
-        opened = opened_by(_text(command), name)
-        if opened is None:
-            ack(text=mrkdwn(_hear(intake, command, registry, name)), response_type="ephemeral")
+        text, place = str(command.get("text") or ""), _place(command)
+        by, trigger = command["user_id"], command["trigger_id"]
+        if opened := opened_by(text, name):
+            modal, typed = opened
+            ack()
+            opener.open(modal, by=by, place=place, trigger=trigger, typed=typed)
             return
-        modal, typed = opened
-        ack()
-        opener.open(modal, by=command["user_id"], place=_place(command), trigger=command["trigger_id"], typed=typed)
-
-
-def _hear(intake: Intake, command: Mapping[str, Any], registry: Registry, name: str) -> Prose:
-    parsed, place = _read(_text(command), registry, name), _place(command)
-    said = intake.hear(
-        parsed,
-        by=command["user_id"],
-        origin=place.origin,
-        delivery=command["trigger_id"],
-        reply_to=place.reply_to,
-    )
-    more = (operations_help(registry, name), help_text(name)) if parsed.verb == HELP else ()
-    return joined("\n\n", (said, *more))
+        parsed = _read(text, registry, name)
+        said = intake.hear(parsed, by=by, origin=place.origin, delivery=trigger, reply_to=place.reply_to)
+        if parsed.verb == HELP:
+            said = joined("\n\n", (said, operations_help(registry, name), help_text(name)))
+        ack(text=mrkdwn(said), response_type="ephemeral")
 
 
 def _read(text: str, registry: Registry, name: str) -> Command:
     """Read a line about an operation or a rollout. Raises UsageError."""
     operation = read_operation_words(words(text), registry) if registry.executors else None
     return operation or parse(text, command=name)
-
-
-def _text(command: Mapping[str, Any]) -> str:
-    return str(command.get("text") or "")
 
 
 def _place(command: Mapping[str, Any]) -> Place:

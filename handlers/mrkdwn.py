@@ -48,6 +48,8 @@ def units(text: str) -> int:
 
 def _marked(piece: Piece) -> str:
     match piece:
+        case Text(text):
+            return _plain(text)
         case Strong(inner):
             return f"*{mrkdwn(inner)}*"
         case Code(text, longest):
@@ -60,6 +62,8 @@ def _marked(piece: Piece) -> str:
 
 def _spoken(piece: Piece) -> str:
     match piece:
+        case Text(text):
+            return _plain(text)
         case Strong(inner):
             return spoken(inner)
         case Code(text, longest):
@@ -70,10 +74,8 @@ def _spoken(piece: Piece) -> str:
             return _unmarked(piece)
 
 
-def _unmarked(piece: Text | Person | Channel | Time) -> str:
+def _unmarked(piece: Person | Channel | Time) -> str:
     match piece:
-        case Text(text):
-            return _escaped(_harmless(text))
         case Person():
             return f"<@{piece.slack_id}>" if piece.slack_id else _harmless(piece.name)
         case Channel(channel):
@@ -122,6 +124,10 @@ def _cut(parts: Iterable[str], longest: int) -> str:
             break
         kept += part
     return f"{kept.rstrip()}…"
+
+
+def _plain(text: str) -> str:
+    return _escaped(_harmless(text))
 
 
 def _harmless(text: str) -> str:

@@ -77,6 +77,8 @@ class People:
 
     def keep_names(self) -> None:
         """Store the names heard since the last call; after the work, because Redis may be slow."""
+        if not self._names:
+            return
         names, self._names = self._names, {}
         with suppress(StoreError):
             for user, name in names.items():

@@ -43,7 +43,7 @@ def accepted(command: Command) -> Prose:
     """Say only that a request was received: the result is on the card, or in another answer."""
     names = command.subject and not (command.operation is None and verb_of(command.verb).takes_any_word)
     got = say("Got it: `{}` `{}`.", command.name, command.subject) if names else say("Got it: `{}`.", command.name)
-    return joined(" ", (got, say_cut(command.left_out)))
+    return joined(" ", (got, say_cut(command.left_out))) if command.left_out else got
 
 
 def looking(within: timedelta) -> Prose:

@@ -53,8 +53,8 @@ class Work:
         self._brake.pull(request, store)
 
     def resume(self, requests: Iterable[Request]) -> None:
-        """Start requests from the inbox, brakes first; people were told that these are kept."""
-        for request in sorted(requests, key=_rank):
+        """Start requests from the inbox; people were told that these are kept."""
+        for request in requests:
             if self._held_up.get(request.delivery, (0, 0.0))[1] <= time.monotonic():
                 self._put(request, fresh=False)
 
@@ -150,12 +150,6 @@ class Work:
         backoff = BRAKE_BACKOFF if verb_of(request.command.verb).is_brake else BACKOFF
         self._held_up[request.delivery] = (failures, time.monotonic() + backoff.wait(failures).total_seconds())
         return failures
-
-
-def _rank(request: Request) -> int:
-    """Return the rank of a request; requests of the same rank keep their order."""
-    verb = verb_of(request.command.verb)
-    return 0 if verb.name == ROLLBACK else 1 if verb.is_brake else 2
 
 
 def _done(request: Request, entry: Entry) -> Prose:

@@ -134,20 +134,21 @@ def say(template: LiteralString, *values: Value, **named: Value) -> Prose:
 
 
 @cache
-def _parts(template: str) -> Sequence[Sequence[str]]:
+def _parts(template: str) -> Sequence[Sequence[Text | str]]:
     """Cut a template at its stars, and each part into code, places and text; every second part is strong."""
-    return [list(filter(None, _BITS.split(part))) for part in template.split("*")]
+    parts = [filter(None, _BITS.split(part)) for part in template.split("*")]
+    return [[bit if bit[0] in "`{" else Text(bit) for bit in part] for part in parts]
 
 
-def _filled(bits: Sequence[str], value: Callable[[str], Value]) -> Iterator[Piece]:
+def _filled(bits: Sequence[Text | str], value: Callable[[str], Value]) -> Iterator[Piece]:
     for bit in bits:
-        if bit[0] == "`":
+        if isinstance(bit, Text):
+            yield bit
+        elif bit[0] == "`":
             code, places = _PLACE.subn(lambda match: one_line(str(value(match[1]))), bit[1:-1])
             yield Code(code, NAME if places else None)
-        elif bit[0] == "{":
-            yield from _pieces(value(bit[1:-1]))
         else:
-            yield Text(bit)
+            yield from _pieces(value(bit[1:-1]))
 
 
 def _pieces(value: Value) -> tuple[Piece, ...]:

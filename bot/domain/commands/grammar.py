@@ -56,8 +56,8 @@ def _asks_help(rest: Sequence[Word]) -> bool:
 def spelled(line: Sequence[Word], command: str) -> tuple[Verb, Sequence[Word]]:
     """Return the verb that a line begins with, which may be two words, and the rest. Raises UsageError."""
     for count in (2, 1):
-        typed = " ".join(word.value for word in line[:count]).lower()  # phones write the first one with a capital
-        if verb := spelled_verb(typed) or spelled_verb(typed.rstrip(",:;.!")):
+        typed = " ".join([word.value for word in line[:count]]).lower()  # phones write the first one with a capital
+        if verb := spelled_verb(typed.rstrip(",:;.!")):
             return verb, line[count:]
     raise _unknown(line[0], command)
 
@@ -138,7 +138,7 @@ def _order(verb: Verb, rest: Sequence[Word], command: str) -> Command:
     if not subject and (at := _subject(verb, text)) is not None:
         subject, text = text[at].value, text[:at] + text[at + 1 :]
     # Quotes around the whole reason go, quotes inside it stay.
-    words = " ".join(word.raw if len(text) > 1 and not word.key else word.value for word in text)
+    words = " ".join([word.raw if len(text) > 1 and not word.key else word.value for word in text])
     reason, left_out = cut_reason(words)
     if verb.needs_reason and not reason:
         example = f'{command} {verb.name} {subject or "POOL"} reason="p99 doubled"'

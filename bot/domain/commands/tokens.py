@@ -75,7 +75,7 @@ def _cut(text: str) -> Iterator[Word]:
 
 
 def _word(match: re.Match[str]) -> Word:
-    quoted = next((text for text in (match["double"], match["single"]) if text is not None), None)
+    quoted = match["single"] if match["double"] is None else match["double"]
     return Word(
         raw=match["raw"],
         value=(match["plain"] or "") if quoted is None else quoted.strip(),

@@ -53,22 +53,28 @@ _GROUPS: Final[Groups] = (
 )
 
 _ALL: Final = tuple(verb for group in _GROUPS for verb in group)
-_BY_NAME: Final = {verb.name: verb for verb in _ALL}
-_BY_SPELLING: Final = {spelling: verb for verb in _ALL for spelling in verb.spellings}
 
+_by_name = {verb.name: verb for verb in _ALL}
+_by_spelling = {spelling: verb for verb in _ALL for spelling in (verb.name, *verb.spellings)}
 _added: list[Verb] = []
 
 
 @contextmanager
 def also(verb: Verb) -> Iterator[None]:
-    """Add a verb for a while. Raises ValueError if its name is taken."""
-    if find_verb(verb.name) is not None:
-        raise ValueError(f"There is a verb `{verb.name}` already.")
+    """Add a verb for a while. Raises ValueError if its name, or another spelling of it, is taken."""
+    spelled = dict.fromkeys((verb.name, *verb.spellings), verb)
+    if taken := [spelling for spelling in spelled if spelling in _by_spelling]:
+        raise ValueError(f"There is a verb `{taken[0]}` already.")
     _added.append(verb)
+    _by_name[verb.name] = verb
+    _by_spelling.update(spelled)
     try:
         yield
     finally:
         _added.remove(verb)
+        del _by_name[verb.name]
+        for spelling in spelled:
+            del _by_spelling[spelling]
 
 
 def groups() -> Groups:
@@ -83,18 +89,17 @@ def verbs() -> tuple[Verb, ...]:
 
 def find_verb(name: str) -> Verb | None:
     """Return a verb by its name; None if this version has no such verb."""
-    return _BY_NAME.get(name) or next((verb for verb in _added if verb.name == name), None)
+    return _by_name.get(name)
 
 
 def spelled_verb(typed: str) -> Verb | None:
     """Return a verb by its name or another spelling of it."""
-    added = next((verb for verb in _added if typed in verb.spellings), None)
-    return find_verb(typed) or _BY_SPELLING.get(typed) or added
+    return _by_spelling.get(typed)
 
 
 def verb_of(name: str) -> Verb:
     """Return a verb that the grammar or the inbox's reader has accepted."""
-    verb = find_verb(name)
+    verb = _by_name.get(name)
     if verb is None:
         raise LookupError(f"There is no verb `{name}`.")
     return verb

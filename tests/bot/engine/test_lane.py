@@ -35,7 +35,7 @@ def test_a_job_whose_key_is_at_work_or_in_line_is_not_taken_again(lane: Lane, bu
 
 def test_a_key_is_free_again_after_its_job(lane: Lane, busy: Event) -> None:
     busy.set()
-    lane.settle(10)
+    assert lane.settle(10)
     assert lane.take(busy.set, key="busy")
 
 
@@ -65,13 +65,13 @@ def test_a_stopped_line_forgets_what_waits_and_finishes_what_runs(lane: Lane, bu
 
 
 def test_settling_ends_in_time_where_a_job_hangs(lane: Lane, busy: Event) -> None:
-    lane.settle(0.01)
+    assert not lane.settle(0.01)
     assert not lane.take(busy.set, key="busy")
 
 
 def test_a_failure_is_logged_with_the_name_of_the_lane(lane: Lane, caplog: pytest.LogCaptureFixture) -> None:
     lane.take(lambda: int("x"))
-    lane.settle(10)
+    assert lane.settle(10)
     assert [(record.message, record.exc_info is not None) for record in caplog.records] == [
         ("A job of the lane test broke.", True)
     ]
