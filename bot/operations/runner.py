@@ -7,8 +7,7 @@ does not delay it.
 """
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from functools import partial
 from typing import Final
 
 from bot.domain.decisions.moves import Moment
@@ -25,6 +24,7 @@ from bot.domain.operation import (
     try_again,
 )
 from bot.engine.apply import new_decision
+from bot.engine.lane import Lane
 from bot.engine.operation_ports import Operations, SaveOperation
 from bot.engine.store_port import Saved
 from bot.operations.executor import Done, Executor, Failed, Next, Step, Tools
@@ -32,7 +32,7 @@ from bot.operations.registry import Registry
 
 log = logging.getLogger(__name__)
 
-LANES: Final = 8
+AT_ONCE: Final = 8
 """How many operations take a step at the same time."""
 
 NOBODY_KNOWS: Final = "Look at what it has made: the operation's id is on it."
@@ -43,9 +43,8 @@ class Runner:
 
     def __init__(self, registry: Registry, operations: Operations, sources: Tools) -> None:
         self._registry, self._operations, self._sources = registry, operations, sources
-        self._lanes = ThreadPoolExecutor(LANES, thread_name_prefix="operation")
-        self._busy, self._left_alone = set[str](), set[str]()
-        self._lock = Lock()
+        self._lane = Lane("operation", AT_ONCE)
+        self._left_alone = set[str]()
 
     def look(self) -> None:
         """End the operations that are out of time, and start the next step of the others that are due."""
@@ -57,7 +56,8 @@ class Runner:
 
     def close(self) -> None:
         """Start no more steps and wait for those that run; the next process goes on from there."""
-        self._lanes.shutdown(wait=True, cancel_futures=True)
+        self._lane.stop_line()
+        self._lane.close()
 
     def _look_at(self, operation_id: str) -> None:
         operation = self._operations.load(operation_id)
@@ -70,23 +70,14 @@ class Runner:
         elif executor is None:
             self._leave(operation_id, f"This program knows no `{operation.kind}`.")
         else:
-            self._put(executor, operation)
+            # If its last step still runs, the claim brings it back; if the lane is closed, the next process does.
+            self._lane.take(partial(self._run, executor, operation), key=operation.id)
 
     def _leave(self, operation_id: str, reason: str) -> None:
         """Leave it to another version of this program, and say so once."""
         if operation_id not in self._left_alone:
             self._left_alone.add(operation_id)
             log.warning("leaving operation %s alone: %s", operation_id, reason)
-
-    def _put(self, executor: Executor, operation: Operation) -> None:
-        with self._lock:
-            if operation.id in self._busy:
-                return  # its step still runs; the claim brings it back
-            self._busy.add(operation.id)
-        try:
-            self._lanes.submit(self._run, executor, operation)
-        except RuntimeError:  # closed: the next process goes on with it
-            self._done(operation)
 
     def _run(self, executor: Executor, operation: Operation) -> None:
         """Take steps until one has to wait, somebody else decides, or this process may begin no more."""
@@ -98,8 +89,6 @@ class Runner:
             log.warning("operation %s: %s Its step is taken again.", operation.id, error)
         except Exception:
             log.exception("operation %s: it broke; I try again", operation.id)
-        finally:
-            self._done(operation)
 
     def _unchanged(self, operation: Operation) -> Operation | None:
         """Return an operation about which nothing was decided while it waited in line."""
@@ -148,10 +137,6 @@ class Runner:
 
     def _moment(self) -> Moment:
         return Moment(now=self._sources.clock.now(), decision=new_decision())
-
-    def _done(self, operation: Operation) -> None:
-        with self._lock:
-            self._busy.discard(operation.id)
 
 
 def _left(executor: Executor | None, operation: Operation) -> str:

@@ -42,6 +42,11 @@ class Front:
         assert receipt["response_type"] == "ephemeral"
         return str(receipt["text"])
 
+    def acknowledged_twice(self, text: str) -> list[str]:
+        """Type a command that Slack delivers twice; return both acknowledgements."""
+        body = self._typed(text, ROOM)
+        return [str(json.loads(self._hear(body))["text"]) for _ in range(2)]
+
     def presses(self, verb: str, *, turn: int, user: str = BOB) -> list[str]:
         """Press a button of the only rollout's card; return every sentence of the answer."""
         (entry,) = self.stage.store.entries()

@@ -134,6 +134,20 @@ def test_whoever_waits_when_the_bot_ends_is_told(open_slack: Callable[[], Front]
         end.set()
 
 
+def test_one_that_slack_delivers_twice_is_answered_once(open_slack: Callable[[], Front]) -> None:
+    heard = Event()
+
+    def answer(asking: Asking) -> Reply:
+        heard.wait(10)
+        return Reply(said=say("All of them."))
+
+    with ready(answer):
+        front = open_slack()
+        assert front.acknowledged_twice("ready") == [LOOKING, LOOKING]
+        heard.set()
+        assert front.settles() == ["All of them."]
+
+
 def test_in_a_terminal_it_is_asked_and_answered(stage: Stage, open_terminal: Callable[[], Terminal]) -> None:
     stage.started(10)
     with ready():

@@ -9,8 +9,9 @@ import pytest
 from bot.domain.errors import ClusterError, RouteError
 from bot.domain.operation import Operation, OperationPhase
 from bot.operations.executor import Done, Failed, Next, Step
-from bot.operations.runner import LANES, NOBODY_KNOWS
+from bot.operations.runner import AT_ONCE, NOBODY_KNOWS
 from bot.store.operations import CLAIM_AHEAD
+from sandbox.process import wait_until
 from tests.bot.operations.scripted import Scripted, Works, count_to_three
 from tests.memory import PREFIX
 from tests.operations import an_operation_store
@@ -182,6 +183,28 @@ def test_a_cancel_during_a_step_counts_when_that_step_ends(works: Works) -> None
     assert works.told(operation.id) == ["begun", "cancelling", "cancelled"]
 
 
+def test_a_step_that_waited_in_line_is_not_taken_if_somebody_cancelled_meanwhile(works: Works) -> None:
+    hang, stepped = Hang(), list[str]()
+
+    def act(operation: Operation) -> Step:
+        stepped.append(operation.subject)
+        return hang(operation) if operation.subject.startswith("slow") else count_to_three(operation)
+
+    works.executor.act, runner = act, works.runner()
+    for number in range(AT_ONCE):
+        works.begun(f"slow-{number}")
+    runner.look()
+    wait_until("no free thread", lambda: len(stepped) == AT_ONCE, seconds=10)
+    for subject in ("cancelled", "behind-it"):
+        last = works.begun(subject)
+        runner.look()
+    works.cancel("cancelled")
+    hang.ends.set()
+    wait_until("the one behind it", lambda: works.load(last.id).is_over, seconds=10)
+    runner.close()
+    assert "cancelled" not in stepped
+
+
 def test_taking_back_has_a_deadline_and_can_be_tried_once_more(works: Works) -> None:
     works.executor.act = lambda operation: Next(state={"next": 2}, wait=CLAIM_AHEAD)
     works.executor.take_back = raising(ClusterError("The API server did not answer."))
@@ -249,8 +272,8 @@ def test_a_record_of_another_version_does_not_delay_other_operations(works: Work
     assert works.load(operation.id).phase is OperationPhase.DONE
 
 
-def test_more_operations_than_lanes_all_come_to_their_end(works: Works) -> None:
-    operations = [works.begun(f"models-{number}") for number in range(LANES * 2)]
+def test_more_operations_than_threads_all_come_to_their_end(works: Works) -> None:
+    operations = [works.begun(f"models-{number}") for number in range(AT_ONCE * 2)]
     runner = works.runner()
     runner.look()
     while any(not works.load(each.id).is_over for each in operations):

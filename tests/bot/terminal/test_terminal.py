@@ -25,6 +25,7 @@ from bot.service.assembly import core
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
 from bot.store.connection import connect
+from bot.store.installs import InstallIdentity, Installs
 from bot.store.names import SlackNames
 from bot.terminal.answer import Exit
 from bot.terminal.commands import Commands
@@ -175,6 +176,20 @@ def test_without_redis_it_names_the_command_that_needs_none_and_that_one_works(
     stage.audit.inspect()
     after = stage.load(rollout_id).rollout
     assert (after.phase, after.by, after.why) == (Phase.ROLLED_BACK, f"unix:{ME}", "p99 doubled")
+
+
+def test_beside_the_data_of_another_install_a_roll_back_names_the_command_that_needs_none(
+    stage: Stage, terminal: Terminal
+) -> None:
+    stage.started(10)
+    Installs(stage.redis).join(InstallIdentity(named="prod"))
+    command = f"rollback --from-route llm-route --namespace {stage.world.namespace} 'p99 doubled'"
+    assert terminal("rollback", CANARY, "p99 doubled", ROLLOUTBOT_INSTALL="lab") == (
+        3,
+        "Redis holds no data of install `lab`, only of `prod`. Name the one you mean in `ROLLOUTBOT_INSTALL`, or as "
+        "`install` in the policy file. I could not confirm anything. Roll back from the record on the route:\n"
+        f"    rolloutbot {command}\n",
+    )
 
 
 def test_a_question_without_redis_names_the_whole_command_that_needs_none(terminal: Terminal) -> None:
