@@ -146,18 +146,16 @@ class People:
 
     def _require_room(self, facts: Mapping[str, Any]) -> None:
         if facts.get("is_im") or facts.get("is_mpim"):
-            raise UserError("A rollout needs a channel, not a direct message.", hint="Start it where the team sees it.")
+            raise UserError("Its card needs a channel, not a direct message.", hint="Type it where the team sees it.")
         if facts.get("is_archived"):
-            raise UserError("This channel is archived.", hint="Start the rollout in another one.")
+            raise UserError("This channel is archived.", hint="Type it in another one.")
         if facts.get("is_ext_shared") or facts.get("is_pending_ext_shared"):
-            raise UserError(
-                "This channel is shared with another company.", hint="Start the rollout in an internal one."
-            )
+            raise UserError("This channel is shared with another company.", hint="Type it in an internal one.")
         if not facts.get("is_member"):
             raise UserError("I am not in this channel.", hint=self._invite())
 
     def _invite(self) -> Prose:
-        return say("Type `/invite` {} here, then start again.", Person(self._slack.identity().user))
+        return say("Type `/invite` {} here, then type it again.", Person(self._slack.identity().user))
 
 
 def _ask(user: str, slack: Slack) -> tuple[str, str]:

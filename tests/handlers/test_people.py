@@ -81,14 +81,14 @@ def test_while_slack_is_silent_only_a_roll_back_passes(slack: StrictSlack, trip:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"is_im": True}, "A rollout needs a channel, not a direct message. Start it where the team sees it."),
-        ({"is_archived": True}, "This channel is archived. Start the rollout in another one."),
+        ({"is_im": True}, "Its card needs a channel, not a direct message. Type it where the team sees it."),
+        ({"is_archived": True}, "This channel is archived. Type it in another one."),
         (
             {"is_member": True, "is_ext_shared": True},
-            "This channel is shared with another company. Start the rollout in an internal one.",
+            "This channel is shared with another company. Type it in an internal one.",
         ),
-        ({"is_member": False}, f"I am not in this channel. Type `/invite` <@{BOT}> here, then start again."),
-        (None, f"I cannot see this channel. Type `/invite` <@{BOT}> here, then start again."),
+        ({"is_member": False}, f"I am not in this channel. Type `/invite` <@{BOT}> here, then type it again."),
+        (None, f"I cannot see this channel. Type `/invite` <@{BOT}> here, then type it again."),
     ],
 )
 def test_a_start_needs_a_channel_that_a_card_can_live_in(

@@ -101,21 +101,21 @@ UNFIT: dict[str, tuple[Callable[[World], object], str, str]] = {
     ),
 }
 
-INVITE = f"Type `/invite` <@{BOT}> here, then start again."
+INVITE = f"Type `/invite` <@{BOT}> here, then type it again."
 CHANNELS: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     "not in it": ({ROOM: {"is_member": False}}, f"I am not in this channel. {INVITE}"),
     "not to be seen": ({}, f"I cannot see this channel. {INVITE}"),
     "archived": (
         {ROOM: {"is_member": True, "is_archived": True}},
-        "This channel is archived. Start the rollout in another one.",
+        "This channel is archived. Type it in another one.",
     ),
     "a direct message": (
         {ROOM: {"is_im": True}},
-        "A rollout needs a channel, not a direct message. Start it where the team sees it.",
+        "Its card needs a channel, not a direct message. Type it where the team sees it.",
     ),
     "shared": (
         {ROOM: {"is_member": True, "is_ext_shared": True}},
-        "This channel is shared with another company. Start the rollout in an internal one.",
+        "This channel is shared with another company. Type it in an internal one.",
     ),
 }
 
