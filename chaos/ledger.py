@@ -34,6 +34,11 @@ class Asked:
         return min(times, default=None)
 
     @property
+    def came_last(self) -> float:
+        """Return when it last came to a bot: it may be held up on the way, or come twice."""
+        return max((one.at + one.seconds for one in self.delivery.attempts), default=self.at)
+
+    @property
     def only_opens(self) -> bool:
         """Return whether it only opens the dialog that asks for a reason."""
         return self.verb == "reject" and self.delivery.kind == "click"

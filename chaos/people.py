@@ -20,8 +20,8 @@ from sandbox.strict_slack.workspace import block_id
 PEOPLE = tuple(CROWD)
 Moods = Mapping[str | None, int]
 
-PATIENT: Moods = {None: 6, "approve": 4, "why": 1}
-PUSHING: Moods = {"advance": 4, "promote": 2, "approve": 4, "finish": 2, "status": 1}
+PATIENT: Moods = {None: 6, "approve": 4, "resume": 2, "why": 1}
+PUSHING: Moods = {"advance": 4, "promote": 2, "approve": 4, "resume": 4, "finish": 2, "status": 1}
 NERVOUS: Moods = {"pause": 3, "resume": 4, "reject": 2, "approve": 4, "why": 1, "rollback": 1}
 BRAKING: Moods = {None: 4, "approve": 3, "advance": 1, "rollback": 2, "status": 1}
 LEAVING: Moods = {None: 4, "approve": 3, "pause": 1, "end": 2}

@@ -116,12 +116,15 @@ def _asked(evidence: Evidence, note: Rollout) -> bool:
 
 
 def _approvals(evidence: Evidence, note: Rollout) -> set[str]:
-    """Return who asked to approve, and by the events approved, this weight of this rollout."""
+    """Return who asked to approve, and by the events approved, this weight of this rollout.
+
+    Words that name the pool, and that are held up on their way until after a new start, mean the new rollout.
+    """
     since, until = note.started_at.timestamp(), note.decided_at.timestamp() + SLACK
     asked = {
         one.by
         for one in evidence.asked
-        if one.verb == "approve" and since <= one.at <= until and one.by != note.started_by
+        if one.verb == "approve" and since <= one.came_last and one.at <= until and one.by != note.started_by
     }
     approvals = [event for event in events(evidence, note.id) if event.kind is EventKind.APPROVED]
     return asked & {event.by for event in approvals if event.weight == note.weight}
