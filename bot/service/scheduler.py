@@ -13,6 +13,8 @@ from typing import Final, Protocol
 
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.job import Job
+from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -55,6 +57,26 @@ class _NextLook(BaseTrigger):  # type: ignore[misc]
         return max(self.at, now + timedelta(microseconds=1))
 
 
+class _Jobs(MemoryJobStore):  # type: ignore[misc]
+    """Outlives a clock that jumps: APScheduler goes by this machine's, and would do nothing until it has caught up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen = datetime.now(UTC)
+
+    def get_due_jobs(self, now: datetime) -> list[Job]:
+        """Return what is due, and everything if the clock went back since the last call."""
+        went_back, self._seen = now < self._seen, now
+        for job in self.get_all_jobs() if went_back else ():
+            job.modify(next_run_time=now)
+        return list(super().get_due_jobs(now))
+
+    def get_next_run_time(self) -> datetime:
+        """Return a time soon enough to notice a jump."""
+        soon = datetime.now(UTC) + LOOK_EVERY
+        return min(super().get_next_run_time() or soon, soon)
+
+
 class Timer:
     """Runs in the leader: ticks of rollouts that are due, and sweeps. What it has not begun when ``leads`` says no, it
     does not begin any more.
@@ -79,6 +101,7 @@ class Timer:
         threads = ThreadPoolExecutor(len(self._sweeps) + 1)
         scheduler = BackgroundScheduler(
             timezone=UTC,
+            jobstores={"default": _Jobs()},
             executors={"default": threads, "here": DebugExecutor()},
             job_defaults={"misfire_grace_time": None, "coalesce": True},
         )

@@ -17,10 +17,10 @@ from bot.store.connection import store_errors
 log = logging.getLogger(__name__)
 
 ASK_EVERY: Final = 5.0
-"""Seconds until a machine that was suspended, or whose clock was set, knows Redis's time again."""
+"""Seconds until a machine that was suspended knows Redis's time again."""
 
 TOO_SLOW: Final = timedelta(seconds=0.5)
-"""An answer that took longer than this, or during which the clock was set, is useless: its time is unclear."""
+"""An answer that took longer than this, or during which ``own`` was set, is useless: its time is unclear."""
 
 TRIES: Final = 3
 """The first one may have to connect, which takes longer."""
@@ -40,6 +40,19 @@ class SystemClock:
         time.sleep(seconds)
 
 
+class SteadyClock(SystemClock):
+    """This machine's time when it was made, carried on whatever is done to the machine's clock since then. It is slow by
+    as long as the machine was suspended.
+    """
+
+    def __init__(self) -> None:
+        self._begun = time.time() - time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return datetime.fromtimestamp(self._begun + time.monotonic(), UTC)
+
+
 @dataclass
 class RedisClock:
     """Redis's time: ``own``, and how far Redis was ahead of it when it was last asked.
@@ -49,7 +62,7 @@ class RedisClock:
     """
 
     client: "redis.Redis"
-    own: Clock = field(default_factory=SystemClock)
+    own: Clock = field(default_factory=SteadyClock)
     _ahead: timedelta = field(default=timedelta(0), init=False)
 
     def now(self) -> datetime:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+import time_machine
 
 from bot.domain.errors import StoreError
 from bot.domain.rollout import Change
@@ -85,6 +86,27 @@ def test_a_step_that_was_due_while_nobody_led_is_late_and_done_once(client: "red
     wait_until("the tick", lambda: bool(ticks.seen), seconds=5)
     timer.stop()
     assert ticks.seen == ["r-late"]
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(hours=1)])
+def test_steps_and_sweeps_go_on_after_the_clock_of_the_machine_has_jumped(
+    client: "redis.Redis", jump: timedelta
+) -> None:
+    store, sweeps = a_store(client), threading.Semaphore(0)
+    ticks = Ticks(store)
+    timer = Timer(store, SystemClock(), ticks)
+    timer.every(timedelta(seconds=0.1), "a sweep", sweeps.release)
+    timer.start()
+    assert sweeps.acquire(timeout=5)
+    with time_machine.travel(datetime.now(UTC) + jump):
+        while sweeps.acquire(blocking=False):
+            pass
+        save_due(store, "r-now", datetime.now(UTC))
+        wait_until("the tick", lambda: bool(ticks.seen), seconds=5)
+        assert sweeps.acquire(timeout=5)
+        assert sweeps.acquire(timeout=5)
+    timer.stop()
+    assert ticks.seen == ["r-now"]
 
 
 class Flaky:

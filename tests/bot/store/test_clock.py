@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from bot.domain.errors import StoreError
 from bot.store.clock import RedisClock
@@ -69,6 +70,15 @@ def test_a_clock_that_is_set_while_the_bot_runs_is_seen(redis_url: str) -> None:
         wait_until("the right time", lambda: is_right(clock), seconds=5)
         ending.set()
         asking.join()
+
+
+def test_nothing_happens_early_or_late_when_the_clock_of_the_machine_is_set(redis_url: str) -> None:
+    with connect(redis_url) as client:
+        clock = RedisClock(client)
+        clock.ask()
+        with time_machine.travel(datetime.now(UTC) + timedelta(hours=8)):
+            told = clock.now()
+        assert abs(told - datetime.now(UTC)) < timedelta(seconds=0.5)
 
 
 def test_redis_is_asked_again_when_it_is_back(own_valkey: Valkey) -> None:
