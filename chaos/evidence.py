@@ -27,6 +27,7 @@ class Evidence:
     told: Mapping[str, Sequence[str]]  # by the id of the request
     edits: Sequence[Edit]
     losses: Sequence[Loss]
+    cut_short: frozenset[str]
     struck: Sequence[Struck]
     hits: Mapping[Kind, Mapping[str, int]]
     begun: float
@@ -50,6 +51,7 @@ def gather(cast: Cast, calm: Calm) -> Evidence:
         told={asked.id: tuple(cast.slack.said(asked.delivery)) for asked in ledger.asked},
         edits=tuple(ledger.edits),
         losses=tuple(ledger.losses),
+        cut_short=frozenset(ledger.cut_short),
         struck=tuple(ledger.struck),
         hits={kind: cast.hits(kind) for kind in cast.plan.kinds},
         begun=ledger.begun,

@@ -3,9 +3,9 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 
 import redis
@@ -21,6 +21,9 @@ BOTS = (Kind.KILL, Kind.FREEZE, Kind.LONG_FREEZE)
 STORE = (Kind.STORE_KILL, Kind.STORE_FREEZE, Kind.STORE_FLUSH, Kind.STORE_OLDER)
 MET_WITHIN = 10.0
 """A fault that has hit nothing yet lasts up to so many seconds longer: other faults may keep the bots away from it."""
+
+LAST_MOMENT = 0.05
+"""Seconds from a bot's decision until it is sure to be in its log."""
 
 Hit = tuple[float, str]
 """When a fault struck, and what it hit."""
@@ -81,12 +84,27 @@ class Faults:
     def _stop_bot(self, blow: Blow) -> Hit:
         bot = self._bot(blow)
         role = "leader" if bot.leads() else "follower"
-        outage = bot.server.killed(partial(_start, bot)) if blow.kind is Kind.KILL else bot.server.frozen()
-        since = time.time()
+        outage = self._killed(bot) if blow.kind is Kind.KILL else bot.server.frozen()
         with outage:
+            since = time.time()
             self._cast.ledger.hit(blow.kind, role, *self._in_hand())
             self._stopping.wait(blow.seconds)
         return since, f"{bot.server.name}, {role}, {blow.seconds:.1f} s"
+
+    @contextmanager
+    def _killed(self, bot: BotProcess) -> Iterator[None]:
+        """Kill a bot for the block, and record what was decided in its last moment: nobody may hear of that."""
+        before = self._inbox()
+        self._stopping.wait(LAST_MOMENT)
+        with bot.server.killed(partial(_start, bot)):
+            self._cast.ledger.cut_short |= before - self._inbox()
+            yield
+
+    def _inbox(self) -> frozenset[str]:
+        try:
+            return self._cast.memory.inbox()
+        except redis.RedisError:
+            return frozenset()
 
     def _bot(self, blow: Blow) -> BotProcess:
         return random.Random(blow.seed).choice(self._cast.bots)

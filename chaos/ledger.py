@@ -94,6 +94,8 @@ class Ledger:
     hits: dict[Kind, "Counter[str]"] = field(default_factory=lambda: defaultdict(Counter))
     streams: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
     """The events of each rollout: one list for each time that Redis started afresh."""
+    cut_short: set[str] = field(default_factory=set)
+    """The requests that were decided in the last moment before a bot was killed."""
     rollouts: int = 0
     """How many have begun."""
     begun: float = field(default_factory=time.time)

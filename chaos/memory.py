@@ -51,6 +51,11 @@ class Memory:
     def look(self) -> Held:
         return self._read(LOOK)
 
+    def inbox(self) -> frozenset[str]:
+        """Return the requests that nobody has decided yet."""
+        with self._client() as client:
+            return frozenset(map(str, client.hkeys(f"{PREFIX}inbox")))
+
     def waiting(self) -> tuple[int, int]:
         """Count the requests in the inbox, and the decisions that are not on their routes yet."""
         with self._client() as client, client.pipeline() as pipe:

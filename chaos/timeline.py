@@ -1,6 +1,6 @@
 """Everything known about one rollout in order of time, to find out why a promise was broken."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -9,11 +9,15 @@ from bot.domain.rollout import Rollout, wanted
 from chaos.checks.outcomes import events, outcomes
 from chaos.checks.writes import GATEWAY, Write, writes
 from chaos.evidence import Evidence
+from chaos.ledger import Asked
 
 Line = tuple[float, str, str]
 
 AROUND = 20.0
 """The timeline shows everybody's writes to the route from so many seconds before its first to after its last write."""
+
+MOST = 300
+"""Letters of one line of a log."""
 
 ALWAYS = ("bot.store.lease", "bot.recovery.store_recovery", "bot.service.bot")
 """Loggers whose lines matter to every rollout."""
@@ -37,7 +41,7 @@ def timeline(evidence: Evidence, rollout: str) -> str:
         *_blows(evidence),
     ]
     head = f"{rollout}\nrecord {evidence.held.records.get(rollout)}\nshown {evidence.shown.get(rollout)}"
-    text = (f"{at - evidence.begun:9.3f}  {who:<8}  {what}" for at, who, what in sorted(lines))
+    text = (f"{at - evidence.begun:9.3f}  {who:<8}  {what}" for at, who, what in sorted(set(lines)))
     return "\n".join([head, *text, ""])
 
 
@@ -49,8 +53,16 @@ def _asked(evidence: Evidence, rollout: str) -> Iterator[Line]:
         said = " | ".join(evidence.told[asked.id])
         who = f"{asked.verb} ({asked.delivery.kind}) {asked.by} {asked.token} {asked.id}"
         yield asked.at, "person", f"{who}: {outcome.became}; {said}"
+        yield from _decided(evidence, asked)
         for one in asked.delivery.attempts:
             yield one.at + one.seconds, "post", f"{asked.id} to {one.to[-5:]}: {one.outcome} after {one.seconds:.2f} s"
+
+
+def _decided(evidence: Evidence, asked: Asked) -> Iterator[Line]:
+    """Yield what the bots log of people's requests; they do not name the rollout."""
+    for name, line in _logged(evidence):
+        if str(line["message"]).startswith(f"{asked.verb} by {asked.by} ") and (at := _time(line)) >= asked.at:
+            yield at, name, str(line["message"])[:MOST]
 
 
 def _routes(evidence: Evidence, rollout: str) -> Iterator[Line]:
@@ -93,11 +105,18 @@ def _slack(evidence: Evidence, rollout: str) -> Iterator[Line]:
 
 
 def _logs(evidence: Evidence, rollout: str) -> Iterator[Line]:
-    for name, log in evidence.logs.items():
-        for line in log:
-            text = str(line.get("message"))
-            if "time" in line and (rollout in text or line.get("logger") in ALWAYS):
-                yield datetime.fromisoformat(str(line["time"])).timestamp(), name, text[:300]
+    for name, line in _logged(evidence):
+        text = str(line["message"])
+        if rollout in text or line.get("logger") in ALWAYS:
+            yield _time(line), name, text[:MOST]
+
+
+def _logged(evidence: Evidence) -> Iterator[tuple[str, Mapping[str, object]]]:
+    return ((name, line) for name, log in evidence.logs.items() for line in log if "time" in line)
+
+
+def _time(line: Mapping[str, object]) -> float:
+    return datetime.fromisoformat(str(line["time"])).timestamp()
 
 
 def _blows(evidence: Evidence) -> Iterator[Line]:

@@ -41,8 +41,8 @@ class SystemClock:
 
 
 class SteadyClock(SystemClock):
-    """This machine's time when it was made, carried on whatever is done to the machine's clock since then. It is slow by
-    as long as the machine was suspended.
+    """This machine's time when it was made, carried on by counting seconds: nobody can set it. Time for which the
+    machine was suspended is missing.
     """
 
     def __init__(self) -> None:

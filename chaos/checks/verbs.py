@@ -31,7 +31,7 @@ def acknowledged(evidence: Evidence) -> Found:
         found.cases += 1
         if outcome.became is Became.LOST:
             found.excused["in the inbox when Redis lost data"] += 1
-        elif outcome.became is Became.SILENT and _died(evidence, outcome):
+        elif outcome.became is Became.SILENT and (outcome.asked.id in evidence.cut_short or _died(evidence, outcome)):
             found.excused["refused, but the bot was killed before it could say so"] += 1
         elif outcome.became is Became.SILENT:
             found.broken(asked.rollout or rollout_id(asked.id), f"{what} was acknowledged, and nothing happened")

@@ -54,7 +54,7 @@ def a_run(asked: Asked, *told: Prose, **more: Any) -> Evidence:
     evidence: dict[str, Any] = {
         **{name: {} for name in ("routes", "hits", "shown", "streams", "logs")},
         **dict.fromkeys(("edits", "losses", "struck", "messages", "journal"), ()),
-        "behind": frozenset(),
+        **dict.fromkeys(("behind", "cut_short"), frozenset()),
         **dict.fromkeys(("begun", "calm_since"), 0.0),
         "calm": Calm(True, True, ()),
         "held": Held(inbox=frozenset(), records={}, unwritten=frozenset(), streams={}),
@@ -110,6 +110,11 @@ def test_a_request_without_an_answer_must_have_an_effect() -> None:
     evidence = a_run(a_click())
     (broken,) = acknowledged(evidence).violations
     assert broken.said == f"rollback by {BOB} (click trigger-1 ) was acknowledged, and nothing happened"
+
+
+def test_a_request_that_was_decided_just_before_its_bot_was_killed_may_have_no_answer() -> None:
+    found = acknowledged(a_run(a_click(), cut_short=frozenset({"trigger-1"})))
+    assert (found.violations, found.excused) == ([], {"refused, but the bot was killed before it could say so": 1})
 
 
 def test_a_roll_back_is_on_its_route_even_if_the_bots_clock_is_ahead_of_the_tapes() -> None:
