@@ -112,7 +112,7 @@ class Session:
         settings = read_as(TerminalSettings, self._env)
         self._masked = Masked(settings.secrets())
         client = connect(settings.redis_url.get_secret_value())
-        clock = TerminalClock(RedisClock(client))
+        clock = TerminalClock(RedisClock(client, SystemClock()))
         parts: Core = core(settings, client, clock, account=self._account, command=PROGRAM, registry=self._registry)
         who, where = self._enter(parts, SlackNames(client, parts.install.prefix).of), _channel(channel)
         parts.install.ask()
