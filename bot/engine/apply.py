@@ -228,9 +228,9 @@ class Applier:
         attempts = old.attempts + 1 if old else 1
         trouble = Trouble(since=old.since if old else now, reason=str(error), attempts=attempts)
         told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=str(error))
-        progress = Progress(trouble=trouble, events=() if old else (told,), redraw=old is None)
+        again = _next_try(entry.rollout, now, attempts, error)
+        progress = Progress(trouble=trouble, events=() if old else (told,), redraw=old is None, retry=again)
         self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
-        self._store.retry_at(entry.rollout.id, _next_try(entry.rollout, now, attempts, error))
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
     def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:

@@ -54,12 +54,14 @@ class Progress:
     """What was learnt about a decision; None leaves a field unchanged, ``no_due`` removes the due time.
 
     ``step_due`` is written with either of them: it is None there where nobody knows when the next step comes.
+    ``retry`` is when a write that is still pending is tried next.
     """
 
     acceptance: Acceptance | None = None
     due: datetime | None = None
     no_due: bool = False
     step_due: datetime | None = None
+    retry: datetime | None = None
     trouble: Trouble | None = None
     readiness: Readiness | None = None
     findings: tuple[Finding, ...] | None = None

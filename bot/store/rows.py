@@ -64,6 +64,7 @@ def learn_arguments(rollout_id: str, decision: str, progress: Progress) -> dict[
         "acceptance": progress.acceptance.value if progress.acceptance else "",
         "due": "none" if progress.no_due else epoch(progress.due) if progress.due else "",
         "step_due": epoch(progress.step_due) if progress.step_due else "",
+        "retry": epoch(progress.retry) if progress.retry else "",
         "trouble": TROUBLE.dump_json(progress.trouble).decode() if progress.trouble else "",
         "readiness": READINESS.dump_json(progress.readiness).decode() if progress.readiness else "",
         "findings": FINDINGS.dump_json(progress.findings).decode() if progress.findings is not None else "",

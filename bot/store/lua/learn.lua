@@ -5,6 +5,7 @@
 -- ARGV[1] JSON object, see `learn_arguments` in rows.py:
 --           id, decision, op (names this call), acceptance, trouble, readiness and findings ('' leaves each as it is),
 --           due ('' as it is, 'none' takes it away, else seconds since 1970), step_due (goes with due, '' for none),
+--           retry (when a pending write is tried next, '' as it is),
 --           events (JSON texts), redraw
 local p, c = KEYS[1], cjson.decode(ARGV[1])
 local key = p .. 'r:' .. c.id
@@ -17,6 +18,9 @@ if c.readiness ~= '' then redis.call('HSET', key, 'readiness', c.readiness) end
 if c.trouble ~= '' then redis.call('HSET', key, 'trouble', c.trouble) end
 if c.findings ~= '' then redis.call('HSET', key, 'findings', c.findings) end
 if c.due == 'none' then set_due(p, c.id, '', '') elseif c.due ~= '' then set_due(p, c.id, c.due, c.step_due) end
+if c.retry ~= '' then
+  for _, index in ipairs({'pending', 'pending:brakes'}) do redis.call('ZADD', p .. index, 'XX', c.retry, c.id) end
+end
 for _, event in ipairs(c.events) do redis.call('RPUSH', p .. 'events:' .. c.id, event) end
 if c.redraw then mark(p, c.id, 2) end
 return 1
