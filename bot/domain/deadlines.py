@@ -1,4 +1,4 @@
-"""How long each wait may last (design section 3), and when the timer looks at a rollout next."""
+"""How long each wait may last, and when the timer looks at a rollout next."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ HOLD_AT_MOST = timedelta(minutes=30)
 APPROVE_WITHIN = timedelta(hours=24)
 REMIND_EVERY = timedelta(hours=4)
 REMIND_CLOSELY = 12  # this many reminders at REMIND_EVERY, then one a day
-DAY = timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 REMIND_FINISHED = 7  # days
 
 

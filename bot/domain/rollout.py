@@ -14,7 +14,7 @@ from bot.domain.plan import Plan
 
 
 class Phase(StrEnum):
-    """Where a rollout is in its life (design section 3)."""
+    """Where a rollout is in its life."""
 
     STARTING = "starting"  # the first write is not yet accepted
     PROGRESSING = "progressing"  # waits for the time of the next step
@@ -39,7 +39,7 @@ HAS_WAY_BACK = frozenset(Phase) - {Phase.REFUSED, Phase.CLEANED}
 """Phases in which a roll back works, or is written once more."""
 
 TAKEN_BACK = frozenset({Phase.ROLLED_BACK, Phase.REFUSED})
-"""Phases in which the route is as it was before the start."""
+"""Phases in which all traffic goes to the old pool again."""
 
 
 STEPS_BY_ITSELF = frozenset({Phase.PROGRESSING, Phase.PROMOTED})

@@ -65,7 +65,8 @@ def slot_taken(holder: Rollout) -> SlotTakenError:
 def followed(rollout: Rollout) -> TransitionError:
     """Say that a newer rollout followed this one on its route."""
     return TransitionError(
-        f"A newer rollout came after `{rollout.canary.name}` on this route.", hint="Roll back the newer one."
+        f"A newer rollout came after `{rollout.canary.name}` on this route.",
+        hint=f"Roll back the newer one, or `start {rollout.stable.name} 100` if that is over.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a copy of the route means for a record: the table of design section 5, and the decisions it leads to.
+"""What a copy of the route means for a record: a table, and the decisions it leads to.
 
 Every row was model-checked; a shorter table broke a promise. tests/bot/domain/decisions/test_by_route.py holds each.
 """

@@ -7,6 +7,8 @@ from bot.domain.deadlines import (
     APPROVE_WITHIN,
     ASK_GATES_EVERY,
     HOLD_AT_MOST,
+    HOUR,
+    MINUTE,
     REMIND_EVERY,
     next_look,
     next_reminder,
@@ -65,7 +67,7 @@ def on_due(entry: Entry, verdict: Verdict | None, moment: Moment) -> Change | Lo
         case Phase.STARTING:
             return on_accepted(entry, moment)
         case Phase.AWAITING_APPROVAL:
-            return pause(entry, "Nobody approved it within 24 hours.", moment)
+            return pause(entry, f"Nobody approved it within {APPROVE_WITHIN // HOUR} hours.", moment)
         case Phase.PAUSED | Phase.FINISHED:
             return LookAgain(
                 due=next_reminder(entry.rollout, moment.now),
@@ -122,7 +124,7 @@ def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
 
 
 def _held_too_long(entry: Entry, reason: str, moment: Moment) -> Change:
-    return pause(entry, f"A gate held it for 30 minutes: {reason}", moment)
+    return pause(entry, f"A gate held it for {HOLD_AT_MOST // MINUTE} minutes: {reason}", moment)
 
 
 def fail(entry: Entry, verdict: Verdict, moment: Moment) -> Change:
@@ -130,7 +132,7 @@ def fail(entry: Entry, verdict: Verdict, moment: Moment) -> Change:
     if verdict.on_fail is OnFail.PAUSE:
         return pause(entry, verdict.reason, moment)
     if doubt := _doubt_of_stable(verdict.readiness):
-        return pause(entry, f"{verdict.reason} It was not rolled back by itself: {doubt}.", moment)
+        return pause(entry, f"{verdict.reason} I did not roll it back: {doubt}.", moment)
     return roll_back(entry, verdict.reason, moment)
 
 

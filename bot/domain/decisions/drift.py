@@ -117,7 +117,7 @@ def restore(entry: Entry, request: Request, verdict: Verdict, moment: Moment) ->
     if lack := lacks_to_restore(rollout):
         raise TransitionError(f"{lack}.", hint="Put it back and try again; `rollback` works too.")
     if (rollout.step < 0 or raises_over(rollout, drift)) and verdict.answer is not GateAnswer.PASS:
-        raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is mended.")
+        raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is fixed.")
     change = go_on(entry, moment)
     to = replace(change.after, overwrites=drift, restored=(*rollout.restored, drift.hand.manager))
     told = replace(event(EventKind.RESTORED, moment, rollout, request.command.reason), weight=rollout.weight)

@@ -84,8 +84,11 @@ def step_or_ask(entry: Entry, step: int, moment: Moment, reason: str = "") -> Ch
 
 
 def must_ask(rollout: Rollout, step: int) -> bool:
-    """Say whether people have to approve a step and have not."""
-    return rollout.plan.needs_approval(rollout.weight, rollout.plan.steps[step]) and not is_approved(rollout, step)
+    """Say whether people have to approve a step and have not. A share that the canary had before the start counts for
+    nothing.
+    """
+    now = rollout.weight if rollout.step >= 0 else 0
+    return rollout.plan.needs_approval(now, rollout.plan.steps[step]) and not is_approved(rollout, step)
 
 
 def is_approved(rollout: Rollout, step: int) -> bool:
@@ -101,11 +104,16 @@ def hold(entry: Entry, reason: str, moment: Moment, *, gates: tuple[str, ...] = 
 
 
 def pause(entry: Entry, reason: str, moment: Moment, *, kind: EventKind = EventKind.PAUSED) -> Change:
-    """Stop until a person goes on; a step that is not known to be written is taken back, and so is a restore."""
+    """Stop until a person goes on; a step that is not known to be written is taken back, and so is a restore.
+
+    A step that waits for approval is remembered, and who has approved it is not.
+    """
     step = written_step(entry)
     old = entry.rollout.left if entry.rollout.phase is Phase.PAUSED else entry.rollout.phase
     left = _left(old, step, len(entry.rollout.plan.steps) - 1)
-    to = after(entry, moment, phase=Phase.PAUSED, step=step, left=left, why=reason, ask=None)
+    asked = entry.rollout.ask
+    ask = replace(asked, approvals=()) if asked and left is Phase.AWAITING_APPROVAL else None
+    to = after(entry, moment, phase=Phase.PAUSED, step=step, left=left, why=reason, ask=ask)
     if back := _still_overwrites(entry):
         to = replace(to, drift=back, overwrites=None, restored=to.restored[:-1])
     return Change(after=to, events=(event(kind, moment, to, reason),), due=next_look(to, moment.now))
@@ -125,17 +133,18 @@ def go_on(entry: Entry, moment: Moment) -> Change:
     left = rollout.left
     if rollout.step < 0:
         return step_or_ask(entry, 0, moment)
-    if left is Phase.AWAITING_APPROVAL and rollout.next_step is not None:
-        return ask_approval(entry, rollout.next_step, moment)
+    asked = rollout.ask.step if rollout.ask else rollout.next_step
+    if left is Phase.AWAITING_APPROVAL and asked is not None and must_ask(rollout, asked):
+        return ask_approval(entry, asked, moment)
     phase = Phase.PROMOTED if left is Phase.PROMOTED else Phase.PROGRESSING
-    to = after(entry, moment, phase=phase, left=None, why="")
+    to = after(entry, moment, phase=phase, ask=None, left=None, why="")
     if left is Phase.HOLDING:
         return Change(after=to, events=(), due=moment.now)
     return Change(after=to, events=(), due=next_look(to, moment.now), step_due=next_step_due(to, moment.now))
 
 
 def roll_back(entry: Entry, reason: str, moment: Moment) -> Change:
-    """Put the route back as it was before the start."""
+    """Put all traffic back on the old pool."""
     to = after(entry, moment, phase=Phase.ROLLED_BACK, ask=None, left=None, why=reason)
     return Change(after=to, events=(event(EventKind.ROLLED_BACK, moment, to, reason),))
 

@@ -10,6 +10,7 @@ from bot.domain.errors import NotAllowedError, TransitionError
 from bot.domain.events import EventKind
 from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import Ask, Change, Entry, Phase, Rollout
+from bot.domain.sentences.who_may import count_approvals
 from bot.domain.verbs.button import Button, Style
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, not_settled
@@ -30,11 +31,14 @@ def _approve(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -
 def _approved(rollout: Rollout, user: str) -> Ask:
     ask = rollout.ask
     if ask is None:
-        raise TransitionError(f"`{rollout.canary.name}` asks for no approval now.")
+        raise TransitionError(f"`{rollout.canary.name}` is not waiting for approval.")
     if user == rollout.started_by and not rollout.plan.requester_may_approve:
         raise NotAllowedError("You started this rollout, so your approval does not count.", hint="Ask a colleague.")
     if user in ask.approvals:
-        raise TransitionError("You have approved this step already.", hint="One more person has to.")
+        missing = rollout.plan.approvals - len(ask.approvals)
+        raise TransitionError(
+            "You have approved this step already.", hint=f"It still needs {count_approvals(missing)}."
+        )
     return replace(ask, approvals=(*ask.approvals, user))
 
 

@@ -8,11 +8,12 @@ from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase, Rollout
 from bot.domain.verbs.button import Button, Dialog, Style, is_settled, short
 from bot.domain.verbs.declaration import Kind, Verb
+from bot.domain.verbs.raising import not_settled
 
 
 def _finish(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
-    if not entry.is_applied:
-        raise TransitionError("100 % is not on the route yet.", hint="Try again in a moment.")
+    if missing := not_settled(entry):
+        raise TransitionError(missing, hint="Try again in a moment, or `pause`.")
     return finish(entry, request.command.reason, moment)
 
 
@@ -35,7 +36,7 @@ FINISH = Verb(
     access=AccessList.RUN,
     phases=frozenset({Phase.PROMOTED}),
     also_fits=_is_paused_bake,
-    outdated_by=lambda rollout: rollout.started_at,  # words that were kept never mean a rollout that came later
+    outdated_by=lambda rollout: rollout.since,
     decide=_finish,
     button=Button(
         label=lambda entry: "Finish: drop the old pool",

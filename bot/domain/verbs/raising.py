@@ -38,7 +38,7 @@ def not_settled(entry: Entry) -> str:
 def require_pass(verdict: Verdict) -> None:
     """Raise TransitionError if the gates do not let the canary get more."""
     if verdict.answer is not GateAnswer.PASS:
-        raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is mended.")
+        raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is fixed.")
 
 
 def last_step(rollout: Rollout) -> int:

@@ -115,8 +115,8 @@ _INSTEAD: Final = {
     Phase.HOLDING: "`why` says what it waits for; {verbs} work now.",
     Phase.CLEANED: "The old pool is gone: start a rollout the other way.",
     Phase.ROLLED_BACK: "`start` it again when the new pool is ready.",
-    Phase.ENDED: "`start` a new rollout; `rollback` still puts the old weights back.",
-    Phase.REFUSED: "Nothing was changed: mend what it names and `start` again.",
+    Phase.ENDED: "`start` a new rollout, or `rollback` if none has started on the route since.",
+    Phase.REFUSED: "Fix what it names and `start` again.",
 }
 
 

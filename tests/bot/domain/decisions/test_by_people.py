@@ -107,15 +107,40 @@ def test_a_rejection_needs_a_reason() -> None:
         decide(an_entry(AWAITING), a_request("reject"), None, at(1))
 
 
-def test_a_rejection_pauses_and_the_ask_is_void() -> None:
-    change = decide(an_entry(AWAITING), a_request("reject", reason="p99 doubled"), None, at(1))
+def test_a_rejection_pauses_and_the_approvals_are_void() -> None:
+    half = replace(AWAITING, ask=Ask(id="d2", step=2, approvals=(CAROL,)), plan=replace(PLAN, approvals=2))
+    change = decide(an_entry(half), a_request("reject", reason="p99 doubled"), None, at(1))
     after = change.after
     assert (after.phase, after.why, after.ask, after.left) == (
         Phase.PAUSED,
         "Rejected: p99 doubled",
-        None,
+        Ask(id="d2", step=2),
         Phase.AWAITING_APPROVAL,
     )
+
+
+def test_resume_asks_again_for_the_step_that_was_rejected_not_for_one_that_needs_nobody() -> None:
+    asked = decide(an_entry(), a_request("promote"), PASS, at(1)).after
+    no = replace(a_request("reject", reason="Too early."), at=at(2).now)
+    rejected = decide(an_entry(asked), no, None, at(2)).after
+    resumed = decide(an_entry(rejected), replace(a_request("resume"), at=at(3).now), PASS, at(3)).after
+    assert (resumed.phase, resumed.ask) == (Phase.AWAITING_APPROVAL, Ask(id="d3", step=3))
+
+
+def test_a_share_that_the_canary_had_before_the_start_spares_nobody_the_approval_of_the_first_step() -> None:
+    rule = replace(a_rollout().rules[0], stable_before=80, canary_before=20)
+    asked = a_rollout(rules=(rule,), phase=Phase.AWAITING_APPROVAL, step=-1, base=-1, ask=Ask(id="d2", step=0))
+    asked = replace(asked, plan=replace(PLAN, steps=(25, 50, 100), approve_at=(10, 50, 100)))
+    rejected = decide(an_entry(asked), a_request("reject", reason="Too early."), None, at(1)).after
+    resumed = decide(an_entry(rejected), replace(a_request("resume"), at=at(2).now), PASS, at(2)).after
+    assert (resumed.phase, resumed.ask) == (Phase.AWAITING_APPROVAL, Ask(id="d3", step=0))
+
+
+def test_who_has_approved_already_is_told_how_many_are_missing() -> None:
+    given = replace(AWAITING, ask=Ask(id="d2", step=2, approvals=(BOB,)), plan=replace(PLAN, approvals=3))
+    with pytest.raises(TransitionError) as refused:
+        decide(an_entry(given), a_request("approve", by=BOB), PASS, at(1))
+    assert str(refused.value) == "You have approved this step already. It still needs 2 approvals."
 
 
 def test_resume_after_a_rejection_asks_again() -> None:
@@ -169,7 +194,7 @@ def test_an_approved_step_waits_for_the_gateway_to_accept_the_last_one() -> None
 
 def test_promote_keeps_the_approvals_that_were_given_for_100() -> None:
     asked = replace(AWAITING, ask=Ask(id="d2", step=3, approvals=(BOB,)), plan=replace(PLAN, approvals=2))
-    with pytest.raises(TransitionError, match="100 % is asked for already"):
+    with pytest.raises(TransitionError, match="100 % is waiting for approval already"):
         decide(an_entry(asked), a_request("promote", by=CAROL), PASS, at(1))
 
 
@@ -275,8 +300,15 @@ def test_every_verb_fits_its_phases_and_refuses_the_others_with_the_next_action(
 
 
 @pytest.mark.parametrize("verb", ["end", "finish"])
-def test_kept_words_do_not_mean_a_rollout_that_started_later(verb: str) -> None:
-    later = an_entry(a_rollout(phase=Phase.PROMOTED, started_at=NOON + timedelta(minutes=1)))
+def test_kept_words_do_not_undo_what_people_decided_later(verb: str) -> None:
+    later = an_entry(a_rollout(phase=Phase.PAUSED, left=Phase.PROMOTED, since=NOON + timedelta(minutes=1)))
     with pytest.raises(StaleError, match="The rollout has moved on since you asked"):
         require_fit(later, a_request(verb))
-    require_fit(an_entry(a_rollout(phase=Phase.PROMOTED, started_at=NOON)), a_request(verb))
+    require_fit(an_entry(a_rollout(phase=Phase.PROMOTED, since=NOON)), a_request(verb))
+
+
+def test_the_old_pool_stays_on_the_route_until_the_gateway_has_accepted_100() -> None:
+    with pytest.raises(TransitionError, match="The gateway has not accepted the last weight yet"):
+        decide(
+            an_entry(a_rollout(phase=Phase.PROMOTED), acceptance=Acceptance.WAITING), a_request("finish"), None, at(1)
+        )

@@ -158,7 +158,7 @@ def test_no_automatic_roll_back_onto_a_pool_that_cannot_serve() -> None:
     change = decided(on_due(an_entry(), fail, at(10)))
     assert (change.after.phase, change.after.why) == (
         Phase.PAUSED,
-        "5xx doubled. It was not rolled back by itself: the old pool has no ready endpoint.",
+        "5xx doubled. I did not roll it back: the old pool has no ready endpoint.",
     )
 
 
@@ -167,7 +167,7 @@ def test_it_does_not_roll_back_by_itself_onto_a_pool_that_nobody_could_check() -
     change = decided(on_due(an_entry(), fail, at(10)))
     assert (change.after.phase, change.after.why) == (
         Phase.PAUSED,
-        "5xx doubled. It was not rolled back by itself: nobody knows whether the old pool can serve.",
+        "5xx doubled. I did not roll it back: nobody knows whether the old pool can serve.",
     )
 
 

@@ -111,9 +111,10 @@ def test_a_restore_that_is_not_on_the_route_is_taken_back_by_who_stops_it(verb: 
     drift = found(Pair(100, 0)).drift
     change = decide(an_entry(found(Pair(100, 0))), a_request("restore"), PASS, at(1))
     unwritten = an_entry(change.after, applied=applied(found(Pair(100, 0))))
-    to = decide(unwritten, a_request(verb, reason="No."), None, at(2)).after
+    asked = replace(a_request(verb, reason="No."), at=at(2).now)
+    to = decide(unwritten, asked, None, at(2)).after
     assert (change.after.overwrites, to.drift, to.overwrites, to.hands_off) == (drift, drift, None, True)
-    written = decide(an_entry(change.after), a_request(verb), None, at(2)).after
+    written = decide(an_entry(change.after), asked, None, at(2)).after
     assert (written.drift, written.overwrites) == (None, None)
 
 
