@@ -9,7 +9,7 @@ from bot.domain.commands.origin import Surface
 from bot.domain.commands.request import Request
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
-from bot.domain.prose import Person, Prose, capitalised, joined, say
+from bot.domain.prose import Person, Prose, capitalised, listed, say
 
 Users = frozenset[str]
 
@@ -56,9 +56,9 @@ def person(unix_user: str, slack_ids: Mapping[str, str]) -> str:
 
 
 def named(users: Sequence[str], last: LiteralString) -> Prose:
-    """Name at most ten people; ``last`` (``or``, ``and``) stands before the count of the others."""
-    more = say(" {} {} more", last, len(users) - 10) if len(users) > 10 else Prose()
-    return say("{}{}", joined(", ", (say("{}", Person(user)) for user in users[:10])), more)
+    """Name at most ten people, and count the others; ``last`` is ``or`` or ``and``."""
+    more = say("{} more", len(users) - 10) if len(users) > 10 else Prose()
+    return listed([*(say("{}", Person(user)) for user in users[:10]), more], last)
 
 
 def permit(access: Access, listed: AccessList | None, request: Request) -> None:

@@ -186,6 +186,12 @@ def joined(between: LiteralString, parts: Iterable[Prose]) -> Prose:
     return Prose(tuple(pieces))
 
 
+def listed(parts: Sequence[Prose], last: LiteralString) -> Prose:
+    """Join the parts that are not empty as in a sentence; ``last`` (``or``, ``and``) stands before the last one."""
+    *first, final = [part for part in parts if part] or [Prose()]
+    return say("{} {} {}", joined(", ", first), last, final) if first else final
+
+
 def capitalised(prose: Prose) -> Prose:
     """Begin with a capital letter, if the first piece is our own text."""
     match prose.pieces:

@@ -212,10 +212,10 @@ class Engine:
 
     def _require_fresh(self, request: Request) -> None:
         """Refuse to raise the canary for somebody who asked long ago and may no longer be watching."""
-        verb, age = verb_of(request.command.verb), self._clock.now() - request.at
-        if verb.late_after is not None and age > verb.late_after:
+        verb = verb_of(request.command.verb)
+        if verb.late_after is not None and self._clock.now() - request.at > verb.late_after:
             raise UsageError(
-                f"Nothing was done: I did not get to your `{verb.name}` within {age.seconds // 60 or 1} min.",
+                f"Nothing was done: I did not get to your `{verb.name}` within {verb.late_after.seconds // 60} min.",
                 hint="Type it again if you still want it.",
             )
 

@@ -113,7 +113,7 @@ def _record_of(copy: RouteCopy) -> Rollout:
     note = own_note(copy)
     if note is None:
         raise RouteError(
-            f"HTTPRoute `{copy.namespace}/{copy.name}` carries no rollout of the bot's.",
+            f"HTTPRoute `{copy.namespace}/{copy.name}` has no rollout of this bot.",
             hint="See `kubectl get httproutes` for the route that you mean.",
         )
     if not ROLLBACK.fits(note):
@@ -148,7 +148,7 @@ def _require_a_reason(word: str, names: Set[str]) -> None:
     """Refuse a word that may be a pool or an id, rather than roll back another rollout because of it."""
     if is_a_name(word, names):
         hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
-        raise RouteError(f"No route carries a rollout of `{word}`.", hint=hint)
+        raise RouteError(f"No route has a rollout of `{word}`.", hint=hint)
 
 
 def _only(found: Sequence[Rollout], failed: Sequence[ClusterError] = ()) -> Rollout:
@@ -157,7 +157,7 @@ def _only(found: Sequence[Rollout], failed: Sequence[ClusterError] = ()) -> Roll
     if len(moving) == 1:
         return moving[0]
     if not moving:
-        none = RouteError("No route carries a rollout like that.", hint="Name its new pool: `rollback POOL`.")
+        none = RouteError("No route has such a rollout.", hint="Name its new pool: `rollback POOL`.")
         raise failed[0] if failed else none
     names = ", ".join(f"`{each.id}` ({each.canary.name})" for each in moving[:10])
     raise UsageError("This could mean several rollouts.", hint=f"Name one: {names}.")

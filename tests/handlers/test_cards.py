@@ -128,8 +128,8 @@ def test_a_wanted_weight_that_is_not_written_says_since_when_and_why() -> None:
     since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
     entry = an_entry(applied=applied(10), trouble=UNREACHABLE)
     assert part(entry, "state") == (
-        "*25 % is wanted*, the route had *10 %* when last seen.\n"
-        f"Not written since {since}: The API server did not answer. I keep trying while the gates pass ⚠️"
+        "*25 % is wanted.* The route had *10 %* when last seen.\n"
+        f"Not written since {since}: The API server did not answer. I keep trying as long as the gates pass ⚠️"
     )
     assert part(entry, "weights").startswith("▰▱▱▱▱▱▱▱▱▱▱▱  *10 %* new · 90 % old\n*10* → 25")
 
@@ -138,7 +138,7 @@ def test_a_pause_that_is_not_written_is_told_without_a_weight() -> None:
     entry = an_entry(in_phase(Phase.PAUSED), applied=applied(25), trouble=UNREACHABLE)
     since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
     assert part(entry, "state").endswith(
-        f"\nMy note on the route is not written since {since}: The API server did not answer. I keep trying ⚠️"
+        f"\nMy note on the route has not been written since {since}: The API server did not answer. I keep trying ⚠️"
     )
     assert title(entry) == f"{NEW}  ·  25 %, paused"
 
@@ -185,7 +185,7 @@ def test_a_roll_back_says_from_where_and_what_is_next() -> None:
             BOB,
             f"*Ended by <@{BOB}>* SINCE: HTTPRoute is mine. I no longer manage the route; "
             "the weights stay as they were then, 25 % new.\n"
-            "`rollback` still works.",
+            "`rollback` works until another rollout starts on the route.",
         ),
         ("", "*Ended* SINCE: HTTPRoute is mine. I no longer manage the route."),
     ],

@@ -38,8 +38,8 @@ def test_the_thread_tells_in_order() -> None:
         f"{at}  Stepped to *25 %*.",
         f"{at}  *50 % needs approval*.",
         f"{at}  <@{BOB}> rejected the step: “latency doubled”",
-        f"{at}  *Rolled back by itself*, all traffic goes to `{OLD}`: Errors doubled.",
-        f"{at}  *<@{BOB}> rolled back*, all traffic goes to `{OLD}`.",
+        f"{at}  *Rolled back automatically.* All traffic goes to `{OLD}`: Errors doubled.",
+        f"{at}  *<@{BOB}> rolled back.* All traffic goes to `{OLD}`.",
         f"{at}  <@{BOB}> wrote the roll back again.",
     ]
 
@@ -62,7 +62,7 @@ def test_the_result_of_an_approval_is_not_told_as_the_approvers_own_step() -> No
     promoted = replace(approved, kind=EventKind.PROMOTED)
     note = message([approved, promoted], an_entry(), ANYBODY, first=1)
     assert [block["text"]["text"] for block in note.blocks] == [
-        f"`{NEW}`: *100 % approved by <@{BOB}>*; all traffic goes to the new pool."
+        f"`{NEW}`: *100 % approved by <@{BOB}>.* All traffic goes to the new pool."
     ]
     stepped = [replace(approved, weight=50), replace(approved, kind=EventKind.STEPPED, weight=50)]
     at = date(0, "{time}", "12:00 UTC")
@@ -75,14 +75,14 @@ def test_the_result_of_an_approval_is_not_told_as_the_approvers_own_step() -> No
 @pytest.mark.parametrize(
     ("event", "told"),
     [
-        (Event(kind=EventKind.REMINDER, at=NOON, weight=25, reason="No."), "Reminder, still waiting at 25 %: No."),
+        (Event(kind=EventKind.REMINDER, at=NOON, weight=25, reason="No."), "Reminder: it still waits at 25 %: No."),
         (Event(kind=EventKind.ENDED, at=NOON, weight=25, reason="HTTPRoute is gone."), "Ended: HTTPRoute is gone."),
         (Event(kind=EventKind.ENDED, at=NOON, by=BOB, weight=25), f"<@{BOB}> ended it and left the weights."),
         (
             Event(kind=EventKind.PROMOTED, at=NOON, by=BOB, weight=100),
-            f"*<@{BOB}> promoted it*, all traffic goes to the new pool.",
+            f"*<@{BOB}> promoted it.* All traffic goes to the new pool.",
         ),
-        (Event(kind=EventKind.FINISHED, at=NOON, weight=100), f"*Finished*, the route dropped `{OLD}`."),
+        (Event(kind=EventKind.FINISHED, at=NOON, weight=100), f"*Finished.* The route dropped `{OLD}`."),
     ],
 )
 def test_an_event_is_told_as_it_was_then(event: Event, told: str) -> None:

@@ -247,18 +247,18 @@ def test_a_roll_back_that_fails_and_is_in_the_inbox_is_said_to_be_tried_again(sh
 
 def test_a_roll_back_that_the_routes_refuse_and_is_in_the_inbox_is_said_to_be_looked_at_again(shop: Shop) -> None:
     shop.engine.outcome = FULL
-    shop.engine.braked = RouteError("No route carries a rollout of `r-0123abcd`.", hint="Name its new pool.")
+    shop.engine.braked = RouteError("No route has a rollout of `r-0123abcd`.", hint="Name its new pool.")
     shop.do_again(shop.ask("rollback"), fresh=True)
     assert shop.said() == [
-        "No route carries a rollout of `r-0123abcd`. Name its new pool. "
+        "No route has a rollout of `r-0123abcd`. Name its new pool. "
         "Your request is kept, and I look at it again when Redis works."
     ]
 
 
 def test_a_roll_back_that_the_routes_refuse_and_could_not_be_kept_is_refused(shop: Shop) -> None:
-    shop.engine.braked = RouteError("No route carries a rollout of `r-0123abcd`.", hint="Name its new pool.")
+    shop.engine.braked = RouteError("No route has a rollout of `r-0123abcd`.", hint="Name its new pool.")
     shop.work.brake(shop.ask("rollback"), SILENT)
-    assert shop.said() == ["No route carries a rollout of `r-0123abcd`. Name its new pool."]
+    assert shop.said() == ["No route has a rollout of `r-0123abcd`. Name its new pool."]
 
 
 def test_a_roll_back_that_comes_at_the_end_is_done_by_who_brings_it(shop: Shop) -> None:

@@ -13,7 +13,7 @@ from tests.scenarios.outage import SAID, Outage, card, not_written
 AT_0 = [(STABLE, 1)]
 AT_10 = [(STABLE, 90), (CANARY, 10)]
 AT_25 = [(STABLE, 75), (CANARY, 25)]
-KEEPS_TRYING = "I keep trying while the gates pass"
+KEEPS_TRYING = "I keep trying as long as the gates pass"
 
 
 @pytest.mark.parametrize("fault", sorted(SAID.keys() - {Fault.RESET, Fault.UNAVAILABLE}))
@@ -30,7 +30,7 @@ def test_a_roll_back_is_kept_and_told_and_written_once_the_api_server_answers(ou
         assert (entry.rollout.phase, entry.is_applied) == (Phase.ROLLED_BACK, False)
         assert entry.trouble == Trouble(since=since, reason=outage.said(fault), attempts=2)
         assert card(entry) == (
-            "*Rolling back.* 0 % is wanted, the route had *10 %* when last seen. Reason: errors.\n"
+            "*Rolling back.* 0 % is wanted. The route had *10 %* when last seen. Reason: errors.\n"
             + not_written(since, outage.said(fault))
         )
         assert stage.world.weights() == AT_10
@@ -53,7 +53,7 @@ def test_a_step_that_cannot_be_written_within_a_minute_is_taken_back_where_the_g
     waiting = stage.load(rollout_id)
     assert (waiting.rollout.phase, waiting.rollout.weight, waiting.is_applied) == (Phase.PROGRESSING, 25, False)
     assert card(waiting) == (
-        "*25 % is wanted*, the route had *10 %* when last seen.\n"
+        "*25 % is wanted.* The route had *10 %* when last seen.\n"
         + not_written(since, outage.said(fault), goes_on=KEEPS_TRYING)
     )
     stage.pass_time(seconds=1)

@@ -74,7 +74,7 @@ def test_without_the_right_a_step_is_paused_and_a_roll_back_waits_for_it(
         assert braked.trouble is not None
         assert braked.trouble.attempts == 5
         assert card(braked) == (
-            "*Rolling back.* 0 % is wanted, the route had *10 %* when last seen.\n"
+            "*Rolling back.* 0 % is wanted. The route had *10 %* when last seen.\n"
             + not_written(paused.rollout.since, may_not_patch(limited))
         )
     limited.pass_time(seconds=7)

@@ -14,7 +14,7 @@ AT_25 = "Stepped to *25 %*."
 ASKED = "*50 % needs approval*."
 TO_25 = [STARTED, AT_25, ASKED]
 APPROVED = [f"<@{BOB}> approved 50 %.", "Stepped to *50 %*."]
-FINISHED = ["*Promoted*, all traffic goes to the new pool.", f"*Finished*, the route dropped `{STABLE}`."]
+FINISHED = ["*Promoted.* All traffic goes to the new pool.", f"*Finished.* The route dropped `{STABLE}`."]
 WHOLE = [*TO_25, *APPROVED, *FINISHED]
 WEIGHTS_WRITTEN = 5
 """10, 25, 50 and 100 %, and the old pool leaves: no rollout of these stories writes the weights more often."""
@@ -62,7 +62,7 @@ def test_a_roll_back_leaves_the_spec_as_it_was_byte_for_byte(play: Play) -> None
     play.press("rollback", CAROL)
     play.see("rolled back")
     assert json.dumps(play.spec()) == before
-    play.tells(*TO_25, f"*<@{CAROL}> rolled back*, all traffic goes to `{STABLE}`.")
+    play.tells(*TO_25, f"*<@{CAROL}> rolled back.* All traffic goes to `{STABLE}`.")
 
 
 def test_kill_9_and_a_restart_go_on_with_the_same_card(play: Play) -> None:
@@ -126,8 +126,8 @@ def test_every_verb_by_its_word(play: Play) -> None:
         f"<@{BOB}> resumed it.",
         ASKED,
         "*100 % needs approval*.",
-        f"*100 % approved by <@{BOB}>*; all traffic goes to the new pool.",
-        f"*<@{BOB}> finished it*, the route dropped `{STABLE}`.",
+        f"*100 % approved by <@{BOB}>.* All traffic goes to the new pool.",
+        f"*<@{BOB}> finished it.* The route dropped `{STABLE}`.",
         f"<@{BOB}> ended it and left the weights.",
     )
 

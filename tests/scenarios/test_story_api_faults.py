@@ -48,7 +48,7 @@ def test_a_bot_takes_up_a_new_token_and_a_roll_back_waits_for_an_api_server_that
     far.press("rollback")
     far.see("10 % → 0 %")
     far.until("what is wrong", lambda: "The API server could not be reached" in text(far))
-    assert "*Rolling back.* 0 % is wanted, the route had *10 %* when last seen." in text(far)
+    assert "*Rolling back.* 0 % is wanted. The route had *10 %* when last seen." in text(far)
     assert "Not written since <!date^" in text(far)
     assert far.world.weights() == AT_10
     proxy.lift()

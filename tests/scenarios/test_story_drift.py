@@ -3,7 +3,7 @@
 from tests.builders import ALICE, BOB, CANARY, CAROL, STABLE
 from tests.scenarios.play import Play
 
-DRIFTED = "*Paused, somebody else wrote to the route*: "
+DRIFTED = "*Paused because somebody else wrote to the route*: "
 
 
 def test_drift_is_shown_and_adopted_restored_or_rolled_back(play: Play) -> None:
@@ -33,5 +33,5 @@ def test_drift_is_shown_and_adopted_restored_or_rolled_back(play: Play) -> None:
         undone,
         f"<@{BOB}> restored 40 %.",
         undone,
-        f"*<@{CAROL}> rolled back*, all traffic goes to `{STABLE}`.",
+        f"*<@{CAROL}> rolled back.* All traffic goes to `{STABLE}`.",
     )

@@ -70,7 +70,7 @@ def _stepped(event: Event, entry: Entry) -> Prose:
 def _led_to(event: Event) -> Prose:
     """Write what an approval led to."""
     if event.kind is EventKind.PROMOTED:
-        return say("*100 % approved by {}*; all traffic goes to the new pool", Person(event.by))
+        return say("*100 % approved by {}.* All traffic goes to the new pool", Person(event.by))
     return say("Stepped to *{} %*", _weight(event))
 
 
@@ -99,16 +99,16 @@ def _resumed(event: Event, entry: Entry) -> Prose:
 
 
 def _promoted(event: Event, entry: Entry) -> Prose:
-    return say("*{}*, all traffic goes to the new pool", _who(event, say("promoted it"), say("Promoted")))
+    return say("*{}.* All traffic goes to the new pool", _who(event, say("promoted it"), say("Promoted")))
 
 
 def _finished(event: Event, entry: Entry) -> Prose:
-    return say("*{}*, the route dropped {}", _who(event, say("finished it"), say("Finished")), _old(entry))
+    return say("*{}.* The route dropped {}", _who(event, say("finished it"), say("Finished")), _old(entry))
 
 
 def _rolled_back(event: Event, entry: Entry) -> Prose:
-    who = _who(event, say("rolled back"), say("Rolled back by itself"))
-    return say("*{}*, all traffic goes to {}", who, _old(entry))
+    who = _who(event, say("rolled back"), say("Rolled back automatically"))
+    return say("*{}.* All traffic goes to {}", who, _old(entry))
 
 
 def _written_again(event: Event, entry: Entry) -> Prose:
@@ -128,11 +128,11 @@ def _kept(event: Event, entry: Entry) -> Prose:
 
 
 def _cleaned(event: Event, entry: Entry) -> Prose:
-    return say("Done, the old pool {} was deleted", _old(entry))
+    return say("Done. The old pool {} was deleted", _old(entry))
 
 
 def _reminder(event: Event, entry: Entry) -> Prose:
-    return say("Reminder, still waiting at {} %", _weight(event))
+    return say("Reminder: it still waits at {} %", _weight(event))
 
 
 _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
@@ -151,8 +151,8 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.WRITTEN_AGAIN: _written_again,
     EventKind.WARNED: lambda event, entry: say("Warning"),
     EventKind.ENDED: _ended,
-    EventKind.REFUSED: lambda event, entry: say("Not started, the route is as it was"),
-    EventKind.DRIFTED: lambda event, entry: say("*Paused, somebody else wrote to the route*"),
+    EventKind.REFUSED: lambda event, entry: say("Not started"),
+    EventKind.DRIFTED: lambda event, entry: say("*Paused because somebody else wrote to the route*"),
     EventKind.RESTORED: _restored,
     EventKind.KEPT: _kept,
     EventKind.CLEANED: _cleaned,

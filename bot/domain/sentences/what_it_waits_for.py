@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.access import Access, Users
-from bot.domain.deadlines import ACCEPT_WITHIN, APPROVE_WITHIN, DAY, HOLD_AT_MOST, REMIND_EVERY, WRITE_WITHIN
+from bot.domain.deadlines import (
+    ACCEPT_WITHIN,
+    APPROVE_WITHIN,
+    ASK_GATES_EVERY,
+    DAY,
+    HOLD_AT_MOST,
+    REMIND_EVERY,
+    WRITE_WITHIN,
+)
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
-from bot.domain.prose import Prose, capitalised, ended, joined, moment, say
+from bot.domain.prose import Prose, capitalised, ended, joined, listed, moment, say
 from bot.domain.rollout import HAS_WAY_BACK, TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.reasons import reason
@@ -46,7 +54,7 @@ def waits(entry: Entry, access: Access) -> Wait:
 def why(wait: Wait) -> Prose:
     """Write a wait in a sentence or two."""
     said = reason(wait.said, wait.said_by)
-    since = say("{}, since {}", wait.reason, moment(wait.since))
+    since = say("{} (since {})", wait.reason, moment(wait.since))
     told = say("{}: {}", since, ended(said)) if said else say("{}.", since)
     then = wait.then
     if then and wait.deadline is not None:
@@ -71,7 +79,7 @@ def _until_written(entry: Entry, access: Access) -> tuple[datetime | None, Prose
     """Say what ends the wait for the route; some phases end in their own time too, written or not."""
     rollout = entry.rollout
     if raises(rollout):
-        then = say("I keep trying, and take it back unless the gates still pass after")
+        then = say("I keep trying, and take it back if the gates do not pass")
         return rollout.decided_at + WRITE_WITHIN, then
     again = say("I keep trying until it is written.")
     if rollout.phase not in (Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PAUSED):
@@ -103,7 +111,7 @@ def _for_the_gateway(entry: Entry, access: Access, what: Prose) -> Wait:
         since=since,
         who=_brakes(access),
         deadline=since + ACCEPT_WITHIN,  # not its due time, which is only the next look
-        then=say("It goes on without the gateway's word after"),
+        then=say("If the gateway has not answered, it goes on"),
     )
 
 
@@ -126,7 +134,7 @@ def _holding(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It holds at {} %", rollout.weight),
         since=rollout.since,
-        who=say("I ask the gate again every 30 s; {} can `pause` or `rollback` it.", people(access.run)),
+        who=say("I ask the gate again every {}. {}", f"{ASK_GATES_EVERY.seconds} s", _can(access, say("`pause`"))),
         deadline=rollout.since + HOLD_AT_MOST,
         then=say("If the gate still says wait, it pauses"),
         said=hold_reason(entry),
@@ -159,7 +167,7 @@ def _paused(entry: Entry, access: Access) -> Wait:
         if rollout.drifted
         else say("It is paused at {} %{}", rollout.weight, by(rollout.by)),
         since=rollout.since,
-        who=say("{} can {}, `rollback` or `end` it.", _who(access.run), _ways_out(rollout)),
+        who=_can(access, *_ways_out(rollout), say("`end`")),
         deadline=_due(entry) or rollout.since + REMIND_EVERY,
         then=say("The next reminder comes"),
         said=say_why(rollout),
@@ -167,12 +175,12 @@ def _paused(entry: Entry, access: Access) -> Wait:
     )
 
 
-def _ways_out(rollout: Rollout) -> Prose:
+def _ways_out(rollout: Rollout) -> tuple[Prose, ...]:
     if not rollout.drifted:
-        return say("`resume`")
+        return (say("`resume`"),)
     restore = Prose() if lacks_to_restore(rollout) else say("`restore`")
     adopt = Prose() if lacks_to_adopt(rollout) else say("`adopt`")
-    return joined(", ", (restore, adopt)) or say("mend the route")
+    return (restore, adopt) if restore or adopt else (say("fix the route"),)
 
 
 def _promoted(entry: Entry, access: Access) -> Wait:
@@ -186,7 +194,7 @@ def _promoted(entry: Entry, access: Access) -> Wait:
         since=rollout.since,
         who=say("{} can `finish` it now, or `pause` it.", _who(access.run)),
         deadline=entry.step_due or rollout.since + rollout.plan.bake,
-        then=say("It finishes, if the gates pass,"),
+        then=say("If the gates pass, it finishes"),
     )
 
 
@@ -195,7 +203,11 @@ def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
     return Wait(
         reason=say("The bake is over, but `{}` stays on the route", rollout.stable.name),
         since=rollout.since + rollout.plan.bake,
-        who=say("I ask the gates again every 30 s; {} can `finish` or `pause` it.", people(access.run)),
+        who=say(
+            "I ask the gates again every {}. {} can `finish` or `pause` it.",
+            f"{ASK_GATES_EVERY.seconds} s",
+            _who(access.run),
+        ),
         deadline=rollout.since + rollout.plan.bake + HOLD_AT_MOST,
         then=say("If they still say wait, it pauses"),
         said=said,
@@ -221,14 +233,21 @@ def _due(entry: Entry) -> datetime | None:
     return None if entry.acceptance is Acceptance.WAITING else entry.due
 
 
+def left_by_refusal(entry: Entry) -> Prose:
+    """Say how the route is after a start that was taken back."""
+    if entry.rollout.weight_at(-1) and weight_there(entry) == 0:
+        return say("all traffic goes to `{}`", entry.rollout.stable.name)
+    return say("the route is as it was")
+
+
 def _over(entry: Entry, access: Access) -> Wait:
+    rollout = entry.rollout
     words = {
         Phase.CLEANED: say("It is done and the old pool is removed"),
-        Phase.ROLLED_BACK: say("It was rolled back; the traffic is as it was before the start"),
+        Phase.ROLLED_BACK: say("It was rolled back; all traffic goes to `{}`", rollout.stable.name),
         Phase.ENDED: say("It was ended; the weights stay as they were then"),
-        Phase.REFUSED: say("It was not started; the route is as it was"),
+        Phase.REFUSED: say("It was not started; {}", left_by_refusal(entry)),
     }
-    rollout = entry.rollout
     # If nobody ended it, the route is gone or somebody else's.
     over = words[rollout.phase]
     if rollout.phase is Phase.ENDED and not rollout.by:
@@ -257,6 +276,13 @@ _WAITS: dict[Phase, Callable[[Entry, Access], Wait]] = {
     Phase.ENDED: _over,
     Phase.REFUSED: _over,
 }
+
+
+def _can(access: Access, *ways: Prose) -> Prose:
+    """Say who can do what: ``ways`` and roll back are for different people where the policy says so."""
+    if access.run == access.rollback:
+        return say("{} can {} it.", _who(access.run), listed([*ways, say("`rollback`")], "or"))
+    return say("{} can {} it. {}", _who(access.run), listed(ways, "or"), _brakes(access))
 
 
 def _brakes(access: Access) -> Prose:

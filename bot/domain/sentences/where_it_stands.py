@@ -4,16 +4,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.domain.access import Access, named
-from bot.domain.deadlines import APPROVE_WITHIN, HOLD_AT_MOST
+from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, HOLD_AT_MOST
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, say_why
-from bot.domain.prose import Prose, clock, ended, joined, moment, say, to_the_second
+from bot.domain.prose import Prose, capitalised, clock, ended, joined, moment, say, to_the_second
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.reasons import LONGEST, reason
+from bot.domain.sentences.what_it_waits_for import left_by_refusal
 from bot.domain.sentences.who_may import approvers, by, count_approvals, missing_approvals, people
 from bot.domain.weights import asked_weight, is_moving, next_weight, weight_there
 
+ASK_AGAIN = f"{ASK_GATES_EVERY.seconds} s"
 NEAR, FAR = timedelta(minutes=5), timedelta(hours=12)
 
 
@@ -53,8 +55,8 @@ def _moving(entry: Entry) -> Prose:
     rollout = entry.rollout
     there = weight_there(entry)
     if rollout.phase not in TAKEN_BACK:
-        return say("*{} % is wanted*, the route had *{} %* when last seen.", rollout.weight, there)
-    told = say("*Rolling back.* 0 % is wanted, the route had *{} %* when last seen.", there)
+        return say("*{} % is wanted.* The route had *{} %* when last seen.", rollout.weight, there)
+    told = say("*Rolling back.* 0 % is wanted. The route had *{} %* when last seen.", there)
     why = reason(rollout.why, rollout.by)
     return say("{} Reason: {}", told, ended(why)) if why else told
 
@@ -71,9 +73,9 @@ def _trouble(entry: Entry) -> Prose:
     if is_moving(entry) or entry.rollout.phase in _WRITES_MORE:
         told = say("Not written since {}: {}", since, told)
     else:
-        told = say("My note on the route is not written since {}: {}", since, told)
+        told = say("My note on the route has not been written since {}: {}", since, told)
     if raises(entry.rollout):
-        return say("{} I keep trying while the gates pass ⚠️", told)
+        return say("{} I keep trying as long as the gates pass ⚠️", told)
     return say("{} I keep trying ⚠️", told)
 
 
@@ -105,7 +107,9 @@ def _holding(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
     told = say("*Holding before {} %*", asked_weight(rollout))
     until = _at(rollout.since + HOLD_AT_MOST, rollout.since)
-    return say("{} I ask again every 30 s, and pause {}.", _because(told, reason(hold_reason(entry), by="")), until)
+    return say(
+        "{} I ask again every {}, and pause {}.", _because(told, reason(hold_reason(entry), by="")), ASK_AGAIN, until
+    )
 
 
 def _awaiting(entry: Entry, access: Access) -> Prose:
@@ -123,7 +127,13 @@ def _paused(entry: Entry, access: Access) -> Prose:
     if rollout.drifted:
         return _drifted(rollout)
     told = _because(say("*Paused{}*, since {}", by(rollout.by), moment(rollout.since)), reason(rollout.why, rollout.by))
-    return say("{}\nWaits for {} to resume or roll back.", told, people(access.run))
+    return say("{}\nWaits for {}.", told, _who_goes_on(access))
+
+
+def _who_goes_on(access: Access) -> Prose:
+    if access.run == access.rollback:
+        return say("{} to resume or roll back", people(access.run))
+    return say("{} to resume, or {} to roll back", people(access.run), people(access.rollback))
 
 
 def _drifted(rollout: Rollout) -> Prose:
@@ -159,12 +169,12 @@ def _promoted(entry: Entry, access: Access) -> Prose:
 def _keeping_stable(rollout: Rollout, why: str) -> Prose:
     told = say("*All traffic is on the new pool.* `{}` stays on the route", rollout.stable.name)
     until = _at(rollout.since + rollout.plan.bake + HOLD_AT_MOST, rollout.since)
-    return say("{} I ask again every 30 s, and pause {}.", _because(told, reason(why, by="")), until)
+    return say("{} I ask again every {}, and pause {}.", _because(told, reason(why, by="")), ASK_AGAIN, until)
 
 
 def _finished(entry: Entry, access: Access) -> Prose:
     return say(
-        "*Finished.* The route holds only the new pool. `{}` is off the route and still runs: remove it when drained.",
+        "*Finished.* The route holds only the new pool. `{}` is off the route and still runs; remove it once drained.",
         entry.rollout.stable.name,
     )
 
@@ -188,7 +198,7 @@ def _ended(entry: Entry, access: Access) -> Prose:
     told = say("{} I no longer manage the route", _because(told, reason(rollout.why, rollout.by)))
     if not rollout.by:  # the route is gone, or somebody else's
         return ended(told)
-    return say("{}; {}.\n`rollback` still works.", told, _left(entry))
+    return say("{}; {}.\n`rollback` works until another rollout starts on the route.", told, _left(entry))
 
 
 def _left(entry: Entry) -> Prose:
@@ -199,7 +209,7 @@ def _left(entry: Entry) -> Prose:
 
 def _refused(entry: Entry, access: Access) -> Prose:
     told = _because(say("*Not started*"), reason(entry.rollout.why, entry.rollout.by))
-    return say("{} The route is as it was.", told)
+    return say("{} {}.", told, capitalised(left_by_refusal(entry)))
 
 
 _STATES: dict[Phase, Callable[[Entry, Access], Prose]] = {

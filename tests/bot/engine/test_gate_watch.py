@@ -172,5 +172,5 @@ def test_a_person_cannot_raise_over_a_gate_that_fails(stage: Stage, errors: Erro
     errors.found = DOUBLED
     with pytest.raises(TransitionError) as refused:
         stage.say(verb)
-    assert str(refused.value) == "5xx doubled. Traffic stays as it is; try again when that is mended."
+    assert str(refused.value) == "5xx doubled. Traffic stays as it is; try again when that is fixed."
     assert stage.world.weights() == AT_10

@@ -97,7 +97,7 @@ def test_a_route_without_a_rollout_is_named(stage: Stage) -> None:
     with pytest.raises(RouteError) as refused:
         pull(stage)
     assert str(refused.value) == (
-        f"HTTPRoute `{stage.world.namespace}/llm-route` carries no rollout of the bot's. "
+        f"HTTPRoute `{stage.world.namespace}/llm-route` has no rollout of this bot. "
         "See `kubectl get httproutes` for the route that you mean."
     )
 
@@ -131,12 +131,12 @@ def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage)
     stage.started(10)
     with pytest.raises(RouteError) as refused:
         a_brake(stage).find(Command(verb="rollback"), "C0ELSEW001", stage.clock.now())
-    assert str(refused.value) == "No route carries a rollout like that. Name its new pool: `rollback POOL`."
+    assert str(refused.value) == "No route has such a rollout. Name its new pool: `rollback POOL`."
 
 
 def test_an_id_that_is_on_no_route_brakes_nothing_else(stage: Stage) -> None:
     stage.started(10)
-    with pytest.raises(RouteError, match="No route carries a rollout of `r-0123abcd`"):
+    with pytest.raises(RouteError, match="No route has a rollout of `r-0123abcd`"):
         stage.engine.brake(stage.request("rollback", subject="r-0123abcd"))
     assert stage.note_phase() is Phase.PROGRESSING
 
@@ -156,7 +156,7 @@ def test_a_slip_of_a_pools_name_brakes_nothing_in_another_channel(stage: Stage) 
     stage.started(10)
     with pytest.raises(RouteError) as refused:
         a_brake(stage).find(Command(verb="rollback", subject=SLIP), "C0ELSEW001", stage.clock.now())
-    assert str(refused.value) == f"No route carries a rollout of `{SLIP}`. Did you mean `{CANARY}`?"
+    assert str(refused.value) == f"No route has a rollout of `{SLIP}`. Did you mean `{CANARY}`?"
 
 
 def test_of_several_rollouts_one_has_to_be_named(stage: Stage) -> None:

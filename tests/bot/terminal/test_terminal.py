@@ -65,7 +65,7 @@ route: {stage.world.namespace}/llm-route
 card: none, started in a terminal
 rollout: {rollout.id}
 started: TIME by {ME}: H100 "nodes" &amp; <@U1>
-why: It stays at 10 % for a while before 50 %, since TIME. Any full member can `advance` it now. \
+why: It stays at 10 % for a while before 50 % (since TIME). Any full member can `advance` it now. \
 It asks for approval of 50 % TIME.
 """
     )
@@ -149,7 +149,7 @@ def test_people_are_called_as_the_policy_and_as_slack_calls_them(stage: Stage, t
     told = [line.split("  ", 1)[1] for line in terminal("history")[1].splitlines()]
     assert told == [f"alice started the rollout at 10 %, from `{STABLE}`.", "Bob Example paused it at 10 %."]
     assert timeless(str(terminal.json("why")["message"])) == (
-        f"`{CANARY}`: It is paused at 10 % by Bob Example, since TIME. "
+        f"`{CANARY}`: It is paused at 10 % by Bob Example (since TIME). "
         "Any full member can `resume`, `rollback` or `end` it. The next reminder comes TIME."
     )
 

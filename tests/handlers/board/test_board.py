@@ -61,7 +61,7 @@ def test_what_is_on_its_way_to_the_route_is_not_shown_as_missing(world: World) -
     world.round()
     assert world.slack.cards()[0]["edits"] == 0
     world.round(seconds=1)
-    assert "50 % is wanted, the route had 25 % when last seen" in world.slack.cards()[0]["text"]
+    assert "50 % is wanted. The route had 25 % when last seen" in world.slack.cards()[0]["text"]
 
 
 def test_an_unchanged_card_is_not_sent(world: World) -> None:

@@ -7,6 +7,7 @@ from bot.domain.access import Access
 from bot.domain.deadlines import ACCEPT_WITHIN
 from bot.domain.rollout import OVER, Acceptance, Applied, Ask, Entry, Pair, Phase, Trouble
 from bot.domain.sentences.what_it_waits_for import waits, why
+from bot.domain.sentences.where_it_stands import state
 from bot.domain.sentences.who_may import approvers_aloud
 from handlers.mrkdwn import mrkdwn
 from tests.builders import ALICE, BOB, CAROL, DRIFT, NOON, PLAN
@@ -21,7 +22,7 @@ def test_a_finished_rollout_waits_for_nothing(phase: Phase) -> None:
 
 def test_the_sentence_of_a_step() -> None:
     assert str(why(waits(an_entry(a_rollout(step=0)), ANYBODY))) == (
-        "It stays at 10 % for a while before 25 %, since 23 Nov 12:00 UTC. "
+        "It stays at 10 % for a while before 25 % (since 23 Nov 12:00 UTC). "
         "Any full member can `advance` it now. It goes to 25 % 23 Nov 12:10 UTC."
     )
 
@@ -29,7 +30,7 @@ def test_the_sentence_of_a_step() -> None:
 def test_the_sentence_of_an_approval_names_who_counts() -> None:
     access = Access(approve=frozenset({ALICE, BOB}))
     assert str(why(waits(an_entry(awaiting()), access))) == (
-        "It waits for 1 approval of 50 %, since 23 Nov 12:00 UTC. "
+        "It waits for 1 approval of 50 % (since 23 Nov 12:00 UTC). "
         f"{BOB} can `approve` or `reject` it. It pauses 24 Nov 12:00 UTC."
     )
 
@@ -55,7 +56,7 @@ def test_people_who_may_not_approve_are_not_named() -> None:
     listed = Access(approve=frozenset({ALICE, BOB, CAROL}))
     assert str(waits(an_entry(two), listed).who) == f"{CAROL} can `approve` or `reject` it."
     assert str(waits(an_entry(two), ANYBODY).who) == (
-        f"Any full member but {ALICE}, {BOB} can `approve` or `reject` it."
+        f"Any full member but {ALICE} or {BOB} can `approve` or `reject` it."
     )
     assert str(approvers_aloud(awaiting(), starter)) == "nobody whom the policy lists"
 
@@ -64,9 +65,9 @@ def test_an_unwritten_step_up_waits_a_minute_and_no_longer() -> None:
     trouble = Trouble(since=NOON, reason="The API server did not answer.", attempts=2)
     wait = waits(an_entry(applied=applied(10), trouble=trouble), ANYBODY)
     assert str(why(wait)) == (
-        "It waits for the route: 25 % is wanted, 10 % is known to be there, since 23 Nov 12:00 UTC: "
+        "It waits for the route: 25 % is wanted, 10 % is known to be there (since 23 Nov 12:00 UTC): "
         "The API server did not answer. Any full member can `rollback` it. "
-        "I keep trying, and take it back unless the gates still pass after 23 Nov 12:01 UTC."
+        "I keep trying, and take it back if the gates do not pass 23 Nov 12:01 UTC."
     )
 
 
@@ -96,7 +97,7 @@ def test_an_unwritten_roll_back_is_tried_for_ever() -> None:
 def test_a_deadline_that_does_not_wait_for_the_route_is_named_with_it(phase: Phase, end: str) -> None:
     entry = an_entry(in_phase(phase), applied=applied(25), due=None)
     assert str(why(waits(entry, ANYBODY))) == (
-        "It waits for the route: the bot's note on it is not written yet, since 23 Nov 12:00 UTC. "
+        "It waits for the route: the bot's note on it is not written yet (since 23 Nov 12:00 UTC). "
         f"Any full member can `rollback` it. I keep trying until it is written. {end}"
     )
 
@@ -106,8 +107,8 @@ def test_while_the_gateway_is_silent_it_is_the_gateway_that_is_waited_for() -> N
     there = Applied(revision=3, decision="d3", weight=25, at=NOON)
     entry = Entry(rollout=rollout, applied=there, acceptance=Acceptance.WAITING, due=NOON + timedelta(seconds=5))
     assert str(why(waits(entry, ANYBODY))) == (
-        "It waits for the gateway to accept 25 %, since 23 Nov 12:00 UTC. "
-        "Any full member can `rollback` it. It goes on without the gateway's word after 23 Nov 12:01 UTC."
+        "It waits for the gateway to accept 25 % (since 23 Nov 12:00 UTC). "
+        "Any full member can `rollback` it. If the gateway has not answered, it goes on 23 Nov 12:01 UTC."
     )
 
 
@@ -148,14 +149,21 @@ def test_drift_says_whose_weights_they_are() -> None:
     assert (str(wait.reason), wait.said, str(wait.who)) == (
         "It is paused because somebody else wrote to the route",
         why_so,
-        "Any full member can `restore`, `adopt`, `rollback` or `end` it.",
+        "Any full member can `restore`, `adopt`, `end` or `rollback` it.",
     )
 
 
 @pytest.mark.parametrize(
     ("found", "ways"),
-    [((Pair(1, 0),), "`restore`"), ((None,), "mend the route")],
+    [((Pair(1, 0),), "`restore`"), ((None,), "fix the route")],
 )
 def test_a_drift_offers_only_the_ways_out_that_there_are(found: tuple[Pair | None, ...], ways: str) -> None:
     rollout = a_rollout(phase=Phase.PAUSED, drift=replace(DRIFT, found=found))
-    assert str(waits(an_entry(rollout), ANYBODY).who) == f"Any full member can {ways}, `rollback` or `end` it."
+    assert str(waits(an_entry(rollout), ANYBODY).who) == f"Any full member can {ways}, `end` or `rollback` it."
+
+
+def test_people_who_may_not_roll_back_are_not_named_for_it() -> None:
+    paused = an_entry(a_rollout(phase=Phase.PAUSED))
+    lists = Access(run=frozenset({ALICE}), rollback=frozenset({BOB}))
+    assert str(waits(paused, lists).who) == f"{ALICE} can `resume` or `end` it. {BOB} can `rollback` it."
+    assert str(state(paused, lists)).endswith(f"Waits for {ALICE} to resume, or {BOB} to roll back.")

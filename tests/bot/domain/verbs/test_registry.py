@@ -41,8 +41,8 @@ PAUSED, PROMOTED = in_phase(Phase.PAUSED), in_phase(Phase.PROMOTED)
         (in_phase(Phase.FINISHED), "`rollback` and `end` work now."),
         (in_phase(Phase.CLEANED), "The old pool is gone: start a rollout the other way."),
         (in_phase(Phase.ROLLED_BACK), "`start` it again when the new pool is ready."),
-        (in_phase(Phase.ENDED), "`start` a new rollout; `rollback` still puts the old weights back."),
-        (in_phase(Phase.REFUSED), "Nothing was changed: mend what it names and `start` again."),
+        (in_phase(Phase.ENDED), "`start` a new rollout, or `rollback` if none has started on the route since."),
+        (in_phase(Phase.REFUSED), "Fix what it names and `start` again."),
     ],
 )
 def test_every_phase_says_what_works_now(rollout: Rollout, said: str) -> None:
