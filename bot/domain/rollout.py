@@ -148,6 +148,7 @@ class Rollout:
     overwrites: Drift | None = None  # of a restore; it counts until that is on the route
     restored: tuple[str, ...] = ()  # field managers over whose weights ours were written again, one entry each time
     ask: Ask | None = None
+    stable_gone: bool = False  # it paused because the old pool was deleted, and people may have gone on without it
 
     @property
     def weight(self) -> int:

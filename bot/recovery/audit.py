@@ -6,7 +6,7 @@ another controller that owns the route (the rollout pauses until a person resume
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bot.domain.decisions.by_cluster import owned, pool_gone
 from bot.domain.decisions.by_route import differs
@@ -99,12 +99,12 @@ class Audit:
                 self._save(entry, pool_gone(entry, pool, self._moment()))
 
     def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
-        """Find pools that are gone. A missing old pool does not stop a rollout that people resumed without it."""
+        """Find pools that are gone: the watch may have missed it."""
         there = set(pools)
-        for rollout in (entry.rollout for entry in active):
-            matters = rollout.stable if rollout.phase is Phase.FINISHED else rollout.canary
-            if matters.name not in there and rollout.phase is not Phase.PAUSED:
-                self.pool_gone(matters)
+        for rollout in (entry.rollout for entry in active if entry.rollout.phase is not Phase.PAUSED):
+            for pool in _needed(rollout):
+                if pool.name not in there:
+                    self.pool_gone(pool)
 
     def _compare(self, copy: RouteCopy) -> None:
         note = own_note(copy)
@@ -138,3 +138,11 @@ class Audit:
 
     def _moment(self) -> Moment:
         return Moment(now=self._clock.now(), decision=new_decision())
+
+
+def _needed(rollout: Rollout) -> Iterator[Pool]:
+    """Yield the pools whose absence somebody must hear of: not again of an old pool that people went on without."""
+    if rollout.phase is not Phase.FINISHED:
+        yield rollout.canary
+    if not rollout.stable_gone:
+        yield rollout.stable

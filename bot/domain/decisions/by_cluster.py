@@ -1,5 +1,7 @@
 """What happens to a rollout when a pool is deleted, or another controller takes its route."""
 
+from dataclasses import replace
+
 from bot.domain.decisions.moves import Moment, after, event, pause
 from bot.domain.events import EventKind
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool
@@ -17,7 +19,8 @@ def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
         then = "Requests that go there fail: roll back, or bring it up again and resume."
     else:
         then = "A roll back would have nowhere to go until it is there again."
-    return pause(entry, f"InferencePool `{pool.name}` was deleted. {then}", moment)
+    change = pause(entry, f"InferencePool `{pool.name}` was deleted. {then}", moment)
+    return replace(change, after=replace(change.after, stable_gone=rollout.stable_gone or pool == rollout.stable))
 
 
 def owned(entry: Entry, owner: str, moment: Moment) -> Change | None:

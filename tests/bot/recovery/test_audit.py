@@ -10,6 +10,7 @@ from bot.domain.rollout import Phase
 from bot.recovery.store_recovery import StoreRecovery
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
+from tests.builders import STABLE
 from tests.failures import no_answer, no_redis, refused
 from tests.memory import PREFIX
 from tests.stage import Stage
@@ -47,6 +48,22 @@ def test_the_sweep_sees_an_edit_in_the_copies_of_the_watch(stage: Stage) -> None
     assert stage.audit.sweep()
     assert stage.load(rollout_id).rollout.phase is Phase.PAUSED
     assert [call for call in stage.routes.calls if call in ("list", "copies", "pools")] == ["copies", "pools"]
+
+
+def test_a_deleted_old_pool_that_the_watch_missed_pauses_the_rollout_until_people_go_on_without_it(
+    stage: Stage,
+) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.world.delete_pool(STABLE)
+    stage.audit.inspect()
+    rollout = stage.load(rollout_id).rollout
+    assert (rollout.phase, rollout.why) == (
+        Phase.PAUSED,
+        f"InferencePool `{STABLE}` was deleted. A roll back would have nowhere to go until it is there again.",
+    )
+    stage.say("resume")
+    stage.audit.inspect()
+    assert stage.load(rollout_id).rollout.phase is Phase.PROGRESSING
 
 
 @pytest.mark.parametrize(("port", "method", "fault"), [("routes", "list", no_answer), ("memory", "entries", no_redis)])

@@ -30,6 +30,7 @@ def test_a_running_rollout_pauses_where_it_is_when_a_pool_is_deleted(phase: Phas
     change = pool_gone(an_entry(a_rollout(phase=phase)), pool, at(1))
     assert change is not None
     assert (change.after.phase, change.after.weight, change.after.why) == (Phase.PAUSED, 10, why)
+    assert change.after.stable_gone == (pool == OLD)
     assert [event.kind for event in change.events] == [EventKind.PAUSED]
 
 
