@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final
 
 from bot.domain.decisions.by_time import WATCHED, on_failed
@@ -19,13 +18,12 @@ from bot.engine.store_port import Progress, Save, Saved, Store
 
 log = logging.getLogger(__name__)
 
-ASKED_EVERY: Final = timedelta(seconds=30)
 AT_ONCE: Final = 8
 """How many rollouts' gates are asked at the same time."""
 
 
 class GateWatch:
-    """Runs in the leader, every ``ASKED_EVERY``."""
+    """Runs in the leader, every ``ASK_GATES_EVERY``."""
 
     def __init__(self, routes: Routes, store: Store, clock: Clock, gates: Gates, applier: Applier) -> None:
         self._routes, self._store, self._clock, self._gates = routes, store, clock, gates

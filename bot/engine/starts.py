@@ -9,11 +9,12 @@ from bot.domain.decisions.by_people import slot_taken
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.start import is_in_the_way, rollout_id, start
 from bot.domain.errors import RefusedError, RouteError, UsageError
+from bot.domain.gate import GateAnswer
 from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Rollout
 from bot.engine.apply import new_decision, own_note
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
-from bot.engine.ports import Clock
+from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import RouteCopy, Routes, Scene
 from bot.engine.store_port import Save, Store
 
@@ -26,10 +27,16 @@ class Starts:
     """Turns a start into a decision."""
 
     def __init__(
-        self, routes: Routes, store: Store, clock: Clock, policy: Policy, take_up: Callable[[Rollout, RouteCopy], None]
+        self,
+        routes: Routes,
+        store: Store,
+        clock: Clock,
+        policy: Policy,
+        gates: Gates,
+        take_up: Callable[[Rollout, RouteCopy], None],
     ) -> None:
         """Keep the parts; ``take_up`` saves a rollout that only its route knows."""
-        self._routes, self._store, self._clock, self._policy = routes, store, clock, policy
+        self._routes, self._store, self._clock, self._policy, self._gates = routes, store, clock, policy, gates
         self._take_up = take_up
 
     def save(self, request: Request) -> Save:
@@ -56,6 +63,7 @@ class Starts:
                 warnings=scene.warnings,
                 before=own_note(scene.copy),
             )
+            self._require_pass(change.after)
             self._rehearse(scene, change)
         except RefusedError as error:
             raise RouteError(error.message, hint=error.hint or "Nothing was started.") from error
@@ -76,6 +84,12 @@ class Starts:
         if len(annotation(change.after)) > LONGEST_ANNOTATION:
             raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
         self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
+
+    def _require_pass(self, rollout: Rollout) -> None:
+        """Ask the gates, unless people have to approve the first weight: then they are asked after that."""
+        verdict = self._gates.check(rollout) if rollout.step >= 0 else None
+        if verdict is not None and verdict.answer is not GateAnswer.PASS:
+            raise RouteError(verdict.reason, hint="Nothing was started; start it again when that is fixed.")
 
     def _require_free(self, scene: Scene, mine: str) -> None:
         """Refuse a route whose annotation names an active rollout; restore one that the store forgot."""

@@ -47,9 +47,6 @@ class Found:
     readiness: Readiness | None = None
 
 
-PASSED = Found(answer=GateAnswer.PASS)
-
-
 class Keys(Section):
     """The keys of every gate in the policy file; a gate with more of them has a subclass."""
 
@@ -61,7 +58,8 @@ class Gate:
     """One gate.
 
     ``check`` gets what is asked and the gate's keys. It may take some seconds and raise anything: no answer in time,
-    and an error, are a hold. ``may_fail``: it is also asked between steps. ``required``: no policy switches it off.
+    and an error, are a hold. ``may_fail``: it is also asked between steps. ``judges_traffic``: it is not asked about
+    the first weight, before which the canary has no requests. ``required``: no policy switches it off.
     """
 
     name: str
@@ -69,6 +67,7 @@ class Gate:
     check: Callable[[Asked, Any], Found]
     keys: type[Keys] = Keys
     may_fail: bool = False
+    judges_traffic: bool = False
     required: bool = False
 
     def finding(self, found: Found, keys: Keys) -> Finding:

@@ -50,7 +50,8 @@ class Panel:
 
     def check(self, rollout: Rollout) -> Verdict:
         """Ask every gate whether the canary may get more."""
-        return self._verdict(rollout, self._gates)
+        is_first = rollout.base < 0
+        return self._verdict(rollout, [each for each in self._gates if not (is_first and each[0].judges_traffic)])
 
     def check_between_steps(self, rollout: Rollout) -> Verdict:
         """Ask the gates that can fail a rollout."""

@@ -1,4 +1,4 @@
-"""The gates that there are, one line a gate, in the order in which their reasons are told."""
+"""All gates, one line a gate, in the order in which their reasons are told."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ _added: list[Gate] = []
 
 @contextmanager
 def also(gate: Gate) -> Iterator[None]:
-    """Have one gate more for a while. Raises ValueError where its name is taken."""
+    """Add a gate for a while. Raises ValueError where its name is taken."""
     if gate.name in {each.name for each in gates()}:
         raise ValueError(f"There is a gate `{gate.name}` already.")
     _added.append(gate)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytest
 
 from bot.config.policy_values import number
+from bot.domain.errors import RouteError
 from bot.domain.gate import GateAnswer, OnFail
 from bot.domain.rollout import Phase
 from bot.gates.gate import Asked, Found, Gate, Keys
@@ -45,7 +46,14 @@ class ErrorRate:
 def error_rate() -> Iterator[ErrorRate]:
     error_rate = ErrorRate()
     about = "how many requests the new pool fails"
-    gate = Gate(name="error_rate", about=about, check=error_rate.check, keys=ErrorRateKeys, may_fail=True)
+    gate = Gate(
+        name="error_rate",
+        about=about,
+        check=error_rate.check,
+        keys=ErrorRateKeys,
+        may_fail=True,
+        judges_traffic=True,
+    )
     with also(gate):
         yield error_rate
     assert "error_rate" not in [gate.name for gate in gates()]
@@ -116,6 +124,25 @@ def test_a_raise_by_hand_is_refused_in_its_words(stage: Stage, on: ErrorRate, op
     on.percent = 1.5
     (said,) = open_slack().types("advance")
     assert "1.5 % of requests failed, more than 1 %." in said
+
+
+def test_a_start_needs_no_requests_on_the_new_pool(stage: Stage, on: ErrorRate) -> None:
+    on.percent = None
+    assert stage.started(10).rollout.phase is Phase.PROGRESSING
+
+
+def test_a_gate_that_judges_more_than_traffic_is_asked_before_the_first_weight(stage: Stage) -> None:
+    def closed(asked: Asked, keys: Keys) -> Found:
+        return Found(answer=GateAnswer.HOLD, reason="Nothing is rolled out on a Friday.")
+
+    with also(Gate(name="calendar", about="the day of the week", check=closed, required=True)):
+        stage.parts = stage.replica()
+        with pytest.raises(RouteError) as refused:
+            stage.start(10)
+    assert str(refused.value) == (
+        "Nothing is rolled out on a Friday. Nothing was started; start it again when that is fixed."
+    )
+    assert stage.world.weights() == [(STABLE, 1)]
 
 
 def test_a_roll_back_never_asks_it(stage: Stage, on: ErrorRate) -> None:

@@ -8,13 +8,14 @@ import pytest
 from bot.domain.errors import ClusterError, TransitionError
 from bot.domain.gate import Finding, GateAnswer, OnFail
 from bot.domain.rollout import Phase
-from bot.gates.gate import PASSED, Asked, Found, Gate, Keys
+from bot.gates.gate import Asked, Found, Gate, Keys
 from bot.gates.registry import also
 from bot.service.parts import Parts
 from tests.builders import CANARY, STABLE
 from tests.stage import Stage
 
 AT_0, AT_10, AT_25 = [(STABLE, 1)], [(STABLE, 90), (CANARY, 10)], [(STABLE, 75), (CANARY, 25)]
+PASSED = Found(answer=GateAnswer.PASS)
 DOUBLED = Found(answer=GateAnswer.FAIL, reason="5xx doubled.", evidence="5xx 4.1 %")
 
 
@@ -132,7 +133,7 @@ def test_a_fail_while_the_pools_cannot_be_counted_pauses(stage: Stage, errors: E
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.rollout.why) == (
         Phase.PAUSED,
-        "5xx doubled. It was not rolled back by itself: nobody knows whether the old pool can serve.",
+        "5xx doubled. I did not roll it back: nobody knows whether the old pool can serve.",
     )
 
 

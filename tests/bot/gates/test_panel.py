@@ -11,7 +11,7 @@ from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness
 from bot.domain.rollout import Pool
 from bot.engine.route_port import PoolHealth
 from bot.gates import pools_ready
-from bot.gates.gate import PASSED, Asked, Found, Gate, GateSources, Keys
+from bot.gates.gate import Asked, Found, Gate, GateSources, Keys
 from bot.gates.panel import Panel
 from tests.builders import NOON, READY, a_rollout
 from tests.handlers.fakes import Hand
@@ -41,7 +41,7 @@ class Probe:
     """A gate that counts how often it is asked, and answers what a test wants."""
 
     name: str
-    says: Callable[[Asked, Any], Found] = lambda asked, keys: PASSED
+    says: Callable[[Asked, Any], Found] = lambda asked, keys: Found(answer=GateAnswer.PASS)
     asked: list[Asked] = field(default_factory=list)
 
     def gate(self, **more: Any) -> Gate:
@@ -98,7 +98,7 @@ def test_gates_are_asked_side_by_side() -> None:
 
     def meet(asked: Asked, keys: Keys) -> Found:
         both.wait()
-        return PASSED
+        return Found(answer=GateAnswer.PASS)
 
     verdict = panel(Probe("one", meet).gate(), Probe("two", meet).gate()).check(a_rollout())
     assert verdict.answer is GateAnswer.PASS
@@ -107,7 +107,7 @@ def test_gates_are_asked_side_by_side() -> None:
 def test_a_gate_that_gives_no_answer_in_time_holds_and_the_others_count(latch: threading.Event) -> None:
     def hang(asked: Asked, keys: Keys) -> Found:
         latch.wait()
-        return PASSED
+        return Found(answer=GateAnswer.PASS)
 
     verdict = panel(Probe("slow", hang).gate(), Probe("quick").gate(), within=0.05).check(a_rollout())
     assert verdict.findings == (
@@ -119,7 +119,7 @@ def test_a_gate_that_gives_no_answer_in_time_holds_and_the_others_count(latch: t
 def test_a_gate_that_still_thinks_about_a_decision_is_not_asked_again_beside_that(latch: threading.Event) -> None:
     def hang(asked: Asked, keys: Keys) -> Found:
         latch.wait()
-        return PASSED
+        return Found(answer=GateAnswer.PASS)
 
     slow = Probe("slow", hang)
     asking = panel(slow.gate(), within=0.05)
