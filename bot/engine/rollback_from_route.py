@@ -5,8 +5,8 @@ It asks only the API server. The store learns of it later, like of any decision 
 """
 
 import random
-from collections.abc import Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +31,9 @@ from bot.engine.route_port import RouteCopy, Routes
 
 LISTS = 8
 """Namespaces that are read at once."""
+
+GRACE = 1.0
+"""Seconds for which a rollout that is named, and found, waits for other namespaces: another one may have that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ class RouteRollback:
         unreadable namespace does not delay a named rollout that is found in another one, and a refused namespace does
         not delay any that is found. Raises UsageError, RouteError, ClusterError.
         """
-        notes, failed = self._notes()
+        notes, failed = self._notes(command.subject)
         names, here = {each.canary.name for each in notes}, [each for each in notes if channel in ("", each.channel)]
         command = named_in_reason(command, names)
         if meant := [each for each in notes if command.subject in (each.id, each.canary.name)]:
@@ -88,18 +91,17 @@ class RouteRollback:
             _require_a_reason(command.subject, names)
         return _place(_unnamed(here, failed, asked, reason), reason)
 
-    def _notes(self) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
+    def _notes(self, subject: str) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
         """Read the records of all namespaces in parallel, since one may hang; also return the failures."""
-        notes: list[Rollout] = []
-        failed: list[ClusterError] = []
-        with ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list") as lists:
+        lists = ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list")
+        try:
             listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
-        for routes in listed:
-            try:
-                notes += filter(None, map(own_note, routes.result()))
-            except ClusterError as error:
-                failed.append(error)
-        return notes, failed
+            there = wait(listed, GRACE).done
+            if not any(subject in (each.id, each.canary.name) for each in _read(there)[0]):
+                there = wait(listed).done
+            return _read(there)
+        finally:
+            lists.shutdown(wait=False, cancel_futures=True)
 
     def _write(self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str) -> RouteRolledBack:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
@@ -107,6 +109,18 @@ class RouteRollback:
         after = roll_back(entry, reason, moment).after
         missing = self._routes.write(copy, after, weights=True).missing
         return RouteRolledBack(rollout=after, written=True, missing=missing)
+
+
+def _read(listed: Iterable[Future[Sequence[RouteCopy]]]) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
+    """Return the records of namespaces that were read, and the failures of the others."""
+    notes: list[Rollout] = []
+    failed: list[ClusterError] = []
+    for routes in listed:
+        try:
+            notes += filter(None, map(own_note, routes.result()))
+        except ClusterError as error:
+            failed.append(error)
+    return notes, failed
 
 
 def _record_of(copy: RouteCopy) -> Rollout:

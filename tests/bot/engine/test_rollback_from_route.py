@@ -1,5 +1,6 @@
 """The brake without the store, on a real API server; and how the store takes it up when it is asked again."""
 
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -236,3 +237,26 @@ def test_while_a_namespace_hangs_a_rollout_has_to_be_named(stage: Stage, subject
     )
     named = brake.find(Command(verb="rollback", subject=CANARY), ROOM, stage.clock.now())
     assert named == (stage.world.namespace, stage.world.route, "")
+
+
+class OneNeverAnswers(Cluster):
+    """A cluster whose lists of one namespace come when ``ended`` is set."""
+
+    ended = threading.Event()
+
+    def list(self, namespace: str) -> Sequence[RouteCopy]:
+        if namespace == "hangs":
+            self.ended.wait()
+        return super().list(namespace)
+
+
+def test_a_rollout_that_is_named_and_found_does_not_wait_for_a_namespace_that_hangs(stage: Stage) -> None:
+    stage.started(10)
+    cluster = OneNeverAnswers(stage.cluster._api, ["hangs", stage.world.namespace])
+    try:
+        named = RouteRollback(cluster, stage.clock).find(
+            Command(verb="rollback", subject=CANARY), ROOM, stage.clock.now()
+        )
+        assert named == (stage.world.namespace, stage.world.route, "")
+    finally:
+        cluster.ended.set()
