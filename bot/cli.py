@@ -131,9 +131,9 @@ def _roll_back(verb: str) -> Callable[..., None]:
         wait: Wait = 60,
     ) -> None:
         session, line = _session(verb, output), [verb, *(words or ())]
-        if route:
+        if route or (namespace and not words):
             _end(session.roll_back_from_route(line, route, namespace, wait))
-        else:  # without a route, a namespace is just another word of the reason
+        else:  # a named pool says where; then a namespace is just another word of the reason
             _end(session.order([*line, *([f"namespace={namespace}"] if namespace else [])], channel, wait))
 
     return roll_back

@@ -58,10 +58,10 @@ class Commands:
         if verb_of(command.verb).kind is not Kind.QUESTION:
             return answer
         if command.verb != STATUS or command.subject:
-            return self._is_led(answer)
+            return self._with_lead(answer)
         operations = tuple(self._core.operations.requests.under_way(self._channel))
         said = Prose() if operations and not answer.entries else answer.said
-        return self._is_led(replace(answer, said=said, operations=operations))
+        return self._with_lead(replace(answer, said=said, operations=operations))
 
     def history(self, subject: str) -> Answer:
         """Tell what happened to a rollout, from its start."""
@@ -71,11 +71,11 @@ class Commands:
     def _find(self, subject: str) -> Entry:
         return self._core.parts.engine.find(subject, self._channel)
 
-    def _is_led(self, answer: Answer) -> Answer:
+    def _with_lead(self, answer: Answer) -> Answer:
         """Add whether a bot will go on with it."""
         led = self._a_bot_leads()
-        under_way = [entry.rollout.is_over for entry in answer.entries] + [one.is_over for one in answer.operations]
-        waits_in_vain = not led and not all(under_way)
+        over = [entry.rollout.is_over for entry in answer.entries] + [one.is_over for one in answer.operations]
+        waits_in_vain = not led and not all(over)
         said = joined("\n", (answer.said, NOBODY_LEADS)) if waits_in_vain else answer.said
         return replace(answer, said=said, led=led)
 
@@ -119,7 +119,7 @@ class Commands:
             return _unconfirmed(say("{} What you asked for is kept: a running bot carries it out.", failed))
         try:
             entry = follow(entry, self._core.clock, seconds, tell, self._look)
-            answer = self._is_led(result(entry, request.command.verb))
+            answer = self._with_lead(result(entry, request.command.verb))
         except StoreError as error:
             return _unconfirmed(
                 say("It is decided. {} So I do not know what became of it; look with `status`.", error.prose)

@@ -37,6 +37,8 @@ def roll_back(
             ended(say("{}", gateway.refusal)),
         )
         answer = replace(answer, said=said, exit=Exit.UNCONFIRMED)
+    if braked.missing:
+        answer = replace(answer, exit=Exit.UNCONFIRMED)
     return replace(answer, said=joined(" ", _said(braked, answer)))
 
 

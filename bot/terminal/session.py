@@ -91,6 +91,10 @@ class Session:
             command = _read(words)
             if command.verb == HELP:
                 return self._usage()
+            if not route:
+                raise UsageError(
+                    "A namespace alone does not say what to roll back.", hint="Name the pool or the route."
+                )
             settings = read_as(ClusterSettings, self._env)
             near = reach(settings, SystemClock(), account=self._account, command=PROGRAM)
             who = self._enter(near, nameless)

@@ -14,11 +14,18 @@ def test_without_redis_a_rule_that_is_gone_is_named(stage: Stage, terminal: Term
     stage.world.set_rules([rule([pool_ref(STABLE, 90), pool_ref(CANARY, 10)], "/a")])
     code, output = terminal("rollback", "--from-route", "llm-route", KUBECONFIG=terminal.home, REDIS_URL="")
     assert (code, output.splitlines()[0]) == (
-        0,
+        3,
         f"`{CANARY}` is rolled back; that is on the route, and the gateway accepts it. "
         "I could not find rule 2 on the route, so nothing was written there. "
         "The card and the history follow when a bot that has Redis sees the route.",
     )
+
+
+def test_a_namespace_alone_rolls_nothing_back(stage: Stage, terminal: Terminal) -> None:
+    stage.started(10)
+    code, output = terminal("rollback", "--namespace", "prod")
+    assert (code, output) == (2, "A namespace alone does not say what to roll back. Name a pool or route.\n")
+    assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
 
 
 def test_an_earlier_roll_back_is_not_told_as_done_now(stage: Stage, terminal: Terminal) -> None:

@@ -132,7 +132,7 @@ def test_status_and_history_are_told_in_json_and_in_lines(stage: Stage, terminal
                 "reason": f"It is paused at 10 % by {BOB}",
                 "said": "p99 <doubled>\x1b[31m",
                 "since": paused,
-                "who": "Any full member can `resume`, `rollback` or `end` it.",
+                "who": "Any full member can `resume`, `end` or `rollback` it.",
                 "deadline": f"{entry.rollout.since + timedelta(hours=4):%Y-%m-%dT%H:%M:%SZ}",
                 "then": "The next reminder comes",
             },
@@ -150,7 +150,7 @@ def test_people_are_called_as_the_policy_and_as_slack_calls_them(stage: Stage, t
     assert told == [f"alice started the rollout at 10 %, from `{STABLE}`.", "Bob Example paused it at 10 %."]
     assert timeless(str(terminal.json("why")["message"])) == (
         f"`{CANARY}`: It is paused at 10 % by Bob Example (since TIME). "
-        "Any full member can `resume`, `rollback` or `end` it. The next reminder comes TIME."
+        "Any full member can `resume`, `end` or `rollback` it. The next reminder comes TIME."
     )
 
 
