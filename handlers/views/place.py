@@ -26,7 +26,7 @@ class Place:
     def rollout(self) -> str:
         """Return the id of the rollout whose button opened the view. Raises UsageError if none did."""
         if self.press is None:
-            raise UsageError("This button makes no sense to me.", hint="Use the newest card of the rollout.")
+            raise UsageError("I cannot read this button.", hint="Use the newest card of the rollout.")
         return self.press.id
 
     def dumps(self) -> str:
@@ -54,7 +54,7 @@ def read_place(metadata: object, slack: str) -> Place:
 
 def unreadable() -> UsageError:
     """Return the error for a submitted form that is not ours."""
-    return UsageError("This form makes no sense to me.", hint="Close it and open it again.")
+    return UsageError("I cannot read this form.", hint="Close it and open it again.")
 
 
 def _origin(document: object) -> Origin:

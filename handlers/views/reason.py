@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bot.domain.commands.request import Command
 from bot.domain.commands.values import LONGEST_REASON, cut_reason
+from bot.domain.decisions.by_people import require_turn
 from bot.domain.errors import RolloutBotError, UsageError
 from bot.domain.prose import sentence
 from bot.domain.rollout import Entry
@@ -35,12 +36,17 @@ def _modal(verb: str, dialog: Callable[[Entry | None], Dialog]) -> Modal:
 
 
 def _entry(opening: Opening) -> Entry | None:
-    """Return the rollout of the button, to name it; None if it cannot be read now."""
+    """Return the rollout of the button, to name it; None if it cannot be read now. Raises StaleError: nobody should
+    write a reason for a step that is over.
+    """
     rollout = opening.place.rollout()
     try:
-        return opening.rollouts.find(rollout, opening.place.origin.channel)
+        entry = opening.rollouts.find(rollout, opening.place.origin.channel)
     except RolloutBotError:
         return None
+    if opening.place.press is not None:
+        require_turn(entry.rollout, opening.place.press.turn)
+    return entry
 
 
 def _draw(dialog: Dialog) -> Drawn:

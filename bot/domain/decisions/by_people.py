@@ -12,18 +12,27 @@ from bot.domain.verbs.registry import verb_of, what_works_now
 def require_fit(entry: Entry, request: Request) -> None:
     """Raise StaleError or TransitionError if the verb cannot be carried out now."""
     verb, rollout = verb_of(request.command.verb), entry.rollout
-    now = f"`{rollout.canary.name}` is {describe(rollout)}"
-    if request.turn is not None and not verb.is_brake and request.turn != rollout.turn:
-        raise StaleError(
-            f"The rollout has moved on since that button was drawn: {now} now.",
-            hint="Press again if you still want it.",
-        )
+    if request.turn is not None and not verb.is_brake:
+        require_turn(rollout, request.turn)
     if _is_overtaken(rollout, request):
         raise StaleError(
-            f"The rollout has moved on since you asked: {now} now.", hint="Type it again if you still want it."
+            f"The rollout has moved on since you asked: {_now(rollout)}.", hint="Type it again if you still want it."
         )
     if not verb.fits(rollout):
         raise unfit(verb, rollout)
+
+
+def require_turn(rollout: Rollout, turn: int) -> None:
+    """Raise StaleError if phase or step have moved since a button was drawn in ``turn``."""
+    if turn != rollout.turn:
+        raise StaleError(
+            f"The rollout has moved on since that button was drawn: {_now(rollout)}.",
+            hint="Press again if you still want it.",
+        )
+
+
+def _now(rollout: Rollout) -> str:
+    return f"`{rollout.canary.name}` is {describe(rollout)} now"
 
 
 def unfit(verb: Verb, rollout: Rollout) -> TransitionError:

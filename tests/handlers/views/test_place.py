@@ -48,13 +48,13 @@ def test_a_dialog_that_the_version_before_has_opened_is_still_read() -> None:
     ],
 )
 def test_a_form_that_is_not_ours_is_refused(metadata: Any) -> None:
-    with pytest.raises(UsageError, match="This form makes no sense to me"):
+    with pytest.raises(UsageError, match="I cannot read this form"):
         read_place(metadata, SLACK)
 
 
 @pytest.mark.parametrize("press", [{"id": "r"}, {"turn": 1}, {"id": ["r"], "turn": 1}, {"id": "r", "turn": True}])
 def test_half_a_button_is_refused(press: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="This button makes no sense to me"):
+    with pytest.raises(UsageError, match="I cannot read this button"):
         read_place(json.dumps({"surface": "channel", "channel": ROOM, **press}), SLACK)
 
 
