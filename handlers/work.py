@@ -85,9 +85,9 @@ class Work:
         except DependencyError as error:
             self._keep(request, error, fresh=fresh)
         except Exception as error:
-            ref = new_ref()
-            log.exception("%s by %s broke, ref %s.", request.command.verb, request.by, ref)
-            self._hold_up(request)
+            ref, again = new_ref(), self._hold_up(request) > 1
+            told = error if not again else None
+            log.error("%s by %s broke, ref %s: %r", request.command.verb, request.by, ref, error, exc_info=told)
             if fresh:
                 self._private.say(request.reply_to, replies.mishap(error, ref))
 

@@ -32,6 +32,7 @@ class RedisInbox:
     def __init__(self, client: "redis.Redis", prefix: Prefix) -> None:
         self._redis, self._prefix = client, prefix
         self._receive, self._drop = script(client, "receive"), script(client, "drop")
+        self._unreadable: set[str] = set()
 
     def receive(self, request: Request) -> bool:
         """Put a request into the inbox; False if this delivery was seen before."""
@@ -45,7 +46,7 @@ class RedisInbox:
         ids = reached(self._redis, f"{prefix}inbox:at", received_before, 1000)
         with store_errors():
             texts = cast(list[str | None], self._redis.hmget(f"{prefix}inbox", ids)) if ids else []
-        return [request for request in map(_readable, ids, texts) if request]
+        return [request for request in map(self._readable, ids, texts) if request]
 
     def drop(self, delivery: str, became: Became) -> bool:
         """Remove a request that changed nothing from the inbox; False if it was gone already."""
@@ -54,15 +55,16 @@ class RedisInbox:
             return bool(self._drop(keys=[self._prefix()], args=args) == 1)
 
     def became(self, delivery: str) -> Became:
-        """Return the result of a request of the last 15 minutes; both empty if nothing is known."""
+        """Return the result of a request of the last 15 minutes; all fields are empty if nothing is known."""
         with store_errors():
             text = cast(str | None, self._redis.get(f"{self._prefix()}became:{delivery}"))
         return _BECAME.validate_json(text) if text else Became()
 
-
-def _readable(delivery: str, text: str | None) -> Request | None:
-    try:
-        return read_request(text) if text else None
-    except ValueError:
-        log.error("the request of delivery %s cannot be read; it stays in the inbox", delivery)
-        return None
+    def _readable(self, delivery: str, text: str | None) -> Request | None:
+        try:
+            return read_request(text) if text else None
+        except ValueError:
+            if delivery not in self._unreadable:
+                self._unreadable.add(delivery)
+                log.error("The request of delivery %s cannot be read. It waits for a version that can.", delivery)
+            return None

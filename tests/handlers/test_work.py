@@ -110,6 +110,19 @@ def test_a_request_that_cannot_be_done_now_is_kept_and_said_once(shop: Shop) -> 
     assert shop.memory.dropped == []
 
 
+def test_a_request_that_breaks_the_program_is_logged_with_its_traceback_once(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.engine.outcome = ZeroDivisionError("division by zero")
+    shop.do_again(shop.ask(), fresh=True)
+    shop.do_again(shop.ask(), fresh=False)
+    broke = [record for record in caplog.records if "broke" in record.getMessage()]
+    assert [(record.getMessage().partition(",")[0], bool(record.exc_info)) for record in broke] == [
+        (f"pause by {ALICE} broke", True),
+        (f"pause by {ALICE} broke", False),
+    ]
+
+
 def test_a_request_that_a_dependency_delays_is_not_tried_again_at_every_sweep(shop: Shop) -> None:
     shop.engine.outcome = ClusterError("The API server did not answer.")
     shop.work.begin(shop.ask())
@@ -229,7 +242,7 @@ def test_a_roll_back_that_fails_and_could_not_be_kept_is_to_be_asked_again(shop:
     shop.engine.braked = ClusterError("The API server could not be reached.")
     shop.work.brake(shop.ask("rollback"), SILENT)
     assert shop.said() == [
-        f"*I do not know whether it is rolled back. Do not count on another try.* Press again, or {BY_HAND}\n"
+        f"*I do not know whether it is rolled back. Do not count on another try.* Try again, or {BY_HAND}\n"
         "The API server could not be reached. Redis does not answer."
     ]
 
@@ -251,7 +264,7 @@ def test_a_roll_back_that_the_routes_refuse_and_is_in_the_inbox_is_said_to_be_lo
     shop.do_again(shop.ask("rollback"), fresh=True)
     assert shop.said() == [
         "No route has a rollout of `r-0123abcd`. Name its new pool. "
-        "Your request is kept, and I look at it again when Redis works."
+        "Your request is kept. I look at it again when Redis works."
     ]
 
 

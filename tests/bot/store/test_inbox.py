@@ -34,6 +34,6 @@ def test_a_request_of_a_verb_that_only_a_newer_version_knows_stays_in_the_inbox(
     later = NOON + timedelta(seconds=1)
     assert [store.receive(newer), store.receive(ours)] == [True, True]
     assert store.requests(later) == [ours]
-    assert caplog.messages == ["the request of delivery newer cannot be read; it stays in the inbox"]
+    assert caplog.messages == ["The request of delivery newer cannot be read. It waits for a version that can."]
     with also(replace(PAUSE, name="rewind")):
         assert store.requests(later) == [newer, ours]
