@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.domain.verbs.registry import verbs
 from chaos.cast import Cast
 from chaos.ledger import Asked
 from chaos.post import Post
@@ -14,7 +15,7 @@ from handlers.buttons import action_id
 from sandbox.strict_slack import Delivery, RefusedError
 from sandbox.strict_slack.slack import buttons
 
-QUESTIONS = frozenset({"status", "why", "help"})
+QUESTIONS = frozenset(verb.name for verb in verbs() if verb.asks)
 
 
 @dataclass(frozen=True, slots=True)

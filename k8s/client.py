@@ -20,6 +20,7 @@ from kubernetes.client.exceptions import ApiException
 
 from bot.domain.errors import ClusterError
 from k8s.credentials import UNUSABLE, Credentials, doubt
+from k8s.document import FIELD_MANAGER
 from k8s.failure import THE_BOT, failure, no_answer
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def client_of(configuration: Configuration) -> TimeoutClient:
     configuration.retries = urllib3.Retry(0)
     configuration.connection_pool_maxsize = CONNECTIONS
     client = TimeoutClient(configuration)
-    client.user_agent = "rolloutbot"
+    client.user_agent = FIELD_MANAGER
     return client
 
 
@@ -293,5 +294,5 @@ def _document(data: bytes, what: str) -> dict[str, Any]:
     except ValueError as e:
         raise ClusterError(f"The API server answered with something that is not JSON (asked for {what}).") from e
     if not isinstance(document, dict):
-        raise ClusterError(f"The API server answered with something that is no object (asked for {what}).")
+        raise ClusterError(f"The API server answered with something that is not an object (asked for {what}).")
     return document

@@ -14,6 +14,9 @@ from bot.domain.rollout import Pool, Rollout
 Document = Mapping[str, Any]
 
 ANNOTATION: Final = "rolloutbot.dev/rollout"
+
+FIELD_MANAGER: Final = "rolloutbot"
+"""Who we are to the API server."""
 POOL_KIND: Final = "InferencePool"
 
 

@@ -10,16 +10,15 @@ from typing import Any, Final
 
 from bot.domain.rollout import Hand
 from k8s import owners
-from k8s.document import ANNOTATION, Document
+from k8s.document import ANNOTATION, FIELD_MANAGER, Document
 
-US: Final = "rolloutbot"
 RULES: Final = ("f:spec", "f:rules")
 NOTE: Final = ("f:metadata", "f:annotations", f"f:{ANNOTATION}")
 
 
 def last_editor(route: Document) -> Hand:
     """Return who wrote the rules or the note if it was not us, else who touched the route after us."""
-    others = [each for each in _managers(route) if each.get("manager") != US and not each.get("subresource")]
+    others = [each for each in _managers(route) if each.get("manager") != FIELD_MANAGER and not each.get("subresource")]
     wrote_rules, wrote_note = ([each for each in others if _wrote(each, *path)] for path in (RULES, NOTE))
     found = wrote_rules or wrote_note or _later(others, _our_last(route))
     return _last(route, found) if found else Hand()
@@ -28,7 +27,7 @@ def last_editor(route: Document) -> Hand:
 def annotation_editor(route: Document) -> Hand | None:
     """Return who put our annotation there, if it was somebody else; None if it was us, or is unknown."""
     found = [each for each in _managers(route) if _wrote(each, *NOTE)]
-    ours = any(each.get("manager") == US for each in found)
+    ours = any(each.get("manager") == FIELD_MANAGER for each in found)
     return _last(route, found) if found and not ours else None
 
 
@@ -40,7 +39,9 @@ def _last(route: Document, found: Sequence[Mapping[str, Any]]) -> Hand:
 
 def _our_last(route: Document) -> str:
     """Return when we last wrote, as text that sorts; later than everything if we left no trace."""
-    return max((str(each.get("time") or "") for each in _managers(route) if each.get("manager") == US), default="~")
+    return max(
+        (str(each.get("time") or "") for each in _managers(route) if each.get("manager") == FIELD_MANAGER), default="~"
+    )
 
 
 def _later(entries: Sequence[Mapping[str, Any]], than: str) -> list[Mapping[str, Any]]:

@@ -8,11 +8,10 @@ from kubernetes.client import ApiClient
 from bot.engine.encoding import read_rollout
 from bot.engine.route_port import GatewaySays, GatewayWord, RouteCopy, Written
 from k8s import client
-from k8s.document import Document, annotation_of, namespace_of
+from k8s.document import FIELD_MANAGER, Document, annotation_of, namespace_of
 from k8s.messages import redacted
 from k8s.split import Patch
 
-FIELD_MANAGER: Final = "rolloutbot"
 HTTPROUTES: Final = client.Resource("/apis/gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute")
 
 _NOTHING: Final = GatewayWord(says=GatewaySays.NOTHING)

@@ -122,7 +122,7 @@ class Watch:
             if self._stream is None:
                 self._lose(error)
             if isinstance(error, RefusedError):
-                self._is_refused(error)
+                self._remember_refusal(error)
                 self._stopping.wait(REFUSED_REST)
         except Exception:
             log.exception("the watch of the %s of namespace %s broke", self._resource.plural, self._namespace)
@@ -133,7 +133,7 @@ class Watch:
             log.warning("%s Until it works again, I list the %s instead.", error.message, self._resource.plural)
         self.is_live = False
 
-    def _is_refused(self, error: RefusedError) -> None:
+    def _remember_refusal(self, error: RefusedError) -> None:
         """Keep the API server's refusal, and log it if it is new."""
         if str(error) != self.refusal:
             log.warning("%s Until then, I see other people's changes up to half a minute late.", error)
@@ -172,11 +172,11 @@ class Watch:
         if kind == "DELETED":
             self._forget(document)
             self._changed(Seen.GONE, document)
-        elif kind != "BOOKMARK" and self._is_put(document):
+        elif kind != "BOOKMARK" and self._keep(document):
             self._changed(Seen.THERE, document)
 
-    def _is_put(self, document: Document) -> bool:
-        """Keep an object, and say whether it was new."""
+    def _keep(self, document: Document) -> bool:
+        """Keep an object; False if it tells nothing new."""
         with self._lock:
             old = self._objects.get(document["metadata"]["name"])
             return self._put(document) and (old is None or _is_news(old, document))

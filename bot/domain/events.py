@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+REJECTED = "Rejected: "
+"""How the stored reason of a rejection begins; a sentence that says so already leaves it out."""
+
 
 class EventKind(StrEnum):
     """What happened; its sentence is in sentences/what_happened.py."""

@@ -40,7 +40,7 @@ OVER = frozenset({OperationPhase.DONE, OperationPhase.FAILED, OperationPhase.CAN
 
 
 class OperationEventKind(StrEnum):
-    """What happened; the sentence for it is written in handlers/operation_card.py."""
+    """What happened; the sentence for it is written in bot/domain/sentences/operations.py."""
 
     BEGUN = "begun"
     PROGRESSED = "progressed"
@@ -214,7 +214,9 @@ def run_out_of_time(operation: Operation, left: str, moment: Moment) -> Operatio
 def cancel(operation: Operation, reason: str, within: timedelta, moment: Moment) -> OperationChange:
     """Take back what was done, from the next step on, or what a failure has left. Raises TransitionError."""
     if operation.phase not in (OperationPhase.RUNNING, OperationPhase.FAILED):
-        raise TransitionError(f"You can't cancel `{operation.name}`: it is {operation.phase}.")
+        raise TransitionError(
+            f"You can't cancel `{operation.name}`: it is {operation.phase}.", hint="Its card says how it stands."
+        )
     why = reason or (operation.why if operation.phase is OperationPhase.FAILED else "")
     to = _after(operation, moment, phase=OperationPhase.CANCELLING, why=why, attempts=0, trouble="", left="")
     to = replace(to, deadline=moment.now + within)

@@ -100,13 +100,13 @@ class Executor(Protocol):
     def undo_within(self) -> timedelta:
         """Return how long taking it back may take."""
 
-    def begin(self, asked: NewOperation, sources: Tools) -> State:
+    def begin(self, asked: NewOperation, tools: Tools) -> State:
         """Return what to do first. Changes nothing; raises UserError if it may not or cannot begin."""
 
-    def step(self, operation: Operation, sources: Tools) -> Step:
+    def step(self, operation: Operation, tools: Tools) -> Step:
         """Do what the state says."""
 
-    def undo(self, operation: Operation, sources: Tools) -> Step:
+    def undo(self, operation: Operation, tools: Tools) -> Step:
         """Take back one more piece of what the state says was done, or may have been."""
 
     def left(self, operation: Operation) -> str:

@@ -39,14 +39,14 @@ class OperationRequests:
         self,
         registry: Registry,
         operations: Operations,
-        sources: Tools,
+        tools: Tools,
         *,
         receive: Callable[[Request], bool],
         drop: Callable[[str, Became], bool],
     ) -> None:
         """Keep the parts; ``receive`` and ``drop`` are the inbox's."""
-        self.registry, self._operations, self._sources = registry, operations, sources
-        self._clock = sources.clock
+        self.registry, self._operations, self._tools = registry, operations, tools
+        self._clock = tools.clock
         self._receive, self._drop = receive, drop
 
     def decide(self, request: Request) -> None:
@@ -80,7 +80,7 @@ class OperationRequests:
     def _begin(self, request: Request, words: OperationWords) -> SaveOperation | None:
         mine = operation_id(request.delivery)
         if self._operations.load(mine) is not None:
-            self._is_done(request, mine)  # Redis went back to an older state and has the request again
+            self._drop_as_done(request, mine)  # Redis went back to an older state and has the request again
             return None
         self._require_fresh(request, words)
         executor, command = self._executor(words.kind), request.command
@@ -96,7 +96,7 @@ class OperationRequests:
             asked,
             self._moment(request),
             operation_id=mine,
-            state=executor.begin(asked, self._sources),
+            state=executor.begin(asked, self._tools),
             within=executor.within,
         )
         return SaveOperation(change=change, expected=None, request=request.delivery)
@@ -107,7 +107,7 @@ class OperationRequests:
             newer = f"`{operation.name}` (`{operation.id}`) began after you typed this, so it was not cancelled."
             raise UsageError(newer, hint="Type it again if you mean that one.")
         if operation.phase in (OperationPhase.CANCELLING, OperationPhase.CANCELLED):
-            self._is_done(request, operation.id)
+            self._drop_as_done(request, operation.id)
             return None
         within = self._executor(operation.kind).undo_within
         change = cancel(operation, request.command.reason, within, self._moment(request))
@@ -137,7 +137,7 @@ class OperationRequests:
             raise UsageError(f"This bot cannot `{kind}`.", hint="It may be of another version than the one you asked.")
         return executor
 
-    def _is_done(self, request: Request, operation: str) -> None:
+    def _drop_as_done(self, request: Request, operation: str) -> None:
         self._drop(request.delivery, Became(operation=operation))
 
     def _taken(self, subject: str) -> SlotTakenError:
@@ -151,7 +151,7 @@ class OperationRequests:
 
     def _require_fresh(self, request: Request, words: OperationWords) -> None:
         if self._clock.now() - request.at > LATE_AFTER:
-            late = f"Nothing was done: I did not get to your `{words.kind}` within 5 min."
+            late = f"Nothing was done: I did not get to your `{words.kind}` within {LATE_AFTER.seconds // 60} min."
             raise UsageError(late, hint="Type it again if you still want it.")
 
     def _moment(self, request: Request) -> Moment:

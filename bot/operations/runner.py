@@ -41,14 +41,14 @@ NOBODY_KNOWS: Final = "Look at what it has made: the operation's id is on it."
 class Runner:
     """Finds what is due, in the thread that calls ``look``, and takes steps in threads of its own."""
 
-    def __init__(self, registry: Registry, operations: Operations, sources: Tools) -> None:
-        self._registry, self._operations, self._sources = registry, operations, sources
+    def __init__(self, registry: Registry, operations: Operations, tools: Tools) -> None:
+        self._registry, self._operations, self._tools = registry, operations, tools
         self._lane = Lane("operation", AT_ONCE)
         self._left_alone = set[str]()
 
     def look(self) -> None:
         """End the operations that are out of time, and start the next step of the others that are due."""
-        for operation_id in self._operations.claim_due(self._sources.clock.now()):
+        for operation_id in self._operations.claim_due(self._tools.clock.now()):
             try:
                 self._look_at(operation_id)
             except UnreadableError as error:
@@ -64,7 +64,7 @@ class Runner:
         if operation is None or operation.is_over:
             return
         executor = self._registry.named(operation.kind)
-        if is_out_of_time(operation, self._sources.clock.now()):
+        if is_out_of_time(operation, self._tools.clock.now()):
             log.warning("operation %s: its deadline has passed", operation_id)
             self._save(operation, run_out_of_time(operation, _left(executor, operation), self._moment()))
         elif executor is None:
@@ -83,7 +83,7 @@ class Runner:
         """Take steps until one has to wait, somebody else decides, or this process may begin no more."""
         try:
             then = self._unchanged(operation)
-            while then is not None and self._sources.goes_on():
+            while then is not None and self._tools.goes_on():
                 then = self._take(executor, then)
         except StoreError as error:
             log.warning("operation %s: %s Its step is taken again.", operation.id, error)
@@ -100,7 +100,7 @@ class Runner:
         change = self._attempt(executor, operation)
         if not self._save(operation, change):
             return self._cancelled_since(operation)
-        now = self._sources.clock.now()
+        now = self._tools.clock.now()
         is_due = change.due is not None and change.due <= now and not is_out_of_time(change.after, now)
         return change.after if is_due else None
 
@@ -113,7 +113,7 @@ class Runner:
     def _attempt(self, executor: Executor, operation: Operation) -> OperationChange:
         does = executor.undo if operation.phase is OperationPhase.CANCELLING else executor.step
         try:
-            return self._outcome(executor, operation, does(operation, self._sources))
+            return self._outcome(executor, operation, does(operation, self._tools))
         except UserError as error:
             return fail(operation, str(error), _left(executor, operation), self._moment())
         except DependencyError as error:
@@ -136,7 +136,7 @@ class Runner:
         return self._operations.save(SaveOperation(change=change, expected=operation.decision)) is Saved.YES
 
     def _moment(self) -> Moment:
-        return Moment(now=self._sources.clock.now(), decision=new_decision())
+        return Moment(now=self._tools.clock.now(), decision=new_decision())
 
 
 def _left(executor: Executor | None, operation: Operation) -> str:

@@ -80,8 +80,8 @@ def core(
     near = reach(settings, clock, account=account, command=command)
     install = Install(Installs(client), settings.install or near.policy.install, near.cluster_id, enter)
     memory = open_memory(client, install.prefix, fell_behind=fell_behind)
-    sources = Tools(routes=near.cluster, clock=near.clock, policy=near.policy, goes_on=lambda: True)
-    operations = operation_parts(memory, sources, registry)
+    tools = Tools(routes=near.cluster, clock=near.clock, policy=near.policy, goes_on=lambda: True)
+    operations = operation_parts(memory, tools, registry)
     parts = put_together(
         near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, operations.requests.decide
     )

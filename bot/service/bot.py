@@ -15,8 +15,8 @@ from prometheus_client import REGISTRY
 
 from bot.config.policy import Policy
 from bot.config.settings import Settings
+from bot.domain.deadlines import ASK_GATES_EVERY
 from bot.domain.errors import StoreError
-from bot.engine.gate_watch import ASKED_EVERY
 from bot.operations.registry import EXECUTORS, Registry
 from bot.recovery.changes import ChangeLane
 from bot.service.assembly import core
@@ -47,7 +47,9 @@ from k8s.cluster import Cluster
 log = logging.getLogger(__name__)
 
 OLD_REQUEST: Final = timedelta(seconds=5)
-"""No replica works on a request that has been in the inbox for this long."""
+"""A request that has been in the inbox for this long is tried by the leader too: its replica may have died. If it has
+not, whoever decides first wins, and the other one finds it decided.
+"""
 
 CONNECT_AGAIN: Final = 3.0
 """Seconds until the first connection to Slack is tried again; the SDK does the same for later ones."""
@@ -86,11 +88,12 @@ class Bot:
         every(timedelta(seconds=1), "unwritten intents", partial(catch_up, brakes=False))
         every(timedelta(seconds=1), "what Redis lost", self.parts.recovery.run)
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
-        every(ASKED_EVERY, "gates between steps", partial(self.parts.gate_watch.sweep, goes_on=self.leader.leads))
+        every(ASK_GATES_EVERY, "gates between steps", partial(self.parts.gate_watch.sweep, goes_on=self.leader.leads))
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
         every(timedelta(seconds=30), "the list of installs", self.install.stay)
         self.runner = self.operations.runner(self.leader.leads)
-        every(timedelta(seconds=1), "due operations", self.runner.look)
+        if self.operations.registry.executors:
+            every(timedelta(seconds=1), "due operations", self.runner.look)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; the leader also looks at every change."""

@@ -16,18 +16,18 @@ class OperationParts:
     """Records and requests, on the same store as the rollouts, and what executors may use."""
 
     registry: Registry
-    sources: Tools
+    tools: Tools
     records: RedisOperations
     requests: OperationRequests
 
     def runner(self, leads: Callable[[], bool]) -> Runner:
         """Build what runs operations while this process ``leads``."""
-        return Runner(self.registry, self.records, replace(self.sources, goes_on=leads))
+        return Runner(self.registry, self.records, replace(self.tools, goes_on=leads))
 
 
-def operation_parts(memory: Memory, sources: Tools, registry: Registry) -> OperationParts:
+def operation_parts(memory: Memory, tools: Tools, registry: Registry) -> OperationParts:
     """Build what begins, cancels and keeps operations."""
     requests = OperationRequests(
-        registry, memory.operations, sources, receive=memory.store.receive, drop=memory.store.drop
+        registry, memory.operations, tools, receive=memory.store.receive, drop=memory.store.drop
     )
-    return OperationParts(registry, sources, memory.operations, requests)
+    return OperationParts(registry, tools, memory.operations, requests)

@@ -38,7 +38,7 @@ class Parts:
 
 def no_operations(request: Request) -> None:
     """Refuse every operation: there is no executor."""
-    raise UsageError(f"This bot cannot `{request.command.name}`.")
+    raise UsageError(f"This bot cannot `{request.command.name}`.", hint="`help` lists what it can.")
 
 
 def put_together(
@@ -63,7 +63,7 @@ def put_together(
         applier=applier,
         lookup=Lookup(store, clock),
         rollback=RouteRollback(routes, clock),
-        starts=Starts(routes, store, clock, policy, Rebuilder(routes, store, clock, applier).take_up),
+        starts=Starts(routes, store, clock, policy, gates, Rebuilder(routes, store, clock, applier).take_up),
         operate=operate,
         look_again=recovery.look_again,
     )

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from bot.domain.events import Event, EventKind
+from bot.domain.events import REJECTED, Event, EventKind
 from bot.domain.rollout import Phase
-from bot.domain.sentences.what_happened import REJECTED
 from bot.engine.engine import BACK_BUT, MAY_COME_AGAIN
 from chaos.checks.writes import written
 from chaos.evidence import Evidence
@@ -141,7 +140,7 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
     for told in free.values():
         for event in list(told):
             asked = words.get(_token(event))
-            if asked is not None and event.kind in DID[asked.verb]:
+            if asked is not None and event.kind in DID.get(asked.verb, ()):
                 found.setdefault(asked.id, event)
                 told.remove(event)
     hopeful = [one for one in evidence.asked if one.verb in DID and not one.only_opens and not _refusals(evidence, one)]

@@ -89,7 +89,7 @@ def drop(connection: socket.socket) -> None:
         ),
         (
             a_status(200, b"[]"),
-            "The API server answered with something that is no object (asked for HTTPRoute `default/llm-route`).",
+            "The API server answered with something that is not an object (asked for HTTPRoute `default/llm-route`).",
         ),
     ],
 )

@@ -80,13 +80,13 @@ class CopyConfigMaps:
     undo_within: timedelta = timedelta(minutes=1)
     defaults: dict[str, str] = field(default_factory=lambda: {"count": "3", "every": "0"})
 
-    def begin(self, asked: NewOperation, sources: Tools) -> State:
+    def begin(self, asked: NewOperation, tools: Tools) -> State:
         given = {**self.defaults, **asked.parameters}
         if wrong := [key for key, value in given.items() if not value.isdecimal()]:
             raise UsageError(f"`{wrong[0]}` is not a number.", hint="Write it like `count=3`.")
         return {"next": 1, **{key: int(value) for key, value in given.items()}}
 
-    def step(self, operation: Operation, sources: Tools) -> Step:
+    def step(self, operation: Operation, tools: Tools) -> Step:
         number, count = operation.state["next"], operation.state["count"]
         data = self.config_maps.read(operation.subject)
         if data is None:
@@ -97,7 +97,7 @@ class CopyConfigMaps:
         state, wait = {**operation.state, "next": number + 1}, timedelta(seconds=operation.state["every"])
         return Next(state=state, said=f"Copy {number} of {count} is there.", wait=wait)
 
-    def undo(self, operation: Operation, sources: Tools) -> Step:
+    def undo(self, operation: Operation, tools: Tools) -> Step:
         *names, last = operation.state.get("deleting") or [""]
         if last:
             self.config_maps.delete(last)

@@ -78,16 +78,16 @@ class Process:
         slack = deadly(Slack(web_client(BOT_TOKEN, base_url=f"{place.slack_url}/api/")), death)
         self._registry = Registry((CopyConfigMaps(self.config_maps),))
         cluster = Cluster(api, policy.namespaces)
-        self._sources = Tools(routes=cluster, clock=self.clock, policy=policy, goes_on=lambda: True)
+        self._tools = Tools(routes=cluster, clock=self.clock, policy=policy, goes_on=lambda: True)
         requests = OperationRequests(
-            self._registry, self.operations, self._sources, receive=self.inbox.receive, drop=self.inbox.drop
+            self._registry, self.operations, self._tools, receive=self.inbox.receive, drop=self.inbox.drop
         )
         self.engine = put_together(cluster, self.inbox, memory.for_rebuild, self.clock, policy, requests.decide).engine
         self.board = Board(self.inbox, OperationTopics(self.operations), slack)
 
     def take_steps(self) -> None:
         """Take every step that is due, in a runner that ends then."""
-        runner = Runner(self._registry, self.operations, self._sources)
+        runner = Runner(self._registry, self.operations, self._tools)
         runner.look()
         runner.close()
 

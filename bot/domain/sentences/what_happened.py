@@ -2,13 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from bot.domain.events import Event, EventKind
+from bot.domain.events import REJECTED, Event, EventKind
 from bot.domain.prose import Code, Person, Prose, ended, say
 from bot.domain.rollout import Entry
 from bot.domain.sentences.reasons import reason
-
-REJECTED = "Rejected: "
-"""How the stored reason of a rejection begins; the sentence says it already."""
 
 
 def told(events: Sequence[Event], entry: Entry, *, longest: int = 1000) -> list[Prose]:

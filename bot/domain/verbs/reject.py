@@ -3,7 +3,7 @@
 from bot.domain.access import AccessList
 from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, pause
-from bot.domain.events import EventKind
+from bot.domain.events import REJECTED, EventKind
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase
 from bot.domain.verbs.button import Button, Dialog, short
@@ -12,7 +12,7 @@ from bot.domain.weights import asked_weight
 
 
 def _reject(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
-    return pause(entry, f"Rejected: {request.command.reason}", moment, kind=EventKind.REJECTED)
+    return pause(entry, f"{REJECTED}{request.command.reason}", moment, kind=EventKind.REJECTED)
 
 
 def _dialog(entry: Entry | None) -> Dialog:

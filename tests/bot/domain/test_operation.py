@@ -204,7 +204,9 @@ def test_every_decision(row: str) -> None:
 
 @pytest.mark.parametrize("phase", [OperationPhase.DONE, OperationPhase.CANCELLED, OperationPhase.CANCELLING])
 def test_an_operation_that_is_over_or_being_taken_back_cannot_be_cancelled(phase: OperationPhase) -> None:
-    with pytest.raises(TransitionError, match=f"^You can't cancel `copy models`: it is {phase}.$"):
+    with pytest.raises(
+        TransitionError, match=f"^You can't cancel `copy models`: it is {phase}. Its card says how it stands.$"
+    ):
         cancel(an_operation(phase=phase), "", HOUR, at(1))
 
 

@@ -47,14 +47,14 @@ class Scripted:
     undo_within: timedelta = timedelta(minutes=10)
     states: list[Any] = field(default_factory=list)
 
-    def begin(self, asked: NewOperation, sources: Tools) -> State:
+    def begin(self, asked: NewOperation, tools: Tools) -> State:
         return {"next": 1}
 
-    def step(self, operation: Operation, sources: Tools) -> Step:
+    def step(self, operation: Operation, tools: Tools) -> Step:
         self.states.append(dict(operation.state))
         return self.act(operation)
 
-    def undo(self, operation: Operation, sources: Tools) -> Step:
+    def undo(self, operation: Operation, tools: Tools) -> Step:
         return self.take_back(operation)
 
     def left(self, operation: Operation) -> str:
@@ -79,15 +79,15 @@ class Works:
         """Return what decides requests."""
         inbox = self.store.inbox
         return OperationRequests(
-            self._registry, self.store.operations, self._sources, receive=inbox.receive, drop=inbox.drop
+            self._registry, self.store.operations, self._tools, receive=inbox.receive, drop=inbox.drop
         )
 
     def runner(self) -> Runner:
         """Return the runner of another process."""
-        return Runner(self._registry, self.store.operations, self._sources)
+        return Runner(self._registry, self.store.operations, self._tools)
 
     @property
-    def _sources(self) -> Tools:
+    def _tools(self) -> Tools:
         policy, routes = Policy(namespaces=("default",)), cast(Routes, None)
         return Tools(routes=routes, clock=self.clock, policy=policy, goes_on=self.leads.is_set)
 
