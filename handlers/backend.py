@@ -1,4 +1,4 @@
-"""What the Slack side needs from the engine, as Protocols; ``bot.engine.engine.Backend`` implements them."""
+"""What the Slack side needs from the engine, as Protocols; ``bot.engine.engine.Engine`` implements them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -88,7 +88,7 @@ class NoOperations:
 
     def find(self, subject: str, channel: str) -> Operation:
         """Raise UsageError."""
-        raise UsageError(f"There is no operation `{subject}`.")
+        raise UsageError(f"There is no operation `{subject}`.", hint="This bot has none.")
 
     def under_way(self, channel: str) -> Sequence[Operation]:
         """Return none."""

@@ -35,7 +35,7 @@ def press_of(document: object) -> Press:
         case {"id": str(rollout_id), "turn": int(turn)} if rollout_id and not isinstance(turn, bool):
             return Press(text(rollout_id), turn)
         case _:
-            raise UsageError("This button makes no sense to me.", hint="Use the newest card of the rollout.")
+            raise UsageError("I cannot read this button.", hint="Use the newest card of the rollout.")
 
 
 def action_id(verb: str) -> str:

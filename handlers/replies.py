@@ -175,7 +175,7 @@ def braked_before(rollout: Rollout) -> Prose:
 def not_braked(error: DependencyError, store: StoreError) -> Prose:
     """Say that a roll back without the store failed, that it may not be kept, and what else to do."""
     return say(
-        "*I do not know whether it is rolled back. {}* Press again, or {}\n{} {}",
+        "*I do not know whether it is rolled back. {}* Try again, or {}\n{} {}",
         NO_OTHER_TRY,
         _BY_HAND,
         short(error.prose, 2000),
@@ -196,7 +196,7 @@ def not_braked_yet(error: DependencyError, store: StoreError) -> Prose:
 
 def refused_yet(error: UserError) -> Prose:
     """Say that a roll back was refused because of the routes; the inbox keeps it, as the store may know more."""
-    return say("{} {}, and I look at it again when Redis works.", _shown(error), IS_KEPT)
+    return say("{} {}. I look at it again when Redis works.", _shown(error), IS_KEPT)
 
 
 def too_slow(instead: str) -> Prose:

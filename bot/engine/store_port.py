@@ -82,22 +82,19 @@ class Store(Protocol):
         """Remove a request that changed nothing from the inbox; False if it was gone already."""
 
     def became(self, delivery: str) -> Became:
-        """Return the result of a request of the last 15 minutes; both empty if nothing is known."""
+        """Return the result of a request of the last 15 minutes; all fields are empty if nothing is known."""
 
     def load(self, rollout_id: str) -> Entry | None:
         """Return what is stored of a rollout."""
-
-    def load_all(self, ids: Sequence[str]) -> Sequence[Entry]:
-        """Return what is stored of several rollouts, in one round trip."""
 
     def entries(self) -> Sequence[Entry]:
         """Return all rollouts that are not over, newest first."""
 
     def named(self, canary: str) -> Sequence[Entry]:
-        """Return the last rollouts of a canary, newest first, over or not."""
+        """Return the rollouts of a canary that are not over, then its last ones that are, newest first."""
 
     def in_channel(self, channel: str) -> Sequence[Entry]:
-        """Return the last rollouts of a channel, newest first, over or not."""
+        """Return the rollouts of a channel that are not over, then its last ones that are, newest first."""
 
     def slot(self, route_uid: str) -> str | None:
         """Return the id of the rollout that has the route."""

@@ -210,7 +210,7 @@ def test_a_click_without_a_trigger_is_known_by_where_and_when_it_was(bot: Bot) -
 )
 def test_a_button_that_carries_nonsense_is_one_private_sentence(bot: Bot, value: Any) -> None:
     assert bot.press("rollout_advance", value) == (200, "")
-    assert bot.said() == ["This button makes no sense to me. Use the newest card of the rollout."]
+    assert bot.said() == ["I cannot read this button. Use the newest card of the rollout."]
     assert bot.engine.received == []
 
 
@@ -246,7 +246,7 @@ def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
     assert (status, answer) == (200, {"response_action": "errors", "errors": {"reason": said}})
 
 
-NO_FORM = "This form makes no sense to me. Close it and open it again."
+NO_FORM = "I cannot read this form. Close it and open it again."
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ NO_FORM = "This form makes no sense to me. Close it and open it again."
         ({"private_metadata": "[" * 3000}, NO_FORM),
         ({"private_metadata": None}, NO_FORM),
         ({"id": None}, NO_FORM),
-        ({"private_metadata": "{}"}, "This button makes no sense to me. Use the newest card of the rollout."),
+        ({"private_metadata": "{}"}, "I cannot read this button. Use the newest card of the rollout."),
         ({"state": None}, "`reject` needs a reason. Say why in a few words."),
         ({"state": {"values": [{"reason": "x"}]}}, "`reject` needs a reason. Say why in a few words."),
     ],

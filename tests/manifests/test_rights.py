@@ -54,6 +54,8 @@ def test_a_whole_rollout_needs_no_more(as_the_bot: Stage) -> None:
     stage.wait_observed()
     stage.pass_time(seconds=1)
     stage.say("promote")
+    stage.wait_observed()
+    stage.pass_time(seconds=1)
     stage.say("finish")
     stage.audit.inspect()
     assert (stage.load(entry.rollout.id).rollout.phase, stage.world.weights()) == (Phase.FINISHED, [(CANARY, 100)])

@@ -111,6 +111,7 @@ def test_every_verb_by_its_word(play: Play) -> None:
     play.hears("*100 % needs approval*.")
     play.say("approve")
     play.see("100 %")
+    play.offers("finish")
     play.say("finish")
     play.see("100 %, finished")
     play.say("end")

@@ -79,7 +79,7 @@ def read_name(key: str, text: str) -> str:
         return text
     wrong = f"{shown(text)} is not a name for `{key}`: names have lower-case letters, digits, `-` and `.`"
     if len(text) > LONGEST_NAME:
-        raise UsageError(f"{wrong}, and at most {LONGEST_NAME} characters.")
+        raise UsageError(f"{wrong}, and at most {LONGEST_NAME} characters.", hint="See `kubectl get` for it.")
     meant = bare_name(text)
     raise UsageError(f"{wrong}.", hint=f"Did you mean `{meant}`?" if meant else "See `kubectl get` for it.")
 

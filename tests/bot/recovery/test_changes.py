@@ -310,7 +310,10 @@ def test_a_roll_back_of_what_a_forgotten_rollout_has_followed_is_refused_in_word
     )
     with pytest.raises(TransitionError) as refused:
         watched.say("rollback", subject=first)
-    assert str(refused.value) == f"A newer rollout came after `{CANARY}` on this route. Roll back the newer one."
+    assert str(refused.value) == (
+        f"A newer rollout came after `{CANARY}` on this route. "
+        f"Roll back the newer one, or `start {STABLE} 100` if that is over."
+    )
 
 
 def _kept_id(stage: Stage) -> str:

@@ -1,6 +1,7 @@
 -- Does Redis still have everything? See epoch.py.
 --
 -- is_whole(p, epoch, seen): epoch and seen are what the calling replica has seen; a rebuild says 'any' and is not asked.
+--   If something is missing it also removes the epoch, so that no replica decides anything before the rebuild.
 -- counted(p): the epoch and the writes counted in it now, for every replica to remember.
 local function is_whole(p, epoch, seen)
   if epoch == 'any' then return true end

@@ -224,7 +224,7 @@ REFUSED = [
     ("start vllm_new 10", f"`vllm_new` is not a name for `pool`: {NOT_A_NAME}. See `kubectl get` for it."),
     (
         f"start {'a' * 254} 10",
-        f"`{'a' * 59}…` is not a name for `pool`: {NOT_A_NAME}, and at most 253 characters.",
+        f"`{'a' * 59}…` is not a name for `pool`: {NOT_A_NAME}, and at most 253 characters. See `kubectl get` for it.",
     ),
     (f"start {POOL} 10 route=LLM", f"`LLM` is not a name for `route`: {NOT_A_NAME}. Did you mean `llm`?"),
     (f"start {POOL} 10 evry=5m", "`evry` is not a key of `start`. Did you mean `every`?"),
