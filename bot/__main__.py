@@ -64,12 +64,12 @@ def check_config(
 
 def _check_cluster(file: Path | None) -> None:
     """Say what the cluster lacks, with exit code 1; 3 where it does not answer."""
-    from bot.service.assembly import reach
+    from bot.service.assembly import cluster_parts
     from bot.store.clock import SystemClock
 
     try:
         settings = read_as(ClusterSettings, os.environ).model_copy(update={"config": file})
-        rights = reach(settings, SystemClock()).cluster.rights()
+        rights = cluster_parts(settings, SystemClock()).cluster.rights()
     except ConfigError as error:
         raise _explained(error.mistakes) from None
     except ClusterError as error:

@@ -13,7 +13,7 @@ from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import Rollout
 from bot.domain.verbs.registry import verbs
 from chaos.cast import CROWD, Cast
-from chaos.hands import Hands
+from chaos.site_requests import SiteRequests
 from chaos.world import Site
 from sandbox.strict_slack.workspace import block_id
 
@@ -39,7 +39,7 @@ class Team:
     cast: Cast
     site: Site
     dice: random.Random
-    hands: Hands
+    requests: SiteRequests
     stopping: threading.Event
 
     def work(self, until: float) -> None:
@@ -75,7 +75,7 @@ class Team:
         words = (
             f"{canary} {weight} route={self.site.route} namespace={self.site.namespace} {steps if weight < 60 else ''}"
         )
-        asked = self.hands.types("start", f"{words} {marks} {pace}", "", self._anybody())
+        asked = self.requests.types("start", f"{words} {marks} {pace}", "", self._anybody())
         return rollout_id(asked.id)
 
     def _is_there(self, rollout: str) -> bool:
@@ -137,7 +137,7 @@ class Team:
         if (
             card is not None
             and self.dice.random() < 0.6
-            and self.hands.presses(card, verb, note.id, self._somebody(verb, note))
+            and self.requests.presses(card, verb, note.id, self._somebody(verb, note))
         ):
             return
         self._type(verb, note.id, note)
@@ -146,7 +146,7 @@ class Team:
         name = rollout
         if note is not None and note.canary.name == self.site.new and self.dice.random() < 0.5:
             name = self.site.new
-        self.hands.types(verb, name, rollout, self._somebody(verb, note))
+        self.requests.types(verb, name, rollout, self._somebody(verb, note))
 
     def _somebody(self, verb: str, note: Rollout | None) -> str:
         """Choose who acts: the starter approves only by mistake."""

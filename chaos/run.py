@@ -6,13 +6,13 @@ import time
 from contextlib import ExitStack
 
 from chaos.cast import Cast, cast
+from chaos.deliveries import Deliveries
 from chaos.evidence import Evidence, gather
 from chaos.faults import Faults
-from chaos.hands import Hands
 from chaos.people import Team
-from chaos.post import Post
 from chaos.schedule import Schedule
 from chaos.settle import Calm, calm_down
+from chaos.site_requests import SiteRequests
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.workplace import workplace
 
@@ -27,23 +27,23 @@ def play(plan: Schedule, server: ApiServer | None = None) -> Evidence:
 
 
 def _perform(actors: Cast, plan: Schedule) -> Calm:
-    post = Post(actors.slack, actors.bots, actors.ledger, plan)
+    deliveries = Deliveries(actors.slack, actors.bots, actors.ledger, plan)
     stopping = threading.Event()
     actors.ledger.begun = time.time()
     until = actors.ledger.begun + plan.seconds
     threads = []
     for site in actors.sites:
         dice = random.Random(f"{plan.seed}-{site.number}")
-        team = Team(actors, site, dice, Hands(actors, post, site, dice), stopping)
+        team = Team(actors, site, dice, SiteRequests(actors, deliveries, site, dice), stopping)
         threads.append(threading.Thread(target=team.work, args=(until,), name=f"team {site.number}"))
     for thread in threads:
         thread.start()
     try:
         Faults(actors, stopping).run(plan)
-        post.is_calm = True
+        deliveries.is_calm = True
         for thread in threads:
             thread.join()
-        post.close()
-        return calm_down(actors, post, plan.seed)
+        deliveries.close()
+        return calm_down(actors, deliveries, plan.seed)
     finally:
         stopping.set()

@@ -11,9 +11,9 @@ import urllib3
 
 from bot.domain.rollout import Phase
 from chaos.cast import Cast
-from chaos.hands import Hands
+from chaos.deliveries import Deliveries
 from chaos.people import PEOPLE
-from chaos.post import Post
+from chaos.site_requests import SiteRequests
 from chaos.world import Site
 
 QUIET_WITHIN = 60.0
@@ -30,13 +30,13 @@ class Calm:
     left: Sequence[str]
 
 
-def calm_down(cast: Cast, post: Post, seed: int) -> Calm:
+def calm_down(cast: Cast, deliveries: Deliveries, seed: int) -> Calm:
     """Lift every fault, wait until all is written, roll back most rollouts, and wait for the cards."""
     _lift(cast)
     dice = random.Random(seed)
-    hands = [Hands(cast, post, site, dice) for site in cast.sites]
+    requests = [SiteRequests(cast, deliveries, site, dice) for site in cast.sites]
     quiet = _within(QUIET_WITHIN, lambda: cast.memory.waiting() == (0, 0))
-    braked = _brake_most(hands, dice)
+    braked = _brake_most(requests, dice)
 
     def left() -> list[str]:
         return [rollout_id for site, rollout_id in braked if not _is_back(cast, site, rollout_id)]
@@ -44,7 +44,7 @@ def calm_down(cast: Cast, post: Post, seed: int) -> Calm:
     is_back = _within(BRAKES_WITHIN, lambda: cast.memory.waiting() == (0, 0) and not left())
     still_left = left()
     _within(SLACK_WITHIN, lambda: not cast.memory.behind())
-    for one in hands:
+    for one in requests:
         if note := cast.tape.running(one.site.key):
             one.types("why", note.id, note.id, PEOPLE[0])
     return Calm(quiet, is_back, still_left)
@@ -61,10 +61,10 @@ def _lift(cast: Cast) -> None:
     cast.ledger.calm = time.time()
 
 
-def _brake_most(hands: Sequence[Hands], dice: random.Random) -> list[tuple[Site, str]]:
+def _brake_most(requests: Sequence[SiteRequests], dice: random.Random) -> list[tuple[Site, str]]:
     """Roll back most of what still runs. The rest stays, and must say why it waits."""
     braked = []
-    for one in hands:
+    for one in requests:
         newest, note = one.cast.tape.newest(one.site.key), one.cast.tape.running(one.site.key)
         if newest is None or note is None or note.route_uid != newest.uid or dice.random() < 0.2:
             continue

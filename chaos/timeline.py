@@ -55,7 +55,11 @@ def _asked(evidence: Evidence, rollout: str) -> Iterator[Line]:
         yield asked.at, "person", f"{who}: {outcome.became}; {said}"
         yield from _decided(evidence, asked)
         for one in asked.delivery.attempts:
-            yield one.at + one.seconds, "post", f"{asked.id} to {one.to[-5:]}: {one.outcome} after {one.seconds:.2f} s"
+            yield (
+                one.at + one.seconds,
+                "delivery",
+                f"{asked.id} to {one.to[-5:]}: {one.outcome} after {one.seconds:.2f} s",
+            )
 
 
 def _decided(evidence: Evidence, asked: Asked) -> Iterator[Line]:

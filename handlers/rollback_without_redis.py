@@ -54,13 +54,13 @@ class RollbackWithoutRedis:
         self._heard: dict[str, frozenset[Heard]] = {}  # by delivery
         self._lane = Lane("brake", LANE)
 
-    def pull(self, request: Request, store: StoreError) -> None:
+    def roll_back(self, request: Request, store: StoreError) -> None:
         """Roll back in the background; the inbox may not hold the request."""
         if not self._lane.take(partial(self._pull, request, store, AT_ONCE)):
             # Closed: the connection to Slack is ending too, and nobody else has the request.
             self._pull(request, store, AT_ONCE)
 
-    def pull_kept(self, request: Request, store: StoreError) -> None:
+    def roll_back_kept(self, request: Request, store: StoreError) -> None:
         """Roll back here and now a request that stays in the inbox, and so is tried again whatever comes of it."""
         self._pull(request, store, KEPT)
 

@@ -50,7 +50,7 @@ class Work:
 
     def brake(self, request: Request, store: StoreError) -> None:
         """Start a roll back that could not be kept, because the store failed."""
-        self._brake.pull(request, store)
+        self._brake.roll_back(request, store)
 
     def resume(self, requests: Iterable[Request]) -> None:
         """Start requests from the inbox; people were told that these are kept."""
@@ -124,7 +124,7 @@ class Work:
     def _do_without_store(self, request: Request, error: StoreError, *, fresh: bool) -> None:
         if request.command.verb == ROLLBACK:
             self._hold_up(request)
-            self._brake.pull_kept(request, error)
+            self._brake.roll_back_kept(request, error)
         else:
             self._keep(request, error, fresh=fresh)
 

@@ -11,7 +11,7 @@ from bot.domain.commands.request import StartWords
 from bot.domain.errors import GoneError, RouteError
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Hand, Pair, Pool, Rollout
-from bot.engine.route_port import GatewayWord, Guard, PoolHealth, RouteCopy, Scene, Written
+from bot.engine.route_port import GatewayWord, Guard, PoolHealth, RouteCopy, Survey, Written
 from k8s import client, field_managers, httproute, inferencepool, owners, split, survey
 from k8s.document import Document
 from k8s.rights import Rights, rights_of
@@ -87,7 +87,7 @@ class Cluster:
         for watch in watches:
             watch.join(max(0.0, deadline - time.monotonic()))
 
-    def survey(self, canary: str, words: StartWords) -> Scene:
+    def survey(self, canary: str, words: StartWords) -> Survey:
         """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
         return survey.survey(self._api, Search(self._command, self._namespaces, canary, words))
 

@@ -10,7 +10,7 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool
 from bot.domain.slips import likely_meant
-from bot.engine.route_port import GatewaySays, RouteCopy, Scene
+from bot.engine.route_port import GatewaySays, RouteCopy, Survey
 from k8s import httproute, inferencepool, owners, pairing
 from k8s.document import Document, full_name
 from k8s.search import Search, listed, one_of
@@ -18,7 +18,7 @@ from k8s.search import Search, listed, one_of
 MOST_NAMES = 3
 
 
-def survey(api: ApiClient, search: Search) -> Scene:
+def survey(api: ApiClient, search: Search) -> Survey:
     """Find everything that a start needs. Raises RouteError with one sentence and the next action."""
     pools = {name: inferencepool.list_pools(api, name) for name in _namespaces(search)}
     canary = _canary(search, pools)
@@ -26,7 +26,7 @@ def survey(api: ApiClient, search: Search) -> Scene:
     rules = pairing.rules_for(search, copy, stable, canary)
     owners.refuse_owned(copy.document)
     warnings = _pools(api, pools[canary.namespace], copy, stable, canary)
-    return Scene(
+    return Survey(
         copy=copy,
         stable=stable,
         canary=canary,

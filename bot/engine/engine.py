@@ -150,7 +150,7 @@ class Engine:
     def brake(self, request: Request) -> RouteRolledBack:
         """Roll back from the route's annotation while the store does not answer. Raises UserError, ClusterError."""
         namespace, route, reason = self._rollback.find(request.command, request.origin.channel, request.at)
-        braked = self._rollback.pull(namespace, route, by=request.by, reason=reason)
+        braked = self._rollback.roll_back(namespace, route, by=request.by, reason=reason)
         self._look_again()  # the watch does not report our own writes
         return braked
 

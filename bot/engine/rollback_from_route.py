@@ -52,7 +52,7 @@ class RouteRollback:
         self._routes = routes
         self._clock = clock
 
-    def pull(self, namespace: str, route: str, *, by: str, reason: str) -> RouteRolledBack:
+    def roll_back(self, namespace: str, route: str, *, by: str, reason: str) -> RouteRolledBack:
         """Put the weights of a route back as its annotation says they were before the rollout.
 
         It writes nothing if they are back already. Raises RouteError, TransitionError or ClusterError.

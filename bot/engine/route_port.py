@@ -24,7 +24,7 @@ class RouteCopy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Survey:
     """What a start finds in the cluster: the route, the pair of pools, and the rules that hold the stable one."""
 
     copy: RouteCopy
@@ -82,7 +82,7 @@ class Routes(Protocol):
     Raises ClusterError (no answer, an error), RefusedError (403, 404, 422), RaceError (a guard failed).
     """
 
-    def survey(self, canary: str, words: StartWords) -> Scene:
+    def survey(self, canary: str, words: StartWords) -> Survey:
         """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
 
     def read(self, namespace: str, route: str) -> RouteCopy:

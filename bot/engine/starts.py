@@ -15,7 +15,7 @@ from bot.domain.rollout import SLOTLESS, Change, Rollout
 from bot.engine.apply import new_decision, own_note
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
 from bot.engine.ports import Clock, Gates
-from bot.engine.route_port import RouteCopy, Routes, Scene
+from bot.engine.route_port import RouteCopy, Routes, Survey
 from bot.engine.store_port import Save, Store
 
 
@@ -69,7 +69,7 @@ class Starts:
             raise RouteError(error.message, hint=error.hint or "Nothing was started.") from error
         return Save(change=change, expected=None, request=request.delivery, take_slot=True)
 
-    def _survey(self, canary: str, words: StartWords) -> Scene:
+    def _survey(self, canary: str, words: StartWords) -> Survey:
         """Look at the cluster; a pool that is already in a rollout is reported first, as it causes other errors."""
         try:
             return self._routes.survey(canary, words)
@@ -79,7 +79,7 @@ class Starts:
                     raise slot_taken(rollout) from None
             raise
 
-    def _rehearse(self, scene: Scene, change: Change) -> None:
+    def _rehearse(self, scene: Survey, change: Change) -> None:
         """Ask the API server to check the first write (rights, schema, webhooks) before anything is saved."""
         if len(annotation(change.after)) > LONGEST_ANNOTATION:
             raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
@@ -91,7 +91,7 @@ class Starts:
         if verdict is not None and verdict.answer is not GateAnswer.PASS:
             raise RouteError(verdict.reason, hint="Nothing was started; start it again when that is fixed.")
 
-    def _require_free(self, scene: Scene, mine: str) -> None:
+    def _require_free(self, scene: Survey, mine: str) -> None:
         """Refuse a route whose annotation names an active rollout; restore one that the store forgot."""
         note = scene.copy.note
         if note is not None and note.id == mine:

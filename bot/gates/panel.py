@@ -19,7 +19,7 @@ ANSWER_WITHIN: Final = 10.0
 THREADS: Final = 32
 
 
-class Panel:
+class GatePanel:
     """The gates that the policy has switched on, each with its keys."""
 
     def __init__(

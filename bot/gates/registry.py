@@ -13,7 +13,7 @@ _added: list[Gate] = []
 
 
 @contextmanager
-def also(gate: Gate) -> Iterator[None]:
+def added(gate: Gate) -> Iterator[None]:
     """Add a gate for a while. Raises ValueError where its name is taken."""
     if gate.name in {each.name for each in gates()}:
         raise ValueError(f"There is a gate `{gate.name}` already.")

@@ -23,7 +23,7 @@ from k8s.identity import cluster_mark, cluster_uid
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ClusterParts:
     """The cluster, as far as the policy lets us, and ``home``: the kubeconfig's namespace, or the pod's."""
 
     policy: Policy
@@ -34,7 +34,7 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Core(Reach):
+class SharedParts(ClusterParts):
     """The engine and its parts."""
 
     client: "redis.Redis"
@@ -44,7 +44,9 @@ class Core(Reach):
     operations: OperationParts
 
 
-def reach(settings: ClusterSettings, clock: Clock, *, account: str = THE_BOT, command: str = "") -> Reach:
+def cluster_parts(
+    settings: ClusterSettings, clock: Clock, *, account: str = THE_BOT, command: str = ""
+) -> ClusterParts:
     """Build what needs no Redis; nothing is connected yet.
 
     ``account`` is who is named where a right is missing, ``command`` what sentences tell people to type instead of
@@ -59,10 +61,10 @@ def reach(settings: ClusterSettings, clock: Clock, *, account: str = THE_BOT, co
     cluster = Cluster(connection.api, policy.namespaces, command=command or policy.command, now=clock.now)
     api = connection.api
     cluster_id = ClusterId(lambda: cluster_uid(api), cluster_mark(api.configuration))
-    return Reach(policy, cluster, clock, connection.namespace, cluster_id)
+    return ClusterParts(policy, cluster, clock, connection.namespace, cluster_id)
 
 
-def core(
+def shared_parts(
     settings: TerminalSettings,
     client: "redis.Redis",
     clock: Clock,
@@ -72,12 +74,12 @@ def core(
     enter: Enter = Installs.find,
     fell_behind: Callable[[], None] = lambda: None,
     registry: Registry = EXECUTORS,
-) -> Core:
+) -> SharedParts:
     """Build the rest; Redis and the cluster may be away.
 
     ``enter`` is how the install is found in Redis: a bot joins it. ``fell_behind`` is called when a card was marked.
     """
-    near = reach(settings, clock, account=account, command=command)
+    near = cluster_parts(settings, clock, account=account, command=command)
     install = Install(Installs(client), settings.install or near.policy.install, near.cluster_id, enter)
     memory = open_memory(client, install.prefix, fell_behind=fell_behind)
     tools = Tools(routes=near.cluster, clock=near.clock, policy=near.policy, goes_on=lambda: True)
@@ -86,4 +88,4 @@ def core(
         near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, operations.requests.decide
     )
     shared = (near.policy, near.cluster, near.clock, near.home, near.cluster_id)
-    return Core(*shared, client, install, memory.store, parts, operations)
+    return SharedParts(*shared, client, install, memory.store, parts, operations)

@@ -19,7 +19,7 @@ from bot.domain.deadlines import ASK_GATES_EVERY
 from bot.domain.errors import StoreError
 from bot.operations.registry import EXECUTORS, Registry
 from bot.recovery.changes import ChangeLane
-from bot.service.assembly import core
+from bot.service.assembly import shared_parts
 from bot.service.install import Install
 from bot.service.leader import Leader
 from bot.service.metrics import OperationMetrics, RolloutMetrics
@@ -146,7 +146,7 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
     bell = Bell()
     client = connect(settings.redis_url.get_secret_value())
     clock = RedisClock(client)
-    behind = core(settings, client, clock, enter=Installs.join, fell_behind=bell.ring, registry=registry)
+    behind = shared_parts(settings, client, clock, enter=Installs.join, fell_behind=bell.ring, registry=registry)
     secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(

@@ -18,7 +18,7 @@ from bot.engine.store_port import Store
 from bot.engine.tick import Ticker
 from bot.gates import registry
 from bot.gates.gate import GateSources
-from bot.gates.panel import Panel
+from bot.gates.panel import GatePanel
 from bot.recovery.audit import Audit
 from bot.recovery.rebuild import Rebuilder
 from bot.recovery.store_recovery import StoreRecovery
@@ -50,7 +50,7 @@ def put_together(
     operate: Callable[[Request], None] = no_operations,
 ) -> Parts:
     """Build what decides and writes. A rebuild has its own audit: ``for_rebuild`` saves while data is missing."""
-    gates = Panel(registry.gates(), policy.gates, GateSources(pools=routes), clock)
+    gates = GatePanel(registry.gates(), policy.gates, GateSources(pools=routes), clock)
     applier = Applier(routes, store, clock, gates)
     rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates))
     recovery = StoreRecovery(store, clock, rebuild)

@@ -25,7 +25,7 @@ from bot.domain.sentences.what_it_waits_for import why as why_it_waits
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of
 from bot.engine.rollback_from_route import RouteRollback
-from bot.service.assembly import Core
+from bot.service.assembly import SharedParts
 from bot.store.clock import SystemClock
 from bot.store.lease import is_held
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit
@@ -39,7 +39,7 @@ NO_CARD = say("It has no card in Slack; `--channel C…` gives a start one.")
 class Commands:
     """One person at a terminal; ``channel`` is the Slack channel that the words are about, empty: any."""
 
-    def __init__(self, core: Core, person: str, channel: str) -> None:
+    def __init__(self, core: SharedParts, person: str, channel: str) -> None:
         self._core, self._person, self._channel = core, person, channel
 
     # --- questions

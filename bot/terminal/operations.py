@@ -9,7 +9,7 @@ from bot.domain.commands.values import say_cut
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.operation import Operation, OperationPhase
 from bot.domain.prose import Prose, clock, joined, say, sentence
-from bot.service.assembly import Core
+from bot.service.assembly import SharedParts
 from bot.store.lease import is_held
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.follow import LOOK_EVERY, Tell
@@ -17,7 +17,7 @@ from bot.terminal.follow import LOOK_EVERY, Tell
 NOBODY_TAKES_STEPS = say("No bot leads now: it goes on when one does.")
 
 
-def operate(core: Core, command: Command, person: str, channel: str, seconds: float, tell: Tell) -> Answer:
+def operate(core: SharedParts, command: Command, person: str, channel: str, seconds: float, tell: Tell) -> Answer:
     """Begin or cancel an operation, and follow it for some seconds. Raises UserError."""
     request = Request(
         command=command,
@@ -48,7 +48,7 @@ def operate(core: Core, command: Command, person: str, channel: str, seconds: fl
     )
 
 
-def _decided(core: Core, request: Request) -> Operation:
+def _decided(core: SharedParts, request: Request) -> Operation:
     core.parts.engine.process(request)
     became = core.store.became(request.delivery)
     if became.refusal:
@@ -59,7 +59,7 @@ def _decided(core: Core, request: Request) -> Operation:
     return operation
 
 
-def _followed(core: Core, operation: Operation, seconds: float, tell: Tell) -> Answer:
+def _followed(core: SharedParts, operation: Operation, seconds: float, tell: Tell) -> Answer:
     """Look until it is over or the time is up; without a leader nothing will happen."""
     led, end = is_held(core.client, core.install.prefix()), core.clock.now() + timedelta(seconds=seconds)
     while led and not operation.is_over and core.clock.now() < end:

@@ -9,13 +9,13 @@ from bot.domain.prose import Prose, ended, joined, moment, say
 from bot.domain.rollout import Acceptance, Entry
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
 from bot.engine.route_port import GatewaySays
-from bot.service.assembly import Reach
+from bot.service.assembly import ClusterParts
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.follow import Tell, follow, result
 
 
 def roll_back(
-    near: Reach, person: str, command: Command, route: tuple[str, str], *, seconds: float, tell: Tell
+    near: ClusterParts, person: str, command: Command, route: tuple[str, str], *, seconds: float, tell: Tell
 ) -> Answer:
     """Roll back the rollout on a route (namespace, may be empty, and name). Raises UserError, ClusterError.
 
@@ -24,7 +24,9 @@ def roll_back(
     reason = f"{command.subject} {command.reason}".strip()
     namespace, name = route
     try:
-        braked = RouteRollback(near.cluster, near.clock).pull(namespace or near.home, name, by=person, reason=reason)
+        braked = RouteRollback(near.cluster, near.clock).roll_back(
+            namespace or near.home, name, by=person, reason=reason
+        )
     except RefusedError as error:
         raise RouteError(error.message, hint=error.hint or "Nothing was rolled back.") from error
     gateway = _Gateway(near)
@@ -56,7 +58,7 @@ def _said(braked: RouteRolledBack, answer: Answer) -> tuple[Prose, ...]:
 class _Gateway:
     """Hears the gateway without a store; ``refusal`` is its message where it says no."""
 
-    def __init__(self, near: Reach) -> None:
+    def __init__(self, near: ClusterParts) -> None:
         self._near = near
         self.refusal = ""
 

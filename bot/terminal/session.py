@@ -23,7 +23,7 @@ from bot.gates.registry import about
 from bot.operations.registry import EXECUTORS, Registry
 from bot.operations.words import help_text as operations_help
 from bot.operations.words import read_operation_words
-from bot.service.assembly import Core, Reach, core, reach
+from bot.service.assembly import ClusterParts, SharedParts, cluster_parts, shared_parts
 from bot.service.logs import Masked
 from bot.store.clock import RedisClock, SystemClock
 from bot.store.connection import connect
@@ -96,7 +96,7 @@ class Session:
                     "A namespace alone does not say what to roll back.", hint="Name the pool or the route."
                 )
             settings = read_as(ClusterSettings, self._env)
-            near = reach(settings, SystemClock(), account=self._account, command=PROGRAM)
+            near = cluster_parts(settings, SystemClock(), account=self._account, command=PROGRAM)
             who = self._enter(near, nameless)
             return rollback_from_route.roll_back(near, who, command, (namespace, route), seconds=seconds, tell=tell)
 
@@ -117,12 +117,14 @@ class Session:
         self._masked = Masked(settings.secrets())
         client = connect(settings.redis_url.get_secret_value())
         clock = TerminalClock(RedisClock(client, SystemClock()))
-        parts: Core = core(settings, client, clock, account=self._account, command=PROGRAM, registry=self._registry)
+        parts: SharedParts = shared_parts(
+            settings, client, clock, account=self._account, command=PROGRAM, registry=self._registry
+        )
         who, where = self._enter(parts, SlackNames(client, parts.install.prefix).of), _channel(channel)
         parts.install.ask()
         return Commands(parts, who, where)
 
-    def _enter(self, near: Reach, in_slack: Callable[[str], str]) -> str:
+    def _enter(self, near: ClusterParts, in_slack: Callable[[str], str]) -> str:
         """Take the policy over, which says who the Unix user is."""
         self._policy = near.policy
         self._names = Names(near.policy.unix_users, in_slack)

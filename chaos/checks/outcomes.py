@@ -12,8 +12,8 @@ from bot.domain.rollout import Phase
 from bot.engine.engine import BACK_BUT, MAY_COME_AGAIN
 from chaos.checks.writes import written
 from chaos.evidence import Evidence
-from chaos.hands import QUESTIONS
 from chaos.ledger import RECEIPT, Asked
+from chaos.site_requests import QUESTIONS
 from handlers import replies
 
 RAISED = (EventKind.STEPPED, EventKind.PROMOTED, EventKind.APPROVAL_WANTED)

@@ -9,10 +9,10 @@ from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, Outcome, outcomes, repeated
 from chaos.checks.writes import standing, written
 from chaos.evidence import Evidence
-from chaos.hands import QUESTIONS
 from chaos.ledger import Asked
 from chaos.schedule import Kind
 from chaos.settle import BRAKES_WITHIN
+from chaos.site_requests import QUESTIONS
 
 WITHOUT_REDIS = "rolled back without Redis, then refused to a duplicate of the request"
 TAKEN_UP_WITHIN = timedelta(seconds=30)

@@ -17,7 +17,7 @@ _added: list[View] = []
 
 
 @contextmanager
-def also(view: View) -> Iterator[None]:
+def added(view: View) -> Iterator[None]:
     """Add a view for a while. Raises ValueError if one of its names is taken."""
     taken = {mark for one in views() for mark in _marks(one)} | _marks_of_verbs()
     if both := taken.intersection(_marks(view)):

@@ -5,12 +5,12 @@ from typing import Any
 
 from bot.domain.commands.request import StartWords
 from bot.domain.rollout import Phase, Rollout
-from bot.engine.route_port import Routes, Scene
+from bot.engine.route_port import Routes, Survey
 from sandbox.world import CANARY
 from tests.k8s.build import a_rollout
 
 
-def started(scene: Scene, **fields: Any) -> Rollout:
+def started(scene: Survey, **fields: Any) -> Rollout:
     """Make the first record of a rollout from what the start found."""
     record = a_rollout(dict(scene.copy.document), *scene.rules, stable=scene.stable, canary=scene.canary)
     return replace(record, **fields)

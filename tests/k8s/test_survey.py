@@ -7,7 +7,7 @@ import pytest
 from bot.domain.commands.request import StartWords
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool, Rule
-from bot.engine.route_port import Scene
+from bot.engine.route_port import Survey
 from k8s.cluster import Cluster
 from sandbox import objects
 from sandbox.gateway import Answer
@@ -18,7 +18,7 @@ from sandbox.world import CANARY, ROUTE, STABLE, World
 from tests.k8s.build import NOW
 
 
-def survey(cluster: Cluster, canary: str = CANARY, **words: Any) -> Scene:
+def survey(cluster: Cluster, canary: str = CANARY, **words: Any) -> Survey:
     return cluster.survey(canary, StartWords(weight=10, **words))
 
 
@@ -32,7 +32,7 @@ def test_the_guides_world_is_found_without_a_word_more(world: World, cluster: Cl
     scene = survey(cluster)
     pool = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": STABLE, "weight": 1}
 
-    assert scene == Scene(
+    assert scene == Survey(
         copy=cluster.read(world.namespace, ROUTE),
         stable=Pool(world.namespace, STABLE),
         canary=Pool(world.namespace, CANARY),

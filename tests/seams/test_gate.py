@@ -11,7 +11,7 @@ from bot.domain.errors import RouteError
 from bot.domain.gate import GateAnswer, OnFail
 from bot.domain.rollout import Phase
 from bot.gates.gate import Asked, Found, Gate, Keys
-from bot.gates.registry import also, gates
+from bot.gates.registry import added, gates
 from handlers.cards import draw
 from tests.builders import CANARY, STABLE
 from tests.handlers.records import ANYBODY
@@ -54,7 +54,7 @@ def error_rate() -> Iterator[ErrorRate]:
         may_fail=True,
         judges_traffic=True,
     )
-    with also(gate):
+    with added(gate):
         yield error_rate
     assert "error_rate" not in [gate.name for gate in gates()]
 
@@ -135,7 +135,7 @@ def test_a_gate_that_judges_more_than_traffic_is_asked_before_the_first_weight(s
     def closed(asked: Asked, keys: Keys) -> Found:
         return Found(answer=GateAnswer.HOLD, reason="Nothing is rolled out on a Friday.")
 
-    with also(Gate(name="calendar", about="the day of the week", check=closed, required=True)):
+    with added(Gate(name="calendar", about="the day of the week", check=closed, required=True)):
         stage.parts = stage.replica()
         with pytest.raises(RouteError) as refused:
             stage.start(10)
@@ -198,5 +198,5 @@ def test_its_keys_are_read_and_explained(
 
 
 def test_a_name_is_taken_once() -> None:
-    with pytest.raises(ValueError, match="There is a gate `pools_ready` already"), also(gates()[0]):
+    with pytest.raises(ValueError, match="There is a gate `pools_ready` already"), added(gates()[0]):
         pass

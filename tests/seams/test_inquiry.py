@@ -11,7 +11,7 @@ from bot.domain.prose import say
 from bot.domain.verbs.asking import Asking, Reply
 from bot.domain.verbs.button import Button, Position
 from bot.domain.verbs.declaration import Kind, Verb
-from bot.domain.verbs.registry import also, find_verb
+from bot.domain.verbs.registry import added, find_verb
 from sandbox.process import wait_until
 from tests.builders import CANARY, STABLE
 from tests.scenarios.front import Front
@@ -32,7 +32,7 @@ def _ready(asking: Asking) -> Reply:
 @contextmanager
 def ready(answer: Callable[[Asking], Reply] = _ready, within: timedelta = WITHIN) -> Iterator[None]:
     """Have a verb `ready`."""
-    with also(
+    with added(
         Verb(
             name="ready",
             kind=Kind.INQUIRY,

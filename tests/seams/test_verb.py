@@ -15,7 +15,7 @@ from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase
 from bot.domain.verbs.button import Button, Dialog, Style
 from bot.domain.verbs.declaration import Kind, Verb
-from bot.domain.verbs.registry import also, find_verb
+from bot.domain.verbs.registry import added, find_verb
 from handlers.cards import draw
 from tests.builders import BOB, CANARY
 from tests.handlers.records import ANYBODY, an_entry, in_phase
@@ -52,7 +52,7 @@ HALF = timedelta(minutes=5)
 
 @pytest.fixture(autouse=True)
 def hurry() -> Iterator[None]:
-    with also(HURRY):
+    with added(HURRY):
         yield
     assert find_verb("hurry") is None
 
@@ -132,5 +132,5 @@ def test_it_is_typed_in_a_terminal(stage: Stage, open_terminal: Callable[[], Ter
 
 
 def test_a_name_is_taken_once() -> None:
-    with pytest.raises(ValueError, match="There is a verb `pause` already"), also(replace(HURRY, name="pause")):
+    with pytest.raises(ValueError, match="There is a verb `pause` already"), added(replace(HURRY, name="pause")):
         pass

@@ -15,7 +15,7 @@ from bot.domain.plan import Wishes
 from handlers.buttons import Press
 from handlers.views.filled import Filled, at_input
 from handlers.views.place import Place
-from handlers.views.registry import also, views
+from handlers.views.registry import added, views
 from handlers.views.view import Drawn, FormWords, HomeTab, Modal, Opening, View
 from tests.builders import ALICE, BOB, CANARY, IN_CHANNEL
 from tests.handlers.fakes import FakeEngine
@@ -92,9 +92,9 @@ FILLED: dict[str, Any] = {"pool": CANARY, "weight": "10", "steps": {"type": "sta
 
 
 @pytest.fixture(autouse=True)
-def added() -> Iterator[None]:
+def with_views() -> Iterator[None]:
     before = views()
-    with also(START), also(PAUSE), also(HOME):
+    with added(START), added(PAUSE), added(HOME):
         yield
     assert [view.callback_id for view in views()] == [view.callback_id for view in before]
 
@@ -256,7 +256,7 @@ def fails() -> None:
     ],
 )
 def test_what_is_taken_is_taken_once(view: View, taken: str) -> None:
-    with pytest.raises(ValueError, match=f"There is a {taken} already"), also(view):
+    with pytest.raises(ValueError, match=f"There is a {taken} already"), added(view):
         pass
 
 

@@ -60,7 +60,7 @@ _added: list[Verb] = []
 
 
 @contextmanager
-def also(verb: Verb) -> Iterator[None]:
+def added(verb: Verb) -> Iterator[None]:
     """Add a verb for a while. Raises ValueError if its name, or another spelling of it, is taken."""
     spelled = dict.fromkeys((verb.name, *verb.spellings), verb)
     if taken := [spelling for spelling in spelled if spelling in _by_spelling]:

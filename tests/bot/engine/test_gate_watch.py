@@ -9,7 +9,7 @@ from bot.domain.errors import ClusterError, TransitionError
 from bot.domain.gate import Finding, GateAnswer, OnFail
 from bot.domain.rollout import Phase
 from bot.gates.gate import Asked, Found, Gate, Keys
-from bot.gates.registry import also
+from bot.gates.registry import added
 from bot.service.parts import Parts
 from tests.builders import CANARY, STABLE
 from tests.stage import Stage
@@ -39,7 +39,7 @@ class Errors:
 def errors(stage: Stage) -> Iterator[Errors]:
     """Put the gate into the stage's replica."""
     errors = Errors()
-    with also(errors.gate):
+    with added(errors.gate):
         switch_on(stage, OnFail.ROLL_BACK)
         yield errors
 

@@ -28,7 +28,7 @@ def a_brake(stage: Stage) -> RouteRollback:
 
 
 def pull(stage: Stage, reason: str = "p99 doubled") -> RouteRolledBack:
-    return a_brake(stage).pull(stage.world.namespace, stage.world.route, by=BOB, reason=reason)
+    return a_brake(stage).roll_back(stage.world.namespace, stage.world.route, by=BOB, reason=reason)
 
 
 def test_it_puts_the_weights_back_without_asking_the_store(stage: Stage) -> None:

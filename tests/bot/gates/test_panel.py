@@ -12,7 +12,7 @@ from bot.domain.rollout import Pool
 from bot.engine.route_port import PoolHealth
 from bot.gates import pools_ready
 from bot.gates.gate import Asked, Found, Gate, GateSources, Keys
-from bot.gates.panel import Panel
+from bot.gates.panel import GatePanel
 from tests.builders import NOON, READY, a_rollout
 from tests.handlers.fakes import Hand
 
@@ -60,9 +60,11 @@ def latch() -> Iterator[threading.Event]:
     event.set()
 
 
-def panel(*gates: Gate, keys: dict[str, Keys] | None = None, within: float = 10, pools: Pools | None = None) -> Panel:
+def panel(
+    *gates: Gate, keys: dict[str, Keys] | None = None, within: float = 10, pools: Pools | None = None
+) -> GatePanel:
     on = {gate.name: gate.keys() for gate in gates} if keys is None else keys
-    return Panel(gates, on, GateSources(pools=pools or Pools()), Hand(), answer_within=within)
+    return GatePanel(gates, on, GateSources(pools=pools or Pools()), Hand(), answer_within=within)
 
 
 def test_every_gate_is_asked_with_the_rollout_and_its_own_keys() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.verbs.pause import PAUSE
-from bot.domain.verbs.registry import also
+from bot.domain.verbs.registry import added
 from bot.engine.store_port import Became, Saved
 from bot.store.store import RedisStore
 from tests.bot.store.saves import STARTED, STEPPED, a_save
@@ -35,5 +35,5 @@ def test_a_request_of_a_verb_that_only_a_newer_version_knows_stays_in_the_inbox(
     assert [store.receive(newer), store.receive(ours)] == [True, True]
     assert store.requests(later) == [ours]
     assert caplog.messages == ["The request of delivery newer cannot be read. It waits for a version that can."]
-    with also(replace(PAUSE, name="rewind")):
+    with added(replace(PAUSE, name="rewind")):
         assert store.requests(later) == [newer, ours]

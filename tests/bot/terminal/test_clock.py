@@ -6,7 +6,7 @@ from bot.config.settings import TerminalSettings, read_as
 from bot.domain.commands.request import Command
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
-from bot.service.assembly import core
+from bot.service.assembly import shared_parts
 from bot.store.clock import RedisClock
 from bot.terminal.clock import TerminalClock
 from bot.terminal.commands import Commands
@@ -23,7 +23,7 @@ def a_desk(stage: Stage, terminal: Terminal, **laptop_ahead: float) -> Commands:
     laptop.forward(**laptop_ahead)
     settings = read_as(TerminalSettings, terminal.env)
     clock = TerminalClock(RedisClock(stage.redis, laptop))
-    return Commands(core(settings, stage.redis, clock), ALICE, "C0INFER001")
+    return Commands(shared_parts(settings, stage.redis, clock), ALICE, "C0INFER001")
 
 
 def test_a_rollout_that_a_fast_laptop_began_and_rolled_back_is_over_for_the_bots(

@@ -24,7 +24,7 @@ def test_without_redis_a_rule_that_is_gone_is_named(stage: Stage, terminal: Term
 def test_a_namespace_alone_rolls_nothing_back(stage: Stage, terminal: Terminal) -> None:
     stage.started(10)
     code, output = terminal("rollback", "--namespace", "prod")
-    assert (code, output) == (2, "A namespace alone does not say what to roll back. Name a pool or route.\n")
+    assert (code, output) == (2, "A namespace alone does not say what to roll back. Name the pool or the route.\n")
     assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
 
 

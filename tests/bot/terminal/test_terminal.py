@@ -21,7 +21,7 @@ from bot.domain.errors import UserError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from bot.domain.verbs.registry import verbs
-from bot.service.assembly import core
+from bot.service.assembly import shared_parts
 from bot.service.parts import put_together
 from bot.store.clock import SystemClock
 from bot.store.connection import connect
@@ -214,7 +214,7 @@ def test_a_missing_right_is_the_persons_own(stage: Stage, terminal: Terminal, ap
 
 def a_desk_whose_requests_a_bot_takes_first(terminal: Terminal) -> Commands:
     settings = read_as(TerminalSettings, terminal.env)
-    behind = core(settings, connect(terminal.env["REDIS_URL"]), SystemClock())
+    behind = shared_parts(settings, connect(terminal.env["REDIS_URL"]), SystemClock())
     memory = Meddler(behind.store)
     bot = behind.parts.engine
 

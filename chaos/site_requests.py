@@ -1,4 +1,4 @@
-"""What people do with their hands: type words, press buttons as they are drawn, fill in a dialog."""
+"""What people do at one site: type words, press buttons as they are drawn, fill in a dialog."""
 
 import random
 import time
@@ -8,8 +8,8 @@ from typing import Any
 
 from bot.domain.verbs.registry import verbs
 from chaos.cast import Cast
+from chaos.deliveries import Deliveries
 from chaos.ledger import Asked
-from chaos.post import Post
 from chaos.world import Site
 from handlers.buttons import action_id
 from sandbox.strict_slack import Delivery, RefusedError
@@ -19,11 +19,11 @@ QUESTIONS = frozenset(verb.name for verb in verbs() if verb.asks)
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class SiteRequests:
     """Types and presses at one site. The ledger has each request before Slack sends it."""
 
     cast: Cast
-    post: Post
+    deliveries: Deliveries
     site: Site
     dice: random.Random
 
@@ -70,5 +70,5 @@ class Hands:
             at=time.time(),
             id=id or delivery.trigger,
         )
-        self.post.deliver(asked, self.site.route, self.dice)
+        self.deliveries.deliver(asked, self.site.route, self.dice)
         return asked

@@ -15,7 +15,7 @@ AGAIN, LATER = 0.25, 0.12
 """The shares of deliveries that come twice, and that are held up on the way."""
 
 
-class Post:
+class Deliveries:
     """Delivers each request to any bot that runs."""
 
     def __init__(self, slack: StrictSlack, bots: list[BotProcess], ledger: Ledger, plan: Schedule) -> None:
@@ -24,7 +24,7 @@ class Post:
         self._held: Counter[str] = Counter()
         self._overtaken: set[str] = set()
         self._lock = threading.Lock()
-        self._behind = ThreadPoolExecutor(64, "post")
+        self._behind = ThreadPoolExecutor(64, "delivery")
         self._surely = iter((True,))
         self.is_calm = False
         """Once this is set, everything comes once and in order."""
