@@ -6,6 +6,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 
 from slack_sdk.errors import SlackClientError
+from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, ServerErrorRetryHandler
 from slack_sdk.webhook import WebhookClient
 
 from bot.domain.prose import Prose
@@ -15,6 +16,9 @@ from handlers.mrkdwn import mrkdwn
 log = logging.getLogger(__name__)
 
 TIMEOUT = 3
+TRIES = 2
+"""How often an answer is sent again."""
+
 ANSWERS, DIALOGS = 16, 4
 """Threads: how many answers may hang before another one has to wait."""
 
@@ -49,8 +53,9 @@ class Private:
 
 
 def _send(url: str, text: str) -> None:
-    """Send a sentence now; a failure is only logged."""
-    client = WebhookClient(url, timeout=TIMEOUT, retry_handlers=[])
+    """Send a sentence now; if Slack fails at once, it is sent again. What does not arrive then is only logged."""
+    again = [ServerErrorRetryHandler(TRIES), ConnectionErrorRetryHandler(TRIES, error_types=[ConnectionError])]
+    client = WebhookClient(url, timeout=TIMEOUT, retry_handlers=again)
     try:
         answer = client.send_dict({"text": text, "response_type": "ephemeral", "replace_original": False})
     except (OSError, HTTPException, SlackClientError, ValueError) as error:

@@ -36,6 +36,12 @@ def test_answers_that_hang_hold_up_no_other(slack: StrictSlack, private: Private
     assert [(said["user"], said["text"]) for said in slack.private] == [(BOB, "hello")]
 
 
+def test_an_answer_that_slack_fails_is_sent_again(slack: StrictSlack, private: Private) -> None:
+    slack.faults.next(RESPOND, "500", "500", channel=GENERAL)
+    private.say(slack.response_url(BOB, GENERAL), say("refused"))
+    wait_until("the answer", lambda: [said["text"] for said in slack.private] == ["refused"], seconds=10)
+
+
 def test_a_dialog_waits_for_no_answer(slack: StrictSlack, private: Private) -> None:
     hang(slack, private, ANSWERS * 2)
     opened = Event()
