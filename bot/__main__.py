@@ -63,7 +63,7 @@ def check_config(
 
 
 def _check_cluster(file: Path | None) -> None:
-    """Say what the cluster lacks, with exit code 1; 3 where it does not answer."""
+    """Say what the cluster lacks, with exit code 1; 3 if it does not answer."""
     from bot.service.assembly import cluster_parts
     from bot.store.clock import SystemClock
 

@@ -96,7 +96,7 @@ def _steps_by_itself(rollout: Rollout) -> bool:
 
 
 def _old_pool(entry: Entry) -> Prose:
-    """Name the old pool where the state has not done so."""
+    """Name the old pool if the state has not done so."""
     if entry.rollout.phase in (Phase.PROMOTED, Phase.FINISHED, Phase.CLEANED) and entry.is_applied:
         return Prose()
     return say("Old pool `{}`", entry.rollout.stable.name)

@@ -40,7 +40,7 @@ class Inquiries:
         return replies.looking(verb_of(request.command.verb).within)
 
     def close(self) -> None:
-        """Take no more, and tell people who would wait in vain."""
+        """Take no more, and tell people who wait that no answer comes."""
         self._lane.settle(GRACE)
         self._lane.stop_line()
         for request in list(self._open.values()):

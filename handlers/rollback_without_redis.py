@@ -96,7 +96,7 @@ class RollbackWithoutRedis:
         self._heard[request.delivery] = self._heard.get(request.delivery, frozenset()) | {what}
 
     def _tell(self, request: Request, braked: RouteRolledBack, store: StoreError) -> None:
-        """Tell the rollout's channel what was written; tell people who asked elsewhere, or in vain, in private."""
+        """Tell the channel of the rollout, and who asked if that was elsewhere or the channel cannot be told."""
         if not braked.written:
             self._say_once(request, Heard.WELL, replies.braked_before(braked.rollout))
             return

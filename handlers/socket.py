@@ -92,7 +92,7 @@ class Client(SocketModeClient):
             self._over = session
 
     def _monitor_current_session(self) -> None:
-        """Ask for another session where this one is over. The SDK also does so where this one is about to be dialled,
+        """Ask for another session if this one is over. The SDK also does so if this one is about to be dialled,
         and so it closed a session now and then that Slack had just begun to use.
         """
         if self.current_session in (None, self._over):

@@ -62,7 +62,7 @@ def named(users: Sequence[str], last: LiteralString) -> Prose:
 
 
 def permit(access: Access, listed: AccessList | None, request: Request) -> None:
-    """Raise NotAllowedError, naming who may, where the policy does not let somebody ask for what a list governs.
+    """Raise NotAllowedError, naming who may, if the policy does not let somebody ask for what a list governs.
 
     Approvals are counted by person and lists hold Slack ids, so both ask a terminal who its user is in Slack. The brake
     does not, and is open there whoever that is: who reaches Redis and the cluster from a shell is no stranger, and

@@ -35,7 +35,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one gate found. ``reason`` is a sentence where it does not pass; ``evidence`` a few words for the card."""
+    """What one gate found. ``reason`` is a sentence if it does not pass; ``evidence`` a few words for the card."""
 
     gate: str
     answer: GateAnswer
@@ -61,7 +61,7 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """Say why it is no pass, in the words of the gates with the strictest answer; empty where all pass."""
+        """Say why it does not pass, in the words of the strictest gates; empty if all pass."""
         return reason(self.findings)
 
     @property
@@ -83,7 +83,7 @@ def strictest(findings: Sequence[Finding]) -> GateAnswer:
 
 
 def reason(findings: Sequence[Finding]) -> str:
-    """Join the reasons of the findings with the strictest answer; empty where all pass."""
+    """Join the reasons of the findings with the strictest answer; empty if all pass."""
     return " ".join(finding.reason for finding in _decisive(findings) if finding.reason)
 
 

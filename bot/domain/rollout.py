@@ -82,7 +82,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hand:
-    """Whose edit of a route was not ours: the field manager (empty: the API server does not say), when, and the rule
+    """Somebody else's edit of a route: the field manager (empty: the API server does not say), when, and the rule
     that keeps it away from our weights.
     """
 

@@ -6,7 +6,7 @@ from bot.gates.gate import Asked, Found, Gate, Keys
 
 
 def check(asked: Asked, keys: Keys) -> Found:
-    """Hold where something is missing, or where the API server does not say."""
+    """Hold if something is missing, or if the API server does not say."""
     try:
         health = asked.sources.pools.health(asked.rollout.stable, asked.rollout.canary)
     except ClusterError as error:

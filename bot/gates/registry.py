@@ -14,7 +14,7 @@ _added: list[Gate] = []
 
 @contextmanager
 def added(gate: Gate) -> Iterator[None]:
-    """Add a gate for a while. Raises ValueError where its name is taken."""
+    """Add a gate for a while. Raises ValueError if its name is taken."""
     if gate.name in {each.name for each in gates()}:
         raise ValueError(f"There is a gate `{gate.name}` already.")
     _added.append(gate)

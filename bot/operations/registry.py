@@ -15,7 +15,7 @@ class Registry:
     executors: tuple[Executor, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise ValueError where a name is a verb's, or a key is one that every operation has."""
+        """Raise ValueError if a name is a verb's, or a key is one that every operation has."""
         names = [executor.name for executor in self.executors]
         taken = {CANCEL, *(word for verb in verbs() for word in (verb.name, *verb.spellings))}
         for name in names:

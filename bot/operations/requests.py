@@ -128,7 +128,7 @@ class OperationRequests:
         return _only(subject, self.under_way(channel), self.under_way(""))
 
     def under_way(self, channel: str) -> Sequence[Operation]:
-        """Return the operations of a channel that are not over, or of all channels where it is empty."""
+        """Return the operations of a channel that are not over, or of all channels if it is empty."""
         return [each for each in self._operations.under_way() if channel in ("", each.channel)]
 
     def _executor(self, kind: str) -> Executor:
@@ -159,7 +159,7 @@ class OperationRequests:
 
 
 def _only(subject: str, here: Sequence[Operation], everywhere: Sequence[Operation]) -> Operation:
-    """Return the only operation on a subject, wherever it runs, or the only one here where no subject is named."""
+    """Return the only operation on a subject, wherever it runs, or the only one here if no subject is named."""
     meant = [each for each in everywhere if each.subject == subject] if subject else here
     if len(meant) == 1:
         return meant[0]

@@ -27,7 +27,7 @@ def usage(executor: Executor) -> str:
 
 
 def help_text(registry: Registry, program: str) -> Prose:
-    """List operations as they are typed behind ``program``; empty where there are none."""
+    """List operations as they are typed behind ``program``; empty if there are none."""
     lines = [say("{}\n{}", Code(f"{program} {usage(executor)}"), executor.about) for executor in registry]
     return joined("\n", [*lines, say("{}\n{}", Code(f"{program} {CANCEL_USAGE}"), CANCEL_ABOUT)]) if lines else Prose()
 

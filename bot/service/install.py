@@ -36,7 +36,7 @@ class ClusterId:
         return self._uid is not None
 
     def identity(self) -> InstallIdentity:
-        """Return what is known. The mark alone counts only after the API server was asked in vain."""
+        """Return what is known. The mark alone counts only if the API server did not answer."""
         return InstallIdentity(uid=self._uid, mark=self._mark if self._was_asked else "")
 
 

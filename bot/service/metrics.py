@@ -26,7 +26,9 @@ class RolloutMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return the gauges; without the store's if it does not answer."""
-        yield GaugeMetricFamily("rolloutbot_leader", "1 where this process runs timer and board.", int(self._leads()))
+        yield GaugeMetricFamily(
+            "rolloutbot_leader", "1 if this process runs the timer and the board.", int(self._leads())
+        )
         try:
             entries = self._store.entries()
         except StoreError:

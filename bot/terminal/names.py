@@ -31,5 +31,5 @@ class Names:
 
 
 def nameless(slack_id: str) -> str:
-    """Know nobody's name: there is no Redis to ask."""
+    """Name nobody: there is no Redis to ask."""
     return ""

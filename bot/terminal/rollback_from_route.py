@@ -56,7 +56,7 @@ def _said(braked: RouteRolledBack, answer: Answer) -> tuple[Prose, ...]:
 
 
 class _Gateway:
-    """Hears the gateway without a store; ``refusal`` is its message where it says no."""
+    """Hears the gateway without a store; ``refusal`` is its message if it says no."""
 
     def __init__(self, near: ClusterParts) -> None:
         self._near = near

@@ -1,4 +1,4 @@
-"""What people see: calm on a terminal, and plain lines that do not change where the output is read by a program."""
+"""What people see: calm on a terminal, and plain lines that do not change if a program reads them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

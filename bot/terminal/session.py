@@ -181,7 +181,7 @@ def _read(words: Sequence[str]) -> Command:
 
 
 def _channel(text: str) -> str:
-    """Read the id of a channel, where one is given. Raises UsageError."""
+    """Read the id of a channel, if one is given. Raises UsageError."""
     if not text or re.fullmatch(r"[CG][A-Z0-9]{4,30}", text):
         return text
     wrong = f"{shown(text)} is not the id of a Slack channel."

@@ -34,19 +34,19 @@ def drawn(prose: Prose, names: Names) -> str:
 
 
 def line(entry: Entry) -> tuple[str, str, str, str]:
-    """Tell of one of many: pool, how it stands, route, id."""
+    """Describe one of many: pool, how it stands, route, id."""
     rollout = entry.rollout
     return rollout.canary.name, headword(entry), f"{rollout.namespace}/{rollout.route}", rollout.id
 
 
 def operation_line(operation: Operation) -> tuple[str, str, str, str]:
-    """Tell of one operation: what, where it is, its id, and the last that was said of it."""
+    """Describe one operation: what it does, where it stands, its id, and the last news."""
     said = operation.trouble or (operation.progress[-1] if operation.progress else "")
     return operation.name, operation.phase.value, operation.id, printable(said)
 
 
 def facts(entry: Entry, access: Access, names: Names) -> Iterator[tuple[str, str]]:
-    """Tell of one rollout, as names and values; the names are stable."""
+    """Describe one rollout, as names and values; the names are stable."""
     rollout = entry.rollout
     yield "pool", rollout.canary.name
     yield "old pool", rollout.stable.name

@@ -111,7 +111,7 @@ class Pace:
             _keep(self._last, card, (now, turn))
 
     def blocked_until(self, key: str, now: datetime) -> datetime:
-        """Return when something that was blocked is free again; now where it is."""
+        """Return when something that was blocked is free again; now if it is."""
         return max(now, self._blocked.get(key, now))
 
     def block(self, key: str, now: datetime, wait: timedelta) -> None:

@@ -47,7 +47,7 @@ class Searches:
         self._begun: dict[tuple[str, bool], MessageSearch] = {}
 
     def find(self, rollout_id: str, place: Stretch, now: datetime) -> list[FoundMessage]:
-        """Return what is there, oldest first. Raises Later where there is more to read, and SlackError."""
+        """Return what is there, oldest first. Raises Later if there is more to read, and SlackError."""
         key = (rollout_id, bool(place.thread_ts))
         search = self._begun.get(key)
         if search is None or search.place != place:

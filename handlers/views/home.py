@@ -19,7 +19,7 @@ HOME = Place(origin=Origin(surface=Surface.HOME))
 
 
 def register(app: App, rollouts: Rollouts, slack: Slack, private: Private) -> None:
-    """Listen to people who open the home tab, where there is one."""
+    """Listen to people who open the home tab, if there is one."""
     tab = home_tab()
     if tab is None:
         return

@@ -40,7 +40,7 @@ def modals() -> tuple[Modal, ...]:
 
 
 def home_tab() -> HomeTab | None:
-    """Return the home tab, where there is one."""
+    """Return the home tab, if there is one."""
     return next((view for view in views() if isinstance(view, HomeTab)), None)
 
 

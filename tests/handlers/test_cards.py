@@ -38,7 +38,7 @@ def title(entry: Entry) -> str:
 
 
 def part(entry: Entry, name: str, access: Access = ANYBODY) -> str:
-    """Return the text of the block whose id ends in ``name``; empty where it is not drawn."""
+    """Return the text of the block whose id ends in ``name``; empty if it is not drawn."""
     found = [block for block in card(entry, access).blocks if block["block_id"].endswith(f":{name}")]
     texts = [block.get("text") or block["elements"][0] for block in found]
     return str(texts[0]["text"]) if texts else ""

@@ -32,7 +32,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # a terminal's bytes that are no UTF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """One word as it was typed (``raw``), without its quotes (``value``), and its key where it is ``key=value``."""
+    """One word as it was typed (``raw``), without its quotes (``value``), and its key if it is ``key=value``."""
 
     raw: str
     value: str

@@ -77,7 +77,7 @@ def ask_approval(entry: Entry, step: int, moment: Moment) -> Change:
 
 
 def step_or_ask(entry: Entry, step: int, moment: Moment, reason: str = "") -> Change:
-    """Take a step, or ask for it where the plan wants approval and nobody has given it."""
+    """Take a step, or ask for it if the plan wants approval and nobody has given it."""
     if must_ask(entry.rollout, step):
         return ask_approval(entry, step, moment)
     return take_step(entry, step, moment, reason)

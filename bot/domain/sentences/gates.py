@@ -13,13 +13,13 @@ def hold_reason(entry: Entry) -> str:
 
 
 def evidence(entry: Entry) -> Prose:
-    """Say what the gates saw, a few words for each; empty where none has any, or nobody asks them any more."""
+    """Say what the gates saw, a few words for each; empty if none has any, or nobody asks them any more."""
     seen = [finding for finding in entry.findings if finding.evidence and not entry.rollout.is_over]
     return joined("  ·  ", (say("{}: {}", finding.gate, said(finding.evidence, 100)) for finding in seen))
 
 
 def keeps_stable(entry: Entry) -> str:
-    """Say why a bake that is over has not dropped the old pool; empty where it bakes."""
+    """Say why a bake that is over has not dropped the old pool; empty if it bakes."""
     is_listening = not entry.is_applied or entry.acceptance is Acceptance.WAITING
     if entry.rollout.phase is not Phase.PROMOTED or entry.step_due is not None or is_listening:
         return ""

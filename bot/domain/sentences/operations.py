@@ -31,14 +31,14 @@ def state(operation: Operation) -> Prose:
 
 
 def line(operation: Operation) -> Prose:
-    """Tell of one of several."""
+    """Describe one of several."""
     told = say("`{}`  {}  ·  {}", operation.name, headword(operation), said(operation.id, 40))
     last = operation.progress[-1] if operation.progress else ""
     return say("{}  ·  {}", told, short(sentence(last), 200)) if last else told
 
 
 def detail(operation: Operation) -> Prose:
-    """Tell of one operation."""
+    """Describe one operation."""
     title = say("*{}*: {}  ·  {}", said(operation.name, 80), headword(operation), said(operation.id, 40))
     return joined("\n", (title, state(operation), progress(operation)))
 

@@ -279,7 +279,7 @@ _WAITS: dict[Phase, Callable[[Entry, Access], Wait]] = {
 
 
 def _can(access: Access, *ways: Prose) -> Prose:
-    """Say who can do what: ``ways`` and roll back are for different people where the policy says so."""
+    """Say who can do what: ``ways`` and roll back are for different people if the policy says so."""
     if access.run == access.rollback:
         return say("{} can {} it.", _who(access.run), listed([*ways, say("`rollback`")], "or"))
     return say("{} can {} it. {}", _who(access.run), listed(ways, "or"), _brakes(access))

@@ -35,7 +35,7 @@ def _barred(rollout: Rollout) -> Users:
 
 
 def by(user: str) -> Prose:
-    """Write `` by somebody`` where somebody did it, and nothing if the timer or the cluster did."""
+    """Write `` by somebody`` if somebody did it, and nothing if the timer or the cluster did."""
     return say(" by {}", Person(user)) if user else Prose()
 
 

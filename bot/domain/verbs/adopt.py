@@ -9,7 +9,7 @@ from bot.domain.verbs.raising import last_decision
 
 
 def _theirs(rollout: Rollout) -> int:
-    """Return the canary's percent that somebody else has set; where it is unclear, adopt does not work."""
+    """Return the canary's percent that somebody else has set; if that is unclear, adopt does not work."""
     return (share(rollout.drift) if rollout.drift else None) or 0
 
 

@@ -20,7 +20,7 @@ def help_text(groups: Sequence[Sequence[Verb]], gates: Mapping[str, str], progra
 
 
 def _gates(gates: Mapping[str, str]) -> Prose:
-    """List gates; empty where there are none."""
+    """List gates; empty if there are none."""
     listed = [say("`{}`: {}", name, about) for name, about in gates.items()]
     return joined("\n", [say("Checked before every step up:"), *listed]) if listed else Prose()
 

@@ -1,4 +1,4 @@
-"""`why`: what a rollout waits for, who can end that, and until when."""
+"""`why`: what a rollout waits for, who can act, and until when."""
 
 from bot.domain.rollout import OVER, Phase
 from bot.domain.sentences.what_it_waits_for import waits
@@ -15,7 +15,7 @@ def _answer(asking: Asking) -> Reply:
 WHY = Verb(
     name="why",
     kind=Kind.QUESTION,
-    help="what it waits for, who can end that, and until when",
+    help="what it waits for, who can act, and until when",
     usage="[POOL]",
     phases=frozenset(Phase),
     answer=_answer,
