@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from bench.figures import Finding, Row
+from bench.figures import MISSED, Finding, Row
 from bench.population import add_routes
 from bench.servers import Servers, memory_of
 from bench.whole_bot import cpu, whole_bot
@@ -33,7 +33,8 @@ POLICY = {
     "plan": {"steps": [*range(1, 101)], "every": f"{WINDOW:.0f}s", "bake": "1h"},
     "approvals": {"at": []},
 }
-GOAL = "< 5%"
+LOW = 0.05
+GOAL = f"< {LOW:.0%}"
 
 
 @dataclass(frozen=True)
@@ -118,5 +119,5 @@ def _row(what: str, floor: Sequence[float], ours: Sequence[float]) -> Row:
         floor=f"{whole:.1%}",
         ours=f"{statistics.mean(ours):.1%}",
         ratios=[share / whole for share in ours],
-        goal=GOAL,
+        goal=GOAL if statistics.mean(ours) < LOW else GOAL + MISSED,
     )
