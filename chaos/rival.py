@@ -54,6 +54,8 @@ class Rival:
                     raise
                 time.sleep(0.02)
                 continue
+            if _version(after) == _version(document):
+                return "nothing to edit"  # the API server writes nothing if nothing is different
             self._note(kind, site, after, told)
             return f"{site.route}: {told}"
         return f"{site.route}: too busy"
@@ -87,9 +89,12 @@ class Rival:
         return f"{site.route}: created again"
 
     def _note(self, kind: Kind, site: Site, after: Object, what: str) -> None:
-        version = str(after["metadata"]["resourceVersion"])
-        self._cast.ledger.edits.append(Edit(kind=kind, route=site.key, version=version))
+        self._cast.ledger.edits.append(Edit(kind=kind, route=site.key, version=_version(after)))
         self._cast.ledger.hit(kind, what.partition(" of ")[0])
+
+
+def _version(document: Object) -> str:
+    return str(document["metadata"]["resourceVersion"])
 
 
 def _weights(document: Object, site: Site, dice: random.Random) -> str:
