@@ -116,7 +116,7 @@ class Team:
     def _on_drift(self, note: Rollout) -> str | None:
         """Choose from what the card offers after somebody else changed the weights."""
         offered = ["rollback", None]
-        offered += [] if lacks_to_adopt(note) else ["adopt"] * 3
+        offered += [] if lacks_to_adopt(note) else ["adopt"] * 6
         offered += [] if lacks_to_restore(note) else ["restore"] * 2
         return self.dice.choice(offered)
 

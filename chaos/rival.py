@@ -102,8 +102,8 @@ def _weights(document: Object, site: Site, dice: random.Random) -> str:
     rules = [rule for rule in document["spec"]["rules"] if _ours(rule, site)]
     if not rules:
         return ""
-    share = dice.choice((0, 5, 33, 50, 77, 100))
-    for rule in rules if dice.random() < 0.6 else [dice.choice(rules)]:
+    share = dice.choice((0, 5, 5, 20, 33, 50, 77, 100))
+    for rule in rules if dice.random() < 0.75 else [dice.choice(rules)]:
         refs = _ours(rule, site)
         for ref in refs:
             ref["weight"] = 100 if len(refs) == 1 else share if ref["name"] == site.new else 100 - share

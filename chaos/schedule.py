@@ -93,7 +93,7 @@ BLOWS: Mapping[Kind, tuple[int, float, float]] = {
     Kind.SLACK_LOST: (3, 1, 4),
     Kind.SLACK_DELETED: (6, 0, 0),
     Kind.SLACK_KICKED: (3, 2, 8),
-    Kind.RIVAL_WEIGHTS: (36, 0, 0),
+    Kind.RIVAL_WEIGHTS: (48, 0, 0),
     Kind.RIVAL_NOTE: (6, 0, 0),
     Kind.RIVAL_OLD_NOTE: (8, 0, 0),
     Kind.RIVAL_FOREIGN: (20, 0, 0),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.decisions.start import rollout_id
-from bot.domain.rollout import Phase
+from bot.domain.rollout import SLOTLESS, Phase
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import Became, Outcome, outcomes, repeated
 from chaos.checks.writes import standing, written
@@ -77,7 +77,7 @@ def _require_seen(evidence: Evidence, outcome: Outcome, at: datetime, what: str,
             found.excused["decided, but not yet on the route when Redis lost data"] += 1
             return
     is_there = _is_on_route(evidence, rollout, at) or _is_overtaken(evidence, rollout, at)
-    if not is_there and not _has_no_route(evidence, rollout):
+    if not is_there and not _has_no_route(evidence, rollout) and not _is_followed(evidence, rollout):
         found.broken(rollout, f"{what} was decided at {at:%H:%M:%S.%f}, but is not on the route")
 
 
@@ -90,6 +90,16 @@ def _rollout_of(evidence: Evidence, outcome: Outcome) -> str:
 
 def _is_on_route(evidence: Evidence, rollout: str, at: datetime) -> bool:
     return any(note.decided_at == at for _, note in written(evidence).get(rollout, ()))
+
+
+def _is_followed(evidence: Evidence, rollout: str) -> bool:
+    """Return whether a newer rollout has the route of one that was finished: nothing more is written of that one."""
+    mine = written(evidence).get(rollout, ())
+    if not mine or mine[-1][1].phase not in SLOTLESS:
+        return False
+    last, note = mine[-1]
+    others = (each for name, notes in written(evidence).items() if name != rollout for each in notes)
+    return any(version.uid == last.uid and other.started_at > note.started_at for version, other in others)
 
 
 def _is_overtaken(evidence: Evidence, rollout: str, at: datetime) -> bool:
