@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 WRITERS = 8
 
+EARLY = timedelta(seconds=0.1)
+"""By this much a clock may go back between the claim of a due time and its tick. The due time is then set again."""
+
 
 class Ticker:
     """Handles rollouts that are due, and writes what is not written yet."""
@@ -35,7 +38,7 @@ class Ticker:
         entry = self._on_its_route(self._store.load(rollout_id))
         if entry is None or entry.due is None:
             self._store.forget_due(rollout_id)
-        elif entry.due > self._clock.now():
+        elif entry.due > self._clock.now() + EARLY:
             return
         elif not entry.is_applied:
             self._on_unwritten(entry)

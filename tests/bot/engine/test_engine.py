@@ -345,3 +345,16 @@ def test_a_start_that_nobody_may_approve_is_refused_and_nothing_is_written(stage
     )
     assert (stage.store.entries(), stage.copy().document) == ([], before)
     assert stage.start(10, wishes=Wishes(approve_at=())).rollout.phase is Phase.STARTING
+
+
+def test_a_clock_that_goes_back_a_little_after_the_claim_makes_no_step_late(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    due = stage.load(rollout_id).due
+    assert due is not None
+    assert stage.store.claim_due(due) == [(rollout_id, due)]
+    stage.clock.set(due - timedelta(milliseconds=1))
+    stage.ticker.tick(rollout_id)
+    assert stage.store.next_due() == due
+    stage.clock.set(due)
+    stage.ticker.tick(rollout_id)
+    assert stage.load(rollout_id).rollout.weight == 25
