@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -50,6 +50,8 @@ NOT_REFUSED = (
 """Private answers that are no refusals."""
 
 EARLY = 0.05
+SOON = 2.0
+"""Words and a start that come to the bots together may be carried out in any order."""
 
 
 class Became(StrEnum):
@@ -147,11 +149,26 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
     hopeful.sort(key=lambda one: (not one.is_taken_in, _is_answered(evidence, one), bool(_said(evidence, one)), one.at))
     in_time = [(one, _forgotten(evidence, one)) for one in hopeful]
     for asked, until in [*in_time, *((one, math.inf) for one in hopeful)]:
-        fitting = (event for event in free.get(asked.rollout, ()) if _fits(event, asked, until))
+        reached = (asked.rollout, *_reached_later(evidence, asked))
+        fitting = ((name, event) for name in reached for event in free.get(name, ()) if _fits(event, asked, until))
         if asked.id not in found and (mine := next(fitting, None)) is not None:
-            found[asked.id] = mine
-            free[asked.rollout].remove(mine)
+            rollout, found[asked.id] = mine
+            free[rollout].remove(found[asked.id])
     return found
+
+
+def _reached_later(evidence: Evidence, asked: Asked) -> Iterator[str]:
+    """Yield the newer rollouts on the same route that words reached which were held up on their way: they may name
+    only the pool.
+    """
+    notes = {name: each[-1][1] for name, each in written(evidence).items()}
+    mine = notes.get(asked.rollout)
+    if mine is None or asked.came_last <= asked.at + EARLY:
+        return
+    for name, note in notes.items():
+        same = (note.namespace, note.route, note.canary) == (mine.namespace, mine.route, mine.canary)
+        if same and asked.at < note.started_at.timestamp() <= asked.came_last + SOON:
+            yield name
 
 
 def _is_answered(evidence: Evidence, asked: Asked) -> bool:

@@ -1,6 +1,7 @@
 """How the checks of a chaos run judge a request by what its sender was told."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -115,6 +116,19 @@ def test_a_request_without_an_answer_must_have_an_effect() -> None:
 def test_a_request_that_was_decided_just_before_its_bot_was_killed_may_have_no_answer() -> None:
     found = acknowledged(a_run(a_click(), cut_short=frozenset({"trigger-1"})))
     assert (found.violations, found.excused) == ([], {"refused, but the bot was killed before it could say so": 1})
+
+
+def test_words_that_were_held_up_may_be_carried_out_for_the_rollout_that_they_reached() -> None:
+    newer = a_rollout(id="r-0000000b", started_at=NOON + timedelta(seconds=1))
+    older = a_rollout(started_at=NOON - timedelta(seconds=9))
+    notes = enumerate((older, older, newer), start=1)
+    versions = [Version(NOON.timestamp() + at, "MODIFIED", _document(at, note)) for at, note in notes]
+    wanted = Event(kind=EventKind.APPROVAL_WANTED, at=NOON + timedelta(seconds=1.6), weight=100, by=BOB)
+    late = Attempt(to="http://bot-0", at=NOON.timestamp() + 1.5, seconds=0.1, outcome="acknowledged")
+    delivery = replace(a_click().delivery, kind="command", attempts=[late])
+    words = replace(a_click(), verb="promote", delivery=delivery, token="t00001")
+    evidence = a_run(words, routes={ROUTE: versions}, streams={ROLLOUT: [[]], newer.id: [[wanted]]})
+    assert became(evidence) is Became.DONE
 
 
 def test_a_roll_back_is_on_its_route_even_if_the_bots_clock_is_ahead_of_the_tapes() -> None:
