@@ -24,7 +24,7 @@ def lock_rule(entry: Entry, access: Access) -> Prose:
     ahead = range(rollout.step + 1, len(plan.steps))
     if rollout.is_over or not any(_is_locked(entry, at) for at in ahead):
         return Prose()
-    return say("🔒 waits for {} from {}", count_approvals(plan.approvals), approvers(rollout, access))
+    return say("🔒 needs {} from {}", count_approvals(plan.approvals), approvers(rollout, access))
 
 
 def _step(entry: Entry, index: int, here: int) -> Prose:

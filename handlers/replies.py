@@ -100,6 +100,8 @@ def rolled_back(entry: Entry) -> Prose:
 
 def elsewhere(entry: Entry) -> Prose:
     """Point to the card, for somebody who asked in another channel."""
+    if not entry.rollout.channel.strip():
+        return say("Done; `{}` has no card in Slack.", entry.rollout.canary.name)
     return say("{} `{}` is in {}.", DONE_ELSEWHERE, entry.rollout.canary.name, _where(entry))
 
 

@@ -1,6 +1,6 @@
 """The thread under a card: what happened, in order, one line an event, and which events the whole channel sees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.domain.access import Access
@@ -16,6 +16,7 @@ MOST = 40
 """Events in one message; with the lengths of ``_room`` they fit into Slack's limit."""
 
 SECTION = 2900
+NO_HEADS: Mapping[int | None, Prose] = {}
 
 
 def message(events: Sequence[Event], entry: Entry, access: Access, *, first: int) -> Card:
@@ -23,7 +24,8 @@ def message(events: Sequence[Event], entry: Entry, access: Access, *, first: int
     mark = f"event:{entry.rollout.id}:{first}-{first + len(events) - 1}"
     loud = _loudest(events)
     head = Prose() if loud is None else headline(events, loud, entry, access)
-    texts = [*filter(None, [head]), *_packed(lines(events, entry, without=loud))]
+    told_lines = lines(events, entry, {loud: head})
+    texts = [head] if head and len(told_lines) == 1 else _packed(told_lines)
     blocks = [_section(f"{mark}:{at}" if at else mark, text) for at, text in enumerate(texts)]
     return Card(text=spoken(head or texts[-1]), blocks=blocks)
 
@@ -33,13 +35,13 @@ def is_broadcast(events: Sequence[Event]) -> bool:
     return any(event.kind in BROADCAST for event in events)
 
 
-def lines(events: Sequence[Event], entry: Entry, *, without: int | None = None) -> list[Prose]:
-    """Write a line for each event, except the one in the headline, and an approval that it names."""
+def lines(events: Sequence[Event], entry: Entry, heads: Mapping[int | None, Prose] = NO_HEADS) -> list[Prose]:
+    """Write a line for each event, except an approval that the next one names; ``heads`` stand in their places."""
     sentences = told(events, entry, longest=_room(len(events)))
     return [
-        say("{}  {}", clock(event.at), sentences[at])
+        say("{}  {}", clock(event.at), heads.get(at, sentences[at]))
         for at, event in enumerate(events)
-        if at != without and not _is_told_next(events, at)
+        if not _is_told_next(events, at)
     ]
 
 

@@ -110,7 +110,7 @@ class Work:
 
     def _tell(self, request: Request, entry: Entry) -> None:
         sees_it = request.origin.sees_cards_of(entry.rollout.channel)
-        looked = sentence(self._look(request, entry)) or (_done(request, entry) if sees_it else Prose())
+        looked = sentence(self._look(request, entry)) or _done(request, entry)
         if said := joined(" ", (looked, Prose() if sees_it else replies.elsewhere(entry))):
             self._private.say(request.reply_to, said)
 

@@ -1,11 +1,17 @@
 """Weights that people are shown: what is on the route now, what comes next, what is asked for."""
 
+from bot.domain.decisions.drift import share
 from bot.domain.rollout import Entry, Phase, Rollout
 
 
 def weight_there(entry: Entry) -> int:
-    """Percent that is known to be on the canary now, not what is wanted; a canary that is taken over has some."""
+    """Percent that is known to be on the canary now, not what is wanted: a canary that is taken over has some, and
+    somebody else may have set it.
+    """
     rollout, applied = entry.rollout, entry.applied
+    theirs = share(rollout.drift) if rollout.drift else None
+    if theirs is not None:
+        return theirs
     if applied is None or (rollout.phase is Phase.REFUSED and not applied.generation):  # nothing was ever written
         return rollout.weight_at(-1)
     return applied.weight

@@ -196,7 +196,8 @@ def did_you_mean(subject: str, names: Iterable[str]) -> str:
 
 def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
     """Tell people how to give a reason without a pool; a verb that raises the canary does not guess."""
-    if verb_of(command.verb).takes_any_word or not command.reason:
+    is_like_a_name = "-" in command.subject
+    if verb_of(command.verb).takes_any_word or (is_like_a_name and not command.reason):
         return error
     return RouteError(error.message, hint=f'{error.hint} Without a pool, write a reason as `reason="…"`.')
 

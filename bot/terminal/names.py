@@ -1,4 +1,4 @@
-"""What people are called in a terminal: by Unix user, by the name they have in Slack, else by their Slack id."""
+"""What people are called in a terminal: by the name they have in Slack, by Unix user, else by their Slack id."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,17 +7,18 @@ from bot.domain.prose import one_line
 
 
 class Names:
-    """Names of Slack users; ``unix_users`` are Slack ids by Unix user, ``in_slack`` is asked about the others."""
+    """Names of Slack users; ``in_slack`` is asked first, ``unix_users`` are Slack ids by Unix user."""
 
     def __init__(self, unix_users: Mapping[str, str], in_slack: Callable[[str], str]) -> None:
-        self._known = {slack_id: name for name, slack_id in unix_users.items()}
+        self._unix = {slack_id: name for name, slack_id in unix_users.items()}
+        self._known: dict[str, str] = {}
         self._in_slack = in_slack
         self._is_silent = False
 
     def of(self, slack_id: str) -> str:
         """Return what somebody is called; after Redis failed to answer once, do not wait for it again."""
         if slack_id not in self._known:
-            self._known[slack_id] = self._ask(slack_id) or slack_id
+            self._known[slack_id] = self._ask(slack_id) or self._unix.get(slack_id, slack_id)
         return self._known[slack_id]
 
     def _ask(self, slack_id: str) -> str:

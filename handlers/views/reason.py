@@ -80,5 +80,5 @@ def _read(verb: str, filled: Filled, place: Place) -> Command:
     reason, left_out = cut_reason(filled.words(REASON))
     with at_input(REASON):
         if not reason:
-            raise UsageError(f"`{verb}` needs a reason.", hint="Say why in a few words.")
+            raise UsageError("Say why in a few words.")
     return Command(verb=verb, subject=place.rollout(), reason=reason, left_out=left_out)

@@ -35,7 +35,7 @@ def test_a_button_carries_the_rollout_and_the_turn_and_the_brake_asks_in_numbers
         "style": "danger",
         "confirm": {
             "title": {"type": "plain_text", "text": "Roll back?"},
-            "text": {"type": "plain_text", "text": f"Traffic goes from 25 % on {NEW} back to 100 % on {OLD}."},
+            "text": {"type": "plain_text", "text": f"All traffic goes back to {OLD}. {NEW} has 25 % now."},
             "confirm": {"type": "plain_text", "text": "Roll back"},
             "deny": {"type": "plain_text", "text": "Cancel"},
             "style": "danger",
@@ -105,19 +105,19 @@ def test_while_a_write_is_open_no_button_offers_a_further_step() -> None:
     [
         (
             an_entry(TAKEN_OVER, applied=None),
-            f"Traffic goes from 20 % on {NEW} back to 100 % on {OLD}.",
+            f"All traffic goes back to {OLD}. {NEW} has 20 % now.",
         ),
         (an_entry(applied=None), f"No traffic has moved: {OLD} keeps 100 %, and this rollout is over."),
         (
             an_entry(readiness=ready(stable=0)),
-            f"Traffic goes from 25 % on {NEW} back to 100 % on {OLD}."
-            " It has no ready endpoint now: requests will fail until it has one.",
+            f"All traffic goes back to {OLD}. {NEW} has 25 % now."
+            " The old pool has no ready endpoint now: requests will fail until it has one.",
         ),
         (
             an_entry(a_rollout(phase=Phase.PAUSED, drift=DRIFT)),
             f"Traffic goes back to 100 % on {OLD} and 0 % on {NEW}, whatever it is now.",
         ),
-        (an_entry(in_phase(Phase.PROMOTED)), f"Traffic goes from 100 % on {NEW} back to 100 % on {OLD}."),
+        (an_entry(in_phase(Phase.PROMOTED)), f"All traffic goes back to {OLD}. {NEW} has 100 % now."),
     ],
 )
 def test_the_brake_says_what_it_will_do(entry: Entry, said: str) -> None:

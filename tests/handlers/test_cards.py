@@ -82,7 +82,7 @@ def test_the_whole_card_of_a_rollout_on_its_way() -> None:
             "elements": [
                 {
                     "type": "mrkdwn",
-                    "text": f"🔒 waits for 1 approval from any full member but <@{ALICE}>\n"
+                    "text": f"🔒 needs 1 approval from any full member but <@{ALICE}>\n"
                     "Ready: new 4/4, old 8/8  ·  a step every 10m\n"
                     f"Old pool `{OLD}`\n"
                     "Route `default/llm-route`, accepted",
@@ -173,8 +173,7 @@ def test_a_missing_rule_is_told_even_when_the_rollout_is_over(phase: Phase) -> N
 def test_a_roll_back_says_from_where_and_what_is_next() -> None:
     since = date(0, "{date_short_pretty} at {time}", "23 Nov 12:00 UTC")
     assert part(an_entry(in_phase(Phase.ROLLED_BACK)), "state") == (
-        f"*Rolled back from 25 % by <@{BOB}>* {since}: errors on the new nodes.\n"
-        "To try again, `start` it when the new pool is ready."
+        f"*Rolled back from 25 % by <@{BOB}>* {since}: errors on the new nodes.\n`start` it to try again."
     )
 
 
@@ -231,7 +230,7 @@ def test_resumed_after_a_drift_nothing_is_said_to_be_written() -> None:
 
 
 def test_the_legend_of_the_lock_stays_during_an_ask() -> None:
-    assert part(an_entry(awaiting()), "facts").startswith("🔒 waits for 1 approval from any full member but")
+    assert part(an_entry(awaiting()), "facts").startswith("🔒 needs 1 approval from any full member but")
 
 
 def test_an_approval_names_who_is_asked_and_who_has_given_it() -> None:

@@ -223,8 +223,8 @@ def test_why_is_answered_in_private(bot: Bot) -> None:
 @pytest.mark.parametrize(
     ("known", "about"),
     [
-        ([an_entry(awaiting())], f"Reject 50 % of `{NEW}`? It pauses at 25 %. Resume asks for approval again."),
-        ([], "The rollout pauses where it is. Resume asks for approval again."),
+        ([an_entry(awaiting())], f"Reject 50 % of `{NEW}`? It pauses at 25 %. Resume goes on with the plan."),
+        ([], "The rollout pauses where it is. Resume goes on with the plan."),
     ],
 )
 def test_a_rejection_asks_why_and_its_submit_is_the_request(bot: Bot, known: list[Entry], about: str) -> None:
@@ -242,7 +242,7 @@ def test_a_rejection_asks_why_and_its_submit_is_the_request(bot: Bot, known: lis
 
 def test_a_blank_reason_is_said_in_the_dialog(bot: Bot) -> None:
     status, answer = bot.submit("  ", '{"id":"r-7f3a2c01","turn":4}')
-    said = "`reject` needs a reason. Say why in a few words."
+    said = "Say why in a few words."
     assert (status, answer) == (200, {"response_action": "errors", "errors": {"reason": said}})
 
 
@@ -257,8 +257,8 @@ NO_FORM = "I cannot read this form. Close it and open it again."
         ({"private_metadata": None}, NO_FORM),
         ({"id": None}, NO_FORM),
         ({"private_metadata": "{}"}, "I cannot read this button. Use the newest card of the rollout."),
-        ({"state": None}, "`reject` needs a reason. Say why in a few words."),
-        ({"state": {"values": [{"reason": "x"}]}}, "`reject` needs a reason. Say why in a few words."),
+        ({"state": None}, "Say why in a few words."),
+        ({"state": {"values": [{"reason": "x"}]}}, "Say why in a few words."),
     ],
 )
 def test_a_submission_that_carries_nonsense_is_one_sentence_at_an_input(

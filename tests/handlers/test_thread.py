@@ -49,12 +49,13 @@ def test_the_channel_is_told_which_pool_and_who_is_asked() -> None:
     assert said == f"`{NEW}`: *50 % needs approval*. It waits for anybody but the starter."
 
 
-def test_the_channel_hears_nothing_twice() -> None:
+def test_the_channel_hears_everything_in_order_and_nothing_twice() -> None:
+    at = date(0, "{time}", "12:00 UTC")
     note = message([STEPPED, WANTED], an_entry(awaiting()), ANYBODY, first=1)
     assert [block["text"]["text"] for block in note.blocks] == [
-        f"`{NEW}`: *50 % needs approval*. It waits for anybody but the starter.",
-        f"{date(0, '{time}', '12:00 UTC')}  Stepped to *25 %*.",
+        f"{at}  Stepped to *25 %*.\n{at}  `{NEW}`: *50 % needs approval*. It waits for anybody but the starter.",
     ]
+    assert note.text == f"{NEW}: 50 % needs approval. It waits for anybody but the starter."
 
 
 def test_the_result_of_an_approval_is_not_told_as_the_approvers_own_step() -> None:

@@ -25,7 +25,7 @@ from tests.memory import a_store
 
 PLAN = {"steps": [10, 25, 50, 100], "every": "1s", "bake": "2s"}
 APPROVALS = {"at": [50], "needed": 1}
-_FRAME = re.compile(rf"^(<!date\^\d+\^\{{time\}}\|[^>]*>  |`{CANARY}`: )|( It waits for .*)$")
+_FRAME = re.compile(rf"^(<!date\^\d+\^\{{time\}}\|[^>]*>  )?(`{CANARY}`: )?|( It waits for .*)$")
 """What stands around an event: its time in the thread, or the pool and who is asked where the channel reads it."""
 
 
@@ -170,7 +170,7 @@ class Play:
         return [line for lines in self.notes() for line in lines]
 
     def notes(self) -> list[list[str]]:
-        """Return the messages of the card's thread, a line for each event, without times, the headline first.
+        """Return the messages of the card's thread, a line for each event, without times.
 
         Asserts that no event is told twice.
         """
@@ -205,12 +205,12 @@ class Play:
         self.until(line, lambda: line in (self.notes() or [[]])[-1])
 
     def tells(self, *lines: str) -> None:
-        """Wait until the thread tells exactly this, message by message; a headline stands before its time."""
+        """Wait until the thread tells exactly this, in this order."""
         wait_until("the whole thread", lambda: len(self.thread()) >= len(lines), seconds=15)
         wanted = list(lines)
         for note in self.notes():
             told, wanted = wanted[: len(note)], wanted[len(note) :]
-            assert sorted(note) == sorted(told)
+            assert note == told
         assert wanted == []
 
     def until(self, what: str, happened: Callable[[], bool], *, seconds: float = 20) -> None:

@@ -57,9 +57,9 @@ def decide(entry: Entry, request: Request, verdict: Verdict | None, moment: Mome
 
 
 def describe(rollout: Rollout) -> str:
-    """Say phase and weight: ``paused at 25 %``."""
+    """Say phase and weight: ``paused at 25 %``; no weight if somebody else has set another one."""
     phase = rollout.phase.value.replace("_", " ")
-    return phase if rollout.is_over else f"{phase} at {rollout.weight} %"
+    return phase if rollout.is_over or rollout.drifted else f"{phase} at {rollout.weight} %"
 
 
 def slot_taken(holder: Rollout) -> SlotTakenError:

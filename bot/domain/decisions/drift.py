@@ -90,6 +90,9 @@ def raises_over(rollout: Rollout, drift: Drift) -> bool:
 
 def lacks_to_adopt(rollout: Rollout) -> str:
     """Say why the weights on the route cannot become a step; empty if they can."""
+    found = rollout.drift.found if rollout.drift else ()
+    if any(pair is not None and (pair.stable or 0) + (pair.canary or 0) == 0 for pair in found):
+        return "A rule of the route gives neither pool any weight, so nobody gets an answer"
     theirs = share(rollout.drift) if rollout.drift else None
     if theirs is None:
         return "Adopt needs both pools in every rule, with the same split, and the route does not have that"

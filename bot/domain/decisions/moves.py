@@ -106,7 +106,7 @@ def hold(entry: Entry, reason: str, moment: Moment, *, gates: tuple[str, ...] = 
 def pause(entry: Entry, reason: str, moment: Moment, *, kind: EventKind = EventKind.PAUSED) -> Change:
     """Stop until a person goes on; a step that is not known to be written is taken back, and so is a restore.
 
-    A step that waits for approval is remembered, and who has approved it is not.
+    A step that waits for approval is remembered, but not who has approved it.
     """
     step = written_step(entry)
     old = entry.rollout.left if entry.rollout.phase is Phase.PAUSED else entry.rollout.phase
@@ -133,7 +133,7 @@ def go_on(entry: Entry, moment: Moment) -> Change:
     left = rollout.left
     if rollout.step < 0:
         return step_or_ask(entry, 0, moment)
-    asked = rollout.ask.step if rollout.ask else rollout.next_step
+    asked = rollout.ask.step if rollout.ask else rollout.next_step  # a step that was rejected is forgotten
     if left is Phase.AWAITING_APPROVAL and asked is not None and must_ask(rollout, asked):
         return ask_approval(entry, asked, moment)
     phase = Phase.PROMOTED if left is Phase.PROMOTED else Phase.PROGRESSING
@@ -150,10 +150,10 @@ def roll_back(entry: Entry, reason: str, moment: Moment) -> Change:
 
 
 def roll_back_again(entry: Entry, reason: str, moment: Moment) -> Change:
-    """Write a roll back once more; keep who rolled back and why, unless somebody gives another reason."""
+    """Write a roll back once more; who rolled back first, and why, stays."""
     old, to = entry.rollout, roll_back(entry, reason, moment).after
     told = (event(EventKind.WRITTEN_AGAIN, moment, to, reason),)
-    return Change(after=to if reason else replace(to, by=old.by, why=old.why), events=told)
+    return Change(after=replace(to, by=old.by, why=old.why), events=told)
 
 
 def refuse(entry: Entry, reason: str, moment: Moment) -> Change:

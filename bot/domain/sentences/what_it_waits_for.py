@@ -23,7 +23,7 @@ from bot.domain.prose import Prose, capitalised, ended, joined, listed, moment, 
 from bot.domain.rollout import HAS_WAY_BACK, TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.reasons import reason
-from bot.domain.sentences.who_may import NOBODY, approvers, by, count_approvals, missing_approvals, people
+from bot.domain.sentences.who_may import approvers, by, count_approvals, missing_approvals, people
 from bot.domain.weights import asked_weight, next_weight, weight_there
 
 
@@ -121,7 +121,7 @@ def _progressing(entry: Entry, access: Access) -> Wait:
         return _for_the_gateway(entry, access, say("{} %", rollout.weight))
     asks = rollout.plan.needs_approval(rollout.weight, after)
     return Wait(
-        reason=say("It stays at {} % for a while before {} %", rollout.weight, after),
+        reason=say("It waits at {} % before {} %", rollout.weight, after),
         since=rollout.since,
         who=say("{} can `advance` it now.", _who(access.run)),
         deadline=entry.step_due or rollout.since + rollout.plan.interval,
@@ -155,7 +155,7 @@ def _awaiting(entry: Entry, access: Access) -> Wait:
 
 def _who_answers(rollout: Rollout, access: Access) -> Prose:
     able = approvers(rollout, access, given=rollout.ask.approvals if rollout.ask else ())
-    if able == NOBODY:
+    if able != people(access.approve):
         return say("{} can `approve` it; {} can `reject` it.", capitalised(able), people(access.approve))
     return say("{} can `approve` or `reject` it.", capitalised(able))
 

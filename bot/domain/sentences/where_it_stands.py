@@ -23,7 +23,7 @@ def headword(entry: Entry) -> str:
     """Say in a word or two how it stands, for a title."""
     rollout = entry.rollout
     there = weight_there(entry)
-    if rollout.drifted:
+    if rollout.drifted and not rollout.is_over:
         return "paused"
     if is_moving(entry):
         return f"{there} % → {rollout.weight} %"
@@ -189,7 +189,7 @@ def _rolled_back(entry: Entry, access: Access) -> Prose:
     where = say(" from {} %", before) if before else Prose()
     told = say("*Rolled back{}{}* {}", where, by(rollout.by), moment(rollout.since))
     told = _because(told, reason(rollout.why, rollout.by))
-    return say("{}\nTo try again, `start` it when the new pool is ready.", told)
+    return say("{}\n`start` it to try again.", told)
 
 
 def _ended(entry: Entry, access: Access) -> Prose:

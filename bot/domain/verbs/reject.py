@@ -1,5 +1,7 @@
 """`reject`: say no to the step that waits for approval, and why."""
 
+from dataclasses import replace
+
 from bot.domain.access import AccessList
 from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, pause
@@ -12,11 +14,12 @@ from bot.domain.weights import asked_weight
 
 
 def _reject(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
-    return pause(entry, f"{REJECTED}{request.command.reason}", moment, kind=EventKind.REJECTED)
+    change = pause(entry, f"{REJECTED}{request.command.reason}", moment, kind=EventKind.REJECTED)
+    return replace(change, after=replace(change.after, ask=None))
 
 
 def _dialog(entry: Entry | None) -> Dialog:
-    return Dialog(title="Reject this step", text=f"{_about(entry)} Resume asks for approval again.", yes="Reject")
+    return Dialog(title="Reject this step", text=f"{_about(entry)} Resume goes on with the plan.", yes="Reject")
 
 
 def _about(entry: Entry | None) -> str:

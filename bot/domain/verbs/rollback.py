@@ -32,14 +32,14 @@ def _way_back(entry: Entry) -> str:
         return f"Traffic goes back to 100 % on {old} and 0 % on {new}, whatever it is now."
     if there == 0:
         return f"No traffic has moved: {old} keeps 100 %, and this rollout is over."
-    return f"Traffic goes from {there} % on {new} back to 100 % on {old}."
+    return f"All traffic goes back to {old}. {new} has {there} % now."
 
 
 def _stable_warning(entry: Entry) -> str:
     seen = entry.readiness
     if seen is None or seen.stable_ready > 0:
         return ""
-    return " It has no ready endpoint now: requests will fail until it has one."
+    return " The old pool has no ready endpoint now: requests will fail until it has one."
 
 
 ROLLBACK = Verb(

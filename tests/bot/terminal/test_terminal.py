@@ -65,7 +65,7 @@ route: {stage.world.namespace}/llm-route
 card: none, started in a terminal
 rollout: {rollout.id}
 started: TIME by {ME}: H100 "nodes" &amp; <@U1>
-why: It stays at 10 % for a while before 50 % (since TIME). Any full member can `advance` it now. \
+why: It waits at 10 % before 50 % (since TIME). Any full member can `advance` it now. \
 It asks for approval of 50 % TIME.
 """
     )

@@ -31,9 +31,9 @@ def test_other_peoples_words_are_shown_as_they_are() -> None:
     assert drawn(said(words, 3), NOBODY) == words
 
 
-def test_people_are_called_by_unix_user_then_as_in_slack_then_by_id() -> None:
-    in_slack = {ALICE: "Alice Example", BOB: "Bob Example"}
-    names = Names({"alice": ALICE}, lambda user: in_slack.get(user, ""))
+def test_people_are_called_as_in_slack_then_by_unix_user_then_by_id() -> None:
+    in_slack = {BOB: "Bob Example"}
+    names = Names({"alice": ALICE, "bob": BOB}, lambda user: in_slack.get(user, ""))
     assert drawn(say("{}, {}, {}", Person(ALICE), Person(BOB), Person("U0CAROL001")), names) == (
         "alice, Bob Example, U0CAROL001"
     )

@@ -114,17 +114,22 @@ def test_a_rejection_pauses_and_the_approvals_are_void() -> None:
     assert (after.phase, after.why, after.ask, after.left) == (
         Phase.PAUSED,
         "Rejected: p99 doubled",
-        Ask(id="d2", step=2),
+        None,
         Phase.AWAITING_APPROVAL,
     )
 
 
-def test_resume_asks_again_for_the_step_that_was_rejected_not_for_one_that_needs_nobody() -> None:
+@pytest.mark.parametrize(
+    ("stop", "then"),
+    [("reject", (Phase.PROGRESSING, None)), ("pause", (Phase.AWAITING_APPROVAL, Ask(id="d3", step=3)))],
+)
+def test_resume_goes_on_with_the_plan_after_a_rejected_jump_and_asks_again_after_a_pause(
+    stop: str, then: tuple[Phase, Ask | None]
+) -> None:
     asked = decide(an_entry(), a_request("promote"), PASS, at(1)).after
-    no = replace(a_request("reject", reason="Too early."), at=at(2).now)
-    rejected = decide(an_entry(asked), no, None, at(2)).after
-    resumed = decide(an_entry(rejected), replace(a_request("resume"), at=at(3).now), PASS, at(3)).after
-    assert (resumed.phase, resumed.ask) == (Phase.AWAITING_APPROVAL, Ask(id="d3", step=3))
+    stopped = decide(an_entry(asked), replace(a_request(stop, reason="Wait."), at=at(2).now), None, at(2)).after
+    resumed = decide(an_entry(stopped), replace(a_request("resume"), at=at(3).now), PASS, at(3)).after
+    assert (resumed.phase, resumed.ask) == then
 
 
 def test_a_share_that_the_canary_had_before_the_start_spares_nobody_the_approval_of_the_first_step() -> None:
@@ -224,10 +229,11 @@ def test_roll_back_again_is_a_new_decision() -> None:
     assert change.events == (Event(kind=EventKind.WRITTEN_AGAIN, at=at(1).now, by=BOB, weight=0),)
 
 
-def test_another_reason_for_what_is_rolled_back_is_its_givers() -> None:
+def test_the_card_keeps_who_rolled_back_first_and_the_thread_tells_the_other_reason() -> None:
     back = a_rollout(phase=Phase.ROLLED_BACK, by=ALICE, why="p99 doubled")
-    after = decide(an_entry(back), a_request("rollback", reason="and errors"), None, at(1, by=BOB)).after
-    assert (after.by, after.why) == (BOB, "and errors")
+    change = decide(an_entry(back), a_request("rollback", reason="and errors"), None, at(1, by=BOB))
+    assert (change.after.by, change.after.why) == (ALICE, "p99 doubled")
+    assert [(told.by, told.reason) for told in change.events] == [(BOB, "and errors")]
 
 
 def test_finish_leaves_only_the_canary() -> None:

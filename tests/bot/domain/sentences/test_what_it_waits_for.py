@@ -22,7 +22,7 @@ def test_a_finished_rollout_waits_for_nothing(phase: Phase) -> None:
 
 def test_the_sentence_of_a_step() -> None:
     assert str(why(waits(an_entry(a_rollout(step=0)), ANYBODY))) == (
-        "It stays at 10 % for a while before 25 % (since 23 Nov 12:00 UTC). "
+        "It waits at 10 % before 25 % (since 23 Nov 12:00 UTC). "
         "Any full member can `advance` it now. It goes to 25 % 23 Nov 12:10 UTC."
     )
 
@@ -31,7 +31,7 @@ def test_the_sentence_of_an_approval_names_who_counts() -> None:
     access = Access(approve=frozenset({ALICE, BOB}))
     assert str(why(waits(an_entry(awaiting()), access))) == (
         "It waits for 1 approval of 50 % (since 23 Nov 12:00 UTC). "
-        f"{BOB} can `approve` or `reject` it. It pauses 24 Nov 12:00 UTC."
+        f"{BOB} can `approve` it; {ALICE} or {BOB} can `reject` it. It pauses 24 Nov 12:00 UTC."
     )
 
 
@@ -54,9 +54,11 @@ def test_people_who_may_not_approve_are_not_named() -> None:
     )
     two = replace(awaiting(), plan=replace(PLAN, approvals=2), ask=Ask(id="a1", step=2, approvals=(BOB,)))
     listed = Access(approve=frozenset({ALICE, BOB, CAROL}))
-    assert str(waits(an_entry(two), listed).who) == f"{CAROL} can `approve` or `reject` it."
+    assert (
+        str(waits(an_entry(two), listed).who) == f"{CAROL} can `approve` it; {ALICE}, {BOB} or {CAROL} can `reject` it."
+    )
     assert str(waits(an_entry(two), ANYBODY).who) == (
-        f"Any full member but {ALICE} or {BOB} can `approve` or `reject` it."
+        f"Any full member but {ALICE} or {BOB} can `approve` it; any full member can `reject` it."
     )
     assert str(approvers_aloud(awaiting(), starter)) == "nobody whom the policy lists"
 
