@@ -142,7 +142,8 @@ class Audit:
 
 def _needed(rollout: Rollout) -> Iterator[Pool]:
     """Yield the pools whose absence somebody must hear of: not again of an old pool that people went on without."""
-    if rollout.phase is not Phase.FINISHED:
+    is_finished = rollout.phase is Phase.FINISHED
+    if not is_finished:
         yield rollout.canary
-    if not rollout.stable_gone:
+    if is_finished or not rollout.stable_gone:
         yield rollout.stable

@@ -66,6 +66,15 @@ def test_a_deleted_old_pool_that_the_watch_missed_pauses_the_rollout_until_peopl
     assert stage.load(rollout_id).rollout.phase is Phase.PROGRESSING
 
 
+def test_a_rollout_that_people_finish_without_its_old_pool_is_cleaned_up(stage: Stage) -> None:
+    rollout_id = stage.started(100).rollout.id
+    stage.world.delete_pool(STABLE)
+    stage.audit.inspect()
+    stage.say("finish")
+    stage.audit.inspect()
+    assert stage.load(rollout_id).rollout.phase is Phase.CLEANED
+
+
 @pytest.mark.parametrize(("port", "method", "fault"), [("routes", "list", no_answer), ("memory", "entries", no_redis)])
 def test_a_missed_change_stays_missed_until_a_look_has_seen_it(
     stage: Stage, port: str, method: str, fault: Callable[[], None]
