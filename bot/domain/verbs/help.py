@@ -30,7 +30,7 @@ def _told(verb: Verb, program: str) -> Prose:
 
 
 def _closing(verbs: Sequence[Verb], program: str) -> Prose:
-    pool = say("POOL is the new pool's name, a rollout's id, or nothing where the channel has one rollout.")
+    pool = say("POOL is the new pool's name, a rollout's id, or nothing if the channel has one rollout.")
     example = say("For example: `{} start vllm-llama3-8b-instruct-new 10`", program)
     also = [say("With `{}` also:\n{}", verb.name, Code(verb.options)) for verb in verbs if verb.options]
     return joined("\n", [pool, example, *also])
