@@ -39,9 +39,9 @@ def operation_message(events: Sequence[OperationEvent], operation: Operation, *,
     loud = tells_the_channel(events)
     head = [say("`{}`: {}", operation.name, told(events[-1]))] if loud else []
     quiet = events[:-1] if loud else events
-    texts = [*head, joined("\n", (say("{}  {}", clock(event.at), told(event)) for event in quiet))]
+    texts = [joined("\n", (say("{}  {}", clock(event.at), told(event)) for event in quiet)), *head]
     blocks = [section(f"{mark}:{at}" if at else mark, text) for at, text in enumerate(filter(None, texts))]
-    return Card(text=spoken(texts[0]), blocks=blocks)
+    return Card(text=spoken(texts[-1]), blocks=blocks)
 
 
 def tells_the_channel(events: Sequence[OperationEvent]) -> bool:

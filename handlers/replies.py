@@ -98,11 +98,14 @@ def rolled_back(entry: Entry) -> Prose:
     return say("{} `{}` again.", ROLLED_BACK, entry.rollout.stable.name)
 
 
-def elsewhere(entry: Entry) -> Prose:
-    """Point to the card, for somebody who asked in another channel."""
-    if not entry.rollout.channel.strip():
-        return say("Done; `{}` has no card in Slack.", entry.rollout.canary.name)
-    return say("{} `{}` is in {}.", DONE_ELSEWHERE, entry.rollout.canary.name, _where(entry))
+def elsewhere(entry: Entry, told: Prose) -> Prose:
+    """Point to the card, for somebody who asked in another channel, after what is ``told`` already."""
+    name, has_card = entry.rollout.canary.name, bool(entry.rollout.channel.strip())
+    if not has_card:
+        return told or say("Done; `{}` has no card.", name)
+    if told:
+        return say("{} Its card is in {}.", told, _where(entry))
+    return say("{} `{}` is in {}.", DONE_ELSEWHERE, name, _where(entry))
 
 
 def mishap(error: Exception, ref: str) -> Prose:

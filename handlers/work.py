@@ -9,7 +9,7 @@ from functools import partial
 from bot.domain.backoff import Backoff
 from bot.domain.commands.request import ROLLBACK, Request
 from bot.domain.errors import DependencyError, StoreError, UserError
-from bot.domain.prose import Prose, joined, sentence
+from bot.domain.prose import Prose, sentence
 from bot.domain.rollout import Entry
 from bot.domain.verbs.registry import verb_of, verbs
 from bot.engine.lane import Lane
@@ -111,7 +111,7 @@ class Work:
     def _tell(self, request: Request, entry: Entry) -> None:
         sees_it = request.origin.sees_cards_of(entry.rollout.channel)
         looked = sentence(self._look(request, entry)) or _done(request, entry)
-        if said := joined(" ", (looked, Prose() if sees_it else replies.elsewhere(entry))):
+        if said := looked if sees_it else replies.elsewhere(entry, looked):
             self._private.say(request.reply_to, said)
 
     def _look(self, request: Request, entry: Entry) -> str:

@@ -124,7 +124,7 @@ def test_status_tells_one_in_a_line_or_in_detail() -> None:
 def test_the_thread_tells_what_happened_and_the_channel_only_the_end() -> None:
     quiet, loud = operation_message([COPIED], RUNNING, first=2), operation_message([COPIED, DONE], RUNNING, first=2)
     assert shown(quiet) == [f"{AT}  Copied 1 &amp; 2."]
-    assert shown(loud) == ["`copy models`: *Done*. All are there.", f"{AT}  Copied 1 &amp; 2."]
+    assert shown(loud) == [f"{AT}  Copied 1 &amp; 2.", "`copy models`: *Done*. All are there."]
     assert (loud.text, loud.blocks[0]["block_id"]) == ("copy models: Done. All are there.", "event:o-7f3a2c01:2-3")
     assert [tells_the_channel([COPIED]), tells_the_channel([COPIED, DONE])] == [False, True]
 

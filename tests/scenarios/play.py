@@ -207,11 +207,7 @@ class Play:
     def tells(self, *lines: str) -> None:
         """Wait until the thread tells exactly this, in this order."""
         wait_until("the whole thread", lambda: len(self.thread()) >= len(lines), seconds=15)
-        wanted = list(lines)
-        for note in self.notes():
-            told, wanted = wanted[: len(note)], wanted[len(note) :]
-            assert note == told
-        assert wanted == []
+        assert self.thread() == list(lines), self.thread()
 
     def until(self, what: str, happened: Callable[[], bool], *, seconds: float = 20) -> None:
         """Wait for anything."""

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.rollout import Phase
 from sandbox.objects import pool_ref
 from sandbox.strict_slack import strict_slack
-from tests.builders import CANARY
+from tests.builders import CANARY, STABLE
 from tests.scenarios.front import ROOM, Front
 from tests.stage import Stage
 
@@ -32,7 +32,8 @@ def start_another(stage: Stage) -> None:
 @pytest.mark.parametrize("text", ["rollback", "rollback p99 doubled"])
 def test_a_roll_back_without_a_name_means_the_only_rollout(front: Front, text: str) -> None:
     rollout_id = front.stage.started(10).rollout.id
-    assert front.types(text, channel=DIRECT) == [f"Done; the card of `{CANARY}` is in <#{ROOM}>."]
+    (said,) = front.types(text, channel=DIRECT)
+    assert said == f"Done: all traffic goes to `{STABLE}` again. Its card is in <#{ROOM}>."
     assert front.stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
 
 
