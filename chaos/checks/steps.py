@@ -14,6 +14,7 @@ from chaos.schedule import Kind
 from k8s.split import observe
 
 AGAIN = "started, lost with Redis, and started again for a duplicate of the request"
+UNKNOWN = "somebody took the newer rollout's annotation away, and Redis lost that rollout"
 PUT_BACK = "an older annotation was put back, Redis had lost what came after it, and the rollout was paused"
 
 SLACK = 0.05
@@ -64,7 +65,12 @@ def _look(evidence: Evidence, life: Sequence[Write], found: Found) -> None:
             found.excused[AGAIN] += 1
             known.pop(note.id)
         if newest is not None and note.started_at < newest.started_at:
-            found.broken(note.id, f"version {write.after.number}: it wrote although {newest.id} had the route by then")
+            if _is_unknown(evidence, newest, known.get(newest.id), write):
+                found.excused[UNKNOWN] += 1
+                newest = None
+            else:
+                told = f"it wrote although {newest.id} had the route by then"
+                found.broken(note.id, f"version {write.after.number}: {told}")
         newest = max(filter(None, (newest, note)), key=lambda one: one.started_at)
         mine = known.setdefault(note.id, _Known(weight=note.weight_at(-1)))
         if _rises(write, note):
@@ -72,6 +78,12 @@ def _look(evidence: Evidence, life: Sequence[Write], found: Found) -> None:
             for said in _judge(evidence, note, mine):
                 found.broken(note.id, f"version {write.after.number}, revision {note.revision}: {said}")
         mine.saw(note, write.after.at)
+
+
+def _is_unknown(evidence: Evidence, newest: Rollout, known: _Known | None, write: Write) -> bool:
+    """Return whether neither the route nor Redis knew any more that a newer rollout had the route."""
+    is_on_route = write.note_before is not None and write.note_before.id == newest.id
+    return not is_on_route and _was_forgotten(evidence, known, write)
 
 
 def _was_forgotten(evidence: Evidence, known: _Known | None, write: Write) -> bool:
