@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import count
 from typing import cast
 
 import redis
@@ -32,11 +33,12 @@ class RedisInbox:
     def __init__(self, client: "redis.Redis", prefix: Prefix) -> None:
         self._redis, self._prefix = client, prefix
         self._receive, self._drop = script(client, "receive"), script(client, "drop")
+        self._process, self._calls = uuid.uuid4().hex, count()
         self._unreadable: set[str] = set()
 
     def receive(self, request: Request) -> bool:
         """Put a request into the inbox; False if this delivery was seen before."""
-        args = [request.delivery, uuid.uuid4().hex, epoch(request.at), request_json(request)]
+        args = [request.delivery, self._token(), epoch(request.at), request_json(request)]
         with store_errors():
             return bool(self._receive(keys=[self._prefix()], args=args) == 1)
 
@@ -50,7 +52,7 @@ class RedisInbox:
 
     def drop(self, delivery: str, became: Became) -> bool:
         """Remove a request that changed nothing from the inbox; False if it was gone already."""
-        args = [delivery, uuid.uuid4().hex, _BECAME.dump_json(became).decode()]
+        args = [delivery, self._token(), _BECAME.dump_json(became).decode()]
         with store_errors():
             return bool(self._drop(keys=[self._prefix()], args=args) == 1)
 
@@ -59,6 +61,10 @@ class RedisInbox:
         with store_errors():
             text = cast(str | None, self._redis.get(f"{self._prefix()}became:{delivery}"))
         return _BECAME.validate_json(text) if text else Became()
+
+    def _token(self) -> str:
+        """Name this call: if its reply is lost, Redis knows it again."""
+        return f"{self._process}:{next(self._calls)}"
 
     def _readable(self, delivery: str, text: str | None) -> Request | None:
         try:

@@ -75,11 +75,12 @@ def _cut(text: str) -> Iterator[Word]:
 
 
 def _word(match: re.Match[str]) -> Word:
-    quoted = match["single"] if match["double"] is None else match["double"]
+    raw, key, double, single, plain = match.groups()
+    quoted = single if double is None else double
     return Word(
-        raw=match["raw"],
-        value=(match["plain"] or "") if quoted is None else quoted.strip(),
-        key=(match["key"] or "").strip(_DASHES + "=").lower(),
+        raw=raw,
+        value=(plain or "") if quoted is None else quoted.strip(),
+        key=key.strip(_DASHES + "=").lower() if key else "",
         quoted=quoted is not None,
     )
 
