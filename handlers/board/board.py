@@ -47,11 +47,13 @@ class Board:
         self._pace = Pace()
         self._searches = Searches(slack, self._pace)
         self._channels: dict[str, str] = {}
+        self._put_off: dict[str, tuple[str, Later]] = {}  # by topic: the mark that was seen, and what it waits for
 
     def behind(self) -> Mapping[str, Sequence[str]]:
         """Return the topics whose card or thread is behind, by channel; those that failed come last."""
         known, dirty = self._channels, self._memory.dirty(LIMIT)
         self._channels = {topic_id: known.get(topic_id) or self._channel(topic_id) for topic_id in dirty}
+        self._put_off = {topic_id: put_off for topic_id in dirty if (put_off := self._put_off.get(topic_id))}
         self._searches.forget_all_but(frozenset(dirty))
         found: dict[str, list[str]] = defaultdict(list)
         for topic_id in sorted(dirty, key=self._pace.failures):
@@ -71,9 +73,14 @@ class Board:
         free = max(self._pace.blocked_until(key, now) for key in (topic_id, channel))
         if free > now:
             return free
+        mark = self._memory.mark(topic_id)
+        waits_until = self._waits_until(topic_id, mark, channel, now)
+        if waits_until > now:
+            return waits_until
         try:
-            self._bring_up_to_date(topic_id, now)
+            self._bring_up_to_date(topic_id, mark, now)
         except Later as later:
+            self._put_off[topic_id] = (mark, later)
             return later.at
         except StoreError:
             raise
@@ -82,6 +89,13 @@ class Board:
         self._pace.worked(topic_id)
         self._pace.worked(channel)
         return None
+
+    def _waits_until(self, topic_id: str, mark: str, channel: str, now: datetime) -> datetime:
+        """Return how long a card still waits that has not changed since it had to: there is no need to draw it."""
+        seen, later = self._put_off.get(topic_id, ("", None))
+        if later is None or seen != mark:
+            return now
+        return max(later.at, self._pace.next_post(channel, now)) if later.to_post else later.at
 
     def _note(self, topic_id: str, channel: str, error: Exception, now: datetime) -> datetime:
         """Leave this card alone for a while, and its whole channel if others there would fail too."""
@@ -95,8 +109,7 @@ class Board:
             self._pace.failed(channel, now, backoff)
         return self._pace.blocked_until(topic_id, now)
 
-    def _bring_up_to_date(self, topic_id: str, now: datetime) -> None:
-        seen = self._memory.mark(topic_id)
+    def _bring_up_to_date(self, topic_id: str, mark: str, now: datetime) -> None:
         topic = self._topics.load(topic_id)
         if topic is not None and topic.channel:  # one that was started in a terminal may have none
             _let_it_arrive(topic, now)
@@ -105,7 +118,7 @@ class Board:
             state = self._thread(self._card(CardState(topic=topic, shown=shown, stored=stored, now=now)))
             if state.again:
                 raise Later(state.again)
-        self._memory.clean(topic_id, seen)
+        self._memory.clean(topic_id, mark)
 
     # --- the card ---------------------------------------------------------------------------------------------
 
@@ -268,7 +281,7 @@ class Board:
         self._wait_for(_posting(channel), state.now)
         at = self._pace.take_post(channel, state.now)
         if at > state.now:
-            raise Later(at)
+            raise Later(at, to_post=state.again is None)
 
     def _wait_for(self, key: str, now: datetime) -> None:
         at = self._pace.blocked_until(key, now)

@@ -33,11 +33,11 @@ Value = TypeVar("Value")
 
 
 class Later(Exception):  # noqa: N818 (nothing went wrong)
-    """Something has to wait until ``at``."""
+    """Something has to wait until ``at``; ``to_post``: nothing but until it may post into its channel."""
 
-    def __init__(self, at: datetime) -> None:
+    def __init__(self, at: datetime, *, to_post: bool = False) -> None:
         super().__init__(f"later: {at}")
-        self.at = at
+        self.at, self.to_post = at, to_post
 
 
 class OvertakenError(Later):
@@ -83,6 +83,10 @@ class Pace:
                 return last
             _keep(self._posts, channel, max(last, now - POST_REST) + POST_REST)
             return now
+
+    def next_post(self, channel: str, now: datetime) -> datetime:
+        """Return when a post into a channel can be taken; now if it can."""
+        return max(now, self._posts.get(channel, now))
 
     def take_page(self, method: str, now: datetime) -> datetime:
         """Take a page from the budget of a method and return now, or return when to ask again."""

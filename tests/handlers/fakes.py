@@ -1,5 +1,6 @@
 """Stand-ins for the engine and the store: they keep what they are given, in memory."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -59,6 +60,7 @@ class Memory:
     order: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     unreadable: str = ""
+    loads: Counter[str] = field(default_factory=Counter)
     gone: Signal = field(default_factory=Signal)
 
     def put(self, entry: Entry, *events: Event) -> None:
@@ -74,6 +76,7 @@ class Memory:
         return cast(Store, self)
 
     def load(self, rollout_id: str) -> Entry | None:
+        self.loads[rollout_id] += 1
         if rollout_id == self.unreadable:
             raise UnreadableError("The record is of another version.")
         return self.entries.get(rollout_id)
