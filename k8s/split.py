@@ -3,11 +3,11 @@
 A patch begins with tests, so that the API server refuses it if the route is no longer as we read it. A step tests the
 route's generation, which covers every index that it uses; if somebody keeps editing other fields, it tests what each
 backendRef that it touches *is*, and its weight. A roll back tests only what they are: other people's edits must not
-stop the brake.
+stop the brake. If somebody keeps editing our annotation, a roll back does not test that either.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,7 +92,8 @@ def patch(document: Document, rollout: Rollout, *, weights: bool, guard: Guard =
     if not braking:
         tests += _step_guard(document, rollout, guard)
     edits, missing = _edits(document, rollout, braking=braking) if weights else ((), ())
-    return Patch(operations=(*tests, *_note(document, rollout, edits)), missing=missing)
+    tests += _note_guard(document, guard, braking=braking)
+    return Patch(operations=(*tests, *edits, _note(document, rollout)), missing=missing)
 
 
 def _step_guard(document: Document, rollout: Rollout, guard: Guard) -> list[Operation]:
@@ -124,12 +125,18 @@ def _same_refs(found: _Found) -> list[Operation]:
     ]
 
 
-def _note(document: Document, rollout: Rollout, edits: Iterable[Operation]) -> list[Operation]:
-    """Put edits between the test of our annotation and its new text."""
+def _note_guard(document: Document, guard: Guard, *, braking: bool) -> list[Operation]:
+    """Test that our annotation is as we read it. If somebody keeps editing it, a roll back does not care."""
+    if document["metadata"].get("annotations") is None:
+        return [_test(_ANNOTATIONS, None)]  # else the first annotation of all would overwrite those of others
+    return [] if braking and guard is Guard.TOUCHED else [_test(_NOTE, annotation_of(document))]
+
+
+def _note(document: Document, rollout: Rollout) -> Operation:
     text = annotation(rollout)
     if document["metadata"].get("annotations") is None:
-        return [_test(_ANNOTATIONS, None), *edits, _add(_ANNOTATIONS, {ANNOTATION: text})]
-    return [_test(_NOTE, annotation_of(document)), *edits, _add(_NOTE, text)]
+        return _add(_ANNOTATIONS, {ANNOTATION: text})
+    return _add(_NOTE, text)
 
 
 def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tuple[Operation, ...], tuple[str, ...]]:

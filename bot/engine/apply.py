@@ -40,7 +40,9 @@ ROUNDS = 15
 """Every edit of the route's spec breaks the guard of a step, but not that of a roll back."""
 
 LOST_GUARDS = 3
-"""After this many a step tests only what it touches: somebody keeps editing other fields of the route."""
+"""After this many a write tests only what it touches: somebody keeps editing other fields of the route, or, where it
+is a roll back, our annotation.
+"""
 
 AFTER_A_BUG = timedelta(seconds=30)
 WRITE_BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=30))
@@ -103,7 +105,7 @@ class Applier:
         if move not in TRUSTS_OLD_COPY and entry != before:
             return False  # the record changed during the read: read the route again and decide on that
         try:
-            return self._act(move, entry, copy, observed, _guard(copy, entry.rollout, attempt))
+            return self._act(move, entry, copy, observed, guard_of(copy, entry.rollout, attempt))
         except RouteError:
             if kept is None:
                 raise
@@ -277,16 +279,19 @@ def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) 
     return min(next_try, late) if raises(rollout) and now < late else next_try
 
 
-def _guard(copy: RouteCopy, rollout: Rollout, attempt: int) -> Guard:
-    """Choose what a write tests. Without our annotation on the route, only its generation is reliable."""
+def guard_of(copy: RouteCopy, rollout: Rollout, attempt: int) -> Guard:
+    """Choose what a write tests. Without our annotation on the route, a step can rely only on its generation."""
     note = own_note(copy)
     is_ours = note is not None and note.id == rollout.id
-    return Guard.TOUCHED if is_ours and attempt >= LOST_GUARDS else Guard.GENERATION
+    may_test_less = is_ours or rollout.phase in TAKEN_BACK
+    return Guard.TOUCHED if may_test_less and attempt >= LOST_GUARDS else Guard.GENERATION
 
 
 def own_note(copy: RouteCopy) -> Rollout | None:
     """Return the record in the annotation, unless the annotation was copied from another route."""
-    return copy.note if copy.note is not None and copy.note.route_uid == copy.uid else None
+    note = copy.note
+    is_here = note and (note.namespace, note.route, note.route_uid) == (copy.namespace, copy.name, copy.uid)
+    return note if is_here else None
 
 
 def _wants_acceptance(entry: Entry) -> bool:

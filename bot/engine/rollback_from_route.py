@@ -17,7 +17,7 @@ from bot.domain.decisions.moves import Moment, roll_back
 from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, UsageError
 from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
 from bot.domain.verbs.rollback import ROLLBACK
-from bot.engine.apply import ROUNDS, new_decision, own_note
+from bot.engine.apply import ROUNDS, guard_of, new_decision, own_note
 from bot.engine.lookup import (
     did_you_mean,
     is_a_name,
@@ -63,7 +63,7 @@ class RouteRollback:
             if rollout.phase is Phase.ROLLED_BACK and is_as_wanted(self._routes.observe(copy, rollout), rollout):
                 return RouteRolledBack(rollout=rollout, written=False)
             try:
-                return self._write(copy, rollout, by=by, reason=reason)
+                return self._write(copy, rollout, by=by, reason=reason, attempt=attempt)
             except RaceError:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
         raise ClusterError(f"HTTPRoute `{namespace}/{route}` changed {ROUNDS} times meanwhile.", hint="Try again.")
@@ -103,11 +103,11 @@ class RouteRollback:
         finally:
             lists.shutdown(wait=False, cancel_futures=True)
 
-    def _write(self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str) -> RouteRolledBack:
+    def _write(self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str, attempt: int) -> RouteRolledBack:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
         entry = Entry(rollout=rollout, applied=applied_by(rollout, copy.generation))
         after = roll_back(entry, reason, moment).after
-        missing = self._routes.write(copy, after, weights=True).missing
+        missing = self._routes.write(copy, after, weights=True, guard=guard_of(copy, after, attempt)).missing
         return RouteRolledBack(rollout=after, written=True, missing=missing)
 
 

@@ -43,13 +43,13 @@ class Written:
 
 
 class Guard(StrEnum):
-    """What a step tests on the route, besides its uid and our annotation, so that it changes nothing that moved.
+    """What a write tests on the route, besides its uid, so that it changes nothing that moved.
 
-    A roll back always has its own guard.
+    A roll back always tests what our backendRefs are, and never the generation.
     """
 
-    GENERATION = "generation"  # nobody has edited the spec
-    TOUCHED = "touched"  # our backendRefs are the same, in the same places, with the same weights as we read
+    GENERATION = "generation"  # nobody has edited the spec, or our annotation
+    TOUCHED = "touched"  # our backendRefs are the same, in the same places; for a step also weights and annotation
 
 
 class GatewaySays(StrEnum):

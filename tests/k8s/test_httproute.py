@@ -7,7 +7,7 @@ from kubernetes.client import ApiClient
 
 from bot.domain.errors import RaceError, RefusedError
 from bot.domain.rollout import Pair, Phase
-from bot.engine.route_port import GatewaySays, GatewayWord, Written
+from bot.engine.route_port import GatewaySays, GatewayWord, Guard, Written
 from k8s import client, httproute
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
@@ -82,6 +82,57 @@ def test_an_edit_of_the_spec_refuses_a_step_but_not_a_roll_back(world: World, cl
     with pytest.raises(RaceError, match=f"HTTPRoute `{world.namespace}/{ROUTE}` changed since it was read."):
         cluster.write(copy, replace(rollout, step=1), weights=True)
     cluster.write(copy, back(rollout), weights=True)
+
+    assert world.weights() == [(STABLE, 1)]
+
+
+ANY_TEXT = {
+    "angle brackets": "<b>",
+    "an ampersand": "a & b",
+    "letters of Latin": "é ß \x7f \x85",
+    "a dash and an emoji": "— 🚀",
+    "line separators": "\u2028 \u2029",
+    "quotes and slashes": '"\\ / \\u003c \\\\u003c',
+    "white space": "\t\n\r",
+    "other control characters": "\x01 \x1f",
+    "nothing": "",
+    "JSON as jq prints it": '{\n  "v": 1,\n  "why": "p99 > 3 s & rising — 🚀"\n}\n',
+    "much": "<é&🚀" * 4000,
+}
+
+
+@pytest.mark.parametrize("text", ANY_TEXT.values(), ids=ANY_TEXT)
+@pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.ROLLED_BACK])
+def test_whatever_stands_in_the_annotation_its_test_passes(
+    world: World, cluster: Cluster, phase: Phase, text: str
+) -> None:
+    rollout = start(cluster)
+    world.set_annotations({ANNOTATION: text})
+
+    assert write(cluster, replace(rollout, phase=phase, step=0)) > 0
+
+
+def test_matches_of_any_text_can_be_tested(world: World, cluster: Cluster) -> None:
+    rule = world.http_route()["spec"]["rules"][0]
+    header = {"type": "RegularExpression", "name": "x-team", "value": "<é & 🚀>|\u2028"}
+    world.set_rules([{**rule, "matches": [{"headers": [header]}]}, {"backendRefs": [{"name": "other", "port": 80}]}])
+    rollout = start(cluster)
+
+    cluster.write(cluster.read(world.namespace, ROUTE), replace(rollout, step=1), weights=True, guard=Guard.TOUCHED)
+
+    assert cluster.observe(cluster.read(world.namespace, ROUTE), rollout) == (Pair(75, 25),)
+
+
+def test_a_roll_back_may_leave_out_the_test_of_the_annotation_but_a_step_may_not(
+    world: World, cluster: Cluster
+) -> None:
+    rollout = start(cluster)
+    copy = cluster.read(world.namespace, ROUTE)
+    world.set_annotations({ANNOTATION: "rival"})
+
+    with pytest.raises(RaceError):
+        cluster.write(copy, replace(rollout, step=1), weights=True, guard=Guard.TOUCHED)
+    cluster.write(copy, back(rollout), weights=True, guard=Guard.TOUCHED)
 
     assert world.weights() == [(STABLE, 1)]
 

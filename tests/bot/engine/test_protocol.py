@@ -13,6 +13,7 @@ import pytest
 from bot.domain.decisions.moves import roll_back
 from bot.domain.errors import ClusterError, SlotTakenError, TransitionError
 from bot.domain.rollout import Entry, Phase
+from bot.engine.apply import LOST_GUARDS
 from bot.engine.encoding import annotation
 from k8s.document import ANNOTATION
 from sandbox.kube import Object
@@ -366,6 +367,16 @@ def test_any_reason_can_be_written_and_guarded_again(stage: Stage) -> None:
     stage.say("rollback", reason=reason)
     assert stage.world.weights() == AT_0
     assert json.loads(note_text(stage))["rollout"]["why"] == reason
+
+
+@pytest.mark.parametrize("text", ["<b> & é — 🚀", '{\n  "v": 1\n}\n'])
+def test_somebody_who_keeps_writing_into_our_annotation_does_not_stop_a_roll_back(stage: Stage, text: str) -> None:
+    stage.started(10)
+    edits = iter(range(100))
+    stage.routes.always("write", lambda: stage.world.set_annotations({ANNOTATION: f"{text}{next(edits)}"}))
+    entry = stage.say("rollback")
+    assert (entry.rollout.phase, entry.is_applied, stage.world.weights()) == (Phase.ROLLED_BACK, True, AT_0)
+    assert next(edits) == LOST_GUARDS + 1
 
 
 def test_the_annotation_names_what_a_person_looks_for(stage: Stage) -> None:
