@@ -5,11 +5,11 @@ them unescaped, no guard on the annotation would ever pass again.
 """
 
 import json
-from itertools import pairwise
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from bot.domain.bounds import is_sound
 from bot.domain.commands.origin import Origin, Surface, in_slack
 from bot.domain.commands.request import Request
 from bot.domain.events import Event
@@ -31,24 +31,15 @@ def rollout_json(rollout: Rollout) -> str:
 
 
 def read_rollout(text: str) -> Rollout | None:
-    """Read a record; None if the text is not one, or has a version that this program does not know."""
+    """Read a record; None if the text is none of ours, or has a version that this program does not know."""
     try:
         document = json.loads(text)
         if not isinstance(document, dict) or document.get("v") != VERSION:
             return None
         rollout = _ROLLOUT.validate_python(document.get("rollout"))
-    except (ValueError, ValidationError, RecursionError):  # anybody may write an annotation
+    except (ValueError, ValidationError, RecursionError, OverflowError):  # anybody may write an annotation
         return None
-    return rollout if _is_sound(rollout) else None
-
-
-def _is_sound(rollout: Rollout) -> bool:
-    """Say whether a record is consistent, so that its readers need not check."""
-    steps = rollout.plan.steps
-    rising = bool(steps) and all(low < high for low, high in pairwise((0, *steps))) and steps[-1] == 100
-    known = all(-1 <= step < len(steps) for step in (rollout.step, rollout.base))
-    times = (rollout.started_at, rollout.since, rollout.decided_at)
-    return rising and known and all(time.tzinfo is not None for time in times)
+    return rollout if is_sound(rollout) else None
 
 
 def annotation(rollout: Rollout) -> str:

@@ -93,10 +93,10 @@ class Starts:
 
     def _require_free(self, scene: Survey, mine: str) -> None:
         """Refuse a route whose annotation names an active rollout; restore one that the store forgot."""
-        note = scene.copy.note
+        note = own_note(scene.copy)
         if note is not None and note.id == mine:
             raise FulfilledError(mine)  # Redis has forgotten the rollout; it will be restored
-        if note is None or note.route_uid != scene.copy.uid or note.phase in SLOTLESS:
+        if note is None or note.phase in SLOTLESS:
             return
         entry = self._store.load(note.id)
         if entry is None:

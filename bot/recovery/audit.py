@@ -88,7 +88,8 @@ class Audit:
 
     def route_gone(self, copy: RouteCopy) -> None:
         """Let the rollout of a deleted route notice that."""
-        for rollout_id in {self._store.slot(copy.uid), copy.note.id if copy.note else None} - {None}:
+        note = own_note(copy)
+        for rollout_id in {self._store.slot(copy.uid), note.id if note else None} - {None}:
             self._applier.attempt(str(rollout_id))
 
     def pool_gone(self, pool: Pool) -> None:

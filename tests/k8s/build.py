@@ -62,7 +62,7 @@ def a_moving(document: Json, index: int = 0, *, stable: Pool = STABLE, canary: P
 def a_rollout(document: Json, *rules: Rule, **fields: Any) -> Rollout:
     meta = document["metadata"]
     record = Rollout(
-        id="r-7f3a2c",
+        id="r-7f3a2c01",
         channel="C1",
         started_by="U1",
         started_at=NOW,
