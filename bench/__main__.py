@@ -5,13 +5,13 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
-from bench import acknowledgement, burst, click, idle, lateness, noticing, outages, steady
+from bench import acknowledgement, burst, click, idle, lateness, masking, noticing, outages, steady
 from bench.figures import Finding, report, write
 from bench.population import Population, populate
 from bench.servers import Servers, servers
 
 ROLLOUTS, EDITED = 200, 80
-PARTS = ("acknowledgement", "clicks", "edits", "lateness", "steady", "outages")
+PARTS = ("acknowledgement", "clicks", "edits", "lateness", "steady", "outages", "masking")
 
 
 def main() -> None:
@@ -50,6 +50,7 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
         "lateness": (lambda: [lateness.measure(running)],),
         "steady": (lambda: [steady.measure(running)],),
         "outages": (lambda: [outages.measure(running)],),
+        "masking": (lambda: [masking.measure()],),
     }
     return [part for name, each in parts.items() if only in (None, name) for part in each]
 

@@ -11,19 +11,24 @@ from types import TracebackType
 from typing import Any, Literal, TextIO
 from urllib.parse import quote
 
+from bot.domain.masking import masked
+
 MASK = "***"
 SHORTEST_SECRET = 4
 
-_PATTERNS = (
-    (re.compile(r"\bx(?:ox[a-z](?:\.xox[a-z])?|app)-[\w-]+"), MASK),
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/@:]*):[^\s/@]+@", re.IGNORECASE), rf"\1:{MASK}@"),
-    (re.compile(r"(hooks\.slack\.com)/[^\s\"'<>]+"), rf"\1/{MASK}"),  # a response_url lets anyone answer
-    (re.compile(r"\b(ticket=)[^\s&\"'<>]+"), rf"\1{MASK}"),  # of Socket Mode's WebSocket
-    (re.compile(r"\b(Bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1{MASK}"),
-)
+LONGEST = 16_000
+"""Characters of one message or traceback; of a longer one the middle is left out."""
+
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What begins a new line, moves a terminal's cursor, turns text around, or cannot be written at all."""
+
+_TICKET = re.compile(r"\b(ticket=)[^\s&\"'<>]+")
+"""Of Socket Mode's WebSocket."""
+
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 _QUIET = {
-    **dict.fromkeys(("urllib3", "slack_bolt", "slack_sdk", "waitress.queue"), logging.WARNING),
+    **dict.fromkeys(("urllib3", "slack_sdk", "waitress.queue"), logging.WARNING),
+    "slack_bolt": logging.ERROR,  # it warns of requests that nobody listens to, with their bodies
     "slack_sdk.web": logging.CRITICAL,  # we get the exception too, and log it ourselves
     "apscheduler": logging.ERROR,  # it warns of sweeps that take longer than their interval, which is fine
 }
@@ -35,7 +40,7 @@ def _forms(secret: str) -> tuple[str, ...]:
 
 
 class Masked(logging.Formatter):
-    """Formats a record with its traceback, and masks the secrets in it."""
+    """Masks secrets, and leaves out the middle of what is too long."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -44,20 +49,34 @@ class Masked(logging.Formatter):
         self._known = re.compile("|".join(map(re.escape, longest_first))) if known else None
 
     def mask(self, text: str) -> str:
-        """Return a text without secrets."""
+        """Return a text without secrets, not much longer than LONGEST."""
         if self._known:
             text = self._known.sub(MASK, text)
-        for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
-        return text
+        text = masked(_TICKET.sub(rf"\1{MASK}", text), MASK)
+        left_out = len(text) - LONGEST
+        half = LONGEST // 2
+        return f"{text[:half]} … {left_out} characters left out … {text[-half:]}" if left_out > 0 else text
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Write the time in UTC."""
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record as text."""
-        return self.mask(super().format(record))
+
+class TextLines(Masked):
+    """One line for each record, and its traceback below it, indented: no text in a record can look like another one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Write the line."""
+        return _on_one_line(self.mask(super().formatMessage(record)))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Write the traceback."""
+        lines = self.mask(super().formatException(ei)).split("\n")
+        return "\n".join(f"  {_on_one_line(line)}" for line in lines)
+
+
+def _on_one_line(text: str) -> str:
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class JsonLines(Masked):
@@ -89,7 +108,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 def configure(mode: Literal["json", "text"], secrets: Iterable[str] = (), *, stream: TextIO | None = None) -> None:
     """Send all logs, warnings and uncaught exceptions to ``stream`` (standard error), without secrets."""
     handler = _Handler(stream or sys.stderr)
-    handler.setFormatter(JsonLines(secrets) if mode == "json" else Masked(secrets))
+    handler.setFormatter(JsonLines(secrets) if mode == "json" else TextLines(secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

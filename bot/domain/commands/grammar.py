@@ -20,6 +20,7 @@ from bot.domain.commands.values import (
     require_pool_first,
 )
 from bot.domain.errors import UsageError
+from bot.domain.masking import has_secret
 from bot.domain.plan import Wishes, parse_duration
 from bot.domain.slips import likely_meant
 from bot.domain.verbs.declaration import Kind, Verb
@@ -154,6 +155,8 @@ def _subject(verb: Verb, text: Sequence[Word]) -> int | None:
     at = next((index for index, word in enumerate(text) if not (word.key and word.quoted)), None)
     if at is None or text[at].key:
         return None
+    if has_secret(text[at].value):
+        return None
     if is_name(text[at].value):
         return at
     if not verb.takes_any_word and (meant := lookalike(text[at].value)):
@@ -203,7 +206,7 @@ def _plain(word: Word) -> Word:
 def _take_pool(said: _Said, word: Word, value: Word) -> None:
     """Take a brake's pool, however it is spelled; a word that cannot be one, or a second one, joins the reason."""
     name = value.value if is_name(value.value) else bare_name(value.value)
-    if name and "pool" not in said.keys:
+    if name and not has_secret(name) and "pool" not in said.keys:
         said.keys["pool"] = name
     elif value.value:
         said.bare.append(_plain(word) if word.key else value)

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from bot.domain.commands.tokens import shown
 from bot.domain.errors import UsageError
+from bot.domain.masking import masked
 from bot.domain.plan import ALL_STEPS
 from bot.domain.prose import Prose, say
 
@@ -113,8 +114,8 @@ def say_cut(left_out: int) -> Prose:
 
 
 def cut_reason(text: str) -> tuple[str, int]:
-    """Return a reason that fits onto a card, and how many of its characters were too many."""
-    reason = text.strip()
+    """Return a reason that fits onto a card, without secrets, and how many of its characters were too many."""
+    reason = masked(text.strip())
     if len(reason) <= LONGEST_REASON:
         return reason, 0
     kept = reason[: LONGEST_REASON - 1].rstrip()

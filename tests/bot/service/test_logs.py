@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from bot.service.logs import configure
+from bot.service.logs import LONGEST, configure
 
 SECRET = 'p"ä\\ssword'
 LEAKS = [
@@ -73,6 +73,21 @@ def test_no_secret_is_logged(
     lines = logged(mode, lambda: way(f"got {leak} here"))
     assert hidden not in lines
     assert hidden not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("mode", ["json", "text"])
+@pytest.mark.parametrize("unit", ["a.", "a://b:", "x", "xoxb-", "Bearer ", "://", "eyJ-", "a-", "ticket=&"])
+def test_a_line_is_short_however_long_the_text(mode: Literal["json", "text"], unit: str) -> None:
+    lines = logged(mode, lambda: _raise(unit * (400_000 // len(unit))))
+    assert len(lines) < 4 * LONGEST
+
+
+def test_a_text_cannot_look_like_another_record() -> None:
+    forged = "x\n2026-11-27T00:00:00.000Z INFO bot: rolled back\r\x1b[2K\u2028y\u202e"
+    first, *others = logged("text", lambda: _raise(forged)).split("\n")
+    assert first.endswith("failed with x\\n2026-11-27T00:00:00.000Z INFO bot: rolled back\\r\\x1b[2K\\u2028y\\u202e")
+    assert [line for line in others if line and not line.startswith("  ")] == []
+    assert not set("\r\x1b\u2028\u202e") & set("".join(others))
 
 
 def test_a_json_line_has_its_fields() -> None:
