@@ -3,14 +3,16 @@
 import json
 from dataclasses import dataclass
 
+from bot.domain.decisions.start import is_rollout_id
 from bot.domain.errors import UsageError
+from bot.domain.operation import is_operation_id
 from bot.domain.rollout import Entry
 from bot.domain.verbs.button import Button, Dialog
 from bot.domain.verbs.declaration import Verb
 from bot.domain.verbs.registry import verbs
 from handlers.blocks import Block
 from handlers.mrkdwn import shorten
-from handlers.outside import read_json, text
+from handlers.outside import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,15 @@ def read_press(value: object) -> Press:
 def press_of(document: object) -> Press:
     """Return the press that a document holds. Raises UsageError if it holds none."""
     match document:
-        case {"id": str(rollout_id), "turn": int(turn)} if rollout_id and not isinstance(turn, bool):
-            return Press(text(rollout_id), turn)
+        case {"id": str(named), "turn": int(turn)} if _is_id(named) and not isinstance(turn, bool):
+            return Press(named, turn)
         case _:
             raise UsageError("I cannot read this button.", hint="Use the newest card of the rollout.")
+
+
+def _is_id(named: str) -> bool:
+    """Say whether it can only be an id: any other word would be looked up as a pool, or taken as a reason."""
+    return is_rollout_id(named) or is_operation_id(named)
 
 
 def action_id(verb: str) -> str:
