@@ -27,5 +27,5 @@ ENV PATH=/opt/rolloutbot/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1
 # A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
-EXPOSE 3000
+EXPOSE 3000 3001
 ENTRYPOINT ["rolloutbot"]

@@ -60,27 +60,26 @@ def build(
     client: WebClient,
     *,
     operations: OperationReader = NO_OPERATIONS,
-    signing_secret: str = "",
     remember: Callable[[str, str], None] = lambda user, name: None,
 ) -> Handlers:
     """Build everything without asking the network, so that the bot starts while Slack is away.
 
     ``remember`` keeps a user's name for the terminal.
     """
-    slack, private = Slack(client), Private()
+    slack, private = Slack(client), Private(client.base_url)
     quick, dialogs = (
         Slack(web_client(client.token, base_url=client.base_url, timeout=seconds)) for seconds in (QUICK, CLICK_LASTS)
     )
     people = People(slack, clock, quick=quick, remember=remember)
     work = Work(engine, store, people, private, RollbackWithoutRedis(engine, people, quick, private))
-    app = bolt_app(client, signing_secret=signing_secret)
+    app = bolt_app(client)
     inquiries = Inquiries(engine, people, private, policy)
     intake = Intake(engine, engine, operations, work, inquiries, policy, clock)
     opener = modals.Opener(engine, dialogs, private)
     commands.register(app, intake, opener, operations.registry, name=policy.command)
     actions.register(app, intake, private)
     operation_actions.register(app, intake)
-    modals.register(app, intake, opener, private, slack=client.base_url)
+    modals.register(app, intake, opener, private)
     home.register(app, engine, slack, private)
     errors.register(app, private)
     return Handlers(app=app, work=work, inquiries=inquiries, slack=slack, private=private)
@@ -91,16 +90,16 @@ def _is_not_about_the_token(record: logging.LogRecord) -> bool:
     return record.getMessage() != warning_client_prioritized_and_token_skipped()
 
 
-def bolt_app(client: WebClient, *, signing_secret: str = "") -> App:
+def bolt_app(client: WebClient) -> App:
     """Return a Bolt app that answers in the thread that received, without asking Slack who it is.
 
-    Without ``signing_secret`` it is for Socket Mode only, where Slack has signed nothing.
+    It checks no signature: handlers/web/slack_requests.py has done so before anything of a request is read.
     """
     logging.getLogger("slack_bolt.App").addFilter(_is_not_about_the_token)
     return App(
         client=web_client(None, base_url=client.base_url),  # with a token, Bolt would warn that it is not used
-        signing_secret=signing_secret or "socket mode only",
-        request_verification_enabled=bool(signing_secret),
+        signing_secret="checked before",
+        request_verification_enabled=False,
         authorize=lambda enterprise_id, team_id: AuthorizeResult(
             enterprise_id=enterprise_id, team_id=team_id, bot_token=client.token
         ),

@@ -3,11 +3,9 @@
 import logging
 import time
 from collections.abc import Callable
-from http.client import HTTPException
+from urllib.parse import urlsplit
 
-from slack_sdk.errors import SlackClientError
-from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, ServerErrorRetryHandler
-from slack_sdk.webhook import WebhookClient
+import requests
 
 from bot.domain.prose import Prose
 from bot.engine.lane import Lane
@@ -15,24 +13,37 @@ from handlers.mrkdwn import mrkdwn
 
 log = logging.getLogger(__name__)
 
+SLACKS = ("https://hooks.slack.com/", "https://hooks.slack-gov.com/")
+"""How every response_url begins."""
+
 TIMEOUT = 3
 TRIES = 2
 """How often an answer is sent again."""
 
-ANSWERS, DIALOGS = 16, 4
+PAUSE = 0.3
+"""Seconds before that."""
+
+ANSWERS, DIALOGS = 64, 4
 """Threads: how many answers may hang before another one has to wait."""
 
 
 class Private:
     """Says things to one person; a failure is only logged, as the card tells the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, slack: str) -> None:
+        """Keep where answers may go: to Slack, whose Web API is at the address ``slack``."""
+        api = urlsplit(slack)
+        self._may_begin = (*SLACKS, f"{api.scheme}://{api.netloc}/")
         self._answers, self._dialogs = Lane("private", ANSWERS), Lane("dialog", DIALOGS)
 
     def say(self, reply_to: str, said: Prose) -> None:
-        """Send a sentence to a response_url; none if there is nobody to send it to."""
-        if reply_to:
-            self._put(self._answers, lambda: _send(reply_to, mrkdwn(said)))
+        """Send a sentence to a response_url; none if there is nobody to send it to, or it is not Slack's address."""
+        if not reply_to:
+            return
+        if not reply_to.startswith(self._may_begin):
+            log.warning("A private answer was not sent: its address is not Slack's.")
+            return
+        self._put(self._answers, lambda: _send(reply_to, mrkdwn(said)))
 
     def open(self, dialog: Callable[[], None]) -> None:
         """Open a dialog after the acknowledgement; the click allows that for three seconds."""
@@ -54,12 +65,27 @@ class Private:
 
 def _send(url: str, text: str) -> None:
     """Send a sentence now; if Slack fails at once, it is sent again. What does not arrive then is only logged."""
-    again = [ServerErrorRetryHandler(TRIES), ConnectionErrorRetryHandler(TRIES, error_types=[ConnectionError])]
-    client = WebhookClient(url, timeout=TIMEOUT, retry_handlers=again)
-    try:
-        answer = client.send_dict({"text": text, "response_type": "ephemeral", "replace_original": False})
-    except (OSError, HTTPException, SlackClientError, ValueError) as error:
-        log.warning("A private answer did not arrive: %s.", type(error).__name__)
-        return
-    if answer.status_code != 200:
-        log.warning("A private answer was refused: status %s.", answer.status_code)
+    for left in reversed(range(1 + TRIES)):
+        try:
+            status = _post(url, text)
+        except requests.Timeout:
+            log.warning("A private answer did not arrive in time.")
+            return
+        except (requests.RequestException, ValueError) as error:  # ValueError: not every odd address is the library's
+            fault = f"A private answer did not arrive: {type(error).__name__}."
+        else:
+            if status == 200:
+                return
+            fault = f"A private answer was refused: status {status}."
+            if status < 500:
+                break
+        if left:
+            time.sleep(PAUSE)
+    log.warning(fault)
+
+
+def _post(url: str, text: str) -> int:
+    """Return the status. An answer that leads elsewhere is not followed, and nothing of it is read."""
+    said = {"text": text, "response_type": "ephemeral", "replace_original": False}
+    with requests.post(url, json=said, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
+        return answer.status_code

@@ -7,9 +7,9 @@ pass on, it also finds the half-open ones. The SDK's builtin client is deaf for 
 import logging
 import time
 
-from slack_bolt import App
+from slack_bolt import App, BoltResponse
 from slack_bolt.adapter.socket_mode.base_handler import BaseSocketModeHandler
-from slack_bolt.adapter.socket_mode.internals import run_bolt_app, send_response
+from slack_bolt.adapter.socket_mode.internals import send_response
 from slack_sdk import WebClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
@@ -17,6 +17,9 @@ from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocketApp
 
 from handlers.connection_log import ConnectionLog
+from handlers.payload import MalformedError, hear
+
+log = logging.getLogger(__name__)
 
 sdk_log = logging.getLogger("slack_sdk.socket_mode")
 """The SDK logs every step at INFO."""
@@ -109,7 +112,12 @@ class Socket(BaseSocketModeHandler):
 
     def handle(self, client: BaseSocketModeClient, req: SocketModeRequest) -> None:
         started = time.time()
-        send_response(client, req, run_bolt_app(self.app, req), started)
+        try:
+            answer = hear(self.app, req.payload)
+        except MalformedError as error:
+            log.warning("A request from Slack cannot be read: %s.", error)
+            answer = BoltResponse(status=200)  # so that Slack does not send it again
+        send_response(client, req, answer, started)
 
     def connect(self) -> None:
         """Connect, and from then on reconnect by itself."""

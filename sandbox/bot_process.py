@@ -19,6 +19,7 @@ class BotProcess:
 
     server: Server
     address: str
+    probes: str
 
     @property
     def url(self) -> str:
@@ -28,30 +29,30 @@ class BotProcess:
     def leads(self) -> bool:
         """Ask its metrics whether it is the leader."""
         with suppress(urllib3.exceptions.HTTPError):
-            answer = urllib3.request("GET", f"{self.url}/metrics", timeout=2, retries=False)
+            answer = urllib3.request("GET", f"http://{self.probes}/metrics", timeout=2, retries=False)
             return b"rolloutbot_leader 1.0" in answer.data
         return False
 
     def is_ready(self) -> bool:
         """Ask whether it takes requests."""
-        return self.server.alive() and is_ready(self.address)
+        return self.server.alive() and is_ready(self.probes)
 
     def is_live(self) -> bool:
         """Ask whether it listens, even if it still waits for something."""
-        return _is_fine(self.address, "healthz")
+        return _is_fine(self.probes, "healthz")
 
 
 def bot_process(name: str, folder: Path, env: Mapping[str, str]) -> BotProcess:
-    """Return a bot that is not started, on a free port."""
-    address = f"127.0.0.1:{free_ports(1)[0]}"
+    """Return a bot that is not started, on free ports."""
+    address, probes = (f"127.0.0.1:{port}" for port in free_ports(2))
     path = os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = {**env, "PYTHONPATH": path, "ROLLOUTBOT_HTTP": address}
-    return BotProcess(Server(name, [sys.executable, "-m", "bot", "run"], folder, env), address)
+    env = {**env, "PYTHONPATH": path, "ROLLOUTBOT_HTTP": address, "ROLLOUTBOT_PROBES": probes}
+    return BotProcess(Server(name, [sys.executable, "-m", "bot", "run"], folder, env), address, probes)
 
 
-def is_ready(address: str) -> bool:
-    """Ask a bot's /readyz."""
-    return _is_fine(address, "readyz")
+def is_ready(probes: str) -> bool:
+    """Ask a bot's /readyz, at the address of its probes."""
+    return _is_fine(probes, "readyz")
 
 
 def _is_fine(address: str, path: str) -> bool:

@@ -39,6 +39,7 @@ _NO_MODE = (
     "Neither `SLACK_APP_TOKEN` nor `SLACK_SIGNING_SECRET` is set; set the first (`xapp-…`) for Socket Mode, "
     "or the second for HTTP."
 )
+_ONE_ADDRESS = "`ROLLOUTBOT_HTTP` and `ROLLOUTBOT_PROBES` are both `{}:{}`; give each a port of its own."
 
 
 class Address(NamedTuple):
@@ -155,6 +156,9 @@ class Settings(TerminalSettings):
     http: Annotated[Address, NoDecode, BeforeValidator(_address)] = Field(
         default=Address("127.0.0.1", 3000), alias="ROLLOUTBOT_HTTP"
     )
+    probes: Annotated[Address, NoDecode, BeforeValidator(_address)] = Field(
+        default=Address("127.0.0.1", 3001), alias="ROLLOUTBOT_PROBES"
+    )
     log: Annotated[Literal["json", "text"], BeforeValidator(_log)] = Field(default="text", alias="ROLLOUTBOT_LOG")
 
     @property
@@ -182,6 +186,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         raise ConfigError([*error.mistakes, *no_mode]) from None
     if no_mode:
         raise ConfigError(no_mode)
+    if not settings.socket_mode and settings.http == settings.probes and settings.http.port:
+        raise ConfigError([_ONE_ADDRESS.format(*settings.http)])
     return settings
 
 

@@ -7,14 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import redis
-import waitress
 from prometheus_client import REGISTRY
 
 from bot.config.policy import Policy
-from bot.config.settings import Settings
+from bot.config.settings import Address, Settings
 from bot.domain.deadlines import ASK_GATES_EVERY
 from bot.domain.errors import StoreError
 from bot.operations.registry import EXECUTORS, Registry
@@ -41,8 +40,13 @@ from handlers.board.operation_topic import OperationTopics
 from handlers.board.rollout_topic import RolloutTopics
 from handlers.board.topic import EveryTopic
 from handlers.socket import Socket
-from handlers.web import LARGEST, Check, drain, web
+from handlers.web import probes, slack_requests
+from handlers.web.probes import Check
+from handlers.web.server import Server, listen
 from k8s.cluster import Cluster
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +151,6 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
     client = connect(settings.redis_url.get_secret_value())
     clock = RedisClock(client)
     behind = shared_parts(settings, client, clock, enter=Installs.join, fell_behind=bell.ring, registry=registry)
-    secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else ""
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     handlers = build(
         behind.parts.engine,
@@ -156,7 +159,6 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
         behind.policy,
         slack,
         operations=behind.operations.requests,
-        signing_secret="" if settings.socket_mode else secret,
         remember=SlackNames(behind.client, behind.install.prefix).remember,
     )
     return Bot(
@@ -182,7 +184,8 @@ def run(settings: Settings, registry: Registry = EXECUTORS) -> None:
     REGISTRY.register(OperationMetrics(bot.operations.records))
     _begin("Redis's time", bot.clock.ask_until, bot.ending)
     _begin("cluster's id", bot.install.ask_until_known, bot.ending)
-    server = _serve(bot)
+    server = _take_requests(bot)
+    _answer_probes(bot)  # alive means that the other one listens too
     if settings.slack_app_token is not None:
         bot.socket = Socket(bot.handlers.app, settings.slack_app_token.get_secret_value())
     bot.watch()
@@ -197,14 +200,14 @@ def _begin(name: str, work: Callable[..., None], *args: object) -> None:
     threading.Thread(target=work, args=args, name=name, daemon=True).start()
 
 
-def _end(bot: Bot, server: Any) -> None:
+def _end(bot: Bot, server: Server | None) -> None:
     """Take no more work, finish what runs, and give the lease back; unfinished work stays in Redis."""
     log.info("stopping")
     hurry()
     bot.ending.set()
     finish(
         {
-            "requests by HTTP": partial(drain, server),
+            "requests by HTTP": server.drain if server else _nothing,
             "Socket Mode": bot.socket.close if bot.socket else _nothing,
             "people's requests": bot.handlers.close,
             "timer and board": bot.leader.stop,
@@ -217,23 +220,29 @@ def _end(bot: Bot, server: Any) -> None:
 
 
 def _nothing() -> None:
-    """There is no socket in HTTP mode."""
+    """There is no HTTP in Socket Mode, and no socket in HTTP mode."""
 
 
-def _serve(bot: Bot) -> Any:
+def _answer_probes(bot: Bot) -> None:
+    """Answer the kubelet and Prometheus where no request of others can keep them waiting."""
+    asked = probes.probes(bot.checks(), is_ending=bot.ending.is_set, warnings=bot.cluster.refusals)
+    _serve("probes", asked, bot.settings.probes, threads=probes.THREADS)
+
+
+def _take_requests(bot: Bot) -> Server | None:
+    """Take Slack's requests by HTTP, unless Socket Mode does."""
+    secret = bot.settings.slack_signing_secret
+    if bot.settings.socket_mode or secret is None:
+        return None
+    taken = slack_requests.slack_requests(bot.handlers.app, secret.get_secret_value(), is_ending=bot.ending.is_set)
+    return _serve("Slack's requests", taken, bot.settings.http, threads=slack_requests.THREADS)
+
+
+def _serve(what: str, application: "WSGIApplication", address: Address, *, threads: int) -> Server:
     """Listen, and answer in threads of the server's own."""
-    app = None if bot.settings.socket_mode else bot.handlers.app
-    host, port = bot.settings.http
-    server = waitress.create_server(
-        web(bot.checks(), app=app, is_ending=bot.ending.is_set, warnings=bot.cluster.refusals),
-        host=host,
-        port=port,
-        threads=32,
-        ident="rolloutbot",
-        max_request_body_size=LARGEST,
-    )
-    threading.Thread(target=server.run, name="http", daemon=True).start()
-    log.info("listening on %s:%s", host, port)
+    server = listen(application, *address, threads=threads)
+    _begin(what, server.run)
+    log.info("listening for %s on %s:%s", what, *address)
     return server
 
 

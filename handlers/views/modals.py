@@ -52,12 +52,12 @@ def _why_not(modal: Modal, error: Exception) -> Prose:
     return unshown(error)
 
 
-def register(app: App, intake: Intake, opener: Opener, private: Private, *, slack: str) -> None:
-    """Listen to the button and the submission of every modal. ``slack`` is the address of Slack's Web API."""
+def register(app: App, intake: Intake, opener: Opener, private: Private) -> None:
+    """Listen to the button and the submission of every modal."""
     for modal in modals():
         if modal.action_id:
             _listen_to_button(app, modal, opener)
-        _listen_to_submission(app, modal, intake, private, slack)
+        _listen_to_submission(app, modal, intake, private)
 
 
 def _listen_to_button(app: App, modal: Modal, opener: Opener) -> None:
@@ -75,14 +75,14 @@ def _place(click: Click) -> Place:
     return Place(origin=click.origin, reply_to=click.reply_to, press=press)
 
 
-def _listen_to_submission(app: App, modal: Modal, intake: Intake, private: Private, slack: str) -> None:
+def _listen_to_submission(app: App, modal: Modal, intake: Intake, private: Private) -> None:
     @app.view(modal.callback_id)
     def submitted(ack: Ack, body: dict[str, Any]) -> None:
         view: Mapping[str, Any] = body["view"]
         delivery = text(view.get("id"))
         if not delivery:
             raise unreadable()
-        place = read_place(view.get("private_metadata"), slack)
+        place = read_place(view.get("private_metadata"))
         command = modal.read(read_filled(view), place)
         said = intake.hear(
             command,

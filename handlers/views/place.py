@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from bot.domain.commands.origin import Origin, Surface, in_slack
 from bot.domain.errors import UsageError
@@ -36,18 +35,14 @@ class Place:
         return json.dumps(press | where, separators=(",", ":"))
 
 
-def read_place(metadata: object, slack: str) -> Place:
-    """Read private_metadata. Raises UsageError if it is not ours.
-
-    An answer goes to an address of Slack's, whose Web API is at ``slack``, and nowhere else.
-    """
+def read_place(metadata: object) -> Place:
+    """Read private_metadata. Raises UsageError if it is not ours."""
     document = read_json(metadata, LONGEST)
     if not isinstance(document, dict):
         raise unreadable()
-    reply_to = text(document.get("reply_to"))
     return Place(
         origin=_origin(document),
-        reply_to=reply_to if _is_at(reply_to, slack) else "",
+        reply_to=text(document.get("reply_to")),
         press=press_of(document) if document.keys() & {"id", "turn"} else None,
     )
 
@@ -66,13 +61,3 @@ def _origin(document: object) -> Origin:
     if origin.surface is Surface.TERMINAL or origin == Origin(surface=Surface.CHANNEL):
         raise unreadable()
     return origin
-
-
-def _is_at(url: str, slack: str) -> bool:
-    """Say whether an address is Slack's: answers go to a host below that of its Web API."""
-    try:
-        there, home = urlsplit(url), urlsplit(slack)
-        host, ours = there.hostname or "", home.hostname or ""
-    except ValueError:
-        return False
-    return there.scheme == home.scheme and (host == ours or host.endswith(f".{ours}"))

@@ -15,8 +15,8 @@ class Fault:
     """One thing that goes wrong.
 
     ``kind`` is "429"; "500", or "500 after" the effect; "hang" (the call is taken and never answered), or
-    "hang after" the effect; "lost" (it is carried out, but the connection ends without an answer); or an error of
-    Slack's, such as "fatal_error".
+    "hang after" the effect; "lost" (it is carried out, but the connection ends without an answer); "moved" (the
+    caller is sent elsewhere); or an error of Slack's, such as "fatal_error".
     """
 
     kind: str

@@ -73,6 +73,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._limited(fault.retry_after)
             case "500":
                 self._send(500, b"oops")
+            case "moved":
+                self._send(307, b"", {"Location": self.path})
             case "hang":
                 self._hang(fault.lifted)
             case "lost":

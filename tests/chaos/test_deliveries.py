@@ -23,7 +23,7 @@ def a_request(slack: StrictSlack) -> Asked:
 def test_the_first_delivery_of_a_run_always_comes_twice(tmp_path: Path) -> None:
     nobody, ledger, dice = f"127.0.0.1:{free_ports(1)[0]}", Ledger(), random.Random(UNLUCKY)
     with strict_slack() as slack:
-        post = Deliveries(slack, [BotProcess(Server("bot", [], tmp_path), nobody)], ledger, short(1, seconds=1))
+        post = Deliveries(slack, [BotProcess(Server("bot", [], tmp_path), nobody, nobody)], ledger, short(1, seconds=1))
         requests = [a_request(slack) for _ in range(2)]
         for request in requests:
             post.deliver(request, "llm-route", dice)

@@ -17,7 +17,7 @@ from tests.handlers.records import ROOM
 
 @pytest.fixture
 def private(slack: StrictSlack) -> Iterator[Private]:
-    private = Private()
+    private = Private(slack.api_url)
     slack.faults.begin("hang", method=RESPOND, channel=ROOM)
     yield private
     slack.faults.lift_all()
@@ -42,6 +42,43 @@ def test_an_answer_that_slack_fails_is_sent_again(slack: StrictSlack, private: P
     wait_until("the answer", lambda: [said["text"] for said in slack.private] == ["refused"], seconds=10)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://localhost:1/",
+        "https://example.com/services/1",
+        "https://hooks.slack.com.example.com/",
+        "https://hooks.slack.com@example.com/",
+        "https://example.com\\@hooks.slack.com/",
+        "http://hooks.slack.com/",
+        "https://hooks.slack.com:8443/",
+        "//hooks.slack.com/",
+        "{url}0/",
+        "{url}@example.com/",
+        "file:///etc/passwd",
+        "\n",
+    ],
+)
+def test_an_answer_goes_to_no_address_but_slacks(
+    slack: StrictSlack, caplog: pytest.LogCaptureFixture, address: str
+) -> None:
+    private = Private(slack.api_url)
+    private.say(address.format(url=slack.url), say("a secret"))
+    private.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "A private answer was not sent: its address is not Slack's."
+    ]
+
+
+def test_an_answer_follows_nobody_elsewhere(slack: StrictSlack, caplog: pytest.LogCaptureFixture) -> None:
+    slack.faults.next(RESPOND, "moved", channel=GENERAL)
+    private = Private(slack.api_url)
+    private.say(slack.response_url(BOB, GENERAL), say("hello"))
+    private.close()
+    assert [record.getMessage() for record in caplog.records] == ["A private answer was refused: status 307."]
+    assert slack.private == []
+
+
 def test_a_dialog_waits_for_no_answer(slack: StrictSlack, private: Private) -> None:
     hang(slack, private, ANSWERS * 2)
     opened = Event()
@@ -51,7 +88,7 @@ def test_a_dialog_waits_for_no_answer(slack: StrictSlack, private: Private) -> N
 
 
 def test_an_answer_that_a_dialog_gave_is_said_before_the_end(slack: StrictSlack) -> None:
-    private = Private()
+    private = Private(slack.api_url)
     private.open(lambda: private.say(slack.response_url(ALICE, ROOM), say("too slow")))
     private.close()
     assert [said["text"] for said in slack.private] == ["too slow"]

@@ -30,7 +30,7 @@ SILENT, FULL = (
 
 class Shop:
     def __init__(self, slack: StrictSlack) -> None:
-        self.slack, self.engine, self.memory, self.private = slack, FakeEngine(), Memory(), Private()
+        self.slack, self.engine, self.memory, self.private = slack, FakeEngine(), Memory(), Private(slack.api_url)
         self.engine.outcome = Done(an_entry())
         client = web_client(BOT_TOKEN, base_url=slack.api_url)
         people = People(Slack(client), Hand(), quick=Slack(client))

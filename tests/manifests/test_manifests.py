@@ -144,7 +144,7 @@ def test_two_replicas_with_time_to_stop(pod: dict[str, Any], container: dict[str
 
 
 def test_no_probe_asks_more_than_whether_the_bot_listens(container: dict[str, Any]) -> None:
-    (port,) = container["ports"]
+    port = next(port for port in container["ports"] if port["name"] == "probes")
     probes = {name: probe["httpGet"] for name, probe in container.items() if name.endswith("Probe")}
     listens = {"path": "/healthz", "port": port["name"]}
     assert probes == {"startupProbe": listens, "livenessProbe": listens, "readinessProbe": listens}
@@ -155,7 +155,8 @@ def test_the_environment_is_one_the_bot_reads(container: dict[str, Any]) -> None
     assert variables.keys() <= {field.alias for field in Settings.model_fields.values()}
     (policy,) = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "policy"]
     assert variables["ROLLOUTBOT_CONFIG"] == f"{policy}/policy.yaml"
-    assert variables["ROLLOUTBOT_HTTP"].rpartition(":")[2] == str(container["ports"][0]["containerPort"])
+    listens = {variables[name].rpartition(":")[2] for name in ("ROLLOUTBOT_HTTP", "ROLLOUTBOT_PROBES")}
+    assert listens == {str(port["containerPort"]) for port in container["ports"]}
 
 
 def test_the_secret_is_named_but_not_in_the_tree(container: dict[str, Any]) -> None:

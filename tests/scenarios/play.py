@@ -35,16 +35,21 @@ class Bot:
 
     server: Server
     address: str
+    probes: str
 
     def start(self) -> "Bot":
         """Start it and wait until it is ready."""
         self.server.start()
-        self.server.wait_ready(lambda: is_ready(self.address))
+        self.server.wait_ready(lambda: is_ready(self.probes))
         return self
 
     def log(self) -> str:
         """Return everything it has written."""
         return self.server.log.read_text()
+
+    def wait_log(self, words: str) -> None:
+        """Wait until it has written some words."""
+        wait_until(words, lambda: words in self.log(), seconds=10)
 
     def records(self) -> list[str]:
         """Return what it has written, a text for each record; a traceback belongs to the record before it."""
@@ -53,16 +58,17 @@ class Bot:
     def leads(self) -> bool:
         """Say whether it is the leader; one that does not answer at once is not known to be."""
         with suppress(urllib3.exceptions.HTTPError):
-            answer = urllib3.request("GET", f"http://{self.address}/metrics", timeout=2, retries=False)
+            answer = urllib3.request("GET", f"http://{self.probes}/metrics", timeout=2, retries=False)
             return b"rolloutbot_leader 1.0" in answer.data
         return False
 
 
 def bot_process(name: str, folder: Path, environment: Mapping[str, str], *, address: str = "") -> Bot:
     """Return a bot with an environment that is not started."""
-    at = address or f"127.0.0.1:{free_ports(1)[0]}"
-    env = {"PYTHONPATH": str(CHECKOUT), "ROLLOUTBOT_HTTP": at, "ROLLOUTBOT_INSTALL": INSTALL, **environment}
-    return Bot(Server(name, [sys.executable, "-m", "bot", "run"], folder, env), at)
+    free, probes = (f"127.0.0.1:{port}" for port in free_ports(2))
+    listens = {"ROLLOUTBOT_HTTP": address or free, "ROLLOUTBOT_PROBES": probes}
+    env = {"PYTHONPATH": str(CHECKOUT), **listens, "ROLLOUTBOT_INSTALL": INSTALL, **environment}
+    return Bot(Server(name, [sys.executable, "-m", "bot", "run"], folder, env), address or free, probes)
 
 
 @dataclass

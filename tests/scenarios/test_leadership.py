@@ -57,8 +57,8 @@ def two_bots(play: Play) -> tuple[Bot, Bot]:
     first, second = play.cast(plan=PLAN), play.cast(plan=PLAN)
     for bot in (first, second):
         bot.server.start()
-    first.server.wait_ready(lambda: is_ready(first.address))
-    second.server.wait_ready(lambda: is_ready(second.address))
+    first.server.wait_ready(lambda: is_ready(first.probes))
+    second.server.wait_ready(lambda: is_ready(second.probes))
     return (first, second) if play.leader() is first else (second, first)
 
 

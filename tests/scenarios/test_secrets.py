@@ -95,7 +95,7 @@ class Story:
         """Take down what everybody may read of the bots."""
         for bot in self.bots:
             for page in ("readyz", "metrics", "healthz"):
-                self.pages.append(urllib3.request("GET", f"http://{bot.address}/{page}", retries=False).data.decode())
+                self.pages.append(urllib3.request("GET", f"http://{bot.probes}/{page}", retries=False).data.decode())
 
     def everything(self) -> dict[str, str]:
         """Return all that was said, by where."""

@@ -49,7 +49,7 @@ class Copying:
         env = {
             **self.reach,
             "ROLLOUTBOT_CONFIG": str(file),
-            "ROLLOUTBOT_HTTP": at,
+            "ROLLOUTBOT_PROBES": at,
             "SLACK_API_URL": play.slack.api_url,
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_APP_TOKEN": APP_TOKEN,
@@ -57,7 +57,7 @@ class Copying:
             "COPY_WITHIN": str(within),
         }
         command = [sys.executable, "-m", "tests.seams.copy_config_maps"]
-        bot = Bot(Server(f"bot-{len(play.bots)}", command, play.folder, env), at)
+        bot = Bot(Server(f"bot-{len(play.bots)}", command, play.folder, env), "", at)
         play.bots.append(bot)
         bot.start()
         # Until the leader has declared it whole, an empty Redis counts as one that has lost data.
@@ -143,7 +143,7 @@ def test_status_and_metrics_name_it_and_a_click_cancels_it(copying: Copying) -> 
     copying.play.say("copy models count=9 every=60", ALICE)
     copying.until("a copy", lambda: copying.copies() == ["models-copy-1"])
     copying.sees("running")
-    metrics = urllib3.request("GET", f"http://{bot.address}/metrics", retries=False).data.decode()
+    metrics = urllib3.request("GET", f"http://{bot.probes}/metrics", retries=False).data.decode()
     assert 'rolloutbot_operations{phase="running"} 1.0' in metrics
     copying.play.say("status")
     copying.until("status", lambda: any("`copy models`  running" in said for said in copying.play.private()))
