@@ -24,7 +24,7 @@ def test_a_decision_on_an_older_decision_is_lost(store: RedisStore) -> None:
 
 
 def test_a_route_has_one_rollout_until_its_end_is_on_the_route(store: RedisStore) -> None:
-    other = replace(STARTED, id="r-other", decision="o1")
+    other = replace(STARTED, id="r-0000000c", decision="o1")
     store.save(a_save(STARTED, take_slot=True))
     assert store.save(a_save(other, take_slot=True)) is Saved.TAKEN
     back = a_rollout(phase=Phase.ROLLED_BACK, revision=2, decision="d2")
@@ -32,15 +32,15 @@ def test_a_route_has_one_rollout_until_its_end_is_on_the_route(store: RedisStore
     assert store.save(a_save(other, take_slot=True)) is Saved.TAKEN
     store.applied(back.id, applied(back), moved=True)
     assert store.save(a_save(other, take_slot=True)) is Saved.YES
-    assert (store.slot("uid-1"), store.latest("uid-1")) == ("r-other", "r-other")
+    assert (store.slot("uid-1"), store.latest("uid-1")) == ("r-0000000c", "r-0000000c")
 
 
 def test_a_refused_start_does_not_count_as_the_newest(store: RedisStore) -> None:
-    first, second = replace(STARTED, id="r-first"), replace(STARTED, id="r-second")
+    first, second = replace(STARTED, id="r-0000000a"), replace(STARTED, id="r-0000000b")
     store.save(a_save(first))
     store.save(a_save(second))
     store.save(a_save(replace(second, phase=Phase.REFUSED, decision="d2"), "d1", settled=True))
-    assert store.latest("uid-1") == "r-first"
+    assert store.latest("uid-1") == "r-0000000a"
 
 
 def test_applied_clears_what_is_pending_and_asks_for_acceptance(store: RedisStore) -> None:
@@ -80,11 +80,11 @@ def test_what_is_learnt_of_an_older_decision_is_not_saved(store: RedisStore) -> 
 
 
 def test_rollouts_are_found_by_name_and_channel_newest_first(store: RedisStore) -> None:
-    later = replace(STARTED, id="r-later", started_at=NOON + timedelta(hours=1))
-    over = replace(STARTED, id="r-over", phase=Phase.ENDED)
+    later = replace(STARTED, id="r-0000000d", started_at=NOON + timedelta(hours=1))
+    over = replace(STARTED, id="r-0000000e", phase=Phase.ENDED)
     for rollout in (STARTED, later, over):
         store.save(a_save(rollout))
-    assert [entry.rollout.id for entry in store.entries()] == ["r-later", STARTED.id]
+    assert [entry.rollout.id for entry in store.entries()] == ["r-0000000d", STARTED.id]
     assert len(store.named(STARTED.canary.name)) == len(store.in_channel(STARTED.channel)) == 3
 
 
@@ -101,26 +101,26 @@ def test_of_a_rollout_that_is_over_nothing_stays_for_ever(store: RedisStore, red
 
 
 def test_data_of_an_older_rollout_expires_with_the_newer_one(store: RedisStore, redis_url: str) -> None:
-    first, second = replace(STARTED, id="r-first"), replace(STARTED, id="r-second")
+    first, second = replace(STARTED, id="r-0000000a"), replace(STARTED, id="r-0000000b")
     ended = [replace(one, phase=Phase.ENDED, decision="d2") for one in (first, second)]
     store.save(a_save(first))
     store.save(a_save(ended[0], "d1", settled=True))
     store.save(a_save(second))
     indices = {"order:uid-1", f"canary:{STARTED.canary.name}", f"channel:{STARTED.channel}"}
-    assert kept_for_ever(redis_url) >= indices | {"r:r-second"}
+    assert kept_for_ever(redis_url) >= indices | {"r:r-0000000b"}
     store.save(a_save(ended[1], "d1", settled=True))
     assert not kept_for_ever(redis_url) & indices
 
 
 def test_a_running_rollout_stays_findable_beside_a_finished_one(store: RedisStore, redis_url: str) -> None:
-    long_ago = replace(STARTED, id="r-long", started_at=NOON - timedelta(days=200))
-    elsewhere = replace(STARTED, id="r-other", route_uid="uid-2")
+    long_ago = replace(STARTED, id="r-0000000f", started_at=NOON - timedelta(days=200))
+    elsewhere = replace(STARTED, id="r-0000000c", route_uid="uid-2")
     for rollout in (long_ago, elsewhere):
         store.save(a_save(rollout))
     store.save(a_save(replace(elsewhere, phase=Phase.ENDED, decision="d2"), "d1", settled=True))
-    assert [entry.rollout.id for entry in store.named(STARTED.canary.name)] == ["r-long", "r-other"]
-    assert [entry.rollout.id for entry in store.in_channel(STARTED.channel)] == ["r-long", "r-other"]
-    kept = {"order:uid-1", f"canary:{STARTED.canary.name}", f"channel:{STARTED.channel}", "r:r-long"}
+    assert [entry.rollout.id for entry in store.named(STARTED.canary.name)] == ["r-0000000f", "r-0000000c"]
+    assert [entry.rollout.id for entry in store.in_channel(STARTED.channel)] == ["r-0000000f", "r-0000000c"]
+    kept = {"order:uid-1", f"canary:{STARTED.canary.name}", f"channel:{STARTED.channel}", "r:r-0000000f"}
     assert kept_for_ever(redis_url) >= kept
     assert "order:uid-2" not in kept_for_ever(redis_url)
 
