@@ -50,10 +50,14 @@ BROADCAST = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened; ``by`` is a Slack user id, empty if the timer or the cluster did it."""
+    """One thing that happened; ``by`` is a Slack user id, empty if the timer or the cluster did it.
+
+    ``unix_user`` is who did it in a terminal, in the name of ``by``.
+    """
 
     kind: EventKind
     at: datetime
     by: str = ""
+    unix_user: str = ""
     weight: int | None = None  # of the canary in percent, after it
     reason: str = ""  # a sentence of the person, the gate, the gateway or the API server

@@ -256,4 +256,4 @@ class Engine:
         return slot_taken(entry.rollout)
 
     def _moment(self, request: Request) -> Moment:
-        return Moment(now=self._clock.now(), decision=new_decision(), by=request.by)
+        return Moment(now=self._clock.now(), decision=new_decision(), by=request.by, unix_user=request.unix_user)

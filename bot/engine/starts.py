@@ -55,7 +55,12 @@ class Starts:
             change = start(
                 request,
                 plan,
-                Moment(now=self._clock.now(), decision=new_decision(), by=request.by),
+                Moment(
+                    now=self._clock.now(),
+                    decision=new_decision(),
+                    by=request.by,
+                    unix_user=request.unix_user,
+                ),
                 route=(scene.copy.namespace, scene.copy.name, scene.copy.uid),
                 stable=scene.stable,
                 canary=scene.canary,

@@ -37,10 +37,13 @@ NO_CARD = say("It has no card in Slack; `--channel C…` gives a start one.")
 
 
 class Commands:
-    """One person at a terminal; ``channel`` is the Slack channel that the words are about, empty: any."""
+    """One person at a terminal; ``channel`` is the Slack channel that the words are about, empty: any.
 
-    def __init__(self, core: SharedParts, person: str, channel: str) -> None:
-        self._core, self._person, self._channel = core, person, channel
+    ``unix_user`` is who that is here, if ``person`` is a Slack user.
+    """
+
+    def __init__(self, core: SharedParts, person: str, channel: str, *, unix_user: str = "") -> None:
+        self._core, self._person, self._channel, self._unix_user = core, person, channel, unix_user
 
     # --- questions
 
@@ -100,6 +103,7 @@ class Commands:
             origin=Origin(surface=Surface.TERMINAL, channel=self._channel),
             delivery=f"terminal:{uuid.uuid4().hex}",
             at=self._core.clock.now(),
+            unix_user=self._unix_user,
         )
 
     def _do(self, request: Request, seconds: float, tell: Tell) -> Answer:

@@ -10,7 +10,7 @@ import typer
 
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, ConfigError, TerminalSettings, read_as
-from bot.domain.access import person
+from bot.domain.access import UNIX, person
 from bot.domain.commands.grammar import parse_words
 from bot.domain.commands.request import HELP, ROLLBACK, Command
 from bot.domain.commands.tokens import arguments, shown
@@ -122,7 +122,7 @@ class Session:
         )
         who, where = self._enter(parts, SlackNames(client, parts.install.prefix).of), _channel(channel)
         parts.install.ask()
-        return Commands(parts, who, where)
+        return Commands(parts, who, where, unix_user="" if who.startswith(UNIX) else self._user)
 
     def _enter(self, near: ClusterParts, in_slack: Callable[[str], str]) -> str:
         """Take the policy over, which says who the Unix user is."""

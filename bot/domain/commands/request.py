@@ -71,7 +71,8 @@ class Request:
     """A command or a click, as it is kept in the inbox.
 
     ``delivery`` is Slack's id of this delivery, or a terminal's; the same id twice is one request. ``turn`` comes
-    with a button. ``reply_to`` is where a private answer goes (a response_url).
+    with a button. ``reply_to`` is where a private answer goes (a response_url). ``unix_user`` is who really typed it in
+    a terminal, if ``by`` is the Slack user whom the policy names for it.
     """
 
     command: Command
@@ -81,3 +82,4 @@ class Request:
     at: datetime
     turn: int | None = None
     reply_to: str = ""
+    unix_user: str = ""

@@ -14,11 +14,12 @@ from bot.domain.rollout import Ask, Change, Drift, Entry, Phase, Rollout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What makes one decision: the time, a fresh random id for it, and who decides (empty: the timer)."""
+    """What makes one decision: the time, a fresh random id for it, and who decides, as an event names them."""
 
     now: datetime
     decision: str
     by: str = ""
+    unix_user: str = ""
 
 
 def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
@@ -53,7 +54,14 @@ def _still_overwrites(entry: Entry) -> Drift | None:
 
 def event(kind: EventKind, moment: Moment, rollout: Rollout, reason: str = "") -> Event:
     """Return the event of a decision."""
-    return Event(kind=kind, at=moment.now, by=moment.by, weight=rollout.weight, reason=reason)
+    return Event(
+        kind=kind,
+        at=moment.now,
+        by=moment.by,
+        unix_user=moment.unix_user,
+        weight=rollout.weight,
+        reason=reason,
+    )
 
 
 def take_step(entry: Entry, step: int, moment: Moment, reason: str = "") -> Change:

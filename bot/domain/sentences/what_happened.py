@@ -44,7 +44,13 @@ def _author(event: Event, entry: Entry) -> str:
 
 
 def _who(event: Event, did: Prose, itself: Prose) -> Prose:
-    return say("{} {}", Person(event.by), did) if event.by else itself
+    return say("{} {}", _person(event), did) if event.by else itself
+
+
+def _person(event: Event) -> Prose:
+    """Name who did it, and tell if that was somebody in a terminal whom the policy takes for that person."""
+    who = say("{}", Person(event.by))
+    return say("{} (in a terminal, as Unix user `{}`)", who, event.unix_user) if event.unix_user else who
 
 
 def _old(entry: Entry) -> Code:
@@ -67,7 +73,7 @@ def _stepped(event: Event, entry: Entry) -> Prose:
 def _led_to(event: Event) -> Prose:
     """Write what an approval led to."""
     if event.kind is EventKind.PROMOTED:
-        return say("*100 % approved by {}.* All traffic goes to the new pool", Person(event.by))
+        return say("*100 % approved by {}.* All traffic goes to the new pool", _person(event))
     return say("Stepped to *{} %*", _weight(event))
 
 

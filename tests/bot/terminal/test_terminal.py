@@ -19,7 +19,9 @@ from bot.config.settings import TerminalSettings, read_as
 from bot.domain.commands.request import Command
 from bot.domain.errors import UserError
 from bot.domain.plan import Wishes
+from bot.domain.prose import plain
 from bot.domain.rollout import Phase
+from bot.domain.sentences import what_happened
 from bot.domain.verbs.registry import verbs
 from bot.service.assembly import shared_parts
 from bot.service.parts import put_together
@@ -89,7 +91,10 @@ def test_only_whom_the_policy_knows_approves_and_counts_as_that_slack_user(stage
     assert terminal("approve") == (1, said)
     terminal.write_policy(f"terminal: {{users: {{{ME}: {BOB}}}}}")
     assert terminal("approve")[0] == 0
-    assert [event.by for event in stage.store.events(rollout_id, 0) if event.kind == "approved"] == [BOB]
+    events = stage.store.events(rollout_id, 0)
+    assert [(event.by, event.unix_user) for event in events if event.kind == "approved"] == [(BOB, ME)]
+    line = f"{BOB} (in a terminal, as Unix user `{ME}`) approved 25 %."
+    assert line in [plain(told, str) for told in what_happened.told(events, stage.load(rollout_id))]
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
 
 
