@@ -7,9 +7,9 @@ seen:ID, became:ID, dropped:ID      what is known of a delivery, kept for 15 min
 import logging
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
-from typing import cast
+from typing import Final, cast
 
 import redis
 from pydantic import TypeAdapter
@@ -20,11 +20,19 @@ from bot.engine.store_port import Became
 from bot.store.connection import store_errors
 from bot.store.keys import Prefix
 from bot.store.scripts import script
-from bot.store.times import epoch, reached
+from bot.store.times import TOO_FAR, epoch, reached
 
 log = logging.getLogger(__name__)
 
 _BECAME = TypeAdapter(Became)
+
+CRYPTIC: Final = "Requests in the inbox that cannot be read"
+
+ASIDE: Final = TOO_FAR - timedelta(seconds=10)
+"""A time that is further ahead counts as a mistake of a clock, and so as come."""
+
+MOST_NAMED: Final = 10_000
+"""How many unreadable requests a process remembers, to name each only once."""
 
 
 class RedisInbox:
@@ -48,7 +56,9 @@ class RedisInbox:
         ids = reached(self._redis, f"{prefix}inbox:at", received_before, 1000)
         with store_errors():
             texts = cast(list[str | None], self._redis.hmget(f"{prefix}inbox", ids)) if ids else []
-        return [request for request in map(self._readable, ids, texts) if request]
+        read = {delivery: _read(text) for delivery, text in zip(ids, texts, strict=True)}
+        self._set_aside([delivery for delivery, request in read.items() if request is None], received_before)
+        return [request for request in read.values() if request]
 
     def drop(self, delivery: str, became: Became) -> bool:
         """Remove a request that changed nothing from the inbox; False if it was gone already."""
@@ -66,11 +76,23 @@ class RedisInbox:
         """Name this call: if its reply is lost, Redis knows it again."""
         return f"{self._process}:{next(self._calls)}"
 
-    def _readable(self, delivery: str, text: str | None) -> Request | None:
-        try:
-            return read_request(text) if text else None
-        except ValueError:
-            if delivery not in self._unreadable:
-                self._unreadable.add(delivery)
-                log.error("The request of delivery %s cannot be read. It waits for a version that can.", delivery)
-            return None
+    def _set_aside(self, unreadable: Sequence[str], now: datetime) -> None:
+        """Leave requests alone for a while, so that others have their turn; a newer version may read them."""
+        if not unreadable:
+            return
+        with store_errors():
+            again = epoch(now + ASIDE)
+            self._redis.zadd(f"{self._prefix()}inbox:at", dict.fromkeys(unreadable, again), xx=True)
+        if news := [delivery for delivery in unreadable if delivery not in self._unreadable]:
+            if len(self._unreadable) < MOST_NAMED:
+                self._unreadable.update(news)
+            log.error(
+                "%s: %d, the first of delivery %s. They wait for a version that can.", CRYPTIC, len(news), news[0]
+            )
+
+
+def _read(text: str | None) -> Request | None:
+    try:
+        return read_request(text) if text else None
+    except ValueError:
+        return None

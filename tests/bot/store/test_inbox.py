@@ -2,13 +2,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import redis
 
 from bot.domain.verbs.pause import PAUSE
 from bot.domain.verbs.registry import added
 from bot.engine.store_port import Became, Saved
+from bot.store.inbox import ASIDE
 from bot.store.store import RedisStore
 from tests.bot.store.saves import STARTED, STEPPED, a_save
 from tests.builders import NOON, a_request
+from tests.memory import PREFIX
 
 
 def test_a_request_is_decided_once(store: RedisStore) -> None:
@@ -34,6 +37,25 @@ def test_a_request_of_a_verb_that_only_a_newer_version_knows_stays_in_the_inbox(
     later = NOON + timedelta(seconds=1)
     assert [store.receive(newer), store.receive(ours)] == [True, True]
     assert store.requests(later) == [ours]
-    assert caplog.messages == ["The request of delivery newer cannot be read. It waits for a version that can."]
+    assert caplog.messages == [
+        "Requests in the inbox that cannot be read: 1, the first of delivery newer. They wait for a version that can."
+    ]
     with added(replace(PAUSE, name="rewind")):
-        assert store.requests(later) == [newer, ours]
+        assert store.requests(later) == [ours]
+        assert store.requests(later + ASIDE) == [ours, newer]
+
+
+def test_requests_that_nobody_can_read_keep_no_other_waiting_and_are_named_once(
+    store: RedisStore, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, later = a_request("pause", delivery="ours"), NOON + timedelta(seconds=1)
+    cryptic = {f"cryptic-{number}": "[" * 1000 for number in range(1500)}
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(f"{PREFIX}inbox", mapping=cryptic)
+        client.zadd(f"{PREFIX}inbox:at", dict.fromkeys(cryptic, 0.0))
+        client.zadd(f"{PREFIX}inbox:at", {"without a request": 0.0})
+    store.receive(ours)
+    assert [store.requests(later) for _ in range(3)] == [[], [ours], [ours]]
+    assert len(caplog.messages) == 2
+    assert store.requests(later + ASIDE) == [ours]
+    assert len(caplog.messages) == 2
