@@ -2,6 +2,7 @@
 # make test   everything, on the same real servers
 
 PYTHON ?= python3
+UV := uv==0.13.9
 VENV := .venv
 RUN := $(VENV)/bin/python
 
@@ -35,7 +36,7 @@ chaos: $(VENV)/ready ## everything fails at once, three seeds, and every promise
 	$(RUN) -m chaos
 
 lock: $(VENV)/ready ## renew requirements*.lock from pyproject.toml
-	$(VENV)/bin/pip install -q uv
+	$(VENV)/bin/pip install -q $(UV)
 	$(VENV)/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --universal --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	$(VENV)/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --universal --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
 

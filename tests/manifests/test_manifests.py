@@ -143,6 +143,13 @@ def test_two_replicas_with_time_to_stop(pod: dict[str, Any], container: dict[str
     assert (command, pod["terminationGracePeriodSeconds"] - int(seconds) > 10) == ("sleep", True)
 
 
+def test_a_drained_node_takes_one_replica_at_a_time() -> None:
+    (budget,) = documents(KUSTOMIZE / "bot" / "poddisruptionbudget.yaml")
+    (bot,) = documents(KUSTOMIZE / "bot" / "kustomization.yaml")
+    labels = bot["labels"][0]["pairs"]
+    assert budget["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+
+
 def test_no_probe_asks_more_than_whether_the_bot_listens(container: dict[str, Any]) -> None:
     port = next(port for port in container["ports"] if port["name"] == "probes")
     probes = {name: probe["httpGet"] for name, probe in container.items() if name.endswith("Probe")}
