@@ -119,7 +119,7 @@ def hear(app: App, document: object) -> BoltResponse:
 def read_payload(document: object) -> dict[str, Any]:
     """Return the known part of a payload. Raises MalformedError."""
     if not isinstance(document, dict):
-        raise MalformedError(f"it is {type(document).__name__} and not an object")
+        raise MalformedError("it is no object")
     kind = document.get("type")
     known = _COMMAND if "command" in document else _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if known is None:

@@ -82,9 +82,10 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     parser_class = _Parser
 
-    def waits_since(self, time: float) -> bool:
-        """Say whether the client has been slow since a time. While its request runs, we are the slow ones."""
-        return not self.requests and self.creation_time < time
+    @property
+    def owes_us_a_request(self) -> bool:
+        """Say whether the client has not sent a whole request yet."""
+        return not (self.requests or self.total_outbufs_len)
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
@@ -107,7 +108,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def _made_room(self) -> bool:
         waiting: dict[str, list[_Channel]] = {}
         for channel in self.active_channels.values():
-            if not channel.requests:
+            if channel.owes_us_a_request:
                 waiting.setdefault(channel.addr[0], []).append(channel)
         of_the_most = max(waiting.values(), key=lambda channels: len(channels), default=[])
         if of_the_most:
@@ -117,7 +118,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def maintenance(self, now: float) -> None:
         """Close the connections of clients that had their time; waitress calls it every second."""
         for channel in self.active_channels.values():
-            if channel.waits_since(now - self._patience):
+            if not channel.requests and channel.creation_time < now - self._patience:
                 channel.will_close = True
 
     def drain(self) -> None:

@@ -94,5 +94,5 @@ class _Unsigned:
             self._count += 1
             if time.monotonic() - self._said < SAY_AGAIN:
                 return
-            log.warning("Refused %d requests without Slack's signature, the last from %s.", self._count, sender)
+            log.warning("Refused requests without Slack's signature: %d, the last from %s.", self._count, sender)
             self._count, self._said = 0, time.monotonic()

@@ -119,7 +119,7 @@ def test_many_unsigned_requests_are_one_short_line(caplog: pytest.LogCaptureFixt
     for _ in range(50):
         call(serve, PATH, method="POST", body=b"a." * 100_000)
     assert [record.getMessage() for record in caplog.records] == [
-        "Refused 1 requests without Slack's signature, the last from 192.0.2.7."
+        "Refused requests without Slack's signature: 1, the last from 192.0.2.7."
     ]
 
 
