@@ -1,12 +1,14 @@
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from sandbox.apiserver import ApiServer
 from sandbox.fault_proxy import FaultProxy
+from sandbox.process import free_ports
 from sandbox.rights import give_rights
-from sandbox.slack import Slack
-from sandbox.workplace import Workplace
+from sandbox.slack import Slack, local_slack
+from sandbox.workplace import Workplace, workplace
 from sandbox.world import World
 from tests.scenarios.outage import Outage
 from tests.scenarios.play import Play
@@ -23,6 +25,19 @@ def play(place: Workplace, api_server: ApiServer, world: World, redis_url: str, 
     play = Play(local_slack, world, api_server, redis_url, folder)
     yield play
     play.close()
+
+
+@pytest.fixture
+def http(play: Play) -> Iterator[Play]:
+    """Return a play whose Slack sends signed requests to a bot that runs."""
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    with (
+        workplace(prefix="tests") as place,
+        local_slack(place, mode="http", request_url=f"http://{address}/slack/events") as slack,
+    ):
+        play = replace(play, slack=slack)  # the list of bots is the same one, so the other play ends them
+        play.bot(address=address, mode="http")
+        yield play
 
 
 @pytest.fixture

@@ -3,15 +3,11 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 
 import pytest
 import urllib3
 
 from handlers.web.server import MOST
-from sandbox.process import free_ports
-from sandbox.slack import local_slack
-from sandbox.workplace import workplace
 from tests.scenarios.play import Bot, Play
 from tests.scenarios.signed import a_command, post, signed
 
@@ -20,14 +16,9 @@ REFUSED = "Refused requests without Slack's signature: 1, the last from 127.0.0.
 
 
 @pytest.fixture
-def bot(play: Play) -> Iterator[Bot]:
+def bot(http: Play) -> Bot:
     """Return a bot in HTTP mode that is ready."""
-    address = f"127.0.0.1:{free_ports(1)[0]}"
-    with (
-        workplace(prefix="tests") as place,
-        local_slack(place, mode="http", request_url=f"http://{address}/slack/events") as slack,
-    ):
-        yield replace(play, slack=slack).bot(address=address, mode="http")
+    return http.bots[0]
 
 
 @pytest.fixture
