@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 from bench import acknowledgement, burst, click, idle, lateness, masking, noticing, outages, steady
 from bench.figures import Finding, report, write
-from bench.population import Population, populate
+from bench.population import populate
 from bench.servers import Servers, servers
 
-ROLLOUTS, EDITED = 200, 80
+ROLLOUTS, ROUNDS, EDITED = 200, 4, 80
 PARTS = ("acknowledgement", "clicks", "edits", "lateness", "steady", "outages", "masking")
 
 
@@ -32,18 +32,13 @@ def main() -> None:
 
 
 def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Finding]]]:
-    """Return the benches in order. The click bench uses the rollouts of the idle bench before it."""
-    people: list[Population] = []
-
-    def idling() -> list[Finding]:
-        people.append(populate(running, "bench", ROLLOUTS))
-        return [idle.measure(running, people[0])]
-
+    """Return the benches in order."""
+    crowds = (populate(running, f"bench-{number}", ROLLOUTS) for number in range(ROUNDS))
     parts = {
         "acknowledgement": (lambda: [acknowledgement.measure(running)],),
         "clicks": (
-            idling,
-            lambda: [click.measure(running, people[0])],
+            lambda: [idle.measure(running, populate(running, "idle", ROLLOUTS))],
+            lambda: [click.measure(running, crowds)],
             lambda: [burst.measure(running, populate(running, "burst", burst.CLICKS + burst.ROUNDS))],
         ),
         "edits": (lambda: [noticing.measure(running, populate(running, "edits", EDITED))],),

@@ -1,4 +1,4 @@
-"""From a click to the API server's reply that the route is written, with 200 rollouts running.
+"""From a click to the API server's reply that the route is written, in each round with 200 rollouts running.
 
 The floor is what any bot without a watch needs: one GET of a route and one PATCH of its two weights. Its routes carry
 an annotation as long as ours, and it uses the same client and the same server, in turns with the clicks. Both come at
@@ -13,7 +13,7 @@ The times of API requests and of Redis round trips are part of the times of the 
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kubernetes.client import ApiClient
@@ -32,7 +32,9 @@ from k8s.httproute import HTTPROUTES
 from sandbox.objects import pool_ref
 from sandbox.world import CANARY, STABLE
 
-ROUNDS = 4
+GOALS: dict[str, dict[int, str]] = {"advance": {}, "rollback": {50: "1.1"}}
+WEIGHTS = {"advance": 20, "rollback": 30}
+"""The weights that the floor writes; each route's is another one each time."""
 FLOORS = 101
 REST = 0.1
 """A random rest of up to so many seconds, so that clicks do not fall in step with the API server's 100 ms."""
@@ -85,28 +87,33 @@ class Clicks:
         return lines
 
 
-def measure(servers: Servers, people: Population) -> Finding:
-    """Advance each rollout, then roll it back."""
-    clicks = Clicks(servers, people)
-    make_floor(people)
-    rows, notes = [], []
-    for verb, goal in (("advance", ""), ("rollback", "1.1")):
-        rounds = [_round(clicks, people, verb, number) for number in range(ROUNDS)]
-        rows += rows_of(f"{verb} click to route written", rounds, goals={50: goal})
-        notes += clicks.spent(verb, [time for each in rounds for time in each.ours])
-    clicks.close()
+def measure(servers: Servers, populations: Iterable[Population]) -> Finding:
+    """Advance each rollout, then roll it back; a round for each population."""
+    rounds: dict[str, list[Round]] = {verb: [] for verb in GOALS}
+    notes: list[str] = []
+    for people in populations:
+        make_floor(people)
+        clicks = Clicks(servers, people)
+        notes = []
+        for verb in GOALS:
+            rounds[verb].append(_round(clicks, people, verb))
+            notes += clicks.spent(verb, rounds[verb][-1].ours)
+        clicks.close()
+    rows = [
+        row
+        for verb, goals in GOALS.items()
+        for row in rows_of(f"{verb} click to route written", rounds[verb], goals=goals)
+    ]
     return Finding(title="Click to route", about=__doc__ or "", rows=rows, notes=notes)
 
 
-def _round(clicks: Clicks, people: Population, verb: str, number: int) -> Round:
+def _round(clicks: Clicks, people: Population, verb: str) -> Round:
     floor, ours = [], []
-    for place, rollout_id in enumerate(people.ids[number::ROUNDS]):
+    for number, rollout_id in enumerate(people.ids):
         time.sleep(random.uniform(0, REST))
-        floor.append(
-            get_and_patch(clicks.api, people.world.namespace, place, 20 + number if verb == "advance" else 30 + number)
-        )
+        floor.append(get_and_patch(clicks.api, people.world.namespace, number, WEIGHTS[verb] + number // FLOORS))
         time.sleep(random.uniform(0, REST))
-        ours.append(clicks.click(verb, rollout_id, number * 1000 + place))
+        ours.append(clicks.click(verb, rollout_id, number))
     return Round(floor, ours)
 
 

@@ -1,16 +1,20 @@
 """What a whole bot costs while one of its dependencies is away: refused (nobody listens) or hung (no answer comes).
 
 The bot leads twenty rollouts that step every ten seconds, over Socket Mode. A share is the CPU time of the bot's
-process, in user and kernel mode, as a part of one core; the goal is to stay below 5%. The floor is the same bot with
-every dependency there, so a ratio above 1 means that the bot works harder without one.
+process, in user and kernel mode, as a part of one core; the goal is to stay below 5%. The floor is a bare process with
+every dependency there: for each rollout it writes a record, a route and a card every ten seconds, with the libraries
+alone. The first row is the bot with every dependency there, and a larger ratio than that means that it works harder
+without one.
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from bench import bare_bot
 from bench.figures import MISSED, Finding, Row
 from bench.population import add_routes
 from bench.servers import Servers, memory_of
@@ -19,15 +23,17 @@ from bot.store.connection import connect
 from sandbox.bot_process import BotProcess
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.faults import Fault
-from sandbox.process import wait_until
+from sandbox.folders import CHECKOUT
+from sandbox.objects import pool_ref
+from sandbox.process import Server, wait_until
 from sandbox.robot import robot
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, Slack, local_slack
 from sandbox.valkey import Valkey, valkey
-from sandbox.workplace import workplace
-from sandbox.world import CANARY, create_world
+from sandbox.workplace import Workplace, workplace
+from sandbox.world import CANARY, STABLE, create_world
 
-NAMESPACE, ROLLOUTS = "outages", 20
-SETTLED, WINDOW, WINDOWS = 5.0, 10.0, 2
+NAMESPACE, BARE, ROLLOUTS = "outages", "bare", 20
+SETTLED, WINDOW, WINDOWS = 5.0, 10.0, 3
 POLICY = {
     "namespaces": [NAMESPACE],
     "plan": {"steps": [*range(1, 101)], "every": f"{WINDOW:.0f}s", "bake": "1h"},
@@ -77,12 +83,30 @@ def measure(servers: Servers) -> Finding:
         robot(servers.kube, NAMESPACE),
     ):
         needs = Dependencies(redis, slack, api)
+        floor = _bare_shares(servers, needs, place)
+        slack.reset()
         names = add_routes(create_world(servers.kube, NAMESPACE), ROLLOUTS)
         with whole_bot(needs.environment(), POLICY) as bot:
             _start(needs, names)
-            floor = _shares(bot)
-            rows = [_row(what, floor, _while_away(bot, outage)) for what, outage in needs.outages().items()]
+            rows = [_row("none", floor, _shares(bot.server))]
+            rows += [_row(what, floor, _while_away(bot, outage)) for what, outage in needs.outages().items()]
     return Finding(title="Outages", about=__doc__ or "", rows=rows)
+
+
+def _bare_shares(servers: Servers, needs: Dependencies, place: Workplace) -> list[float]:
+    """Return the shares of the bare process. Its routes are alike, in a namespace of their own."""
+    world = create_world(servers.kube, BARE)
+    for number in range(ROLLOUTS):
+        world.add_route(f"bare-{number}", [pool_ref(STABLE, 90), pool_ref(CANARY, 10)])
+    words = [needs.slack.api_url, needs.redis.url(), str(needs.api.kubeconfig()), BARE, str(WINDOW)]
+    env = {"PYTHONPATH": str(CHECKOUT)}
+    process = Server("bare_bot", [sys.executable, "-m", bare_bot.__name__, *words], place.folder, env)
+    process.start()
+    try:
+        process.wait_ready(lambda: "Ready" in process.tail())
+        return _shares(process)
+    finally:
+        process.terminate(seconds=10)
 
 
 def _start(needs: Dependencies, names: Sequence[str]) -> None:
@@ -95,20 +119,20 @@ def _start(needs: Dependencies, names: Sequence[str]) -> None:
 
 def _while_away(bot: BotProcess, outage: Callable[[], AbstractContextManager[None]]) -> list[float]:
     with outage():
-        shares = _shares(bot)
+        shares = _shares(bot.server)
     wait_until("the bot's lead again", bot.leads)
     time.sleep(SETTLED)
     return shares
 
 
-def _shares(bot: BotProcess) -> list[float]:
-    """Let the bot settle, and return its share of a core in each of some windows of time."""
+def _shares(process: Server) -> list[float]:
+    """Let a process settle, and return its share of a core in each of some windows of time."""
     time.sleep(SETTLED)
     shares = []
     for _ in range(WINDOWS):
-        begun, used = time.monotonic(), cpu(bot)
+        begun, used = time.monotonic(), cpu(process)
         time.sleep(WINDOW)
-        shares.append((cpu(bot) - used) / (time.monotonic() - begun))
+        shares.append((cpu(process) - used) / (time.monotonic() - begun))
     return shares
 
 

@@ -69,8 +69,8 @@ class Samples:
     def _run(self) -> None:
         while not self.over.wait(0.5):
             quarter = min(self.done // A_QUARTER, 3)
-            self.memory[quarter].append(memory(self.bot))
-            self.threads[quarter].append(threads(self.bot))
+            self.memory[quarter].append(memory(self.bot.server))
+            self.threads[quarter].append(threads(self.bot.server))
 
 
 def measure(servers: Servers) -> Finding:
@@ -92,7 +92,7 @@ def measure(servers: Servers) -> Finding:
                 list(pool.map(people.go_through, names))
             seconds = time.monotonic() - begun
             cards = len({one["blocks"][0]["block_id"].split(":")[1] for one in slack.messages})
-            used = cpu(bot)
+            used = cpu(bot.server)
     return _finding(samples, seconds, used, cards)
 
 

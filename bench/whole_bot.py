@@ -1,4 +1,4 @@
-"""A whole bot process, and its CPU, memory and threads as /proc has them."""
+"""A whole bot process, and the CPU, memory and threads of a process as /proc has them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from sandbox.bot_process import BotProcess, bot_process
-from sandbox.process import wait_until
+from sandbox.process import Server, wait_until
 from sandbox.valkey import INSTALL
 from sandbox.workplace import workplace
 
@@ -31,25 +31,25 @@ def whole_bot(environment: Mapping[str, str], policy: Mapping[str, Any]) -> Iter
             bot.server.terminate(seconds=10)
 
 
-def cpu(bot: BotProcess) -> float:
-    """Return the seconds of CPU that a bot has used, in user and kernel mode."""
-    fields = _proc(bot, "stat").rpartition(")")[2].split()
+def cpu(process: Server) -> float:
+    """Return the seconds of CPU that a process has used, in user and kernel mode."""
+    fields = _proc(process, "stat").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def memory(bot: BotProcess) -> float:
-    """Return a bot's resident memory in MiB."""
-    return _status(bot, "VmRSS") / 1024
+def memory(process: Server) -> float:
+    """Return a process's resident memory in MiB."""
+    return _status(process, "VmRSS") / 1024
 
 
-def threads(bot: BotProcess) -> int:
-    return _status(bot, "Threads")
+def threads(process: Server) -> int:
+    return _status(process, "Threads")
 
 
-def _status(bot: BotProcess, name: str) -> int:
-    (line,) = (line for line in _proc(bot, "status").splitlines() if line.startswith(f"{name}:"))
+def _status(process: Server, name: str) -> int:
+    (line,) = (line for line in _proc(process, "status").splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1])
 
 
-def _proc(bot: BotProcess, file: str) -> str:
-    return Path(f"/proc/{bot.server.pid}/{file}").read_text()
+def _proc(process: Server, file: str) -> str:
+    return Path(f"/proc/{process.pid}/{file}").read_text()
