@@ -104,7 +104,9 @@ def _bare_shares(servers: Servers, needs: Dependencies, place: Workplace) -> lis
     process.start()
     try:
         process.wait_ready(lambda: "Ready" in process.tail())
-        return _shares(process)
+        shares = _shares(process)
+        process.wait_ready(lambda: True)  # it still runs
+        return shares
     finally:
         process.terminate(seconds=10)
 

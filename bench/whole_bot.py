@@ -1,6 +1,6 @@
 """A whole bot process, and the CPU, memory and threads of a process as /proc has them."""
 
-import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +32,8 @@ def whole_bot(environment: Mapping[str, str], policy: Mapping[str, Any]) -> Iter
 
 
 def cpu(process: Server) -> float:
-    """Return the seconds of CPU that a process has used, in user and kernel mode."""
-    fields = _proc(process, "stat").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the seconds of CPU that a process has used, in user and kernel mode, from its CPU clock."""
+    return time.clock_gettime(~process.pid << 3 | 2)  # what clock_getcpuclockid(3) returns for a process id
 
 
 def memory(process: Server) -> float:
