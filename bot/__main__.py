@@ -58,8 +58,18 @@ def check_config(
     environment = [] if only_policy else ["The environment is good."]
     about_policy = f"The policy file `{file}` is good." if file else "No policy file is set: the defaults apply."
     typer.echo(" ".join([*environment, about_policy]))
+    if not only_policy:
+        typer.echo(_notes())
     if cluster:
         _check_cluster(file)
+
+
+def _notes() -> str:
+    """Say whether anybody who may edit a route can forge what the bot has written there."""
+    keys = len(read_as(ClusterSettings, os.environ).note_keys)
+    if keys:
+        return f"Notes on routes are signed, and {keys} key{'s verify' if keys > 1 else ' verifies'} them."
+    return "Notes on routes are not signed: set `ROLLOUTBOT_NOTE_KEYS`, or whoever may edit a route can forge them."
 
 
 def _check_cluster(file: Path | None) -> None:

@@ -23,6 +23,10 @@ class RouteRolledBack(Protocol):
         """Say whether it was written now; otherwise it was rolled back before."""
 
     @property
+    def as_before(self) -> bool:
+        """Say whether the weights are those from before the rollout; otherwise the old pool has all that both had."""
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """Return the rules that were not written."""
 

@@ -29,6 +29,11 @@ ROLLED_BACK_ALREADY: Final = "is rolled back already, since"
 ROLLED_BACK: Final = "Done: all traffic goes to"
 DONE_ELSEWHERE: Final = "Done; the card of"
 
+NOT_AS_BEFORE: Final = say(
+    "The record there is not signed by me, so I did not go by its weights from before: "
+    "the old pool has all the traffic that both had."
+)
+
 MOST = 20
 MOST_SAID = 7000
 
@@ -153,7 +158,7 @@ def braked(braked: RouteRolledBack, store: StoreError) -> Prose:
     missing = said(", ".join(braked.missing), 300)
     return say(
         "*{by} rolled back* `{new}`, all traffic goes to `{old}`{why}.\n"
-        "{store} {went} {route}.{missing} The card follows when Redis works again.",
+        "{store} {went} {route}.{missing}{doubt} The card follows when Redis works again.",
         by=Person(rollout.by),
         new=rollout.canary.name,
         old=rollout.stable.name,
@@ -162,6 +167,7 @@ def braked(braked: RouteRolledBack, store: StoreError) -> Prose:
         went=ROLLED_BACK_BY_ROUTE,
         route=route(rollout),
         missing=say(" I could not find {} on it, so nothing was written there.", missing) if missing else missing,
+        doubt=Prose() if braked.as_before else say(" {}", NOT_AS_BEFORE),
     )
 
 

@@ -11,6 +11,7 @@ from bot.domain.commands.request import StartWords
 from bot.domain.errors import GoneError, RouteError
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Hand, Pair, Pool, Rollout
+from bot.engine.notes import NO_KEYS, Notes
 from bot.engine.route_port import GatewayWord, Guard, PoolHealth, RouteCopy, Survey, Written
 from k8s import client, field_managers, httproute, inferencepool, owners, split, survey
 from k8s.document import Document
@@ -36,11 +37,13 @@ class Cluster:
         api: ApiClient,
         namespaces: Sequence[str],
         *,
+        notes: Notes = NO_KEYS,
         command: str = "/rollout",
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._api = api
         self._namespaces = tuple(namespaces)
+        self._notes = notes
         self._command = command
         self._now = now
         self._routes: dict[str, Watch] = {}
@@ -56,7 +59,7 @@ class Cluster:
         """Watch the routes and pools of every namespace; changes are reported in the watches' own threads."""
 
         def of_route(seen: Seen, document: Document) -> None:
-            (route_gone if seen is Seen.GONE else route_changed)(httproute.copy_of(document))
+            (route_gone if seen is Seen.GONE else route_changed)(httproute.copy_of(document, self._notes))
 
         def of_pool(seen: Seen, document: Document) -> None:
             if seen is Seen.GONE:
@@ -89,17 +92,17 @@ class Cluster:
 
     def survey(self, canary: str, words: StartWords) -> Survey:
         """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
-        return survey.survey(self._api, Search(self._command, self._namespaces, canary, words))
+        return survey.survey(self._api, Search(self._command, self._namespaces, canary, words), self._notes)
 
     def read(self, namespace: str, route: str) -> RouteCopy:
         """Read one route from the API server."""
-        return httproute.read(self._api, namespace, route)
+        return httproute.read(self._api, namespace, route, self._notes)
 
     def kept(self, namespace: str, route: str) -> RouteCopy | None:
         """Return the copy that a watch keeps; None if it keeps none. It may be a moment old."""
         watch = self._routes.get(namespace)
         document = watch.object(route) if watch else None
-        return httproute.copy_of(document) if document else None
+        return httproute.copy_of(document, self._notes) if document else None
 
     def hand(self, copy: RouteCopy) -> Hand:
         """Say who edited the route last, other than us."""
@@ -139,7 +142,8 @@ class Cluster:
         rehearse: bool = False,
     ) -> Written:
         """Patch the annotation and, with ``weights``, our two backendRefs to what the rollout wants."""
-        patch = split.patch(copy.document, rollout, weights=weights, guard=guard)
+        note = self._notes.write(rollout, copy.annotation)
+        patch = split.patch(copy.document, rollout, note, weights=weights, guard=guard)
         written, document = httproute.write(self._api, copy, patch, rehearse=rehearse)
         watch = self._routes.get(copy.namespace)
         if watch is not None and not rehearse:
@@ -171,12 +175,12 @@ class Cluster:
 
     def list(self, namespace: str) -> Sequence[RouteCopy]:
         """Read the routes of a namespace from the API server, in one call."""
-        return httproute.list_routes(self._api, namespace)
+        return httproute.list_routes(self._api, namespace, self._notes)
 
     def copies(self, namespace: str) -> Sequence[RouteCopy]:
         """Return the routes of a namespace: a watch's copies, which may be old, else from one call."""
         kept = self._routes[namespace].objects() if namespace in self._routes else None
-        return self.list(namespace) if kept is None else [*map(httproute.copy_of, kept)]
+        return self.list(namespace) if kept is None else [httproute.copy_of(document, self._notes) for document in kept]
 
     def pools(self, namespace: str) -> Set[str]:
         """Return the names of the pools of a namespace: from a watch, else from one call."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from kubernetes.client import ApiClient
 
-from bot.engine.encoding import read_rollout
+from bot.engine.notes import Notes
 from bot.engine.route_port import GatewaySays, GatewayWord, RouteCopy, Written
 from k8s import client
 from k8s.document import FIELD_MANAGER, Document, annotation_of, namespace_of
@@ -18,8 +18,8 @@ _NOTHING: Final = GatewayWord(says=GatewaySays.NOTHING)
 _ACCEPTED: Final = GatewayWord(says=GatewaySays.ACCEPTED)
 
 
-def copy_of(document: Document) -> RouteCopy:
-    """Wrap a document; an annotation that this program cannot read is kept as text, without a record."""
+def copy_of(document: Document, notes: Notes) -> RouteCopy:
+    """Wrap a document; an annotation that this program cannot read is kept as text, without a note."""
     meta = document["metadata"]
     annotation = annotation_of(document)
     return RouteCopy(
@@ -28,19 +28,19 @@ def copy_of(document: Document) -> RouteCopy:
         uid=meta["uid"],
         generation=meta["generation"],
         annotation=annotation,
-        note=None if annotation is None else read_rollout(annotation),
+        note=None if annotation is None else notes.read(annotation),
         document=document,
     )
 
 
-def read(api: ApiClient, namespace: str, name: str) -> RouteCopy:
+def read(api: ApiClient, namespace: str, name: str, notes: Notes) -> RouteCopy:
     """Read one route."""
-    return copy_of(client.get(api, HTTPROUTES, namespace, name))
+    return copy_of(client.get(api, HTTPROUTES, namespace, name), notes)
 
 
-def list_routes(api: ApiClient, namespace: str) -> Sequence[RouteCopy]:
+def list_routes(api: ApiClient, namespace: str, notes: Notes) -> Sequence[RouteCopy]:
     """List the routes of a namespace, in one call."""
-    return [copy_of(document) for document in client.list_all(api, HTTPROUTES, namespace)]
+    return [copy_of(document, notes) for document in client.list_all(api, HTTPROUTES, namespace)]
 
 
 def write(api: ApiClient, copy: RouteCopy, patch: Patch, *, rehearse: bool = False) -> tuple[Written, Document]:

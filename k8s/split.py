@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from bot.domain.errors import RouteError
 from bot.domain.rollout import TAKEN_BACK, Pair, Pool, Rollout, Rule, wanted
-from bot.engine.encoding import annotation
 from bot.engine.route_port import Guard
 from k8s.document import (
     ANNOTATION,
@@ -76,8 +75,8 @@ def _weight(rule: Document, pool: Pool, namespace: str) -> int | None:
     return sum(weight_of(refs_of(rule)[place]) for place in found) if found else None
 
 
-def patch(document: Document, rollout: Rollout, *, weights: bool, guard: Guard = Guard.GENERATION) -> Patch:
-    """Return the JSON Patch that writes what the rollout wants: the annotation and, with ``weights``, the pair.
+def patch(document: Document, rollout: Rollout, note: str, *, weights: bool, guard: Guard = Guard.GENERATION) -> Patch:
+    """Return the JSON Patch that writes what the rollout wants: its ``note`` and, with ``weights``, the pair.
 
     Nothing else of the document changes. Both weights of a rule are always written, together.
     Raises RouteError if the route was created again, or if a step finds a rule that it cannot write.
@@ -93,7 +92,7 @@ def patch(document: Document, rollout: Rollout, *, weights: bool, guard: Guard =
         tests += _step_guard(document, rollout, guard)
     edits, missing = _edits(document, rollout, braking=braking) if weights else ((), ())
     tests += _note_guard(document, guard, braking=braking)
-    return Patch(operations=(*tests, *edits, _note(document, rollout)), missing=missing)
+    return Patch(operations=(*tests, *edits, _note(document, note)), missing=missing)
 
 
 def _step_guard(document: Document, rollout: Rollout, guard: Guard) -> list[Operation]:
@@ -132,8 +131,7 @@ def _note_guard(document: Document, guard: Guard, *, braking: bool) -> list[Oper
     return [] if braking and guard is Guard.TOUCHED else [_test(_NOTE, annotation_of(document))]
 
 
-def _note(document: Document, rollout: Rollout) -> Operation:
-    text = annotation(rollout)
+def _note(document: Document, text: str) -> Operation:
     if document["metadata"].get("annotations") is None:
         return _add(_ANNOTATIONS, {ANNOTATION: text})
     return _add(_NOTE, text)

@@ -10,6 +10,7 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool
 from bot.domain.slips import likely_meant
+from bot.engine.notes import Notes
 from bot.engine.route_port import GatewaySays, RouteCopy, Survey
 from k8s import httproute, inferencepool, owners, pairing
 from k8s.document import Document, full_name
@@ -18,11 +19,11 @@ from k8s.search import Search, listed, one_of
 MOST_NAMES = 3
 
 
-def survey(api: ApiClient, search: Search) -> Survey:
+def survey(api: ApiClient, search: Search, notes: Notes) -> Survey:
     """Find everything that a start needs. Raises RouteError with one sentence and the next action."""
     pools = {name: inferencepool.list_pools(api, name) for name in _namespaces(search)}
     canary = _canary(search, pools)
-    copy, stable = pairing.choose(search, httproute.list_routes(api, canary.namespace), canary)
+    copy, stable = pairing.choose(search, httproute.list_routes(api, canary.namespace, notes), canary)
     rules = pairing.rules_for(search, copy, stable, canary)
     owners.refuse_owned(copy.document)
     warnings = _pools(api, pools[canary.namespace], copy, stable, canary)

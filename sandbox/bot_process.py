@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import urllib3
 
 from sandbox.folders import CHECKOUT
 from sandbox.process import Server, free_ports
+
+NOTE_KEY: Final = "a-key-that-signs-notes-in-a-sandbox"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,13 @@ def bot_process(name: str, folder: Path, env: Mapping[str, str]) -> BotProcess:
     """Return a bot that is not started, on free ports."""
     address, probes = (f"127.0.0.1:{port}" for port in free_ports(2))
     path = os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = {**env, "PYTHONPATH": path, "ROLLOUTBOT_HTTP": address, "ROLLOUTBOT_PROBES": probes}
+    env = {
+        "ROLLOUTBOT_NOTE_KEYS": NOTE_KEY,
+        **env,
+        "PYTHONPATH": path,
+        "ROLLOUTBOT_HTTP": address,
+        "ROLLOUTBOT_PROBES": probes,
+    }
     return BotProcess(Server(name, [sys.executable, "-m", "bot", "run"], folder, env), address, probes)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.apiserver import ApiServer, api_server
+from sandbox.bot_process import NOTE_KEY
 from sandbox.robot import Robot, robot
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Mode, Slack, local_slack
 from sandbox.valkey import Valkey, valkey
@@ -30,6 +31,7 @@ class Sandbox:
     bot_token: str = BOT_TOKEN
     app_token: str = APP_TOKEN
     signing_secret: str = SIGNING_SECRET
+    note_key: str = NOTE_KEY
 
     @property
     def redis_url(self) -> str:
@@ -54,6 +56,7 @@ class Sandbox:
             "SLACK_API_URL": self.slack_api_url,
             "SLACK_BOT_TOKEN": self.bot_token,
             "SLACK_SIGNING_SECRET": self.signing_secret,
+            "ROLLOUTBOT_NOTE_KEYS": self.note_key,
         }
         if self.mode == "socket":
             variables["SLACK_APP_TOKEN"] = self.app_token

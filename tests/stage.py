@@ -10,10 +10,11 @@ import redis
 from bot.config.policy import Policy
 from bot.domain.commands.request import Command, Request, StartWords
 from bot.domain.plan import Wishes
-from bot.domain.rollout import Entry, Phase
+from bot.domain.rollout import Entry, Phase, Rollout
 from bot.engine.apply import Applier
 from bot.engine.engine import Engine, Outcome
 from bot.engine.lookup import Lookup
+from bot.engine.notes import Notes, own_note
 from bot.engine.route_port import RouteCopy, Routes
 from bot.engine.store_port import Store
 from bot.engine.tick import Ticker
@@ -25,6 +26,7 @@ from bot.store.store import Memory, RedisStore
 from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
 from sandbox.apiserver import ApiServer
+from sandbox.bot_process import NOTE_KEY
 from sandbox.process import wait_until
 from sandbox.world import World
 from tests.builders import ALICE, BOB, CANARY, IN_CHANNEL
@@ -89,6 +91,9 @@ class Meddler:
             return result
 
         return call
+
+
+NOTES = Notes((NOTE_KEY.encode(),))
 
 
 @dataclass
@@ -234,9 +239,13 @@ class Stage:
         """Read the route."""
         return self.cluster.read(self.world.namespace, self.world.route)
 
+    def note(self) -> Rollout | None:
+        """Return the record in the route's note, if the note counts."""
+        return own_note(self.copy())
+
     def note_phase(self) -> Phase | None:
         """Return the phase that the annotation says."""
-        note = self.copy().note
+        note = self.note()
         return note.phase if note else None
 
     def events(self, rollout_id: str) -> list[str]:
@@ -250,7 +259,7 @@ def a_stage(api_server: ApiServer, world: World, redis_url: str, *, user: str = 
     return Stage(
         world=world,
         redis=connect(redis_url),
-        cluster=Cluster(connection.api, [world.namespace]),
+        cluster=Cluster(connection.api, [world.namespace], notes=NOTES),
         clock=HandClock(),
         policy=replace(Policy(namespaces=(world.namespace,)), **policy),
     )

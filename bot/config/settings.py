@@ -1,5 +1,6 @@
 """Settings from the environment. Every mistake is one sentence that names the variable, all at once."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,7 @@ __all__ = [
     "read_settings",
 ]
 
+SHORTEST_KEY = 32
 SLACK = "https://slack.com/api/"
 _REDIS = (
     "like `redis://localhost:6379/0`, `rediss://user:password@redis.example.com:6380/0`, `unix:///run/redis.sock` or "
@@ -112,6 +114,13 @@ def _address(text: object) -> object:
     return Address(host, int(port))
 
 
+def _keys(text: object) -> object:
+    keys = re.split(r"[\s,]+", text.strip(" ,")) if isinstance(text, str) else text
+    if isinstance(keys, list) and any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(f"holds a key of fewer than {SHORTEST_KEY} characters; make one with `openssl rand -hex 32`")
+    return keys
+
+
 def _log(mode: object) -> object:
     if mode not in ("json", "text"):
         raise ValueError(f"is `{mode}`; set it to `json` or `text`")
@@ -131,6 +140,17 @@ class ClusterSettings(BaseSettings):
 
     kubeconfig: Annotated[str, AfterValidator(_kubeconfig)] | None = Field(default=None, alias="KUBECONFIG")
     config: Path | None = Field(default=None, alias="ROLLOUTBOT_CONFIG")
+    note_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_keys)] = Field(
+        default=(), alias="ROLLOUTBOT_NOTE_KEYS"
+    )
+
+    def keys(self) -> tuple[bytes, ...]:
+        """Return the keys that verify notes; the first one signs."""
+        return tuple(key.get_secret_value().encode() for key in self.note_keys)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the secrets that must never be in a log."""
+        return tuple(key.get_secret_value() for key in self.note_keys)
 
 
 class TerminalSettings(ClusterSettings):
@@ -142,7 +162,7 @@ class TerminalSettings(ClusterSettings):
     def secrets(self) -> tuple[str, ...]:
         """Return the secrets that must never be in a log."""
         password = urlsplit(self.redis_url.get_secret_value()).password or ""
-        values = (self.redis_url.get_secret_value(), password, unquote(password))
+        values = (*super().secrets(), self.redis_url.get_secret_value(), password, unquote(password))
         return tuple(dict.fromkeys(value for value in values if value))
 
 

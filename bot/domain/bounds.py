@@ -38,7 +38,7 @@ def is_sound(rollout: Rollout) -> bool:
         and _is_plan(rollout.plan)
         and _is_in_plan(rollout)
         and 1 <= len(rollout.rules) <= MOST_RULES
-        and all(_is_rule(rule, rollout.stable) for rule in rollout.rules)
+        and all(_is_rule(rule, rollout) for rule in rollout.rules)
         and all(_is_drift(drift, rollout) for drift in (rollout.drift, rollout.overwrites) if drift is not None)
         and all(_is_time(time) for time in (rollout.started_at, rollout.since, rollout.decided_at))
         and all(len(text) <= LONGEST_TEXT for text in (rollout.reason, rollout.why))
@@ -81,23 +81,29 @@ def _is_in_plan(rollout: Rollout) -> bool:
     )
 
 
-def _is_rule(rule: Rule, stable: Pool) -> bool:
+def _is_rule(rule: Rule, rollout: Rollout) -> bool:
     return (
         0 < len(rule.key) <= 255
         and 0 <= rule.index < MOST_RULES
         and 0 <= rule.stable_index < MOST_REFS
         and _are_weights((rule.stable_before, rule.canary_before))
-        and _names_pool(rule.stable_ref, stable)
+        and _names_pool(rule.stable_ref, rollout.stable, rollout.namespace)
     )
 
 
-def _names_pool(ref: str, pool: Pool) -> bool:
-    """Say whether a backendRef is that pool's: a roll back may put it back as it is written there."""
+def _names_pool(ref: str, pool: Pool, namespace: str) -> bool:
+    """Say whether a backendRef in a namespace is that pool's: a roll back may put it back as it is written there."""
     try:
         document = json.loads(ref) if len(ref) <= LONGEST_TEXT else None
     except (ValueError, RecursionError):
         return False
-    return isinstance(document, dict) and (document.get("kind"), document.get("name")) == ("InferencePool", pool.name)
+    if not isinstance(document, dict) or document.get("kind") != "InferencePool":
+        return False
+    return (document.get("group"), document.get("namespace") or namespace, document.get("name")) == (
+        pool.group,
+        pool.namespace,
+        pool.name,
+    )
 
 
 def _is_drift(drift: Drift, rollout: Rollout) -> bool:

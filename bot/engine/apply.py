@@ -17,7 +17,6 @@ from bot.domain.decisions.by_route import (
     Observed,
     adopted,
     applied_by,
-    differs,
     foreign_owner,
     gone,
     judge,
@@ -30,6 +29,7 @@ from bot.domain.errors import ClusterError, DependencyError, GoneError, RaceErro
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import GateAnswer
 from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
+from bot.engine.notes import is_unsigned, note_for, strays
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import Guard, RouteCopy, Routes
 from bot.engine.store_port import Progress, Save, Saved, Store
@@ -122,17 +122,18 @@ class Applier:
         return copy
 
     def _judge(self, entry: Entry, copy: RouteCopy, observed: Observed) -> Move:
-        rollout, note = entry.rollout, own_note(copy)
+        rollout, note = entry.rollout, note_for(copy, entry.rollout)
         if rollout.is_over and entry.is_applied and self._store.slot(rollout.route_uid) not in (None, rollout.id):
             return Move.DONE  # it was put back onto the route, which is for the present rollout to handle
         if note is None or note.id == rollout.id:
-            return judge(entry, note, observed, holds_slot=True)
+            move = judge(entry, note, observed, holds_slot=True)
+            return Move.NOTE if move is Move.DONE and note and is_unsigned(copy) else move
         other = self._store.load(note.id)
         holds = self._store.slot(rollout.route_uid) == rollout.id
         return judge(entry, note, observed, holds_slot=holds, other_is_over=other.rollout.is_over if other else None)
 
     def _act(self, move: Move, entry: Entry, copy: RouteCopy, observed: Observed, guard: Guard) -> bool:
-        note = own_note(copy)
+        note = note_for(copy, entry.rollout)
         match move:
             case Move.WEIGHTS | Move.NOTE:
                 return self._write(entry, copy, guard, weights=move is Move.WEIGHTS)
@@ -158,7 +159,7 @@ class Applier:
     def _was_edited(self, rollout: Rollout) -> bool:
         """Say whether the watch saw an edit after our write and before we saved it, when nobody could judge it."""
         kept = self._kept(rollout)
-        return kept is not None and differs(rollout, own_note(kept), self._routes.observe(kept, rollout))
+        return kept is not None and strays(kept, rollout, self._routes.observe(kept, rollout))
 
     def _done(self, entry: Entry, generation: int) -> bool:
         if not entry.is_applied or entry.pending:
@@ -281,17 +282,10 @@ def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) 
 
 def guard_of(copy: RouteCopy, rollout: Rollout, attempt: int) -> Guard:
     """Choose what a write tests. Without our annotation on the route, a step can rely only on its generation."""
-    note = own_note(copy)
+    note = note_for(copy, rollout)
     is_ours = note is not None and note.id == rollout.id
     may_test_less = is_ours or rollout.phase in TAKEN_BACK
     return Guard.TOUCHED if may_test_less and attempt >= LOST_GUARDS else Guard.GENERATION
-
-
-def own_note(copy: RouteCopy) -> Rollout | None:
-    """Return the record in the annotation, unless the annotation was copied from another route."""
-    note = copy.note
-    is_here = note and (note.namespace, note.route, note.route_uid) == (copy.namespace, copy.name, copy.uid)
-    return note if is_here else None
 
 
 def _wants_acceptance(entry: Entry) -> bool:

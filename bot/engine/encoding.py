@@ -5,7 +5,8 @@ them unescaped, no guard on the annotation would ever pass again.
 """
 
 import json
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,20 +33,42 @@ def rollout_json(rollout: Rollout) -> str:
 
 def read_rollout(text: str) -> Rollout | None:
     """Read a record; None if the text is none of ours, or has a version that this program does not know."""
+    document = read_document(text)
+    return read_record(document.get("rollout")) if document else None
+
+
+def read_document(text: str) -> Mapping[str, Any] | None:
+    """Read what a record or a note is written in; None if the text is neither, or of another version."""
     try:
         document = json.loads(text)
-        if not isinstance(document, dict) or document.get("v") != VERSION:
-            return None
-        rollout = _ROLLOUT.validate_python(document.get("rollout"))
-    except (ValueError, ValidationError, RecursionError, OverflowError):  # anybody may write an annotation
+    except (ValueError, RecursionError):  # anybody may write an annotation
+        return None
+    return document if isinstance(document, dict) and document.get("v") == VERSION else None
+
+
+def read_record(document: object) -> Rollout | None:
+    """Read the record itself; None if it is out of bounds."""
+    try:
+        rollout = _ROLLOUT.validate_python(document)
+    except (ValueError, ValidationError, RecursionError, OverflowError):
         return None
     return rollout if is_sound(rollout) else None
 
 
 def annotation(rollout: Rollout) -> str:
-    """Write the annotation: first what a person wants to see in kubectl, then the whole record."""
+    """Write the annotation, unsigned."""
+    return note_text(note_document(rollout))
+
+
+def note_text(document: Mapping[str, Any]) -> str:
+    """Write a note as the API server would."""
+    return _ascii(document)
+
+
+def note_document(rollout: Rollout) -> dict[str, Any]:
+    """Return what a note says: first what a person wants to see in kubectl, then the whole record."""
     pairs = [[pair.stable, pair.canary] for pair in wanted(rollout)]
-    document = {
+    return {
         "v": VERSION,
         "id": rollout.id,
         "phase": rollout.phase.value,
@@ -55,7 +78,6 @@ def annotation(rollout: Rollout) -> str:
         "weights": pairs,
         "rollout": _ROLLOUT.dump_python(rollout, mode="json"),
     }
-    return _ascii(document)
 
 
 def request_json(request: Request) -> str:

@@ -28,9 +28,10 @@ from bot.domain.errors import (
 from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
 from bot.domain.verbs.asking import Reply, Sources
 from bot.domain.verbs.registry import verb_of
-from bot.engine.apply import Applier, new_decision, own_note
+from bot.engine.apply import Applier, new_decision
 from bot.engine.inquiry import answer
 from bot.engine.lookup import Lookup
+from bot.engine.notes import own_note
 from bot.engine.ports import Clock, Gates
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
 from bot.engine.route_port import Routes
@@ -149,8 +150,8 @@ class Engine:
 
     def brake(self, request: Request) -> RouteRolledBack:
         """Roll back from the route's annotation while the store does not answer. Raises UserError, ClusterError."""
-        namespace, route, reason = self._rollback.find(request.command, request.origin.channel, request.at)
-        braked = self._rollback.roll_back(namespace, route, by=request.by, reason=reason)
+        place = self._rollback.find(request.command, request.origin.channel, request.at)
+        braked = self._rollback.roll_back(place, by=request.by)
         self._look_again()  # the watch does not report our own writes
         return braked
 

@@ -2,12 +2,16 @@
 
 It asks only the API server. The store learns of it later, like of any decision made elsewhere, where a roll back wins
 (the fourth row of the table in decisions/by_route.py). Then the card and the thread catch up.
+
+Only a signed record is believed about the weights from before. From any other, the old pool gets all the traffic of the
+pair; and if we have a key and it is not signed with it, a person has to name the new pool, so that it cannot swap them.
 """
 
+import json
 import random
 from collections.abc import Iterable, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.commands.request import Command
@@ -15,9 +19,9 @@ from bot.domain.decisions.by_people import unfit
 from bot.domain.decisions.by_route import applied_by, is_as_wanted
 from bot.domain.decisions.moves import Moment, roll_back
 from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, UsageError
-from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
+from bot.domain.rollout import OVER, SLOTLESS, Entry, Pair, Phase, Rollout, Rule
 from bot.domain.verbs.rollback import ROLLBACK
-from bot.engine.apply import ROUNDS, guard_of, new_decision, own_note
+from bot.engine.apply import ROUNDS, guard_of, new_decision
 from bot.engine.lookup import (
     did_you_mean,
     is_a_name,
@@ -26,8 +30,9 @@ from bot.engine.lookup import (
     slip_of,
     the_one_named,
 )
+from bot.engine.notes import note_on
 from bot.engine.ports import Clock
-from bot.engine.route_port import RouteCopy, Routes
+from bot.engine.route_port import Note, Proof, RouteCopy, Routes
 
 LISTS = 8
 """Namespaces that are read at once."""
@@ -38,11 +43,25 @@ GRACE = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRolledBack:
-    """A roll back that is on the route, ``written`` now or before; ``missing`` names rules that the route lost."""
+    """A roll back that is on the route, ``written`` now or before; ``missing`` names rules that the route lost.
+
+    ``as_before``: the weights are as they were before the rollout; else the old pool has all the traffic of the pair.
+    """
 
     rollout: Rollout
     written: bool
+    as_before: bool
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The route that a roll back means, the reason it gives, and the word before that, which may name the new pool."""
+
+    namespace: str
+    route: str
+    reason: str
+    named: str
 
 
 class RouteRollback:
@@ -52,34 +71,40 @@ class RouteRollback:
         self._routes = routes
         self._clock = clock
 
-    def roll_back(self, namespace: str, route: str, *, by: str, reason: str) -> RouteRolledBack:
+    def roll_back(self, place: Place, *, by: str) -> RouteRolledBack:
         """Put the weights of a route back as its annotation says they were before the rollout.
 
         It writes nothing if they are back already. Raises RouteError, TransitionError or ClusterError.
         """
         for attempt in range(ROUNDS):
-            copy = self._routes.read(namespace, route)
-            rollout = _record_of(copy)
+            copy = self._routes.read(place.namespace, place.route)
+            note = _note_of(copy, place.named)
+            rollout = self._believed(copy, note)
+            as_before = note.proof is Proof.SIGNED
             if rollout.phase is Phase.ROLLED_BACK and is_as_wanted(self._routes.observe(copy, rollout), rollout):
-                return RouteRolledBack(rollout=rollout, written=False)
+                return RouteRolledBack(rollout=rollout, written=False, as_before=as_before)
             try:
-                return self._write(copy, rollout, by=by, reason=reason, attempt=attempt)
+                after, missing = self._write(copy, rollout, by=by, reason=_reason(place, rollout), attempt=attempt)
             except RaceError:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
-        raise ClusterError(f"HTTPRoute `{namespace}/{route}` changed {ROUNDS} times meanwhile.", hint="Try again.")
+                continue
+            return RouteRolledBack(rollout=after, written=True, as_before=as_before, missing=missing)
+        where = f"{place.namespace}/{place.route}"
+        raise ClusterError(f"HTTPRoute `{where}` changed {ROUNDS} times meanwhile.", hint="Try again.")
 
-    def find(self, command: Command, channel: str, asked: datetime) -> tuple[str, str, str]:
-        """Return namespace and route of the rollout that a command means, and the reason it gives.
+    def find(self, command: Command, channel: str, asked: datetime) -> Place:
+        """Return the route of the rollout that a command means, and the reason that the command gives.
 
         As in the lookup with a store, a word that is not a rollout's name, nor close to one, begins the reason. An
         unreadable namespace does not delay a named rollout that is found in another one, and a refused namespace does
         not delay any that is found. Raises UsageError, RouteError, ClusterError.
         """
-        notes, failed = self._notes(command.subject)
+        found, failed = self._notes(command.subject)
+        notes = _best(found)
         names, here = {each.canary.name for each in notes}, [each for each in notes if channel in ("", each.channel)]
         command = named_in_reason(command, names)
-        if meant := [each for each in notes if command.subject in (each.id, each.canary.name)]:
-            return _place(_only(meant), command.reason)
+        if meant := [each for each in _best(found, command.subject) if command.subject in (each.id, each.canary.name)]:
+            return _place(_only(meant), command.reason, command.subject)
         if failed and not notes:
             raise failed[0]
         reason = f"{command.subject} {command.reason}".strip()
@@ -91,52 +116,94 @@ class RouteRollback:
             _require_a_reason(command.subject, names)
         return _place(_unnamed(here, failed, asked, reason), reason)
 
-    def _notes(self, subject: str) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
-        """Read the records of all namespaces in parallel, since one may hang; also return the failures."""
+    def _notes(self, subject: str) -> tuple[Sequence[Note], Sequence[ClusterError]]:
+        """Read the notes of all namespaces in parallel, since one may hang; also return the failures."""
         lists = ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list")
         try:
             listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
             there = wait(listed, GRACE).done
-            if not any(subject in (each.id, each.canary.name) for each in _read(there)[0]):
+            if not any(subject in (note.rollout.id, note.rollout.canary.name) for note in _read(there)[0]):
                 there = wait(listed).done
             return _read(there)
         finally:
             lists.shutdown(wait=False, cancel_futures=True)
 
-    def _write(self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str, attempt: int) -> RouteRolledBack:
+    def _believed(self, copy: RouteCopy, note: Note) -> Rollout:
+        """Return the record as far as its note can be believed."""
+        if note.proof is Proof.SIGNED:
+            return note.rollout
+        rules = zip(note.rollout.rules, self._routes.observe(copy, note.rollout), strict=True)
+        rollout = replace(note.rollout, rules=tuple(_all_to_stable(rule, pair) for rule, pair in rules))
+        return rollout if note.proof is Proof.UNPROTECTED else _bare(rollout, self._clock.now())
+
+    def _write(
+        self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str, attempt: int
+    ) -> tuple[Rollout, tuple[str, ...]]:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
         entry = Entry(rollout=rollout, applied=applied_by(rollout, copy.generation))
         after = roll_back(entry, reason, moment).after
-        missing = self._routes.write(copy, after, weights=True, guard=guard_of(copy, after, attempt)).missing
-        return RouteRolledBack(rollout=after, written=True, missing=missing)
+        return after, self._routes.write(copy, after, weights=True, guard=guard_of(copy, after, attempt)).missing
 
 
-def _read(listed: Iterable[Future[Sequence[RouteCopy]]]) -> tuple[Sequence[Rollout], Sequence[ClusterError]]:
-    """Return the records of namespaces that were read, and the failures of the others."""
-    notes: list[Rollout] = []
+def _all_to_stable(rule: Rule, pair: Pair | None) -> Rule:
+    """Return a rule as if the old pool had had all that both have now, so that no other share of the rule changes."""
+    total = (pair.stable or 0) + (pair.canary or 0) if pair else 0
+    return replace(rule, stable_before=total or 100)
+
+
+def _bare(rollout: Rollout, now: datetime) -> Rollout:
+    """Return a record without the words and names that anybody may have put into it, because we shall sign it."""
+    pool = rollout.stable
+    ref = {"group": pool.group, "kind": "InferencePool", "namespace": pool.namespace, "name": pool.name}
+    rules = tuple(replace(rule, stable_ref=json.dumps(ref)) for rule in rollout.rules)
+    bare = replace(rollout, rules=rules, channel="", started_by="", started_at=now, reason="", by="", why="")
+    return replace(bare, ask=None, drift=None, overwrites=None, restored=(), held_by=())
+
+
+def _read(listed: Iterable[Future[Sequence[RouteCopy]]]) -> tuple[Sequence[Note], Sequence[ClusterError]]:
+    """Return the notes of namespaces that were read, and the failures of the others."""
+    notes: list[Note] = []
     failed: list[ClusterError] = []
     for routes in listed:
         try:
-            notes += filter(None, map(own_note, routes.result()))
+            notes += filter(None, map(note_on, routes.result()))
         except ClusterError as error:
             failed.append(error)
     return notes, failed
 
 
-def _record_of(copy: RouteCopy) -> Rollout:
-    note = own_note(copy)
+def _best(notes: Sequence[Note], subject: str = "") -> Sequence[Rollout]:
+    """Return the records that may be meant: one that is not signed only where none that is signed is."""
+    meant = [note for note in notes if subject in ("", note.rollout.id, note.rollout.canary.name)]
+    signed = [note for note in meant if note.proof is not Proof.UNSIGNED]
+    return [note.rollout for note in signed or meant]
+
+
+def _note_of(copy: RouteCopy, named: str) -> Note:
+    note = note_on(copy)
     if note is None:
         raise RouteError(
             f"HTTPRoute `{copy.namespace}/{copy.name}` has no rollout of this bot.",
             hint="See `kubectl get httproutes` for the route that you mean.",
         )
-    if not ROLLBACK.fits(note):
-        raise unfit(ROLLBACK, note)
+    if not ROLLBACK.fits(note.rollout):
+        raise unfit(ROLLBACK, note.rollout)
+    if note.proof is Proof.UNSIGNED and named != note.rollout.canary.name:
+        raise RouteError(
+            f"The bot has not signed what HTTPRoute `{copy.namespace}/{copy.name}` says about its rollout, so I cannot "
+            "tell which pool is the new one.",
+            hint="Name the new pool: `rollback POOL`.",
+        )
     return note
 
 
-def _place(found: Rollout, reason: str) -> tuple[str, str, str]:
-    return found.namespace, found.route, reason
+def _reason(place: Place, rollout: Rollout) -> str:
+    word = "" if place.named == rollout.canary.name else place.named
+    return f"{word} {place.reason}".strip()
+
+
+def _place(found: Rollout, reason: str, subject: str = "") -> Place:
+    return Place(found.namespace, found.route, reason, subject if subject == found.canary.name else "")
 
 
 def _unnamed(notes: Sequence[Rollout], failed: Sequence[ClusterError], asked: datetime, reason: str) -> Rollout:

@@ -10,16 +10,32 @@ from bot.domain.gate import Readiness
 from bot.domain.rollout import Hand, Pair, Pool, Rollout, Rule
 
 
+class Proof(StrEnum):
+    """What is known of who wrote a note."""
+
+    SIGNED = "signed"  # a process with a key of our install
+    UNSIGNED = "unsigned"  # anybody: none of our keys has signed it
+    UNPROTECTED = "unprotected"  # anybody: this process has no key
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """The record in our annotation."""
+
+    rollout: Rollout
+    proof: Proof
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteCopy:
-    """An HTTPRoute as it was read. ``note`` is the record in our annotation; ``document`` is only for k8s/."""
+    """An HTTPRoute as it was read. ``note`` is what our annotation says; ``document`` is only for k8s/."""
 
     namespace: str
     name: str
     uid: str
     generation: int
     annotation: str | None
-    note: Rollout | None
+    note: Note | None
     document: Mapping[str, Any]
 
 

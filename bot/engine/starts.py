@@ -12,8 +12,9 @@ from bot.domain.errors import RefusedError, RouteError, UsageError
 from bot.domain.gate import GateAnswer
 from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Rollout
-from bot.engine.apply import new_decision, own_note
+from bot.engine.apply import new_decision
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
+from bot.engine.notes import is_unsigned, own_note
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import RouteCopy, Routes, Survey
 from bot.engine.store_port import Save, Store
@@ -65,7 +66,7 @@ class Starts:
                 stable=scene.stable,
                 canary=scene.canary,
                 rules=scene.rules,
-                warnings=scene.warnings,
+                warnings=(*scene.warnings, *_doubts(scene.copy)),
                 before=own_note(scene.copy),
             )
             self._require_pass(change.after)
@@ -109,3 +110,10 @@ class Starts:
         elif entry.rollout.phase in SLOTLESS:
             return
         raise slot_taken(note)
+
+
+def _doubts(copy: RouteCopy) -> tuple[str, ...]:
+    """Warn that a note is replaced which may be somebody's."""
+    if not is_unsigned(copy):
+        return ()
+    return ("The route carried a note of another rollout that none of the bot's keys has signed. It was replaced.",)

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.deadlines import ACCEPT_WITHIN
-from bot.domain.decisions.by_route import differs
 from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_accepted, on_due, on_rejected, on_unwritten
 from bot.domain.decisions.moves import Moment, end
 from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
-from bot.engine.apply import Applier, new_decision, own_note
+from bot.engine.apply import Applier, new_decision
+from bot.engine.notes import strays
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import GatewaySays, GatewayWord, Routes
 from bot.engine.store_port import Progress, Save, Saved, Store
@@ -57,7 +57,7 @@ class Ticker:
         kept = self._routes.kept(rollout.namespace, rollout.route)
         if kept is None or kept.uid != rollout.route_uid:
             return entry
-        if differs(rollout, own_note(kept), self._routes.observe(kept, rollout)):
+        if strays(kept, rollout, self._routes.observe(kept, rollout)):
             self._applier.attempt(rollout.id)
             return self._store.load(rollout.id)
         return entry

@@ -7,13 +7,14 @@ another controller that owns the route (the rollout pauses until a person resume
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 from bot.domain.decisions.by_cluster import owned, pool_gone
-from bot.domain.decisions.by_route import differs
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, UnreadableError
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
-from bot.engine.apply import Applier, new_decision, own_note
+from bot.engine.apply import Applier, new_decision
+from bot.engine.notes import is_unsigned, note_on, own_note, strays
 from bot.engine.ports import Clock
 from bot.engine.route_port import RouteCopy, Routes
 from bot.engine.store_port import Save, Saved, Store
@@ -21,16 +22,22 @@ from bot.recovery.rebuild import Rebuilder
 
 log = logging.getLogger(__name__)
 
+MOST_TOLD: Final = 1000
+
 
 class Audit:
     """Compares routes and pools with the records."""
 
-    def __init__(self, routes: Routes, store: Store, clock: Clock, applier: Applier, rebuilder: Rebuilder) -> None:
+    def __init__(
+        self, routes: Routes, store: Store, clock: Clock, applier: Applier, rebuilder: Rebuilder, told: set[str]
+    ) -> None:
+        """Keep the parts; ``told`` remembers the notes that the log has named."""
         self._routes = routes
         self._store = store
         self._clock = clock
         self._applier = applier
         self._rebuilder = rebuilder
+        self._told = told
 
     def inspect(self) -> bool:
         """Read every route again and look at it, and at rollouts that only an annotation knows. False: it missed some.
@@ -88,8 +95,8 @@ class Audit:
 
     def route_gone(self, copy: RouteCopy) -> None:
         """Let the rollout of a deleted route notice that."""
-        note = own_note(copy)
-        for rollout_id in {self._store.slot(copy.uid), note.id if note else None} - {None}:
+        note = note_on(copy)
+        for rollout_id in {self._store.slot(copy.uid), note.rollout.id if note else None} - {None}:
             self._applier.attempt(str(rollout_id))
 
     def pool_gone(self, pool: Pool) -> None:
@@ -108,17 +115,19 @@ class Audit:
                     self.pool_gone(pool)
 
     def _compare(self, copy: RouteCopy) -> None:
-        note = own_note(copy)
-        entry = self._store.load(note.id) if note else None
-        if note is not None and entry is None:
+        named = note_on(copy)
+        entry = self._store.load(named.rollout.id) if named else None
+        if entry is None and (note := own_note(copy)):
             self._rebuilder.take_up(note, copy)
             return
+        if entry is None and is_unsigned(copy):
+            self._tell_unsigned(copy)
         if entry is None or entry.rollout.phase in SLOTLESS:
             # Somebody may have put the annotation of a finished rollout back over that of the present one.
             entry = self._holder(copy) or entry
         if entry is None or not entry.is_applied:
             return
-        if entry.rollout.route_uid == copy.uid and self._differs(entry.rollout, note, copy):
+        if entry.rollout.route_uid == copy.uid and self._strays(entry.rollout, copy):
             self._applier.attempt(entry.rollout.id)
         elif owner := self._routes.owner(copy):
             self._save(entry, owned(entry, owner, self._moment()))
@@ -128,8 +137,25 @@ class Audit:
         rollout_id = self._store.slot(copy.uid)
         return self._store.load(rollout_id) if rollout_id else None
 
-    def _differs(self, rollout: Rollout, note: Rollout | None, copy: RouteCopy) -> bool:
-        return differs(rollout, note, self._routes.observe(copy, rollout))
+    def _strays(self, rollout: Rollout, copy: RouteCopy) -> bool:
+        return strays(copy, rollout, self._routes.observe(copy, rollout))
+
+    def _tell_unsigned(self, copy: RouteCopy) -> None:
+        """Name a note that we do not take up, once."""
+        told = f"{copy.uid} {copy.annotation}"
+        if told in self._told:
+            return
+        if len(self._told) >= MOST_TOLD:
+            self._told.clear()
+        self._told.add(told)
+        hand = self._routes.note_hand(copy)
+        who = hand.manager if hand and hand.manager else "this bot's field manager"
+        log.warning(
+            "HTTPRoute %s/%s carries a note that none of our keys has signed, written by %s: I leave it alone",
+            copy.namespace,
+            copy.name,
+            who,
+        )
 
     def _save(self, entry: Entry, change: Change | None) -> None:
         if change is None:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.domain.deadlines import next_look, next_step_due
-from bot.domain.decisions.by_route import applied_by, came_after
-from bot.domain.decisions.drift import drifted
+from bot.domain.decisions.by_route import applied_by, came_after, is_back
+from bot.domain.decisions.drift import drifted, not_back
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
-from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Rollout
+from bot.domain.rollout import OVER, SLOTLESS, TAKEN_BACK, Acceptance, Change, Entry, Rollout
 from bot.engine.apply import Applier, new_decision
 from bot.engine.ports import Clock
 from bot.engine.route_port import RouteCopy, Routes
@@ -37,13 +37,13 @@ class Rebuilder:
         now = self._clock.now()
         if note.phase in OVER and now - note.decided_at > STILL_TOLD:
             return
-        change = self._change(note, copy, now)
+        change, is_over = self._change(note, copy, now), note.phase in OVER
         save = Save(
             change=change,
             expected=None,
             take_slot=note.phase not in SLOTLESS,
-            applied=applied_by(note, copy.generation),
-            settled=note.phase in OVER,
+            applied=applied_by(change.after if is_over else note, copy.generation),
+            settled=is_over,
         )
         saved = self._save(save)
         log.warning("rollout %s on HTTPRoute %s/%s: rebuilt: %s", note.id, note.namespace, note.route, saved)
@@ -52,14 +52,20 @@ class Rebuilder:
             self._store.learn(note.id, change.after.decision, Progress(acceptance=Acceptance.WAITING, due=now))
 
     def _change(self, note: Rollout, copy: RouteCopy, now: datetime) -> Change:
-        """Go on from what the annotation says; but if somebody else put it there, it may be an old one, so pause."""
+        """Go on from what the annotation says; but if somebody else put it there, it may be an old one, so pause.
+
+        A roll back that the weights do not show is not told as one.
+        """
         told = Event(kind=EventKind.REBUILT, at=now, weight=note.weight)
+        observed = self._routes.observe(copy, note)
+        entry = Entry(rollout=note, applied=applied_by(note, copy.generation))
+        moment = Moment(now=now, decision=new_decision())
+        if note.phase in TAKEN_BACK and not is_back(observed):
+            return not_back(entry, self._routes.hand(copy), observed, moment)
         hand = self._routes.note_hand(copy)
         if hand is None or note.phase in SLOTLESS:
             return Change(after=note, events=(told,), due=next_look(note, now), step_due=next_step_due(note, now))
-        entry = Entry(rollout=note, applied=applied_by(note, copy.generation))
-        moment = Moment(now=now, decision=new_decision())
-        change = drifted(entry, hand, self._routes.observe(copy, note), moment)
+        change = drifted(entry, hand, observed, moment)
         return replace(change, events=(told, *change.events))
 
     def _save(self, save: Save) -> Saved:

@@ -7,6 +7,7 @@ import redis
 
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
+from bot.engine.notes import Notes
 from bot.engine.ports import Clock
 from bot.gates.registry import policy_keys
 from bot.operations.executor import Tools
@@ -58,7 +59,8 @@ def cluster_parts(
         if settings.config
         else Policy(namespaces=(connection.namespace,))
     )
-    cluster = Cluster(connection.api, policy.namespaces, command=command or policy.command, now=clock.now)
+    notes = Notes(settings.keys())
+    cluster = Cluster(connection.api, policy.namespaces, notes=notes, command=command or policy.command, now=clock.now)
     api = connection.api
     cluster_id = ClusterId(lambda: cluster_uid(api), cluster_mark(api.configuration))
     return ClusterParts(policy, cluster, clock, connection.namespace, cluster_id)

@@ -180,6 +180,8 @@ def run(settings: Settings, registry: Registry = EXECUTORS) -> None:
     """Run until SIGTERM or SIGINT."""
     signals = Signals()
     bot = assemble(settings, registry)
+    if not settings.note_keys:
+        log.warning("notes on routes are not signed: ROLLOUTBOT_NOTE_KEYS is not set")
     REGISTRY.register(RolloutMetrics(bot.store, bot.leader.leads))
     REGISTRY.register(OperationMetrics(bot.operations.records))
     _begin("Redis's time", bot.clock.ask_until, bot.ending)

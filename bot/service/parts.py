@@ -52,7 +52,8 @@ def put_together(
     """Build what decides and writes. A rebuild has its own audit: ``for_rebuild`` saves while data is missing."""
     gates = GatePanel(registry.gates(), policy.gates, GateSources(pools=routes), clock)
     applier = Applier(routes, store, clock, gates)
-    rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates))
+    told: set[str] = set()
+    rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates), told)
     recovery = StoreRecovery(store, clock, rebuild)
     engine = Engine(
         routes,
@@ -72,10 +73,10 @@ def put_together(
         applier=applier,
         ticker=Ticker(routes, store, clock, gates, applier),
         gate_watch=GateWatch(routes, store, clock, gates, applier),
-        audit=_audit(routes, store, clock, applier),
+        audit=_audit(routes, store, clock, applier, told),
         recovery=recovery,
     )
 
 
-def _audit(routes: Routes, store: Store, clock: Clock, applier: Applier) -> Audit:
-    return Audit(routes, store, clock, applier, Rebuilder(routes, store, clock, applier))
+def _audit(routes: Routes, store: Store, clock: Clock, applier: Applier, told: set[str]) -> Audit:
+    return Audit(routes, store, clock, applier, Rebuilder(routes, store, clock, applier), told)

@@ -162,12 +162,11 @@ class Commands:
             return say("I could not confirm anything. Look with `status` when it is back. {}", BRAKE_LEFT)
         try:
             clock = SystemClock()  # the time is Redis's otherwise
-            namespace, route, reason = RouteRollback(self._core.cluster, clock).find(
-                command, self._channel, clock.now()
-            )
+            place = RouteRollback(self._core.cluster, clock).find(command, self._channel, clock.now())
         except RolloutBotError as error:
             return say("I could not confirm anything. {} {}", error.prose, BRAKE_LEFT)
-        words = [PROGRAM, "rollback", "--from-route", route, "--namespace", namespace, *filter(None, [reason])]
+        where = ["--from-route", place.route, "--namespace", place.namespace]
+        words = [PROGRAM, "rollback", *where, *filter(None, [place.named, place.reason])]
         shown = Text(shlex.join(words))
         return say("I could not confirm anything. Roll back from the record on the route:\n    {}", shown)
 

@@ -7,11 +7,16 @@ from bot.domain.decisions.by_route import applied_by
 from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.prose import Prose, ended, joined, moment, say
 from bot.domain.rollout import Acceptance, Entry
-from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
+from bot.engine.rollback_from_route import Place, RouteRollback, RouteRolledBack
 from bot.engine.route_port import GatewaySays
 from bot.service.assembly import ClusterParts
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.follow import Tell, follow, result
+
+NOT_AS_BEFORE = say(
+    "The route's record is not signed with a key that this terminal has, so the old pool has all the traffic that both "
+    "had, instead of the weights from before."
+)
 
 
 def roll_back(
@@ -21,12 +26,10 @@ def roll_back(
 
     No is no here: without a store there is nobody who would try again.
     """
-    reason = f"{command.subject} {command.reason}".strip()
     namespace, name = route
     try:
-        braked = RouteRollback(near.cluster, near.clock).roll_back(
-            namespace or near.home, name, by=person, reason=reason
-        )
+        place = Place(namespace or near.home, name, command.reason, command.subject)
+        braked = RouteRollback(near.cluster, near.clock).roll_back(place, by=person)
     except RefusedError as error:
         raise RouteError(error.message, hint=error.hint or "Nothing was rolled back.") from error
     gateway = _Gateway(near)
@@ -52,7 +55,8 @@ def _said(braked: RouteRolledBack, answer: Answer) -> tuple[Prose, ...]:
         return before, Prose() if answer.exit is Exit.DONE else answer.said
     rules = ", ".join(braked.missing)
     missing = say("I could not find {} on the route, so nothing was written there.", rules) if rules else Prose()
-    return answer.said, missing, say("The card and the history follow when a bot that has Redis sees the route.")
+    doubt = Prose() if braked.as_before else NOT_AS_BEFORE
+    return answer.said, missing, doubt, say("The card and the history follow when a bot that has Redis sees the route.")
 
 
 class _Gateway:

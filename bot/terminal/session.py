@@ -96,6 +96,7 @@ class Session:
                     "A namespace alone does not say what to roll back.", hint="Name the pool or the route."
                 )
             settings = read_as(ClusterSettings, self._env)
+            self._masked = Masked(settings.secrets())
             near = cluster_parts(settings, SystemClock(), account=self._account, command=PROGRAM)
             who = self._enter(near, nameless)
             return rollback_from_route.roll_back(near, who, command, (namespace, route), seconds=seconds, tell=tell)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.apiserver import ApiServer
+from sandbox.bot_process import NOTE_KEY
 from sandbox.valkey import INSTALL
 from tests.shell import Terminal
 from tests.stage import Stage
@@ -16,6 +17,7 @@ def terminal(stage: Stage, api_server: ApiServer, redis_url: str, tmp_path: Path
     policy = tmp_path / "policy.yaml"
     env = {
         "KUBECONFIG": str(api_server.kubeconfig()),
+        "ROLLOUTBOT_NOTE_KEYS": NOTE_KEY,
         "REDIS_URL": redis_url,
         "ROLLOUTBOT_CONFIG": str(policy),
         "ROLLOUTBOT_INSTALL": INSTALL,

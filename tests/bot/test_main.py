@@ -12,6 +12,9 @@ GOOD = {
 }
 
 
+UNSIGNED = "Notes on routes are not signed: set `ROLLOUTBOT_NOTE_KEYS`, or whoever may edit a route can forge them."
+
+
 @pytest.fixture
 def runner(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     for name in (
@@ -21,6 +24,7 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
         "REDIS_URL",
         "KUBECONFIG",
         "ROLLOUTBOT_CONFIG",
+        "ROLLOUTBOT_NOTE_KEYS",
     ):
         monkeypatch.delenv(name, raising=False)
     return CliRunner()
@@ -29,9 +33,9 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
 @pytest.mark.parametrize(
     ("words", "named", "said"),
     [
-        (["policy.yaml"], "", "The environment is good. The policy file `policy.yaml` is good."),
-        ([], "policy.yaml", "The environment is good. The policy file `policy.yaml` is good."),
-        ([], "", "The environment is good. No policy file is set: the defaults apply."),
+        (["policy.yaml"], "", f"The environment is good. The policy file `policy.yaml` is good.\n{UNSIGNED}"),
+        ([], "policy.yaml", f"The environment is good. The policy file `policy.yaml` is good.\n{UNSIGNED}"),
+        ([], "", f"The environment is good. No policy file is set: the defaults apply.\n{UNSIGNED}"),
         (["--policy-only"], "policy.yaml", "The policy file `policy.yaml` is good."),
         (["--policy-only"], "", "No policy file is set: the defaults apply."),
     ],
@@ -43,6 +47,18 @@ def test_what_was_checked_is_called_good(
     Path("policy.yaml").write_text("namespaces: [models]\n")
     result = runner.invoke(app, ["check-config", *words], env={**GOOD, "ROLLOUTBOT_CONFIG": named})
     assert (result.exit_code, result.output) == (0, f"{said}\n")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("k" * 32, "Notes on routes are signed, and 1 key verifies them."),
+        (f" {'n' * 32} {'o' * 32} ", "Notes on routes are signed, and 2 keys verify them."),
+    ],
+)
+def test_it_says_how_many_keys_verify_notes(runner: CliRunner, keys: str, said: str) -> None:
+    result = runner.invoke(app, ["check-config"], env={**GOOD, "ROLLOUTBOT_NOTE_KEYS": keys})
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, said)
 
 
 def test_the_policy_alone_is_checked_without_the_environment_and_found_there(runner: CliRunner, tmp_path: Path) -> None:

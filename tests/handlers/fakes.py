@@ -115,6 +115,7 @@ class Done:
     said: str = ""
     missing: tuple[str, ...] = ()
     written: bool = True
+    as_before: bool = True
 
     @property
     def rollout(self) -> Rollout:

@@ -11,7 +11,11 @@ import jsonpatch
 
 from bot.domain.plan import Plan
 from bot.domain.rollout import Phase, Pool, Rollout, Rule
+from bot.engine.encoding import annotation
+from bot.engine.route_port import Guard
+from k8s import split
 from k8s.document import places, rule_key
+from k8s.split import Patch
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 GROUP = "inference.networking.k8s.io"
@@ -125,3 +129,8 @@ def spec_of(document: Json) -> Json:
 
 def weights_of(document: Json, index: int = 0) -> list[tuple[str, int]]:
     return [(ref["name"], ref.get("weight", 1)) for ref in document["spec"]["rules"][index]["backendRefs"]]
+
+
+def patch(document: Json, rollout: Rollout, *, weights: bool, guard: Guard = Guard.GENERATION) -> Patch:
+    """Return the patch that writes a rollout, with an unsigned note."""
+    return split.patch(document, rollout, annotation(rollout), weights=weights, guard=guard)

@@ -16,6 +16,7 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException
 
 from bot.domain.errors import ClusterError, RefusedError
+from bot.engine.notes import NO_KEYS
 from k8s import client, httproute
 from k8s.client import connect
 from k8s.cluster import Cluster
@@ -94,7 +95,7 @@ def drop(connection: socket.socket) -> None:
     ],
 )
 def test_every_kind_of_trouble_is_one_sentence(answer: Callable[[socket.socket], None], message: str) -> None:
-    copy = httproute.copy_of(a_route(a_rule(a_ref("llama"))))
+    copy = httproute.copy_of(a_route(a_rule(a_ref("llama"))), NO_KEYS)
     with answering(answer) as api:
         cluster = Cluster(api, ["default"])
         for call in (
@@ -222,7 +223,7 @@ def test_a_kubeconfig_that_checks_no_certificate_warns_once_and_not_at_every_req
         warnings.simplefilter("always")
         api = connect(tmp_path / "kubeconfig").api
         for _ in range(3):
-            httproute.read(api, world.namespace, ROUTE)
+            httproute.read(api, world.namespace, ROUTE, NO_KEYS)
         api.rest_client.close()
     assert (warned, caplog.messages) == (
         [],

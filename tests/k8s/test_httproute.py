@@ -7,7 +7,8 @@ from kubernetes.client import ApiClient
 
 from bot.domain.errors import RaceError, RefusedError
 from bot.domain.rollout import Pair, Phase
-from bot.engine.route_port import GatewaySays, GatewayWord, Guard, Written
+from bot.engine.notes import NO_KEYS
+from bot.engine.route_port import GatewaySays, GatewayWord, Guard, Note, Proof, Written
 from k8s import client, httproute
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
@@ -23,9 +24,9 @@ def test_a_step_moves_both_weights_and_can_be_read_back(world: World, cluster: C
     copy = cluster.read(world.namespace, ROUTE)
 
     assert world.weights() == [(STABLE, 90), (CANARY, 10)]
-    assert copy.note == rollout
+    assert copy.note == Note(rollout, Proof.UNPROTECTED)
     assert cluster.observe(copy, rollout) == (Pair(90, 10),)
-    assert [each.note for each in cluster.list(world.namespace)] == [rollout]
+    assert [each.note for each in cluster.list(world.namespace)] == [copy.note]
 
 
 def test_a_whole_rollout_and_its_roll_back_leave_the_spec_as_it_was(world: World, cluster: Cluster) -> None:
@@ -222,7 +223,7 @@ def test_the_gateway_refuses_with_its_own_words(world: World, cluster: Cluster, 
 
 def test_a_route_of_another_programs_version_is_read_without_a_record(world: World, api: ApiClient) -> None:
     world.set_annotations({ANNOTATION: '{"v": 99}'})
-    copy = httproute.read(api, world.namespace, ROUTE)
+    copy = httproute.read(api, world.namespace, ROUTE, NO_KEYS)
 
     assert (copy.annotation, copy.note) == ('{"v": 99}', None)
 
@@ -236,4 +237,4 @@ def test_any_reason_can_be_written_and_guarded_again(world: World, cluster: Clus
 
     note = cluster.read(world.namespace, ROUTE).note
     assert note is not None
-    assert note.reason == reason
+    assert note.rollout.reason == reason

@@ -9,6 +9,7 @@ from bot.domain.commands.request import StartWords
 from bot.domain.errors import RouteError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Pool, Rule
+from bot.engine.notes import NO_KEYS
 from k8s.document import rule_key
 from k8s.httproute import copy_of
 from k8s.pairing import choose, rules_for
@@ -21,7 +22,7 @@ def a_search(**words: Any) -> Search:
 
 
 def chosen(*routes: Json, **words: Any) -> tuple[str, Pool]:
-    copy, pool = choose(a_search(**words), [copy_of(route) for route in routes], CANARY)
+    copy, pool = choose(a_search(**words), [copy_of(route, NO_KEYS) for route in routes], CANARY)
     return copy.name, pool
 
 
@@ -34,7 +35,7 @@ def refusal(*routes: Json, **words: Any) -> list[str]:
 
 def moved(*routes: Json, **words: Any) -> tuple[Rule, ...]:
     search = a_search(**words)
-    copy, stable = choose(search, [copy_of(route) for route in routes], CANARY)
+    copy, stable = choose(search, [copy_of(route, NO_KEYS) for route in routes], CANARY)
     return rules_for(search, copy, stable, CANARY)
 
 
@@ -230,14 +231,14 @@ def test_all_rules_with_the_stable_pool_move_and_rule_narrows_them() -> None:
         stable_index=1, stable_before=95, canary_before=5,
     )  # fmt: skip
 
-    assert rules_for(a_search(), copy_of(route), STABLE, CANARY) == (chat, v2)
-    assert rules_for(a_search(rule="chat"), copy_of(route), STABLE, CANARY) == (chat,)
+    assert rules_for(a_search(), copy_of(route, NO_KEYS), STABLE, CANARY) == (chat, v2)
+    assert rules_for(a_search(rule="chat"), copy_of(route, NO_KEYS), STABLE, CANARY) == (chat,)
 
 
 @pytest.mark.parametrize(("before", "weight"), [((1, 0), 1), ((90, 10), 10), ((3, 1), 25), ((0, 0), 1)])
 def test_a_canary_with_a_share_up_to_the_first_weight_is_taken_over(before: tuple[int, int], weight: int) -> None:
     stable, canary = before
     search = Search("/rollout", ("default",), NEW, StartWords(weight=weight))
-    route = copy_of(a_route(a_rule(a_ref(OLD, stable or 1), a_ref(NEW, canary))))
+    route = copy_of(a_route(a_rule(a_ref(OLD, stable or 1), a_ref(NEW, canary))), NO_KEYS)
 
     assert [rule.canary_before for rule in rules_for(search, route, STABLE, CANARY)] == [canary]

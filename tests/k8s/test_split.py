@@ -11,7 +11,7 @@ from bot.domain.rollout import Pair, Phase
 from bot.engine.encoding import annotation, read_rollout
 from bot.engine.route_port import Guard
 from k8s.document import ANNOTATION, annotation_of
-from k8s.split import observe, patch
+from k8s.split import observe
 from tests.k8s.build import (
     CANARY,
     GROUP,
@@ -26,6 +26,7 @@ from tests.k8s.build import (
     a_route,
     a_rule,
     a_service,
+    patch,
     serve,
     spec_of,
     weights_of,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.rollout import Phase, Rollout, Rule, wanted
 from k8s.document import ANNOTATION, Document, annotation_of
-from k8s.split import observe, patch
+from k8s.split import observe
 from tests.k8s.build import (
     NEW,
     OLD,
@@ -22,6 +22,7 @@ from tests.k8s.build import (
     a_route,
     a_rule,
     a_service,
+    patch,
     serve,
     spec_of,
 )

@@ -15,6 +15,7 @@ from sandbox.fault_proxy import FaultProxy
 from sandbox.faults import Fault
 from sandbox.process import wait_until
 from sandbox.world import World
+from tests.stage import NOTES
 
 DEADLINE = 10.0
 
@@ -47,7 +48,7 @@ def watching(api: ApiClient, namespace: str, told: Told, **options: Any) -> Iter
 @contextmanager
 def deaf_cluster(proxy: FaultProxy, world: World) -> Iterator[Cluster]:
     """Return a cluster whose watches are half open: they keep what was, and hear of nothing that comes after."""
-    cluster = Cluster(connect(proxy.kubeconfig()).api, [world.namespace])
+    cluster = Cluster(connect(proxy.kubeconfig()).api, [world.namespace], notes=NOTES)
     cluster.watch(route_changed=ignore, route_gone=ignore, pool_gone=ignore)
     wait_until("a watch", lambda: cluster.kept(world.namespace, world.route) is not None, seconds=DEADLINE)
     proxy.inject(Fault.SILENT, path=world.namespace)

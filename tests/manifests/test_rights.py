@@ -19,7 +19,7 @@ from sandbox.world import World
 from tests.builders import CANARY, STABLE
 from tests.k8s.watching import ignore
 from tests.scenarios.admission import without_patch
-from tests.stage import Stage
+from tests.stage import NOTES, Stage
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def role(world: World) -> Object:
 @pytest.fixture
 def as_the_bot(stage: Stage, api_server: ApiServer) -> Stage:
     """Return a stage whose cluster is seen with the bot's token."""
-    stage.cluster = Cluster(connect(api_server.kubeconfig("rolloutbot")).api, [stage.world.namespace])
+    stage.cluster = Cluster(connect(api_server.kubeconfig("rolloutbot")).api, [stage.world.namespace], notes=NOTES)
     stage.__post_init__()
     return stage
 

@@ -13,7 +13,7 @@ import urllib3
 import yaml
 
 from sandbox.apiserver import ApiServer
-from sandbox.bot_process import is_ready
+from sandbox.bot_process import NOTE_KEY, is_ready
 from sandbox.errors import SandboxError
 from sandbox.folders import CHECKOUT
 from sandbox.process import Server, free_ports, wait_until
@@ -67,7 +67,8 @@ def bot_process(name: str, folder: Path, environment: Mapping[str, str], *, addr
     """Return a bot with an environment that is not started."""
     free, probes = (f"127.0.0.1:{port}" for port in free_ports(2))
     listens = {"ROLLOUTBOT_HTTP": address or free, "ROLLOUTBOT_PROBES": probes}
-    env = {"PYTHONPATH": str(CHECKOUT), **listens, "ROLLOUTBOT_INSTALL": INSTALL, **environment}
+    given = {"ROLLOUTBOT_INSTALL": INSTALL, "ROLLOUTBOT_NOTE_KEYS": NOTE_KEY, **environment}
+    env = {"PYTHONPATH": str(CHECKOUT), **listens, **given}
     return Bot(Server(name, [sys.executable, "-m", "bot", "run"], folder, env), address or free, probes)
 
 

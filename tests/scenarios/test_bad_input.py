@@ -19,7 +19,7 @@ from sandbox.world import World
 from tests.builders import CANARY, STABLE
 from tests.scenarios.admission import without_patch
 from tests.scenarios.front import ROOM, Front
-from tests.stage import Stage
+from tests.stage import NOTES, Stage
 
 START = f"start {CANARY} 10"
 USAGE = (
@@ -207,7 +207,7 @@ def test_a_missing_right_is_named_with_verb_and_resource(
 ) -> None:
     stage, namespace = front.stage, front.stage.world.namespace
     role = give_rights(stage.world.kube, stage.world.namespace)
-    stage.routes._port = Cluster(connect_cluster(api_server.kubeconfig("rolloutbot")).api, [namespace])
+    stage.routes._port = Cluster(connect_cluster(api_server.kubeconfig("rolloutbot")).api, [namespace], notes=NOTES)
     unmoved()
     with closing(api_server.client("rolloutbot")) as bot, without_patch(stage.world, role, bot):
         assert front.types(START) == [
@@ -222,7 +222,7 @@ def test_a_reason_may_hold_anything(front: Front, length: int) -> None:
     escaped = reason.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")  # as Slack sends it
     assert front.types(f'{START} reason="{escaped}"') == []
     (entry,) = front.stage.store.entries()
-    note = front.stage.copy().note
+    note = front.stage.note()
     assert (entry.rollout.reason, note and note.reason) == (reason, reason)
     assert front.stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
 

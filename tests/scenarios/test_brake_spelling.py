@@ -50,7 +50,7 @@ def test_a_reason_that_is_too_long_is_cut_and_that_is_said(front: Front) -> None
     front.stage.started(10)
     assert front.acknowledged(f"rollback {LONG}") == f"Got it: `rollback`. {TOO_LONG}"
     front.handlers.close()
-    note = front.stage.copy().note
+    note = front.stage.note()
     assert note is not None
     assert (note.phase, note.why) == (Phase.ROLLED_BACK, CUT)
 
@@ -62,7 +62,7 @@ def test_so_it_is_while_redis_is_away(front: Front) -> None:
         f"Redis does not answer. I roll back from the record on the route and tell the channel. {TOO_LONG}"
     )
     front.handlers.close()
-    note = front.stage.copy().note
+    note = front.stage.note()
     assert note is not None
     assert (note.phase, note.why) == (Phase.ROLLED_BACK, CUT)
 

@@ -18,7 +18,7 @@ from sandbox.valkey import Valkey
 from sandbox.world import World
 from tests.builders import ALICE, CANARY, STABLE
 from tests.scenarios.front import ROOM, Front
-from tests.stage import Stage, a_stage
+from tests.stage import NOTES, Stage, a_stage
 
 START = f"start {CANARY} 10"
 NONE = (
@@ -54,7 +54,7 @@ def silent(api_server: ApiServer, tmp_path: Path) -> Iterator[Path]:
     }.items(),
 )
 def test_a_frozen_cluster(silent: Path, front: Front, text: str, said: str) -> None:
-    front.stage.routes._port = Cluster(connect_cluster(silent).api, [front.stage.world.namespace])
+    front.stage.routes._port = Cluster(connect_cluster(silent).api, [front.stage.world.namespace], notes=NOTES)
     assert front.acknowledged(text) == said
 
 

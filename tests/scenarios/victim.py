@@ -21,7 +21,7 @@ from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN
 from tests.handlers.board.one_round import one_round
 from tests.memory import a_memory
-from tests.stage import HandClock
+from tests.stage import NOTES, HandClock
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def do(place: Place, death: Death, request: Request) -> None:
     clock.set(request.at)
     memory = a_memory(place.redis_url)
     store: Any = Deadly(memory.store, death)
-    routes: Any = Deadly(Cluster(connect_cluster(place.kubeconfig).api, namespaces), death)
+    routes: Any = Deadly(Cluster(connect_cluster(place.kubeconfig).api, namespaces, notes=NOTES), death)
     slack: Any = Deadly(Slack(web_client(BOT_TOKEN, base_url=f"{place.slack_url}/api/")), death)
     parts = put_together(routes, store, memory.for_rebuild, clock, Policy(namespaces=namespaces))
     parts.engine.receive(request)

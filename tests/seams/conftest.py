@@ -9,6 +9,7 @@ import typer
 from bot.cli import Spelled, add_verbs
 from bot.operations.registry import Registry
 from sandbox.apiserver import ApiServer
+from sandbox.bot_process import NOTE_KEY
 from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.valkey import INSTALL
 from tests.scenarios.front import Front
@@ -41,7 +42,7 @@ def open_terminal(stage: Stage, api_server: ApiServer, redis_url: str, tmp_path:
     """Return what opens a terminal, once a test has registered what it adds."""
     stage.clock.forward(hours=-1)  # the terminal's time is the real one, and what a test does comes before that
     policy = tmp_path / "policy.yaml"
-    servers = {"KUBECONFIG": str(api_server.kubeconfig()), "REDIS_URL": redis_url}
+    servers = {"KUBECONFIG": str(api_server.kubeconfig()), "ROLLOUTBOT_NOTE_KEYS": NOTE_KEY, "REDIS_URL": redis_url}
     env = {**servers, "ROLLOUTBOT_CONFIG": str(policy), "ROLLOUTBOT_INSTALL": INSTALL}
 
     def open_it() -> Terminal:

@@ -107,6 +107,11 @@ def is_as_wanted(observed: Observed, rollout: Rollout) -> bool:
     return all(seen == pair for seen, pair in pairs)
 
 
+def is_back(observed: Observed) -> bool:
+    """Say whether the canary has no traffic in any rule, and the stable pool has some, whatever its weight is."""
+    return all(seen is None or (not seen.canary and bool(seen.stable)) for seen in observed)
+
+
 def _is_back(seen: Pair, wished: Pair) -> bool:
     """Compare what a roll back left: a missing canary has no traffic, like one at 0."""
     return seen.stable == wished.stable and (seen.canary or 0) == (wished.canary or 0)
@@ -168,13 +173,19 @@ STRENGTH = (Phase.ROLLED_BACK, Phase.REFUSED, Phase.ENDED, Phase.CLEANED, Phase.
 def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
     """Continue from a decision on the route that the store does not know; a roll back on either side wins.
 
-    What is on the route (the step) is the note's; the phase, who decided it and why are the winner's.
+    What is on the route (the step) is the note's, and so is the plan, to which an adopted weight may have been added.
+    The phase, who decided it and why are the winner's. Everything else, like the weights from before, stays ours.
     """
     ours = entry.rollout
     phase = next((p for p in STRENGTH if p in (ours.phase, note.phase)), note.phase)
     winner = ours if ours.phase is phase and phase in STRENGTH else note
     to = replace(
-        note,
+        ours,
+        step=note.step,
+        plan=note.plan,
+        held_by=note.held_by,
+        restored=note.restored,
+        stable_gone=note.stable_gone,
         phase=phase,
         since=winner.since,
         by=winner.by,
@@ -188,7 +199,6 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
         decided_at=moment.now,
         base=note.step,
         turn=max(ours.turn, note.turn) + 1,
-        channel=ours.channel,
     )
     kind = _told_as(ours, phase)
     when = winner.decided_at if kind is EventKind.ROLLED_BACK else moment.now  # without the store, a while ago

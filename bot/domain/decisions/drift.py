@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.domain.commands.request import Request
-from bot.domain.decisions.moves import Moment, after, event, go_on, pause
+from bot.domain.decisions.moves import Moment, after, end, event, go_on, pause
 from bot.domain.errors import TransitionError
 from bot.domain.events import EventKind
 from bot.domain.gate import GateAnswer, Verdict
@@ -22,6 +22,15 @@ def drifted(entry: Entry, hand: Hand, found: tuple[Pair | None, ...], moment: Mo
     before = entry.rollout.drift
     told = () if before and before.hand.manager == hand.manager else (replace(change.events[0], reason=to.why),)
     return replace(change, after=to, events=told)
+
+
+def not_back(entry: Entry, hand: Hand, found: tuple[Pair | None, ...], moment: Moment) -> Change:
+    """End a rollout whose note, the only thing left, says that it is back while the weights are not; write nothing."""
+    change = end(entry, "", moment)
+    to = replace(change.after, drift=Drift(hand=hand, found=found))
+    why = f"The note on the route says that it was rolled back, but the weights (old/new) are {_weights(found)}."
+    to = replace(to, why=f"{why} I changed nothing; `rollback` still works.")
+    return replace(change, after=to, events=(replace(change.events[0], reason=to.why),))
 
 
 def is_fight(rollout: Rollout) -> bool:

@@ -176,3 +176,18 @@ def test_check_names_the_mistakes_of_both(tmp_path: Path, monkeypatch: pytest.Mo
     assert check(SOCKET, None) == []
     assert check(without, Path("policy.yaml")) == [NO_BOT, line]
     assert check(None, Path("policy.yaml")) == [line]
+
+
+def test_keys_for_notes_are_words_in_order() -> None:
+    new, old = "n" * 32, "o" * 40
+    for text in (f"{new} {old}", f"{new},{old}", f" {new},\n{old} "):
+        settings = read_settings({**SOCKET, "ROLLOUTBOT_NOTE_KEYS": text})
+        assert settings.keys() == (new.encode(), old.encode())
+        assert {new, old} <= set(settings.secrets())
+        assert new not in repr(settings)
+
+
+def test_a_key_for_notes_that_could_be_guessed_is_a_mistake_that_does_not_show_it() -> None:
+    assert mistakes({**SOCKET, "ROLLOUTBOT_NOTE_KEYS": f"{'n' * 32} guessed"}) == [
+        "`ROLLOUTBOT_NOTE_KEYS` holds a key of fewer than 32 characters; make one with `openssl rand -hex 32`."
+    ]

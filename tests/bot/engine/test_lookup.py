@@ -150,7 +150,8 @@ def test_a_brake_reaches_its_pool_however_that_is_spelled(stage: Stage, of_two: 
     typed, place = parse(text), (stage.world.namespace, "llm-route", reason)
     entry, meant = stage.lookup.meant_by(typed, "C0INFER001", stage.clock.now())
     assert (entry.rollout.id, meant.reason) == (of_two, reason)
-    assert RouteRollback(stage.cluster, stage.clock).find(typed, "C0INFER001", stage.clock.now()) == place
+    found = RouteRollback(stage.cluster, stage.clock).find(typed, "C0INFER001", stage.clock.now())
+    assert (found.namespace, found.route, found.reason) == place
 
 
 def test_an_id_reaches_its_rollout_from_any_channel_however_it_is_spelled(stage: Stage, of_two: str) -> None:

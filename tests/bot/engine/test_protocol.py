@@ -46,9 +46,9 @@ def put_back(stage: Stage, text: str, weights: dict[str, int]) -> None:
 
 def brake_in_terminal(stage: Stage) -> None:
     """Somebody rolls back with nothing but the API server: the store does not know of it."""
-    copy = stage.copy()
-    assert copy.note is not None
-    braked = roll_back(Entry(rollout=copy.note), "terminal", at(0, decision="brake"))
+    copy, note = stage.copy(), stage.note()
+    assert note is not None
+    braked = roll_back(Entry(rollout=note), "terminal", at(0, decision="brake"))
     stage.cluster.write(copy, braked.after, weights=True)
 
 
@@ -304,7 +304,7 @@ def test_the_annotation_of_an_ended_rollout_is_overwritten_by_a_start(stage: Sta
     stage.started(10)
     stage.say("rollback")
     second = stage.start(25).rollout.id
-    note = stage.copy().note
+    note = stage.note()
     assert note is not None
     assert (note.id, stage.world.weights()) == (second, AT_25)
 

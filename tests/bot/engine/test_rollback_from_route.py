@@ -8,7 +8,7 @@ import pytest
 from bot.domain.commands.request import Command
 from bot.domain.errors import ClusterError, RefusedError, RouteError, TransitionError, UsageError
 from bot.domain.rollout import Phase
-from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
+from bot.engine.rollback_from_route import Place, RouteRollback, RouteRolledBack
 from bot.engine.route_port import RouteCopy
 from k8s.client import connect
 from k8s.cluster import Cluster
@@ -18,7 +18,7 @@ from sandbox.objects import pool_ref, rule
 from sandbox.rights import give_rights
 from tests.builders import BOB, CANARY, STABLE
 from tests.k8s.watching import deaf_cluster
-from tests.stage import Stage
+from tests.stage import NOTES, Stage
 
 ROOM = "C0INFER001"
 
@@ -28,7 +28,7 @@ def a_brake(stage: Stage) -> RouteRollback:
 
 
 def pull(stage: Stage, reason: str = "p99 doubled") -> RouteRolledBack:
-    return a_brake(stage).roll_back(stage.world.namespace, stage.world.route, by=BOB, reason=reason)
+    return a_brake(stage).roll_back(Place(stage.world.namespace, stage.world.route, reason, ""), by=BOB)
 
 
 def test_it_puts_the_weights_back_without_asking_the_store(stage: Stage) -> None:
@@ -125,7 +125,8 @@ def test_a_roll_back_of_nothing_is_refused_in_words(stage: Stage) -> None:
 )
 def test_the_rollout_that_is_meant_is_found_on_the_routes(stage: Stage, words: Command, reason: str) -> None:
     stage.started(10)
-    assert a_brake(stage).find(words, ROOM, stage.clock.now()) == (stage.world.namespace, stage.world.route, reason)
+    place = a_brake(stage).find(words, ROOM, stage.clock.now())
+    assert (place.namespace, place.route, place.reason) == (stage.world.namespace, stage.world.route, reason)
 
 
 def test_a_word_without_a_pool_means_only_the_channels_own_rollout(stage: Stage) -> None:
@@ -148,7 +149,7 @@ SLIP = CANARY.replace("new", "nwe")
 def test_a_slip_of_a_pools_name_means_the_channels_own_rollout(stage: Stage) -> None:
     stage.started(10)
     stage.engine.brake(stage.request("rollback", subject=SLIP, reason="p99"))
-    note = stage.copy().note
+    note = stage.note()
     assert note is not None
     assert (note.phase, note.why) == (Phase.ROLLED_BACK, "p99")
 
@@ -177,14 +178,16 @@ def test_a_change_that_a_half_open_watch_missed_is_found(stage: Stage, proxy: Fa
         assert [copy.note for copy in cluster.copies(stage.world.namespace)] == [None]
         brake, here = RouteRollback(cluster, stage.clock), (stage.world.namespace, stage.world.route)
         for word in (subject, rollout_id):
-            assert brake.find(Command(verb="rollback", subject=word), ROOM, stage.clock.now()) == (*here, "")
+            place = brake.find(Command(verb="rollback", subject=word), ROOM, stage.clock.now())
+            assert (place.namespace, place.route, place.reason) == (*here, "")
 
 
 def a_limited_brake(stage: Stage, api_server: ApiServer) -> RouteRollback:
     """Return a brake whose policy still lists a namespace that the bot may not read, in front of the world's own."""
     give_rights(stage.world.kube, stage.world.namespace)
     namespaces = ["default", stage.world.namespace]
-    return RouteRollback(Cluster(connect(api_server.kubeconfig("rolloutbot")).api, namespaces), stage.clock)
+    cluster = Cluster(connect(api_server.kubeconfig("rolloutbot")).api, namespaces, notes=NOTES)
+    return RouteRollback(cluster, stage.clock)
 
 
 @pytest.mark.parametrize(("subject", "reason"), [(CANARY, "p99"), ("", "p99"), ("errors", "errors p99")])
@@ -193,11 +196,8 @@ def test_a_refused_namespace_does_not_delay_a_roll_back_in_another(
 ) -> None:
     stage.started(10)
     words = Command(verb="rollback", subject=subject, reason="p99")
-    assert a_limited_brake(stage, api_server).find(words, ROOM, stage.clock.now()) == (
-        stage.world.namespace,
-        stage.world.route,
-        reason,
-    )
+    place = a_limited_brake(stage, api_server).find(words, ROOM, stage.clock.now())
+    assert (place.namespace, place.route, place.reason) == (stage.world.namespace, stage.world.route, reason)
 
 
 @pytest.mark.parametrize("subject", ["", "errors"])
@@ -229,14 +229,14 @@ class OneHangs(Cluster):
 )
 def test_while_a_namespace_hangs_a_rollout_has_to_be_named(stage: Stage, subject: str, where: str) -> None:
     stage.started(10)
-    brake = RouteRollback(OneHangs(stage.cluster._api, ["hangs", stage.world.namespace]), stage.clock)
+    brake = RouteRollback(OneHangs(stage.cluster._api, ["hangs", stage.world.namespace], notes=NOTES), stage.clock)
     with pytest.raises(ClusterError) as unclear:
         brake.find(Command(verb="rollback", subject=subject), ROOM, stage.clock.now())
     assert str(unclear.value) == (
         f"{where} The API server did not answer in time. Name the new pool that you mean: `rollback POOL`."
     )
     named = brake.find(Command(verb="rollback", subject=CANARY), ROOM, stage.clock.now())
-    assert named == (stage.world.namespace, stage.world.route, "")
+    assert named == Place(stage.world.namespace, stage.world.route, "", CANARY)
 
 
 class OneNeverAnswers(Cluster):
@@ -252,11 +252,11 @@ class OneNeverAnswers(Cluster):
 
 def test_a_rollout_that_is_named_and_found_does_not_wait_for_a_namespace_that_hangs(stage: Stage) -> None:
     stage.started(10)
-    cluster = OneNeverAnswers(stage.cluster._api, ["hangs", stage.world.namespace])
+    cluster = OneNeverAnswers(stage.cluster._api, ["hangs", stage.world.namespace], notes=NOTES)
     try:
         named = RouteRollback(cluster, stage.clock).find(
             Command(verb="rollback", subject=CANARY), ROOM, stage.clock.now()
         )
-        assert named == (stage.world.namespace, stage.world.route, "")
+        assert named == Place(stage.world.namespace, stage.world.route, "", CANARY)
     finally:
         cluster.ended.set()

@@ -165,7 +165,7 @@ def test_a_record_with_a_step_that_is_not_in_its_plan_is_no_record(stage: Stage)
     text = stage.copy().annotation
     assert text is not None
     stage.world.set_annotations({ANNOTATION: text.replace('"step":0', '"step":9')})
-    assert stage.copy().note is None
+    assert stage.note() is None
 
 
 def test_a_record_of_another_version_is_left_as_it_is(stage: Stage) -> None:

@@ -13,11 +13,11 @@ from k8s.document import ANNOTATION
 from tests.builders import STABLE
 from tests.failures import no_answer, no_redis, refused
 from tests.memory import PREFIX
-from tests.stage import Stage
+from tests.stage import NOTES, Stage
 
 
 def test_a_refused_namespace_does_not_keep_rollouts_of_others_from_being_restored(stage: Stage) -> None:
-    stage.cluster = Cluster(stage.cluster._api, ["of-a-team-that-left", stage.world.namespace])
+    stage.cluster = Cluster(stage.cluster._api, ["of-a-team-that-left", stage.world.namespace], notes=NOTES)
     stage.__post_init__()
     rollout_id = stage.started(10).rollout.id
     stage.routes.before("list", refused)

@@ -9,6 +9,7 @@ import pytest
 from bot.domain.errors import TransitionError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase, Pool, Rollout
+from bot.engine.notes import NO_KEYS
 from bot.engine.route_port import RouteCopy
 from bot.recovery.changes import MOST, THREADS, ChangeLane
 from k8s.document import ANNOTATION
@@ -265,7 +266,7 @@ def changes(looks: Looks) -> Iterator[ChangeLane]:
 
 
 def a_copy(name: str, generation: int = 1) -> RouteCopy:
-    return copy_of(a_route(a_rule(a_ref("pool")), name=name, generation=generation))
+    return copy_of(a_route(a_rule(a_ref("pool")), name=name, generation=generation), NO_KEYS)
 
 
 def test_of_many_changes_of_a_route_only_the_newest_is_looked_at(looks: Looks, changes: ChangeLane) -> None:
@@ -318,4 +319,4 @@ def test_a_roll_back_of_what_a_forgotten_rollout_has_followed_is_refused_in_word
 
 def _kept_id(stage: Stage) -> str:
     kept = stage.cluster.kept(stage.world.namespace, stage.world.route)
-    return kept.note.id if kept and kept.note else ""
+    return kept.note.rollout.id if kept and kept.note else ""

@@ -33,11 +33,11 @@ def test_an_earlier_roll_back_is_not_told_as_done_now(stage: Stage, terminal: Te
     again = ("rollback", "--from-route", "llm-route", "p99 doubled")
     env = {"KUBECONFIG": terminal.home, "REDIS_URL": ""}
     assert terminal(*again, **env)[0] == 0
-    note = stage.copy().note
+    note = stage.note()
     assert note is not None
     code, output = terminal(*again, **env)
     since = f"{note.since:%d %b %H:%M} UTC"
-    assert (code, output.splitlines()[0], stage.copy().note) == (
+    assert (code, output.splitlines()[0], stage.note()) == (
         0,
         f"`{CANARY}` is rolled back already, since {since}; nothing was written.",
         note,

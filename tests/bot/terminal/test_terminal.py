@@ -164,7 +164,7 @@ def test_without_redis_it_names_the_command_that_needs_none_and_that_one_works(
 ) -> None:
     rollout_id = stage.started(10).rollout.id
     code, output = terminal("rollback", CANARY, "p99 doubled", REDIS_URL=NOWHERE)
-    command = f"rollback --from-route llm-route --namespace {stage.world.namespace} 'p99 doubled'"
+    command = f"rollback --from-route llm-route --namespace {stage.world.namespace} {CANARY} 'p99 doubled'"
     assert (code, output) == (
         3,
         "Redis does not answer. I could not confirm anything. Roll back from the record on the route:\n"
@@ -188,7 +188,7 @@ def test_beside_the_data_of_another_install_a_roll_back_names_the_command_that_n
 ) -> None:
     stage.started(10)
     Installs(stage.redis).join(InstallIdentity(named="prod"))
-    command = f"rollback --from-route llm-route --namespace {stage.world.namespace} 'p99 doubled'"
+    command = f"rollback --from-route llm-route --namespace {stage.world.namespace} {CANARY} 'p99 doubled'"
     assert terminal("rollback", CANARY, "p99 doubled", ROLLOUTBOT_INSTALL="lab") == (
         3,
         "Redis holds no data of install `lab`, only of `prod`. Name the one you mean in `ROLLOUTBOT_INSTALL`, or as "
