@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chaos.cast import Cast
+from chaos.forger import forge
 from chaos.ledger import Edit
 from chaos.schedule import Blow, Kind
 from chaos.world import Site, route_of
@@ -35,6 +36,7 @@ class Rival:
             Kind.RIVAL_WEIGHTS: _weights,
             Kind.RIVAL_NOTE: _no_note,
             Kind.RIVAL_OLD_NOTE: self._older,
+            Kind.RIVAL_FORGES: self._forge,
             Kind.RIVAL_FOREIGN: _foreign,
         }
         return since, self._edit(blow.kind, site, dice, edits[blow.kind])
@@ -74,6 +76,17 @@ class Rival:
             return f"annotation of version {then.number}"
         document["spec"] = copy.deepcopy(then.document["spec"])
         return f"annotation and spec of version {then.number}"
+
+    def _forge(self, document: Object, site: Site, dice: random.Random) -> str:
+        """Put a note there that the bots never wrote, or wrote elsewhere."""
+        now, meta = annotation_of(document), document["metadata"]
+        if now is None:
+            return ""
+        newest = [self._cast.tape.newest(one.key) for one in self._cast.sites if one.key != site.key]
+        others = [text for each in newest if each and (text := annotation_of(each.document))]
+        place = {"namespace": meta["namespace"], "route": meta["name"], "route_uid": meta["uid"]}
+        meta["annotations"][ANNOTATION], told = forge(now, others, place, dice)
+        return told
 
     def _recreate(self, site: Site, dice: random.Random) -> str:
         """Delete the route and create it again: as its owners had it, or as it was, with the old one's annotation."""

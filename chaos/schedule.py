@@ -40,6 +40,7 @@ class Kind(StrEnum):
     RIVAL_WEIGHTS = "rival: edits our weights"
     RIVAL_NOTE = "rival: removes our annotation"
     RIVAL_OLD_NOTE = "rival: puts an older annotation back"
+    RIVAL_FORGES = "rival: forges our annotation"
     RIVAL_FOREIGN = "rival: edits other fields"
     RIVAL_RECREATES = "rival: deletes the route and creates it again"
 
@@ -96,6 +97,7 @@ BLOWS: Mapping[Kind, tuple[int, float, float]] = {
     Kind.RIVAL_WEIGHTS: (48, 0, 0),
     Kind.RIVAL_NOTE: (6, 0, 0),
     Kind.RIVAL_OLD_NOTE: (8, 0, 0),
+    Kind.RIVAL_FORGES: (12, 0, 0),
     Kind.RIVAL_FOREIGN: (20, 0, 0),
     Kind.RIVAL_RECREATES: (4, 0, 0),
 }

@@ -10,12 +10,16 @@ from functools import partial
 import urllib3
 
 from bot.domain.rollout import SLOTLESS, Rollout
-from bot.engine.encoding import read_rollout
+from bot.engine.notes import Notes
+from bot.engine.route_port import Proof
 from k8s.document import annotation_of
+from sandbox.bot_process import NOTE_KEY
 from sandbox.errors import ApiError, SandboxError
 from sandbox.kube import Kube, Object, path_of
 from sandbox.objects import GATEWAY_API
 from sandbox.watching import Follower, Key, key_of
+
+NOTES = Notes((NOTE_KEY.encode(),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,10 @@ class Version:
 
     @property
     def note(self) -> Rollout | None:
-        """Return the record in our annotation."""
+        """Return the record in our annotation, if a bot has signed it."""
         text = annotation_of(self.document)
-        return read_rollout(text) if text else None
+        note = NOTES.read(text) if text else None
+        return note.rollout if note and note.proof is Proof.SIGNED else None
 
 
 class Tape:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from chaos.checks import ends, logs, routes, slack, steps, verbs
+from chaos.checks import ends, logs, notes, routes, slack, steps, verbs
 from chaos.checks.finding import Found
 from chaos.evidence import Evidence
 
@@ -12,6 +12,7 @@ CHECKS: Sequence[Callable[[Evidence], Found]] = (
     routes.foreign_bytes,
     verbs.acknowledged,
     verbs.brakes,
+    notes.forgeries,
     ends.ended,
     ends.told,
     slack.cards,

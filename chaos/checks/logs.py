@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from chaos.checks.finding import Found
 from chaos.evidence import Evidence
+from sandbox.bot_process import NOTE_KEY
 from sandbox.slack import BOT_TOKEN, SIGNING_SECRET
 
 FORESEEN = ("StoreError", "ClusterError", "RefusedError", "GoneError", "RaceError", "SlackError", "DependencyError")
@@ -18,7 +19,7 @@ def unforeseen(evidence: Evidence) -> Found:
         for line in log:
             found.cases += 1
             text = json.dumps(line)
-            if BOT_TOKEN in text or SIGNING_SECRET in text:
+            if any(secret in text for secret in (BOT_TOKEN, SIGNING_SECRET, NOTE_KEY)):
                 found.broken("", f"{name} logs a secret: {str(line.get('message'))[:80]}")
             if line.get("level") not in ("info", "warning") and not _is_foreseen(line):
                 found.broken("", f"{name}: {line.get('message')}: {str(line.get('exception', ''))[-300:]}")

@@ -12,14 +12,13 @@ from bot.domain.errors import DependencyError, StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.prose import Prose
 from bot.domain.rollout import Phase
-from bot.engine.encoding import annotation
 from chaos.checks.outcomes import Became, outcomes
 from chaos.checks.verbs import acknowledged, brakes
 from chaos.evidence import Evidence
 from chaos.ledger import Asked
 from chaos.memory import Held
 from chaos.settle import Calm
-from chaos.tape import Version
+from chaos.tape import NOTES, Version
 from handlers import replies
 from handlers.mrkdwn import mrkdwn
 from k8s.document import ANNOTATION
@@ -84,7 +83,7 @@ def rolled_back_route() -> dict[str, Any]:
 
 
 def _document(version: int, note: Any) -> dict[str, Any]:
-    meta = {"resourceVersion": str(version), "uid": "uid-1", "annotations": {ANNOTATION: annotation(note)}}
+    meta = {"resourceVersion": str(version), "uid": "uid-1", "annotations": {ANNOTATION: NOTES.write(note)}}
     return {"metadata": meta, "spec": {"version": version}}
 
 
