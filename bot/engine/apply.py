@@ -25,10 +25,19 @@ from bot.domain.decisions.by_route import (
 )
 from bot.domain.decisions.drift import drifted
 from bot.domain.decisions.moves import Moment
-from bot.domain.errors import ClusterError, DependencyError, GoneError, RaceError, RefusedError, RouteError
+from bot.domain.errors import (
+    ClusterError,
+    DependencyError,
+    GoneError,
+    RaceError,
+    RefusedError,
+    RouteError,
+    UnreadableError,
+)
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import GateAnswer
 from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
+from bot.engine.guard import guard_of
 from bot.engine.notes import is_unsigned, note_for, strays
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import Guard, RouteCopy, Routes
@@ -39,11 +48,8 @@ log = logging.getLogger(__name__)
 ROUNDS = 15
 """Every edit of the route's spec breaks the guard of a step, but not that of a roll back."""
 
-LOST_GUARDS = 3
-"""After this many a write tests only what it touches: somebody keeps editing other fields of the route, or, where it
-is a roll back, our annotation.
-"""
-
+UNREADABLE = timedelta(seconds=50)
+"""Until a record that cannot be read is looked at again. A time further ahead would count as a clock's mistake."""
 AFTER_A_BUG = timedelta(seconds=30)
 WRITE_BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=30))
 ROLLBACK_BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=5))
@@ -83,6 +89,8 @@ class Applier:
         """Apply, and leave failures for later; one rollout that breaks the program does not hold up others."""
         try:
             self.apply(rollout_id)
+        except UnreadableError:
+            self._store.set_aside(rollout_id, self._clock.now() + UNREADABLE)
         except (DependencyError, RouteError) as error:
             log.info("rollout %s: I try again later: %s", rollout_id, error)
         except Exception:
@@ -278,14 +286,6 @@ def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) 
     next_try = now + backoff.wait(attempts, asked=timedelta(seconds=asked))
     late = rollout.decided_at + WRITE_WITHIN
     return min(next_try, late) if raises(rollout) and now < late else next_try
-
-
-def guard_of(copy: RouteCopy, rollout: Rollout, attempt: int) -> Guard:
-    """Choose what a write tests. Without our annotation on the route, a step can rely only on its generation."""
-    note = note_for(copy, rollout)
-    is_ours = note is not None and note.id == rollout.id
-    may_test_less = is_ours or rollout.phase in TAKEN_BACK
-    return Guard.TOUCHED if may_test_less and attempt >= LOST_GUARDS else Guard.GENERATION
 
 
 def _wants_acceptance(entry: Entry) -> bool:

@@ -21,7 +21,8 @@ from bot.domain.decisions.moves import Moment, roll_back
 from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, UsageError
 from bot.domain.rollout import OVER, SLOTLESS, Entry, Pair, Phase, Rollout, Rule
 from bot.domain.verbs.rollback import ROLLBACK
-from bot.engine.apply import ROUNDS, guard_of, new_decision
+from bot.engine.apply import ROUNDS, new_decision
+from bot.engine.guard import guard_of
 from bot.engine.lookup import (
     did_you_mean,
     is_a_name,

@@ -120,6 +120,9 @@ class Store(Protocol):
     def forget_due(self, rollout_id: str) -> None:
         """Remove a due time that belongs to no record."""
 
+    def set_aside(self, rollout_id: str, until: datetime) -> None:
+        """Look at a record that cannot be read no sooner than that: a newer version of the bot may read it."""
+
     def is_whole(self) -> bool:
         """Say whether everything that was stored is still there; ``save`` raises StoreError while it is not."""
 

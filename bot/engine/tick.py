@@ -9,10 +9,10 @@ from datetime import timedelta
 from bot.domain.deadlines import ACCEPT_WITHIN
 from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_accepted, on_due, on_rejected, on_unwritten
 from bot.domain.decisions.moves import Moment, end
-from bot.domain.errors import ClusterError
+from bot.domain.errors import ClusterError, UnreadableError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
-from bot.engine.apply import Applier, new_decision
+from bot.engine.apply import UNREADABLE, Applier, new_decision
 from bot.engine.notes import strays
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import GatewaySays, GatewayWord, Routes
@@ -35,7 +35,12 @@ class Ticker:
 
     def tick(self, rollout_id: str) -> None:
         """Do what a due rollout wants. A tick that comes too early or twice does nothing."""
-        entry = self._on_its_route(self._store.load(rollout_id))
+        try:
+            stored = self._store.load(rollout_id)
+        except UnreadableError:
+            self._store.set_aside(rollout_id, self._clock.now() + UNREADABLE)
+            return
+        entry = self._on_its_route(stored)
         if entry is None or entry.due is None:
             self._store.forget_due(rollout_id)
         elif entry.due > self._clock.now() + EARLY:

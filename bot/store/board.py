@@ -6,18 +6,21 @@ events:ID   list    what happened to it
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
 import redis
 from pydantic import TypeAdapter
 
+from bot.domain.errors import UnreadableError
 from bot.domain.events import Event
 from bot.engine.encoding import read_event
 from bot.engine.store_port import Shown
 from bot.store.connection import store_errors
 from bot.store.epoch import SeenWrites
 from bot.store.keys import Prefix
+from bot.store.rows import readable
 from bot.store.scripts import script
 
 _SHOWN = TypeAdapter(Shown)
@@ -49,7 +52,8 @@ class RedisBoard:
         """Return what Slack shows of a rollout."""
         with store_errors():
             text = cast(str | None, self._redis.get(f"{self._prefix()}shown:{rollout_id}"))
-        return _SHOWN.validate_json(text) if text else None
+        with readable("card"):
+            return _SHOWN.validate_json(text) if text else None
 
     def show(self, rollout_id: str, shown: Shown, *, was: Shown | None) -> bool:
         """Save what Slack shows, unless somebody else has saved it since it ``was``; say whether it is saved."""
@@ -63,7 +67,8 @@ class RedisBoard:
         """Return the events of the stream after the first ``after`` ones."""
         with store_errors():
             texts = self._redis.lrange(f"{self._prefix()}events:{rollout_id}", after, -1)
-        return [read_event(text) for text in cast(list[str], texts)]
+        with readable("thread"):
+            return [read_event(text) for text in cast(list[str], texts)]
 
     def doubt(self) -> None:
         """Make the board look again at what Slack shows of every rollout, before a rebuild adds events.
@@ -80,6 +85,7 @@ class RedisBoard:
                 self._doubt_one(cast(str, key).removeprefix(f"{prefix}shown:"))
 
     def _doubt_one(self, rollout_id: str) -> None:
-        while (shown := self.shown(rollout_id)) is not None and shown.doubt is None:
-            count = self._redis.llen(f"{self._prefix()}events:{rollout_id}")
-            self.show(rollout_id, replace(shown, doubt=count), was=shown)
+        with suppress(UnreadableError):  # left as it is
+            while (shown := self.shown(rollout_id)) is not None and shown.doubt is None:
+                count = self._redis.llen(f"{self._prefix()}events:{rollout_id}")
+                self.show(rollout_id, replace(shown, doubt=count), was=shown)

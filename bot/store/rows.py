@@ -1,8 +1,8 @@
 """How entries are stored in Redis: the arguments of the scripts in lua/, and the rows that they write."""
 
-import json
 import uuid
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -15,6 +15,7 @@ from bot.engine.encoding import event_json, read_rollout, rollout_json
 from bot.engine.store_port import Progress, Save
 from bot.store.times import epoch, time_of
 
+PENDING: Final = TypeAdapter(tuple[str, ...])
 APPLIED: Final = TypeAdapter(Applied)
 TROUBLE: Final = TypeAdapter(Trouble)
 READINESS: Final = TypeAdapter(Readiness)
@@ -78,20 +79,34 @@ def entry_of(fields: list[str | None]) -> Entry | None:
     record, applied, pending, acceptance, due, step_due, trouble, readiness, findings = fields
     if not record:
         return None
-    rollout = read_rollout(record)
-    if rollout is None:
-        raise UnreadableError("The record was written by another version of the bot.", hint="It is left as it is.")
-    entry = Entry(rollout=rollout, pending=tuple(json.loads(pending or "[]")))
-    heard = Acceptance(acceptance) if acceptance else Acceptance.NOT_WRITTEN
-    if step_due is None and heard is not Acceptance.WAITING:
-        step_due = due  # from a version that did not tell the two apart
-    return replace(
-        entry,
-        applied=APPLIED.validate_json(applied) if applied else None,
-        acceptance=heard,
-        due=time_of(due) if due else None,
-        step_due=time_of(step_due) if step_due and rollout.phase in STEPS_BY_ITSELF else None,
-        trouble=TROUBLE.validate_json(trouble) if trouble else None,
-        readiness=READINESS.validate_json(readiness) if readiness else None,
-        findings=FINDINGS.validate_json(findings) if findings else (),
-    )
+    with readable("record"):
+        rollout = read_rollout(record)
+        if rollout is None:
+            raise ValueError("none of ours")
+        heard = Acceptance(acceptance) if acceptance else Acceptance.NOT_WRITTEN
+        if step_due is None and heard is not Acceptance.WAITING:
+            step_due = due  # from a version that did not tell the two apart
+        return Entry(
+            rollout=rollout,
+            pending=PENDING.validate_json(pending or "[]"),
+            applied=APPLIED.validate_json(applied) if applied else None,
+            acceptance=heard,
+            due=time_of(due) if due else None,
+            step_due=time_of(step_due) if step_due and rollout.phase in STEPS_BY_ITSELF else None,
+            trouble=TROUBLE.validate_json(trouble) if trouble else None,
+            readiness=READINESS.validate_json(readiness) if readiness else None,
+            findings=FINDINGS.validate_json(findings) if findings else (),
+        )
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Turn whatever is wrong with a text from Redis into an UnreadableError: anybody who reaches Redis may have put it
+    there, or another version of the bot.
+    """
+    try:
+        yield
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise UnreadableError(
+            f"The {what} was written by another version of the bot.", hint="It is left as it is."
+        ) from error

@@ -4,6 +4,7 @@ due                     zset    rollout ids by due time
 pending, pending:brakes zset    rollout ids by the time of the next try: a roll back, or else another decision
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, cast
@@ -16,7 +17,12 @@ from bot.store.keys import Prefix
 from bot.store.scripts import script
 from bot.store.times import epoch, reached, time_of
 
+log = logging.getLogger(__name__)
+
 CLAIM_AHEAD: Final = 10.0
+
+MOST_NAMED: Final = 1000
+"""How many unreadable records a process names."""
 
 
 class RedisSchedule:
@@ -25,6 +31,7 @@ class RedisSchedule:
     def __init__(self, client: "redis.Redis", prefix: Prefix, seen: SeenWrites) -> None:
         self._redis, self._prefix, self._seen = client, prefix, seen
         self._claim = script(client, "claim")
+        self._unreadable: set[str] = set()
 
     def unapplied(self, now: datetime, *, brakes: bool) -> Sequence[str]:
         """Return at most 200 ids of rollouts with a roll back, or else another decision, to write now."""
@@ -53,6 +60,17 @@ class RedisSchedule:
         with store_errors():
             first = self._redis.zrange(f"{self._prefix()}due", 0, 0, withscores=True)
         return time_of(cast(Any, first)[0][1]) if first else None
+
+    def set_aside(self, rollout_id: str, until: datetime) -> None:
+        """Put off whatever is due of a record that cannot be read, and name it once."""
+        prefix = self._prefix()
+        with store_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for index in ("due", "pending", "pending:brakes"):
+                pipe.zadd(prefix + index, {rollout_id: epoch(until)}, xx=True)
+            pipe.execute()
+        if rollout_id not in self._unreadable and len(self._unreadable) < MOST_NAMED:
+            self._unreadable.add(rollout_id)
+            log.error("The record of %s cannot be read. It waits for a version that can.", rollout_id)
 
     def forget_due(self, rollout_id: str) -> None:
         """Remove a due time that belongs to no record."""

@@ -32,7 +32,7 @@ class RedisStore:
         self.save, self.applied, self.learn = records.save, records.applied, records.learn
 
         self.unapplied, self.retry_at, self.claim_due = schedule.unapplied, schedule.retry_at, schedule.claim_due
-        self.next_due, self.forget_due = schedule.next_due, schedule.forget_due
+        self.next_due, self.forget_due, self.set_aside = schedule.next_due, schedule.forget_due, schedule.set_aside
 
         self.dirty, self.clean, self.mark = board.dirty, board.clean, board.mark
         self.shown, self.show, self.events, self.doubt = board.shown, board.show, board.events, board.doubt

@@ -33,6 +33,8 @@ LONGEST_SETTLE = timedelta(seconds=5)
 """The longest wait for a message that is on its way, whatever the clock says."""
 
 LIMIT = 1000
+UNREADABLE = "unreadable"
+"""The lane of topics whose channel nobody knows."""
 UPDATE, POST, HISTORY = "chat.update", "chat.postMessage", "conversations.history"
 
 
@@ -61,11 +63,11 @@ class Board:
         return found
 
     def _channel(self, topic_id: str) -> str:
-        """Return the channel of a topic, which never changes; empty if it has none or cannot be read."""
+        """Return the channel of a topic, which never changes; empty if it has none."""
         try:
             topic = self._topics.load(topic_id)
         except UnreadableError:
-            return ""
+            return UNREADABLE
         return topic.channel if topic else ""
 
     def bring(self, topic_id: str, channel: str, now: datetime) -> datetime | None:
@@ -100,7 +102,8 @@ class Board:
     def _note(self, topic_id: str, channel: str, error: Exception, now: datetime) -> datetime:
         """Leave this card alone for a while, and its whole channel if others there would fail too."""
         fault = error.fault if isinstance(error, SlackError) else None
-        if fault is not Fault.UNCLEAR or not self._pace.failures(topic_id):  # Slack is away: said once
+        is_said_once = fault is Fault.UNCLEAR or isinstance(error, UnreadableError)  # Slack is away; nobody can read it
+        if not (is_said_once and self._pace.failures(topic_id)):
             trace = None if isinstance(error, DependencyError) else error
             log.warning("Card of %s: %s", topic_id, error, exc_info=trace)
         backoff = UNANSWERED if fault is Fault.UNCLEAR else REFUSED

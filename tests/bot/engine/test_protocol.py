@@ -13,8 +13,8 @@ import pytest
 from bot.domain.decisions.moves import roll_back
 from bot.domain.errors import ClusterError, SlotTakenError, TransitionError
 from bot.domain.rollout import Entry, Phase
-from bot.engine.apply import LOST_GUARDS
 from bot.engine.encoding import annotation
+from bot.engine.guard import LOST_GUARDS
 from k8s.document import ANNOTATION
 from sandbox.kube import Object
 from sandbox.objects import pool_ref

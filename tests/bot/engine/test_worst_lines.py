@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -11,7 +11,6 @@ from bot.domain.errors import (
     DependencyError,
     SlotTakenError,
     StoreError,
-    UnreadableError,
     UsageError,
     UserError,
 )
@@ -171,8 +170,8 @@ def test_a_record_with_a_step_that_is_not_in_its_plan_is_no_record(stage: Stage)
 def test_a_record_of_another_version_is_left_as_it_is(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
     stage.redis.hset(f"{PREFIX}r:{rollout_id}", "record", '{"v":9}')
-    with pytest.raises(UnreadableError):
-        stage.ticker.tick(rollout_id)
+    stage.ticker.tick(rollout_id)
+    assert stage.redis.hget(f"{PREFIX}r:{rollout_id}", "record") == '{"v":9}'
     assert rollout_id in due_times(stage.redis)
 
 
@@ -249,3 +248,22 @@ def test_who_rolled_back_and_why_survives_a_store_that_forgot_a_step(stage: Stag
     entry = stage.say("rollback", by=CAROL, reason="p99 doubled")
     assert (entry.rollout.phase, entry.rollout.by, entry.rollout.why) == (Phase.ROLLED_BACK, CAROL, "p99 doubled")
     assert stage.events(rollout_id).count("rolled_back") == 1
+
+
+@pytest.mark.parametrize("field", ["record", "applied", "pending", "due"])
+def test_a_record_that_nobody_can_read_is_named_once_and_keeps_no_other_from_its_step(
+    stage: Stage, caplog: pytest.LogCaptureFixture, field: str
+) -> None:
+    rollout_id = stage.started(10).rollout.id
+    junk = "r-0000000f"
+    record: Any = stage.redis.hgetall(f"{PREFIX}r:{rollout_id}")
+    stage.redis.hset(f"{PREFIX}r:{junk}", mapping={**record, field: "{"})
+    for index in ("active", "due", "pending", "pending:brakes"):
+        stage.redis.zadd(f"{PREFIX}{index}", {junk: 1})
+    stage.step()
+    stage.pass_time(seconds=1)
+    assert [entry.rollout.id for entry in stage.engine.entries()] == [rollout_id]
+    assert stage.load(rollout_id).rollout.weight == 25
+    assert [text for text in caplog.messages if junk in text] == [
+        f"The record of {junk} cannot be read. It waits for a version that can."
+    ]

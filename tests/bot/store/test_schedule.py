@@ -1,5 +1,7 @@
 from datetime import timedelta
 
+import pytest
+
 from bot.domain.rollout import Phase
 from bot.engine.store_port import Progress
 from bot.store.store import RedisStore
@@ -22,3 +24,20 @@ def test_the_failure_of_an_old_decision_does_not_delay_a_newer_roll_back(store: 
     assert store.unapplied(now, brakes=True) == [STARTED.id]
     store.learn(STARTED.id, "d2", Progress(retry=later))
     assert store.unapplied(now, brakes=True) == []
+
+
+def test_what_is_due_of_an_unreadable_record_is_put_off_and_named_once(
+    store: RedisStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.save(a_save(STARTED))
+    store.save(a_save(a_rollout(revision=2, decision="d2", phase=Phase.ROLLED_BACK), STARTED.decision))
+    later = NOON + timedelta(seconds=50)
+    for _ in range(2):
+        store.set_aside(STARTED.id, later)
+    assert (store.next_due() in (None, later), store.unapplied(NOON, brakes=True)) == (True, [])
+    assert caplog.messages == [f"The record of {STARTED.id} cannot be read. It waits for a version that can."]
+
+
+def test_nothing_becomes_due_because_a_record_cannot_be_read(store: RedisStore) -> None:
+    store.set_aside("r-0000000f", NOON)
+    assert (store.next_due(), store.unapplied(NOON, brakes=True), store.unapplied(NOON, brakes=False)) == (None, [], [])
