@@ -6,7 +6,7 @@ UV := uv==0.13.9
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo test check fmt bench chaos lock clean
+.PHONY: help demo test check fmt bench chaos hostile lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -34,6 +34,10 @@ bench: $(VENV)/ready ## measure, as ratios against a floor of the same run
 chaos: $(VENV)/ready ## everything fails at once, three seeds, and every promise is checked; about 15 minutes
 	@$(RUN) -m sandbox build
 	$(RUN) -m chaos
+
+hostile: $(VENV)/ready ## hostile input of every kind at a running bot, and what got through; about a minute
+	@$(RUN) -m sandbox build
+	$(RUN) -m hostile
 
 lock: $(VENV)/ready ## renew requirements*.lock from pyproject.toml
 	$(VENV)/bin/pip install -q $(UV)
