@@ -150,6 +150,26 @@ def test_a_drained_node_takes_one_replica_at_a_time() -> None:
     assert budget["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
 
 
+def test_only_slacks_port_is_open_to_the_world_outside_the_cluster(container: dict[str, Any]) -> None:
+    (policy,) = documents(KUSTOMIZE / "bot" / "networkpolicy.yaml")
+    (bot,) = documents(KUSTOMIZE / "bot" / "kustomization.yaml")
+    assert "networkpolicy.yaml" in bot["resources"]
+    assert {port["name"] for port in container["ports"]} == {"http", "probes"}
+    assert policy["spec"] == {
+        "podSelector": {"matchLabels": bot["labels"][0]["pairs"]},
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {"ports": [{"port": "http"}]},
+            {"from": [{"namespaceSelector": {}}], "ports": [{"port": "probes"}]},
+        ],
+    }
+
+
+def test_only_the_bots_own_pods_get_its_token(pod: dict[str, Any]) -> None:
+    (account,) = documents(KUSTOMIZE / "bot" / "serviceaccount.yaml")
+    assert (account["automountServiceAccountToken"], pod["automountServiceAccountToken"]) == (False, True)
+
+
 def test_no_probe_asks_more_than_whether_the_bot_listens(container: dict[str, Any]) -> None:
     port = next(port for port in container["ports"] if port["name"] == "probes")
     probes = {name: probe["httpGet"] for name, probe in container.items() if name.endswith("Probe")}
