@@ -18,6 +18,7 @@ from handlers.inquiries import Inquiries
 from handlers.intake import Intake
 from handlers.people import People
 from handlers.private import Private
+from handlers.questions import Questions
 from handlers.rollback_without_redis import RollbackWithoutRedis
 from handlers.slack import TIMEOUT, Slack
 from handlers.views import home, modals
@@ -61,26 +62,28 @@ def build(
     *,
     operations: OperationReader = NO_OPERATIONS,
     remember: Callable[[str, str], None] = lambda user, name: None,
+    was_seen: Callable[[str], bool] = lambda user: True,
 ) -> Handlers:
     """Build everything without asking the network, so that the bot starts while Slack is away.
 
-    ``remember`` keeps a user's name for the terminal.
+    ``remember`` keeps the name of a full member, for the terminal; ``was_seen`` says whether it has kept somebody's.
     """
     slack, private = Slack(client), Private(client.base_url)
     quick, dialogs = (
         Slack(web_client(client.token, base_url=client.base_url, timeout=seconds)) for seconds in (QUICK, CLICK_LASTS)
     )
-    people = People(slack, clock, quick=quick, remember=remember)
+    people = People(slack, clock, quick=quick, remember=remember, was_seen=was_seen)
     work = Work(engine, store, people, private, RollbackWithoutRedis(engine, people, quick, private))
     app = bolt_app(client)
-    inquiries = Inquiries(engine, people, private, policy)
-    intake = Intake(engine, engine, operations, work, inquiries, policy, clock)
+    questions = Questions(engine, operations, policy)
+    inquiries = Inquiries(questions, people, private)
+    intake = Intake(engine, questions, people, work, inquiries, clock)
     opener = modals.Opener(engine, dialogs, private)
     commands.register(app, intake, opener, operations.registry, name=policy.command)
     actions.register(app, intake, private)
     operation_actions.register(app, intake)
     modals.register(app, intake, opener, private)
-    home.register(app, engine, slack, private)
+    home.register(app, engine, people, slack, private)
     errors.register(app, private)
     return Handlers(app=app, work=work, inquiries=inquiries, slack=slack, private=private)
 

@@ -36,7 +36,10 @@ def register(app: App, intake: Intake, opener: Opener, registry: Registry, *, na
         said = intake.hear(parsed, by=by, origin=place.origin, delivery=trigger, reply_to=place.reply_to)
         if parsed.verb == HELP:
             said = joined("\n\n", (said, operations_help(registry, name), help_text(name)))
-        ack(text=mrkdwn(said), response_type="ephemeral")
+        if said:
+            ack(text=mrkdwn(said), response_type="ephemeral")
+        else:  # the answer comes when Slack has said who asks
+            ack()
 
 
 def _read(text: str, registry: Registry, name: str) -> Command:

@@ -1,19 +1,21 @@
-"""Inquiries: acknowledged at once, asked in a lane of their own, answered in private when the answer is known."""
+"""Inquiries, and questions of people whom Slack has to be asked about first.
+
+They are acknowledged at once, asked in a lane of their own, and answered in private when the answer is known.
+"""
 
 import logging
 from functools import partial
 
-from bot.config.policy import Policy
 from bot.domain.commands.request import Request
-from bot.domain.errors import DependencyError, UserError
+from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.prose import Prose
 from bot.domain.verbs.registry import verb_of
 from bot.engine.lane import Lane
 from handlers import replies
-from handlers.backend import Reader
 from handlers.errors import new_ref
 from handlers.people import People
 from handlers.private import Private
+from handlers.questions import Questions
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +27,8 @@ GRACE = 1.0
 class Inquiries:
     """A lane of its own. Each inquiry leaves it at its deadline, so that those behind it keep theirs."""
 
-    def __init__(self, reader: Reader, people: People, private: Private, policy: Policy) -> None:
-        self._reader, self._people, self._private, self._policy = reader, people, private, policy
+    def __init__(self, questions: Questions, people: People, private: Private) -> None:
+        self._questions, self._people, self._private = questions, people, private
         self._lane = Lane("inquiry", LANE)
         self._open: dict[str, Request] = {}
 
@@ -49,16 +51,20 @@ class Inquiries:
     def _run(self, request: Request) -> None:
         try:
             self._private.say(request.reply_to, self._answer(request))
+            self._people.keep_names()
         finally:
             self._open.pop(request.delivery, None)
 
     def _answer(self, request: Request) -> Prose:
         try:
             self._people.admit(request)
-            answer = self._reader.answer(request, self._policy.command)
+            return self._questions.answer(request)
         except UserError as error:
             log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
             return replies.mishap(error, "")
+        except StoreError as error:
+            log.warning("`%s` was not answered: %s", request.command.verb, error)
+            return replies.unanswered(error)
         except DependencyError as error:
             log.warning("`%s` was not answered: %s", request.command.verb, error)
             return replies.not_found_out(error)
@@ -66,4 +72,3 @@ class Inquiries:
             ref = new_ref()
             log.exception("%s by %s broke, ref %s.", request.command.verb, request.by, ref)
             return replies.mishap(error, ref)
-        return replies.answer(answer, self._policy.access)

@@ -2,19 +2,18 @@
 
 import logging
 
-from bot.config.policy import Policy
 from bot.domain.commands.origin import Origin
-from bot.domain.commands.request import ROLLBACK, STATUS, Command, Request
+from bot.domain.commands.request import HELP, ROLLBACK, Command, Request
 from bot.domain.errors import StoreError
-from bot.domain.operation import is_operation_id
-from bot.domain.prose import Prose, joined
-from bot.domain.sentences.operations import detail, line
+from bot.domain.prose import Prose
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock
 from handlers import replies
-from handlers.backend import Inbox, OperationReader, Reader
+from handlers.backend import Inbox
 from handlers.inquiries import Inquiries
+from handlers.people import People
+from handlers.questions import Questions
 from handlers.work import Work
 
 log = logging.getLogger(__name__)
@@ -26,21 +25,22 @@ class Intake:
     def __init__(
         self,
         inbox: Inbox,
-        reader: Reader,
-        operations: OperationReader,
+        questions: Questions,
+        people: People,
         work: Work,
         inquiries: Inquiries,
-        policy: Policy,
         clock: Clock,
     ) -> None:
-        self._inbox, self._reader, self._operations = inbox, reader, operations
-        self._work, self._inquiries = work, inquiries
-        self._policy, self._clock = policy, clock
+        self._inbox, self._questions, self._people = inbox, questions, people
+        self._work, self._inquiries, self._clock = work, inquiries, clock
 
     def hear(
         self, command: Command, *, by: str, origin: Origin, delivery: str, reply_to: str, turn: int | None = None
     ) -> Prose:
-        """Answer a question, or keep a request and start it. Raises UserError, StoreError."""
+        """Answer a question, or keep a request and start it. Raises UserError, StoreError.
+
+        Only people whom Slack has lately called full members get an answer at once; for others, Slack is asked first.
+        """
         request = Request(
             command=command,
             by=by,
@@ -51,31 +51,21 @@ class Intake:
             reply_to=reply_to,
         )
         match verb_of(command.verb).kind:
-            case Kind.QUESTION:
+            case Kind.QUESTION if command.verb == HELP or self._people.may_read(by):
                 return self._answer(request)
-            case Kind.INQUIRY:
-                return self._inquiries.begin(request)
+            case Kind.QUESTION | Kind.INQUIRY as kind:
+                told = self._inquiries.begin(request)
+                return told if kind is Kind.INQUIRY else Prose()
             case _:
                 return self._take_in(request)
 
     def _answer(self, request: Request) -> Prose:
         """Answer a question; it changes nothing, so there is nothing to confirm if Redis fails."""
         try:
-            return self._answered(request)
+            return self._questions.answer(request)
         except StoreError as error:
             log.warning("`%s` was not answered: %s", request.command.verb, error)
             return replies.unanswered(error)
-
-    def _answered(self, request: Request) -> Prose:
-        subject, channel = request.command.subject, request.origin.channel
-        if is_operation_id(subject):
-            return detail(self._operations.find(subject, channel))
-        reply = self._reader.answer(request, self._policy.command)
-        told = replies.answer(reply, self._policy.access)
-        if subject or request.command.verb != STATUS:
-            return told
-        lines = list(map(line, self._operations.under_way(channel)))
-        return joined("\n", lines if lines and not reply.rollouts else [told, *lines])
 
     def _take_in(self, request: Request) -> Prose:
         """Keep a request and start it; a roll back does not need the store for that."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.commands.origin import Surface
-from bot.domain.commands.request import ROLLBACK, START, Request
+from bot.domain.commands.request import ROLLBACK, START, STATUS, Request
 from bot.domain.decisions.start import require_channel
 from bot.domain.errors import DependencyError, NotAllowedError, StoreError, UserError
 from bot.domain.prose import Person, Prose, say
@@ -15,6 +15,8 @@ from bot.engine.ports import Clock
 from handlers.slack import Fault, Identity, Slack, SlackError
 
 KEPT = timedelta(seconds=60)
+READ_KEPT = timedelta(hours=1)
+"""How long somebody who was a full member reads without another question to Slack."""
 ROOM_KEPT = timedelta(seconds=10)
 """How long a channel that is fine need not be asked about again, when starts there are tried again."""
 SILENCE = timedelta(seconds=10)
@@ -35,7 +37,7 @@ class People:
     """Asks Slack about people and channels; people are remembered for a minute.
 
     ``quick`` gives up within a second, so that a silent Slack does not delay a roll back or a pause.
-    ``remember`` keeps a user's name for the terminal.
+    ``remember`` keeps the name of a full member, for the terminal; ``was_seen`` says whether it has kept somebody's.
     """
 
     def __init__(
@@ -45,35 +47,45 @@ class People:
         *,
         quick: Slack,
         remember: Callable[[str, str], None] = lambda user, name: None,
+        was_seen: Callable[[str], bool] = lambda user: True,
     ) -> None:
         self._slack, self._quick = slack, quick
-        self._clock, self._remember = clock, remember
+        self._clock, self._remember, self._was_seen = clock, remember, was_seen
         self._names: dict[str, str] = {}  # heard, and not kept yet
         self._known: dict[str, tuple[datetime, str]] = {}
         self._rooms: dict[str, datetime] = {}
         self._rooms_limited_until: datetime | None = None
         self._silent_until = datetime.min.replace(tzinfo=UTC)
 
-    def admit(self, request: Request) -> None:
+    def admit(self, request: Request) -> bool:
         """Raise NotAllowedError or UserError if the person, or for a start the channel, is not acceptable.
 
-        Where Slack does not answer: DependencyError, and only a roll back passes, and a pause by somebody who was
-        known to be one of us.
+        Where Slack does not answer: DependencyError, and only a roll back passes by somebody whom a bot has served
+        before, and a pause by somebody who was known to be one of us. Returns whether the person was checked.
         """
         if request.origin.surface is Surface.TERMINAL:
-            return  # Slack may be what is broken; the policy has allowed it, and whoever gets this far can reach Redis
+            return True  # Slack may be what is broken; the policy has allowed it, and whoever is here can reach Redis
         try:
-            refusal = self._refusal(request.by, request.command.verb)
+            self._require_member(self._refusal(request.by, request.command.verb))
         except DependencyError:
-            if request.command.verb == ROLLBACK:
-                return
+            if request.command.verb == ROLLBACK and self._is_seen(request.by):
+                return False
             raise
-        if refusal:
-            raise NotAllowedError(refusal, hint="Ask a full member of this workspace.")
         if request.command.verb == START:
             # The previous version kept starts without a channel.
             require_channel(request.command.name, request.origin)
             self._admit_channel(request.origin.channel)
+        return True
+
+    def may_read(self, user: str) -> bool:
+        """Say, without asking Slack, whether somebody was lately known to be a full member."""
+        since, refusal = self._known.get(user, (None, ""))
+        return since is not None and not refusal and timedelta(0) <= self._clock.now() - since < READ_KEPT
+
+    def admit_reader(self, user: str) -> None:
+        """Raise NotAllowedError if somebody is no full member, and DependencyError if Slack does not say."""
+        if not self.may_read(user):
+            self._require_member(self._refusal(user, STATUS))
 
     def keep_names(self) -> None:
         """Store the names heard since the last call; after the work, because Redis may be slow."""
@@ -83,6 +95,19 @@ class People:
         with suppress(StoreError):
             for user, name in names.items():
                 self._remember(user, name)
+
+    def _require_member(self, refusal: str) -> None:
+        if refusal:
+            raise NotAllowedError(refusal, hint="Ask a full member of this workspace.")
+
+    def _is_seen(self, user: str) -> bool:
+        """Say whether a bot has served somebody before. Where Redis does not answer either, the brake comes first."""
+        if user in self._known:
+            return True
+        try:
+            return self._was_seen(user)
+        except StoreError:
+            return True
 
     def _refusal(self, user: str, verb: str) -> str:
         since, said = self._known.get(user, (None, ""))
@@ -110,7 +135,7 @@ class People:
 
     def _learn(self, user: str, slack: Slack) -> str:
         refusal, name = _ask(user, slack)
-        if name:
+        if name and not refusal:
             self._names[user] = name
         if len(self._known) >= MOST:
             self._known.clear()

@@ -37,8 +37,8 @@ class Private:
         self._answers, self._dialogs = Lane("private", ANSWERS), Lane("dialog", DIALOGS)
 
     def say(self, reply_to: str, said: Prose) -> None:
-        """Send a sentence to a response_url; none if there is nobody to send it to, or it is not Slack's address."""
-        if not reply_to:
+        """Send a sentence to a response_url, if there is something to say and the address is Slack's."""
+        if not reply_to or not said:
             return
         if not reply_to.startswith(self._may_begin):
             log.warning("A private answer was not sent: its address is not Slack's.")

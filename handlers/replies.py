@@ -10,6 +10,7 @@ from bot.domain.commands.values import say_cut
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UserError
 from bot.domain.prose import Channel, Code, Person, Prose, joined, moment, said, say, short
 from bot.domain.rollout import Entry, Rollout
+from bot.domain.sentences.what_happened import NOT_CHECKED
 from bot.domain.sentences.what_it_waits_for import Wait
 from bot.domain.sentences.what_it_waits_for import why as why_it_waits
 from bot.domain.sentences.where_it_stands import headword, state
@@ -151,15 +152,16 @@ def braking(store: StoreError, command: Command) -> Prose:
     return joined(" ", (told, say_cut(command.left_out)))
 
 
-def braked(braked: RouteRolledBack, store: StoreError) -> Prose:
+def braked(braked: RouteRolledBack, store: StoreError, *, is_checked: bool) -> Prose:
     """Tell the channel about a roll back that no card shows yet."""
     rollout = braked.rollout
     why = said(rollout.why, 1000)
     missing = said(", ".join(braked.missing), 300)
     return say(
-        "*{by} rolled back* `{new}`, all traffic goes to `{old}`{why}.\n"
+        "*{by}{doubtful} rolled back* `{new}`, all traffic goes to `{old}`{why}.\n"
         "{store} {went} {route}.{missing}{doubt} The card follows when Redis works again.",
         by=Person(rollout.by),
+        doubtful=Prose() if is_checked else say(" {}", NOT_CHECKED),
         new=rollout.canary.name,
         old=rollout.stable.name,
         why=say(": “{}”", why) if why else why,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 
@@ -70,7 +70,7 @@ class RollbackWithoutRedis:
 
     def _pull(self, request: Request, store: StoreError, words: Telling) -> None:
         try:
-            self._people.admit(request)
+            is_checked = self._people.admit(request)
             braked = self._engine.brake(request)
         except UserError as error:
             self._say_once(request, Heard.REFUSED, words.refused(error))
@@ -79,7 +79,7 @@ class RollbackWithoutRedis:
         except Exception as error:
             self._fail(request, replies.mishap(error, new_ref()))
         else:
-            self._tell(request, braked, store)
+            self._tell(replace(request, is_checked=is_checked), braked, store)
 
     def _fail(self, request: Request, said: Prose) -> None:
         log.exception("A roll back without Redis failed: %s", said)
@@ -101,7 +101,10 @@ class RollbackWithoutRedis:
             self._say_once(request, Heard.WELL, replies.braked_before(braked.rollout))
             return
         self._hears(request, Heard.WELL)
-        channel, said = braked.rollout.channel or request.origin.channel, replies.braked(braked, store)
+        channel, said = (
+            braked.rollout.channel or request.origin.channel,
+            replies.braked(braked, store, is_checked=request.is_checked),
+        )
         if not self._post(channel, braked.rollout, said) or not request.origin.sees_cards_of(channel):
             self._private.say(request.reply_to, said)
 

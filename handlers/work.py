@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -93,12 +94,12 @@ class Work:
 
     def _do(self, request: Request) -> Entry | None:
         try:
-            self._people.admit(request)
+            is_checked = self._people.admit(request)
         except UserError as error:
             if not self._store.drop(request.delivery, Became(refusal=str(error))):
                 return None  # somebody else has answered it
             raise
-        return self._engine.carry_out(request)
+        return self._engine.carry_out(replace(request, is_checked=is_checked))
 
     def _follow_up(self, request: Request, entry: Entry | None) -> None:
         if entry is None:

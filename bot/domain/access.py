@@ -49,6 +49,10 @@ class Access:
             case None:
                 return frozenset()
 
+    def names(self, user: str) -> bool:
+        """Say whether any list names somebody."""
+        return user in self.start | self.run | self.approve | self.rollback
+
 
 def person(unix_user: str, slack_ids: Mapping[str, str]) -> str:
     """Return who asks in a terminal: the Slack user whom the policy maps, else the Unix user by name."""

@@ -52,12 +52,13 @@ BROADCAST = frozenset(
 class Event:
     """One thing that happened; ``by`` is a Slack user id, empty if the timer or the cluster did it.
 
-    ``unix_user`` is who did it in a terminal, in the name of ``by``.
+    ``unix_user`` is who did it in a terminal, in the name of ``by``. ``is_checked``: Slack said who that is.
     """
 
     kind: EventKind
     at: datetime
     by: str = ""
     unix_user: str = ""
+    is_checked: bool = True
     weight: int | None = None  # of the canary in percent, after it
     reason: str = ""  # a sentence of the person, the gate, the gateway or the API server

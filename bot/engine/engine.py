@@ -257,4 +257,10 @@ class Engine:
         return slot_taken(entry.rollout)
 
     def _moment(self, request: Request) -> Moment:
-        return Moment(now=self._clock.now(), decision=new_decision(), by=request.by, unix_user=request.unix_user)
+        return Moment(
+            now=self._clock.now(),
+            decision=new_decision(),
+            by=request.by,
+            unix_user=request.unix_user,
+            is_checked=request.is_checked,
+        )

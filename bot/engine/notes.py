@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from bot.domain.access import UNIX
 from bot.domain.bounds import is_sound
 from bot.domain.decisions.by_route import Observed, applied_by, differs
 from bot.domain.decisions.moves import Moment, roll_back
@@ -27,6 +28,9 @@ from bot.engine.route_port import Note, Proof, RouteCopy
 
 MOST_DECISIONS: Final = 1_000_000
 """A note with a larger revision or turn is not ours: it would leave no room to count on."""
+
+SOMEBODY: Final = f"{UNIX}somebody"
+"""Who rolled back on the route without our signature."""
 
 _PURPOSE: Final = b"rolloutbot note 1:"
 """What every signed text begins with, so that a signature is good for nothing else."""
@@ -81,7 +85,7 @@ class Notes:
             back = _ROLLED_BACK.validate_python(said)
         except ValidationError:
             return None
-        moment = Moment(now=back.at, decision=back.decision, by="" if self.keys else back.by)
+        moment = Moment(now=back.at, decision=back.decision, by=SOMEBODY if self.keys else back.by)
         why = say_unsigned(back.by, back.why) if self.keys else back.why
         return roll_back(Entry(rollout=rollout, applied=applied_by(rollout, 0)), why, moment).after
 
@@ -110,9 +114,9 @@ def _beside(over: str | None, rollout: Rollout) -> dict[str, Any]:
 
 def say_unsigned(by: str, why: str) -> str:
     """Say what somebody without the key wrote on the route."""
-    who = f"in the name of {by.removeprefix('unix:')}" if by else "without a name"
-    told = f": {why}" if why else ""
-    return f"Written on the route {who}, without the bot's signature{told}"
+    who = f" in the name of {by.removeprefix(UNIX)}" if by else ""
+    told = f"written on the route{who}; the bot has not signed it"
+    return f"{why} ({told})" if why else told.capitalize()
 
 
 def note_on(copy: RouteCopy) -> Note | None:
@@ -152,7 +156,7 @@ def note_for(copy: RouteCopy, rollout: Rollout) -> Rollout | None:
 
 
 def _rolled_back(rollout: Rollout, note: Rollout) -> Rollout:
-    moment = Moment(now=note.decided_at, decision=note.decision)
+    moment = Moment(now=note.decided_at, decision=note.decision, by=SOMEBODY)
     why = say_unsigned(note.by, note.why)
     return roll_back(Entry(rollout=rollout, applied=applied_by(rollout, 0)), why, moment).after
 

@@ -152,6 +152,7 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
     clock = RedisClock(client)
     behind = shared_parts(settings, client, clock, enter=Installs.join, fell_behind=bell.ring, registry=registry)
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
+    names = SlackNames(behind.client, behind.install.prefix)
     handlers = build(
         behind.parts.engine,
         behind.store,
@@ -159,7 +160,8 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
         behind.policy,
         slack,
         operations=behind.operations.requests,
-        remember=SlackNames(behind.client, behind.install.prefix).remember,
+        remember=names.remember,
+        was_seen=lambda user: behind.policy.access.names(user) or bool(names.of(user)),
     )
     return Bot(
         settings=settings,

@@ -7,7 +7,7 @@ from chaos.checks.writes import written
 from chaos.evidence import Evidence
 from chaos.forger import FORGED_ID
 
-FIXED = ("namespace", "route", "route_uid", "stable", "canary", "channel", "started_by", "started_at", "reason")
+FIXED = ("namespace", "route", "route_uid", "stable", "canary", "channel", "started_by", "reason")
 
 
 def forgeries(evidence: Evidence) -> Found:

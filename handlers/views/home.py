@@ -9,6 +9,7 @@ from bot.domain.prose import Prose
 from bot.domain.verbs.asking import Rollouts
 from handlers.errors import unshown
 from handlers.mrkdwn import mrkdwn
+from handlers.people import People
 from handlers.private import Private
 from handlers.slack import Slack
 from handlers.views.place import Place
@@ -18,7 +19,7 @@ from handlers.views.view import Drawn, HomeTab, Opening
 HOME = Place(origin=Origin(surface=Surface.HOME))
 
 
-def register(app: App, rollouts: Rollouts, slack: Slack, private: Private) -> None:
+def register(app: App, rollouts: Rollouts, people: People, slack: Slack, private: Private) -> None:
     """Listen to people who open the home tab, if there is one."""
     tab = home_tab()
     if tab is None:
@@ -28,12 +29,13 @@ def register(app: App, rollouts: Rollouts, slack: Slack, private: Private) -> No
     def opened(event: dict[str, Any]) -> None:
         if event.get("tab") == "home":
             opening = Opening(by=event["user"], place=HOME, rollouts=rollouts)
-            private.open(lambda: slack.publish_home(opening.by, _framed(tab, opening)))
+            private.open(lambda: slack.publish_home(opening.by, _framed(tab, opening, people)))
 
 
-def _framed(tab: HomeTab, opening: Opening) -> Drawn:
+def _framed(tab: HomeTab, opening: Opening, people: People) -> Drawn:
     marks = {"type": "home", "callback_id": tab.callback_id, "private_metadata": opening.place.dumps()}
     try:
+        people.admit_reader(opening.by)
         return marks | tab.draw(opening)
     except Exception as error:
         return marks | _excuse(unshown(error))

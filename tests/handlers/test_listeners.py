@@ -19,6 +19,7 @@ from handlers import replies
 from handlers.app import Handlers, build, web_client
 from handlers.buttons import Press
 from handlers.mrkdwn import mrkdwn
+from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN, TEAM
 from sandbox.strict_slack import StrictSlack
 from tests.builders import ALICE, BOB, NOON
@@ -74,6 +75,15 @@ def bot(slack: StrictSlack) -> Iterator[Bot]:
     bot.handlers.close()
 
 
+@pytest.fixture
+def served(bot: Bot) -> Bot:
+    """Return a bot that knows from Slack who Alice is."""
+    bot.command("status")
+    wait_until("an answer", lambda: len(bot.slack.private) == 1)
+    bot.slack.private.clear()
+    return bot
+
+
 def private(text: str) -> tuple[int, dict[str, str]]:
     return 200, {"text": text, "response_type": "ephemeral"}
 
@@ -114,24 +124,39 @@ def test_help_lists_exactly_the_verbs_that_exist(bot: Bot, text: str) -> None:
     assert bot.engine.received == []
 
 
-def test_status_and_why_are_answered_in_the_acknowledgement(bot: Bot) -> None:
+def test_status_and_why_are_answered_in_the_acknowledgement(served: Bot) -> None:
+    served.engine.known = [an_entry()]
+    assert served.command("status") == private(mrkdwn(replies.detail(an_entry(), POLICY.access)))
+    assert served.command("why") == private(mrkdwn(replies.why(an_entry(), waits(an_entry(), POLICY.access))))
+
+
+def test_somebody_new_is_answered_when_slack_has_said_who_that_is(bot: Bot) -> None:
     bot.engine.known = [an_entry()]
-    assert bot.command("status") == private(mrkdwn(replies.detail(an_entry(), POLICY.access)))
-    assert bot.command("why") == private(mrkdwn(replies.why(an_entry(), waits(an_entry(), POLICY.access))))
+    assert bot.command("status") == (200, "")
+    assert bot.said() == [mrkdwn(replies.detail(an_entry(), POLICY.access))]
 
 
-def test_status_does_not_tell_of_other_channels(bot: Bot) -> None:
-    bot.engine.known = [an_entry(a_rollout(channel="C0SECRET01"))]
-    assert bot.command("status") == private(
+@pytest.mark.parametrize("text", ["status", "why", f"status {NEW}"])
+def test_a_guest_reads_nothing_but_help(bot: Bot, text: str) -> None:
+    bot.engine.known = [an_entry()]
+    bot.slack.users[ALICE]["is_restricted"] = True
+    assert bot.command("help")[1]["response_type"] == "ephemeral"
+    bot.command(text)
+    assert bot.said() == ["Guests cannot run rollouts. Ask a full member of this workspace."]
+
+
+def test_status_does_not_tell_of_other_channels(served: Bot) -> None:
+    served.engine.known = [an_entry(a_rollout(channel="C0SECRET01"))]
+    assert served.command("status") == private(
         "This channel has no rollout. Name a pool, as in `/rollout status POOL`, "
         "or begin one with `/rollout start POOL WEIGHT`."
     )
-    assert bot.command(f"status {NEW}") == private(mrkdwn(replies.detail(bot.engine.known[0], POLICY.access)))
+    assert served.command(f"status {NEW}") == private(mrkdwn(replies.detail(served.engine.known[0], POLICY.access)))
 
 
-def test_status_tells_of_the_last_rollout_where_none_runs(bot: Bot) -> None:
-    bot.engine.ended = [an_entry(in_phase(Phase.ROLLED_BACK))]
-    assert bot.command("status") == private(mrkdwn(replies.detail(bot.engine.ended[0], POLICY.access)))
+def test_status_tells_of_the_last_rollout_where_none_runs(served: Bot) -> None:
+    served.engine.ended = [an_entry(in_phase(Phase.ROLLED_BACK))]
+    assert served.command("status") == private(mrkdwn(replies.detail(served.engine.ended[0], POLICY.access)))
 
 
 @pytest.mark.parametrize("verb", ["rollback", "pause"])
@@ -162,12 +187,12 @@ def test_without_a_store_nothing_is_promised_and_the_brake_is_named(bot: Bot) ->
 
 
 @pytest.mark.parametrize("text", ["status", f"status {NEW}", "why"])
-def test_a_question_without_a_store_is_told_why_there_is_no_answer(bot: Bot, text: str) -> None:
-    bot.engine.refusal = StoreError("Redis does not answer.")
+def test_a_question_without_a_store_is_told_why_there_is_no_answer(served: Bot, text: str) -> None:
+    served.engine.refusal = StoreError("Redis does not answer.")
     said = "Redis does not answer. Try again in a moment.\n`rollback` works all the same."
-    assert bot.command(text) == private(said)
-    assert bot.press("rollout_why") == (200, "")
-    assert bot.said() == [said]
+    assert served.command(text) == private(said)
+    assert served.press("rollout_why") == (200, "")
+    assert served.said() == [said]
 
 
 def test_without_a_store_a_roll_back_is_done_from_the_route(bot: Bot) -> None:

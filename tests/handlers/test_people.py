@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.commands.origin import Origin, Surface, in_slack
 from bot.domain.commands.request import Command, Request
-from bot.domain.errors import DependencyError, NotAllowedError, UserError
+from bot.domain.errors import DependencyError, NotAllowedError, StoreError, UserError
 from handlers.app import web_client
 from handlers.mrkdwn import mrkdwn
 from handlers.people import People
@@ -202,3 +202,61 @@ def test_names_that_are_heard_are_kept_when_the_work_is_done(
     asked.keep_names()
     asked.keep_names()
     assert kept == [(ALICE, name)]
+
+
+@pytest.mark.parametrize("hours", [0, 0.99])
+def test_who_was_lately_a_full_member_reads_without_another_question(slack: StrictSlack, hours: float) -> None:
+    clock = Hand()
+    asked = people(slack, clock)
+    assert not asked.may_read(ALICE)
+    asked.admit_reader(ALICE)
+    clock.forward(hours=hours)
+    asked.admit_reader(ALICE)
+    assert (asked.may_read(ALICE), slack.count("users.info")) == (True, 1)
+    clock.forward(hours=1)
+    assert not asked.may_read(ALICE)
+
+
+def test_a_guest_reads_nothing(slack: StrictSlack) -> None:
+    slack.users[ALICE]["is_restricted"] = True
+    asked = people(slack)
+    for _ in range(2):
+        with pytest.raises(NotAllowedError):
+            asked.admit_reader(ALICE)
+        assert not asked.may_read(ALICE)
+
+
+def test_nobody_new_reads_while_slack_does_not_say_who_that_is(slack: StrictSlack) -> None:
+    slack.faults.begin("lost", method="users.info")
+    with pytest.raises(DependencyError):
+        people(slack).admit_reader(ALICE)
+
+
+def test_while_slack_is_silent_a_roll_back_passes_unchecked_by_somebody_whom_a_bot_has_served(
+    slack: StrictSlack,
+) -> None:
+    client = Slack(web_client(BOT_TOKEN, base_url=slack.api_url))
+    slack.faults.begin("lost", method="users.info")
+
+    def away(user: str) -> bool:
+        raise StoreError("Redis does not answer.")
+
+    served, unknown, nobody_can_say = (
+        People(client, Hand(), quick=client, was_seen=was_seen)
+        for was_seen in ((lambda _: True), (lambda _: False), away)
+    )
+    assert served.admit(ask("rollback")) is False
+    with pytest.raises(DependencyError):
+        unknown.admit(ask("rollback"))
+    assert nobody_can_say.admit(ask("rollback")) is False
+
+
+def test_only_names_of_full_members_are_kept(slack: StrictSlack) -> None:
+    slack.users[ALICE].update({"name": "alice", "is_restricted": True})
+    kept: list[tuple[str, str]] = []
+    client = Slack(web_client(BOT_TOKEN, base_url=slack.api_url))
+    asked = People(client, Hand(), quick=client, remember=lambda user, name: kept.append((user, name)))
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask())
+    asked.keep_names()
+    assert kept == []

@@ -34,11 +34,22 @@ class Front:
 
     def types(self, text: str, channel: str = ROOM) -> list[str]:
         """Type a command; return every sentence of the answer but the receipt."""
-        return self._answers(self.acknowledged(text, channel))
+        return self._answers(self._receipt(text, channel))
 
     def acknowledged(self, text: str, channel: str = ROOM) -> str:
-        """Type a command; return the acknowledgement, which Slack waits for no longer than it does."""
-        receipt = json.loads(self._hear(self._typed(text, channel)))
+        """Type a command; return the acknowledgement, which Slack waits for no longer than it does.
+
+        A question of somebody new is answered in private when Slack has said who that is.
+        """
+        told = len(self.slack.private)
+        if receipt := self._receipt(text, channel):
+            return receipt
+        wait_until("an answer", lambda: len(self.slack.private) > told, seconds=5)
+        return str(self.slack.private[-1]["text"])
+
+    def _receipt(self, text: str, channel: str) -> str:
+        said = self._hear(self._typed(text, channel))
+        receipt = json.loads(said) if said else {"text": "", "response_type": "ephemeral"}
         assert receipt["response_type"] == "ephemeral"
         return str(receipt["text"])
 

@@ -7,9 +7,10 @@ import pytest
 
 from bot.domain.errors import StoreError
 from bot.domain.rollout import Phase
+from bot.domain.sentences.what_happened import told
 from sandbox.strict_slack import strict_slack
 from tests.builders import CANARY, STABLE
-from tests.scenarios.front import Front
+from tests.scenarios.front import ROOM, Front
 from tests.stage import Stage
 
 LONG = "🔥 p99 " * 1500
@@ -65,6 +66,22 @@ def test_so_it_is_while_redis_is_away(front: Front) -> None:
     note = front.stage.note()
     assert note is not None
     assert (note.phase, note.why) == (Phase.ROLLED_BACK, CUT)
+
+
+@pytest.mark.parametrize("redis_is_away", [False, True])
+def test_where_slack_does_not_say_who_rolls_back_everybody_reads_that(front: Front, redis_is_away: bool) -> None:
+    rollout_id = front.stage.started(10).rollout.id
+    front.slack.faults.begin("lost", method="users.info")
+    if redis_is_away:
+        front.stage.memory.always("receive", away)
+    front.acknowledged("rollback p99")
+    front.handlers.close()
+    entry = front.stage.load(rollout_id)
+    thread = [str(sentence) for sentence in told(front.stage.store.events(rollout_id, 0), entry)]
+    posted = [str(message["text"]) for message in front.slack.cards(ROOM)]
+    (line,) = [text for text in (*thread, *posted) if "rolled back" in text]
+    assert "(nobody checked who that is: Slack did not say) rolled back" in line
+    assert front.stage.world.weights() == [(STABLE, 1)]
 
 
 def away() -> NoReturn:

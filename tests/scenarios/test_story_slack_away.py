@@ -41,6 +41,7 @@ def test_a_slack_that_hangs_delays_no_step_no_pause_and_no_roll_back(
         click = slack.click(slack.cards()[0]["ts"], action_id(verb), user=user)
         assert slack.send(click, f"http://{bot.address}").outcome == "acknowledged"
 
+    slack.send(slack.command("status", user=BOB), f"http://{bot.address}")
     slack.send(slack.command(f"start {CANARY} 10", user=ALICE), f"http://{bot.address}")
     wait_until("card and thread", lambda: len(slack.messages) == 2, seconds=10)
     slack.faults.begin("hang")

@@ -72,7 +72,7 @@ class Request:
 
     ``delivery`` is Slack's id of this delivery, or a terminal's; the same id twice is one request. ``turn`` comes
     with a button. ``reply_to`` is where a private answer goes (a response_url). ``unix_user`` is who really typed it in
-    a terminal, if ``by`` is the Slack user whom the policy names for it.
+    a terminal, if ``by`` is the Slack user whom the policy names for it. ``is_checked``: Slack said who ``by`` is.
     """
 
     command: Command
@@ -83,3 +83,4 @@ class Request:
     turn: int | None = None
     reply_to: str = ""
     unix_user: str = ""
+    is_checked: bool = True

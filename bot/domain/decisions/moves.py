@@ -20,6 +20,7 @@ class Moment:
     decision: str
     by: str = ""
     unix_user: str = ""
+    is_checked: bool = True
 
 
 def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
@@ -59,6 +60,7 @@ def event(kind: EventKind, moment: Moment, rollout: Rollout, reason: str = "") -
         at=moment.now,
         by=moment.by,
         unix_user=moment.unix_user,
+        is_checked=moment.is_checked,
         weight=rollout.weight,
         reason=reason,
     )

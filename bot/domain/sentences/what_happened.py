@@ -7,6 +7,8 @@ from bot.domain.prose import Code, Person, Prose, ended, say
 from bot.domain.rollout import Entry
 from bot.domain.sentences.reasons import reason
 
+NOT_CHECKED = say("(nobody checked who that is: Slack did not say)")
+
 
 def told(events: Sequence[Event], entry: Entry, *, longest: int = 1000) -> list[Prose]:
     """Write a sentence for each event, without its time; ``longest`` bounds each reason."""
@@ -50,6 +52,8 @@ def _who(event: Event, did: Prose, itself: Prose) -> Prose:
 def _person(event: Event) -> Prose:
     """Name who did it, and tell if that was somebody in a terminal whom the policy takes for that person."""
     who = say("{}", Person(event.by))
+    if not event.is_checked:
+        return say("{} {}", who, NOT_CHECKED)
     return say("{} (in a terminal, as Unix user `{}`)", who, event.unix_user) if event.unix_user else who
 
 

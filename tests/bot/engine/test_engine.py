@@ -14,7 +14,7 @@ from bot.domain.rollout import Acceptance, Phase
 from bot.domain.sentences.gates import keeps_stable
 from bot.domain.sentences.what_it_waits_for import waits, why
 from bot.domain.sentences.where_it_stands import state
-from bot.engine.apply import LOST_GUARDS
+from bot.engine.guard import LOST_GUARDS
 from sandbox.gateway import Answer
 from sandbox.kube import Object
 from sandbox.robot import Robot

@@ -95,9 +95,9 @@ def test_a_roll_back_on_the_route_is_taken_up_without_its_signature_and_nothing_
         before.stable,
         before.canary,
         before.rules,
-        "",
+        "unix:somebody",
     )
-    assert after.why == "Written on the route in the name of U0BOSS0001, without the bot's signature: because"
+    assert after.why == "because (written on the route in the name of U0BOSS0001; the bot has not signed it)"
     assert (stage.world.weights(), stage.note()) == (AT_0, after)
 
 
@@ -191,8 +191,8 @@ def test_a_terminal_without_the_key_rolls_back_and_the_bot_gives_back_the_weight
     assert (braked.as_before, stage.world.weights()) == (False, [(STABLE, 100)])
     stage.audit.inspect()
     after = stage.load(rollout_id).rollout
-    assert (after.phase, after.by, stage.world.weights()) == (Phase.ROLLED_BACK, "", AT_0)
-    assert after.why == "Written on the route in the name of deploy, without the bot's signature: p99"
+    assert (after.phase, after.by, stage.world.weights()) == (Phase.ROLLED_BACK, "unix:somebody", AT_0)
+    assert after.why == "p99 (written on the route in the name of deploy; the bot has not signed it)"
 
 
 def test_a_roll_back_of_a_terminal_without_the_key_is_taken_up_by_a_bot_that_lost_redis(stage: Stage) -> None:

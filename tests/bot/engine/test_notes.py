@@ -113,8 +113,8 @@ def test_an_unsigned_note_counts_where_it_says_what_the_record_says() -> None:
 def test_of_an_unsigned_roll_back_nothing_counts_but_that_it_is_one() -> None:
     forged = replace(back(MOVING), channel="C0OTHER001", started_by="U0EVE00001", stable=MOVING.canary, rules=())
     taken = note_for(a_copy(Note(forged, Proof.UNSIGNED)), MOVING)
-    why = "Written on the route in the name of deploy, without the bot's signature: p99"
-    assert taken == replace(back(MOVING), by="", why=why, since=forged.decided_at, turn=MOVING.turn + 1)
+    why = "p99 (written on the route in the name of deploy; the bot has not signed it)"
+    assert taken == replace(back(MOVING), by="unix:somebody", why=why, since=forged.decided_at, turn=MOVING.turn + 1)
 
 
 @pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.REFUSED, Phase.CLEANED])
@@ -131,10 +131,10 @@ def test_a_terminal_without_the_key_leaves_the_signed_record_and_writes_its_roll
     signed = OURS.write(MOVING)
     text = NO_KEYS.write(back(MOVING), signed)
     note, here = OURS.read(text), NO_KEYS.read(text)
-    why = "Written on the route in the name of deploy, without the bot's signature: p99"
+    why = "p99 (written on the route in the name of deploy; the bot has not signed it)"
     expected = replace(back(MOVING), since=back(MOVING).decided_at, turn=MOVING.turn + 1)
     assert here == Note(expected, Proof.UNPROTECTED)
-    assert note == Note(replace(expected, by="", why=why), Proof.SIGNED)
+    assert note == Note(replace(expected, by="unix:somebody", why=why), Proof.SIGNED)
     assert json.loads(text)["phase"] == "rolled_back"
 
 
