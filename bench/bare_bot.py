@@ -1,4 +1,4 @@
-"""The least that a bot does which steps rollouts: the floor of the outages, run by ``python -m bench.bare_bot``.
+"""The least that a bot which steps rollouts has to do: the floor of the outages, run by ``python -m bench.bare_bot``.
 
 It uses the libraries alone. Every ten seconds it writes one record to Redis, one route's weights and one card for each
 rollout, and it listens to Slack over Socket Mode. It watches nothing, keeps no lease and checks nothing.

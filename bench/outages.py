@@ -3,8 +3,8 @@
 The bot leads twenty rollouts that step every ten seconds, over Socket Mode. A share is the CPU time of the bot's
 process, in user and kernel mode, as a part of one core; the goal is to stay below 5%. The floor is a bare process with
 every dependency there: for each rollout it writes a record, a route and a card every ten seconds, with the libraries
-alone. The first row is the bot with every dependency there, and a larger ratio than that means that it works harder
-without one.
+alone. The first row is the bot with every dependency there; in an outage whose ratio is larger, the bot works harder
+than that.
 """
 
 import statistics

@@ -76,6 +76,16 @@ def _rolls_back(document: Document, dice: random.Random) -> None:
     record["revision"] += 1
 
 
+def _rolls_back_beside_the_record(document: Document, dice: random.Random) -> None:
+    at = dice.choice(("2199-01-01T00:00:00Z", document["rollout"]["decided_at"], "never"))
+    document["rolled_back"] = {
+        "decision": f"d-{dice.randrange(10**9)}",
+        "at": at,
+        "by": dice.choice(PEOPLE),
+        "why": "no",
+    }
+
+
 def _invents_a_rollout(document: Document, dice: random.Random) -> None:
     document["rollout"] |= {"id": FORGED_ID, **_next(document["rollout"], dice)}
 
@@ -93,5 +103,6 @@ CHANGES: Sequence[Callable[[Document, random.Random], None]] = (
     _takes_a_name,
     _swaps_the_pools,
     _rolls_back,
+    _rolls_back_beside_the_record,
     _invents_a_rollout,
 )

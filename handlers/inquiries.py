@@ -9,6 +9,7 @@ from functools import partial
 from bot.domain.commands.request import Request
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.prose import Prose
+from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of
 from bot.engine.lane import Lane
 from handlers import replies
@@ -33,13 +34,14 @@ class Inquiries:
         self._open: dict[str, Request] = {}
 
     def begin(self, request: Request) -> Prose:
-        """Start an inquiry, and say until when its answer comes."""
+        """Start it, and say until when the answer of an inquiry comes; a question's comes at once."""
         is_new = request.delivery not in self._open
         self._open[request.delivery] = request
         if is_new and not self._lane.take(partial(self._run, request)):  # closed; nobody keeps a question
             self._open.pop(request.delivery, None)
             return replies.not_looking()
-        return replies.looking(verb_of(request.command.verb).within)
+        verb = verb_of(request.command.verb)
+        return replies.looking(verb.within) if verb.kind is Kind.INQUIRY else Prose()
 
     def close(self) -> None:
         """Take no more, and tell people who wait that no answer comes."""

@@ -53,9 +53,8 @@ class Intake:
         match verb_of(command.verb).kind:
             case Kind.QUESTION if command.verb == HELP or self._people.may_read(by):
                 return self._answer(request)
-            case Kind.QUESTION | Kind.INQUIRY as kind:
-                told = self._inquiries.begin(request)
-                return told if kind is Kind.INQUIRY else Prose()
+            case Kind.QUESTION | Kind.INQUIRY:
+                return self._inquiries.begin(request)
             case _:
                 return self._take_in(request)
 

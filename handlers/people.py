@@ -103,7 +103,8 @@ class People:
     def _is_seen(self, user: str) -> bool:
         """Say whether a bot has served somebody before. Where Redis does not answer either, the brake comes first."""
         if user in self._known:
-            return True
+            _, refusal = self._known[user]
+            return not refusal
         try:
             return self._was_seen(user)
         except StoreError:

@@ -142,10 +142,9 @@ def silent(stand: Stand, dice: random.Random, count: int) -> Tried:
     host, _, port = stand.bot.address.rpartition(":")
     try:
         for _ in range(count):
-            with suppress(OSError):
-                connection = socket.create_connection((host, int(port)), timeout=2)
-                connection.sendall(dice.choice((b"", b"P", b"POST /slack/events HTTP/1.1\r\nHost: x\r\n")))
-                held.append(connection)
+            connection = socket.create_connection((host, int(port)), timeout=5)
+            connection.sendall(dice.choice((b"", b"P", b"POST /slack/events HTTP/1.1\r\nHost: x\r\n")))
+            held.append(connection)
             found.tried += 1
         if not stand.bot.is_live():
             found.through.append("/healthz does not answer")

@@ -2,9 +2,10 @@
 
 import random
 import time
+from dataclasses import replace
 
 from chaos.forger import FORGED_ID, forge
-from hostile.stand import HELD, MADE_UP, PREFIX, Stand
+from hostile.stand import HELD, MADE_UP, NOTES, PREFIX, Stand
 from hostile.tried import Tried
 from k8s.document import ANNOTATION, annotation_of
 from sandbox.process import wait_until
@@ -16,10 +17,11 @@ FIXED = ("plan", "started_by", "channel", "reason", "stable", "canary", "rules")
 def notes(stand: Stand, dice: random.Random, count: int) -> Tried:
     """Records on the route that the bot never wrote: altered, invented, with other names and weights, and junk."""
     found, first = Tried(), stand.record()
+    elsewhere = NOTES.write(replace(first, route="elsewhere", route_uid="uid-elsewhere"))
     for _ in range(count):
         text = annotation_of(stand.world.http_route()) or ""
         place = {"namespace": first.namespace, "route": first.route, "route_uid": first.route_uid}
-        forged, what = forge(text, [text], place, dice)
+        forged, what = forge(text, [elsewhere], place, dice)
         if "rolls back" in what or dice.random() < 0.3:  # an unsigned roll back is carried out, as it may only lower
             forged, what = dice.choice(JUNK), "junk"
         stand.world.set_annotations({ANNOTATION: forged})

@@ -36,7 +36,7 @@ from bot.domain.errors import (
 )
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import GateAnswer
-from bot.domain.rollout import TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
+from bot.domain.rollout import SLOTLESS, TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
 from bot.engine.guard import guard_of
 from bot.engine.notes import is_unsigned, note_for, strays
 from bot.engine.ports import Clock, Gates
@@ -135,10 +135,16 @@ class Applier:
             return Move.DONE  # it was put back onto the route, which is for the present rollout to handle
         if note is None or note.id == rollout.id:
             move = judge(entry, note, observed, holds_slot=True)
+            if move is Move.ADOPT and self._is_followed(rollout):
+                return Move.DONE
             return Move.NOTE if move is Move.DONE and note and is_unsigned(copy) else move
         other = self._store.load(note.id)
         holds = self._store.slot(rollout.route_uid) == rollout.id
         return judge(entry, note, observed, holds_slot=holds, other_is_over=other.rollout.is_over if other else None)
+
+    def _is_followed(self, rollout: Rollout) -> bool:
+        """Say whether a newer rollout came after one that is over: then nobody rolls it back any more."""
+        return rollout.phase in SLOTLESS and self._store.latest(rollout.route_uid) not in (None, rollout.id)
 
     def _act(self, move: Move, entry: Entry, copy: RouteCopy, observed: Observed, guard: Guard) -> bool:
         note = note_for(copy, entry.rollout)

@@ -27,11 +27,12 @@ from bot.domain.errors import (
 )
 from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
 from bot.domain.verbs.asking import Reply, Sources
+from bot.domain.verbs.declaration import Verb
 from bot.domain.verbs.registry import verb_of
 from bot.engine.apply import Applier, new_decision
 from bot.engine.inquiry import answer
 from bot.engine.lookup import Lookup
-from bot.engine.notes import own_note
+from bot.engine.notes import is_unsigned, own_note
 from bot.engine.ports import Clock, Gates
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
 from bot.engine.route_port import Routes
@@ -230,8 +231,8 @@ class Engine:
         if is_fulfilled(entry, request):
             raise FulfilledError(entry.rollout.id)
         require_fit(entry, request)
-        if (verb.raises or verb.writes_first) and not entry.is_applied:
-            # The last decision is not written yet: write it now, so that the person need not ask again.
+        if self._is_to_be_written_first(entry, verb):
+            # Otherwise the person would have to ask again, or somebody else's edit would be taken for an answer.
             self._applier.apply(entry.rollout.id)
             entry = self._store.load(entry.rollout.id) or entry
             require_fit(entry, request)
@@ -241,6 +242,14 @@ class Engine:
             self._require_last(entry.rollout)
         change = decide(entry, request, verdict, self._moment(request))
         return Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
+
+    def _is_to_be_written_first(self, entry: Entry, verb: Verb) -> bool:
+        """Say whether the last decision is not on the route yet, or lies there unsigned. A brake waits for neither."""
+        if not (verb.raises or verb.writes_first):
+            return False
+        rollout = entry.rollout
+        kept = self._routes.kept(rollout.namespace, rollout.route)
+        return not entry.is_applied or (kept is not None and is_unsigned(kept))
 
     def _require_last(self, rollout: Rollout) -> None:
         """Refuse to roll back a rollout that a newer one followed, even one that the store has forgotten."""

@@ -68,9 +68,10 @@ class Notes:
         rollout = read_record(document.get("rollout")) if document else None
         if document is None or rollout is None or max(rollout.revision, rollout.turn) > MOST_DECISIONS:
             return None
-        if "rolled_back" in document:
-            rollout = self._after(rollout, document["rolled_back"])
-        return Note(rollout, self._proof(document)) if rollout and is_sound(rollout) else None
+        try:
+            return Note(self._after(rollout, document.get("rolled_back")), self._proof(document))
+        except RecursionError:  # what can just be read may still be nested too deeply to be written
+            return None
 
     def _proof(self, document: Mapping[str, Any]) -> Proof:
         if not self.keys:
@@ -79,15 +80,18 @@ class Notes:
         macs = [_mac(key, document["rollout"]).encode() for key in self.keys]
         return Proof.SIGNED if any(hmac.compare_digest(mac, each) for each in macs) else Proof.UNSIGNED
 
-    def _after(self, rollout: Rollout, said: object) -> Rollout | None:
-        """Return the record as a terminal without the key rolled it back; who that was, nobody can verify."""
+    def _after(self, rollout: Rollout, said: object) -> Rollout:
+        """Return the record as a terminal without the key rolled it back, if one did; who did it, nobody can verify."""
         try:
             back = _ROLLED_BACK.validate_python(said)
         except ValidationError:
-            return None
+            return rollout
+        if rollout.phase not in HAS_WAY_BACK or back.decision == rollout.decision:
+            return rollout
         moment = Moment(now=back.at, decision=back.decision, by=SOMEBODY if self.keys else back.by)
         why = say_unsigned(back.by, back.why) if self.keys else back.why
-        return roll_back(Entry(rollout=rollout, applied=applied_by(rollout, 0)), why, moment).after
+        after = roll_back(Entry(rollout=rollout, applied=applied_by(rollout, 0)), why, moment).after
+        return after if is_sound(after) else rollout
 
 
 NO_KEYS: Final = Notes()
@@ -107,6 +111,8 @@ def _beside(over: str | None, rollout: Rollout) -> dict[str, Any]:
     if old is None or record is None or rollout.phase is not Phase.ROLLED_BACK:
         return {}
     if "mac" not in old or (record.id, record.route_uid) != (rollout.id, rollout.route_uid):
+        return {}
+    if old["rollout"] != note_document(record)["rollout"]:  # with more in it than a record, it may be of any length
         return {}
     back = RolledBack(decision=rollout.decision, at=rollout.decided_at, by=rollout.by, why=rollout.why)
     return {"rollout": old["rollout"], "mac": old["mac"], "rolled_back": _ROLLED_BACK.dump_python(back, mode="json")}
@@ -146,8 +152,10 @@ def note_for(copy: RouteCopy, rollout: Rollout) -> Rollout | None:
     roll back we take nothing else: the record stays ours.
     """
     note = note_on(copy)
-    if note is None or note.proof is not Proof.UNSIGNED:
-        return note.rollout if note else None
+    if note is None or (note.rollout.decision == rollout.decision and note.rollout.phase is not rollout.phase):
+        return None  # nobody decides twice under one id
+    if note.proof is not Proof.UNSIGNED:
+        return note.rollout
     if note.rollout == rollout:
         return rollout
     is_back = note.rollout.id == rollout.id and note.rollout.phase is Phase.ROLLED_BACK
@@ -162,6 +170,12 @@ def _rolled_back(rollout: Rollout, note: Rollout) -> Rollout:
 
 
 def strays(copy: RouteCopy, rollout: Rollout, observed: Observed) -> bool:
-    """Say whether a route differs from what an applied record left, so that apply has to judge it."""
+    """Say whether a route differs from what an applied record left, so that apply has to judge it.
+
+    Over somebody else's note that we cannot verify, a paused rollout does not write its own again and again: another
+    install may do the same.
+    """
     is_doubtful = is_unsigned(copy) and rollout.phase not in SLOTLESS
+    if is_doubtful and rollout.hands_off and copy.note is not None and copy.note.rollout.id != rollout.id:
+        return False
     return is_doubtful or differs(rollout, note_for(copy, rollout), observed)

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.domain.bounds import HEAVIEST
 from bot.domain.commands.request import Command
 from bot.domain.decisions.by_people import unfit
 from bot.domain.decisions.by_route import applied_by, is_as_wanted
@@ -123,7 +124,7 @@ class RouteRollback:
         try:
             listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
             there = wait(listed, GRACE).done
-            if not any(subject in (note.rollout.id, note.rollout.canary.name) for note in _read(there)[0]):
+            if subject not in {name for note in _best(_read(there)[0]) for name in (note.id, note.canary.name)}:
                 there = wait(listed).done
             return _read(there)
         finally:
@@ -149,7 +150,7 @@ class RouteRollback:
 def _all_to_stable(rule: Rule, pair: Pair | None) -> Rule:
     """Return a rule as if the old pool had had all that both have now, so that no other share of the rule changes."""
     total = (pair.stable or 0) + (pair.canary or 0) if pair else 0
-    return replace(rule, stable_before=total or 100)
+    return replace(rule, stable_before=min(total or 100, HEAVIEST))
 
 
 def _bare(rollout: Rollout, now: datetime) -> Rollout:

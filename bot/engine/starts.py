@@ -14,10 +14,13 @@ from bot.domain.plan import make_plan
 from bot.domain.rollout import SLOTLESS, Change, Rollout
 from bot.engine.apply import new_decision
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
-from bot.engine.notes import is_unsigned, own_note
+from bot.engine.notes import note_on, own_note
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import RouteCopy, Routes, Survey
 from bot.engine.store_port import Save, Store
+
+NOTE = "rolloutbot.dev/rollout"
+"""The annotation, for people who remove it."""
 
 
 class FulfilledError(Exception):
@@ -52,7 +55,7 @@ class Starts:
             scene = self._survey(request.command.subject, words)
             plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
             permit_start(plan, self._policy.access, request.by)
-            self._require_free(scene, mine)
+            before = self._require_free(scene, mine)
             change = start(
                 request,
                 plan,
@@ -66,8 +69,8 @@ class Starts:
                 stable=scene.stable,
                 canary=scene.canary,
                 rules=scene.rules,
-                warnings=(*scene.warnings, *_doubts(scene.copy)),
-                before=own_note(scene.copy),
+                warnings=scene.warnings,
+                before=before,
             )
             self._require_pass(change.after)
             self._rehearse(scene, change)
@@ -97,23 +100,31 @@ class Starts:
         if verdict is not None and verdict.answer is not GateAnswer.PASS:
             raise RouteError(verdict.reason, hint="Nothing was started; start it again when that is fixed.")
 
-    def _require_free(self, scene: Survey, mine: str) -> None:
-        """Refuse a route whose annotation names an active rollout; restore one that the store forgot."""
-        note = own_note(scene.copy)
-        if note is not None and note.id == mine:
+    def _require_free(self, scene: Survey, mine: str) -> Rollout | None:
+        """Refuse a route whose note names an active rollout; restore one that the store forgot.
+
+        Returns the rollout before this one on the route, as far as anybody can tell.
+        """
+        note, counts = note_on(scene.copy), own_note(scene.copy)
+        if counts is not None and counts.id == mine:
             raise FulfilledError(mine)  # Redis has forgotten the rollout; it will be restored
-        if note is None or note.phase in SLOTLESS:
-            return
-        entry = self._store.load(note.id)
-        if entry is None:
-            self._take_up(note, scene.copy)
-        elif entry.rollout.phase in SLOTLESS:
-            return
-        raise slot_taken(note)
+        if note is None:
+            return None
+        entry = self._store.load(note.rollout.id)
+        known = entry.rollout if entry is not None and entry.rollout.route_uid == scene.copy.uid else None
+        if note.rollout.phase in SLOTLESS or (known is not None and known.phase in SLOTLESS):
+            return counts or known
+        if counts is None and known is None:
+            raise _not_ours(scene.copy, note.rollout)
+        if counts is not None and entry is None:
+            self._take_up(counts, scene.copy)
+        raise slot_taken(counts or known or note.rollout)
 
 
-def _doubts(copy: RouteCopy) -> tuple[str, ...]:
-    """Warn that a note is replaced which may be somebody's."""
-    if not is_unsigned(copy):
-        return ()
-    return ("The route carried a note of another rollout that none of the bot's keys has signed. It was replaced.",)
+def _not_ours(copy: RouteCopy, rollout: Rollout) -> RouteError:
+    remove = f"kubectl -n {copy.namespace} annotate httproute {copy.name} {NOTE}-"
+    return RouteError(
+        f"HTTPRoute `{copy.namespace}/{copy.name}` carries the note of rollout `{rollout.id}`, which none of my keys "
+        "has signed: another bot may run it, or the key was changed.",
+        hint=f"If not, remove it with `{remove}`, and start again.",
+    )

@@ -122,12 +122,12 @@ class Audit:
             return
         if entry is None and is_unsigned(copy):
             self._tell_unsigned(copy)
-        if entry is None or entry.rollout.phase in SLOTLESS:
-            # Somebody may have put the annotation of a finished rollout back over that of the present one.
+        if entry is None or entry.rollout.phase in SLOTLESS or entry.rollout.route_uid != copy.uid:
+            # Somebody may have put the annotation of a finished rollout, or of another, over that of the present one.
             entry = self._holder(copy) or entry
-        if entry is None or not entry.is_applied:
+        if entry is None or not entry.is_applied or entry.rollout.route_uid != copy.uid:
             return
-        if entry.rollout.route_uid == copy.uid and self._strays(entry.rollout, copy):
+        if self._strays(entry.rollout, copy):
             self._applier.attempt(entry.rollout.id)
         elif owner := self._routes.owner(copy):
             self._save(entry, owned(entry, owner, self._moment()))
@@ -142,7 +142,7 @@ class Audit:
 
     def _tell_unsigned(self, copy: RouteCopy) -> None:
         """Name a note that we do not take up, once."""
-        told = f"{copy.uid} {copy.annotation}"
+        told = f"{copy.uid} {hash(copy.annotation)}"
         if told in self._told:
             return
         if len(self._told) >= MOST_TOLD:

@@ -11,7 +11,7 @@ from bot.domain.decisions.drift import drifted, not_back
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
-from bot.domain.rollout import OVER, SLOTLESS, TAKEN_BACK, Acceptance, Change, Entry, Rollout
+from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Phase, Rollout
 from bot.engine.apply import Applier, new_decision
 from bot.engine.ports import Clock
 from bot.engine.route_port import RouteCopy, Routes
@@ -35,6 +35,7 @@ class Rebuilder:
     def take_up(self, note: Rollout, copy: RouteCopy) -> None:
         """Restore a rollout that only its route's annotation knows; one that ended long ago stays forgotten."""
         now = self._clock.now()
+        note = replace(note, since=min(note.since, now), decided_at=min(note.decided_at, now))
         if note.phase in OVER and now - note.decided_at > STILL_TOLD:
             return
         change, is_over = self._change(note, copy, now), note.phase in OVER
@@ -60,7 +61,7 @@ class Rebuilder:
         observed = self._routes.observe(copy, note)
         entry = Entry(rollout=note, applied=applied_by(note, copy.generation))
         moment = Moment(now=now, decision=new_decision())
-        if note.phase in TAKEN_BACK and not is_back(observed):
+        if note.phase is Phase.ROLLED_BACK and not is_back(observed):
             return not_back(entry, self._routes.hand(copy), observed, moment)
         hand = self._routes.note_hand(copy)
         if hand is None or note.phase in SLOTLESS:

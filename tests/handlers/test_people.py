@@ -260,3 +260,15 @@ def test_only_names_of_full_members_are_kept(slack: StrictSlack) -> None:
         asked.admit(ask())
     asked.keep_names()
     assert kept == []
+
+
+def test_while_slack_is_silent_somebody_whom_it_has_called_a_guest_does_not_roll_back(slack: StrictSlack) -> None:
+    slack.users[ALICE]["is_restricted"] = True
+    clock = Hand()
+    asked = people(slack, clock)
+    with pytest.raises(NotAllowedError):
+        asked.admit(ask("status"))
+    clock.forward(minutes=2)
+    slack.faults.begin("lost", method="users.info")
+    with pytest.raises(DependencyError):
+        asked.admit(ask("rollback"))

@@ -187,7 +187,7 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
         restored=note.restored,
         stable_gone=note.stable_gone,
         phase=phase,
-        since=winner.since,
+        since=min(winner.since, moment.now),
         by=winner.by,
         why=winner.why,
         left=winner.left,
@@ -201,7 +201,9 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
         turn=max(ours.turn, note.turn) + 1,
     )
     kind = _told_as(ours, phase)
-    when = winner.decided_at if kind is EventKind.ROLLED_BACK else moment.now  # without the store, a while ago
+    when = (
+        min(winner.decided_at, moment.now) if kind is EventKind.ROLLED_BACK else moment.now
+    )  # without the store, a while ago
     told = Event(kind=kind, at=when, by=winner.by, weight=to.weight, reason=winner.why)
     due, step_due = next_look(to, moment.now), next_step_due(to, moment.now)
     return Change(after=to, events=(told,), due=due, step_due=step_due)

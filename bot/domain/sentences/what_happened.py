@@ -7,7 +7,7 @@ from bot.domain.prose import Code, Person, Prose, ended, say
 from bot.domain.rollout import Entry
 from bot.domain.sentences.reasons import reason
 
-NOT_CHECKED = say("(nobody checked who that is: Slack did not say)")
+NOT_CHECKED = say("(not checked: Slack did not say who that is)")
 
 
 def told(events: Sequence[Event], entry: Entry, *, longest: int = 1000) -> list[Prose]:

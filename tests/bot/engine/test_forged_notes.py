@@ -3,15 +3,19 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.errors import RouteError, SlotTakenError
 from bot.domain.rollout import Phase, Rollout
-from bot.engine.notes import NO_KEYS
+from bot.engine.notes import NO_KEYS, Notes
 from bot.engine.rollback_from_route import Place, RouteRollback
+from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
+from sandbox.objects import pool_ref
+from sandbox.process import wait_until
 from sandbox.world import CANARY, STABLE
 from tests.builders import BOB
 from tests.memory import PREFIX
@@ -113,18 +117,33 @@ def test_a_lost_redis_takes_up_no_forged_note_and_says_so_once(stage: Stage, cap
     ]
 
 
-def test_a_start_replaces_a_forged_note_and_warns(stage: Stage) -> None:
-    stage.started(10)
-    text = NO_KEYS.write(stage.load(stage.store.entries()[0].rollout.id).rollout)
+def test_a_start_over_a_note_that_nobody_knows_is_refused_with_the_way_out(stage: Stage) -> None:
+    first = stage.started(10).rollout
     stage.say("rollback")
-    stage.world.set_annotations({ANNOTATION: text})
     stage.lose_redis()
-    entry = stage.start(10)
-    warned = [event.reason for event in stage.store.events(entry.rollout.id, 0) if event.kind.value == "warned"]
-    assert warned == [
-        "The route carried a note of another rollout that none of the bot's keys has signed. It was replaced."
-    ]
+    stage.redis.flushdb()
+    stage.world.set_annotations({ANNOTATION: NO_KEYS.write(first)})
+    stage.recovery.run()
+    with pytest.raises(RouteError) as refused:
+        stage.start(10)
+    where = stage.world.namespace, stage.world.route
+    assert str(refused.value) == (
+        "HTTPRoute `{}/{}` carries the note of rollout `{}`, which none of my keys has signed: another bot may run it, "
+        "or the key was changed. If not, remove it with `kubectl -n {} annotate httproute {} rolloutbot.dev/rollout-`, "
+        "and start again."
+    ).format(*where, first.id, *where)
+    stage.world.set_annotations({ANNOTATION: None})
+    assert stage.start(10).rollout == stage.note()
+
+
+@pytest.mark.parametrize("verb", ["rollback", "end"])
+def test_a_start_replaces_the_unsigned_note_of_a_rollout_that_is_known_to_be_over(stage: Stage, verb: str) -> None:
+    first = stage.started(10).rollout
+    stage.say(verb, reason="enough")
+    stage.world.set_annotations({ANNOTATION: NO_KEYS.write(first)})
+    entry = stage.start(25)
     assert stage.note() == entry.rollout
+    assert "warned" not in stage.events(entry.rollout.id)
 
 
 def test_a_note_of_a_forgotten_rollout_that_is_signed_still_refuses_a_start(stage: Stage) -> None:
@@ -132,6 +151,71 @@ def test_a_note_of_a_forgotten_rollout_that_is_signed_still_refuses_a_start(stag
     stage.redis.delete(f"{PREFIX}r:{first}", f"{PREFIX}slots")
     with pytest.raises(SlotTakenError, match=first):
         stage.start(50)
+
+
+def nothing(_: object) -> None:
+    """Nobody leads."""
+
+
+def test_a_note_that_lies_unsigned_is_signed_before_a_person_goes_on(stage: Stage) -> None:
+    before = stage.started(10).rollout
+    stage.world.set_annotations({ANNOTATION: NO_KEYS.write(before)})
+    stage.cluster.watch(route_changed=nothing, route_gone=nothing, pool_gone=nothing)
+    try:
+        wait_until("a copy", lambda: stage.cluster.kept(stage.world.namespace, stage.world.route) is not None)
+        stage.say("advance")
+    finally:
+        stage.cluster.close()
+    after = stage.load(before.id).rollout
+    assert (after.phase, after.step, stage.note()) == (Phase.PROGRESSING, 1, after)
+
+
+def test_a_forged_time_of_a_roll_back_does_not_outlast_the_moment(stage: Stage) -> None:
+    before = stage.started(10).rollout
+    later = stage.clock.now() + timedelta(days=36500)
+    forge(stage, phase=Phase.ROLLED_BACK, decision="d-forged", decided_at=later)
+    stage.audit.inspect()
+    now = stage.clock.now()
+    assert stage.load(before.id).rollout.since <= now
+    assert all(event.at <= now for event in stage.store.events(before.id, 0))
+
+
+def test_a_note_with_the_id_of_a_rollout_elsewhere_hides_no_edit_and_touches_no_other(stage: Stage) -> None:
+    here = stage.started(10).rollout
+    stage.world.add_route("second", [pool_ref(STABLE)], path="/second")
+    there = stage.start(10, route="second").rollout
+    forge(stage, id=there.id, decision="d-forged")
+    stage.world.edit_weights(60, 40)
+    stage.audit.inspect()
+    assert stage.load(here.id).rollout.phase is Phase.PAUSED
+    assert stage.load(there.id).rollout.phase is not Phase.PAUSED
+
+
+def test_two_bots_that_do_not_know_each_others_key_do_not_write_over_each_other_for_ever(stage: Stage) -> None:
+    before = stage.started(10).rollout
+    theirs = Notes((b"the key of another install, not ours",))
+    other = replace(before, id="r-0000000f", decision="d-theirs")
+    stage.world.set_annotations({ANNOTATION: theirs.write(other)})
+    stage.audit.inspect()
+    assert stage.load(before.id).rollout.phase is Phase.PAUSED
+    stage.world.set_annotations({ANNOTATION: theirs.write(other)})
+    stage.audit.inspect()
+    note = stage.copy().note
+    assert note is not None
+    assert note.rollout == other
+
+
+def test_a_roll_back_beside_the_record_of_a_rollout_that_a_newer_one_followed_does_nothing(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    signed = stage.copy().annotation
+    stage.say("end", reason="enough")
+    stage.world.set_weights({STABLE: 1})
+    stage.start(25)
+    stage.say("rollback")
+    back = replace(first, phase=Phase.ROLLED_BACK, decision="d-forged", revision=99)
+    stage.world.set_annotations({ANNOTATION: NO_KEYS.write(back, signed)})
+    stage.audit.inspect()
+    assert stage.load(first.id).rollout.phase is Phase.ENDED
 
 
 # --- without Redis
@@ -169,24 +253,48 @@ def with_no_weight_before(rollout: Rollout) -> Rollout:
     return replace(rollout, rules=tuple(replace(rule, stable_before=0) for rule in rollout.rules))
 
 
-@pytest.mark.parametrize("change", [swapped, of_another_canary, with_no_weight_before])
+@pytest.mark.parametrize("notes", [NOTES, NO_KEYS], ids=["with a key", "without"])
+@pytest.mark.parametrize("change", [of_another_canary, with_no_weight_before])
 def test_no_forged_note_makes_a_roll_back_without_redis_raise_the_canary_or_stop_the_traffic(
-    stage: Stage, change: Callable[[Rollout], Rollout]
+    stage: Stage, change: Callable[[Rollout], Rollout], notes: Notes
 ) -> None:
-    before = stage.started(10).rollout
-    stage.world.set_annotations({ANNOTATION: NO_KEYS.write(change(before))})
-    try:
-        RouteRollback(stage.cluster, stage.clock).roll_back(a_place(stage, CANARY), by=BOB)
-    except RouteError:
-        assert stage.world.weights() == AT_10
+    forged = change(stage.started(10).rollout)
+    stage.world.set_annotations({ANNOTATION: NO_KEYS.write(forged)})
+    cluster = Cluster(stage.cluster._api, [stage.world.namespace], notes=notes)
+    RouteRollback(cluster, stage.clock).roll_back(a_place(stage, forged.canary.name), by=BOB)
     weights = dict(stage.world.weights())
     assert weights[STABLE] > 0
     assert weights.get(CANARY, 0) * 9 <= weights[STABLE]
 
 
+def test_a_note_that_swaps_the_pools_rolls_back_nothing_for_somebody_who_names_the_new_one(stage: Stage) -> None:
+    stage.world.set_annotations({ANNOTATION: NO_KEYS.write(swapped(stage.started(10).rollout))})
+    with pytest.raises(RouteError):
+        RouteRollback(stage.cluster, stage.clock).roll_back(a_place(stage, CANARY), by=BOB)
+    assert stage.world.weights() == AT_10
+
+
+def test_weights_that_add_up_to_more_than_a_backend_may_have_are_rolled_back_too(stage: Stage) -> None:
+    stage.started(10)
+    stage.world.edit_weights(600_000, 600_000)
+    bare = Cluster(stage.cluster._api, [stage.world.namespace])
+    RouteRollback(bare, stage.clock).roll_back(a_place(stage), by=BOB)
+    assert stage.world.weights() == [(STABLE, 1_000_000)]
+
+
+def test_a_padded_note_does_not_stop_a_terminal_without_the_key(stage: Stage) -> None:
+    stage.started(10)
+    document = json.loads(stage.copy().annotation or "")
+    document["rollout"]["padding"] = "<" * 45_000
+    stage.world.set_annotations({ANNOTATION: json.dumps(document)})
+    bare = Cluster(stage.cluster._api, [stage.world.namespace])
+    RouteRollback(bare, stage.clock).roll_back(a_place(stage), by=BOB)
+    assert stage.world.weights() == [(STABLE, 100)]
+
+
 def test_a_terminal_without_the_key_rolls_back_and_the_bot_gives_back_the_weights_from_before(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    bare = type(stage.cluster)(stage.cluster._api, [stage.world.namespace])
+    bare = Cluster(stage.cluster._api, [stage.world.namespace])
     braked = RouteRollback(bare, stage.clock).roll_back(a_place(stage), by="unix:deploy")
     assert (braked.as_before, stage.world.weights()) == (False, [(STABLE, 100)])
     stage.audit.inspect()
@@ -197,7 +305,7 @@ def test_a_terminal_without_the_key_rolls_back_and_the_bot_gives_back_the_weight
 
 def test_a_roll_back_of_a_terminal_without_the_key_is_taken_up_by_a_bot_that_lost_redis(stage: Stage) -> None:
     rollout_id = stage.started(10).rollout.id
-    bare = type(stage.cluster)(stage.cluster._api, [stage.world.namespace])
+    bare = Cluster(stage.cluster._api, [stage.world.namespace])
     RouteRollback(bare, stage.clock).roll_back(a_place(stage), by="unix:deploy")
     stage.lose_redis()
     assert stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK

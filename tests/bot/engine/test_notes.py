@@ -151,3 +151,30 @@ def test_a_roll_back_beside_a_forged_record_does_not_make_it_signed() -> None:
     note = OURS.read(json.dumps(document))
     assert note is not None
     assert note.proof is Proof.UNSIGNED
+
+
+@pytest.mark.parametrize("phase", [Phase.CLEANED, Phase.REFUSED])
+def test_a_roll_back_beside_a_record_without_a_way_back_counts_for_nothing(phase: Phase) -> None:
+    over = replace(MOVING, phase=phase)
+    text = NO_KEYS.write(back(over), OURS.write(over))
+    assert OURS.read(text) == Note(over, Proof.SIGNED)
+
+
+@pytest.mark.parametrize(
+    "said", [None, 7, {}, {"decision": MOVING.decision, "at": "2026-11-23T12:00:00Z", "by": "", "why": ""}]
+)
+def test_what_is_no_roll_back_beside_a_record_leaves_the_record(said: object) -> None:
+    text = json.dumps({**json.loads(OURS.write(MOVING)), "rolled_back": said})
+    assert OURS.read(text) == Note(MOVING, Proof.SIGNED)
+
+
+@pytest.mark.parametrize("proof", Proof)
+def test_a_note_of_the_same_decision_in_another_phase_counts_for_nothing(proof: Proof) -> None:
+    assert note_for(a_copy(Note(replace(back(MOVING), decision=MOVING.decision), proof)), MOVING) is None
+
+
+def test_a_record_nested_as_deeply_as_can_just_be_read_is_not_an_error() -> None:
+    document = json.loads(OURS.write(MOVING))
+    text = json.dumps({**document, "rollout": {**document["rollout"], "x": "HERE"}})
+    for depth in range(600, 1000):
+        OURS.read(text.replace('"HERE"', "[" * depth + "]" * depth))

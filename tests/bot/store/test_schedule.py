@@ -30,11 +30,11 @@ def test_what_is_due_of_an_unreadable_record_is_put_off_and_named_once(
     store: RedisStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.save(a_save(STARTED))
-    store.save(a_save(a_rollout(revision=2, decision="d2", phase=Phase.ROLLED_BACK), STARTED.decision))
-    later = NOON + timedelta(seconds=50)
+    now, later = NOON + timedelta(days=365), NOON + timedelta(days=365, seconds=50)
+    assert (store.next_due(), store.unapplied(now, brakes=False)) == (NOON, [STARTED.id])
     for _ in range(2):
         store.set_aside(STARTED.id, later)
-    assert (store.next_due() in (None, later), store.unapplied(NOON, brakes=True)) == (True, [])
+    assert (store.next_due(), store.unapplied(now, brakes=False)) == (later, [])
     assert caplog.messages == [f"The record of {STARTED.id} cannot be read. It waits for a version that can."]
 
 
