@@ -121,8 +121,8 @@ def _beside(over: str | None, rollout: Rollout) -> dict[str, Any]:
 def say_unsigned(by: str, why: str) -> str:
     """Say what somebody without the key wrote on the route."""
     who = f" in the name of {by.removeprefix(UNIX)}" if by else ""
-    told = f"written on the route{who}; the bot has not signed it"
-    return f"{why} ({told})" if why else told.capitalize()
+    told = f"on the route{who}; the bot has not signed it"
+    return f"{why} (written {told})" if why else f"Written {told}"
 
 
 def note_on(copy: RouteCopy) -> Note | None:

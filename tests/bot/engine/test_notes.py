@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.rollout import Phase, Rollout
-from bot.engine.notes import NO_KEYS, Notes, note_for, own_note
+from bot.engine.notes import NO_KEYS, Notes, note_for, own_note, say_unsigned
 from bot.engine.route_port import Note, Proof, RouteCopy
 from tests.builders import a_rollout
 
@@ -178,3 +178,15 @@ def test_a_record_nested_as_deeply_as_can_just_be_read_is_not_an_error() -> None
     text = json.dumps({**document, "rollout": {**document["rollout"], "x": "HERE"}})
     for depth in range(600, 1000):
         OURS.read(text.replace('"HERE"', "[" * depth + "]" * depth))
+
+
+@pytest.mark.parametrize(
+    ("by", "why", "said"),
+    [
+        ("U0BOB00001", "", "Written on the route in the name of U0BOB00001; the bot has not signed it"),
+        ("unix:deploy", "p99", "p99 (written on the route in the name of deploy; the bot has not signed it)"),
+        ("", "p99", "p99 (written on the route; the bot has not signed it)"),
+    ],
+)
+def test_who_wrote_an_unsigned_roll_back_is_told_as_it_stands_there(by: str, why: str, said: str) -> None:
+    assert say_unsigned(by, why) == said
