@@ -5,13 +5,13 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
-from bench import acknowledgement, burst, click, idle, lateness, masking, noticing, outages, steady
+from bench import acknowledgement, backlog, burst, click, idle, lateness, masking, noticing, outages, steady
 from bench.figures import Finding, report, write
 from bench.population import populate
 from bench.servers import Servers, servers
 
 ROLLOUTS, ROUNDS, EDITED = 200, 4, 80
-PARTS = ("acknowledgement", "clicks", "edits", "lateness", "steady", "outages", "masking")
+PARTS = ("acknowledgement", "clicks", "edits", "lateness", "steady", "outages", "backlog", "masking")
 
 
 def main() -> None:
@@ -45,6 +45,7 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
         "lateness": (lambda: [lateness.measure(running)],),
         "steady": (lambda: [steady.measure(running)],),
         "outages": (lambda: [outages.measure(running)],),
+        "backlog": (lambda: [backlog.measure(running)],),
         "masking": (lambda: [masking.measure()],),
     }
     return [part for name, each in parts.items() if only in (None, name) for part in each]

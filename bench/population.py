@@ -67,9 +67,9 @@ def populate(servers: Servers, namespace: str, count: int) -> Population:
     return Population(world, url, policy, ids)
 
 
-def add_routes(world: World, count: int) -> list[str]:
+def add_routes(world: World, count: int, prefix: str = "route") -> list[str]:
     """Add routes on which the stable pool has all the traffic, and return their names."""
-    names = [f"route-{number}" for number in range(count)]
+    names = [f"{prefix}-{number}" for number in range(count)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: world.add_route(name, [pool_ref(STABLE)]), names))
     return names
@@ -130,7 +130,7 @@ def settle(store: RedisStore, ticker: Ticker, ids: Sequence[str]) -> None:
             list(pool.map(tick, [rollout_id for rollout_id, _ in store.claim_due(clock.now())]))
             return all(each.acceptance is Acceptance.ACCEPTED and each.is_applied for each in store.load_all(ids))
 
-        wait_until("the rollouts: accepted by the gateway", accepted, seconds=60, pause=0.2)
+        wait_until("the rollouts: accepted by the gateway", accepted, seconds=180, pause=0.2)
 
 
 def watch(cluster: Cluster, people: Population, told: Callable[[RouteCopy], None] = ignore) -> None:

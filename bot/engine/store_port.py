@@ -1,6 +1,6 @@
 """What the engine and the board need of Redis, as Protocols, and the values that cross them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -158,14 +158,14 @@ class Shown:
 class BoardMemory(Protocol):
     """The board's own memory: which cards are behind, what Slack shows, the event stream. Raises StoreError."""
 
-    def dirty(self, limit: int) -> Sequence[str]:
-        """Return ids of rollouts whose card or thread is behind, state changes first."""
+    def dirty(self, limit: int) -> Mapping[str, str]:
+        """Return which cards or threads are behind, the most urgent first, by id of the rollout.
+
+        The value is the mark under which a card is behind; it changes whenever the card is marked again.
+        """
 
     def clean(self, rollout_id: str, seen: str) -> None:
-        """Take a card off the outdated ones, unless it was marked again since ``mark(rollout_id)`` was ``seen``."""
-
-    def mark(self, rollout_id: str) -> str:
-        """Return the mark under which a card is outdated now; it changes whenever the card is marked again."""
+        """Take a card off the outdated ones, unless it was marked again since its mark was ``seen``."""
 
     def shown(self, rollout_id: str) -> Shown | None:
         """Return what Slack shows of a rollout."""

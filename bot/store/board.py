@@ -1,11 +1,12 @@
 """What the board keeps in Redis: which cards are behind, what Slack shows of each, and the stream of events.
 
-dirty       zset    rollout ids by urgency, and of one urgency by when they fell behind; ``mark`` in r:ID counts it
+dirty       zset    rollout ids by urgency, and of one urgency by when they fell behind (lua/shared/mark.lua);
+                    ``mark`` in r:ID counts how often
 shown:ID    text    what Slack shows of a rollout
 events:ID   list    what happened to it
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import cast
@@ -15,6 +16,7 @@ from pydantic import TypeAdapter
 
 from bot.domain.errors import UnreadableError
 from bot.domain.events import Event
+from bot.domain.urgency import Urgency
 from bot.engine.encoding import read_event
 from bot.engine.store_port import Shown
 from bot.store.connection import store_errors
@@ -33,20 +35,16 @@ class RedisBoard:
         self._redis, self._prefix, self._seen = client, prefix, seen
         self._clean, self._dirty, self._show = (script(client, name) for name in ("clean", "dirty", "show"))
 
-    def dirty(self, limit: int) -> Sequence[str]:
-        """Return ids of rollouts whose card or thread is behind, state changes first; none if data is missing."""
+    def dirty(self, limit: int) -> Mapping[str, str]:
+        """Return the marks of rollouts that are behind in Slack, the most urgent first; none if data is missing."""
         with store_errors():
-            return cast(list[str], self._dirty(keys=[self._prefix()], args=[limit - 1, *self._seen.expected()]))
+            found = cast(list[str], self._dirty(keys=[self._prefix()], args=[limit - 1, *self._seen.expected()]))
+        return dict(zip(found[::2], found[1::2], strict=True))
 
     def clean(self, rollout_id: str, seen: str) -> None:
-        """Take a card off the list of outdated ones, unless it was marked again since ``mark`` was ``seen``."""
+        """Take a card off the list of outdated ones, unless it was marked again since its mark was ``seen``."""
         with store_errors():
             self._clean(keys=[self._prefix()], args=[rollout_id, seen])
-
-    def mark(self, rollout_id: str) -> str:
-        """Return the mark under which a card is outdated now."""
-        with store_errors():
-            return cast(str | None, self._redis.hget(f"{self._prefix()}r:{rollout_id}", "mark")) or "0"
 
     def shown(self, rollout_id: str) -> Shown | None:
         """Return what Slack shows of a rollout."""
@@ -80,7 +78,7 @@ class RedisBoard:
             ids = {*self._redis.zrange(f"{prefix}active", 0, -1), *self._redis.zrange(f"{prefix}dirty", 0, -1)}
             for rollout_id in cast(set[str], ids):
                 self._doubt_one(rollout_id)
-                self._redis.zadd(f"{prefix}dirty", {rollout_id: 2}, nx=True)
+                self._redis.zadd(f"{prefix}dirty", {rollout_id: int(Urgency.PROGRESS)}, nx=True)
             for key in self._redis.scan_iter(match=f"{prefix}shown:*", count=1000):
                 self._doubt_one(cast(str, key).removeprefix(f"{prefix}shown:"))
 

@@ -11,6 +11,7 @@ from bot.domain.deadlines import POLL_ACCEPTANCE
 from bot.domain.errors import UnreadableError
 from bot.domain.gate import Finding, Readiness
 from bot.domain.rollout import SLOTLESS, STEPS_BY_ITSELF, TAKEN_BACK, Acceptance, Applied, Entry, Phase, Trouble
+from bot.domain.urgency import urgency_of
 from bot.engine.encoding import event_json, read_rollout, rollout_json
 from bot.engine.store_port import Progress, Save
 from bot.store.times import epoch, time_of
@@ -52,6 +53,7 @@ def save_arguments(save: Save) -> dict[str, object]:
         "applied": APPLIED.dump_json(save.applied).decode() if save.applied else "",
         "applied_revision": save.applied.revision if save.applied else 0,
         "canary": to.canary.name,
+        "urgency": int(urgency_of(to)),
         "channel": to.channel,
     }
 

@@ -34,7 +34,7 @@ class RedisStore:
         self.unapplied, self.retry_at, self.claim_due = schedule.unapplied, schedule.retry_at, schedule.claim_due
         self.next_due, self.forget_due, self.set_aside = schedule.next_due, schedule.forget_due, schedule.set_aside
 
-        self.dirty, self.clean, self.mark = board.dirty, board.clean, board.mark
+        self.dirty, self.clean = board.dirty, board.clean
         self.shown, self.show, self.events, self.doubt = board.shown, board.show, board.events, board.doubt
 
         self.is_whole, self.declare_whole = epoch.is_whole, epoch.declare_whole

@@ -7,7 +7,7 @@ over what it saw before, so a leader that froze and wakes up undoes nothing.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from handlers.board.card_state import CardState, card_number, digest_of, last_ev
 from handlers.board.pace import REFUSED, UNANSWERED, Later, OvertakenError, Pace
 from handlers.board.search import Searches, Stretch
 from handlers.board.topic import Note, Topic, Topics
+from handlers.board.waiting import Waiting
 from handlers.cards import Card
 from handlers.slack import Fault, FoundMessage, Slack, SlackError
 
@@ -49,17 +50,19 @@ class Board:
         self._pace = Pace()
         self._searches = Searches(slack, self._pace)
         self._channels: dict[str, str] = {}
-        self._put_off: dict[str, tuple[str, Later]] = {}  # by topic: the mark that was seen, and what it waits for
+        self._waiting = Waiting()
 
-    def behind(self) -> Mapping[str, Sequence[str]]:
-        """Return the topics whose card or thread is behind, by channel; those that failed come last."""
+    def behind(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the marks of the topics whose card or thread is behind, by channel; the most urgent come first, and
+        those that failed come last.
+        """
         known, dirty = self._channels, self._memory.dirty(LIMIT)
         self._channels = {topic_id: known.get(topic_id) or self._channel(topic_id) for topic_id in dirty}
-        self._put_off = {topic_id: put_off for topic_id in dirty if (put_off := self._put_off.get(topic_id))}
-        self._searches.forget_all_but(frozenset(dirty))
-        found: dict[str, list[str]] = defaultdict(list)
+        self._waiting.forget_all_but(dirty)
+        self._searches.forget_all_but(dirty)
+        found: dict[str, dict[str, str]] = defaultdict(dict)
         for topic_id in sorted(dirty, key=self._pace.failures):
-            found[self._channels[topic_id]].append(topic_id)
+            found[self._channels[topic_id]][topic_id] = dirty[topic_id]
         return found
 
     def _channel(self, topic_id: str) -> str:
@@ -70,20 +73,19 @@ class Board:
             return UNREADABLE
         return topic.channel if topic else ""
 
-    def bring(self, topic_id: str, channel: str, now: datetime) -> datetime | None:
+    def waits_until(self, topic_id: str, mark: str, channel: str, now: datetime) -> datetime | None:
+        """Return when to look at a card again; None if it can be brought up to date now."""
+        blocked = max(self._pace.blocked_until(key, now) for key in (topic_id, channel))
+        at = max(blocked, self._waiting.until(topic_id, mark, now))
+        return at if at > now else None
+
+    def bring(self, topic_id: str, mark: str, channel: str, now: datetime) -> datetime | None:
         """Bring one card and its thread up to date, or return when to try again."""
-        free = max(self._pace.blocked_until(key, now) for key in (topic_id, channel))
-        if free > now:
-            return free
-        mark = self._memory.mark(topic_id)
-        waits_until = self._waits_until(topic_id, mark, channel, now)
-        if waits_until > now:
-            return waits_until
         try:
             self._bring_up_to_date(topic_id, mark, now)
         except Later as later:
-            self._put_off[topic_id] = (mark, later)
-            return later.at
+            self._waiting.put_off(topic_id, mark, later)
+            return later.until(now)
         except StoreError:
             raise
         except Exception as error:
@@ -91,13 +93,6 @@ class Board:
         self._pace.worked(topic_id)
         self._pace.worked(channel)
         return None
-
-    def _waits_until(self, topic_id: str, mark: str, channel: str, now: datetime) -> datetime:
-        """Return how long a card still waits that has not changed since it had to: there is no need to draw it."""
-        seen, later = self._put_off.get(topic_id, ("", None))
-        if later is None or seen != mark:
-            return now
-        return max(later.at, self._pace.next_post(channel, now)) if later.to_post else later.at
 
     def _note(self, topic_id: str, channel: str, error: Exception, now: datetime) -> datetime:
         """Leave this card alone for a while, and its whole channel if others there would fail too."""
@@ -118,9 +113,13 @@ class Board:
             _let_it_arrive(topic, now)
             stored = self._memory.shown(topic_id)
             shown = stored or Shown(channel=topic.channel, doubt=0)
-            state = self._thread(self._card(CardState(topic=topic, shown=shown, stored=stored, now=now)))
+            state = self._card(CardState(topic=topic, shown=shown, stored=stored, now=now))
+            try:
+                self._thread(state)
+            except Later as later:
+                raise later.or_sooner(state.again) from None
             if state.again:
-                raise Later(state.again)
+                raise state.again
         self._memory.clean(topic_id, mark)
 
     # --- the card ---------------------------------------------------------------------------------------------
@@ -150,7 +149,7 @@ class Board:
         try:
             self._edit(state, card)
         except Later as later:  # the thread need not wait for that
-            return replace(state, again=later.at)
+            return replace(state, again=later)
         except SlackError as error:
             if error.fault is not Fault.GONE:
                 raise
@@ -158,10 +157,8 @@ class Board:
         return self._save(state, digest=digest)
 
     def _edit(self, state: CardState, card: Card) -> None:
-        self._wait_for(UPDATE, state.now)
-        at = self._pace.take_edit(state.id, state.turn, state.now)
-        if at > state.now:
-            raise Later(at)
+        self._pace.wait_for(UPDATE, state.now)
+        self._pace.take_edit(state.topic, state.now)
         try:
             self._slack.update(state.shown.channel, state.shown.ts, card)
         except SlackError as error:
@@ -176,7 +173,7 @@ class Board:
         state = self._save(before, claimed=before.now, posts=before.shown.posts + 1, digest="")
         card = state.topic.draw(state.shown.posts)
         ts = self._send(before, state, lambda: self._slack.post(channel, card))
-        self._pace.drawn(state.id, state.turn, state.now)
+        self._pace.drawn(state.topic, state.now)
         try:
             return self._save(state, ts=ts, claimed=None, digest=digest_of(card))
         except OvertakenError:
@@ -233,7 +230,7 @@ class Board:
         """Delete our reply if another leader has posted the same without finding ours."""
         shown = state.shown
         place = Stretch(shown.channel, state.next_mark, state.now - SKEW, shown.ts)
-        if any(message.ts != ts for message in self._searches.find(state.id, place, state.now)):
+        if any(message.ts != ts for message in self._searches.find(state.topic, place, state.now)):
             self._slack.delete(shown.channel, ts)
 
     # --- what both need ---------------------------------------------------------------------------------------
@@ -242,10 +239,10 @@ class Board:
         is_claimed = state.shown.claimed or state.shown.thread_claimed
         if state.now < since + SETTLE and is_claimed and not state.is_doubtful:
             raise Later(since + SETTLE)
-        self._wait_for(HISTORY, state.now)
+        self._pace.wait_for(HISTORY, state.now)
         try:
             found = self._searches.find(
-                state.id, Stretch(state.shown.channel, prefix, since - SKEW, thread_ts), state.now
+                state.topic, Stretch(state.shown.channel, prefix, since - SKEW, thread_ts), state.now
             )
         except SlackError as error:
             if error.fault in (Fault.REFUSED, Fault.GONE):  # we may not read the channel: better two cards than none
@@ -276,20 +273,12 @@ class Board:
         """Turn "slow down" into a wait for this one kind of call."""
         if error.fault is not Fault.LIMITED:
             return error
-        self._pace.block(key, now, timedelta(seconds=error.retry_after))
-        return Later(self._pace.blocked_until(key, now))
+        return self._pace.block(key, now, timedelta(seconds=error.retry_after))
 
     def _wait_to_post(self, state: CardState) -> None:
         channel = state.shown.channel
-        self._wait_for(_posting(channel), state.now)
-        at = self._pace.take_post(channel, state.now)
-        if at > state.now:
-            raise Later(at, to_post=state.again is None)
-
-    def _wait_for(self, key: str, now: datetime) -> None:
-        at = self._pace.blocked_until(key, now)
-        if at > now:
-            raise Later(at)
+        self._pace.wait_for(_posting(channel), state.now)
+        self._pace.take_post(channel, state.now)
 
     def _save(self, state: CardState, **changes: object) -> CardState:
         shown = replace(state.shown, **changes)  # type: ignore[arg-type]

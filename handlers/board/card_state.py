@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.engine.store_port import Shown
+from handlers.board.pace import Later
 from handlers.board.topic import Topic
 from handlers.cards import Card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardState:
-    """What is stored, what is shown, and when the board looked; ``again`` is when a card that has to wait may go on."""
+    """What is stored, what is shown, and when the board looked; ``again`` is what the card itself waits for."""
 
     topic: Topic
     shown: Shown
@@ -21,15 +22,11 @@ class CardState:
     """What the store says Slack shows; a writer must have seen it."""
 
     now: datetime
-    again: datetime | None = None
+    again: Later | None = None
 
     @property
     def id(self) -> str:
         return self.topic.id
-
-    @property
-    def turn(self) -> int:
-        return self.topic.turn
 
     @property
     def is_doubtful(self) -> bool:

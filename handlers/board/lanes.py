@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Event, Thread
 
@@ -21,6 +21,9 @@ IDLE = 1.0
 """Seconds between two looks, because other replicas mark cards without waking this one."""
 
 SHORTEST = 0.05
+
+RESTS = 8
+"""How many times as long as a look took the board rests before the next one."""
 
 
 class BoardThread:
@@ -55,7 +58,11 @@ class BoardThread:
             self._bell.wait(self._round())
 
     def _round(self) -> float:
-        """Give a lane to every channel that is behind and neither at work nor at rest; return how long to rest."""
+        """Give a lane to every channel that is behind and neither at work nor at rest; return how long to rest.
+
+        However often the bell rings, looking at a long list takes a small part of a core.
+        """
+        begun = time.thread_time()
         try:
             behind = self._board.behind() if self._leads() else {}
         except StoreError as error:
@@ -64,22 +71,23 @@ class BoardThread:
         except Exception:
             log.exception("A round of the board broke.")
             return IDLE
-        waits = [self._give_lane(channel, ids) for channel, ids in behind.items()]
+        waits = [self._give_lane(channel, marks) for channel, marks in behind.items()]
+        self._stopped.wait((time.thread_time() - begun) * RESTS)
         return min([IDLE, *waits])
 
-    def _give_lane(self, channel: str, rollout_ids: Sequence[str]) -> float:
+    def _give_lane(self, channel: str, marks: Mapping[str, str]) -> float:
         """Return for how long the channel can be left alone."""
         until, rings = self._rests.get(channel, (0.0, 0))
         rest = until - time.monotonic()
         if rest > 0 and rings == self._bell.rings:
             return rest
-        self._lanes.take(partial(self._lane, channel, rollout_ids, self._bell.rings), key=channel)
+        self._lanes.take(partial(self._lane, channel, marks, self._bell.rings), key=channel)
         return IDLE
 
-    def _lane(self, channel: str, rollout_ids: Sequence[str], rings: int) -> None:
+    def _lane(self, channel: str, marks: Mapping[str, str], rings: int) -> None:
         rest = IDLE
         try:
-            rest = self._bring(channel, rollout_ids)
+            rest = self._bring(channel, marks, rings)
         except StoreError as error:
             log.warning("The board waits for the store: %s", error)
         except Exception:
@@ -87,14 +95,20 @@ class BoardThread:
         self._rests[channel] = (time.monotonic() + rest, rings)
         self._bell.nudge()
 
-    def _bring(self, channel: str, rollout_ids: Sequence[str]) -> float:
-        """Bring the cards of a channel up to date, and return for how long there is nothing to do."""
-        rests = [IDLE]
-        for rollout_id in rollout_ids:
-            if self._stopped.is_set() or not self._leads():
-                break
+    def _bring(self, channel: str, marks: Mapping[str, str], rings: int) -> float:
+        """Bring the cards of a channel up to date, and return for how long there is nothing to do.
+
+        If the bell rang meanwhile, the next card is left for the next look: others may be more urgent now.
+        """
+        rests, has_brought = [IDLE], False
+        for topic_id, mark in marks.items():
             now = self._clock.now()
-            again = self._board.bring(rollout_id, channel, now)
+            again = self._board.waits_until(topic_id, mark, channel, now)
+            if again is None:
+                if self._stopped.is_set() or not self._leads() or (has_brought and self._bell.rings != rings):
+                    break
+                again = self._board.bring(topic_id, mark, channel, now)
+                has_brought |= again is None
             if again is not None:
                 rests.append((again - now).total_seconds())
         return max(min(rests), SHORTEST)

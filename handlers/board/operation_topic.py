@@ -34,6 +34,10 @@ class OperationTopic:
         return self.operation.turn
 
     @property
+    def is_awaited(self) -> bool:
+        return self.operation.since == self.operation.decided_at
+
+    @property
     def settles_at(self) -> datetime | None:
         return None
 

@@ -1,20 +1,21 @@
 """How fast we may write to Slack: a budget for edits, a rest for each card and channel, and Slack's own limits."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TypeVar
 
 from bot.domain.backoff import Backoff
+from handlers.board.topic import Topic
 
 MINUTE = timedelta(minutes=1)
-EDITS = 40
-EDITS_OF_PROGRESS = 30
-"""Progress leaves some of the budget to changes of state."""
+EDITS, EDITS_OF_STEPS, EDITS_OF_PROGRESS = 40, 30, 20
+"""Progress leaves some of the budget to new states, and these some to what somebody waits for."""
 
-PAGES = 50
-"""How many reads of history Slack takes a minute; as many again of threads."""
+PAGES, PAGES_OF_OTHERS = 45, 30
+"""Of the 50 reads of history that Slack takes a minute, and as many of threads. Some are for what is awaited."""
 
 REST = timedelta(seconds=3)
 POST_REST = timedelta(seconds=1)
@@ -33,11 +34,21 @@ Value = TypeVar("Value")
 
 
 class Later(Exception):  # noqa: N818 (nothing went wrong)
-    """Something has to wait until ``at``; ``to_post``: nothing but until it may post into its channel."""
+    """Something has to wait until ``at``, and then as long as ``free`` says that others were faster."""
 
-    def __init__(self, at: datetime, *, to_post: bool = False) -> None:
+    def __init__(self, at: datetime, free: Callable[[datetime], datetime] = lambda now: now) -> None:
         super().__init__(f"later: {at}")
-        self.at, self.to_post = at, to_post
+        self.at, self._free = at, free
+
+    def until(self, now: datetime) -> datetime:
+        """Return when it can go on, as it looks now."""
+        return max(self.at, self._free(now))
+
+    def or_sooner(self, other: "Later | None") -> "Later":
+        """Wait for the first of two things."""
+        if other is None:
+            return self
+        return Later(min(self.at, other.at), lambda now: min(self.until(now), other.until(now)))
 
 
 class OvertakenError(Later):
@@ -56,17 +67,19 @@ class Pace:
     _posts: dict[str, datetime] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def take_edit(self, card: str, turn: int, now: datetime) -> datetime:
-        """Take an edit from the budget and return now, or return when to ask again.
-
-        A card that moved to another turn need not rest.
-        """
+    def take_edit(self, topic: Topic, now: datetime) -> None:
+        """Take an edit from the budget, or raise Later. A card that moved to another turn need not rest."""
+        card, turn, is_awaited = topic.id, topic.turn, _is_awaited(topic, now)
         with self._lock:
-            at = self._edit_at(card, turn, now)
-            if at <= now:
-                self._edits.append(now)
-                _keep(self._last, card, (now, turn))
-            return at
+            at = self._edit_at(card, turn, is_awaited, now)
+            if at > now:
+                raise Later(at, lambda now: self._next_edit(card, turn, is_awaited, now))
+            self._edits.append(now)
+            _keep(self._last, card, (now, turn))
+
+    def _next_edit(self, card: str, turn: int, is_awaited: bool, now: datetime) -> datetime:
+        with self._lock:
+            return self._edit_at(card, turn, is_awaited, now)
 
     def give_back(self, card: str, taken: datetime) -> None:
         """Put back an edit that Slack did not answer: failures must not delay the card once Slack works again."""
@@ -75,53 +88,62 @@ class Pace:
             if taken in self._edits:
                 self._edits.remove(taken)
 
-    def take_post(self, channel: str, now: datetime) -> datetime:
-        """Take a post into a channel and return now, or return when to ask again."""
+    def take_post(self, channel: str, now: datetime) -> None:
+        """Take a post into a channel, or raise Later."""
         with self._lock:
             last = self._posts.get(channel, now - POST_REST)
             if last > now:
-                return last
+                raise Later(last, lambda now: self._posts.get(channel, now))
             _keep(self._posts, channel, max(last, now - POST_REST) + POST_REST)
-            return now
 
-    def next_post(self, channel: str, now: datetime) -> datetime:
-        """Return when a post into a channel can be taken; now if it can."""
-        return max(now, self._posts.get(channel, now))
-
-    def take_page(self, method: str, now: datetime) -> datetime:
-        """Take a page from the budget of a method and return now, or return when to ask again."""
+    def take_page(self, method: str, topic: Topic, now: datetime) -> None:
+        """Take a page from the budget of a method, or raise Later."""
+        most = PAGES if _is_awaited(topic, now) else PAGES_OF_OTHERS
         with self._lock:
             taken = self._pages.setdefault(method, deque())
-            while taken and taken[0] <= now - MINUTE:
-                taken.popleft()
-            if len(taken) >= PAGES:
-                return taken[0] + MINUTE
+            at = _free_at(taken, most, now)
+            if at > now:
+                raise Later(at, lambda now: self._next_page(taken, most, now))
             taken.append(now)
-            return now
 
-    def _edit_at(self, card: str, turn: int, now: datetime) -> datetime:
-        while self._edits and self._edits[0] <= now - MINUTE:
-            self._edits.popleft()
+    def give_back_page(self, method: str, taken: datetime) -> None:
+        """Put back a page that Slack did not give."""
+        with self._lock:
+            if taken in self._pages[method]:
+                self._pages[method].remove(taken)
+
+    def _next_page(self, taken: deque[datetime], most: int, now: datetime) -> datetime:
+        with self._lock:
+            return _free_at(taken, most, now)
+
+    def _edit_at(self, card: str, turn: int, is_awaited: bool, now: datetime) -> datetime:
         last = self._last.get(card)
         moved = last is None or last[1] != turn
-        most = EDITS if moved else EDITS_OF_PROGRESS
-        free = now if len(self._edits) < most else self._edits[-most] + MINUTE
+        most = EDITS_OF_PROGRESS if not moved else EDITS if is_awaited else EDITS_OF_STEPS
+        free = _free_at(self._edits, most, now)
         rested = now if moved or last is None else last[0] + REST
         return max(now, free, rested)
 
-    def drawn(self, card: str, turn: int, now: datetime) -> None:
-        """Remember that a card shows a turn now."""
+    def drawn(self, topic: Topic, now: datetime) -> None:
+        """Remember that a card shows its topic's turn now."""
         with self._lock:
-            _keep(self._last, card, (now, turn))
+            _keep(self._last, topic.id, (now, topic.turn))
+
+    def wait_for(self, key: str, now: datetime) -> None:
+        """Raise Later while a method, a channel or a card is blocked."""
+        if self.blocked_until(key, now) > now:
+            raise self.block(key, now, timedelta(0))
 
     def blocked_until(self, key: str, now: datetime) -> datetime:
         """Return when something that was blocked is free again; now if it is."""
         return max(now, self._blocked.get(key, now))
 
-    def block(self, key: str, now: datetime, wait: timedelta) -> None:
-        """Leave a method, a channel or a card alone for a while."""
+    def block(self, key: str, now: datetime, wait: timedelta) -> Later:
+        """Leave a method, a channel or a card alone for a while; return the wait."""
         with self._lock:
-            _keep(self._blocked, key, max(self._blocked.get(key, now), now + wait))
+            until = max(self._blocked.get(key, now), now + wait)
+            _keep(self._blocked, key, until)
+        return Later(until, lambda now: self.blocked_until(key, now))
 
     def failed(self, key: str, now: datetime, backoff: Backoff) -> None:
         """Leave it alone, longer after every failure in a row."""
@@ -139,6 +161,18 @@ class Pace:
         with self._lock:
             self._failures.pop(key, None)
             self._blocked.pop(key, None)
+
+
+def _is_awaited(topic: Topic, now: datetime) -> bool:
+    """Say whether somebody looks at the screen for it, as people do for a minute after a start."""
+    return topic.is_awaited or now - topic.started_at < MINUTE
+
+
+def _free_at(taken: deque[datetime], most: int, now: datetime) -> datetime:
+    """Return when fewer than ``most`` were taken in the last minute; now if that is so."""
+    while taken and taken[0] <= now - MINUTE:
+        taken.popleft()
+    return now if len(taken) < most else taken[-most] + MINUTE
 
 
 def _keep(memory: dict[str, Value], key: str, value: Value) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.domain.access import Access
 from bot.domain.events import Event
 from bot.domain.rollout import Entry
+from bot.domain.urgency import is_awaited
 from bot.engine.store_port import BoardMemory, Store
 from handlers.board.topic import Note
 from handlers.cards import Card, draw
@@ -39,6 +40,10 @@ class RolloutTopic:
     @property
     def turn(self) -> int:
         return self.entry.rollout.turn
+
+    @property
+    def is_awaited(self) -> bool:
+        return is_awaited(self.entry.rollout)
 
     @property
     def settles_at(self) -> datetime | None:

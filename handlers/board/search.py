@@ -4,12 +4,13 @@ History comes in pages, newest first, and Slack takes 50 calls a minute. So a se
 cards have their turn; it goes on where it stopped, also after Slack failed or asked to slow down.
 """
 
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from handlers.board.pace import Later, Pace
+from handlers.board.topic import Topic
 from handlers.slack import FoundMessage, Slack, SlackError
 
 PAGES_AT_ONCE: Final = 10
@@ -46,16 +47,16 @@ class Searches:
         self._slack, self._pace = slack, pace
         self._begun: dict[tuple[str, bool], MessageSearch] = {}
 
-    def find(self, rollout_id: str, place: Stretch, now: datetime) -> list[FoundMessage]:
+    def find(self, topic: Topic, place: Stretch, now: datetime) -> list[FoundMessage]:
         """Return what is there, oldest first. Raises Later if there is more to read, and SlackError."""
-        key = (rollout_id, bool(place.thread_ts))
+        key = (topic.id, bool(place.thread_ts))
         search = self._begun.get(key)
         if search is None or search.place != place:
             search = MessageSearch(place)
         for _ in range(PAGES_AT_ONCE):
             if search.cursor is None:
                 return sorted(set(search.found), key=lambda message: float(message.ts))
-            search = self._begun[key] = self._read_page(search, now)
+            search = self._begun[key] = self._read_page(search, topic, now)
         raise Later(now)
 
     def forget(self, rollout_id: str) -> None:
@@ -63,21 +64,20 @@ class Searches:
         for is_thread in (True, False):
             self._begun.pop((rollout_id, is_thread), None)
 
-    def forget_all_but(self, rollout_ids: Collection[str]) -> None:
+    def forget_all_but(self, rollout_ids: Container[str]) -> None:
         """Forget the results of every other rollout."""
         for rollout_id, _ in set(self._begun):
             if rollout_id not in rollout_ids:
                 self.forget(rollout_id)
 
-    def _read_page(self, search: MessageSearch, now: datetime) -> MessageSearch:
-        place = search.place
-        at = self._pace.take_page("replies" if place.thread_ts else "history", now)
-        if at > now:
-            raise Later(at)
+    def _read_page(self, search: MessageSearch, topic: Topic, now: datetime) -> MessageSearch:
+        place, method = search.place, "replies" if search.place.thread_ts else "history"
+        self._pace.take_page(method, topic, now)
         try:
             page = self._slack.page(place.channel, place.prefix, place.since, place.thread_ts, search.cursor or "")
         except SlackError as error:
             if error.error != EXPIRED:
+                self._pace.give_back_page(method, now)
                 raise
             return MessageSearch(place)  # from the beginning
         return replace(search, cursor=page.next or None, found=(*search.found, *page.found))

@@ -37,6 +37,10 @@ class Topic(Protocol):
         """Return a number that changes with its state, and not with mere progress."""
 
     @property
+    def is_awaited(self) -> bool:
+        """Say whether somebody waits for what it shows, so that it goes before others if Slack takes little."""
+
+    @property
     def settles_at(self) -> datetime | None:
         """Return until when to wait for what is on its way; None if nothing is."""
 

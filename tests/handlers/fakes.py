@@ -18,6 +18,8 @@ from bot.engine.inquiry import answer
 from bot.engine.store_port import Became, Shown, Store
 from tests.builders import NOON
 
+MOST = 10_000
+
 
 class NoGates:
     """No gate is on."""
@@ -63,14 +65,14 @@ class Memory:
     loads: Counter[str] = field(default_factory=Counter)
     gone: Signal = field(default_factory=Signal)
 
-    def put(self, entry: Entry, *events: Event) -> None:
-        """Store a decision: the card is dirty then."""
+    def put(self, entry: Entry, *events: Event, place: int = MOST) -> None:
+        """Store a decision: the card is dirty then, at a place in the line."""
         rollout_id = entry.rollout.id
         self.entries[rollout_id] = entry
         self.streams.setdefault(rollout_id, []).extend(events)
         self.marks[rollout_id] = self.marks.get(rollout_id, 0) + 1
         if rollout_id not in self.order:
-            self.order.append(rollout_id)
+            self.order.insert(place, rollout_id)
 
     def as_store(self) -> Store:
         return cast(Store, self)
@@ -81,8 +83,8 @@ class Memory:
             raise UnreadableError("The record is of another version.")
         return self.entries.get(rollout_id)
 
-    def dirty(self, limit: int) -> Sequence[str]:
-        return self.order[:limit]
+    def dirty(self, limit: int) -> Mapping[str, str]:
+        return {rollout_id: self.mark(rollout_id) for rollout_id in self.order[:limit]}
 
     def clean(self, rollout_id: str, seen: str) -> None:
         if self.mark(rollout_id) == seen:

@@ -5,19 +5,22 @@ from datetime import timedelta
 from typing import Any, cast
 
 from handlers.board.pace import MOST, REFUSED, Pace
+from handlers.board.rollout_topic import RolloutTopic
 from handlers.people import MOST as MOST_PEOPLE
 from handlers.people import People
 from handlers.slack import Identity, Slack
 from tests.builders import NOON, a_request
 from tests.handlers.fakes import Hand
+from tests.handlers.records import ANYBODY, a_rollout, an_entry
 
 
 def test_the_pace_of_cards_and_channels() -> None:
     pace = Pace()
     for number in range(MOST + 100):
         key, now = f"r-{number}", NOON + timedelta(minutes=number)
-        pace.take_edit(key, 1, now)
-        pace.drawn(key, 1, now)
+        topic = RolloutTopic(an_entry(a_rollout(id=key)), ANYBODY, lambda after: ())
+        pace.take_edit(topic, now)
+        pace.drawn(topic, now)
         pace.take_post(key, now)
         pace.failed(key, now, REFUSED)
     sizes = {name: len(getattr(pace, name)) for name in ("_edits", "_last", "_posts", "_blocked", "_failures")}

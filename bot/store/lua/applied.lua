@@ -6,7 +6,8 @@
 --         gateway (seconds since 1970), generation of the route, seconds to keep a rollout that is over
 local p, id, revision, decision, applied, moved, poll = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local key = p .. 'r:' .. id
-local stored = redis.call('HMGET', key, 'decision', 'pending', 'applied_revision', 'slotless', 'uid', 'applied', 'over')
+local stored = redis.call('HMGET', key, 'decision', 'pending', 'applied_revision', 'slotless', 'uid', 'applied', 'over',
+                          'urgency')
 if stored[1] == decision then
   redis.call('HSET', key, 'pending', '[]')
   redis.call('ZREM', p .. 'pending', id)
@@ -32,7 +33,7 @@ if stored[1] == decision then
     if due then redis.call('ZADD', p .. 'due', due, id) end
   end
   if stored[7] == '1' then keep_for_now(p, id, ARGV[8]) end
-  mark(p, id, 1)
+  mark(p, id, stored[8] or 2)
   return 1
 end
 local later, found = {}, false

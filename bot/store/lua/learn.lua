@@ -22,5 +22,5 @@ if c.retry ~= '' then
   for _, index in ipairs({'pending', 'pending:brakes'}) do redis.call('ZADD', p .. index, 'XX', c.retry, c.id) end
 end
 for _, event in ipairs(c.events) do redis.call('RPUSH', p .. 'events:' .. c.id, event) end
-if c.redraw then mark(p, c.id, 2) end
+if c.redraw then mark(p, c.id, 3) end
 return 1

@@ -7,7 +7,7 @@
 --           id, expected (decision that must be stored, '' for none), decision, request ('' for none), take_slot,
 --           started, now, due, step_due and poll (seconds since 1970; '' for none), uid (of the route), record, events (JSON
 --           texts), slotless ('1' or '0'), over, refused, brake, settled, applied (JSON or ''), applied_revision,
---           canary, channel, kept (seconds to keep what is over)
+--           canary, channel, urgency (of showing it), kept (seconds to keep what is over)
 -- ARGV[2] epoch that the caller has seen, or 'any'
 -- ARGV[3] writes that it has seen counted
 local p, c = KEYS[1], cjson.decode(ARGV[1])
@@ -37,7 +37,7 @@ if stored == '' then
   end
 end
 redis.call('HSET', key, 'decision', c.decision, 'record', c.record, 'slotless', c.slotless, 'uid', c.uid,
-           'over', c.over and '1' or '0')
+           'over', c.over and '1' or '0', 'urgency', c.urgency)
 if c.applied ~= '' then redis.call('HSET', key, 'applied', c.applied, 'applied_revision', c.applied_revision) end
 local pending = cjson.decode(redis.call('HGET', key, 'pending') or '[]')
 if c.settled or c.applied ~= '' then pending = {} end
@@ -72,6 +72,6 @@ if c.request ~= '' then
   redis.call('ZREM', p .. 'inbox:at', c.request)
   redis.call('SET', p .. 'became:' .. c.request, cjson.encode({rollout = c.id}), 'EX', 900)
 end
-mark(p, c.id, 1)
+mark(p, c.id, c.urgency)
 redis.call('HINCRBY', p .. 'store', 'writes', 1)
 return {'yes', unpack(counted(p))}

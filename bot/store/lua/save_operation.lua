@@ -40,6 +40,6 @@ if c.request ~= '' then
   redis.call('ZREM', p .. 'inbox:at', c.request)
   redis.call('SET', p .. 'became:' .. c.request, cjson.encode({operation = c.id}), 'EX', 900)
 end
-mark(p, c.id, c.moved and 1 or 2)
+mark(p, c.id, c.moved and 1 or 3)
 redis.call('HINCRBY', p .. 'store', 'writes', 1)
 return {'yes', unpack(counted(p))}

@@ -150,12 +150,12 @@ def test_a_hold_whose_number_changes_is_the_same_hold(stage: Stage, errors: Erro
     )
 
     errors.found = Found(answer=GateAnswer.HOLD, reason="5xx is 2.32 %.")
-    mark = stage.store.mark(rollout_id)
+    mark = stage.store.dirty(10)[rollout_id]
     stage.pass_time(seconds=30)
     later = stage.load(rollout_id)
     assert (later.rollout, later.findings[-1].reason) == (held.rollout, "5xx is 2.32 %.")
     assert (stage.copy(), stage.events(rollout_id)) == (route, ["started", "held"])
-    assert stage.store.mark(rollout_id) != mark
+    assert stage.store.dirty(10)[rollout_id] != mark
 
 
 def test_a_step_waits_until_the_gate_passes(stage: Stage, errors: Errors) -> None:

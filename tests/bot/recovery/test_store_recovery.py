@@ -52,7 +52,7 @@ def test_in_an_empty_redis_nothing_is_decided_claimed_or_drawn(stage: Stage) -> 
     with pytest.raises(StoreError) as refused:
         stage.say("advance")
     assert str(refused.value) == FORGETFUL
-    assert (stage.store.claim_due(stage.clock.now()), stage.store.dirty(10)) == ([], [])
+    assert (stage.store.claim_due(stage.clock.now()), stage.store.dirty(10)) == ([], {})
 
 
 def test_a_rollout_that_an_empty_redis_lost_is_restored_and_waits_a_full_interval(stage: Stage) -> None:
@@ -210,7 +210,7 @@ def test_a_roll_back_whose_end_redis_has_lost_is_still_told(stage: Stage) -> Non
     stage.lose_redis()
     entry = stage.load(rollout_id)
     assert (entry.rollout.phase, entry.rollout.why, entry.is_applied) == (Phase.ROLLED_BACK, "p99", True)
-    assert (stage.store.dirty(10), stage.store.slot(stage.copy().uid)) == ([rollout_id], None)
+    assert (list(stage.store.dirty(10)), stage.store.slot(stage.copy().uid)) == ([rollout_id], None)
 
 
 def test_one_that_was_over_the_day_before_stays_forgotten(stage: Stage) -> None:
@@ -289,12 +289,12 @@ def test_what_slack_shows_of_a_finished_rollout_is_doubted_too_but_checked_only_
     stage.say("rollback")
     told = Shown(channel="C0INFER001", ts="1.1", cursor=2)
     stage.store.show(rollout_id, told, was=None)
-    stage.store.clean(rollout_id, stage.store.mark(rollout_id))
+    stage.store.clean(rollout_id, stage.store.dirty(10)[rollout_id])
     stage.redis.hdel(f"{PREFIX}store", "epoch")
     stage.recovery.run()
-    assert (stage.store.shown(rollout_id), stage.store.dirty(10)) == (replace(told, doubt=2), [])
+    assert (stage.store.shown(rollout_id), stage.store.dirty(10)) == (replace(told, doubt=2), {})
     stage.say("rollback", reason="once more")
-    assert stage.store.dirty(10) == [rollout_id]
+    assert list(stage.store.dirty(10)) == [rollout_id]
 
 
 def _url(stage: Stage) -> str:

@@ -71,7 +71,7 @@ def test_two_installs_on_one_database_do_not_meet(client: "redis.Redis") -> None
     one.save(a_save(STARTED, take_slot=True))
     one.receive(a_request("pause"))
     assert (other.load(STARTED.id), other.entries(), other.slot("uid-1")) == (None, [], None)
-    assert (other.requests(NOON + timedelta(hours=1)), other.dirty(10), other.is_whole()) == ([], [], False)
+    assert (other.requests(NOON + timedelta(hours=1)), other.dirty(10), other.is_whole()) == ([], {}, False)
     other.declare_whole(NOON)
     assert (other.claim_due(NOON), one.claim_due(NOON)) == ([], [(STARTED.id, NOON)])
 

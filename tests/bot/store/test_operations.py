@@ -104,7 +104,7 @@ def test_a_decision_makes_the_card_dirty_and_wakes_the_board(redis_url: str) -> 
     woken: list[str] = []
     store = an_operation_store(redis_url, fell_behind=lambda: woken.append("woken"))
     store.operations.save(a_save(RUNNING))
-    assert (store.inbox.dirty(10), store.inbox.mark(RUNNING.id), woken) == ([RUNNING.id], "1", ["woken"])
+    assert (store.inbox.dirty(10), woken) == ({RUNNING.id: "1"}, ["woken"])
     assert store.inbox.load(RUNNING.id) is None
     assert store.inbox.entries() == []
 

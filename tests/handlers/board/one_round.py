@@ -6,6 +6,7 @@ from handlers.board.board import Board
 
 
 def one_round(board: Board, now: datetime) -> None:
-    for channel, rollout_ids in board.behind().items():
-        for rollout_id in rollout_ids:
-            board.bring(rollout_id, channel, now)
+    for channel, marks in board.behind().items():
+        for rollout_id, mark in marks.items():
+            if board.waits_until(rollout_id, mark, channel, now) is None:
+                board.bring(rollout_id, mark, channel, now)

@@ -101,7 +101,7 @@ def test_an_older_redis_posts_no_second_card_and_tells_no_event_twice(room: Room
         client.flushdb()
         for key, value in kept.items():
             client.restore(key, 0, value)
-    assert room.store.inbox.dirty(10) == []
+    assert room.store.inbox.dirty(10) == {}
     room.store.inbox.doubt()
     room.store.inbox.declare_whole(room.clock.now())
     room.save(ENDED, DONE, "d2")

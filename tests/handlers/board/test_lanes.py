@@ -29,7 +29,7 @@ def test_a_store_that_is_away_does_not_end_the_thread(world: World) -> None:
     running = BoardThread(world.board, world.clock, world.bell)
     failed, posted = Signal(), Signal()
 
-    def away(limit: int) -> list[str]:
+    def away(limit: int) -> dict[str, str]:
         del world.memory.dirty
         failed.set()
         raise StoreError("Redis did not answer.")

@@ -59,7 +59,7 @@ def test_no_second_card_is_posted_in_a_busy_channel_after_redis_was_lost(world: 
     ts = world.shown.ts
     chatter(world, messages)
     lose_redis(world)
-    bring(world, rounds=90)
+    bring(world, rounds=130)
     assert (cards(world), world.shown.ts, world.shown.doubt, world.memory.order) == ([ts], ts, None, [])
     assert {what: count for (what, _), count in world.slack.faults.hit.items() if what == "too fast"} == {}
 
