@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from bot.domain.masking import masked
+from bot.domain.prose import one_line
 
 LONGEST: Final = 400
 _URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]{0,30}://[^\s\"']+", re.IGNORECASE)
@@ -15,6 +16,6 @@ def redacted(message: object) -> str:
 
     Backticks are our own mark for code, so they are removed.
     """
-    text = " ".join(str(message or "").replace("`", "'").split())
+    text = one_line(str(message or "").replace("`", "'")).strip()
     text = masked(_AUTHORIZATION.sub("…", _URL.sub("…", text)), "…")
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

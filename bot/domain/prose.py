@@ -111,6 +111,11 @@ class Short:
 Piece: TypeAlias = Text | Code | Person | Channel | Time | Strong | Short
 Value: TypeAlias = Prose | Piece | str | int
 
+_HIDDEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Characters that are printable, as Unicode has it, and that nobody sees."""
+
 _PLACE: Final = re.compile(r"\{(\w*)\}")
 _BITS: Final = re.compile(r"(`[^`]*`|\{\w*\})")
 _CODE: Final = re.compile(r"(`[^`\n]+`)")
@@ -208,10 +213,15 @@ def ended(prose: Prose) -> Prose:
 
 def one_line(text: str) -> str:
     """Return a text on one line, without invisible characters and those that control a terminal."""
-    if text.isprintable() and "  " not in text:
-        return text
-    spaced = re.sub(r"\s+", " ", text)
-    return "".join(character for character in spaced if character.isprintable())
+    return visible(re.sub(r"\s+", " ", text))
+
+
+def visible(text: str) -> str:
+    """Return a text without the characters that nobody sees, but for white space."""
+    seen = _HIDDEN.sub("", text)
+    if seen.isprintable():
+        return seen
+    return "".join(character for character in seen if character.isprintable() or character.isspace())
 
 
 def clock(time: datetime) -> Time:

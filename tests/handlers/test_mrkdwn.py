@@ -76,6 +76,13 @@ def test_our_sentence_that_quotes_somebody_has_no_markup_but_code(text: str) -> 
 
 
 @both
+@given(st.text(alphabet="aé 🚀\u00ad\u034f\u115f\u200b\u200d\u202e\u2066\u2800\u3164\ufe0f\uffa0\U000e0061\x1b\n\x85"))
+def test_nothing_in_nobodys_words_is_hidden_or_turns_text_around(draw: Draw, text: str) -> None:
+    drawn = f"{draw(say('{} `{}`', text, text))}{draw(said(text, 40))}{draw(reason(text, BOB))}"
+    assert set(drawn) <= set("aé 🚀…`?")
+
+
+@both
 @given(words, st.integers(1, 100))
 def test_a_shortened_text_fits_and_nothing_in_it_is_cut_in_half(draw: Draw, text: str, longest: int) -> None:
     prose = say("{} *{}* `{}` {}", text, text, text, Person(BOB))

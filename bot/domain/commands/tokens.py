@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from bot.domain.prose import visible
+
 _DASHES = "-‐‑‒–—―−"
 _DOUBLE = '"“”„‟«»″＂'
 _SINGLE = "'‘’‚‛‹›′`"
@@ -25,7 +27,6 @@ _LINK = re.compile(r"<((?:https?://|mailto:|tel:)[^<>|\s]+)(?:\|([^<>]*))?>")
 _MENTION = re.compile(r"<([@#!])([^<>|\s]+)(?:\|([^<>]*))?>")
 _ESCAPE = re.compile(r"&(amp|lt|gt);")
 _ESCAPED = {"amp": "&", "lt": "<", "gt": ">"}
-_INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060\ufeff\u202a-\u202e\u2066-\u2069]")  # and what turns text around
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # a terminal's bytes that are no UTF-8
 
@@ -93,7 +94,7 @@ def unescaped(text: str) -> str:
 
 def harmless(text: str) -> str:
     """Remove invisible characters, and those that would move a terminal's cursor."""
-    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", _INVISIBLE.sub("", text)))
+    return visible(_SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)))
 
 
 def _link(match: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ from bot.domain.commands.tokens import shown
 from bot.domain.errors import UsageError
 from bot.domain.masking import masked
 from bot.domain.plan import ALL_STEPS
-from bot.domain.prose import Prose, say
+from bot.domain.prose import Prose, one_line, say
 
 LONGEST_REASON = 3000
 LONGEST_NAME = 253
@@ -115,7 +115,7 @@ def say_cut(left_out: int) -> Prose:
 
 def cut_reason(text: str) -> tuple[str, int]:
     """Return a reason that fits onto a card, without secrets, and how many of its characters were too many."""
-    reason = masked(text.strip())
+    reason = masked(one_line(text).strip())  # only then: what nobody sees may stand inside a secret
     if len(reason) <= LONGEST_REASON:
         return reason, 0
     kept = reason[: LONGEST_REASON - 1].rstrip()

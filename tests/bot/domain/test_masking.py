@@ -1,9 +1,15 @@
 """Secrets in what people type and what programs say."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.domain.commands.grammar import parse
+from bot.domain.commands.values import cut_reason
 from bot.domain.masking import has_secret, masked
+from k8s.messages import redacted
 
 SECRETS = {
     "xoxb-123-456-abcDEF": "***",
@@ -18,7 +24,28 @@ SECRETS = {
     "AKIAIOSFODNN7EXAMPLE": "***",
     "redis://user:geheim@localhost": "redis://***@localhost",
     "https://hooks.slack.com/commands/T1/2/3": "https://hooks.slack.com/***",
+    "https://user:p@ss/word@localhost/x": "https://***@localhost/x",
+    "https://0123456789abcdef@localhost": "https://***@localhost",
+    "https://hooks.slack-gov.com/services/T1/2/3": "https://hooks.slack-gov.com/***",
     "Authorization: Bearer abcdefgh.ijk": "Authorization: Bearer ***",
+    "Authorization: Basic dXNlcjpnZWhlaW0=": "Authorization: Basic ***",
+    "authorization=dXNlcjpnZWhlaW0=": "authorization=***",
+    "bearer:abcdefgh.ijk": "bearer:***",
+    "xoxd-abc%2Bdef%2F": "***",
+    "xwfp-1-abcdef": "***",
+    "_xoxb-1-abcdef_": "_***",
+    "SLACK_BOT_TOKEN_xoxb-1-abcdef": "SLACK_BOT_TOKEN_***",
+    "令牌是xoxb-1-abcdef": "令牌是***",
+    "ValueError('a\\nxoxb-1-abcdef')": "ValueError('a\\n***')",
+    "-----BEGIN RSA PRIVATE KEY----- MIIEow== -----END RSA PRIVATE KEY-----": "***",
+    "nvapi-0123456789abcdefABCD": "***",
+    "AIzaSy0123456789abcdefABCD": "***",
+    "sk_live_0123456789abcdef": "***",
+    "npm_0123456789abcdefABCD": "***",
+    "dckr_pat_0123456789abcdefABCD": "***",
+    "abcdef.0123456789abcdef": "***",
+    "DB_PASSWORD=geheim-geheim": "DB_PASSWORD=***",
+    "aws_secret_access_key=wJalrXUtnFEMI/K7MDENG": "aws_secret_access_key=***",
 }
 
 HARMLESS = [
@@ -28,6 +55,11 @@ HARMLESS = [
     "see https://grafana.example.com/d/abc?orgId=1",
     "the bearer of bad news",
     "eyJ",
+    "key=value-of-something",
+    "the token=old",
+    "http://127.0.0.1:8000/x?from=me",
+    "status.conditionsmissings",
+    "a public -----BEGIN CERTIFICATE-----",
 ]
 
 
@@ -58,3 +90,41 @@ def test_a_token_in_a_command_is_in_no_part_of_it_that_others_see(line: str) -> 
     command = parse(line)
     assert "xoxb" not in f"{command.subject} {command.reason}"
     assert command.reason in ("***", "pool=***")
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["\u00ad", "\u034f", "\u061c", "\u180e", "\u200b", "\u200c", "\u200d", "\u2060", "\u2062", "\ufe0f", "\U000e0061"],
+)
+def test_a_token_with_something_invisible_in_it_is_masked_in_commands_reasons_and_messages(hidden: str) -> None:
+    token = f"xo{hidden}xb-123-{hidden}abcDEF"
+    assert parse(f"pause vllm-new it says {token}").reason == "it says ***"
+    assert cut_reason(f"it says {token}") == ("it says ***", 0)
+    assert redacted(f"it says {token}") == "it says …"
+
+
+@pytest.mark.parametrize("blank", ["\u3164", "\u2800", "\u115f", "\u034f", "\u00ad", "\u200c", " \n\u3000"])
+def test_a_reason_that_nobody_sees_is_none(blank: str) -> None:
+    assert cut_reason(blank) == ("", 0)
+    assert parse(f"end vllm-new {blank}").reason == ""
+
+
+TOKENS = ["xoxb-123-456-abcdefghijkl", "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJwbGFudGVkIn0", "ghp_0123456789abcdefABCD"]
+ROUND_IT = st.text("_ *`'\"()令,.:=\n", max_size=5)
+
+
+@given(
+    st.sampled_from(TOKENS),
+    ROUND_IT,
+    ROUND_IT,
+    st.lists(st.tuples(st.integers(0, 40), st.sampled_from("\u00ad\u200b\u200d\u2060\u034f\ufe0f\u3164")), max_size=4),
+)
+def test_whatever_stands_round_a_token_or_hides_in_it_others_see_none_of_it(
+    token: str, before: str, after: str, hidden: list[tuple[int, str]]
+) -> None:
+    typed = token
+    for place, character in hidden:
+        typed = typed[:place] + character + typed[place:]
+    for shown in (cut_reason(f"p99 {before}{typed}{after}")[0], redacted(f"p99 {before}{typed}{after}")):
+        assert shown.startswith("p99")
+        assert [part for part in re.split(r"[._-]", token) if len(part) > 4 and part in shown] == []

@@ -165,7 +165,7 @@ ODD = {
     "rollback :fire:": ("", ":fire:"),
     "rollback <@U1|bob>": ("", "@bob"),
     'rollback ""': ("", ""),
-    f'rollback "{POOL}"\n"first line\nsecond"': (POOL, "first line\nsecond"),
+    f'rollback "{POOL}"\n"first line\nsecond"': (POOL, "first line second"),
     "rollback = ==": ("", "= =="),
 }
 
