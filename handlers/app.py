@@ -99,7 +99,7 @@ def bolt_app(client: WebClient) -> App:
     It checks no signature: handlers/web/slack_requests.py has done so before anything of a request is read.
     """
     logging.getLogger("slack_bolt.App").addFilter(_is_not_about_the_token)
-    return App(
+    app = App(
         client=web_client(None, base_url=client.base_url),  # with a token, Bolt would warn that it is not used
         signing_secret="checked before",
         request_verification_enabled=False,
@@ -108,3 +108,5 @@ def bolt_app(client: WebClient) -> App:
         ),
         process_before_response=True,
     )
+    app.logger.setLevel(logging.ERROR)  # of a request that nobody listens to it writes parts
+    return app

@@ -68,7 +68,7 @@ class _Click(TypedDict):
 
 class _View(TypedDict):
     id: NotRequired[Mark | None]
-    type: NotRequired[Mark]
+    type: Mark
     callback_id: Words
     private_metadata: NotRequired[Words | None]
     state: NotRequired[Any]
@@ -110,7 +110,11 @@ _BY_TYPE: Final[Mapping[object, TypeAdapter[Any]]] = {
 
 def hear(app: App, document: object) -> BoltResponse:
     """Let the app answer a payload that is known to come from Slack. Raises MalformedError."""
-    answer = app.dispatch(BoltRequest(mode="socket_mode", body=read_payload(document)))  # the mode: a body that is read
+    request = BoltRequest(mode="socket_mode", body=read_payload(document))  # the mode: a body that is read
+    try:
+        answer = app.dispatch(request)
+    except (LookupError, TypeError, AttributeError) as error:  # of Bolt's own; it hands ours to our error handler
+        raise MalformedError(f"Bolt cannot read it ({type(error).__name__})") from error
     if answer.status == 404:
         log.warning("No part of the bot listens to what Slack sent.")
     return answer

@@ -9,6 +9,7 @@ import requests
 
 from bot.domain.prose import Prose
 from bot.engine.lane import Lane
+from handlers.deadline import DEADLINE, session
 from handlers.mrkdwn import mrkdwn
 
 log = logging.getLogger(__name__)
@@ -16,7 +17,6 @@ log = logging.getLogger(__name__)
 SLACKS = ("https://hooks.slack.com/", "https://hooks.slack-gov.com/")
 """How every response_url begins."""
 
-TIMEOUT = 3
 TRIES = 2
 """How often an answer is sent again."""
 
@@ -51,7 +51,7 @@ class Private:
 
     def close(self) -> None:
         """Wait for what is on its way, but not for a queue behind answers that hang."""
-        lanes, until = (self._dialogs, self._answers), time.monotonic() + TIMEOUT
+        lanes, until = (self._dialogs, self._answers), time.monotonic() + DEADLINE
         for lane in lanes:
             lane.settle(until - time.monotonic())
         for lane in lanes:
@@ -87,5 +87,8 @@ def _send(url: str, text: str) -> None:
 def _post(url: str, text: str) -> int:
     """Return the status. An answer that leads elsewhere is not followed, and nothing of it is read."""
     said = {"text": text, "response_type": "ephemeral", "replace_original": False}
-    with requests.post(url, json=said, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
+    with (
+        session() as once,
+        once.post(url, json=said, timeout=DEADLINE, allow_redirects=False, stream=True) as answer,
+    ):
         return answer.status_code

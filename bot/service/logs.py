@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from math import isfinite
 from types import TracebackType
 from typing import Any, Literal, TextIO
 from urllib.parse import quote
@@ -96,7 +97,8 @@ class JsonLines(Masked):
         return json.dumps(line)
 
     def _field(self, value: object) -> object:
-        return value if isinstance(value, (int, float, bool, type(None))) else self.mask(str(value))
+        is_json = isinstance(value, (int, bool, type(None))) or (isinstance(value, float) and isfinite(value))
+        return value if is_json else self.mask(str(value))
 
 
 class _Handler(logging.StreamHandler[TextIO]):

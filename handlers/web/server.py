@@ -53,15 +53,19 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
     def parse_header(self, header_plus: bytes) -> None:
         if why := _ambiguity(header_plus):
             raise ParsingError(why)
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # an address such as http://[
+            raise ParsingError("The request line cannot be read") from error
         self.headers["CONNECTION"] = "close"
 
 
 def _ambiguity(head: bytes) -> str:
     """Say why the length of a request is not clear; empty if it is."""
     lengths: list[bytes] = []
-    is_coded = False
-    for line in head.split(b"\r\n")[1:]:
+    codings = 0
+    first, *lines = head.strip(b"\r\n").split(b"\r\n")
+    for line in lines:
         if line[:1] in (b" ", b"\t"):
             return "A header goes on in a second line"
         name, _, value = line.partition(b":")
@@ -69,10 +73,12 @@ def _ambiguity(head: bytes) -> str:
             case (b"content-length", b"content-length"):
                 lengths.append(value.strip(b" "))
             case (b"transfer-encoding", b"transfer-encoding") if value.strip(b" ").lower() == b"chunked":
-                is_coded = True
+                codings += 1
             case (b"content-length" | b"transfer-encoding", _):
                 return "The length is not clear"
-    if len(lengths) + is_coded > 1 or not all(map(_LENGTH.match, lengths)):
+    if len(lengths) + codings > 1 or not all(map(_LENGTH.match, lengths)):
+        return "The length is not clear"
+    if codings and not first.endswith(b" HTTP/1.1"):
         return "The length is not clear"
     return ""
 

@@ -1,11 +1,15 @@
 """What only one person sees: nobody's answer or dialog waits for those of others that hang."""
 
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from threading import Event
 
 import pytest
 
 from bot.domain.prose import say
+from handlers.deadline import DEADLINE
 from handlers.private import ANSWERS, Private
 from sandbox.process import wait_until
 from sandbox.slack import GENERAL
@@ -92,3 +96,43 @@ def test_an_answer_that_a_dialog_gave_is_said_before_the_end(slack: StrictSlack)
     private.open(lambda: private.say(slack.response_url(ALICE, ROOM), say("too slow")))
     private.close()
     assert [said["text"] for said in slack.private] == ["too slow"]
+
+
+def test_a_server_that_answers_byte_by_byte_holds_up_no_other_answer_for_longer_than_a_silent_one() -> None:
+    with dripping() as (address, asked):
+        private = Private(f"{address}/api/")
+        for number in range(ANSWERS + 1):
+            private.say(f"{address}/{number}", say("hello"))
+        wait_until("the last answer", lambda: len(asked) == ANSWERS + 1, seconds=DEADLINE + 5)
+
+
+@contextmanager
+def dripping() -> Iterator[tuple[str, list[socket.socket]]]:
+    """Run a server that begins each answer and sends a byte of it now and then; yield who asked, too."""
+    asked: list[socket.socket] = []
+    over = Event()
+
+    def drip() -> None:
+        while not over.wait(0.2):
+            for each in [*asked]:
+                with suppress(OSError):
+                    each.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening, ThreadPoolExecutor() as threads:
+        listening.settimeout(0.1)
+
+        def listen() -> None:
+            while not over.is_set():
+                with suppress(TimeoutError):
+                    asked.append(listening.accept()[0])
+                    asked[-1].sendall(b"HTTP/1.1 200 OK\r\nX: ")
+
+        running = [threads.submit(listen), threads.submit(drip)]
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked
+        finally:
+            over.set()
+            for each in running:
+                each.result()
+            for connection in asked:
+                connection.close()

@@ -96,6 +96,12 @@ def test_a_json_line_has_its_fields() -> None:
     assert line == {"level": "info", "logger": "bot.x", "message": "é a", "ref": 7}
 
 
+def test_a_number_that_json_does_not_have_is_written_as_a_text() -> None:
+    line = logged("json", lambda: logging.getLogger("bot.x").info("a", extra={"ref": float("nan"), "more": 1.5}))
+    found = json.loads(line)
+    assert (found["ref"], found["more"]) == ("nan", 1.5)
+
+
 def test_an_exception_is_one_json_line_with_its_traceback() -> None:
     lines = logged("json", lambda: _raise("oops"))
     assert json.loads(lines)["exception"].endswith("ValueError: oops")

@@ -16,6 +16,7 @@ from handlers.web.server import LARGEST_BODY, LARGEST_HEADER, Server, listen
 
 MOST = 8
 HOST = b"Host: localhost\r\n"
+SCHEMES = (b"", b"/", b"http://", b"https://", b"//")
 WHOLE = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
@@ -39,6 +40,13 @@ def serving(application: Any = echo, **options: Any) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Server]:
+    """Return a server that does not wait for the rest of a request."""
+    with serving(patience=0.1) as server:
         yield server
 
 
@@ -100,6 +108,7 @@ LENGTHS = {
     "digits without end": [b"Content-Length: " + b"9" * 5000],
     "another coding": [b"Transfer-Encoding: gzip, chunked"],
     "coded twice": [b"Transfer-Encoding: chunked, chunked"],
+    "coded in two headers": [b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"],
     "a coding with a vertical tab": [b"Transfer-Encoding: \x0bchunked"],
     "a second line": [b"Transfer-Encoding:", b" chunked"],
     "a second line by a tab": [b"Content-Length: 1", b"\t5"],
@@ -118,15 +127,32 @@ def test_a_length_that_servers_may_read_differently_is_refused(
     assert status == 400
 
 
+def test_chunks_are_refused_in_a_version_that_has_none(server: Server) -> None:
+    head = b"POST / HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    assert said(server, head + b"0\r\n\r\n")[0] == 400
+
+
+@pytest.mark.parametrize("address", [b"http://[", b"http://[::1/x", b"http://[zz]/", b"http://\xff["])
+def test_an_address_that_is_none_is_refused(server: Server, address: bytes) -> None:
+    assert said(server, b"GET " + address + b" HTTP/1.1\r\n" + HOST + b"\r\n")[0] == 400
+
+
 def test_what_is_too_large_is_refused_before_it_is_read(server: Server) -> None:
     length = b"Content-Length: %d\r\n\r\n" % (LARGEST_BODY + 1)
     assert said(server, b"POST / HTTP/1.1\r\n" + HOST + length)[0] == 413
     assert said(server, b"GET / HTTP/1.1\r\nX: " + b"x" * LARGEST_HEADER)[0] == 431
 
 
-@given(st.binary(max_size=400) | st.binary(max_size=60).map(lambda noise: WHOLE[:-2] + noise + b"\r\n\r\n"))
-def test_no_bytes_break_it(server: Server, noise: bytes) -> None:
-    assert said(server, noise + b"\r\n\r\n\r\n")[0] in (0, 200, 400, 431, 501)
+ODD = st.text("[]()/:?#@.%;az09-\\\t", max_size=16).map(str.encode)
+
+
+@given(
+    st.binary(max_size=400)
+    | st.binary(max_size=60).map(lambda noise: WHOLE[:-2] + noise + b"\r\n\r\n")
+    | st.builds(lambda scheme, odd: b"GET " + scheme + odd + b" HTTP/1.1\r\n" + HOST, st.sampled_from(SCHEMES), ODD)
+)
+def test_no_bytes_break_it(hasty: Server, noise: bytes) -> None:
+    assert said(hasty, noise + b"\r\n\r\n\r\n")[0] in (0, 200, 400, 431, 501)
 
 
 def test_a_client_that_sends_no_whole_request_in_time_is_let_go() -> None:

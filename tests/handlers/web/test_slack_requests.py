@@ -191,3 +191,33 @@ def test_a_process_that_ends_takes_nothing() -> None:
 )
 def test_anything_else_is_not_found(method: str, path: str) -> None:
     assert call(SERVE, path, method=method) == (404, "not found\n")
+
+
+SUBMISSION = {"type": "view_submission", "user": {"id": "U1"}, "view": {"type": "modal", "callback_id": "rollout_end"}}
+
+
+@pytest.mark.parametrize("payload", [SUBMISSION, CLICK, json.loads(EVENT)], ids=["dialog", "click", "event"])
+def test_a_payload_without_any_part_of_it_is_refused_or_has_no_effect_and_never_breaks(payload: dict[str, Any]) -> None:
+    answers = {path: post(json.dumps(without(payload, path)))[0] for path in paths(payload)}
+    assert {path: status for path, status in answers.items() if status not in (200, 400, 404)} == {}
+
+
+def paths(document: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return where every part of a document is, by keys."""
+    found = [(*above, key) for key in document]
+    return found + [
+        path for key in document if isinstance(document[key], dict) for path in paths(document[key], (*above, key))
+    ]
+
+
+def without(document: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    first, *rest = path
+    if not rest:
+        return {key: value for key, value in document.items() if key != first}
+    return {**document, first: without(document[first], tuple(rest))}
+
+
+def test_of_a_payload_that_nobody_listens_to_one_line_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    body = urlencode({"command": "/evil", "text": "a secret", **WHO})
+    assert post(body)[0] == 404
+    assert [record.getMessage() for record in caplog.records] == ["No part of the bot listens to what Slack sent."]

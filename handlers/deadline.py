@@ -1,0 +1,77 @@
+"""HTTP requests whose answers begin within a deadline, however slowly a server sends them.
+
+A timeout of ``requests`` counts from byte to byte: a server that sends one now and then holds its caller for ever.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Timer
+from typing import Any, ClassVar
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+DEADLINE = 3.0
+"""Seconds from the end of the request to the end of the answer's head."""
+
+
+def session() -> requests.Session:
+    """Return a session that keeps the deadline; a late answer is a ConnectionError."""
+    made = requests.Session()
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, _Timely())
+    return made
+
+
+@contextmanager
+def _deadline(connection: HTTPConnection) -> Iterator[None]:
+    timer = Timer(DEADLINE, _cut, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: HTTPConnection) -> None:
+    """Make the reader see the end now; not TLS's own shutdown, which would break the connection under it."""
+    if isinstance(connection.sock, socket.socket):
+        with suppress(OSError):
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+class _Plain(HTTPConnection):
+    def getresponse(self) -> Any:
+        with _deadline(self):
+            return super().getresponse()
+
+
+class _Encrypted(HTTPSConnection):
+    def getresponse(self) -> Any:
+        with _deadline(self):
+            return super().getresponse()
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _EncryptedPool(HTTPSConnectionPool):
+    ConnectionCls = _Encrypted
+
+
+class _Timely(HTTPAdapter):
+    pools: ClassVar = {"http": _PlainPool, "https": _EncryptedPool}
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = self.pools
+
+    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*arguments, **options)
+        manager.pool_classes_by_scheme = self.pools
+        return manager
