@@ -8,9 +8,9 @@ from typing import Final
 from kubernetes.client import ApiClient
 
 from bot.domain.commands.request import StartWords
-from bot.domain.errors import GoneError, RouteError
+from bot.domain.errors import GoneError, NoRoomError, RouteError
 from bot.domain.gate import Readiness
-from bot.domain.rollout import Hand, Pair, Pool, Rollout
+from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout
 from bot.engine.notes import NO_KEYS, Notes
 from bot.engine.route_port import GatewayWord, Guard, PoolHealth, RouteCopy, Survey, Written
 from k8s import client, field_managers, httproute, inferencepool, owners, split, survey
@@ -132,6 +132,10 @@ class Cluster:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
         return split.observe(copy.document, rollout)
 
+    def is_unclear(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        """Say whether rules of the rollout are missing while the canary has traffic in others that hold both pools."""
+        return split.is_unclear(copy.document, rollout)
+
     def write(
         self,
         copy: RouteCopy,
@@ -141,10 +145,19 @@ class Cluster:
         guard: Guard = Guard.GENERATION,
         rehearse: bool = False,
     ) -> Written:
-        """Patch the annotation and, with ``weights``, our two backendRefs to what the rollout wants."""
+        """Patch the annotation and, with ``weights``, our two backendRefs to what the rollout wants.
+
+        Where others' annotations leave no room for ours, a roll back writes the weights and removes ours.
+        """
         note = self._notes.write(rollout, copy.annotation)
         patch = split.patch(copy.document, rollout, note, weights=weights, guard=guard)
-        written, document = httproute.write(self._api, copy, patch, rehearse=rehearse)
+        try:
+            written, document = httproute.write(self._api, copy, patch, rehearse=rehearse)
+        except NoRoomError:
+            if not weights or rollout.phase not in TAKEN_BACK:
+                raise
+            bare = split.patch(copy.document, rollout, None, weights=True, guard=guard)
+            written, document = httproute.write(self._api, copy, bare)
         watch = self._routes.get(copy.namespace)
         if watch is not None and not rehearse:
             watch.keep(document)

@@ -11,7 +11,7 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
-from bot.domain.errors import ClusterError, GoneError, RaceError, RefusedError
+from bot.domain.errors import ClusterError, GoneError, NoRoomError, RaceError, RefusedError
 from k8s.messages import redacted
 
 BARE: Final = "the server rejected our request due to an error in our request"
@@ -68,12 +68,19 @@ def failure(
         return _forbidden(found, account)
     if code == 404:
         return _not_there(status, what)
-    return RefusedError(f"The API server refused {what} ({code}): {message or 'it gave no reason'}")
+    refused = NoRoomError if code == 422 and _is_full(status) else RefusedError
+    return refused(f"The API server refused {what} ({code}): {message or 'it gave no reason'}")
 
 
 def _is_failed_test(status: dict[str, Any]) -> bool:
     details = status.get("details") or {}
     return not details.get("causes") and status.get("message") == BARE
+
+
+def _is_full(status: dict[str, Any]) -> bool:
+    """Say whether an object was refused because its annotations are too long together."""
+    causes = (status.get("details") or {}).get("causes") or ()
+    return any(str(each.get("field")) == "metadata.annotations" for each in causes)
 
 
 def _seconds(retry_after: str | None) -> float:

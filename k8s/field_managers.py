@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from bot.domain.prose import one_line
 from bot.domain.rollout import Hand
 from k8s import owners
 from k8s.document import ANNOTATION, FIELD_MANAGER, Document
@@ -33,7 +34,7 @@ def annotation_editor(route: Document) -> Hand | None:
 
 def _last(route: Document, found: Sequence[Mapping[str, Any]]) -> Hand:
     last = max(found, key=lambda each: str(each.get("time") or ""))
-    manager = str(last.get("manager") or "")
+    manager = one_line(str(last.get("manager") or "").replace("`", "")).strip()
     return Hand(manager=manager, at=_time(last.get("time")), rule=owners.ignore_rule(route, manager))
 
 

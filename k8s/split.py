@@ -8,11 +8,12 @@ stop the brake. If somebody keeps editing our annotation, a roll back does not t
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from bot.domain.bounds import HEAVIEST
 from bot.domain.errors import RouteError
-from bot.domain.rollout import TAKEN_BACK, Pair, Pool, Rollout, Rule, wanted
+from bot.domain.rollout import TAKEN_BACK, Pair, Pool, Rollout, Rule, before, wanted
 from bot.engine.route_port import Guard
 from k8s.document import (
     ANNOTATION,
@@ -24,6 +25,7 @@ from k8s.document import (
     places,
     refs_of,
     rules_of,
+    unknown_rules,
     weight_of,
 )
 
@@ -70,13 +72,22 @@ def _pair(rule: Document, rollout: Rollout, namespace: str) -> Pair:
     return Pair(_weight(rule, rollout.stable, namespace), _weight(rule, rollout.canary, namespace))
 
 
+def is_unclear(document: Document, rollout: Rollout) -> bool:
+    """Say whether rules of the rollout are missing while the canary has traffic in others that hold both pools."""
+    namespace, rules = namespace_of(document), rules_of(document)
+    return any(_weight(rules[index], rollout.canary, namespace) for index in unknown_rules(document, rollout))
+
+
 def _weight(rule: Document, pool: Pool, namespace: str) -> int | None:
     found = places(rule, pool, namespace)
     return sum(weight_of(refs_of(rule)[place]) for place in found) if found else None
 
 
-def patch(document: Document, rollout: Rollout, note: str, *, weights: bool, guard: Guard = Guard.GENERATION) -> Patch:
-    """Return the JSON Patch that writes what the rollout wants: its ``note`` and, with ``weights``, the pair.
+def patch(
+    document: Document, rollout: Rollout, note: str | None, *, weights: bool, guard: Guard = Guard.GENERATION
+) -> Patch:
+    """Return the JSON Patch that writes what the rollout wants: its ``note`` (None removes it) and, with ``weights``,
+    the pair.
 
     Nothing else of the document changes. Both weights of a rule are always written, together.
     Raises RouteError if the route was created again, or if a step finds a rule that it cannot write.
@@ -92,7 +103,7 @@ def patch(document: Document, rollout: Rollout, note: str, *, weights: bool, gua
         tests += _step_guard(document, rollout, guard)
     edits, missing = _edits(document, rollout, braking=braking) if weights else ((), ())
     tests += _note_guard(document, guard, braking=braking)
-    return Patch(operations=(*tests, *edits, _note(document, note)), missing=missing)
+    return Patch(operations=(*tests, *edits, *_note(document, note)), missing=missing)
 
 
 def _step_guard(document: Document, rollout: Rollout, guard: Guard) -> list[Operation]:
@@ -131,10 +142,12 @@ def _note_guard(document: Document, guard: Guard, *, braking: bool) -> list[Oper
     return [] if braking and guard is Guard.TOUCHED else [_test(_NOTE, annotation_of(document))]
 
 
-def _note(document: Document, text: str) -> Operation:
+def _note(document: Document, text: str | None) -> tuple[Operation, ...]:
+    if text is None:
+        return (_remove(_NOTE),) if ANNOTATION in (document["metadata"].get("annotations") or {}) else ()
     if document["metadata"].get("annotations") is None:
-        return _add(_ANNOTATIONS, {ANNOTATION: text})
-    return _add(_NOTE, text)
+        return (_add(_ANNOTATIONS, {ANNOTATION: text}),)
+    return (_add(_NOTE, text),)
 
 
 def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tuple[Operation, ...], tuple[str, ...]]:
@@ -152,7 +165,18 @@ def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tupl
             edits += _back(found, pair)
         else:
             edits += _step(document, rollout, found, pair)
+    for index in unknown_rules(document, rollout) if braking else ():
+        if found := _find(document, rollout, _unknown(document, rollout, index), index):
+            tests += _identities(found, before(found.rule))
+            edits += _back(found, Pair(found.rule.stable_before, 0))
     return (*tests, *edits), tuple(missing)
+
+
+def _unknown(document: Document, rollout: Rollout, index: int) -> Rule:
+    """Return a rule that holds both pools as if the old pool had had all the traffic of the two."""
+    pair = _pair(rules_of(document)[index], rollout, namespace_of(document))
+    total = min((pair.stable or 0) + (pair.canary or 0), HEAVIEST)
+    return replace(rollout.rules[0], index=index, stable_before=total, canary_before=0)
 
 
 def _find(document: Document, rollout: Rollout, rule: Rule, index: int) -> _Found | None:
@@ -258,7 +282,7 @@ def _sibling(ref: Document, name: str, weight: int) -> Operation:
 
 def _removal(found: _Found, place: int | None) -> list[Operation]:
     """Remove a ref, after everything written by index: a rule loses at most one of the two, never both."""
-    return [] if place is None else [{"op": "remove", "path": f"{found.path}/{place}"}]
+    return [] if place is None else [_remove(f"{found.path}/{place}")]
 
 
 def _weigh(found: _Found, place: int, weight: int) -> Operation:
@@ -273,3 +297,7 @@ def _test(path: str, value: object) -> Operation:
 
 def _add(path: str, value: object) -> Operation:
     return {"op": "add", "path": path, "value": value}
+
+
+def _remove(path: str) -> Operation:
+    return {"op": "remove", "path": path}

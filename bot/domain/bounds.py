@@ -28,6 +28,7 @@ LARGEST_COUNT: Final = 2**53
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _MARK: Final = re.compile(r"[A-Za-z0-9_:.-]{1,255}")
+_CHANNEL: Final = re.compile(r"[A-Za-z0-9_.-]{0,255}")
 _FIRST, _LAST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -50,13 +51,14 @@ def _are_names(rollout: Rollout) -> bool:
     pools = (rollout.stable, rollout.canary)
     names = (rollout.namespace, rollout.route, *(name for pool in pools for name in (pool.namespace, pool.name)))
     marks = (rollout.route_uid, rollout.decision, *([rollout.ask.id] if rollout.ask else []))
-    people = (rollout.started_by, rollout.by, rollout.channel, *(rollout.ask.approvals if rollout.ask else ()))
+    people = (rollout.started_by, rollout.by, *(rollout.ask.approvals if rollout.ask else ()))
     return (
         is_rollout_id(rollout.id)
         and rollout.stable != rollout.canary
         and all(_NAME.fullmatch(name) for name in names)
         and all(_MARK.fullmatch(mark) for mark in marks)
-        and all(len(person) <= LONGEST_NAME for person in people)
+        and all(len(person) <= LONGEST_NAME and person.isprintable() for person in people)
+        and _CHANNEL.fullmatch(rollout.channel) is not None
     )
 
 

@@ -14,6 +14,7 @@ RolloutBotError
     ClusterError       the Kubernetes API server
       RefusedError     it answered, and said no (403, 422, a webhook)
         GoneError      what was asked for is not there (404)
+        NoRoomError    the annotations of an object are full
       RaceError        a guard of our patch no longer held: somebody was faster
     StoreError         Redis
     LateError          nobody knew the answer to an inquiry in time
@@ -86,6 +87,10 @@ class RefusedError(ClusterError):
 
 class GoneError(RefusedError):
     """The object is gone, or another one has its name now."""
+
+
+class NoRoomError(RefusedError):
+    """Others' annotations leave no room for ours on the object."""
 
 
 class RaceError(ClusterError):

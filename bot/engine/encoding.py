@@ -41,6 +41,8 @@ def read_document(text: str) -> Mapping[str, Any] | None:
     """Read what a record or a note is written in; None if the text is neither, or of another version."""
     try:
         document = json.loads(text)
+        if "\\ud" in text.lower():  # half a character cannot be written down again
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):  # anybody may write an annotation
         return None
     return document if isinstance(document, dict) and document.get("v") == VERSION else None

@@ -11,27 +11,35 @@ back, when and why.
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from bot.domain.access import UNIX
-from bot.domain.bounds import is_sound
+from bot.domain.bounds import LONGEST_NAME, is_sound
+from bot.domain.commands.values import cut_reason
 from bot.domain.decisions.by_route import Observed, applied_by, differs
 from bot.domain.decisions.moves import Moment, roll_back
+from bot.domain.masking import masked
+from bot.domain.prose import one_line
 from bot.domain.rollout import HAS_WAY_BACK, SLOTLESS, Entry, Phase, Rollout
 from bot.engine.encoding import note_document, note_text, read_document, read_record
 from bot.engine.route_port import Note, Proof, RouteCopy
 
 MOST_DECISIONS: Final = 1_000_000
-"""A note with a larger revision or turn is not ours: it would leave no room to count on."""
+"""A larger revision or turn in a note counts as this one, so that there is room to count on."""
 
 SOMEBODY: Final = f"{UNIX}somebody"
 """Who rolled back on the route without our signature."""
 
+LONGEST_WORDS: Final = 300
+"""So many characters are taken of what somebody without our signature gives as a reason."""
+
+_MAC: Final = re.compile(r"[0-9a-f]{64}")
 _PURPOSE: Final = b"rolloutbot note 1:"
 """What every signed text begins with, so that a signature is good for nothing else."""
 
@@ -66,8 +74,9 @@ class Notes:
         """Read a note; None if it is none of ours, or has a version that this program does not know."""
         document = read_document(text)
         rollout = read_record(document.get("rollout")) if document else None
-        if document is None or rollout is None or max(rollout.revision, rollout.turn) > MOST_DECISIONS:
+        if document is None or rollout is None:
             return None
+        rollout = _with_room(rollout)
         try:
             return Note(self._after(rollout, document.get("rolled_back")), self._proof(document))
         except RecursionError:  # what can just be read may still be nested too deeply to be written
@@ -89,13 +98,20 @@ class Notes:
         if rollout.phase not in HAS_WAY_BACK or back.decision == rollout.decision:
             return rollout
         moment = Moment(now=back.at, decision=back.decision, by=SOMEBODY if self.keys else back.by)
-        why = say_unsigned(back.by, back.why) if self.keys else back.why
+        why = say_unsigned(back.by, back.why) if self.keys else cut_reason(back.why)[0]
         after = roll_back(Entry(rollout=rollout, applied=applied_by(rollout, 0)), why, moment).after
         return after if is_sound(after) else rollout
 
 
 NO_KEYS: Final = Notes()
 """Of a process that has no key."""
+
+
+def _with_room(rollout: Rollout) -> Rollout:
+    """Return a record that can be counted on from."""
+    if max(rollout.revision, rollout.turn) <= MOST_DECISIONS:
+        return rollout
+    return replace(rollout, revision=min(rollout.revision, MOST_DECISIONS), turn=min(rollout.turn, MOST_DECISIONS))
 
 
 def _mac(key: bytes, record: object) -> str:
@@ -110,7 +126,7 @@ def _beside(over: str | None, rollout: Rollout) -> dict[str, Any]:
     record = read_record(old.get("rollout")) if old else None
     if old is None or record is None or rollout.phase is not Phase.ROLLED_BACK:
         return {}
-    if "mac" not in old or (record.id, record.route_uid) != (rollout.id, rollout.route_uid):
+    if not _MAC.fullmatch(str(old.get("mac"))) or (record.id, record.route_uid) != (rollout.id, rollout.route_uid):
         return {}
     if old["rollout"] != note_document(record)["rollout"]:  # with more in it than a record, it may be of any length
         return {}
@@ -119,10 +135,10 @@ def _beside(over: str | None, rollout: Rollout) -> dict[str, Any]:
 
 
 def say_unsigned(by: str, why: str) -> str:
-    """Say what somebody without the key wrote on the route."""
-    who = f" in the name of {by.removeprefix(UNIX)}" if by else ""
-    told = f"on the route{who}; the bot has not signed it"
-    return f"{why} (written {told})" if why else f"Written {told}"
+    """Say what somebody without the key wrote on the route, as short as a person's words should be."""
+    who, said = one_line(by.removeprefix(UNIX))[:LONGEST_NAME], masked(one_line(why)).strip()[:LONGEST_WORDS]
+    told = f"on the route{f' in the name of {who}' if who else ''}; the bot has not signed it"
+    return f"{said} (written {told})" if said else f"Written {told}"
 
 
 def note_on(copy: RouteCopy) -> Note | None:

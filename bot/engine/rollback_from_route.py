@@ -83,7 +83,11 @@ class RouteRollback:
             note = _note_of(copy, place.named)
             rollout = self._believed(copy, note)
             as_before = note.proof is Proof.SIGNED
-            if rollout.phase is Phase.ROLLED_BACK and is_as_wanted(self._routes.observe(copy, rollout), rollout):
+            is_unclear = self._routes.is_unclear(copy, rollout)
+            observed = self._routes.observe(copy, rollout)
+            if not is_unclear and not any(observed):
+                raise _nothing_to_write(rollout)
+            if rollout.phase is Phase.ROLLED_BACK and not is_unclear and is_as_wanted(observed, rollout):
                 return RouteRolledBack(rollout=rollout, written=False, as_before=as_before)
             try:
                 after, missing = self._write(copy, rollout, by=by, reason=_reason(place, rollout), attempt=attempt)
@@ -102,10 +106,10 @@ class RouteRollback:
         not delay any that is found. Raises UsageError, RouteError, ClusterError.
         """
         found, failed = self._notes(command.subject)
-        notes = _best(found)
+        notes = [each.rollout for each in found]
         names, here = {each.canary.name for each in notes}, [each for each in notes if channel in ("", each.channel)]
         command = named_in_reason(command, names)
-        if meant := [each for each in _best(found, command.subject) if command.subject in (each.id, each.canary.name)]:
+        if meant := _named(found, command.subject):
             return _place(_only(meant), command.reason, command.subject)
         if failed and not notes:
             raise failed[0]
@@ -124,7 +128,7 @@ class RouteRollback:
         try:
             listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
             there = wait(listed, GRACE).done
-            if subject not in {name for note in _best(_read(there)[0]) for name in (note.id, note.canary.name)}:
+            if not _named(_read(there)[0], subject):
                 there = wait(listed).done
             return _read(there)
         finally:
@@ -174,9 +178,9 @@ def _read(listed: Iterable[Future[Sequence[RouteCopy]]]) -> tuple[Sequence[Note]
     return notes, failed
 
 
-def _best(notes: Sequence[Note], subject: str = "") -> Sequence[Rollout]:
-    """Return the records that may be meant: one that is not signed only where none that is signed is."""
-    meant = [note for note in notes if subject in ("", note.rollout.id, note.rollout.canary.name)]
+def _named(notes: Sequence[Note], subject: str) -> Sequence[Rollout]:
+    """Return the records with a name or an id: one that is not signed only where none that is signed has it."""
+    meant = [note for note in notes if subject in (note.rollout.id, note.rollout.canary.name)]
     signed = [note for note in meant if note.proof is not Proof.UNSIGNED]
     return [note.rollout for note in signed or meant]
 
@@ -197,6 +201,14 @@ def _note_of(copy: RouteCopy, named: str) -> Note:
             hint="Name the new pool: `rollback POOL`.",
         )
     return note
+
+
+def _nothing_to_write(rollout: Rollout) -> RouteError:
+    return RouteError(
+        f"HTTPRoute `{rollout.namespace}/{rollout.route}` has none of the rules that the rollout of "
+        f"`{rollout.canary.name}` moved, so I changed nothing.",
+        hint=f"Set its weights by hand: `kubectl -n {rollout.namespace} edit httproute {rollout.route}`.",
+    )
 
 
 def _reason(place: Place, rollout: Rollout) -> str:

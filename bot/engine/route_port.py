@@ -135,6 +135,12 @@ class Routes(Protocol):
     def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
 
+    def is_unclear(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        """Say whether rules of the rollout are missing while the canary has traffic in others that hold both pools.
+
+        A roll back takes it from those too.
+        """
+
     def write(
         self,
         copy: RouteCopy,

@@ -61,7 +61,7 @@ def facts(entry: Entry, access: Access, names: Names) -> Iterator[tuple[str, str
     if seen := evidence(entry):
         yield "gates", drawn(seen, names)
     yield "route", f"{rollout.namespace}/{rollout.route}"
-    yield "card", f"in {rollout.channel}" if rollout.channel else "none, started in a terminal"
+    yield "card", f"in {printable(rollout.channel)}" if rollout.channel else "none, started in a terminal"
     yield "rollout", rollout.id
     reason = say(": {}", rollout.reason) if rollout.reason else Prose()
     started = say("{} by {}{}", moment(rollout.started_at), Person(rollout.started_by), reason)

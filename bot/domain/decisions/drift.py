@@ -44,7 +44,7 @@ def say_drift(rollout: Rollout) -> str:
     drift = rollout.drift
     if drift is None:
         return ""
-    manager = drift.hand.manager.replace("`", "")
+    manager = drift.hand.manager
     who = f"`{manager}`" if manager else "Somebody"
     if not is_fight(rollout):
         return f"{who} {_did(rollout, drift)}."

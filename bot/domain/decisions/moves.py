@@ -5,11 +5,14 @@ Nothing here asks whether somebody may do it; by_people.py, by_time.py and by_ro
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from bot.domain.deadlines import next_look, next_step_due
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Ask, Change, Drift, Entry, Phase, Rollout
+
+LONGEST_WHY: Final = 4_000
+"""Of what gates and gateways say, a record keeps so many characters; more would not be read again (bounds.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
     moved = (new.phase, new.step) != (old.phase, old.step)
     return replace(
         new,
+        why=new.why[:LONGEST_WHY],
         revision=old.revision + 1,
         decision=moment.decision,
         decided_at=moment.now,

@@ -43,6 +43,10 @@ SOUND: dict[str, Rollout] = {
 }
 
 UNSOUND: dict[str, Rollout] = {
+    "a channel that moves a terminal's cursor": replace(OURS, channel="C0\x1b[2K"),
+    "a channel of two lines": replace(OURS, channel="C0\nstate: promoted"),
+    "somebody who moves a terminal's cursor": replace(OURS, started_by="unix:\x1b[2K"),
+    "an approval by somebody who turns text around": replace(OURS, ask=Ask(id="d2", step=2, approvals=("\u202e",))),
     "no id": replace(OURS, id=""),
     "an id of another shape": replace(OURS, id="r-7f3a2c01\n"),
     "a route by a path": replace(OURS, route="../pods/x"),

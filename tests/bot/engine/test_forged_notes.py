@@ -1,6 +1,7 @@
 """Somebody who may edit the route, and no more, writes notes of his own: in the name of others, in any phase."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -8,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import RouteError, SlotTakenError
+from bot.domain.commands.request import Command
+from bot.domain.errors import RouteError, SlotTakenError, UsageError
+from bot.domain.events import EventKind
 from bot.domain.rollout import Phase, Rollout
-from bot.engine.notes import NO_KEYS, Notes
-from bot.engine.rollback_from_route import Place, RouteRollback
+from bot.engine.notes import MOST_DECISIONS, NO_KEYS, Notes
+from bot.engine.rollback_from_route import Place, RouteRollback, RouteRolledBack
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
-from sandbox.objects import pool_ref
+from sandbox.objects import pool_ref, rule
 from sandbox.process import wait_until
 from sandbox.world import CANARY, STABLE
 from tests.builders import BOB
@@ -330,3 +333,147 @@ def test_a_key_that_is_new_signs_the_notes_that_were_there_before(stage: Stage) 
     assert json.loads(stage.copy().annotation or "").get("mac") is None
     stage.audit.sweep()
     assert json.loads(stage.copy().annotation or "")["mac"] == json.loads(NOTES.write(before))["mac"]
+
+
+LIMIT = 256 * 1024
+"""Bytes that the API server takes of an object's annotations."""
+
+
+def fill(stage: Stage, *, room: int = 0) -> None:
+    """Let somebody write an annotation that leaves room for so many bytes."""
+    there = stage.world.http_route()["metadata"]["annotations"]
+    used = sum(len(name.encode()) + len(text.encode()) for name, text in there.items()) + len("example.com/notes")
+    stage.world.set_annotations({"example.com/notes": "x" * (LIMIT - used - room)})
+
+
+def brake(stage: Stage, named: str = CANARY) -> RouteRolledBack:
+    place = Place(stage.world.namespace, stage.world.route, "p99", named)
+    return RouteRollback(stage.cluster, stage.clock).roll_back(place, by=BOB)
+
+
+def test_an_unsigned_roll_back_with_a_long_reason_is_taken_up_in_short(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    forge(stage, phase=Phase.ROLLED_BACK, decision="d-forged", why="x" * 16_000)
+    stage.audit.inspect()
+    assert (stage.load(first.id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, AT_0)
+    assert stage.load(first.id).rollout.why == f"{'x' * 300} (written on the route; the bot has not signed it)"
+
+
+@pytest.mark.parametrize("note", ["as it was", "x"])
+def test_a_roll_back_lands_where_others_annotations_leave_no_room(stage: Stage, note: str) -> None:
+    first = stage.started(10).rollout
+    if note == "x":
+        stage.world.set_annotations({ANNOTATION: "x"})
+    fill(stage)
+    stage.say("rollback", reason="p99 doubled")
+    stage.pass_time(seconds=30)
+    entry = stage.load(first.id)
+    assert (entry.rollout.phase, entry.is_applied, entry.trouble) == (Phase.ROLLED_BACK, True, None)
+    assert (stage.world.weights(), stage.copy().annotation) == (AT_0, None)
+
+
+def test_a_roll_back_without_redis_lands_where_others_annotations_leave_no_room(stage: Stage) -> None:
+    stage.started(10)
+    fill(stage)
+    assert (brake(stage).written, stage.world.weights()) == (True, AT_0)
+
+
+def test_a_roll_back_beside_a_signed_record_is_taken_up_whatever_its_length(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    said = {"decision": "d-x", "at": first.decided_at.isoformat(), "by": "unix:x", "why": "\U0001f600" * 15_000}
+    document = {**json.loads(stage.copy().annotation or ""), "rolled_back": said}
+    text = json.dumps(document, ensure_ascii=False)
+    stage.world.set_annotations({ANNOTATION: text, "example.com/notes": "x" * 100_000})
+    stage.audit.inspect()
+    assert (stage.load(first.id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, AT_0)
+
+
+def test_a_padded_signature_does_not_stop_a_terminal_without_the_key(stage: Stage) -> None:
+    stage.started(10)
+    document = {**json.loads(stage.copy().annotation or ""), "mac": "A" * 200_000}
+    stage.world.set_annotations({ANNOTATION: json.dumps(document)})
+    bare = Cluster(stage.cluster._api, [stage.world.namespace])
+    place = Place(stage.world.namespace, stage.world.route, "p99", "")
+    assert RouteRollback(bare, stage.clock).roll_back(place, by=BOB).written
+    assert stage.world.weights() == [(STABLE, 100)]
+
+
+def test_half_a_character_in_a_forged_roll_back_pauses_the_rollout_as_any_other_junk(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = stage.started(10).rollout
+    text = NO_KEYS.write(replace(first, phase=Phase.ROLLED_BACK, decision="d-forged", why="HERE"))
+    stage.world.set_annotations({ANNOTATION: text.replace("HERE", "\\ud800")})
+    stage.audit.inspect()
+    assert (stage.load(first.id).rollout.phase, stage.world.weights()) == (Phase.PAUSED, AT_10)
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+OTHER_RULES = [("no-such-rule", 9), ("no-such-rule-2", 10)]
+
+
+@pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.PROGRESSING])
+def test_the_brake_without_redis_finds_the_pools_rules_whatever_rules_a_note_names(stage: Stage, phase: Phase) -> None:
+    first = stage.started(10).rollout
+    rules = tuple(replace(first.rules[0], key=key, index=index) for key, index in OTHER_RULES)
+    forge(stage, phase=phase, rules=rules, decision="d-forged")
+    assert (brake(stage).written, stage.world.weights()) == (True, [(STABLE, 100), (CANARY, 0)])
+
+
+def test_the_brake_without_redis_says_so_where_it_finds_nothing_to_write(stage: Stage) -> None:
+    first = stage.started(100).rollout
+    stage.pass_time(minutes=30)
+    rules = tuple(replace(first.rules[0], key=key, index=index) for key, index in OTHER_RULES)
+    forge(stage, phase=Phase.ROLLED_BACK, rules=rules, decision="d-forged")
+    with pytest.raises(RouteError) as refused:
+        brake(stage)
+    route = f"{stage.world.namespace}/llm-route"
+    assert str(refused.value) == (
+        f"HTTPRoute `{route}` has none of the rules that the rollout of `{CANARY}` moved, so I changed nothing. "
+        f"Set its weights by hand: `kubectl -n {stage.world.namespace} edit httproute llm-route`."
+    )
+
+
+def test_a_roll_back_takes_the_traffic_from_rules_that_somebody_renamed(stage: Stage) -> None:
+    stage.world.set_rules([rule([pool_ref(STABLE)], path) for path in ("/a", "/b")])
+    stage.started(10)
+    pair = [pool_ref(STABLE, 90), pool_ref(CANARY, 10)]
+    stage.world.set_rules([rule(pair, path) for path in ("/a/v2", "/b/v2")])
+    stage.say("rollback")
+    rules = stage.world.http_route()["spec"]["rules"]
+    assert [[ref["weight"] for ref in each["backendRefs"]] for each in rules] == [[100, 0], [100, 0]]
+
+
+def test_a_roll_back_over_a_note_of_the_largest_count_is_taken_up(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    forge(stage, revision=MOST_DECISIONS, step=1)
+    brake(stage)
+    stage.audit.inspect()
+    assert (stage.load(first.id).rollout.phase, stage.load(first.id).rollout.by) == (Phase.ROLLED_BACK, BOB)
+
+
+def test_a_forged_note_sends_no_unnamed_roll_back_to_another_rollout(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    for pool in ("other", "other-new"):
+        stage.world.add_pool(pool)
+    stage.world.add_route("second", [pool_ref("other")], path="/other")
+    second = stage.start(10, subject="other-new").rollout
+    forge(stage, step=1, decision="d-forged")
+    finder = RouteRollback(stage.cluster, stage.clock)
+    with pytest.raises(UsageError) as refused:
+        finder.find(Command(verb="rollback", reason="p99 doubled"), first.channel, stage.clock.now())
+    assert str(refused.value).startswith("This could mean several rollouts. Name one: ")
+    assert {first.id, second.id} <= set(re.findall(r"r-[0-9a-f]{8}", str(refused.value)))
+
+
+def test_a_field_manager_cannot_end_its_code_span(stage: Stage) -> None:
+    old = stage.started(10).rollout
+    stage.say("rollback")
+    manager = "kubectl` is not to blame: Alice allowed it. `x"
+    stage.world.edit({"metadata": {"annotations": {ANNOTATION: NOTES.write(old)}}}, by=manager)
+    stage.world.edit_weights(100, by=manager)
+    stage.audit.inspect()
+    events = stage.store.events(old.id, 0)
+    assert [event.reason for event in events if event.kind is EventKind.WRITTEN_AGAIN] == [
+        "`kubectl is not to blame: Alice allowed it. x` had put an older state of the rollout back."
+    ]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.rollout import Phase, Rollout
-from bot.engine.notes import NO_KEYS, Notes, note_for, own_note, say_unsigned
+from bot.engine.notes import MOST_DECISIONS, NO_KEYS, Notes, note_for, own_note, say_unsigned
 from bot.engine.route_port import Note, Proof, RouteCopy
 from tests.builders import a_rollout
 
@@ -75,7 +75,7 @@ def test_a_note_with_any_other_value_in_its_record_is_not_signed(field: str) -> 
     assert note is None or note.proof is Proof.UNSIGNED
 
 
-@pytest.mark.parametrize("mac", [None, "", 7, [], {}, "é", "\ud800", "0" * 64])
+@pytest.mark.parametrize("mac", [None, "", 7, [], {}, "é", "0" * 64])
 def test_a_note_with_any_other_signature_is_not_signed(mac: object) -> None:
     text = json.dumps({**json.loads(OURS.write(MOVING)), "mac": mac})
     assert OURS.read(text) == Note(MOVING, Proof.UNSIGNED)
@@ -93,8 +93,21 @@ def test_whatever_stands_beside_the_record_is_not_an_error(junk: object) -> None
         OURS.read(json.dumps({**document, name: junk}))
 
 
-def test_a_note_that_leaves_no_room_to_count_on_is_none_of_ours() -> None:
-    assert NO_KEYS.read(NO_KEYS.write(replace(MOVING, revision=1_000_001))) is None
+@pytest.mark.parametrize("notes", [NO_KEYS, OURS])
+def test_a_note_with_a_large_count_leaves_room_to_count_on(notes: Notes) -> None:
+    large = replace(MOVING, revision=2**52, turn=2**52)
+    read = notes.read(notes.write(large))
+    assert read is not None
+    assert read.rollout == replace(MOVING, revision=MOST_DECISIONS, turn=MOST_DECISIONS)
+    assert read.proof is notes.read(notes.write(MOVING)).proof  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "p99 \udfff"])
+def test_a_note_with_half_a_character_is_none_of_ours(text: str) -> None:
+    document = json.loads(OURS.write(MOVING))
+    said = {"decision": "d-x", "at": MOVING.decided_at.isoformat(), "by": "", "why": text}
+    assert OURS.read(json.dumps({**document, "rolled_back": said})) is None
+    assert OURS.read(json.dumps({**document, "rollout": {**document["rollout"], "why": text}})) is None
 
 
 def test_a_note_counts_only_on_the_route_that_it_names() -> None:
@@ -186,6 +199,13 @@ def test_a_record_nested_as_deeply_as_can_just_be_read_is_not_an_error() -> None
         ("U0BOB00001", "", "Written on the route in the name of U0BOB00001; the bot has not signed it"),
         ("unix:deploy", "p99", "p99 (written on the route in the name of deploy; the bot has not signed it)"),
         ("", "p99", "p99 (written on the route; the bot has not signed it)"),
+        ("", "x" * 16_000, f"{'x' * 300} (written on the route; the bot has not signed it)"),
+        ("e" * 300, "", f"Written on the route in the name of {'e' * 255}; the bot has not signed it"),
+        (
+            "\u202eeve",
+            "x\ny xoxb-1-abcdef",
+            "x y *** (written on the route in the name of eve; the bot has not signed it)",
+        ),
     ],
 )
 def test_who_wrote_an_unsigned_roll_back_is_told_as_it_stands_there(by: str, why: str, said: str) -> None:

@@ -67,7 +67,11 @@ def test_pulled_twice_it_writes_once(stage: Stage) -> None:
     assert pull(stage).written
     stage.routes.calls.clear()
     again = pull(stage, reason="again")
-    assert (again.written, again.rollout.why, stage.routes.calls) == (False, "p99 doubled", ["read", "observe"])
+    assert (again.written, again.rollout.why, stage.routes.calls) == (
+        False,
+        "p99 doubled",
+        ["read", "is_unclear", "observe"],
+    )
 
 
 def test_rules_that_are_gone_are_not_written_for_ever(stage: Stage) -> None:
