@@ -1,6 +1,11 @@
 # Build with `docker build -t rolloutbot .`. Everything that is installed is named, with its hash, in requirements.lock;
 # the bot's own packages are copied beside it, so that nothing has to be built.
-FROM python:3.11-slim AS build
+#
+# The base is named by its digest, so that every build starts from the same bytes. To take a newer one, with Debian's
+# corrections: `docker buildx imagetools inspect python:3.11-slim`, and put the index's digest here.
+ARG BASE=python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
+
+FROM ${BASE} AS build
 
 WORKDIR /src
 RUN python -m venv /opt/rolloutbot
@@ -16,7 +21,7 @@ RUN printf '%s\n' '#!/opt/rolloutbot/bin/python' 'from bot.__main__ import app' 
     && chmod 755 /opt/rolloutbot/bin/rolloutbot \
     && /opt/rolloutbot/bin/python -m compileall -q /opt/rolloutbot/lib
 
-FROM python:3.11-slim
+FROM ${BASE}
 
 LABEL org.opencontainers.image.title="rolloutbot" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -4,9 +4,10 @@
 PYTHON ?= python3
 UV := uv==0.13.9
 VENV := .venv
+AUDIT := $(VENV)/audit
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo test check fmt bench chaos hostile lock clean
+.PHONY: help demo test check fmt bench chaos hostile audit lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,10 +40,15 @@ hostile: $(VENV)/ready ## hostile input of every kind at a running bot, and what
 	@$(RUN) -m sandbox build
 	$(RUN) -m hostile
 
+audit: $(AUDIT)/ready ## what the image installs, as sbom.cdx.json, and the known vulnerabilities of it
+	$(AUDIT)/tools/bin/cyclonedx-py environment $(AUDIT)/image/bin/python --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json
+	$(AUDIT)/tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+
 lock: $(VENV)/ready ## renew requirements*.lock from pyproject.toml
 	$(VENV)/bin/pip install -q $(UV)
 	$(VENV)/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --universal --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	$(VENV)/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --universal --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
+	$(VENV)/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --universal --no-header --python-version 3.11 --group audit -o requirements-audit.lock
 
 clean: ## remove the virtual environment (the servers' cache stays)
 	rm -rf $(VENV)
@@ -53,4 +59,13 @@ $(VENV)/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(VENV)/bin/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+# Two environments: the tools, and what the image installs (see Dockerfile).
+$(AUDIT)/ready: requirements-audit.lock requirements.lock
+	@echo "Installing the tools and the bot's packages into $(AUDIT) ..."
+	@$(PYTHON) -m venv $(AUDIT)/tools
+	@$(AUDIT)/tools/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@$(PYTHON) -m venv --without-pip $(AUDIT)/image
+	@$(AUDIT)/tools/bin/pip --python $(AUDIT)/image/bin/python install -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements.lock
 	@touch $@

@@ -205,7 +205,8 @@ def test_kustomize_takes_it(path: Path) -> None:
 def test_the_image_installs_the_lock_with_its_hashes() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "--require-hashes -r requirements.lock" in dockerfile
-    assert re.findall("^FROM (.*)$", dockerfile, re.M) == ["python:3.11-slim AS build", "python:3.11-slim"]
+    assert re.findall("^FROM (.*)$", dockerfile, re.M) == ["${BASE} AS build", "${BASE}"]
+    assert re.findall(r"^ARG BASE=python:3\.11-slim@sha256:[0-9a-f]{64}$", dockerfile, re.M)
     assert re.findall("^(?:USER|ENTRYPOINT) (.*)$", dockerfile, re.M) == ["10001:10001", '["rolloutbot"]']
 
 
