@@ -8,7 +8,7 @@ from typing import Any
 import redis
 from kubernetes.client import Configuration
 
-from k8s.client import TimeoutClient
+from k8s.connection import TimeoutClient
 
 
 class Ledger:

@@ -14,7 +14,7 @@ from kubernetes.client import ApiClient
 from bot.store.connection import connect
 from bot.store.keys import prefix_of
 from bot.store.store import Memory, open_memory
-from k8s.client import connect as connect_cluster
+from k8s.connection import connect as connect_cluster
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.kube import Kube
 from sandbox.valkey import INSTALL, Valkey, valkey

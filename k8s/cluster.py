@@ -13,7 +13,8 @@ from bot.domain.gate import Readiness
 from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout
 from bot.engine.notes import NO_KEYS, Notes
 from bot.engine.route_port import GatewayWord, Guard, PoolHealth, RouteCopy, Survey, Written
-from k8s import client, field_managers, httproute, inferencepool, owners, split, survey
+from k8s import field_managers, httproute, inferencepool, owners, split, survey
+from k8s.connection import client_of
 from k8s.document import Document
 from k8s.rights import Rights, rights_of
 from k8s.search import Search
@@ -65,7 +66,7 @@ class Cluster:
             if seen is Seen.GONE:
                 pool_gone(inferencepool.pool_of(document))
 
-        api = client.client_of(self._api.configuration)
+        api = client_of(self._api.configuration)
         for namespace in self._namespaces:
             self._routes[namespace] = Watch(api, httproute.HTTPROUTES, namespace, of_route)
             self._pools[namespace] = Watch(api, inferencepool.POOLS, namespace, of_pool)

@@ -23,8 +23,8 @@ from bot.recovery.store_recovery import StoreRecovery
 from bot.service.parts import Parts, put_together
 from bot.store.connection import connect
 from bot.store.store import Memory, RedisStore
-from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
+from k8s.connection import connect as connect_cluster
 from sandbox.apiserver import ApiServer
 from sandbox.bot_process import NOTE_KEY
 from sandbox.process import wait_until

@@ -17,8 +17,8 @@ from bot.service.operations import OperationParts, operation_parts
 from bot.service.parts import Parts, put_together
 from bot.store.installs import Installs
 from bot.store.store import RedisStore, open_memory
-from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
+from k8s.connection import connect as connect_cluster
 from k8s.failure import THE_BOT
 from k8s.identity import cluster_mark, cluster_uid
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from kubernetes.client import ApiClient
 
-from k8s.client import connect
 from k8s.cluster import Cluster
+from k8s.connection import connect
 from sandbox.apiserver import ApiServer
 from tests.k8s.build import NOW
 

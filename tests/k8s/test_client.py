@@ -17,9 +17,9 @@ from kubernetes.config import ConfigException
 
 from bot.domain.errors import ClusterError, RefusedError
 from bot.engine.notes import NO_KEYS
-from k8s import client, httproute
-from k8s.client import connect
+from k8s import httproute
 from k8s.cluster import Cluster
+from k8s.connection import TimeoutClient, client_of, connect
 from sandbox.apiserver import ApiServer
 from sandbox.rights import a_role, grant
 from sandbox.world import CANARY, ROUTE, World
@@ -35,7 +35,7 @@ def answering(answer: Callable[[socket.socket], None]) -> Iterator[ApiClient]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=_serve, args=(server, answer), daemon=True)
         thread.start()
-        api = client.client_of(Configuration(host=f"http://127.0.0.1:{server.getsockname()[1]}"))
+        api = client_of(Configuration(host=f"http://127.0.0.1:{server.getsockname()[1]}"))
         api.timeout = (0.5, 0.5)
         yield api
         api.rest_client.close()
@@ -111,7 +111,7 @@ def test_every_kind_of_trouble_is_one_sentence(answer: Callable[[socket.socket],
 def test_a_server_that_is_away_is_said_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    api = client.client_of(Configuration(host=f"http://127.0.0.1:{port}"))
+    api = client_of(Configuration(host=f"http://127.0.0.1:{port}"))
 
     with pytest.raises(ClusterError, match="could not be reached"):
         Cluster(api, ["default"]).list("default")
@@ -129,7 +129,7 @@ def test_a_token_that_cannot_be_read_again_is_said_without_its_path(error: Excep
     setattr(configuration, "refresh_api_key_hook", refresh)  # noqa: B010 - the vendor types it as None
 
     with pytest.raises(ClusterError) as caught:
-        Cluster(client.client_of(configuration), ["default"]).list("default")
+        Cluster(client_of(configuration), ["default"]).list("default")
     assert str(caught.value) == (
         "The API server cannot be asked: the bot cannot read its credentials "
         "(asked for the httproutes of namespace `default`)."
@@ -137,14 +137,14 @@ def test_a_token_that_cannot_be_read_again_is_said_without_its_path(error: Excep
 
 
 def test_a_server_of_another_authority_is_not_trusted(api_server: ApiServer) -> None:
-    api = client.client_of(Configuration(host=api_server.url))
+    api = client_of(Configuration(host=api_server.url))
 
     with pytest.raises(ClusterError, match="could not be trusted"):
         Cluster(api, ["default"]).list("default")
 
 
 def test_no_call_waits_for_ever_or_retries_by_itself(api: ApiClient) -> None:
-    assert isinstance(api, client.TimeoutClient)
+    assert isinstance(api, TimeoutClient)
     assert api.timeout == (2.0, 5.0)
     pools = api.rest_client.pool_manager.connection_pool_kw
     assert (pools["maxsize"], pools["retries"].total) == (40, urllib3.Retry(0).total)

@@ -9,8 +9,8 @@ from kubernetes.client import ApiClient
 
 from bot.domain.commands.request import StartWords
 from bot.engine.route_port import Routes
-from k8s.client import TimeoutClient
 from k8s.cluster import Cluster
+from k8s.connection import TimeoutClient
 from sandbox.process import wait_until
 from sandbox.world import CANARY, STABLE, World
 from tests.k8s.stories import back, start, write

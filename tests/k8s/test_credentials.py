@@ -8,7 +8,7 @@ import yaml
 
 from bot.domain.errors import ClusterError
 from k8s import client
-from k8s.client import connect
+from k8s.connection import connect
 from k8s.httproute import HTTPROUTES
 from sandbox.apiserver import ApiServer
 

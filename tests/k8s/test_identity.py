@@ -4,7 +4,7 @@ import pytest
 from kubernetes.client import Configuration
 
 from bot.domain.errors import ClusterError
-from k8s.client import connect
+from k8s.connection import connect
 from k8s.identity import cluster_mark, cluster_uid
 from sandbox.apiserver import ApiServer
 from sandbox.fault_proxy import FaultProxy

@@ -9,7 +9,7 @@ from typing import Any
 
 from kubernetes.client import Configuration
 
-from k8s.client import client_of
+from k8s.connection import client_of
 from k8s.rights import Rights, rights_of
 
 GATEWAY, POOL = "gateway.networking.k8s.io/v1", "inference.networking.k8s.io/v1"

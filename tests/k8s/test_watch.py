@@ -9,8 +9,8 @@ from kubernetes.client import ApiClient
 
 from bot.domain.rollout import Pool
 from bot.engine.route_port import RouteCopy
-from k8s.client import TimeoutClient, connect
 from k8s.cluster import Cluster
+from k8s.connection import TimeoutClient, connect
 from k8s.httproute import HTTPROUTES
 from k8s.watch import Watch
 from sandbox.fault_proxy import FaultProxy

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from kubernetes.client import Configuration
 
-from k8s import client
+from k8s.connection import client_of
 from k8s.watch import Watch
 from sandbox.process import wait_until
 from tests.k8s.build import Json, a_ref, a_route, a_rule
@@ -100,7 +100,7 @@ def kept(stub: Stub, told: Told) -> Iterator[Watch]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        api = client.client_of(Configuration(host=f"http://127.0.0.1:{server.server_address[1]}"))
+        api = client_of(Configuration(host=f"http://127.0.0.1:{server.server_address[1]}"))
         with watching(api, "default", told) as watch:
             live(watch)
             yield watch

@@ -6,8 +6,8 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from k8s.client import connect
 from k8s.cluster import Cluster
+from k8s.connection import connect
 from k8s.document import Document
 from k8s.httproute import HTTPROUTES
 from k8s.watch import Seen, Watch

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from bot.__main__ import app
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Phase
-from k8s.client import connect
 from k8s.cluster import Cluster
+from k8s.connection import connect
 from k8s.rights import GRANT, NEEDED, group_of
 from sandbox.apiserver import ApiServer
 from sandbox.kube import Kube, Object, path_of

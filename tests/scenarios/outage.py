@@ -10,7 +10,7 @@ from bot.domain.prose import ended, moment, say, sentence
 from bot.domain.rollout import Entry
 from bot.domain.sentences.where_it_stands import state
 from handlers.mrkdwn import mrkdwn
-from k8s.client import TimeoutClient
+from k8s.connection import TimeoutClient
 from sandbox.fault_proxy import FaultProxy
 from sandbox.faults import Fault
 from sandbox.process import wait_until

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
+from k8s.connection import connect as connect_cluster
 from sandbox.apiserver import ApiServer
 from sandbox.objects import pool_ref
 from sandbox.process import wait_until

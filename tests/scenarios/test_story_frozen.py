@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain.rollout import Phase
-from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
+from k8s.connection import connect as connect_cluster
 from sandbox.apiserver import ApiServer
 from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.valkey import Valkey

@@ -15,8 +15,8 @@ from handlers.app import web_client
 from handlers.board.board import Board
 from handlers.board.rollout_topic import RolloutTopics
 from handlers.slack import Slack
-from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
+from k8s.connection import connect as connect_cluster
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN
 from tests.handlers.board.one_round import one_round

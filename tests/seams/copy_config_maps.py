@@ -115,7 +115,7 @@ def main() -> None:
     from bot.config.settings import read_settings
     from bot.operations.registry import Registry
     from bot.service import bot, logs, shutdown
-    from k8s.client import connect
+    from k8s.connection import connect
 
     settings = read_settings(os.environ)
     logs.configure(settings.log, settings.secrets())

@@ -17,8 +17,8 @@ from handlers.app import web_client
 from handlers.board.board import Board
 from handlers.board.operation_topic import OperationTopics
 from handlers.slack import Slack
-from k8s.client import connect as connect_cluster
 from k8s.cluster import Cluster
+from k8s.connection import connect as connect_cluster
 from sandbox.slack import BOT_TOKEN
 from tests.handlers.board.one_round import one_round
 from tests.memory import a_memory

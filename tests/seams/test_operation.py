@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from bot.cli import add_operations, add_verbs
 from bot.operations.registry import Registry
 from bot.store.connection import connect
-from k8s.client import connect as connect_cluster
+from k8s.connection import connect as connect_cluster
 from sandbox.apiserver import ApiServer
 from sandbox.kube import path_of
 from sandbox.process import Server, free_ports, wait_until

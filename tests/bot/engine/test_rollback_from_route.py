@@ -10,8 +10,8 @@ from bot.domain.errors import ClusterError, RefusedError, RouteError, Transition
 from bot.domain.rollout import Phase
 from bot.engine.rollback_from_route import Place, RouteRollback, RouteRolledBack
 from bot.engine.route_port import RouteCopy
-from k8s.client import connect
 from k8s.cluster import Cluster
+from k8s.connection import connect
 from sandbox.apiserver import ApiServer
 from sandbox.fault_proxy import FaultProxy
 from sandbox.objects import pool_ref, rule

@@ -12,7 +12,7 @@ from bot.service.install import ClusterId, Enter, Install
 from bot.store.connection import connect
 from bot.store.installs import KEY, Installs
 from bot.store.keys import prefix_of
-from k8s.client import connect as connect_cluster
+from k8s.connection import connect as connect_cluster
 from k8s.identity import cluster_mark, cluster_uid
 from sandbox.apiserver import ApiServer
 from sandbox.fault_proxy import FaultProxy
