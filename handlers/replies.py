@@ -63,8 +63,8 @@ def not_looking() -> Prose:
 
 
 def not_found_out(error: DependencyError) -> Prose:
-    """Say that an inquiry has no answer."""
-    return _shown(error)
+    """Say that a question has no answer, and what to do."""
+    return _shown(error) if error.hint else say("{} Ask again in a moment.", _shown(error))
 
 
 def answer(reply: Reply, access: Access) -> Prose:

@@ -5,6 +5,7 @@ import pytest
 from bot.domain.commands.origin import Origin, Surface, in_slack
 from bot.domain.commands.request import Command, Request
 from bot.domain.errors import DependencyError, NotAllowedError, StoreError, UserError
+from handlers import replies
 from handlers.app import web_client
 from handlers.mrkdwn import mrkdwn
 from handlers.people import People
@@ -228,8 +229,9 @@ def test_a_guest_reads_nothing(slack: StrictSlack) -> None:
 
 def test_nobody_new_reads_while_slack_does_not_say_who_that_is(slack: StrictSlack) -> None:
     slack.faults.begin("lost", method="users.info")
-    with pytest.raises(DependencyError):
+    with pytest.raises(DependencyError) as unanswered:
         people(slack).admit_reader(ALICE)
+    assert str(replies.not_found_out(unanswered.value)) == "Slack did not answer. Ask again in a moment."
 
 
 def test_while_slack_is_silent_a_roll_back_passes_unchecked_by_somebody_whom_a_bot_has_served(
