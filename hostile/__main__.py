@@ -31,9 +31,10 @@ def main() -> None:
     chosen = parser.parse_args()
     with stand() as attacked:
         rows = [attack(attacked, name, kind, count, chosen.seed) for name, (kind, count) in KINDS.items()]
-        attacked.roll_back()
+        landed = attacked.roll_back()
     print(_table(rows))
     through = [f"{row.kind}: {what}" for row in rows for what in row.tried.through]
+    through += [] if landed else ["the roll back at the end did not land"]
     print("\n".join(through) or "Nothing got through, and the roll back at the end landed.")
     if chosen.write:
         before, _, rest = PAGE.read_text().partition(BEGIN)

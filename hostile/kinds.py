@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from hostile.brake import brake
 from hostile.http_door import elsewhere, misshapen, silent, unclear, unsigned
 from hostile.records import notes, rows
 from hostile.stand import Stand
@@ -21,5 +22,6 @@ KINDS: Mapping[str, tuple[Kind, int]] = {
     "forged records on the route": (notes, 40),
     "rows in Redis of another shape": (rows, 300),
     "words with tokens, mentions and hidden characters": (words, 40),
+    "roll backs over full, forged and padded annotations": (brake, 20),
 }
 """Each kind, and how many of it a whole run tries."""

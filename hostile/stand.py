@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from bot.store.keys import prefix_of
 from k8s.document import annotation_of
 from sandbox.apiserver import api_server
 from sandbox.bot_process import NOTE_KEY, BotProcess, bot_process
+from sandbox.errors import SandboxError
 from sandbox.process import wait_until
 from sandbox.robot import robot
 from sandbox.strict_slack import StrictSlack, strict_slack
@@ -48,9 +49,9 @@ class Stand:
         return note.rollout if note and note.proof.value == "signed" else None
 
     def record(self) -> Rollout:
-        """Return the only record that the bot has."""
-        (key,) = [str(key) for key in self.client.keys(f"{PREFIX}r:r-*") if MADE_UP not in str(key)]
-        found = NOTES.read(str(self.client.hget(key, "record")))
+        """Return the bot's newest record."""
+        (newest,) = map(str, self.client.lrange(f"{PREFIX}order:{self._uid()}", -1, -1))
+        found = NOTES.read(str(self.client.hget(f"{PREFIX}r:{newest}", "record")))
         assert found is not None
         return found.rollout
 
@@ -67,12 +68,29 @@ class Stand:
             wait_until("the rollout to go on", lambda: self.record().phase is not Phase.PAUSED, seconds=10)
         wait_until("a signed note", lambda: self.note() == self.record(), seconds=45)
 
-    def roll_back(self) -> None:
-        """Press the button of the card."""
-        (card,) = self.slack.cards()
+    def begin(self) -> None:
+        """Start a rollout, and wait until it is at 10 %."""
+        cards = len(self.slack.cards())
+        self.say(f"start {CANARY} 10")
+        wait_until("the first weight", lambda: self.world.weights() == HELD, seconds=20)
+        wait_until("the card", lambda: len(self.slack.cards()) == cards + 1, seconds=20)
+        wait_until("the gateway's word", lambda: self.record().phase is Phase.PROGRESSING, seconds=20)
+
+    def roll_back(self) -> bool:
+        """Press the button of the newest card, and say whether the traffic goes back."""
+        card = self.slack.cards()[-1]
         (action,) = [name for name in buttons(card) if "rollback" in name]
         self.slack.send(self.slack.click(card["ts"], action, user=BOB), self.bot.url)
-        wait_until("the roll back", lambda: self.world.weights() == BACK, seconds=10)
+        return self.comes_back()
+
+    def comes_back(self) -> bool:
+        """Wait for the weights of a roll back; say whether they came."""
+        with suppress(SandboxError):
+            wait_until("the roll back", lambda: self.world.weights() == BACK, seconds=15)
+        return self.world.weights() == BACK
+
+    def _uid(self) -> str:
+        return str(self.world.http_route()["metadata"]["uid"])
 
 
 @contextmanager
@@ -105,17 +123,10 @@ def stand() -> Iterator[Stand]:
                 bot.server.wait_ready(bot.is_ready)
                 wait_until("the bot's lead", bot.leads, seconds=20)
                 made = Stand(bot, slack, world, client)
-                _begin(made)
+                made.begin()
                 yield made
             finally:
                 bot.server.kill()
-
-
-def _begin(made: Stand) -> None:
-    made.say(f"start {CANARY} 10")
-    wait_until("the first weight", lambda: made.world.weights() == HELD, seconds=20)
-    wait_until("the card", lambda: len(made.slack.cards()) == 1, seconds=20)
-    wait_until("the gateway's word", lambda: made.record().phase is Phase.PROGRESSING, seconds=20)
 
 
 def slowest(ask: Callable[[], bool]) -> float:
