@@ -8,6 +8,7 @@ from typing import Final
 from kubernetes.client import ApiClient
 
 from bot.domain.commands.request import StartWords
+from bot.domain.decisions.by_route import is_as_wanted
 from bot.domain.errors import GoneError, NoRoomError, RouteError
 from bot.domain.gate import Readiness
 from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout
@@ -148,17 +149,41 @@ class Cluster:
     ) -> Written:
         """Patch the annotation and, with ``weights``, our two backendRefs to what the rollout wants.
 
-        Where others' annotations leave no room for ours, a roll back writes the weights and removes ours.
+        Where others' annotations leave no room for ours, a roll back writes a shorter one, or the weights alone.
         """
         note = self._notes.write(rollout, copy.annotation)
-        patch = split.patch(copy.document, rollout, note, weights=weights, guard=guard)
         try:
-            written, document = httproute.write(self._api, copy, patch, rehearse=rehearse)
+            return self._patched(copy, rollout, note, weights=weights, guard=guard, rehearse=rehearse)
         except NoRoomError:
-            if not weights or rollout.phase not in TAKEN_BACK:
+            if rehearse or not weights or rollout.phase not in TAKEN_BACK:
                 raise
-            bare = split.patch(copy.document, rollout, None, weights=True, guard=guard)
-            written, document = httproute.write(self._api, copy, bare)
+            return self._squeezed(copy, rollout, guard)
+
+    def _squeezed(self, copy: RouteCopy, rollout: Rollout, guard: Guard) -> Written:
+        """Write a roll back with a shorter note, or without one.
+
+        Without one only if weights move: then the generation stops a first write that comes late.
+        """
+        short = self._notes.write_short(rollout, copy.annotation)
+        try:
+            return self._patched(copy, rollout, short, weights=True, guard=guard)
+        except NoRoomError:
+            if is_as_wanted(self.observe(copy, rollout), rollout) and not self.is_unclear(copy, rollout):
+                raise
+            return self._patched(copy, rollout, None, weights=True, guard=guard)
+
+    def _patched(
+        self,
+        copy: RouteCopy,
+        rollout: Rollout,
+        note: str | None,
+        *,
+        weights: bool,
+        guard: Guard,
+        rehearse: bool = False,
+    ) -> Written:
+        patch = split.patch(copy.document, rollout, note, weights=weights, guard=guard)
+        written, document = httproute.write(self._api, copy, patch, rehearse=rehearse)
         watch = self._routes.get(copy.namespace)
         if watch is not None and not rehearse:
             watch.keep(document)

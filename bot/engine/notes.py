@@ -70,6 +70,12 @@ class Notes:
             return note_text({**document, "mac": _mac(self.keys[0], document["rollout"])})
         return note_text({**document, **_beside(over, rollout)})
 
+    def write_short(self, rollout: Rollout, over: str | None) -> str:
+        """Return a note with no more than another process needs, which is shorter than the one that it replaces."""
+        bare = replace(rollout, by="", why="", reason="")
+        document = json.loads(self.write(bare, over))
+        return note_text({key: document[key] for key in ("v", "rollout", "mac", "rolled_back") if key in document})
+
     def read(self, text: str) -> Note | None:
         """Read a note; None if it is none of ours, or has a version that this program does not know."""
         document = read_document(text)

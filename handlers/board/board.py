@@ -15,10 +15,10 @@ from bot.domain.errors import DependencyError, StoreError, UnreadableError
 from bot.engine.store_port import BoardMemory as Memory
 from bot.engine.store_port import Shown
 from handlers.board.card_state import CardState, card_number, digest_of, last_event, recounted
-from handlers.board.pace import REFUSED, UNANSWERED, Later, OvertakenError, Pace
+from handlers.board.pace import REFUSED, UNANSWERED, Pace
 from handlers.board.search import Searches, Stretch
 from handlers.board.topic import Note, Topic, Topics
-from handlers.board.waiting import Waiting
+from handlers.board.waiting import Later, OvertakenError, Wait, Waiting
 from handlers.cards import Card
 from handlers.slack import Fault, FoundMessage, Slack, SlackError
 
@@ -84,8 +84,8 @@ class Board:
         try:
             self._bring_up_to_date(topic_id, mark, now)
         except Later as later:
-            self._waiting.put_off(topic_id, mark, later)
-            return later.until(now)
+            self._waiting.put_off(topic_id, mark, later.wait)
+            return later.wait.until(now)
         except StoreError:
             raise
         except Exception as error:
@@ -117,9 +117,9 @@ class Board:
             try:
                 self._thread(state)
             except Later as later:
-                raise later.or_sooner(state.again) from None
+                raise Later(later.wait.or_sooner(state.again)) from None
             if state.again:
-                raise state.again
+                raise Later(state.again)
         self._memory.clean(topic_id, mark)
 
     # --- the card ---------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class Board:
         try:
             self._edit(state, card)
         except Later as later:  # the thread need not wait for that
-            return replace(state, again=later)
+            return replace(state, again=later.wait)
         except SlackError as error:
             if error.fault is not Fault.GONE:
                 raise
@@ -238,7 +238,7 @@ class Board:
     def _find(self, state: CardState, prefix: str, since: datetime, *, thread_ts: str = "") -> list[FoundMessage]:
         is_claimed = state.shown.claimed or state.shown.thread_claimed
         if state.now < since + SETTLE and is_claimed and not state.is_doubtful:
-            raise Later(since + SETTLE)
+            raise Later(Wait(since + SETTLE))
         self._pace.wait_for(HISTORY, state.now)
         try:
             found = self._searches.find(
@@ -273,7 +273,7 @@ class Board:
         """Turn "slow down" into a wait for this one kind of call."""
         if error.fault is not Fault.LIMITED:
             return error
-        return self._pace.block(key, now, timedelta(seconds=error.retry_after))
+        return Later(self._pace.block(key, now, timedelta(seconds=error.retry_after)))
 
     def _wait_to_post(self, state: CardState) -> None:
         channel = state.shown.channel
@@ -283,7 +283,7 @@ class Board:
     def _save(self, state: CardState, **changes: object) -> CardState:
         shown = replace(state.shown, **changes)  # type: ignore[arg-type]
         if not self._memory.show(state.id, shown, was=state.stored):
-            raise OvertakenError(state.now)
+            raise OvertakenError(Wait(state.now))
         return replace(state, shown=shown, stored=shown)
 
 
@@ -291,7 +291,7 @@ def _let_it_arrive(topic: Topic, now: datetime) -> None:
     """Wait for what is under way, rather than show for seconds a state that lasts milliseconds."""
     at = topic.settles_at
     if at is not None and timedelta(0) < at - now <= LONGEST_SETTLE:
-        raise Later(at)
+        raise Later(Wait(at))
 
 
 def _posting(channel: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.engine.store_port import Shown
-from handlers.board.pace import Later
 from handlers.board.topic import Topic
+from handlers.board.waiting import Wait
 from handlers.cards import Card
 
 
@@ -22,7 +22,7 @@ class CardState:
     """What the store says Slack shows; a writer must have seen it."""
 
     now: datetime
-    again: Later | None = None
+    again: Wait | None = None
 
     @property
     def id(self) -> str:

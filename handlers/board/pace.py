@@ -1,7 +1,6 @@
 """How fast we may write to Slack: a budget for edits, a rest for each card and channel, and Slack's own limits."""
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -9,6 +8,7 @@ from typing import TypeVar
 
 from bot.domain.backoff import Backoff
 from handlers.board.topic import Topic
+from handlers.board.waiting import Later, Wait
 
 MINUTE = timedelta(minutes=1)
 EDITS, EDITS_OF_STEPS, EDITS_OF_PROGRESS = 40, 30, 20
@@ -33,28 +33,6 @@ MOST = 5000
 Value = TypeVar("Value")
 
 
-class Later(Exception):  # noqa: N818 (nothing went wrong)
-    """Something has to wait until ``at``, and then as long as ``free`` says that others were faster."""
-
-    def __init__(self, at: datetime, free: Callable[[datetime], datetime] = lambda now: now) -> None:
-        super().__init__(f"later: {at}")
-        self.at, self._free = at, free
-
-    def until(self, now: datetime) -> datetime:
-        """Return when it can go on, as it looks now."""
-        return max(self.at, self._free(now))
-
-    def or_sooner(self, other: "Later | None") -> "Later":
-        """Wait for the first of two things."""
-        if other is None:
-            return self
-        return Later(min(self.at, other.at), lambda now: min(self.until(now), other.until(now)))
-
-
-class OvertakenError(Later):
-    """Somebody else has saved what Slack shows: this process froze, and another one leads."""
-
-
 @dataclass(slots=True)
 class Pace:
     """One process's memory of what it sent, for all its threads; losing it costs nothing but a few early edits."""
@@ -73,7 +51,7 @@ class Pace:
         with self._lock:
             at = self._edit_at(card, turn, is_awaited, now)
             if at > now:
-                raise Later(at, lambda now: self._next_edit(card, turn, is_awaited, now))
+                raise Later(Wait(at, lambda now: self._next_edit(card, turn, is_awaited, now)))
             self._edits.append(now)
             _keep(self._last, card, (now, turn))
 
@@ -93,7 +71,7 @@ class Pace:
         with self._lock:
             last = self._posts.get(channel, now - POST_REST)
             if last > now:
-                raise Later(last, lambda now: self._posts.get(channel, now))
+                raise Later(Wait(last, lambda now: self._posts.get(channel, now)))
             _keep(self._posts, channel, max(last, now - POST_REST) + POST_REST)
 
     def take_page(self, method: str, topic: Topic, now: datetime) -> None:
@@ -103,7 +81,7 @@ class Pace:
             taken = self._pages.setdefault(method, deque())
             at = _free_at(taken, most, now)
             if at > now:
-                raise Later(at, lambda now: self._next_page(taken, most, now))
+                raise Later(Wait(at, lambda now: self._next_page(taken, most, now)))
             taken.append(now)
 
     def give_back_page(self, method: str, taken: datetime) -> None:
@@ -132,18 +110,18 @@ class Pace:
     def wait_for(self, key: str, now: datetime) -> None:
         """Raise Later while a method, a channel or a card is blocked."""
         if self.blocked_until(key, now) > now:
-            raise self.block(key, now, timedelta(0))
+            raise Later(self.block(key, now, timedelta(0)))
 
     def blocked_until(self, key: str, now: datetime) -> datetime:
         """Return when something that was blocked is free again; now if it is."""
         return max(now, self._blocked.get(key, now))
 
-    def block(self, key: str, now: datetime, wait: timedelta) -> Later:
-        """Leave a method, a channel or a card alone for a while; return the wait."""
+    def block(self, key: str, now: datetime, wait: timedelta) -> Wait:
+        """Leave a method, a channel or a card alone for a while."""
         with self._lock:
             until = max(self._blocked.get(key, now), now + wait)
             _keep(self._blocked, key, until)
-        return Later(until, lambda now: self.blocked_until(key, now))
+        return Wait(until, lambda now: self.blocked_until(key, now))
 
     def failed(self, key: str, now: datetime, backoff: Backoff) -> None:
         """Leave it alone, longer after every failure in a row."""

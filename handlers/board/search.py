@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from handlers.board.pace import Later, Pace
+from handlers.board.pace import Pace
 from handlers.board.topic import Topic
+from handlers.board.waiting import Later, Wait
 from handlers.slack import FoundMessage, Slack, SlackError
 
 PAGES_AT_ONCE: Final = 10
@@ -57,7 +58,7 @@ class Searches:
             if search.cursor is None:
                 return sorted(set(search.found), key=lambda message: float(message.ts))
             search = self._begun[key] = self._read_page(search, topic, now)
-        raise Later(now)
+        raise Later(Wait(now))
 
     def forget(self, rollout_id: str) -> None:
         """Search again the next time."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.domain.commands.request import Command
-from bot.domain.errors import RouteError, SlotTakenError, UsageError
+from bot.domain.errors import RefusedError, RouteError, SlotTakenError, UsageError
 from bot.domain.events import EventKind
 from bot.domain.rollout import Phase, Rollout
 from bot.engine.notes import MOST_DECISIONS, NO_KEYS, Notes
@@ -359,11 +359,25 @@ def test_an_unsigned_roll_back_with_a_long_reason_is_taken_up_in_short(stage: St
     assert stage.load(first.id).rollout.why == f"{'x' * 300} (written on the route; the bot has not signed it)"
 
 
-@pytest.mark.parametrize("note", ["as it was", "x"])
-def test_a_roll_back_lands_where_others_annotations_leave_no_room(stage: Stage, note: str) -> None:
+def test_a_roll_back_lands_with_a_shorter_note_where_others_annotations_leave_no_room(stage: Stage) -> None:
     first = stage.started(10).rollout
-    if note == "x":
-        stage.world.set_annotations({ANNOTATION: "x"})
+    fill(stage)
+    stage.say("rollback", reason="p99 doubled")
+    entry = stage.load(first.id)
+    assert (entry.rollout.phase, entry.is_applied, entry.trouble, entry.rollout.why) == (
+        Phase.ROLLED_BACK,
+        True,
+        None,
+        "p99 doubled",
+    )
+    note = stage.note()
+    assert note is not None
+    assert (stage.world.weights(), note.phase, note.why) == (AT_0, Phase.ROLLED_BACK, "")
+
+
+def test_a_roll_back_lands_without_a_note_where_there_is_no_room_for_any(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    stage.world.set_annotations({ANNOTATION: "x"})
     fill(stage)
     stage.say("rollback", reason="p99 doubled")
     stage.pass_time(seconds=30)
@@ -372,10 +386,25 @@ def test_a_roll_back_lands_where_others_annotations_leave_no_room(stage: Stage, 
     assert (stage.world.weights(), stage.copy().annotation) == (AT_0, None)
 
 
-def test_a_roll_back_without_redis_lands_where_others_annotations_leave_no_room(stage: Stage) -> None:
-    stage.started(10)
+def test_a_roll_back_of_what_is_back_waits_for_room_for_its_note(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    stage.world.set_weights({STABLE: 1})
+    stage.world.set_annotations({ANNOTATION: "x"})
+    fill(stage)
+    with pytest.raises(RefusedError):
+        stage.say("rollback")
+    assert (stage.load(first.id).is_applied, stage.world.weights(), stage.copy().annotation) == (False, AT_0, "x")
+    stage.world.set_annotations({"example.com/notes": None})
+    stage.pass_time(seconds=30)
+    assert (stage.load(first.id).is_applied, stage.note_phase()) == (True, Phase.ROLLED_BACK)
+
+
+def test_a_roll_back_without_redis_lands_where_others_annotations_leave_no_room_and_is_taken_up(stage: Stage) -> None:
+    first = stage.started(10).rollout
     fill(stage)
     assert (brake(stage).written, stage.world.weights()) == (True, AT_0)
+    stage.audit.inspect()
+    assert (stage.load(first.id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, AT_0)
 
 
 def test_a_roll_back_beside_a_signed_record_is_taken_up_whatever_its_length(stage: Stage) -> None:

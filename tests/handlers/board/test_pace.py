@@ -1,9 +1,11 @@
+import gc
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from bot.domain.rollout import Entry, Phase
+from handlers.board.card_state import CardState
 from sandbox.strict_slack import StrictSlack
 from tests.handlers.board.board_world import World, entry_of
 from tests.handlers.fakes import moved
@@ -59,6 +61,14 @@ def test_a_channel_that_slack_slows_down_costs_one_drawing_for_each_answer_of_sl
         "card:r-9needed0:1.3",
         "card:r-00000000:1.3",
     ]
+
+
+def test_a_card_that_waits_is_not_kept_in_memory(world: World) -> None:
+    for number in range(30):
+        world.memory.put(entry_of(f"r-{number:08}"))
+    world.round()
+    gc.collect()
+    assert [kept for kept in gc.get_objects() if isinstance(kept, CardState)] == []
 
 
 def test_cards_that_wait_for_the_budget_of_edits_are_not_drawn_until_there_is_one(world: World) -> None:
