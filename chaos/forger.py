@@ -11,6 +11,9 @@ from chaos.people import PEOPLE
 FORGED_ID = "r-f0f0f0f0"
 """A rollout that nobody started."""
 
+WORDS = ("forged", "", "x" * 16_000, "\ud800", "xoxb-1-forged", "\u202e`<!channel>")
+"""Why somebody rolled back, in words that are to do harm."""
+
 Document = dict[str, Any]
 
 
@@ -70,7 +73,7 @@ def _rolls_back(document: Document, dice: random.Random) -> None:
     record |= {
         "phase": "rolled_back",
         "by": dice.choice(PEOPLE),
-        "why": "forged",
+        "why": dice.choice(WORDS),
         "decision": f"d-{dice.randrange(10**9)}",
     }
     record["revision"] += 1
@@ -82,8 +85,14 @@ def _rolls_back_beside_the_record(document: Document, dice: random.Random) -> No
         "decision": f"d-{dice.randrange(10**9)}",
         "at": at,
         "by": dice.choice(PEOPLE),
-        "why": "no",
+        "why": dice.choice(WORDS),
     }
+
+
+def _names_other_rules(document: Document, dice: random.Random) -> None:
+    record = document["rollout"]
+    record["rules"] = [{**rule, "key": f"none-{place}", "index": 15} for place, rule in enumerate(record["rules"] * 2)]
+    record |= _next(record, dice)
 
 
 def _invents_a_rollout(document: Document, dice: random.Random) -> None:
@@ -104,5 +113,6 @@ CHANGES: Sequence[Callable[[Document, random.Random], None]] = (
     _swaps_the_pools,
     _rolls_back,
     _rolls_back_beside_the_record,
+    _names_other_rules,
     _invents_a_rollout,
 )
