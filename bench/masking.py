@@ -9,7 +9,33 @@ from bench.figures import Finding, Round, rows_of
 from bot.service.logs import TextLines
 
 ROUNDS, SHORT, TIMES = 5, 20_000, 10
-HOSTILE = ("a.", "a-", "a", "xoxb", "xoxb-a.xoxb", "a://", "a://b:", "://:", "Bearer ", "bearer\t", "ticket=", "eyJ-")
+HOSTILE = (
+    *(
+        "a.",
+        "a-",
+        "a",
+        "xoxb",
+        "xoxb-a.xoxb",
+        "a://",
+        "a://b:",
+        "://:",
+        "://a@",
+        "Bearer ",
+        "bearer\t",
+        "ticket=",
+        "eyJ-",
+    ),
+    *(
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN ",
+        "password=",
+        "authorization: ",
+        'token="',
+        "secret",
+        "abcdef.",
+        "\\n",
+    ),
+)
 
 
 def measure() -> Finding:
