@@ -20,7 +20,7 @@ _SECRET: Final = re.compile(
       )
     | -----BEGIN\ [A-Z ]{0,40}PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]{0,40}PRIVATE\ KEY-----|\Z)
     | (?:(?<=hooks\.slack\.com/)|(?<=hooks\.slack-gov\.com/))[^\s"'<>]+        # lets anyone answer
-    | (?<=://)(?:[^\s"'<>/@]{0,200}:[^\s"'<>]{1,300}|[^\s"'<>/@]{1,200})(?=@)    # user and password of an address
+    | (?<=://)(?![^\s"'<>/:@]{0,200}+/)(?:[^\s"'<>@]{0,300}+@)*[^\s"'<>@]{1,300}+(?=@)  # user and password
     """,
     re.VERBOSE | re.IGNORECASE,
 )

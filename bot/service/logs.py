@@ -20,6 +20,9 @@ SHORTEST_SECRET = 4
 LONGEST = 16_000
 """Characters of one message or traceback; of a longer one the middle is left out."""
 
+READ = 4 * LONGEST
+"""Characters in which secrets are looked for."""
+
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What begins a new line, moves a terminal's cursor, turns text around, or cannot be written at all."""
 
@@ -51,10 +54,13 @@ class Masked(logging.Formatter):
 
     def mask(self, text: str) -> str:
         """Return a text without secrets, not much longer than LONGEST."""
+        left_out = max(0, len(text) - READ)
+        if left_out:  # the cut is far from what stays, so that it leaves no half of a secret there
+            text = text[: READ // 2] + text[-READ // 2 :]
         if self._known:
             text = self._known.sub(MASK, text)
         text = masked(_TICKET.sub(rf"\1{MASK}", text), MASK)
-        left_out = len(text) - LONGEST
+        left_out += len(text) - LONGEST
         half = LONGEST // 2
         return f"{text[:half]} … {left_out} characters left out … {text[-half:]}" if left_out > 0 else text
 

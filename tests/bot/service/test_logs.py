@@ -7,11 +7,12 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import pytest
 
-from bot.service.logs import LONGEST, configure
+from bot.service.logs import LONGEST, READ, configure
 
 SECRET = 'p"ä\\ssword'
 LEAKS = [
@@ -80,6 +81,14 @@ def test_no_secret_is_logged(
 def test_a_line_is_short_however_long_the_text(mode: Literal["json", "text"], unit: str) -> None:
     lines = logged(mode, lambda: _raise(unit * (400_000 // len(unit))))
     assert len(lines) < 4 * LONGEST
+
+
+@pytest.mark.parametrize("mode", ["json", "text"])
+def test_of_a_secret_where_a_long_text_is_cut_no_half_is_left(mode: Literal["json", "text"]) -> None:
+    for place in (LONGEST // 2, READ // 2):
+        text = f"{'x ' * (place // 2 - 9)}xoxb-{'k' * 40} {'y ' * READ}"
+        lines = logged(mode, partial(_raise, text))
+        assert "k" * 8 not in lines
 
 
 def test_a_text_cannot_look_like_another_record() -> None:
