@@ -50,7 +50,9 @@ LENGTHS = (
     b"Transfer-Encoding:\r\n chunked",
     b"Content-Length : 5",
     b"X: y\nContent-Length: 5",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
 )
+ADDRESSES = (b"http://[", b"http://[::1/x", b"//[", b"*", b"http://x:99999/", b"/%", b"/slack/events;x", b"\xff", b"")
 
 
 def unclear(stand: Stand, dice: random.Random, count: int) -> Tried:
@@ -59,7 +61,8 @@ def unclear(stand: Stand, dice: random.Random, count: int) -> Tried:
     for _ in range(count):
         head = b"POST /slack/events HTTP/1.1\r\nHost: x\r\n" + dice.choice(LENGTHS) + b"\r\n\r\nhello"
         noise = bytes(dice.randrange(256) for _ in range(dice.randrange(1, 300))) + b"\r\n\r\n"
-        found.count(_raw(stand, dice.choice((head, noise))), "unclear")
+        odd = b"GET " + dice.choice(ADDRESSES) + b" HTTP/1." + dice.choice((b"0", b"1")) + b"\r\nHost: x\r\n\r\n"
+        found.count(_raw(stand, dice.choice((head, noise, odd))), "unclear")
     return found
 
 
@@ -85,8 +88,10 @@ def misshapen(stand: Stand, dice: random.Random, count: int) -> Tried:
     found = Tried()
     card = stand.slack.cards()[-1]
     click = stand.slack.click(card["ts"], "rollout_pause", user=ALICE, value="{}").body
+    view = {"id": "V1", "type": "modal", "callback_id": "rollout_end", "private_metadata": "{}"}
+    dialog = stand.slack.submission(view, {"reason": {"reason": "enough"}}, user=ALICE).body
     for _ in range(count):
-        payload = json.loads(parse_qs(click)["payload"][0])
+        payload = json.loads(parse_qs(dice.choice((click, dialog)))["payload"][0])
         where = payload
         while dice.random() < 0.5:
             inner = [value for value in _values(where) if isinstance(value, dict | list) and value]
