@@ -6,7 +6,7 @@ A timeout of ``requests`` counts from byte to byte: a server that sends one now 
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Timer
+from threading import Event, Timer
 from typing import Any, ClassVar
 
 import requests
@@ -19,7 +19,10 @@ DEADLINE = 3.0
 
 
 def session() -> requests.Session:
-    """Return a session that keeps the deadline; a late answer is a ConnectionError."""
+    """Return a session that keeps the deadline; it raises Timeout if an answer is late.
+
+    The time for a connection, and for TLS, counts from byte to byte.
+    """
     made = requests.Session()
     for scheme in ("http://", "https://"):
         made.mount(scheme, _Timely())
@@ -28,17 +31,21 @@ def session() -> requests.Session:
 
 @contextmanager
 def _deadline(connection: HTTPConnection) -> Iterator[None]:
-    timer = Timer(DEADLINE, _cut, [connection])
+    late = Event()
+    timer = Timer(DEADLINE, _cut, [connection, late])
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+    if late.is_set():
+        raise TimeoutError("The answer did not come in time.")
 
 
-def _cut(connection: HTTPConnection) -> None:
+def _cut(connection: HTTPConnection, late: Event) -> None:
     """Make the reader see the end now; not TLS's own shutdown, which would break the connection under it."""
+    late.set()
     if isinstance(connection.sock, socket.socket):
         with suppress(OSError):
             socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)

@@ -114,6 +114,7 @@ def hear(app: App, document: object) -> BoltResponse:
     try:
         answer = app.dispatch(request)
     except (LookupError, TypeError, AttributeError) as error:  # of Bolt's own; it hands ours to our error handler
+        log.debug("Bolt broke at a payload.", exc_info=True)
         raise MalformedError(f"Bolt cannot read it ({type(error).__name__})") from error
     if answer.status == 404:
         log.warning("No part of the bot listens to what Slack sent.")

@@ -27,10 +27,10 @@ def brake(stand: Stand, dice: random.Random, count: int) -> Tried:
         stand.world.set_annotations(PLANTED[name](stand, dice))
         stand.say("rollback")
         found.tried += 1
-        if stand.comes_back():
-            found.refused += 1
-        else:
+        if not stand.comes_back():
             found.through.append(f"{name}: {stand.world.weights()} is not {BACK}")
+            break
+        found.harmless += 1
         stand.world.set_annotations({OTHERS: None})
         stand.begin()
     return found

@@ -11,10 +11,10 @@ from bot.domain.commands.request import StartWords
 from bot.domain.decisions.by_route import is_as_wanted
 from bot.domain.errors import GoneError, NoRoomError, RouteError
 from bot.domain.gate import Readiness
-from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout
+from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout, Rule
 from bot.engine.notes import NO_KEYS, Notes
 from bot.engine.route_port import GatewayWord, Guard, PoolHealth, RouteCopy, Survey, Written
-from k8s import field_managers, httproute, inferencepool, owners, split, survey
+from k8s import field_managers, httproute, inferencepool, lost_rules, owners, split, survey
 from k8s.connection import client_of
 from k8s.document import Document
 from k8s.rights import Rights, rights_of
@@ -132,11 +132,19 @@ class Cluster:
 
     def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
-        return split.observe(copy.document, rollout)
+        return lost_rules.observe(copy.document, rollout)
 
-    def is_unclear(self, copy: RouteCopy, rollout: Rollout) -> bool:
-        """Say whether rules of the rollout are missing while the canary has traffic in others that hold both pools."""
-        return split.is_unclear(copy.document, rollout)
+    def is_rewritten(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        """Say whether rules of a roll back are missing while others have exactly what was written there."""
+        return bool(lost_rules.rewritten(copy.document, rollout))
+
+    def shows(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        """Say whether a route still looks like the rollout's."""
+        return lost_rules.shows(copy.document, rollout)
+
+    def to_stable(self, copy: RouteCopy, rollout: Rollout) -> tuple[Rule, ...]:
+        """Return the rollout's rules as if the old pool had had all the traffic that both pools have now."""
+        return lost_rules.to_stable(copy.document, rollout)
 
     def write(
         self,
@@ -168,7 +176,7 @@ class Cluster:
         try:
             return self._patched(copy, rollout, short, weights=True, guard=guard)
         except NoRoomError:
-            if is_as_wanted(self.observe(copy, rollout), rollout) and not self.is_unclear(copy, rollout):
+            if is_as_wanted(self.observe(copy, rollout), rollout) and not self.is_rewritten(copy, rollout):
                 raise
             return self._patched(copy, rollout, None, weights=True, guard=guard)
 

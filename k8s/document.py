@@ -109,20 +109,10 @@ def locate(document: Document, rollout: Rollout) -> tuple[int | None, ...]:
         for place, index in _same_key(document, rollout, key, mine):
             found[place] = index
     lost = [place for place, index in enumerate(found) if index is None]
-    spare = _spare(document, rollout, found)
+    spare = [index for index in _holding(document, rollout, both=True) if index not in found]
     if len(lost) == len(spare) == 1:
         found[lost[0]] = spare[0]
     return tuple(found)
-
-
-def unknown_rules(document: Document, rollout: Rollout) -> tuple[int, ...]:
-    """Return the rules that hold both pools while the rollout misses rules of its own: they may be those, changed."""
-    found = locate(document, rollout)
-    return tuple(_spare(document, rollout, found)) if None in found else ()
-
-
-def _spare(document: Document, rollout: Rollout, found: Sequence[int | None]) -> list[int]:
-    return [index for index in _holding(document, rollout, both=True) if index not in found]
 
 
 def _same_key(document: Document, rollout: Rollout, key: str, mine: list[int]) -> list[tuple[int, int]]:

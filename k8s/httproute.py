@@ -49,7 +49,7 @@ def write(api: ApiClient, copy: RouteCopy, patch: Patch, *, rehearse: bool = Fal
     if rehearse:
         query.append(("dryRun", "All"))
     after = client.patch(api, HTTPROUTES, copy.namespace, copy.name, patch.operations, query)
-    return Written(generation=after["metadata"]["generation"], missing=patch.missing), after
+    return Written(generation=after["metadata"]["generation"], missing=patch.missing, taken=patch.taken), after
 
 
 def gateway_says(copy: RouteCopy, generation: int) -> GatewayWord:

@@ -8,12 +8,11 @@ stop the brake. If somebody keeps editing our annotation, a roll back does not t
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
-from bot.domain.bounds import HEAVIEST
 from bot.domain.errors import RouteError
-from bot.domain.rollout import TAKEN_BACK, Pair, Pool, Rollout, Rule, before, wanted
+from bot.domain.rollout import TAKEN_BACK, Pair, Rollout, Rule, before, wanted
 from bot.engine.route_port import Guard
 from k8s.document import (
     ANNOTATION,
@@ -25,9 +24,8 @@ from k8s.document import (
     places,
     refs_of,
     rules_of,
-    unknown_rules,
-    weight_of,
 )
+from k8s.lost_rules import rewritten
 
 Operation = dict[str, Any]
 
@@ -38,10 +36,13 @@ _NOTE: Final = f"{_ANNOTATIONS}/{ANNOTATION.replace('~', '~0').replace('/', '~1'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """Patch operations for the API server, and the rules that they leave out because those are gone."""
+    """Patch operations for the API server, the rules that they leave out because those are gone, and those that they
+    take for them (lost_rules.py).
+    """
 
     operations: tuple[Operation, ...]
     missing: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,32 +56,6 @@ class _Found:
     canary: int | None
     extra: tuple[int, ...]  # other refs to the canary, which somebody else added
     doubled: bool  # one of the pools occurs more than once
-
-
-def observe(document: Document, rollout: Rollout) -> tuple[Pair | None, ...]:
-    """Return the weights of each rule of the rollout; None if the rule is gone.
-
-    If a rule holds a pool twice, its weights are added.
-    """
-    return tuple(
-        None if index is None else _pair(rules_of(document)[index], rollout, namespace_of(document))
-        for index in locate(document, rollout)
-    )
-
-
-def _pair(rule: Document, rollout: Rollout, namespace: str) -> Pair:
-    return Pair(_weight(rule, rollout.stable, namespace), _weight(rule, rollout.canary, namespace))
-
-
-def is_unclear(document: Document, rollout: Rollout) -> bool:
-    """Say whether rules of the rollout are missing while the canary has traffic in others that hold both pools."""
-    namespace, rules = namespace_of(document), rules_of(document)
-    return any(_weight(rules[index], rollout.canary, namespace) for index in unknown_rules(document, rollout))
-
-
-def _weight(rule: Document, pool: Pool, namespace: str) -> int | None:
-    found = places(rule, pool, namespace)
-    return sum(weight_of(refs_of(rule)[place]) for place in found) if found else None
 
 
 def patch(
@@ -103,7 +78,8 @@ def patch(
         tests += _step_guard(document, rollout, guard)
     edits, missing = _edits(document, rollout, braking=braking) if weights else ((), ())
     tests += _note_guard(document, guard, braking=braking)
-    return Patch(operations=(*tests, *edits, *_note(document, note)), missing=missing)
+    taken = tuple(map(_name, rewritten(document, rollout))) if weights else ()
+    return Patch(operations=(*tests, *edits, *_note(document, note)), missing=missing, taken=taken)
 
 
 def _step_guard(document: Document, rollout: Rollout, guard: Guard) -> list[Operation]:
@@ -165,18 +141,11 @@ def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tupl
             edits += _back(found, pair)
         else:
             edits += _step(document, rollout, found, pair)
-    for index in unknown_rules(document, rollout) if braking else ():
-        if found := _find(document, rollout, _unknown(document, rollout, index), index):
-            tests += _identities(found, before(found.rule))
-            edits += _back(found, Pair(found.rule.stable_before, 0))
+    for rule in rewritten(document, rollout):
+        if found := _find(document, rollout, rule, rule.index):
+            tests += _identities(found, before(rule))
+            edits += _back(found, before(rule))
     return (*tests, *edits), tuple(missing)
-
-
-def _unknown(document: Document, rollout: Rollout, index: int) -> Rule:
-    """Return a rule that holds both pools as if the old pool had had all the traffic of the two."""
-    pair = _pair(rules_of(document)[index], rollout, namespace_of(document))
-    total = min((pair.stable or 0) + (pair.canary or 0), HEAVIEST)
-    return replace(rollout.rules[0], index=index, stable_before=total, canary_before=0)
 
 
 def _find(document: Document, rollout: Rollout, rule: Rule, index: int) -> _Found | None:

@@ -40,7 +40,7 @@ from bot.domain.rollout import SLOTLESS, TAKEN_BACK, Applied, Change, Entry, Pha
 from bot.engine.guard import guard_of
 from bot.engine.notes import is_unsigned, note_for, strays
 from bot.engine.ports import Clock, Gates
-from bot.engine.route_port import Guard, RouteCopy, Routes
+from bot.engine.route_port import Guard, RouteCopy, Routes, Written
 from bot.engine.store_port import Progress, Save, Saved, Store
 
 log = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ class Applier:
         moved = weights or _wants_acceptance(entry)
         self._store.applied(entry.rollout.id, self._applied(entry.rollout, written.generation), moved=moved)
         if written.missing:
-            self._tell_missing(entry, written.missing)
+            self._tell_missing(entry, written)
         if weights and entry.is_applied:
             self._tell_again(entry, copy)
         return not self._was_edited(entry.rollout)
@@ -250,8 +250,11 @@ class Applier:
         self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
         log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
 
-    def _tell_missing(self, entry: Entry, missing: tuple[str, ...]) -> None:
-        self._tell_trouble(entry, f"I could not find {', '.join(missing)} on the route, so nothing was written there.")
+    def _tell_missing(self, entry: Entry, written: Written) -> None:
+        """Tell people which rules are gone, and which ones were taken for them."""
+        missing, taken = ", ".join(written.missing), ", ".join(written.taken)
+        then = f". Its weights are in {taken} now, so I put those back." if taken else ", so nothing was written there."
+        self._tell_trouble(entry, f"I could not find {missing} on the route{then}")
 
     def _tell_trouble(self, entry: Entry, why: str) -> None:
         """Tell people about a decision that leaves nothing more to do."""

@@ -18,13 +18,18 @@ class Lane:
         self._keys: set[Hashable] = set()
         self._changed = Condition(Lock())
 
-    def take(self, job: Callable[[], object], *, key: Hashable = None) -> bool:
-        """Take a job; False if the lane is closed, or still has a job with this key (None means no key)."""
+    def take(
+        self, job: Callable[[], object], *, key: Hashable = None, then: Callable[[], object] = lambda: None
+    ) -> bool:
+        """Take a job; False if the lane is closed, or still has a job with this key (None means no key).
+
+        ``then`` is called after the job, when another one with its key is welcome.
+        """
         with self._changed:
             if key in self._keys:
                 return False
             try:
-                self._pool.submit(self._do, job, key)
+                self._pool.submit(self._do, job, key, then)
             except RuntimeError:  # closed
                 return False
             self._open += 1
@@ -45,7 +50,7 @@ class Lane:
         """Take nothing more, and wait for what was taken."""
         self._pool.shutdown(wait=True)
 
-    def _do(self, job: Callable[[], object], key: Hashable) -> None:
+    def _do(self, job: Callable[[], object], key: Hashable, then: Callable[[], object]) -> None:
         try:
             job()
         except Exception:
@@ -55,3 +60,4 @@ class Lane:
                 self._open -= 1
                 self._keys.discard(key)
                 self._changed.notify_all()
+            then()

@@ -39,6 +39,9 @@ SOMEBODY: Final = f"{UNIX}somebody"
 LONGEST_WORDS: Final = 300
 """So many characters are taken of what somebody without our signature gives as a reason."""
 
+READ: Final = 10 * LONGEST_WORDS
+"""Characters of it that are read."""
+
 _MAC: Final = re.compile(r"[0-9a-f]{64}")
 _PURPOSE: Final = b"rolloutbot note 1:"
 """What every signed text begins with, so that a signature is good for nothing else."""
@@ -71,7 +74,7 @@ class Notes:
         return note_text({**document, **_beside(over, rollout)})
 
     def write_short(self, rollout: Rollout, over: str | None) -> str:
-        """Return a note with no more than another process needs, which is shorter than the one that it replaces."""
+        """Return a note with no more than another process needs: it is shorter than a whole one of the same rollout."""
         bare = replace(rollout, by="", why="", reason="")
         document = json.loads(self.write(bare, over))
         return note_text({key: document[key] for key in ("v", "rollout", "mac", "rolled_back") if key in document})
@@ -104,7 +107,7 @@ class Notes:
         if rollout.phase not in HAS_WAY_BACK or back.decision == rollout.decision:
             return rollout
         moment = Moment(now=back.at, decision=back.decision, by=SOMEBODY if self.keys else back.by)
-        why = say_unsigned(back.by, back.why) if self.keys else cut_reason(back.why)[0]
+        why = say_unsigned(back.by, back.why) if self.keys else cut_reason(back.why[:READ])[0]
         after = roll_back(Entry(rollout=rollout, applied=applied_by(rollout, 0)), why, moment).after
         return after if is_sound(after) else rollout
 
@@ -142,7 +145,8 @@ def _beside(over: str | None, rollout: Rollout) -> dict[str, Any]:
 
 def say_unsigned(by: str, why: str) -> str:
     """Say what somebody without the key wrote on the route, as short as a person's words should be."""
-    who, said = one_line(by.removeprefix(UNIX))[:LONGEST_NAME], masked(one_line(why)).strip()[:LONGEST_WORDS]
+    who = masked(one_line(by[:LONGEST_NAME].removeprefix(UNIX)))
+    said = masked(one_line(why[:READ])).strip()[:LONGEST_WORDS]
     told = f"on the route{f' in the name of {who}' if who else ''}; the bot has not signed it"
     return f"{said} (written {told})" if said else f"Written {told}"
 

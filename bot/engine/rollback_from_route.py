@@ -14,13 +14,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.domain.bounds import HEAVIEST
 from bot.domain.commands.request import Command
 from bot.domain.decisions.by_people import unfit
 from bot.domain.decisions.by_route import applied_by, is_as_wanted
 from bot.domain.decisions.moves import Moment, roll_back
 from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, UsageError
-from bot.domain.rollout import OVER, SLOTLESS, Entry, Pair, Phase, Rollout, Rule
+from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
 from bot.domain.verbs.rollback import ROLLBACK
 from bot.engine.apply import ROUNDS, new_decision
 from bot.engine.guard import guard_of
@@ -83,11 +82,7 @@ class RouteRollback:
             note = _note_of(copy, place.named)
             rollout = self._believed(copy, note)
             as_before = note.proof is Proof.SIGNED
-            is_unclear = self._routes.is_unclear(copy, rollout)
-            observed = self._routes.observe(copy, rollout)
-            if not is_unclear and not any(observed):
-                raise _nothing_to_write(rollout)
-            if rollout.phase is Phase.ROLLED_BACK and not is_unclear and is_as_wanted(observed, rollout):
+            if self._is_back(copy, rollout):
                 return RouteRolledBack(rollout=rollout, written=False, as_before=as_before)
             try:
                 after, missing = self._write(copy, rollout, by=by, reason=_reason(place, rollout), attempt=attempt)
@@ -128,19 +123,26 @@ class RouteRollback:
         try:
             listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
             there = wait(listed, GRACE).done
-            if not _named(_read(there)[0], subject):
+            if not _named(_read(there, self._routes)[0], subject):
                 there = wait(listed).done
-            return _read(there)
+            return _read(there, self._routes)
         finally:
             lists.shutdown(wait=False, cancel_futures=True)
 
     def _believed(self, copy: RouteCopy, note: Note) -> Rollout:
-        """Return the record as far as its note can be believed."""
-        if note.proof is Proof.SIGNED:
-            return note.rollout
-        rules = zip(note.rollout.rules, self._routes.observe(copy, note.rollout), strict=True)
-        rollout = replace(note.rollout, rules=tuple(_all_to_stable(rule, pair) for rule, pair in rules))
-        return rollout if note.proof is Proof.UNPROTECTED else _bare(rollout, self._clock.now())
+        """Return the record as far as its note can be believed. Raises RouteError if the route looks different."""
+        rollout = note.rollout
+        if note.proof is not Proof.SIGNED:
+            rollout = replace(rollout, rules=self._routes.to_stable(copy, rollout) or rollout.rules)
+            rollout = rollout if note.proof is Proof.UNPROTECTED else _bare(rollout, self._clock.now())
+        rewritten = self._routes.is_rewritten(copy, replace(rollout, phase=Phase.ROLLED_BACK))
+        if not rewritten and not self._routes.shows(copy, rollout):
+            raise _nothing_to_write(rollout)
+        return rollout
+
+    def _is_back(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        is_back = rollout.phase is Phase.ROLLED_BACK and is_as_wanted(self._routes.observe(copy, rollout), rollout)
+        return is_back and not self._routes.is_rewritten(copy, rollout)
 
     def _write(
         self, copy: RouteCopy, rollout: Rollout, *, by: str, reason: str, attempt: int
@@ -149,12 +151,6 @@ class RouteRollback:
         entry = Entry(rollout=rollout, applied=applied_by(rollout, copy.generation))
         after = roll_back(entry, reason, moment).after
         return after, self._routes.write(copy, after, weights=True, guard=guard_of(copy, after, attempt)).missing
-
-
-def _all_to_stable(rule: Rule, pair: Pair | None) -> Rule:
-    """Return a rule as if the old pool had had all that both have now, so that no other share of the rule changes."""
-    total = (pair.stable or 0) + (pair.canary or 0) if pair else 0
-    return replace(rule, stable_before=min(total or 100, HEAVIEST))
 
 
 def _bare(rollout: Rollout, now: datetime) -> Rollout:
@@ -166,13 +162,19 @@ def _bare(rollout: Rollout, now: datetime) -> Rollout:
     return replace(bare, ask=None, drift=None, overwrites=None, restored=(), held_by=())
 
 
-def _read(listed: Iterable[Future[Sequence[RouteCopy]]]) -> tuple[Sequence[Note], Sequence[ClusterError]]:
-    """Return the notes of namespaces that were read, and the failures of the others."""
+def _read(
+    listed: Iterable[Future[Sequence[RouteCopy]]], routes: Routes
+) -> tuple[Sequence[Note], Sequence[ClusterError]]:
+    """Return the notes of namespaces that were read, and the failures of the others.
+
+    A note that is not signed counts only if its route looks like it.
+    """
     notes: list[Note] = []
     failed: list[ClusterError] = []
-    for routes in listed:
+    for namespace in listed:
         try:
-            notes += filter(None, map(note_on, routes.result()))
+            found = [(copy, note) for copy in namespace.result() if (note := note_on(copy))]
+            notes += [note for copy, note in found if note.proof is Proof.SIGNED or routes.shows(copy, note.rollout)]
         except ClusterError as error:
             failed.append(error)
     return notes, failed

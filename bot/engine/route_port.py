@@ -52,10 +52,15 @@ class Survey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A patch that the API server accepted. ``missing`` names rules that were not found, so not written."""
+    """A patch that the API server accepted.
+
+    ``missing`` names rules that were not found, so not written. ``taken`` names others that a roll back took for them,
+    because they had exactly the weights that were written there.
+    """
 
     generation: int
     missing: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
 
 
 class Guard(StrEnum):
@@ -135,10 +140,21 @@ class Routes(Protocol):
     def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
 
-    def is_unclear(self, copy: RouteCopy, rollout: Rollout) -> bool:
-        """Say whether rules of the rollout are missing while the canary has traffic in others that hold both pools.
+    def is_rewritten(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        """Say whether rules of a roll back are missing while others have exactly the weights that were written there.
 
-        A roll back takes it from those too.
+        A roll back puts those back too.
+        """
+
+    def shows(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        """Say whether a route still looks like the rollout's: one of the rules that are found holds the canary, or all
+        the traffic of those rules goes to the old pool.
+        """
+
+    def to_stable(self, copy: RouteCopy, rollout: Rollout) -> tuple[Rule, ...]:
+        """Return the rollout's rules that are there, as if the old pool had had all the traffic that both have now.
+
+        If some are missing, all other rules that hold both pools stand in for them.
         """
 
     def write(

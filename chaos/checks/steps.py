@@ -11,7 +11,7 @@ from chaos.checks.outcomes import events
 from chaos.checks.writes import OURS, Write, lives
 from chaos.evidence import Evidence
 from chaos.schedule import Kind
-from k8s.split import observe
+from k8s.lost_rules import observe
 
 AGAIN = "started, lost with Redis, and started again for a duplicate of the request"
 UNKNOWN = "somebody took the newer rollout's annotation away, and Redis lost that rollout"

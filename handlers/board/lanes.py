@@ -62,7 +62,7 @@ class BoardThread:
 
         However often the bell rings, looking at a long list takes a small part of a core.
         """
-        begun = time.thread_time()
+        begun, rings = time.thread_time(), self._bell.rings  # before the list is read: a card may be marked meanwhile
         try:
             behind = self._board.behind() if self._leads() else {}
         except StoreError as error:
@@ -71,17 +71,17 @@ class BoardThread:
         except Exception:
             log.exception("A round of the board broke.")
             return IDLE
-        waits = [self._give_lane(channel, marks) for channel, marks in behind.items()]
+        waits = [self._give_lane(channel, marks, rings) for channel, marks in behind.items()]
         self._stopped.wait((time.thread_time() - begun) * RESTS)
         return min([IDLE, *waits])
 
-    def _give_lane(self, channel: str, marks: Mapping[str, str]) -> float:
+    def _give_lane(self, channel: str, marks: Mapping[str, str], rings: int) -> float:
         """Return for how long the channel can be left alone."""
-        until, rings = self._rests.get(channel, (0.0, 0))
+        until, heard = self._rests.get(channel, (0.0, 0))
         rest = until - time.monotonic()
-        if rest > 0 and rings == self._bell.rings:
+        if rest > 0 and heard == rings:
             return rest
-        self._lanes.take(partial(self._lane, channel, marks, self._bell.rings), key=channel)
+        self._lanes.take(partial(self._lane, channel, marks, rings), key=channel, then=self._bell.nudge)
         return IDLE
 
     def _lane(self, channel: str, marks: Mapping[str, str], rings: int) -> None:
@@ -93,7 +93,6 @@ class BoardThread:
         except Exception:
             log.exception("The board broke at channel %s.", channel)
         self._rests[channel] = (time.monotonic() + rest, rings)
-        self._bell.nudge()
 
     def _bring(self, channel: str, marks: Mapping[str, str], rings: int) -> float:
         """Bring the cards of a channel up to date, and return for how long there is nothing to do.

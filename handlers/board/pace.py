@@ -110,7 +110,7 @@ class Pace:
     def wait_for(self, key: str, now: datetime) -> None:
         """Raise Later while a method, a channel or a card is blocked."""
         if self.blocked_until(key, now) > now:
-            raise Later(self.block(key, now, timedelta(0)))
+            raise Later(self._wait_of(key, now))
 
     def blocked_until(self, key: str, now: datetime) -> datetime:
         """Return when something that was blocked is free again; now if it is."""
@@ -119,9 +119,11 @@ class Pace:
     def block(self, key: str, now: datetime, wait: timedelta) -> Wait:
         """Leave a method, a channel or a card alone for a while."""
         with self._lock:
-            until = max(self._blocked.get(key, now), now + wait)
-            _keep(self._blocked, key, until)
-        return Wait(until, lambda now: self.blocked_until(key, now))
+            _keep(self._blocked, key, max(self._blocked.get(key, now), now + wait))
+        return self._wait_of(key, now)
+
+    def _wait_of(self, key: str, now: datetime) -> Wait:
+        return Wait(self.blocked_until(key, now), lambda now: self.blocked_until(key, now))
 
     def failed(self, key: str, now: datetime, backoff: Backoff) -> None:
         """Leave it alone, longer after every failure in a row."""

@@ -1,26 +1,24 @@
 """What cards wait for, and the cards that wait."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 
-def _at_once(now: datetime) -> datetime:
-    return now
-
-
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Until a time, and then as long as ``free`` says that others were faster. It may be kept for long: no exception
-    is kept for it, which would hold on to everything that was drawn when it was raised.
+    """Until a time, or as long as ``free`` says: others may be faster, and budgets may be given back.
+
+    It may be kept for long: no exception is kept for it, which would hold on to everything that was drawn when it was
+    raised.
     """
 
     at: datetime
-    free: Callable[[datetime], datetime] = _at_once
+    free: Callable[[datetime], datetime] | None = None
 
     def until(self, now: datetime) -> datetime:
-        """Return when it is over, as it looks now."""
-        return max(self.at, self.free(now))
+        """Return when it is over, as it looks now; a time that is past or now if it is."""
+        return self.free(now) if self.free else self.at
 
     def or_sooner(self, other: "Wait | None") -> "Wait":
         """Wait for the first of two things."""
@@ -56,6 +54,6 @@ class Waiting:
         seen, wait = self._seen.get(topic_id, ("", None))
         return now if wait is None or seen != mark else wait.until(now)
 
-    def forget_all_but(self, topic_ids: Container[str]) -> None:
+    def forget_all_but(self, topic_ids: Collection[str]) -> None:
         """Forget every other card."""
-        self._seen = {topic_id: seen for topic_id, seen in self._seen.items() if topic_id in topic_ids}
+        self._seen = {topic_id: seen for topic_id in topic_ids if (seen := self._seen.get(topic_id))}

@@ -19,7 +19,8 @@ from bot.terminal.text import facts, line
 from handlers import replies
 from handlers.cards import draw
 from handlers.mrkdwn import mrkdwn
-from k8s.split import observe, patch
+from k8s.lost_rules import observe
+from k8s.split import patch
 from sandbox.strict_slack.block_kit import message_error
 from tests.builders import BOB, CANARY, DRIFT, STABLE, a_rollout, an_entry, at
 

@@ -98,12 +98,17 @@ def test_an_answer_that_a_dialog_gave_is_said_before_the_end(slack: StrictSlack)
     assert [said["text"] for said in slack.private] == ["too slow"]
 
 
-def test_a_server_that_answers_byte_by_byte_holds_up_no_other_answer_for_longer_than_a_silent_one() -> None:
+def test_a_server_that_answers_byte_by_byte_holds_up_no_other_answer_for_longer_than_a_silent_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with dripping() as (address, asked):
         private = Private(f"{address}/api/")
         for number in range(ANSWERS + 1):
             private.say(f"{address}/{number}", say("hello"))
         wait_until("the last answer", lambda: len(asked) == ANSWERS + 1, seconds=DEADLINE + 5)
+        private.close()
+    late = "A private answer did not arrive in time."
+    assert [record.getMessage() for record in caplog.records] == [late] * (ANSWERS + 1)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from bot.domain.rollout import Pair, Phase
 from bot.engine.encoding import annotation, read_rollout
 from bot.engine.route_port import Guard
 from k8s.document import ANNOTATION, annotation_of
-from k8s.split import observe
+from k8s.lost_rules import observe
 from tests.k8s.build import (
     CANARY,
     GROUP,

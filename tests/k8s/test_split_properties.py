@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.rollout import Phase, Rollout, Rule, wanted
 from k8s.document import ANNOTATION, Document, annotation_of
-from k8s.split import observe
+from k8s.lost_rules import observe
 from tests.k8s.build import (
     NEW,
     OLD,

@@ -70,7 +70,7 @@ def test_pulled_twice_it_writes_once(stage: Stage) -> None:
     assert (again.written, again.rollout.why, stage.routes.calls) == (
         False,
         "p99 doubled",
-        ["read", "is_unclear", "observe"],
+        ["read", "is_rewritten", "shows", "observe", "is_rewritten"],
     )
 
 

@@ -127,6 +127,17 @@ def test_a_read_of_history_that_slack_refuses_costs_nothing_of_the_budget(world:
     assert world.slack.count("chat.postMessage") == 1
 
 
+def test_a_card_waits_no_longer_for_edits_that_slack_did_not_answer(world: World) -> None:
+    entries = crowd(world)
+    away = world.slack.faults.begin("500", method="chat.update")
+    for entry in entries:
+        world.memory.put(moved(entry, phase=Phase.PAUSED, turn=6))
+    world.round(seconds=5)
+    world.slack.faults.lift(away)
+    world.round(seconds=10)
+    assert world.memory.order == []
+
+
 def crowd(world: World) -> list[Entry]:
     """Return rollouts with a card, each in a channel of its own."""
     entries = [entry_of(f"r-{number:08}", channel=f"C{number:09}") for number in range(35)]

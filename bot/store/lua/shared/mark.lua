@@ -3,7 +3,7 @@
 -- Of the two most urgent kinds the newest goes first: somebody looks at the screen now. Of the others, first come,
 -- first served: even if Slack slows the board down, nobody waits for ever.
 local function mark(p, id, urgency)
-  urgency = tonumber(urgency)
+  urgency = tonumber(urgency) or 2
   redis.call('HINCRBY', p .. 'r:' .. id, 'mark', 1)
   local at = tonumber(redis.call('ZSCORE', p .. 'dirty', id) or 9)
   local newest_first = urgency < 2
