@@ -60,7 +60,7 @@ class StoreRecovery:
                 self.look_again()
 
     def _rebuild(self) -> None:
-        log.warning("Redis is empty, or older than it was: restoring the rollouts from their routes")
+        log.info("Redis is new or empty, or older than it was: looking for rollouts on the routes")
         self._store.doubt()
         if self._inspector.inspect():
             self._store.declare_whole(self._clock.now())

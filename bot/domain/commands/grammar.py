@@ -26,6 +26,9 @@ from bot.domain.slips import likely_meant
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.registry import spelled_verb, verbs
 
+SHORTEST = 3
+"""So many letters of a question's name are enough, if no other begins so."""
+
 _LISTS = ("steps", "approve")
 _MEANT_KEY = {"interval": "every", "ns": "namespace", "n": "namespace", "stable": "from", "old": "from"}
 
@@ -60,7 +63,15 @@ def spelled(line: Sequence[Word], command: str) -> tuple[Verb, Sequence[Word]]:
         typed = " ".join([word.value for word in line[:count]]).lower()  # phones write the first one with a capital
         if verb := spelled_verb(typed.rstrip(",:;.!")):
             return verb, line[count:]
+    if verb := _question_begun(line[0].value.lower()):
+        return verb, line[1:]
     raise _unknown(line[0], command)
+
+
+def _question_begun(typed: str) -> Verb | None:
+    """Return the question whose name alone begins so, as `stat`; an order has to be written out."""
+    begun = [verb for verb in verbs() if verb.name.startswith(typed)]
+    return begun[0] if len(typed) >= SHORTEST and len(begun) == 1 and begun[0].asks else None
 
 
 def _unknown(word: Word, command: str) -> UsageError:

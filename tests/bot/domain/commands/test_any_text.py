@@ -9,10 +9,12 @@ from bot.domain.commands.grammar import parse
 from bot.domain.commands.tokens import unescaped, words
 from bot.domain.commands.values import is_name
 from bot.domain.errors import UsageError
+from bot.domain.prose import visible
 from bot.domain.verbs.registry import verbs
 
 POOL = "vllm-llama3-8b-instruct-new"
-TYPED = st.text(alphabet=st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=200)
+SEEN = st.characters(exclude_categories=["C", "Z"]).filter(lambda character: visible(character) == character)
+TYPED = st.text(alphabet=SEEN, min_size=1, max_size=200)
 QUOTES = ["“", "”", "'", '"', "`"]
 KEYS = ["reason=", "steps=", "every=", "pool=", "approve=all", "--", "—reason"]
 ODD = ["%", ",", "=", "<@U1|x>", "<https://x|y>", "&lt;", "\u00a0", "\ud800", "\x00", "roll", "back", "10"]

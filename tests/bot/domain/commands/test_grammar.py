@@ -297,3 +297,15 @@ def test_sentences_name_the_command_of_this_workspace() -> None:
 )
 def test_words_that_a_shell_has_cut_are_taken_as_they_are(words: list[str], command: Command) -> None:
     assert parse_words(arguments(words), command="rolloutbot") == command
+
+
+@pytest.mark.parametrize(("typed", "verb"), [("stat", "status"), ("Stat", "status"), ("statu", "status")])
+def test_the_beginning_of_a_question_is_enough(typed: str, verb: str) -> None:
+    assert parse(typed) == Command(verb=verb)
+    assert parse(f"{typed} {POOL}") == Command(verb=verb, subject=POOL)
+
+
+@pytest.mark.parametrize("typed", ["st", "roll", "rollb", "pau", "sta"])
+def test_the_beginning_of_an_order_is_not(typed: str) -> None:
+    with pytest.raises(UsageError, match="is not a verb of `/rollout`"):
+        parse(typed)
