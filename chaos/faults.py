@@ -199,12 +199,16 @@ class Faults:
         channel = random.Random(blow.seed).choice(sorted({site.channel for site in self._cast.sites}))
         facts, before = self._cast.slack.channels[channel], len(self._cast.slack.calls)
         facts["is_member"] = False
+
+        def met() -> list[str]:
+            return [name for name, words in self._cast.slack.calls[before:] if words.get("channel") == channel]
+
         try:
             self._stopping.wait(blow.seconds)
+            self._wait_until(lambda: bool(met()))
         finally:
             facts["is_member"] = True
-        met = [name for name, words in self._cast.slack.calls[before:] if words.get("channel") == channel]
-        self._cast.ledger.hit(blow.kind, *met)
+        self._cast.ledger.hit(blow.kind, *met())
         return since, f"{channel}, {blow.seconds:.1f} s"
 
 
