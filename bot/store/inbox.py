@@ -56,9 +56,10 @@ class RedisInbox:
         ids = reached(self._redis, f"{prefix}inbox:at", received_before, 1000)
         with store_errors():
             texts = cast(list[str | None], self._redis.hmget(f"{prefix}inbox", ids)) if ids else []
-        read = {delivery: _read(text) for delivery, text in zip(ids, texts, strict=True)}
-        self._set_aside([delivery for delivery, request in read.items() if request is None], received_before)
-        return [request for request in read.values() if request]
+        found = [(delivery, text, _read(text)) for delivery, text in zip(ids, texts, strict=True)]
+        self._set_aside([delivery for delivery, _, request in found if request is None], received_before)
+        self._name([delivery for delivery, text, request in found if text and request is None])  # others: just done
+        return [request for _, _, request in found if request]
 
     def drop(self, delivery: str, became: Became) -> bool:
         """Remove a request that changed nothing from the inbox; False if it was gone already."""
@@ -83,6 +84,9 @@ class RedisInbox:
         with store_errors():
             again = epoch(now + ASIDE)
             self._redis.zadd(f"{self._prefix()}inbox:at", dict.fromkeys(unreadable, again), xx=True)
+
+    def _name(self, unreadable: Sequence[str]) -> None:
+        """Log those that were not named yet."""
         if news := [delivery for delivery in unreadable if delivery not in self._unreadable]:
             if len(self._unreadable) < MOST_NAMED:
                 self._unreadable.update(news)

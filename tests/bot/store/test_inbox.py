@@ -59,3 +59,11 @@ def test_requests_that_nobody_can_read_keep_no_other_waiting_and_are_named_once(
     assert len(caplog.messages) == 2
     assert store.requests(later + ASIDE) == [ours]
     assert len(caplog.messages) == 2
+
+
+def test_a_request_that_was_done_while_the_inbox_was_read_is_not_named(
+    store: RedisStore, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.zadd(f"{PREFIX}inbox:at", {"done": 0.0})
+    assert (store.requests(NOON), caplog.messages) == ([], [])
