@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.domain.decisions.start import rollout_id
 from bot.domain.rollout import Rollout, wanted
-from chaos.checks.outcomes import events, outcomes
+from chaos.checks.outcomes import events, newer_ones, outcomes
 from chaos.checks.writes import GATEWAY, Write, writes
 from chaos.evidence import Evidence
 from chaos.ledger import Asked
@@ -98,8 +98,11 @@ def _record(note: Rollout | None) -> str:
 
 
 def _events(evidence: Evidence, rollout: str) -> Iterator[Line]:
-    for event in events(evidence, rollout):
-        yield event.at.timestamp(), "event", f"{event.kind.value} {event.weight} {event.by} {event.reason}"
+    """Yield the events of the rollout and of those that followed it on its route."""
+    for name in (rollout, *newer_ones(evidence, rollout)):
+        of = "" if name == rollout else f"of {name}: "
+        for event in events(evidence, name):
+            yield event.at.timestamp(), "event", f"{of}{event.kind.value} {event.weight} {event.by} {event.reason}"
 
 
 def _slack(evidence: Evidence, rollout: str) -> Iterator[Line]:

@@ -173,7 +173,7 @@ def braked(braked: RouteRolledBack, store: StoreError, *, is_checked: bool) -> P
     )
 
 
-def braked_before(rollout: Rollout) -> Prose:
+def rolled_back_already(rollout: Rollout) -> Prose:
     """Say that there was nothing to roll back."""
     return say(
         "`{new}` {already} {since}{by}: all traffic goes to `{old}`. If requests still fail, look at that pool.",

@@ -98,7 +98,7 @@ class RollbackWithoutRedis:
     def _tell(self, request: Request, braked: RouteRolledBack, store: StoreError) -> None:
         """Tell the channel of the rollout, and who asked if that was elsewhere or the channel cannot be told."""
         if not braked.written:
-            self._say_once(request, Heard.WELL, replies.braked_before(braked.rollout))
+            self._say_once(request, Heard.WELL, replies.rolled_back_already(braked.rollout))
             return
         self._hears(request, Heard.WELL)
         channel, said = (

@@ -154,6 +154,12 @@ class Work:
 
 
 def _done(request: Request, entry: Entry) -> Prose:
-    """Answer a typed roll back that is on the route: whoever presses its button looks at the card."""
-    is_typed = request.command.verb == ROLLBACK and request.turn is None
-    return replies.rolled_back(entry) if is_typed and entry.is_applied else Prose()
+    """Answer a roll back that is on the route, if it was typed, or if another person was quicker.
+
+    Whoever presses its button looks at the card.
+    """
+    if request.command.verb != ROLLBACK or not entry.is_applied:
+        return Prose()
+    if entry.rollout.by != request.by:
+        return replies.rolled_back_already(entry.rollout)
+    return replies.rolled_back(entry) if request.turn is None else Prose()

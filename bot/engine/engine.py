@@ -100,13 +100,13 @@ class Engine:
     def carry_out(self, request: Request) -> Entry | None:
         """Decide a request from the inbox and write it; None if somebody else has decided it.
 
-        Raises UserError (the request is out of the inbox) or DependencyError (it is kept and tried again).
+        Returns the rollout as it is if another person has rolled it back since this one asked for the same. Raises
+        UserError (the request is out of the inbox) or DependencyError (it is kept and tried again).
         """
         try:
             rollout = self._decide(request)
         except FulfilledError as fulfilled:
-            self._store.drop(request.delivery, Became(rollout=str(fulfilled)))
-            return None
+            return self._fulfilled(request, str(fulfilled))
         except StoreError:
             self._keep(request)
             raise
@@ -140,6 +140,13 @@ class Engine:
         if became.refusal:
             raise UserError(became.refusal)
         return self._store.load(became.rollout) if became.rollout else None
+
+    def _fulfilled(self, request: Request, rollout_id: str) -> Entry | None:
+        """Take a request out of the inbox that is done already; return the rollout that another person rolled back."""
+        if not self._store.drop(request.delivery, Became(rollout=rollout_id)) or request.command.verb != ROLLBACK:
+            return None
+        entry = self._store.load(rollout_id)
+        return entry if entry and entry.rollout.by != request.by else None
 
     def _refuse(self, request: Request, error: UserError) -> bool:
         """Take a request out of the inbox; False if somebody else did. Raises UserError if that is unclear."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 
 from bot.domain.events import REJECTED, Event, EventKind
-from bot.domain.rollout import Phase
+from bot.domain.rollout import Phase, Rollout
 from bot.engine.engine import BACK_BUT, MAY_COME_AGAIN
 from chaos.checks.writes import written
 from chaos.evidence import Evidence
@@ -106,8 +106,9 @@ def _outcome(evidence: Evidence, asked: Asked, event: Event | None) -> Outcome:
 
 def _is_fulfilled(evidence: Evidence, asked: Asked) -> bool:
     """Return whether a roll back happened anyway: by somebody else, or on the route without Redis."""
-    told = [event.at for event in events(evidence, asked.rollout) if event.kind in DID["rollback"]]
-    notes = [note for _, note in written(evidence).get(asked.rollout, ())]
+    reached = (asked.rollout, *_reached_later(evidence, asked))
+    told = [event.at for name in reached for event in events(evidence, name) if event.kind in DID["rollback"]]
+    notes = [note for name in reached for _, note in written(evidence).get(name, ())]
     seen = [note.decided_at for note in notes if note.phase is Phase.ROLLED_BACK]
     return any(at.timestamp() >= asked.at - EARLY for at in (*told, *seen))
 
@@ -158,17 +159,29 @@ def _matched(evidence: Evidence) -> dict[str, Event]:
 
 
 def _reached_later(evidence: Evidence, asked: Asked) -> Iterator[str]:
-    """Yield the newer rollouts on the same route that words reached which were held up on their way: they may name
-    only the pool.
-    """
-    notes = {name: each[-1][1] for name, each in written(evidence).items()}
-    mine = notes.get(asked.rollout)
-    if mine is None or asked.came_last <= asked.at + EARLY:
-        return
-    for name, note in notes.items():
-        same = (note.namespace, note.route, note.canary) == (mine.namespace, mine.route, mine.canary)
-        if same and asked.at < note.started_at.timestamp() <= asked.came_last + SOON:
+    """Yield the newer rollouts on the same route that words reached which waited: they may name only the pool."""
+    until = _waited_until(evidence, asked)
+    for name, note in newer_ones(evidence, asked.rollout).items():
+        if until is not None and asked.at < note.started_at.timestamp() <= until:
             yield name
+
+
+def newer_ones(evidence: Evidence, rollout: str) -> Mapping[str, Rollout]:
+    """Return the newer rollouts of the same pool on the same route, each as the route had it last."""
+    notes = {name: each[-1][1] for name, each in written(evidence).items()}
+    mine = notes.get(rollout)
+    if mine is None:
+        return {}
+    place = (mine.namespace, mine.route, mine.canary)
+    newer = {name: note for name, note in notes.items() if note.started_at > mine.started_at}
+    return {name: note for name, note in newer.items() if (note.namespace, note.route, note.canary) == place}
+
+
+def _waited_until(evidence: Evidence, asked: Asked) -> float | None:
+    """Return how long words that were kept, or held up on their way, may have waited; None if they did not."""
+    if asked.token and _is_told(evidence.told[asked.id], replies.IS_KEPT):
+        return math.inf
+    return asked.came_last + SOON if asked.came_last > asked.at + EARLY else None
 
 
 def _is_answered(evidence: Evidence, asked: Asked) -> bool:

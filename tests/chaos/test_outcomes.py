@@ -23,7 +23,7 @@ from handlers import replies
 from handlers.mrkdwn import mrkdwn
 from k8s.document import ANNOTATION
 from sandbox.strict_slack import Attempt, Delivery
-from tests.builders import BOB, NOON, a_rollout
+from tests.builders import ALICE, BOB, NOON, a_rollout
 
 ROUTE = ("default", "llm-route")
 ROLLOUT = a_rollout().id
@@ -33,7 +33,7 @@ SENTENCES = [
     replies.not_braked(API, REDIS),
     replies.not_braked_yet(API, REDIS),
     replies.braking(REDIS, Command(verb="rollback")),
-    replies.braked_before(a_rollout(by=BOB)),
+    replies.rolled_back_already(a_rollout(by=BOB)),
     replies.kept(API, "1a2b3c4d"),
     MISHAP,
 ]
@@ -128,6 +128,17 @@ def test_words_that_were_held_up_may_be_carried_out_for_the_rollout_that_they_re
     words = replace(a_click(), verb="promote", delivery=delivery, token="t00001")
     evidence = a_run(words, routes={ROUTE: versions}, streams={ROLLOUT: [[]], newer.id: [[wanted]]})
     assert became(evidence) is Became.DONE
+
+
+def test_a_kept_roll_back_may_find_the_newer_rollout_of_its_pool_rolled_back_by_somebody_else() -> None:
+    newer = a_rollout(id="r-0000000b", started_at=NOON + timedelta(seconds=4))
+    back = replace(newer, phase=Phase.ROLLED_BACK, decided_at=NOON + timedelta(seconds=6), by=ALICE)
+    older = a_rollout(started_at=NOON - timedelta(seconds=9))
+    notes = enumerate((older, older, newer, back), start=1)
+    versions = [Version(NOON.timestamp() + at, "MODIFIED", _document(at, note)) for at, note in notes]
+    words = replace(a_click(), delivery=replace(a_click().delivery, kind="command"), token="t00001")
+    kept = replies.kept(DependencyError("Slack did not answer."), "1a2b3c4d")
+    assert became(a_run(words, kept, routes={ROUTE: versions})) is Became.DONE
 
 
 def test_a_roll_back_is_on_its_route_even_if_the_bots_clock_is_ahead_of_the_tapes() -> None:

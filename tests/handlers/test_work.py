@@ -27,6 +27,12 @@ SILENT, FULL = (
     StoreError("Redis refused (`OOM`).", hint="It is full: give it more memory (`maxmemory`)."),
 )
 
+ROLLED_BACK_BY_BOB = (
+    f"`{NEW}` is rolled back already, since "
+    f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|23 Nov 12:00 UTC> by <@{BOB}>: "
+    f"all traffic goes to `{OLD}`. If requests still fail, look at that pool."
+)
+
 
 class Shop:
     def __init__(self, slack: StrictSlack) -> None:
@@ -81,6 +87,14 @@ def test_the_engines_extra_sentence_goes_to_the_person_who_asked(shop: Shop) -> 
     shop.work.begin(shop.ask("rollback"))
     assert shop.engine.done.wait(10)
     assert shop.said() == ["The old pool has no ready endpoint."]
+
+
+def test_a_roll_back_that_another_person_was_quicker_with_is_answered(shop: Shop) -> None:
+    rolled_back = a_rollout(phase=Phase.ROLLED_BACK, by=BOB, since=NOON)
+    shop.engine.outcome = Done(an_entry(rolled_back))
+    shop.work.resume([shop.ask("rollback", turn=3)])
+    assert shop.engine.done.wait(10)
+    assert shop.said() == [ROLLED_BACK_BY_BOB]
 
 
 def test_an_order_from_another_channel_is_told_where_the_card_is(shop: Shop) -> None:
@@ -227,11 +241,7 @@ def test_an_earlier_roll_back_is_no_news_for_the_channel(shop: Shop) -> None:
     rolled_back = a_rollout(phase=Phase.ROLLED_BACK, by=BOB, why="p99 doubled", since=NOON)
     shop.engine.braked = Done(an_entry(rolled_back), written=False)
     shop.work.brake(shop.ask("rollback"), SILENT)
-    when = f"<!date^{int(NOON.timestamp())}^{{date_short_pretty}} at {{time}}|23 Nov 12:00 UTC>"
-    assert shop.said() == [
-        f"`{NEW}` is rolled back already, since {when} by <@{BOB}>: all traffic goes to `{OLD}`. "
-        "If requests still fail, look at that pool."
-    ]
+    assert shop.said() == [ROLLED_BACK_BY_BOB]
     assert shop.slack.cards(ROOM) == []
 
 

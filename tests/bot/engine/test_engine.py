@@ -65,6 +65,17 @@ def test_a_roll_back_is_carried_out_before_anybody_counts_pods(stage: Stage) -> 
     assert (entry and entry.is_applied, "readiness" in stage.routes.calls) == (True, False)
 
 
+def test_a_roll_back_that_comes_after_another_persons_returns_theirs(stage: Stage) -> None:
+    stage.started(10)
+    waiting, own = (stage.request("rollback", by=by) for by in (BOB, ALICE))
+    for request in (waiting, own):
+        stage.engine.receive(request)
+    stage.clock.forward(seconds=1)
+    theirs = stage.load(stage.say("rollback", by=ALICE).rollout.id)
+    assert [stage.engine.carry_out(request) for request in (waiting, own)] == [theirs, None]
+    assert (stage.events(theirs.rollout.id).count("rolled_back"), stage.store.requests(stage.clock.now())) == (1, [])
+
+
 def test_a_roll_back_from_finished_puts_the_stable_pool_back(stage: Stage) -> None:
     before = spec(stage)
     stage.started(100)
