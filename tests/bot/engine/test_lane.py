@@ -39,6 +39,16 @@ def test_a_key_is_free_again_after_its_job(lane: Lane, busy: Event) -> None:
     assert lane.take(busy.set, key="busy")
 
 
+def test_whoever_is_called_after_a_job_may_have_its_key_taken_again(lane: Lane) -> None:
+    taken, called = list[bool](), Event()
+
+    def then() -> None:
+        taken.append(lane.take(called.set, key="card"))
+
+    lane.take(lambda: None, key="card", then=then)
+    assert (called.wait(10), taken) == (True, [True])
+
+
 def test_as_many_jobs_run_at_once_as_it_has_threads() -> None:
     lane, together = Lane("test", 3), Barrier(3)
     for _ in range(3):
