@@ -118,6 +118,7 @@ _GATEWAY = {
     Acceptance.WAITING: ", waiting for the gateway",
     Acceptance.ACCEPTED: ", accepted",
     Acceptance.UNKNOWN: ", the gateway has not answered",
+    Acceptance.REFUSED: ", the gateway does not take all of it",
 }
 
 

@@ -32,7 +32,7 @@ _AS_GO: Final = str.maketrans({character: f"\\u{ord(character):04x}" for charact
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A namespaced resource: the root of its API, its plural in the path, its kind for people."""
+    """A resource: the root of its API, its plural in the path, its kind for people. No namespace: cluster-scoped."""
 
     root: str
     plural: str
@@ -40,11 +40,14 @@ class Resource:
 
     def path(self, namespace: str, name: str = "") -> str:
         """Return the path of an object, or of the collection where ``name`` is empty."""
-        collection = f"{self.root}/namespaces/{quote(namespace, safe='')}/{self.plural}"
+        scope = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        collection = f"{self.root}{scope}/{self.plural}"
         return f"{collection}/{quote(name, safe='')}" if name else collection
 
     def label(self, namespace: str, name: str = "") -> str:
         """Name an object, or the collection, for people."""
+        if not namespace:
+            return f"{self.kind} `{name}`" if name else f"the {self.plural}"
         return f"{self.kind} `{namespace}/{name}`" if name else f"the {self.plural} of namespace `{namespace}`"
 
 

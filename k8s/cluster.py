@@ -12,12 +12,15 @@ from bot.domain.decisions.by_route import is_as_wanted
 from bot.domain.errors import GoneError, NoRoomError, RouteError
 from bot.domain.gate import Readiness
 from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout, Rule
+from bot.engine.gateway_word import GatewayWord
 from bot.engine.notes import NO_KEYS, Notes
-from bot.engine.route_port import GatewayWord, Guard, PoolHealth, RouteCopy, Survey, Written
+from bot.engine.route_port import Guard, PoolHealth, RouteCopy, Survey, Written
 from k8s import field_managers, httproute, inferencepool, lost_rules, owners, split, survey
 from k8s.connection import client_of
-from k8s.document import Document
+from k8s.document import Document, annotation_of, locate
+from k8s.gateways import Gateways
 from k8s.rights import Rights, rights_of
+from k8s.route_status import Ours, gateway_word
 from k8s.search import Search
 from k8s.watch import Seen, Watch
 
@@ -48,6 +51,7 @@ class Cluster:
         self._notes = notes
         self._command = command
         self._now = now
+        self._gateways = Gateways(api, now)
         self._routes: dict[str, Watch] = {}
         self._pools: dict[str, Watch] = {}
 
@@ -57,11 +61,18 @@ class Cluster:
         route_changed: Callable[[RouteCopy], None],
         route_gone: Callable[[RouteCopy], None],
         pool_gone: Callable[[Pool], None],
+        route_status: Callable[[str], None] = lambda uid: None,
     ) -> None:
-        """Watch the routes and pools of every namespace; changes are reported in the watches' own threads."""
+        """Watch the routes and pools of every namespace; changes are reported in the watches' own threads.
+
+        ``route_status`` gets the uid of a route with our annotation whose status alone has changed.
+        """
 
         def of_route(seen: Seen, document: Document) -> None:
-            (route_gone if seen is Seen.GONE else route_changed)(httproute.copy_of(document, self._notes))
+            if seen is not Seen.STATUS:
+                (route_gone if seen is Seen.GONE else route_changed)(httproute.copy_of(document, self._notes))
+            elif annotation_of(document) is not None:
+                route_status(str(document["metadata"]["uid"]))
 
         def of_pool(seen: Seen, document: Document) -> None:
             if seen is Seen.GONE:
@@ -94,7 +105,8 @@ class Cluster:
 
     def survey(self, canary: str, words: StartWords) -> Survey:
         """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
-        return survey.survey(self._api, Search(self._command, self._namespaces, canary, words), self._notes)
+        search = Search(self._command, self._namespaces, canary, words)
+        return survey.survey(self._api, search, self._notes, self._gateways)
 
     def read(self, namespace: str, route: str) -> RouteCopy:
         """Read one route from the API server."""
@@ -197,9 +209,11 @@ class Cluster:
             watch.keep(document)
         return written
 
-    def gateway_says(self, copy: RouteCopy, generation: int) -> GatewayWord:
-        """Read the acceptance of ``generation`` by every parent out of a copy."""
-        return httproute.gateway_says(copy, generation)
+    def gateway_word(self, copy: RouteCopy, rollout: Rollout, generation: int) -> GatewayWord:
+        """Read what every parent says about ``generation`` out of a copy, and what the Gateways say of themselves."""
+        places = locate(copy.document, rollout)
+        ours = Ours(rules=frozenset(place for place in places if place is not None), canary=rollout.canary.name)
+        return gateway_word(copy.document, generation, ours, self._gateways.parents(copy.document))
 
     def health(self, stable: Pool, canary: Pool) -> PoolHealth:
         """Say whether the canary can serve, and count the ready endpoints of both pools. Raises ClusterError."""

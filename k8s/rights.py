@@ -9,6 +9,7 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import RefusedError
 from k8s import client
 from k8s.client import Resource
+from k8s.gateways import CLASSES, GATEWAYS
 from k8s.httproute import HTTPROUTES
 from k8s.inferencepool import PODS, POOLS, SLICES
 
@@ -20,6 +21,9 @@ NEEDED: Final[Sequence[tuple[Resource, Sequence[str]]]] = (
 )
 """Everything that the bot does in a namespace of pools, as ``manifests/kustomize/rights`` grants it."""
 
+NEEDED_ONCE: Final[Sequence[tuple[Resource, Sequence[str]]]] = ((GATEWAYS, ("get",)), (CLASSES, ("get",)))
+"""What the bot reads in any namespace, or in none, as ``manifests/kustomize/gateways`` grants it."""
+
 INSTALL: Final = {
     HTTPROUTES: "Install the CustomResourceDefinitions of the Gateway API.",
     POOLS: "Install the CustomResourceDefinition of InferencePool v1.",
@@ -27,6 +31,10 @@ INSTALL: Final = {
 
 
 GRANT: Final = "`manifests/kustomize/rights` has a Role with all that the bot needs in a namespace."
+GRANT_ONCE: Final = (
+    "`manifests/kustomize/gateways` has a ClusterRole for that. Without it, the bot does not know whose word about a "
+    "route counts, and takes that of any controller which accepts it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +50,9 @@ def rights_of(api: ApiClient, namespaces: Sequence[str]) -> Rights:
     """Ask the API server what this connection may do, and what it serves. Raises ClusterError."""
     account = _account(api)
     refused = tuple(_not_allowed(api, account, namespaces))
-    grant = (GRANT,) if refused else ()
-    return Rights(account, tuple(namespaces), (*_not_served(api), *refused, *grant))
+    once = tuple(_not_allowed_anywhere(api, account))
+    grants = [grant for sentences, grant in ((refused, GRANT), (once, GRANT_ONCE)) if sentences]
+    return Rights(account, tuple(namespaces), (*_not_served(api), *refused, *once, *grants))
 
 
 def group_of(resource: Resource) -> str:
@@ -81,6 +90,13 @@ def _not_allowed(api: ApiClient, account: str, namespaces: Iterable[str]) -> Ite
                 if not _may(api, namespace, resource, verb):
                     group = f" of {group_of(resource)}" if group_of(resource) else ""
                     yield f"{account} may not `{verb}` `{resource.plural}`{group} in namespace `{namespace}`."
+
+
+def _not_allowed_anywhere(api: ApiClient, account: str) -> Iterator[str]:
+    for resource, verbs in NEEDED_ONCE:
+        for verb in verbs:
+            if not _may(api, "", resource, verb):
+                yield f"{account} may not `{verb}` `{resource.plural}` of {group_of(resource)} in every namespace."
 
 
 def _may(api: ApiClient, namespace: str, resource: Resource, verb: str) -> bool:

@@ -1,6 +1,7 @@
 """The start of a rollout: find the route, the two pools and the rules, and say what prevents it.
 
-It only reads: one list of pools for each namespace, one of routes, and what shows whether the pools can serve.
+It only reads: one list of pools for each namespace, one of routes, the Gateways, and what shows whether the pools can
+serve.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,16 +11,19 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool
 from bot.domain.slips import likely_meant
+from bot.engine.gateway_word import GatewayWord
 from bot.engine.notes import Notes
-from bot.engine.route_port import GatewaySays, RouteCopy, Survey
+from bot.engine.route_port import RouteCopy, Survey
 from k8s import httproute, inferencepool, owners, pairing
 from k8s.document import Document, full_name
+from k8s.gateways import Gateways
+from k8s.route_status import ANY_GENERATION, Ours, gateway_word
 from k8s.search import Search, listed, one_of
 
 MOST_NAMES = 3
 
 
-def survey(api: ApiClient, search: Search, notes: Notes) -> Survey:
+def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways) -> Survey:
     """Find everything that a start needs. Raises RouteError with one sentence and the next action."""
     pools = {name: inferencepool.list_pools(api, name) for name in _namespaces(search)}
     canary = _canary(search, pools)
@@ -27,12 +31,15 @@ def survey(api: ApiClient, search: Search, notes: Notes) -> Survey:
     rules = pairing.rules_for(search, copy, stable, canary)
     owners.refuse_owned(copy.document)
     warnings = _pools(api, pools[canary.namespace], copy, stable, canary)
+    ours = Ours(rules=frozenset(rule.index for rule in rules), canary=canary.name)
+    word = gateway_word(copy.document, ANY_GENERATION, ours, gateways.parents(copy.document))
     return Survey(
         copy=copy,
         stable=stable,
         canary=canary,
         rules=rules,
-        warnings=(*warnings, *_gateway(copy), *owners.warnings(copy.document)),
+        warnings=(*warnings, *_gateway(word), *owners.warnings(copy.document)),
+        known=tuple(sorted({each.key for each in word.objections})),
     )
 
 
@@ -105,7 +112,8 @@ def _stable_lack(api: ApiClient, old: Document, pods: Sequence[Document]) -> Ite
         yield f"A roll back would not help now: {lack}"
 
 
-def _gateway(copy: RouteCopy) -> Iterator[str]:
-    word = httproute.gateway_says(copy, copy.generation)
-    if word.says is GatewaySays.REJECTED:
-        yield f"The gateway refuses the route as it is: {word.message}"
+def _gateway(word: GatewayWord) -> Iterator[str]:
+    """Say what speaks against the route before anybody writes to it."""
+    for said in dict.fromkeys(each.said for each in word.objections):
+        yield f"{said}{'' if said.endswith('.') else '.'} It was so before this rollout."
+    yield from word.notes

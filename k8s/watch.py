@@ -39,6 +39,7 @@ class Seen(StrEnum):
     """What happened to an object."""
 
     THERE = "there"  # new, or changed
+    STATUS = "status"  # only its status has changed, or what means as little
     GONE = "gone"
 
 
@@ -164,22 +165,22 @@ class Watch:
             if name not in found or _uid(found[name]) != _uid(old):
                 self._changed(Seen.GONE, old)
         for name, new in found.items():
-            if name not in before or _is_news(before[name], new):
-                self._changed(Seen.THERE, new)
+            if _version(new) != _version(before.get(name)):
+                self._changed(_seen(before.get(name), new), new)
 
     def _take(self, kind: str, document: dict[str, Any]) -> None:
         self._version = document["metadata"]["resourceVersion"]
         if kind == "DELETED":
             self._forget(document)
             self._changed(Seen.GONE, document)
-        elif kind != "BOOKMARK" and self._keep(document):
-            self._changed(Seen.THERE, document)
+        elif kind != "BOOKMARK" and (seen := self._keep(document)):
+            self._changed(seen, document)
 
-    def _keep(self, document: Document) -> bool:
-        """Keep an object; False if it tells nothing new."""
+    def _keep(self, document: Document) -> Seen | None:
+        """Keep an object; return what has happened to it, None if it is no newer than the copy."""
         with self._lock:
             old = self._objects.get(document["metadata"]["name"])
-            return self._put(document) and (old is None or _is_news(old, document))
+            return _seen(old, document) if self._put(document) else None
 
     def _put(self, document: Document) -> bool:
         name = document["metadata"]["name"]
@@ -196,10 +197,17 @@ class Watch:
                 del self._objects[document["metadata"]["name"]]
 
 
-def _is_news(old: Document, new: Document) -> bool:
+def _seen(old: Document | None, new: Document) -> Seen:
     """Say whether anything but the status is different."""
+    if old is None:
+        return Seen.THERE
     before, now = old["metadata"], new["metadata"]
-    return any(before.get(key) != now.get(key) for key in ("uid", "generation", "annotations", "labels", *_OWNERS))
+    news = any(before.get(key) != now.get(key) for key in ("uid", "generation", "annotations", "labels", *_OWNERS))
+    return Seen.THERE if news else Seen.STATUS
+
+
+def _version(document: Document | None) -> str:
+    return str(document["metadata"]["resourceVersion"]) if document else ""
 
 
 def _uid(document: Document) -> str:

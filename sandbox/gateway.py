@@ -1,6 +1,6 @@
 """What a gateway controller writes: pure functions from objects to their status."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,10 @@ class Answer:
     """Whether it writes no status at all, as some gateways do not."""
     delay_seconds: float = 0.0
     """How long it takes to notice a change."""
+    parents: Callable[[Object], list[Object]] | None = None
+    """What it writes for a route instead of all that, as ``status.parents``."""
+    not_programmed: str = ""
+    """The message of the Gateways' own Programmed=False. If it is empty, they are programmed."""
 
 
 def class_status(gateway_class: Object) -> Object:
@@ -30,9 +34,11 @@ def class_status(gateway_class: Object) -> Object:
     return {"conditions": [_condition(gateway_class, "Accepted", True, "Accepted")]}
 
 
-def gateway_status(gateway: Object, routes: int) -> Object:
+def gateway_status(gateway: Object, routes: int, answer: Answer) -> Object:
     """Return the status of a Gateway that serves ``routes`` routes on each listener."""
-    conditions = [_condition(gateway, kind, True, kind) for kind in ("Accepted", "Programmed")]
+    no = answer.not_programmed
+    programmed = _condition(gateway, "Programmed", not no, "AddressNotAssigned" if no else "Programmed", no)
+    conditions = [_condition(gateway, "Accepted", True, "Accepted"), programmed]
     return {
         "addresses": [{"type": "IPAddress", "value": ADDRESS}],
         "conditions": conditions,
@@ -42,6 +48,8 @@ def gateway_status(gateway: Object, routes: int) -> Object:
 
 def route_status(route: Object, gateways: Collection[str], pools: Collection[str], answer: Answer) -> Object:
     """Return the status of an HTTPRoute: one parent for each of our gateways, and the parents of other controllers."""
+    if answer.parents is not None:
+        return {"parents": answer.parents(route)}
     ours = [_route_parent(route, ref, pools, answer) for ref in parents_among(route, gateways)]
     others = [one for one in _parents(route) if one.get("controllerName") != CONTROLLER]
     return {"parents": [*others, *ours]}

@@ -11,10 +11,13 @@ from sandbox.kube import Kube, Object
 from sandbox.process import wait_until
 
 RIGHTS: Final = CHECKOUT / "manifests/kustomize/rights/rbac.yaml"
+GATEWAYS: Final = CHECKOUT / "manifests/kustomize/gateways/rbac.yaml"
 
 
 def give_rights(kube: Kube, namespace: str) -> Object:
     """Give the bot's ServiceAccount the rights of the manifests in a namespace, and return the Role."""
+    for document in yaml.safe_load_all(GATEWAYS.read_text()):
+        kube.apply(_of_bot(document))
     return grant(kube, namespace, list(yaml.safe_load_all(RIGHTS.read_text())))
 
 
@@ -22,9 +25,7 @@ def grant(kube: Kube, namespace: str, documents: Sequence[Object]) -> Object:
     """Create a Role and its RoleBinding in a namespace, and return the Role once the API server applies it."""
     for document in documents:
         document["metadata"]["namespace"] = namespace
-        for subject in document.get("subjects", []):
-            subject["namespace"] = "rolloutbot"
-        kube.create(document)
+        kube.create(_of_bot(document))
     role = documents[0]
     wait_until("the rights in force", lambda: _may(kube, namespace, role["rules"][0]), seconds=10)
     return role
@@ -45,6 +46,13 @@ def a_role(*rules: Object) -> list[Object]:
             "subjects": [account],
         },
     ]
+
+
+def _of_bot(document: Object) -> Object:
+    """Say in which namespace the ServiceAccount of a binding is."""
+    for subject in document.get("subjects", []):
+        subject["namespace"] = "rolloutbot"
+    return document
 
 
 def _may(kube: Kube, namespace: str, rule: Object) -> bool:

@@ -132,7 +132,7 @@ class Robot:
             self._write("InferencePool", pool, pool_status(pool, _gateways_of(name, routes, names)))
         for gateway in gateways:
             attached = sum(bool(parents_among(route, {gateway["metadata"]["name"]})) for route in routes)
-            self._write("Gateway", gateway, gateway_status(gateway, attached))
+            self._write("Gateway", gateway, gateway_status(gateway, attached, self._answer))
 
     def _write(self, kind: str, obj: Object, status: Object) -> None:
         if not same_status(obj.get("status") or {}, status):

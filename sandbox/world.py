@@ -50,6 +50,10 @@ class World:
         """Wait until the gateway has accepted or refused the newest spec of a route."""
         wait_until(f"{name or self.route}: observed by the gateway", lambda: self._observed(name), seconds=seconds)
 
+    def gateway_object(self) -> Object:
+        """Return the Gateway."""
+        return self.kube.get(path_of(GATEWAY_API, "Gateway", self.namespace, self.gateway))
+
     def route_path(self, name: str = "") -> str:
         """Return the path of an HTTPRoute, ours unless named."""
         return path_of(GATEWAY_API, "HTTPRoute", self.namespace, name or self.route)

@@ -255,11 +255,11 @@ class Stage:
 
 def a_stage(api_server: ApiServer, world: World, redis_url: str, *, user: str = "admin", **policy: Any) -> Stage:
     """Return a stage in a test's own namespace and database."""
-    connection = connect_cluster(api_server.kubeconfig(user))
+    connection, clock = connect_cluster(api_server.kubeconfig(user)), HandClock()
     return Stage(
         world=world,
         redis=connect(redis_url),
-        cluster=Cluster(connection.api, [world.namespace], notes=NOTES),
-        clock=HandClock(),
+        cluster=Cluster(connection.api, [world.namespace], notes=NOTES, now=clock.now),
+        clock=clock,
         policy=replace(Policy(namespaces=(world.namespace,)), **policy),
     )

@@ -43,7 +43,7 @@ def is_sound(rollout: Rollout) -> bool:
         and all(_is_drift(drift, rollout) for drift in (rollout.drift, rollout.overwrites) if drift is not None)
         and all(_is_time(time) for time in (rollout.started_at, rollout.since, rollout.decided_at))
         and all(len(text) <= LONGEST_TEXT for text in (rollout.reason, rollout.why))
-        and len(rollout.restored) + len(rollout.held_by) <= MOST_NAMES
+        and len(rollout.restored) + len(rollout.held_by) + len(rollout.known) <= MOST_NAMES
     )
 
 

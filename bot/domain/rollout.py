@@ -148,6 +148,7 @@ class Rollout:
     overwrites: Drift | None = None  # of a restore; it counts until that is on the route
     restored: tuple[str, ...] = ()  # field managers over whose weights ours were written again, one entry each time
     ask: Ask | None = None
+    known: tuple[str, ...] = ()  # what gateways said against the route before the first write (keys): no news of ours
     stable_gone: bool = False  # it paused because the old pool was deleted, and people may have gone on without it
 
     @property
@@ -213,6 +214,7 @@ class Acceptance(StrEnum):
     WAITING = "waiting"  # written; the gateway has not answered yet
     ACCEPTED = "accepted"
     UNKNOWN = "unknown"  # no answer in time; some gateways never give one
+    REFUSED = "refused"  # it said no, to all of them or to a part of the route, and people were told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from bot.domain.commands.request import StartWords
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Hand, Pair, Pool, Rollout, Rule
+from bot.engine.gateway_word import GatewayWord
 
 
 class Proof(StrEnum):
@@ -48,6 +49,7 @@ class Survey:
     canary: Pool
     rules: tuple[Rule, ...]
     warnings: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # keys of what the gateways say against the route as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,22 +73,6 @@ class Guard(StrEnum):
 
     GENERATION = "generation"  # nobody has edited the spec, or our annotation
     TOUCHED = "touched"  # our backendRefs are the same, in the same places; for a step also weights and annotation
-
-
-class GatewaySays(StrEnum):
-    """What the route's status says about a generation."""
-
-    NOTHING = "nothing"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayWord:
-    """The gateway's answer, with its message if it said no."""
-
-    says: GatewaySays
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +157,8 @@ class Routes(Protocol):
         ``rehearse`` asks the API server to check everything and store nothing.
         """
 
-    def gateway_says(self, copy: RouteCopy, generation: int) -> GatewayWord:
-        """Read the acceptance of ``generation`` by every parent out of a copy."""
+    def gateway_word(self, copy: RouteCopy, rollout: Rollout, generation: int) -> GatewayWord:
+        """Read what every parent says about ``generation`` out of a copy, and what the Gateways say of themselves."""
 
     def health(self, stable: Pool, canary: Pool) -> PoolHealth:
         """Say whether the canary can serve, and count the ready endpoints of both pools."""

@@ -70,6 +70,7 @@ class Starts:
                 canary=scene.canary,
                 rules=scene.rules,
                 warnings=scene.warnings,
+                known=scene.known,
                 before=before,
             )
             self._require_pass(change.after)

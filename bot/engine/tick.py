@@ -6,16 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.deadlines import ACCEPT_WITHIN
-from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_accepted, on_due, on_rejected, on_unwritten
+from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_due, on_unwritten
 from bot.domain.decisions.moves import Moment, end
-from bot.domain.errors import ClusterError, UnreadableError
-from bot.domain.events import Event, EventKind
+from bot.domain.errors import UnreadableError
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import UNREADABLE, Applier, new_decision
+from bot.engine.gateway_ear import GatewayEar, Heard
 from bot.engine.notes import strays
 from bot.engine.ports import Clock, Gates
-from bot.engine.route_port import GatewaySays, GatewayWord, Routes
+from bot.engine.route_port import Routes
 from bot.engine.store_port import Progress, Save, Saved, Store
 
 log = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ class Ticker:
 
     def __init__(self, routes: Routes, store: Store, clock: Clock, gates: Gates, applier: Applier) -> None:
         self._routes, self._store, self._clock, self._gates = routes, store, clock, gates
-        self._applier = applier
+        self._applier, self._ear = applier, GatewayEar(routes)
 
     def tick(self, rollout_id: str) -> None:
         """Do what a due rollout wants. A tick that comes too early or twice does nothing."""
@@ -50,7 +49,7 @@ class Ticker:
         elif self._is_followed(entry.rollout):
             self._let_go(entry)
         elif entry.acceptance is Acceptance.WAITING and entry.applied is not None:
-            self._hear_gateway(entry, entry.applied)
+            self._follow(entry, self._ear.answer(entry, entry.applied, self._moment()))
         else:
             self._on_due(entry)
 
@@ -94,53 +93,29 @@ class Ticker:
         elif entry.acceptance is Acceptance.WAITING:
             self.tick(rollout_id)
 
-    def _hear_gateway(self, entry: Entry, applied: Applied) -> None:
-        age = self._clock.now() - applied.at
-        word = self._gateway_word(entry.rollout, applied.generation)
-        if word.says is GatewaySays.REJECTED:
-            self._carry_out(
-                entry, on_rejected(entry, word.message, self._moment()), Progress(acceptance=Acceptance.UNKNOWN)
-            )
-        elif word.says is GatewaySays.ACCEPTED:
-            self._carry_out(entry, on_accepted(entry, self._moment()), Progress(acceptance=Acceptance.ACCEPTED))
-        elif age >= ACCEPT_WITHIN:
-            told = Event(kind=EventKind.ACCEPTANCE_UNKNOWN, at=self._clock.now(), weight=entry.rollout.weight)
-            progress = Progress(acceptance=Acceptance.UNKNOWN, events=(told,))
-            self._carry_out(entry, on_accepted(entry, self._moment()), progress)
+    def hear(self, rollout_id: str) -> None:
+        """Listen to a gateway whose status has changed."""
+        entry = self._store.load(rollout_id)
+        if entry is None or (entry.rollout.is_over and entry.acceptance is not Acceptance.WAITING):
+            return
+        if heard := self._ear.news(entry, self._moment()):
+            self._follow(entry, heard)
+
+    def _follow(self, entry: Entry, heard: Heard) -> None:
+        """Save what a gateway said, and carry out what is decided because of it."""
+        if heard.outcome is None:
+            self._learn(entry, heard.progress)
         else:
-            again = self._clock.now() + min(max(age / 2, timedelta(seconds=0.3)), timedelta(seconds=5))
-            self._learn(entry, Progress(due=again, redraw=False))
-
-    def _gateway_word(self, rollout: Rollout, generation: int) -> GatewayWord:
-        """Read it from the watch's copy; a no is read again from the server, because we act on it.
-
-        If the API server does not answer, the gateway counts as silent: the deadline does not wait.
-        """
-        kept = self._routes.kept(rollout.namespace, rollout.route)
-        word = self._routes.gateway_says(kept, generation) if kept else None
-        if word is not None and word.says is not GatewaySays.REJECTED:
-            return word
-        try:
-            return self._routes.gateway_says(self._routes.read(rollout.namespace, rollout.route), generation)
-        except ClusterError as error:
-            log.info("rollout %s: could not read what the gateway says: %s", rollout.id, error)
-            return GatewayWord(says=GatewaySays.NOTHING)
+            self._carry_out(entry, heard.outcome, heard.progress)
 
     def _on_due(self, entry: Entry) -> None:
         rollout = entry.rollout
-        if rollout.phase in ASKS_GATES and (no := self._late_no(entry)):
-            self._carry_out(entry, on_rejected(entry, no, self._moment()), Progress())
+        if rollout.phase in ASKS_GATES and (no := self._ear.late_no(entry, self._moment())):
+            self._follow(entry, no)
             return
         verdict = self._gates.check(rollout) if rollout.phase in ASKS_GATES else None
         learnt = Progress(readiness=verdict.readiness, findings=verdict.findings) if verdict else Progress()
         self._carry_out(entry, on_due(entry, verdict, self._moment()), learnt)
-
-    def _late_no(self, entry: Entry) -> str:
-        """Return the gateway's late no to weights that it had not answered for in time; empty if it has none."""
-        if entry.acceptance is not Acceptance.UNKNOWN or entry.applied is None:
-            return ""
-        word = self._gateway_word(entry.rollout, entry.applied.generation)
-        return word.message if word.says is GatewaySays.REJECTED else ""
 
     def _is_followed(self, rollout: Rollout) -> bool:
         return rollout.phase is Phase.FINISHED and self._store.latest(rollout.route_uid) != rollout.id

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Protocol
 from bot.config.policy_values import Section, one_word_of
 from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness
 from bot.domain.rollout import Pool, Rollout
-from bot.engine.route_port import PoolHealth
+from bot.engine.gateway_word import GatewayWord
+from bot.engine.route_port import PoolHealth, RouteCopy
 
 
 class Pools(Protocol):
@@ -18,11 +19,25 @@ class Pools(Protocol):
         """Say whether the canary can serve, and count the ready endpoints of both. Raises ClusterError."""
 
 
+class RouteStatus(Protocol):
+    """What gates may ask about the route. Raises ClusterError."""
+
+    def kept(self, namespace: str, route: str) -> RouteCopy | None:
+        """Return the copy that a watch keeps; None if it keeps none."""
+
+    def read(self, namespace: str, route: str) -> RouteCopy:
+        """Read one route from the API server."""
+
+    def gateway_word(self, copy: RouteCopy, rollout: Rollout, generation: int) -> GatewayWord:
+        """Read what every parent says about ``generation``."""
+
+
 @dataclass(frozen=True, slots=True)
 class GateSources:
     """Where gates get their numbers from. Every call is bounded in time."""
 
     pools: Pools
+    routes: RouteStatus
 
 
 @dataclass(frozen=True, slots=True)

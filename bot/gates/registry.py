@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from bot.gates import pools_ready
+from bot.gates import gateway, pools_ready
 from bot.gates.gate import Gate, Keys
 
-_GATES: Final[tuple[Gate, ...]] = (pools_ready.GATE,)
+_GATES: Final[tuple[Gate, ...]] = (pools_ready.GATE, gateway.GATE)
 
 _added: list[Gate] = []
 

@@ -50,7 +50,7 @@ def put_together(
     operate: Callable[[Request], None] = no_operations,
 ) -> Parts:
     """Build what decides and writes. A rebuild has its own audit: ``for_rebuild`` saves while data is missing."""
-    gates = GatePanel(registry.gates(), policy.gates, GateSources(pools=routes), clock)
+    gates = GatePanel(registry.gates(), policy.gates, GateSources(pools=routes, routes=routes), clock)
     applier = Applier(routes, store, clock, gates)
     told: set[str] = set()
     rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates), told)

@@ -68,6 +68,8 @@ def _written(entry: Entry) -> tuple[Prose, Exit]:
             return say("that is on the route, but the gateway has not said yet that it accepts it."), Exit.UNCONFIRMED
         case Acceptance.UNKNOWN:
             return say("that is on the route; the gateway does not say whether it accepts it."), Exit.DONE
+        case Acceptance.REFUSED:
+            return say("that is on the route, but the gateway does not take all of it."), Exit.UNCONFIRMED
         case Acceptance.ACCEPTED:
             return say("that is on the route, and the gateway accepts it."), Exit.DONE
         case _:

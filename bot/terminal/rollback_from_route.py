@@ -7,8 +7,8 @@ from bot.domain.decisions.by_route import applied_by
 from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.prose import Prose, ended, joined, moment, say
 from bot.domain.rollout import Acceptance, Entry
+from bot.engine.gateway_word import Bars, GatewaySays
 from bot.engine.rollback_from_route import Place, RouteRollback, RouteRolledBack
-from bot.engine.route_port import GatewaySays
 from bot.service.assembly import ClusterParts
 from bot.terminal.answer import Answer, Exit
 from bot.terminal.follow import Tell, follow, result
@@ -72,13 +72,15 @@ class _Gateway:
             copy = self._near.cluster.read(entry.rollout.namespace, entry.rollout.route)
         except ClusterError:
             return entry
-        word = self._near.cluster.gateway_says(copy, copy.generation)
-        self.refusal = word.message if word.says is GatewaySays.REJECTED else ""
-        return replace(entry, acceptance=_ACCEPTANCE[word.says])
+        rollout = entry.rollout
+        word = self._near.cluster.gateway_word(copy, rollout, copy.generation)
+        self.refusal = word.why(rollout.known, Bars.ROUTE, Bars.PART)
+        return replace(entry, acceptance=_ACCEPTANCE[word.says(rollout.known)])
 
 
 _ACCEPTANCE = {
     GatewaySays.NOTHING: Acceptance.WAITING,
     GatewaySays.ACCEPTED: Acceptance.ACCEPTED,
-    GatewaySays.REJECTED: Acceptance.UNKNOWN,
+    GatewaySays.PARTLY: Acceptance.REFUSED,
+    GatewaySays.REJECTED: Acceptance.REFUSED,
 }

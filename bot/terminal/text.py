@@ -20,6 +20,7 @@ _GATEWAY = {
     Acceptance.WAITING: "has not said yet whether it accepts this",
     Acceptance.ACCEPTED: "accepts this",
     Acceptance.UNKNOWN: "does not say whether it accepts this",
+    Acceptance.REFUSED: "does not take all of this",
 }
 
 

@@ -7,8 +7,9 @@ from kubernetes.client import ApiClient
 
 from bot.domain.errors import RaceError, RefusedError
 from bot.domain.rollout import Pair, Phase
+from bot.engine.gateway_word import Bars, GatewaySays
 from bot.engine.notes import NO_KEYS
-from bot.engine.route_port import GatewaySays, GatewayWord, Guard, Note, Proof, Written
+from bot.engine.route_port import Guard, Note, Proof, Written
 from k8s import client, httproute
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
@@ -205,19 +206,18 @@ def test_the_gateway_accepts_the_generation_that_was_written(world: World, clust
     world.wait_observed()
     copy = cluster.read(world.namespace, rollout.route)
 
-    assert cluster.gateway_says(copy, copy.generation) == GatewayWord(says=GatewaySays.ACCEPTED)
-    assert cluster.gateway_says(copy, copy.generation + 1) == GatewayWord(says=GatewaySays.NOTHING)
+    says = [cluster.gateway_word(copy, rollout, copy.generation + ahead).says(()) for ahead in (0, 1)]
+    assert says == [GatewaySays.ACCEPTED, GatewaySays.NOTHING]
 
 
 def test_the_gateway_refuses_with_its_own_words(world: World, cluster: Cluster, robot: Robot) -> None:
     robot.answer = Answer(refuses="too many pools")
-    start(cluster)
+    rollout = start(cluster)
     world.wait_observed()
     copy = cluster.read(world.namespace, ROUTE)
 
-    assert cluster.gateway_says(copy, copy.generation) == GatewayWord(
-        says=GatewaySays.REJECTED,
-        message=f"Gateway `{world.namespace}/inference-gateway`: Accepted is False (UnsupportedValue): too many pools",
+    assert cluster.gateway_word(copy, rollout, copy.generation).why((), Bars.ROUTE) == (
+        f"Gateway `{world.namespace}/inference-gateway`: Accepted is False (UnsupportedValue): too many pools"
     )
 
 

@@ -156,8 +156,8 @@ def test_a_route_that_the_gateway_refuses_already_is_warned_of(world: World, clu
     world.wait_observed()
 
     assert survey(cluster).warnings == (
-        f"The gateway refuses the route as it is: Gateway `{world.namespace}/inference-gateway`: "
-        "Accepted is False (UnsupportedValue): no such listener",
+        f"Gateway `{world.namespace}/inference-gateway`: Accepted is False (UnsupportedValue): no such listener. "
+        "It was so before this rollout.",
     )
 
 

@@ -71,13 +71,13 @@ def test_it_lists_and_then_follows(api: ApiClient, routes: World, told: Told) ->
         assert watch.objects() == (routes.http_route("a"),)
 
 
-def test_a_status_is_kept_and_not_told(api: ApiClient, routes: World, told: Told) -> None:
+def test_a_change_of_the_status_alone_is_told_as_one(api: ApiClient, routes: World, told: Told) -> None:
     with watching(api, routes.namespace, told) as watch:
         live(watch)
         routes.kube.merge(f"{routes.route_path('a')}/status", {"status": {"parents": []}})
         wait_until("the status", lambda: "status" in (watch.object("a") or {}), seconds=DEADLINE)
         routes.add_route("b", [pool_ref("pool", 1)])
-        told.wait("there a", "there b")
+        told.wait("there a", "status a", "there b")
 
 
 def test_a_label_an_annotation_and_an_owner_are_told(api: ApiClient, routes: World, told: Told) -> None:

@@ -124,7 +124,7 @@ def test_the_role_has_exactly_the_needed_rights() -> None:
 
 def test_nothing_is_granted_anywhere_else() -> None:
     kinds = [document.get("kind", "") for path in FILES for document in documents(path)]
-    assert [kind for kind in kinds if "Role" in kind] == ["Role", "RoleBinding"]
+    assert [kind for kind in kinds if "Role" in kind] == ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
 
 
 def test_the_container_is_locked_down(pod: dict[str, Any], container: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from contextlib import closing
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from bot.__main__ import app
@@ -10,10 +11,11 @@ from bot.domain.errors import RouteError
 from bot.domain.rollout import Phase
 from k8s.cluster import Cluster
 from k8s.connection import connect
-from k8s.rights import GRANT, NEEDED, group_of
+from k8s.rights import GRANT, NEEDED, NEEDED_ONCE, group_of
 from sandbox.apiserver import ApiServer
 from sandbox.kube import Kube, Object, path_of
 from sandbox.process import wait_until
+from sandbox.rights import GATEWAYS as ROLE_FOR_GATEWAYS
 from sandbox.rights import give_rights
 from sandbox.world import World
 from tests.builders import CANARY, STABLE
@@ -44,6 +46,12 @@ def test_the_list_that_is_checked_is_what_the_manifests_grant(role: Object) -> N
         for resource in rule["resources"]
     }
     assert {(group_of(resource), resource.plural): [*verbs] for resource, verbs in NEEDED} == granted
+
+
+def test_the_list_of_what_is_read_of_gateways_is_what_the_manifests_grant() -> None:
+    role, _ = yaml.safe_load_all(ROLE_FOR_GATEWAYS.read_text())
+    granted = [(rule["apiGroups"], rule["resources"], rule["verbs"]) for rule in role["rules"]]
+    assert [([group_of(resource)], [resource.plural], [*verbs]) for resource, verbs in NEEDED_ONCE] == granted
 
 
 @pytest.mark.usefixtures("role")

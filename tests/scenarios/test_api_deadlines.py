@@ -122,9 +122,10 @@ def test_a_pause_before_the_gateway_answered_is_no_reason_for_a_reminder(outage:
 def test_the_gateways_silence_ends_after_a_minute_and_a_no_that_came_meanwhile_stops_the_next_step(
     outage: Outage, robot: Robot
 ) -> None:
-    robot.answer = Answer(refuses="no weights between pools here")
+    robot.answer = Answer(silent=True)
     stage = outage.stage
     rollout_id = stage.start(10).rollout.id
+    robot.answer = Answer(refuses="no weights between pools here")
     stage.wait_observed()
     with outage.of(Fault.REFUSED):
         stage.pass_time(seconds=59)

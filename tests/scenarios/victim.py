@@ -9,7 +9,8 @@ from typing import Any
 from bot.config.policy import Policy
 from bot.domain.commands.request import Request
 from bot.domain.rollout import Entry
-from bot.engine.route_port import GatewaySays, Routes
+from bot.engine.gateway_word import GatewaySays
+from bot.engine.route_port import Routes
 from bot.service.parts import put_together
 from handlers.app import web_client
 from handlers.board.board import Board
@@ -85,4 +86,5 @@ def do(place: Place, death: Death, request: Request) -> None:
 
 def _is_accepted(routes: Routes, entry: Entry) -> bool:
     copy = routes.read(entry.rollout.namespace, entry.rollout.route)
-    return routes.gateway_says(copy, copy.generation).says is GatewaySays.ACCEPTED
+    word = routes.gateway_word(copy, entry.rollout, copy.generation)
+    return word.says(entry.rollout.known) is GatewaySays.ACCEPTED

@@ -47,6 +47,9 @@ WATCHED = ASKS_GATES | {Phase.AWAITING_APPROVAL}
 """Phases in which a gate may fail a rollout between steps. A paused one is left to people."""
 
 
+_STOPPED_BY_GATEWAY = WATCHED | {Phase.STARTING}
+
+
 def on_failed(entry: Entry, verdict: Verdict, moment: Moment) -> Change | None:
     """Decide what to do about the gates' findings between steps; None if they need no action."""
     rollout = entry.rollout
@@ -170,10 +173,18 @@ def on_rejected(entry: Entry, message: str, moment: Moment) -> Change | LookAgai
     match entry.rollout.phase:
         case Phase.STARTING:
             return roll_back(entry, why, moment)
-        case Phase.PROGRESSING | Phase.HOLDING | Phase.AWAITING_APPROVAL | Phase.PROMOTED:
+        case phase if phase in _STOPPED_BY_GATEWAY:
             return pause(entry, why, moment)
         case _:
             return LookAgain(due=next_look(entry.rollout, moment.now), events=(_trouble(entry, why, moment),))
+
+
+def on_part_refused(entry: Entry, message: str, moment: Moment) -> Change | LookAgain:
+    """Handle a gateway that does not take the whole route, but may have taken our part: people decide."""
+    why = f"The gateway does not take the whole route: {message}"
+    if entry.rollout.phase in _STOPPED_BY_GATEWAY:
+        return pause(entry, why, moment)
+    return LookAgain(due=next_look(entry.rollout, moment.now), events=(_trouble(entry, why, moment),))
 
 
 def _trouble(entry: Entry, why: str, moment: Moment) -> Event:

@@ -48,6 +48,7 @@ def start(
     canary: Pool,
     rules: tuple[Rule, ...],
     warnings: tuple[str, ...] = (),
+    known: tuple[str, ...] = (),
     before: Rollout | None = None,
 ) -> Change:
     """Begin a rollout on ``route`` (namespace, name, uid): the first weight, or the question for it."""
@@ -76,6 +77,7 @@ def start(
         turn=1,
         by=request.by,
         ask=Ask(id=moment.decision, step=0) if asks else None,
+        known=known,
     )
     return Change(after=to, events=_told(to, moment, warnings), due=next_look(to, moment.now) if asks else None)
 

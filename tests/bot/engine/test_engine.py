@@ -186,8 +186,9 @@ def test_a_step_is_held_while_the_canary_cannot_serve_and_goes_on_by_itself(stag
 
 def test_a_first_write_the_gateway_rejects_is_rolled_back(stage: Stage, robot: Robot) -> None:
     before = spec(stage)
-    robot.answer = Answer(refuses="two pools in one rule are not supported")
+    robot.answer = Answer(silent=True)
     rollout_id = stage.start(10).rollout.id
+    robot.answer = Answer(refuses="two pools in one rule are not supported")
     stage.wait_observed()
     stage.pass_time(seconds=1)
     rollout = stage.load(rollout_id).rollout

@@ -221,8 +221,9 @@ def test_the_end_of_a_roll_back_that_is_not_written_yet_is_named_as_what_holds_t
 
 
 def test_a_restored_first_write_still_waits_for_the_gateway(stage: Stage, robot: Robot) -> None:
-    robot.answer = Answer(refuses="no weights between pools here")
+    robot.answer = Answer(silent=True)
     rollout_id = stage.start(10).rollout.id
+    robot.answer = Answer(refuses="no weights between pools here")
     stage.wait_observed()
     stage.lose_redis()
     stage.pass_time(seconds=1)

@@ -2,7 +2,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,7 +11,7 @@ from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness
 from bot.domain.rollout import Pool
 from bot.engine.route_port import PoolHealth
 from bot.gates import pools_ready
-from bot.gates.gate import Asked, Found, Gate, GateSources, Keys
+from bot.gates.gate import Asked, Found, Gate, GateSources, Keys, RouteStatus
 from bot.gates.panel import GatePanel
 from tests.builders import NOON, READY, a_rollout
 from tests.handlers.fakes import Hand
@@ -64,7 +64,9 @@ def panel(
     *gates: Gate, keys: dict[str, Keys] | None = None, within: float = 10, pools: Pools | None = None
 ) -> GatePanel:
     on = {gate.name: gate.keys() for gate in gates} if keys is None else keys
-    return GatePanel(gates, on, GateSources(pools=pools or Pools()), Hand(), answer_within=within)
+    return GatePanel(
+        gates, on, GateSources(pools=pools or Pools(), routes=cast(RouteStatus, None)), Hand(), answer_within=within
+    )
 
 
 def test_every_gate_is_asked_with_the_rollout_and_its_own_keys() -> None:
