@@ -1,9 +1,8 @@
 """The cluster for the engine: the ``Routes`` port over one connection."""
 
-import time
 from collections.abc import Callable, Sequence, Set
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
 
 from kubernetes.client import ApiClient
 
@@ -15,16 +14,17 @@ from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout, Rule
 from bot.engine.gateway_word import GatewayWord
 from bot.engine.notes import NO_KEYS, Notes
 from bot.engine.route_port import Guard, PoolHealth, RouteCopy, Survey, Written
-from k8s import field_managers, httproute, inferencepool, lost_rules, owners, split, survey
-from k8s.connection import client_of
+from k8s import client, field_managers, httproute, inferencepool, lost_rules, owners, split, survey
 from k8s.document import Document, annotation_of, locate
 from k8s.gateways import Gateways
+from k8s.httproute import HTTPROUTES
+from k8s.inferencepool import PODS, POOLS, SERVICES, SLICES
+from k8s.pool_reader import PoolReader
 from k8s.rights import Rights, rights_of
 from k8s.route_status import Ours, gateway_word
 from k8s.search import Search
-from k8s.watch import Seen, Watch
-
-CLOSE_SECONDS: Final = 1.0
+from k8s.watch import Seen
+from k8s.watches import Watches
 
 
 def _now() -> datetime:
@@ -52,8 +52,8 @@ class Cluster:
         self._command = command
         self._now = now
         self._gateways = Gateways(api, now)
-        self._routes: dict[str, Watch] = {}
-        self._pools: dict[str, Watch] = {}
+        self._watches = Watches()
+        self._reader = PoolReader(api, self._watches, now)
 
     def watch(
         self,
@@ -62,10 +62,13 @@ class Cluster:
         route_gone: Callable[[RouteCopy], None],
         pool_gone: Callable[[Pool], None],
         route_status: Callable[[str], None] = lambda uid: None,
+        pool_ending: Callable[[Pool], None] = lambda pool: None,
+        health_changed: Callable[[Pool], None] = lambda pool: None,
     ) -> None:
         """Watch the routes and pools of every namespace; changes are reported in the watches' own threads.
 
-        ``route_status`` gets the uid of a route with our annotation whose status alone has changed.
+        ``route_status`` gets the uid of a route with our annotation whose status alone has changed; ``pool_ending`` a
+        pool that is being deleted and still there; ``health_changed`` a pool which, or whose parts, have changed.
         """
 
         def of_route(seen: Seen, document: Document) -> None:
@@ -77,13 +80,16 @@ class Cluster:
         def of_pool(seen: Seen, document: Document) -> None:
             if seen is Seen.GONE:
                 pool_gone(inferencepool.pool_of(document))
+            elif document["metadata"].get("deletionTimestamp"):
+                pool_ending(inferencepool.pool_of(document))
+            of_part(POOLS, seen, document)
 
-        api = client_of(self._api.configuration)
-        for namespace in self._namespaces:
-            self._routes[namespace] = Watch(api, httproute.HTTPROUTES, namespace, of_route)
-            self._pools[namespace] = Watch(api, inferencepool.POOLS, namespace, of_pool)
-        for watch in (*self._routes.values(), *self._pools.values()):
-            watch.start()
+        def of_part(resource: client.Resource, seen: Seen, document: Document) -> None:
+            for pool in self._reader.pools_with(resource, document):
+                health_changed(pool)
+
+        parts = {resource: partial(of_part, resource) for resource in (PODS, SERVICES, SLICES)}
+        self._watches.start(self._api, self._namespaces, {HTTPROUTES: of_route, POOLS: of_pool, **parts}, parts)
 
     def rights(self) -> Rights:
         """Ask the API server for our rights in our namespaces, and whether it serves what we need."""
@@ -91,17 +97,11 @@ class Cluster:
 
     def refusals(self) -> Sequence[str]:
         """Say which watches the API server refuses, and what to do; nothing if all of them work."""
-        watches = (*self._routes.values(), *self._pools.values())
-        return [watch.refusal for watch in watches if watch.refusal]
+        return self._watches.refusals()
 
     def close(self) -> None:
         """Stop the watches; one that hangs in the network ends with the process."""
-        watches = (*self._routes.values(), *self._pools.values())
-        for watch in watches:
-            watch.stop()
-        deadline = time.monotonic() + CLOSE_SECONDS
-        for watch in watches:
-            watch.join(max(0.0, deadline - time.monotonic()))
+        self._watches.close()
 
     def survey(self, canary: str, words: StartWords) -> Survey:
         """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
@@ -114,8 +114,7 @@ class Cluster:
 
     def kept(self, namespace: str, route: str) -> RouteCopy | None:
         """Return the copy that a watch keeps; None if it keeps none. It may be a moment old."""
-        watch = self._routes.get(namespace)
-        document = watch.object(route) if watch else None
+        document = self._watches.object(HTTPROUTES, namespace, route)
         return httproute.copy_of(document, self._notes) if document else None
 
     def hand(self, copy: RouteCopy) -> Hand:
@@ -137,7 +136,7 @@ class Cluster:
     def is_gone(self, pool: Pool) -> bool:
         """Ask whether an InferencePool is missing."""
         try:
-            inferencepool.read_pool(self._api, pool)
+            client.get(self._api, POOLS, pool.namespace, pool.name)
         except GoneError:
             return True
         return False
@@ -204,9 +203,8 @@ class Cluster:
     ) -> Written:
         patch = split.patch(copy.document, rollout, note, weights=weights, guard=guard)
         written, document = httproute.write(self._api, copy, patch, rehearse=rehearse)
-        watch = self._routes.get(copy.namespace)
-        if watch is not None and not rehearse:
-            watch.keep(document)
+        if not rehearse:
+            self._watches.keep(HTTPROUTES, document)
         return written
 
     def gateway_word(self, copy: RouteCopy, rollout: Rollout, generation: int) -> GatewayWord:
@@ -216,18 +214,12 @@ class Cluster:
         return gateway_word(copy.document, generation, ours, self._gateways.parents(copy.document))
 
     def health(self, stable: Pool, canary: Pool) -> PoolHealth:
-        """Say whether the canary can serve, and count the ready endpoints of both pools. Raises ClusterError."""
-        return inferencepool.health(self._api, stable, canary, self._now(), find=self._pool)
+        """Say whether the canary can serve, and judge both pools. Raises ClusterError."""
+        return self._reader.health(stable, canary)
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
-        """Count the ready endpoints of both pools."""
-        return inferencepool.readiness(self._api, stable, canary, self._now(), find=self._pool)
-
-    def _pool(self, pool: Pool) -> Document:
-        """Return a pool from its watch, else from the API server."""
-        watch = self._pools.get(pool.namespace)
-        kept = watch.object(pool.name) if watch else None
-        return inferencepool.read_pool(self._api, pool) if kept is None else kept
+        """Judge both pools, for display."""
+        return self._reader.readiness(stable, canary)
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -240,11 +232,11 @@ class Cluster:
 
     def copies(self, namespace: str) -> Sequence[RouteCopy]:
         """Return the routes of a namespace: a watch's copies, which may be old, else from one call."""
-        kept = self._routes[namespace].objects() if namespace in self._routes else None
+        kept = self._watches.objects(HTTPROUTES, namespace)
         return self.list(namespace) if kept is None else [httproute.copy_of(document, self._notes) for document in kept]
 
     def pools(self, namespace: str) -> Set[str]:
         """Return the names of the pools of a namespace: from a watch, else from one call."""
-        kept = self._pools[namespace].objects() if namespace in self._pools else None
+        kept = self._watches.objects(POOLS, namespace)
         found = inferencepool.list_pools(self._api, namespace) if kept is None else kept
         return {str(pool["metadata"]["name"]) for pool in found}

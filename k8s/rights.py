@@ -11,13 +11,14 @@ from k8s import client
 from k8s.client import Resource
 from k8s.gateways import CLASSES, GATEWAYS
 from k8s.httproute import HTTPROUTES
-from k8s.inferencepool import PODS, POOLS, SLICES
+from k8s.inferencepool import PODS, POOLS, SERVICES, SLICES
 
 NEEDED: Final[Sequence[tuple[Resource, Sequence[str]]]] = (
     (HTTPROUTES, ("get", "list", "watch", "patch")),
     (POOLS, ("get", "list", "watch")),
-    (PODS, ("list",)),
-    (SLICES, ("list",)),
+    (PODS, ("list", "watch")),
+    (SERVICES, ("get", "list", "watch")),
+    (SLICES, ("list", "watch")),
 )
 """Everything that the bot does in a namespace of pools, as ``manifests/kustomize/rights`` grants it."""
 

@@ -5,6 +5,7 @@ serve.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from kubernetes.client import ApiClient
 
@@ -17,8 +18,11 @@ from bot.engine.route_port import RouteCopy, Survey
 from k8s import httproute, inferencepool, owners, pairing
 from k8s.document import Document, full_name
 from k8s.gateways import Gateways
+from k8s.pool_health import PoolParts, health_of
+from k8s.pool_reader import PoolReader
 from k8s.route_status import ANY_GENERATION, Ours, gateway_word
 from k8s.search import Search, listed, one_of
+from k8s.watches import Watches
 
 MOST_NAMES = 3
 
@@ -90,25 +94,25 @@ def _pools(api: ApiClient, pools: Sequence[Document], copy: RouteCopy, stable: P
             f"HTTPRoute `{full_name(copy.document)}` sends to InferencePool `{stable.name}`, which does not exist.",
             hint="Mend the route first: there is nothing to roll back to.",
         )
-    new, old = by_name[canary.name], by_name[stable.name]
-    new_pods, old_pods = inferencepool.pods_of(api, new), inferencepool.pods_of(api, old)
-    if lack := inferencepool.lack(api, new, new_pods):
+    reader = PoolReader(api, Watches(), lambda: datetime.now(UTC))  # fresh lists: no copy decides a start
+    new, old = reader.parts(by_name[canary.name]), reader.parts(by_name[stable.name])
+    if lack := health_of(new).lack:
         raise RouteError(lack, hint="Start it again when it is ready.")
-    return [*_overlap(new, old, new_pods, old_pods), *_stable_lack(api, old, old_pods)]
+    return [*_overlap(new, old), *_stable_lack(old)]
 
 
-def _overlap(new: Document, old: Document, new_pods: Sequence[Document], old_pods: Sequence[Document]) -> Iterator[str]:
-    both = sorted(_names(new_pods) & _names(old_pods))
+def _overlap(new: PoolParts, old: PoolParts) -> Iterator[str]:
+    both = sorted(_names(new.pods) & _names(old.pods))
     if both:
         more = f" and {len(both) - MOST_NAMES} more" if len(both) > MOST_NAMES else ""
         yield (
             f"Both pools select the pods {listed(both[:MOST_NAMES])}{more}: the split is not what the weights say "
-            f"(selectors `{inferencepool.selector_of(new)}` and `{inferencepool.selector_of(old)}`)."
+            f"(selectors `{inferencepool.selector_of(new.pool)}` and `{inferencepool.selector_of(old.pool)}`)."
         )
 
 
-def _stable_lack(api: ApiClient, old: Document, pods: Sequence[Document]) -> Iterator[str]:
-    if lack := inferencepool.lack(api, old, pods):
+def _stable_lack(old: PoolParts) -> Iterator[str]:
+    if lack := health_of(old).lack:
         yield f"A roll back would not help now: {lack}"
 
 

@@ -47,7 +47,10 @@ Changed = Callable[[Seen, Document], None]
 
 
 class Watch:
-    """Keeps the objects of one resource in one namespace; it calls ``changed`` in its own thread."""
+    """Keeps the objects of one resource in one namespace; it calls ``changed`` in its own thread.
+
+    ``keep`` returns what is kept of an object.
+    """
 
     def __init__(
         self,
@@ -56,10 +59,11 @@ class Watch:
         namespace: str,
         changed: Changed,
         *,
+        keep: Callable[[Document], Document] = lambda document: document,
         silence: float = SILENCE_SECONDS,
     ) -> None:
         self._api, self._resource, self._namespace = api, resource, namespace
-        self._changed, self._silence = changed, silence
+        self._changed, self._slim, self._silence = changed, keep, silence
         self._objects: dict[str, Document] = {}
         self._version = ""
         self._lock = threading.Lock()
@@ -158,7 +162,7 @@ class Watch:
     def _list(self) -> None:
         """List, and report the differences to the copies."""
         listed, self._version = client.list_at(self._api, self._resource, self._namespace)
-        found: dict[str, Document] = {each["metadata"]["name"]: each for each in listed}
+        found: dict[str, Document] = {each["metadata"]["name"]: self._slim(each) for each in listed}
         with self._lock:
             before, self._objects = self._objects, found
         for name, old in before.items():
@@ -187,7 +191,7 @@ class Watch:
         old = self._objects.get(name)
         if old is not None and _uid(old) == _uid(document) and not _is_newer(document, old):
             return False
-        self._objects[name] = document
+        self._objects[name] = self._slim(document)
         return True
 
     def _forget(self, document: Document) -> None:

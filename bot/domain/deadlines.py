@@ -12,6 +12,8 @@ HOLD_AT_MOST = timedelta(minutes=30)
 APPROVE_WITHIN = timedelta(hours=24)
 REMIND_EVERY = timedelta(hours=4)
 REMIND_CLOSELY = 12  # this many reminders at REMIND_EVERY, then one a day
+LOOK_AT_STABLE_EVERY = timedelta(seconds=10)  # after a roll back onto a pool that cannot serve
+LOOK_AT_STABLE_FOR = timedelta(days=1)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 REMIND_FINISHED = 7  # days
 

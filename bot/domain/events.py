@@ -35,6 +35,8 @@ class EventKind(StrEnum):
     WARNED = "warned"
     TROUBLE = "trouble"
     REMINDER = "reminder"
+    STABLE_LACKS = "stable_lacks"  # the old pool cannot serve; the reason says why
+    STABLE_SERVES = "stable_serves"  # the old pool can serve again
 
 
 BROADCAST = frozenset(
@@ -43,6 +45,7 @@ BROADCAST = frozenset(
         EventKind.ROLLED_BACK,
         EventKind.PROMOTED,
         EventKind.FINISHED,
+        EventKind.STABLE_LACKS,
     }
 )
 """Events that the whole channel sees, not only the thread. For a start, the card is enough."""

@@ -24,13 +24,23 @@ class OnFail(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """Ready endpoints of both pools when they were last looked at; ``of`` is how many there are in all."""
+    """Ready endpoints of both pools when they were last looked at; ``of`` is how many there are in all.
+
+    A ``lack`` says why a pool cannot serve, in a sentence; it is empty if the pool can.
+    """
 
     canary_ready: int
     canary_of: int
     stable_ready: int
     stable_of: int
     at: datetime
+    canary_lack: str = ""
+    stable_lack: str = ""
+
+    @property
+    def stable_doubt(self) -> str:
+        """Say in a sentence why traffic should not go back to the old pool; empty if it can serve."""
+        return self.stable_lack or ("" if self.stable_ready else "it has no ready endpoint.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,9 +130,8 @@ class Engine:
             return ""
         with suppress(StoreError):
             self._store.learn(rollout.id, rollout.decision, Progress(readiness=readiness))
-        if verb == ROLLBACK and readiness.stable_ready == 0:
-            return f"{BACK_BUT} `{rollout.stable.name}` has no ready endpoint: bring it up now."
-        return ""
+        doubt = readiness.stable_doubt if verb == ROLLBACK else ""
+        return f"{BACK_BUT} the old pool cannot serve: {doubt}" if doubt else ""
 
     def became(self, request: Request) -> Entry | None:
         """Return the rollout that a request changed, whoever carried it out. Raises UserError if it was refused."""

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.domain.deadlines import LOOK_AT_STABLE_EVERY
 from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_due, on_unwritten
 from bot.domain.decisions.moves import Moment, end
-from bot.domain.errors import UnreadableError
+from bot.domain.errors import ClusterError, UnreadableError
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import UNREADABLE, Applier, new_decision
 from bot.engine.gateway_ear import GatewayEar, Heard
@@ -113,9 +114,23 @@ class Ticker:
         if rollout.phase in ASKS_GATES and (no := self._ear.late_no(entry, self._moment())):
             self._follow(entry, no)
             return
+        if rollout.phase is Phase.ROLLED_BACK:
+            self._after_roll_back(entry)
+            return
         verdict = self._gates.check(rollout) if rollout.phase in ASKS_GATES else None
         learnt = Progress(readiness=verdict.readiness, findings=verdict.findings) if verdict else Progress()
         self._carry_out(entry, on_due(entry, verdict, self._moment()), learnt)
+
+    def _after_roll_back(self, entry: Entry) -> None:
+        """Count again, for a card that says that the old pool cannot serve."""
+        rollout = entry.rollout
+        try:
+            seen = self._routes.readiness(rollout.stable, rollout.canary)
+        except ClusterError:
+            self._learn(entry, Progress(due=self._clock.now() + LOOK_AT_STABLE_EVERY, redraw=False))
+            return
+        outcome = on_due(replace(entry, readiness=seen), None, self._moment())
+        self._carry_out(entry, outcome, Progress(readiness=seen))
 
     def _is_followed(self, rollout: Rollout) -> bool:
         return rollout.phase is Phase.FINISHED and self._store.latest(rollout.route_uid) != rollout.id

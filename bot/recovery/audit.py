@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from bot.domain.decisions.by_cluster import owned, pool_gone
+from bot.domain.decisions.by_cluster import owned, pool_ending, pool_gone
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, UnreadableError
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
@@ -105,6 +105,12 @@ class Audit:
         if named and self._routes.is_gone(pool):
             for entry in named:
                 self._save(entry, pool_gone(entry, pool, self._moment()))
+
+    def pool_ending(self, pool: Pool) -> None:
+        """Decide for every rollout of a pool that is being deleted."""
+        for entry in self._store.entries():
+            if pool in (entry.rollout.stable, entry.rollout.canary):
+                self._save(entry, pool_ending(entry, pool, self._moment()))
 
     def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
         """Find pools that are gone: the watch may have missed it."""

@@ -64,6 +64,10 @@ class ChangeLane:
         """A pool was deleted."""
         self._notice(pool, lambda: self._inspector.pool_gone(pool))
 
+    def pool_ending(self, pool: Pool) -> None:
+        """A pool is being deleted, and still there."""
+        self._notice(("ending", pool), lambda: self._inspector.pool_ending(pool))
+
     def _notice(self, key: object, look: Callable[[], object]) -> None:
         with self._lock:
             if self._lane is None:

@@ -17,8 +17,9 @@ from bot.config.settings import Address, Settings
 from bot.domain.deadlines import ASK_GATES_EVERY
 from bot.domain.errors import StoreError
 from bot.operations.registry import EXECUTORS, Registry
-from bot.recovery import status_news
+from bot.recovery import pool_news, status_news
 from bot.recovery.changes import ChangeLane
+from bot.recovery.pool_news import PoolNews
 from bot.recovery.status_news import StatusNews
 from bot.service.assembly import shared_parts
 from bot.service.install import Install
@@ -88,6 +89,7 @@ class Bot:
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
         self.changes = ChangeLane(self.parts.audit, self.leader.leads, self.parts.recovery.look_again)
         self.status_news = StatusNews(self.store, self.parts.ticker.hear)
+        self.pool_news = PoolNews(self.cluster, self.store, self.clock)
         self.timer = Timer(self.store, self.clock, self.parts.ticker.tick, self.leader.leads)
         catch_up = partial(self.parts.ticker.catch_up, goes_on=self.leader.leads)
         every = self.timer.every
@@ -95,6 +97,7 @@ class Bot:
         every(timedelta(seconds=1), "unwritten intents", partial(catch_up, brakes=False))
         every(timedelta(seconds=1), "what Redis lost", self.parts.recovery.run)
         every(status_news.EVERY, "what gateways say", partial(self.status_news.sweep, goes_on=self.leader.leads))
+        every(pool_news.EVERY, "both pools", partial(self.pool_news.sweep, goes_on=self.leader.leads))
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
         every(ASK_GATES_EVERY, "gates between steps", partial(self.parts.gate_watch.sweep, goes_on=self.leader.leads))
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
@@ -111,6 +114,8 @@ class Bot:
             route_gone=told.route_gone,
             pool_gone=told.pool_gone,
             route_status=self.status_news.status_changed,
+            pool_ending=told.pool_ending,
+            health_changed=self.pool_news.health_changed,
         )
 
     def lead(self) -> None:

@@ -111,7 +111,7 @@ def test_while_a_write_is_open_no_button_offers_a_further_step() -> None:
         (
             an_entry(readiness=ready(stable=0)),
             f"All traffic goes back to {OLD}. {NEW} has 25 % now."
-            " The old pool has no ready endpoint now: requests will fail until it has one.",
+            " The old pool cannot serve now: it has no ready endpoint.",
         ),
         (
             an_entry(a_rollout(phase=Phase.PAUSED, drift=DRIFT)),

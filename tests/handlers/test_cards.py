@@ -249,7 +249,11 @@ def test_weights_that_are_not_ours_are_not_drawn() -> None:
 
 
 def test_an_old_pool_that_cannot_serve_is_said_loudly() -> None:
-    assert "*The old pool has no ready endpoint" in part(an_entry(readiness=ready(stable=0)), "facts")
+    facts = part(an_entry(readiness=ready(stable=0)), "facts")
+    assert "⚠️ *The old pool cannot take traffic back:* it has no ready endpoint.\n" in facts
+    lacks = replace(ready(), stable_lack="Service `default/epp` has no port 8000.")
+    facts = part(an_entry(a_rollout(phase=Phase.ROLLED_BACK), readiness=lacks), "facts")
+    assert "⚠️ *The old pool cannot serve:* Service `default/epp` has no port 8000.\n" in facts
 
 
 def test_other_peoples_words_are_no_markup() -> None:

@@ -34,8 +34,9 @@ SCOPES = [
 RIGHTS = {
     ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "patch"},
     ("inference.networking.k8s.io", "inferencepools"): {"get", "list", "watch"},
-    ("", "pods"): {"list"},
-    ("discovery.k8s.io", "endpointslices"): {"list"},
+    ("", "pods"): {"list", "watch"},
+    ("", "services"): {"get", "list", "watch"},
+    ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
 }
 
 

@@ -118,17 +118,21 @@ def test_check_config_names_every_missing_verb_of_every_namespace(
     api_server: ApiServer, role: Object, world: World, kube: Kube
 ) -> None:
     take_away(kube, world.namespace, role, "watch", "patch")
-    route, pool = "gateway.networking.k8s.io", "inference.networking.k8s.io"
+    route, pool, slices = "gateway.networking.k8s.io", "inference.networking.k8s.io", "discovery.k8s.io"
     assert check_cluster(api_server, world.namespace, "elsewhere") == (
         1,
         [
             f"{BOT} may not `watch` `httproutes` of {route} in namespace `{world.namespace}`.",
             f"{BOT} may not `patch` `httproutes` of {route} in namespace `{world.namespace}`.",
             f"{BOT} may not `watch` `inferencepools` of {pool} in namespace `{world.namespace}`.",
+            f"{BOT} may not `watch` `pods` in namespace `{world.namespace}`.",
+            f"{BOT} may not `watch` `services` in namespace `{world.namespace}`.",
+            f"{BOT} may not `watch` `endpointslices` of {slices} in namespace `{world.namespace}`.",
             *(f"{BOT} may not `{v}` `httproutes` of {route} in namespace `elsewhere`." for v in NEEDED[0][1]),
             *(f"{BOT} may not `{v}` `inferencepools` of {pool} in namespace `elsewhere`." for v in NEEDED[1][1]),
-            f"{BOT} may not `list` `pods` in namespace `elsewhere`.",
-            f"{BOT} may not `list` `endpointslices` of discovery.k8s.io in namespace `elsewhere`.",
+            *(f"{BOT} may not `{v}` `pods` in namespace `elsewhere`." for v in ("list", "watch")),
+            *(f"{BOT} may not `{v}` `services` in namespace `elsewhere`." for v in ("get", "list", "watch")),
+            *(f"{BOT} may not `{v}` `endpointslices` of {slices} in namespace `elsewhere`." for v in ("list", "watch")),
             GRANT,
         ],
     )
@@ -144,14 +148,17 @@ def test_a_role_without_watch_is_said_in_the_log_and_to_readyz(
     take_away(kube, world.namespace, role, "watch")
     cluster = Cluster(connect(api_server.kubeconfig("rolloutbot")).api, [world.namespace])
     cluster.watch(route_changed=ignore, route_gone=ignore, pool_gone=ignore)
-    wait_until("both refusals", lambda: len(cluster.refusals()) == 2, seconds=10)
+    wait_until("every refusal", lambda: len(cluster.refusals()) == 5, seconds=10)
     grant = "Grant it to the bot's ServiceAccount in a Role, as `manifests/kustomize/rights` does."
-    said = [
-        f"The bot may not `watch` `httproutes` of gateway.networking.k8s.io in namespace `{world.namespace}`. {grant}",
-        f"The bot may not `watch` `inferencepools` of inference.networking.k8s.io in namespace `{world.namespace}`. "
-        f"{grant}",
-    ]
+    resources = (
+        "`httproutes` of gateway.networking.k8s.io",
+        "`inferencepools` of inference.networking.k8s.io",
+        "`pods`",
+        "`services`",
+        "`endpointslices` of discovery.k8s.io",
+    )
+    said = [f"The bot may not `watch` {each} in namespace `{world.namespace}`. {grant}" for each in resources]
     cluster.close()
     late = "Until then, I see other people's changes up to half a minute late."
     assert cluster.refusals() == said
-    assert sorted(caplog.messages) == [f"{sentence} {late}" for sentence in said]
+    assert sorted(caplog.messages) == sorted(f"{sentence} {late}" for sentence in said)

@@ -23,6 +23,19 @@ def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
     return replace(change, after=replace(change.after, stable_gone=rollout.stable_gone or pool == rollout.stable))
 
 
+def pool_ending(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
+    """Pause if one of the pools is being deleted, and still there. None: no change, or people know."""
+    rollout = entry.rollout
+    if rollout.phase in SLOTLESS | {Phase.PAUSED} or (pool == rollout.stable and rollout.stable_gone):
+        return None
+    if pool == rollout.canary:
+        then = "Its requests will fail: roll back, or create it again when it is gone."
+    else:
+        then = "Soon a roll back will have nowhere to go: promote, or create it again when it is gone."
+    change = pause(entry, f"InferencePool `{pool.name}` is being deleted. {then}", moment)
+    return replace(change, after=replace(change.after, stable_gone=rollout.stable_gone or pool == rollout.stable))
+
+
 def owned(entry: Entry, owner: str, moment: Moment) -> Change | None:
     """Pause if another controller moves the weights now; ``owner`` says which. None if it is paused or over."""
     return None if entry.rollout.phase in SLOTLESS | {Phase.PAUSED} else pause(entry, owner, moment)

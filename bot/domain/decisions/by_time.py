@@ -8,6 +8,8 @@ from bot.domain.deadlines import (
     ASK_GATES_EVERY,
     HOLD_AT_MOST,
     HOUR,
+    LOOK_AT_STABLE_EVERY,
+    LOOK_AT_STABLE_FOR,
     MINUTE,
     REMIND_EVERY,
     next_look,
@@ -71,6 +73,8 @@ def on_due(entry: Entry, verdict: Verdict | None, moment: Moment) -> Change | Lo
             return on_accepted(entry, moment)
         case Phase.AWAITING_APPROVAL:
             return pause(entry, f"Nobody approved it within {APPROVE_WITHIN // HOUR} hours.", moment)
+        case Phase.ROLLED_BACK:
+            return _after_roll_back(entry, moment, EventKind.STABLE_SERVES)
         case Phase.PAUSED | Phase.FINISHED:
             return LookAgain(
                 due=next_reminder(entry.rollout, moment.now),
@@ -143,7 +147,7 @@ def _doubt_of_stable(readiness: Readiness | None) -> str:
     """Say why traffic should not go back by itself; empty if the old pool can serve."""
     if readiness is None:
         return "nobody knows whether the old pool can serve"
-    return "" if readiness.stable_ready else "the old pool has no ready endpoint"
+    return f"the old pool cannot serve: {doubt.rstrip('.')}" if (doubt := readiness.stable_doubt) else ""
 
 
 def _finish(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
@@ -159,12 +163,24 @@ def _finish(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgai
 def on_accepted(entry: Entry, moment: Moment) -> Change | LookAgain:
     """Start the phase's time: the gateway has accepted the weights, or will not say."""
     rollout = entry.rollout
+    if rollout.phase is Phase.ROLLED_BACK:
+        return _after_roll_back(entry, moment, EventKind.STABLE_LACKS)
     if rollout.phase is not Phase.STARTING:
         return LookAgain(due=next_look(rollout, moment.now), step_due=next_step_due(rollout, moment.now))
     phase = Phase.PROMOTED if rollout.next_step is None else Phase.PROGRESSING
     to = after(entry, moment, phase=phase)
     told = (event(EventKind.PROMOTED, moment, to),) if phase is Phase.PROMOTED else ()
     return Change(after=to, events=told, due=next_look(to, moment.now), step_due=next_step_due(to, moment.now))
+
+
+def _after_roll_back(entry: Entry, moment: Moment, kind: EventKind) -> LookAgain:
+    """Look again while the old pool, which has all the traffic, cannot serve; tell when that begins and ends."""
+    doubt = entry.readiness.stable_doubt if entry.readiness else ""
+    told = (event(kind, moment, entry.rollout, doubt),)
+    if not doubt:
+        return LookAgain(due=None, events=told if kind is EventKind.STABLE_SERVES else ())
+    again = moment.now + LOOK_AT_STABLE_EVERY if moment.now - entry.rollout.since < LOOK_AT_STABLE_FOR else None
+    return LookAgain(due=again, events=told if kind is EventKind.STABLE_LACKS else ())
 
 
 def on_rejected(entry: Entry, message: str, moment: Moment) -> Change | LookAgain:

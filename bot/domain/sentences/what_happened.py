@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bot.domain.events import REJECTED, Event, EventKind
 from bot.domain.prose import Code, Person, Prose, ended, say
-from bot.domain.rollout import Entry
+from bot.domain.rollout import Entry, Phase
 from bot.domain.sentences.reasons import reason
 
 NOT_CHECKED = say("(not checked: Slack did not say who that is)")
@@ -142,6 +142,12 @@ def _reminder(event: Event, entry: Entry) -> Prose:
     return say("Reminder: it still waits at {} %", _weight(event))
 
 
+def _stable_lacks(event: Event, entry: Entry) -> Prose:
+    if entry.rollout.phase is Phase.ROLLED_BACK:
+        return say("*All traffic goes to the old pool {}, which cannot serve*", _old(entry))
+    return say("*The old pool {} cannot take traffic back*", _old(entry))
+
+
 _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.STARTED: _started,
     EventKind.STEPPED: _stepped,
@@ -167,6 +173,8 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.REBUILT: lambda event, entry: say("Redis had lost this rollout; I restored it from its route"),
     EventKind.TROUBLE: lambda event, entry: say("Trouble"),
     EventKind.REMINDER: _reminder,
+    EventKind.STABLE_LACKS: _stable_lacks,
+    EventKind.STABLE_SERVES: lambda event, entry: say("The old pool {} can serve again", _old(entry)),
 }
 
 _SPOKEN = frozenset(EventKind) - {
@@ -177,5 +185,6 @@ _SPOKEN = frozenset(EventKind) - {
     EventKind.ADOPTED,
     EventKind.TROUBLE,
     EventKind.REMINDER,
+    EventKind.STABLE_LACKS,
 }
 """Kinds whose reason a person gives."""

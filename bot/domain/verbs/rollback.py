@@ -10,6 +10,9 @@ from bot.domain.verbs.button import Button, Dialog, Position, Style, short
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.weights import weight_there
 
+LONGEST_DOUBT = 120
+"""Slack takes 300 characters as the text of a dialog before a button acts."""
+
 
 def _roll_back(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
     again = entry.rollout.phase is Phase.ROLLED_BACK
@@ -36,10 +39,14 @@ def _way_back(entry: Entry) -> str:
 
 
 def _stable_warning(entry: Entry) -> str:
-    seen = entry.readiness
-    if seen is None or seen.stable_ready > 0:
-        return ""
-    return " The old pool has no ready endpoint now: requests will fail until it has one."
+    doubt = entry.readiness.stable_doubt if entry.readiness else ""
+    return f" The old pool cannot serve now: {_cut(doubt)}" if doubt else ""
+
+
+def _cut(text: str) -> str:
+    """Cut a sentence to what Slack allows in a dialog, beside the rest, and which shows no code."""
+    text = text.replace("`", "")
+    return text if len(text) <= LONGEST_DOUBT else f"{text[: LONGEST_DOUBT - 1]}…"
 
 
 ROLLBACK = Verb(

@@ -241,7 +241,10 @@ def test_a_roll_back_says_so_where_the_old_pool_cannot_serve_and_obeys(stage: St
     stage.world.set_servers_ready(STABLE, 0)
     outcome = stage.ask(stage.request("rollback"))
     assert outcome is not None
-    assert outcome.said == f"Rolled back, but `{STABLE}` has no ready endpoint: bring it up now."
+    assert outcome.said == (
+        f"Rolled back, but the old pool cannot serve: InferencePool `{stage.world.namespace}/{STABLE}` has no ready "
+        "model server: 0 of 2 pods are Ready."
+    )
     assert spec(stage) == before
 
 

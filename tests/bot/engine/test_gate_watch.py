@@ -87,7 +87,7 @@ def test_what_other_gates_said_stays(stage: Stage, errors: Errors) -> None:
     stage.clock.forward(minutes=10)
     stage.ticker.tick(rollout_id)
     stage.parts.gate_watch.sweep()
-    assert [finding.gate for finding in stage.load(rollout_id).findings] == ["pools_ready", "errors"]
+    assert [finding.gate for finding in stage.load(rollout_id).findings] == ["pools_ready", "gateway", "errors"]
 
 
 def test_a_paused_rollout_is_left_to_people(stage: Stage, errors: Errors) -> None:

@@ -158,7 +158,7 @@ def test_no_automatic_roll_back_onto_a_pool_that_cannot_serve() -> None:
     change = decided(on_due(an_entry(), fail, at(10)))
     assert (change.after.phase, change.after.why) == (
         Phase.PAUSED,
-        "5xx doubled. I did not roll it back: the old pool has no ready endpoint.",
+        "5xx doubled. I did not roll it back: the old pool cannot serve: it has no ready endpoint.",
     )
 
 

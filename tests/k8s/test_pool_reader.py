@@ -1,5 +1,7 @@
 """Whether a pool can serve: its picker's endpoints and its model servers, on the real API server."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.domain.errors import GoneError
@@ -14,8 +16,16 @@ from tests.k8s.build import NOW
 from tests.k8s.stories import start
 
 
-def seen(*, canary: tuple[int, int] = (2, 2), stable: tuple[int, int] = (2, 2)) -> Readiness:
-    return Readiness(canary_ready=canary[0], canary_of=canary[1], stable_ready=stable[0], stable_of=stable[1], at=NOW)
+def seen(*, canary: tuple[int, int] = (2, 2), stable: tuple[int, int] = (2, 2), lacks: str = "") -> Readiness:
+    """Return the readiness of a canary that lacks nothing, and of a stable pool that ``lacks`` something."""
+    return Readiness(
+        canary_ready=canary[0],
+        canary_of=canary[1],
+        stable_ready=stable[0],
+        stable_of=stable[1],
+        stable_lack=lacks,
+        at=NOW,
+    )
 
 
 def health(cluster: Cluster, rollout: Rollout) -> PoolHealth:
@@ -23,7 +33,7 @@ def health(cluster: Cluster, rollout: Rollout) -> PoolHealth:
 
 
 def lack(reason: str, readiness: Readiness) -> PoolHealth:
-    return PoolHealth(lack=reason, readiness=readiness)
+    return PoolHealth(lack=reason, readiness=replace(readiness, canary_lack=reason))
 
 
 def test_a_canary_that_can_serve_passes(world: World, cluster: Cluster) -> None:
@@ -35,7 +45,8 @@ def test_one_ready_server_of_two_is_enough_and_counted(world: World, cluster: Cl
     world.set_servers_ready(CANARY, 1)
     world.set_servers_ready(STABLE, 0)
 
-    assert health(cluster, rollout) == lack("", seen(canary=(1, 2), stable=(0, 2)))
+    lacks = f"InferencePool `{world.namespace}/{STABLE}` has no ready model server: 0 of 2 pods are Ready."
+    assert health(cluster, rollout) == lack("", seen(canary=(1, 2), stable=(0, 2), lacks=lacks))
 
 
 def test_a_canary_without_a_ready_server_cannot_serve(world: World, cluster: Cluster) -> None:
@@ -61,14 +72,11 @@ def test_a_canary_whose_pods_are_gone_cannot_serve(world: World, cluster: Cluste
 
 def test_a_picker_without_a_ready_endpoint_cannot_serve(world: World, cluster: Cluster) -> None:
     rollout = start(cluster)
-    reason = (
-        f"Service `{world.namespace}/{picker_name(CANARY)}`, the endpoint picker of InferencePool `{CANARY}`, "
-        "has no ready endpoint."
-    )
+    picker = f"Service `{world.namespace}/{picker_name(CANARY)}`, the endpoint picker of InferencePool `{CANARY}`,"
     world.set_picker_ready(CANARY, False)
-    assert health(cluster, rollout) == lack(reason, seen())
+    assert health(cluster, rollout) == lack(f"{picker} has no ready endpoint.", seen())
     world.delete_picker(CANARY)
-    assert health(cluster, rollout) == lack(reason, seen())
+    assert health(cluster, rollout) == lack(f"{picker} does not exist.", seen())
 
 
 def test_followers_of_a_picker_may_be_unready(world: World, cluster: Cluster) -> None:
@@ -90,21 +98,23 @@ def test_a_canary_that_is_gone_is_an_error(world: World, cluster: Cluster) -> No
 
     with pytest.raises(GoneError, match="is not there"):
         health(cluster, rollout)
-    assert cluster.readiness(rollout.stable, rollout.canary) == seen(canary=(0, 0))
+    gone = f"InferencePool `{world.namespace}/{CANARY}` does not exist."
+    assert cluster.readiness(rollout.stable, rollout.canary) == replace(seen(canary=(0, 0)), canary_lack=gone)
 
 
 def test_a_stable_pool_that_is_gone_does_not_hold(world: World, cluster: Cluster) -> None:
     rollout = start(cluster)
     world.delete_pool(STABLE)
 
-    assert health(cluster, rollout) == lack("", seen(stable=(0, 0)))
+    gone = f"InferencePool `{world.namespace}/{STABLE}` does not exist."
+    assert health(cluster, rollout) == lack("", seen(stable=(0, 0), lacks=gone))
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"kind": "ServiceImport", "group": "multicluster.x-k8s.io"}, "cannot be checked: only a Service can."),
-        ({"name": "another-epp"}, "has no ready endpoint."),
+        ({"name": "another-epp"}, "does not exist."),
     ],
 )
 def test_the_picker_is_the_one_that_the_pool_names(

@@ -1,0 +1,137 @@
+"""Reads what pools are made of: from the watches' copies, else from the API server."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from kubernetes.client import ApiClient
+
+from bot.domain.errors import GoneError, RefusedError
+from bot.domain.gate import Readiness
+from bot.domain.rollout import Pool
+from bot.engine.route_port import PoolHealth
+from k8s import client
+from k8s.document import Document, namespace_of
+from k8s.inferencepool import (
+    OF_SERVICE,
+    PODS,
+    POOLS,
+    SERVICES,
+    SLICES,
+    is_service,
+    labels_of,
+    picker_of,
+    pool_of,
+    selector_of,
+)
+from k8s.pool_health import Health, PoolParts, health_of, is_leaving
+from k8s.watches import Watches
+
+_beside: Final = ThreadPoolExecutor(16, "pools")
+
+
+class PoolReader:
+    """Pools, their pods and their pickers. Raises ClusterError if nobody knows.
+
+    A copy of a watch is a moment old, and up to half a minute if its connection is half open.
+    """
+
+    def __init__(self, api: ApiClient, watches: Watches, now: Callable[[], datetime]) -> None:
+        self._api, self._watches, self._now = api, watches, now
+
+    def document(self, pool: Pool) -> Document:
+        """Return a pool. Raises GoneError if it does not exist."""
+        kept = self._watches.object(POOLS, pool.namespace, pool.name)
+        return client.get(self._api, POOLS, pool.namespace, pool.name) if kept is None else kept
+
+    def parts(self, pool: Document, pods: Sequence[Document] | None = None) -> PoolParts:
+        """Return a pool with what it needs to serve; with its pods, where they were listed already."""
+        found = self.pods(pool) if pods is None else pods
+        picker, namespace = picker_of(pool), namespace_of(pool)
+        if picker is None or not is_service(picker):
+            return PoolParts(pool=pool, pods=found)
+        name = str(picker["name"])
+        service, is_known = self._service(namespace, name)
+        slices = self._slices(namespace, name)
+        return PoolParts(pool=pool, pods=found, slices=slices, service=service, services_known=is_known)
+
+    def pods(self, pool: Document) -> Sequence[Document]:
+        """Return the pods that a pool selects, without those that leave; from a watch's copies, if there are any."""
+        kept, labels = self._watches.objects(PODS, namespace_of(pool)), labels_of(pool).items()
+        if kept is None:
+            return self.listed_pods(pool)
+        mine = [pod for pod in kept if labels <= (pod["metadata"].get("labels") or {}).items()]
+        return [pod for pod in mine if not is_leaving(pod)]
+
+    def listed_pods(self, pool: Document, *, version: str = "") -> Sequence[Document]:
+        """List the pods that a pool selects, without those that leave."""
+        found = client.list_all(self._api, PODS, namespace_of(pool), labels=selector_of(pool), version=version)
+        return [pod for pod in found if not is_leaving(pod)]
+
+    def pools_with(self, resource: client.Resource, part: Document) -> Sequence[Pool]:
+        """Return the pools that a pod, a Service or an EndpointSlice belongs to, or the pool itself."""
+        pools = self._watches.objects(POOLS, namespace_of(part)) or ()
+        return [pool_of(part)] if resource is POOLS else [pool_of(pool) for pool in pools if _has(pool, resource, part)]
+
+    def health(self, stable: Pool, canary: Pool) -> PoolHealth:
+        """Judge both pools before the canary gets more. Raises GoneError if the canary does not exist.
+
+        The canary's pods are listed, from the API server's cache where a watch keeps the rest: so a watch that has
+        silently lost its connection does not decide alone.
+        """
+        other = _beside.submit(self._health, stable)
+        pool = self.document(canary)
+        is_watched = self._watches.objects(PODS, canary.namespace) is not None
+        listed = _beside.submit(self.listed_pods, pool, version=client.ANY_VERSION if is_watched else "")
+        judged = health_of(replace(self.parts(pool, pods=()), pods=listed.result()))
+        return PoolHealth(lack=judged.lack, readiness=self._readiness(other.result(), judged))
+
+    def readiness(self, stable: Pool, canary: Pool) -> Readiness:
+        """Judge both pools, for display; a missing pool has no ready server."""
+        return self._readiness(self._health(stable), self._health(canary))
+
+    def _health(self, pool: Pool) -> Health:
+        try:
+            return health_of(self.parts(self.document(pool)))
+        except GoneError:
+            return Health(0, 0, f"InferencePool `{pool.namespace}/{pool.name}` does not exist.")
+
+    def _readiness(self, stable: Health, canary: Health) -> Readiness:
+        return Readiness(
+            canary_ready=canary.ready,
+            canary_of=canary.of,
+            canary_lack=canary.lack,
+            stable_ready=stable.ready,
+            stable_of=stable.of,
+            stable_lack=stable.lack,
+            at=self._now(),
+        )
+
+    def _service(self, namespace: str, name: str) -> tuple[Document | None, bool]:
+        """Return a Service, and whether that is known: the right to look may be missing."""
+        kept = self._watches.objects(SERVICES, namespace)
+        if kept is not None:
+            return next((each for each in kept if each["metadata"]["name"] == name), None), True
+        try:
+            return client.get(self._api, SERVICES, namespace, name), True
+        except GoneError:
+            return None, True
+        except RefusedError:
+            return None, False
+
+    def _slices(self, namespace: str, service: str) -> Sequence[Document]:
+        kept = self._watches.objects(SLICES, namespace)
+        if kept is None:
+            return client.list_all(self._api, SLICES, namespace, labels=f"{OF_SERVICE}={service}")
+        return [each for each in kept if (each["metadata"].get("labels") or {}).get(OF_SERVICE) == service]
+
+
+def _has(pool: Document, resource: client.Resource, part: Document) -> bool:
+    labels = part["metadata"].get("labels") or {}
+    if resource is PODS:
+        return labels_of(pool).items() <= labels.items()
+    service = labels.get(OF_SERVICE) if resource is SLICES else part["metadata"]["name"]
+    picker = picker_of(pool)
+    return picker is not None and is_service(picker) and picker["name"] == service

@@ -1,0 +1,74 @@
+"""All watches: of each resource that a rollout depends on, in each namespace."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
+
+from kubernetes.client import ApiClient
+
+from k8s.client import Resource
+from k8s.connection import client_of
+from k8s.document import Document
+from k8s.watch import Seen, Watch
+
+CLOSE_SECONDS: Final = 1.0
+
+Told = Callable[[Seen, Document], None]
+
+
+def _whole(document: Document) -> Document:
+    return document
+
+
+def _without_managers(document: Document) -> Document:
+    meta = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
+    return {**document, "metadata": meta}
+
+
+class Watches:
+    """Copies of objects by resource and namespace; none before ``start``, and none of what may not be watched."""
+
+    def __init__(self) -> None:
+        self._watches: dict[tuple[Resource, str], Watch] = {}
+
+    def start(
+        self, api: ApiClient, namespaces: Sequence[str], told: Mapping[Resource, Told], slim: Collection[Resource]
+    ) -> None:
+        """Watch these resources in these namespaces; changes are told in the watches' own threads.
+
+        Of ``slim`` resources nobody asks who wrote what.
+        """
+        own = client_of(api.configuration)
+        for namespace in namespaces:
+            for resource, tell in told.items():
+                keep = _without_managers if resource in slim else _whole
+                self._watches[resource, namespace] = Watch(own, resource, namespace, tell, keep=keep)
+        for watch in self._watches.values():
+            watch.start()
+
+    def objects(self, resource: Resource, namespace: str) -> Sequence[Document] | None:
+        """Return the copies; None if there are none that may be used."""
+        watch = self._watches.get((resource, namespace))
+        return watch.objects() if watch else None
+
+    def object(self, resource: Resource, namespace: str, name: str) -> Document | None:
+        """Return the copy of one object; None if none is kept."""
+        watch = self._watches.get((resource, namespace))
+        return watch.object(name) if watch else None
+
+    def keep(self, resource: Resource, document: Document) -> None:
+        """Keep an object from the answer to our own write."""
+        if watch := self._watches.get((resource, document["metadata"]["namespace"])):
+            watch.keep(document)
+
+    def refusals(self) -> Sequence[str]:
+        """Say which watches the API server refuses, and what to do; nothing if all of them work."""
+        return [watch.refusal for watch in self._watches.values() if watch.refusal]
+
+    def close(self) -> None:
+        """Stop; a watch that hangs in the network ends with the process."""
+        for watch in self._watches.values():
+            watch.stop()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for watch in self._watches.values():
+            watch.join(max(0.0, deadline - time.monotonic()))

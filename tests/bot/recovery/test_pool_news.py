@@ -1,0 +1,122 @@
+"""What the card and the channel say of both pools while a rollout lives, and after a roll back."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bot.domain.rollout import Phase, Pool
+from bot.recovery.pool_news import PoolNews
+from sandbox.kube import path_of
+from sandbox.objects import POOL_API, picker_name
+from sandbox.process import wait_until
+from tests.builders import CANARY, STABLE
+from tests.k8s.watching import ignore
+from tests.stage import Stage
+
+
+def news_of(stage: Stage) -> PoolNews:
+    return PoolNews(stage.cluster, stage.store, stage.clock)
+
+
+def old_pool(stage: Stage) -> Pool:
+    return Pool(stage.world.namespace, STABLE)
+
+
+def no_endpoint(stage: Stage) -> str:
+    where = f"Service `{stage.world.namespace}/{picker_name(STABLE)}`, the endpoint picker of InferencePool `{STABLE}`,"
+    return f"{where} has no ready endpoint."
+
+
+def told(stage: Stage, rollout_id: str) -> list[tuple[str, str]]:
+    kinds = ("stable_lacks", "stable_serves")
+    return [(one.kind.value, one.reason) for one in stage.store.events(rollout_id, 0) if one.kind.value in kinds]
+
+
+def test_a_pool_that_changed_is_counted_again_for_its_rollouts(stage: Stage) -> None:
+    rollout_id, news = stage.started(10).rollout.id, news_of(stage)
+    stage.world.set_servers_ready(CANARY, 1)
+    news.sweep()
+    before = stage.load(rollout_id).readiness
+    news.health_changed(Pool(stage.world.namespace, CANARY))
+    news.sweep()
+    after = stage.load(rollout_id).readiness
+    assert before is not None
+    assert after == replace(before, canary_ready=1, at=stage.clock.now())
+
+
+def test_an_old_pool_that_cannot_take_traffic_back_is_on_the_card_at_once_and_told_if_it_lasts(stage: Stage) -> None:
+    rollout_id, news = stage.started(10).rollout.id, news_of(stage)
+    stage.world.set_picker_ready(STABLE, False)
+    news.health_changed(old_pool(stage))
+    news.sweep()
+    seen = stage.load(rollout_id).readiness
+    assert (seen and seen.stable_lack, told(stage, rollout_id)) == (no_endpoint(stage), [])
+    for _ in range(2):
+        stage.clock.forward(seconds=10)
+        news.sweep()
+    lacks = ("stable_lacks", no_endpoint(stage))
+    assert told(stage, rollout_id) == [lacks]
+    stage.world.set_picker_ready(STABLE, True)
+    news.health_changed(old_pool(stage))
+    news.sweep()
+    assert told(stage, rollout_id) == [lacks, ("stable_serves", "")]
+
+
+def test_a_roll_back_onto_a_pool_that_cannot_serve_is_obeyed_and_told_until_it_can(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.world.set_picker_ready(STABLE, False)
+    outcome = stage.ask(stage.request("rollback"))
+    assert outcome is not None
+    assert outcome.said == f"Rolled back, but the old pool cannot serve: {no_endpoint(stage)}"
+    assert stage.world.weights() == [(STABLE, 1)]
+    stage.wait_observed()
+    stage.pass_time(seconds=1)
+    lacks = ("stable_lacks", no_endpoint(stage))
+    assert told(stage, rollout_id) == [lacks]
+    stage.pass_time(seconds=10)
+    assert told(stage, rollout_id) == [lacks]
+    stage.world.set_picker_ready(STABLE, True)
+    stage.pass_time(seconds=10)
+    stage.pass_time(minutes=5)
+    entry = stage.load(rollout_id)
+    assert (entry.readiness and entry.readiness.stable_lack, entry.due) == ("", None)
+    assert told(stage, rollout_id) == [lacks, ("stable_serves", "")]
+
+
+def test_a_pool_that_is_being_deleted_stops_its_rollouts_while_it_is_still_there(stage: Stage) -> None:
+    rollout_id, path = stage.started(10).rollout.id, path_of(POOL_API, "InferencePool", stage.world.namespace, STABLE)
+    stage.world.kube.merge(path, {"metadata": {"finalizers": ["example.com/keep"]}})
+    heard: list[Pool] = []
+    watch(stage, pool_ending=heard.append)
+    stage.world.delete_pool(STABLE)
+    wait_until("the end of the pool: told", lambda: bool(heard), seconds=10)
+    stage.audit.pool_ending(heard[0])
+    rollout = stage.load(rollout_id).rollout
+    assert (rollout.phase, rollout.why) == (
+        Phase.PAUSED,
+        f"InferencePool `{STABLE}` is being deleted. Soon a roll back will have nowhere to go: promote, or create it "
+        "again when it is gone.",
+    )
+    stage.world.kube.merge(path, {"metadata": {"finalizers": None}})
+
+
+def test_the_watches_tell_which_pool_a_changed_part_belongs_to(stage: Stage) -> None:
+    changed: set[Pool] = set()
+    watch(stage, health_changed=changed.add)
+    wait_until("both pools", lambda: len(changed) == 2, seconds=10)
+    changes: list[Callable[[], None]] = [
+        lambda: stage.world.set_servers_ready(STABLE, 1),
+        lambda: stage.world.set_picker_ready(STABLE, False),
+        lambda: stage.world.delete_picker(STABLE),
+    ]
+    for change in changes:
+        changed.clear()
+        change()
+        wait_until("the old pool", lambda: changed == {old_pool(stage)}, seconds=10)
+
+
+def watch(stage: Stage, **told: Any) -> None:
+    nothing: dict[str, Any] = dict.fromkeys(("route_changed", "route_gone", "pool_gone"), ignore)
+    stage.cluster.watch(**nothing, **told)
+    there = stage.world.namespace, stage.world.route
+    wait_until("the watches", lambda: stage.cluster.kept(*there) is not None, seconds=10)
