@@ -6,9 +6,9 @@ from functools import partial
 
 from kubernetes.client import ApiClient
 
-from bot.domain.commands.request import StartWords
+from bot.domain.commands.request import START, StartWords
 from bot.domain.decisions.by_route import is_as_wanted
-from bot.domain.errors import GoneError, NoRoomError, RouteError
+from bot.domain.errors import GoneError, NoRoomError
 from bot.domain.gate import Readiness
 from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout, Rule
 from bot.engine.gateway_word import GatewayWord
@@ -103,10 +103,14 @@ class Cluster:
         """Stop the watches; one that hangs in the network ends with the process."""
         self._watches.close()
 
-    def survey(self, canary: str, words: StartWords) -> Survey:
-        """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
-        search = Search(self._command, self._namespaces, canary, words)
-        return survey.survey(self._api, search, self._notes, self._gateways)
+    def missing_rights(self, namespace: str) -> Sequence[str]:
+        """Say which rights the bot lacks in a namespace, and what is not served there: a sentence each."""
+        return rights_of(self._api, [namespace]).missing
+
+    def survey(self, canary: str, words: StartWords, verb: str = START) -> Survey:
+        """Find the route, the stable pool and the rules for a start, and what speaks against it."""
+        search = Search(self._command, self._namespaces, canary, words, verb)
+        return survey.survey(self._api, search, self._notes, self._gateways, self._now())
 
     def read(self, namespace: str, route: str) -> RouteCopy:
         """Read one route from the API server."""
@@ -127,11 +131,7 @@ class Cluster:
 
     def owner(self, copy: RouteCopy) -> str:
         """Say which other controller moves the weights of a route; empty if none does."""
-        try:
-            owners.refuse_owned(copy.document)
-        except RouteError as error:
-            return error.message
-        return ""
+        return owners.owner_of(copy.document)
 
     def is_gone(self, pool: Pool) -> bool:
         """Ask whether an InferencePool is missing."""

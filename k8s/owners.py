@@ -1,51 +1,98 @@
-"""Who else writes to a route: refuses controllers that would fight us, and warns of deployment tools. Pure."""
+"""Who else writes to a route: controllers that would fight us, and tools that put fields back. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from bot.domain.errors import RouteError
-from k8s.document import Document, full_name
+from bot.domain.check import Line, fine, stop, warn
+from k8s.document import FIELD_MANAGER, Document, full_name
+
+TOPIC: Final = "Owners"
 
 _CONTROLLERS: Final = {
     "LLMInferenceService": "KServe",
     "InferenceService": "KServe",
     "Canary": "Flagger",
+    "AIGatewayRoute": "Envoy AI Gateway",
 }
+"""By the kind of the owner."""
 _ARGO_ROLLOUTS: Final = "rollouts.argoproj.io/gatewayapi-canary"
+_FLUX: Final = "kustomize.toolkit.fluxcd.io/"
+_FLUX_HELM: Final = "helm.toolkit.fluxcd.io/"
+_FLUX_OFF: Final = f"{_FLUX}reconcile"
+_CONFIG_SYNC: Final = ("configsync.gke.io/", "configmanagement.gke.io/")
+_CONFIG_SYNC_OFF: Final = "client.lifecycle.config.k8s.io/mutation"
 
 
-def refuse_owned(route: Document) -> None:
-    """Raise RouteError if another controller moves the weights of a route."""
+def lines(route: Document) -> Iterator[Line]:
+    """Yield who else writes to a route, with the exact rule that keeps a tool away from the weights."""
+    found = [*_rivals(route), *_tools(route)]
+    yield from found or [fine(TOPIC, f"Nobody else is known to write to HTTPRoute `{full_name(route)}`.")]
+
+
+def owner_of(route: Document) -> str:
+    """Say which other controller moves the weights of a route; empty if none does."""
+    return next((line.said for line in _rivals(route)), "")
+
+
+def _rivals(route: Document) -> Iterator[Line]:
+    """Yield the controllers that move weights themselves."""
     for owner in _owners(route):
         if tool := _CONTROLLERS.get(owner.get("kind", "")):
-            raise RouteError(
+            yield stop(
+                TOPIC,
                 f"HTTPRoute `{full_name(route)}` is owned by {tool} ({owner['kind']} `{owner.get('name', '?')}`), "
                 "which writes its weights.",
-                hint=f"Roll out with {tool}, or give the bot a route that {tool} does not own.",
+                f"Roll out with {tool}, or give the bot a route that {tool} does not own.",
             )
     if _ARGO_ROLLOUTS in _labels(route):
-        raise RouteError(
+        yield stop(
+            TOPIC,
             f"HTTPRoute `{full_name(route)}` is managed by Argo Rollouts (label `{_ARGO_ROLLOUTS}`).",
-            hint="Wait for its rollout to end, or take the route out of it.",
+            "Wait for its rollout to end, or take the route out of it.",
         )
 
 
-def warnings(route: Document) -> Iterator[str]:
-    """Say which deployment tools may put the weights back, and the exact rule that stops them."""
+def _tools(route: Document) -> Iterator[Line]:
+    annotations, labels, name = _annotations(route), _labels(route), route["metadata"]["name"]
     yield from _unknown_controller(route)
-    annotations, labels = _annotations(route), _labels(route)
-    name = route["metadata"]["name"]
-    if "argocd.argoproj.io/tracking-id" in annotations:
-        yield f"Argo CD manages HTTPRoute `{name}` and may put its weights back; {_argo_cd(name)}"
-    if _any_key("kustomize.toolkit.fluxcd.io/", annotations, labels):
-        yield f"Flux manages HTTPRoute `{name}` and puts its weights back; {_flux(name)}"
-    if _any_key("helm.toolkit.fluxcd.io/", annotations, labels):
-        yield f"A Flux HelmRelease manages HTTPRoute `{name}` and may put its weights back; {_flux_helm(name)}"
-    if release := annotations.get("meta.helm.sh/release-name"):
-        yield (
-            f"HTTPRoute `{name}` belongs to the Helm release `{release}`: `helm uninstall {release}` deletes it, "
-            "and a `helm upgrade` may put the weights back (Helm 3) or fails with a conflict (Helm 4)."
+    if _is_argo_cd(route):
+        yield warn(TOPIC, f"Argo CD manages HTTPRoute `{name}` and may put its weights back; {_argo_cd(name)}")
+    if _any_key(_FLUX, annotations, labels) or _is_manager(route, "kustomize-controller"):
+        yield _flux_line(name, is_off=annotations.get(_FLUX_OFF) == "disabled")
+    if _any_key(_FLUX_HELM, annotations, labels) or _is_manager(route, "helm-controller"):
+        yield warn(
+            TOPIC, f"A Flux HelmRelease manages HTTPRoute `{name}` and may put its weights back; {_flux_helm(name)}"
         )
+    if any(_any_key(prefix, annotations, labels) for prefix in _CONFIG_SYNC):
+        yield _config_sync_line(name, is_off=annotations.get(_CONFIG_SYNC_OFF) == "ignore")
+    if release := annotations.get("meta.helm.sh/release-name"):
+        yield warn(
+            TOPIC,
+            f"HTTPRoute `{name}` belongs to the Helm release `{release}`: `helm uninstall {release}` deletes it, "
+            "and a `helm upgrade` may put the weights back (Helm 3) or fails with a conflict (Helm 4).",
+        )
+
+
+def _is_argo_cd(route: Document) -> bool:
+    """Argo CD tracks by annotation since version 3, by a label before, and may be told to use a label of its own."""
+    marks = {**_labels(route), **_annotations(route)}
+    return any(key.startswith("argocd.argoproj.io/") for key in marks) or _is_manager(route, "argocd")
+
+
+def _flux_line(name: str, *, is_off: bool) -> Line:
+    if is_off:
+        return fine(TOPIC, f"Flux is told to leave HTTPRoute `{name}` alone.")
+    return warn(TOPIC, f"Flux manages HTTPRoute `{name}` and puts its weights back; {_flux(name)}")
+
+
+def _config_sync_line(name: str, *, is_off: bool) -> Line:
+    if is_off:
+        return fine(TOPIC, f"Config Sync is told to leave HTTPRoute `{name}` alone.")
+    return warn(
+        TOPIC,
+        f"Config Sync manages HTTPRoute `{name}` and puts its weights back; set `{_CONFIG_SYNC_OFF}: ignore` on the "
+        "route, in its source.",
+    )
 
 
 def ignore_rule(route: Document, manager: str) -> str:
@@ -66,7 +113,7 @@ def _argo_cd(name: str) -> str:
 
 
 def _flux(name: str) -> str:
-    return "set `kustomize.toolkit.fluxcd.io/reconcile: disabled` on the route until the rollout is over."
+    return f"set `{_FLUX_OFF}: disabled` on the route until the rollout is over."
 
 
 def _flux_helm(name: str) -> str:
@@ -84,13 +131,20 @@ _RULES: Final[Mapping[str, Callable[[str], str]]] = {
 """By how the field manager begins."""
 
 
-def _unknown_controller(route: Document) -> Iterator[str]:
+def _unknown_controller(route: Document) -> Iterator[Line]:
     for owner in _owners(route):
-        if owner.get("controller"):
-            yield (
+        if owner.get("controller") and owner.get("kind") not in _CONTROLLERS:
+            yield warn(
+                TOPIC,
                 f"HTTPRoute `{route['metadata']['name']}` is made by {owner.get('kind')} `{owner.get('name')}`, "
-                "whose controller may put the weights back."
+                "whose controller may put the weights back.",
             )
+
+
+def _is_manager(route: Document, sign: str) -> bool:
+    """Say whether a field manager whose name begins so has written the route, beside us."""
+    managers = {str(each.get("manager") or "") for each in route["metadata"].get("managedFields") or ()}
+    return any(manager.startswith(sign) for manager in managers - {FIELD_MANAGER})
 
 
 def _owners(route: Document) -> Sequence[Mapping[str, Any]]:

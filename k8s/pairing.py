@@ -52,7 +52,38 @@ def rules_for(search: Search, copy: RouteCopy, stable: Pool, canary: Pool) -> tu
             hint="Deploy the new pool beside the old one, with the same API group.",
         )
     found = [(i, rule) for i, rule in _rules(search, route) if places(rule, stable, namespace_of(route))]
-    return tuple(_rule(search, route, index, rule, stable, canary) for index, rule in found)
+    if not search.words.rule:
+        found = [(i, rule) for i, rule in found if not _is_pinned(route, rule, stable, canary)] or found
+    rules: list[Rule] = []
+    refusals: list[RouteError] = []
+    for index, rule in found:
+        try:
+            rules.append(_rule(search, route, index, rule, stable, canary))
+        except RouteError as error:
+            refusals.append(error)
+    if refusals:
+        raise _with_the_others(search, route, refusals[0], rules)
+    return tuple(rules)
+
+
+def _is_pinned(route: Document, rule: Document, stable: Pool, canary: Pool) -> bool:
+    """Say whether a rule gives the canary all the traffic of the pair, as one for testers does."""
+    namespace, refs = namespace_of(route), refs_of(rule)
+    old, new = ([weight_of(refs[place]) for place in places(rule, pool, namespace)] for pool in (stable, canary))
+    return sum(new) > 0 and sum(old) == 0
+
+
+def _with_the_others(search: Search, route: Document, error: RouteError, others: Sequence[Rule]) -> RouteError:
+    """Offer the rules that can move, if one cannot."""
+    if not others:
+        return error
+    labels = ",".join(_typed_rule(rules_of(route)[rule.index], rule.index) for rule in others)
+    return RouteError(error.message, hint=f"{error.hint} Or move the others: {search.offer(rule=labels)}.")
+
+
+def _typed_rule(rule: Document, index: int) -> str:
+    """Return what people type for a rule: its name, else its number, counted from 1."""
+    return str(rule.get("name") or index + 1)
 
 
 def _named(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Sequence[RouteCopy]:
@@ -69,9 +100,11 @@ def _named(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Sequenc
 
 
 def _rules(search: Search, route: Document) -> Iterator[tuple[int, Document]]:
-    """Yield the rules that ``rule=`` leaves."""
+    """Yield the rules that ``rule=`` leaves: names, numbers counted from 1, or paths, with commas between them."""
+    wanted = set(filter(None, search.words.rule.split(",")))
     for index, rule in enumerate(rules_of(route)):
-        if search.words.rule in ("", rule.get("name")):
+        paths = {str((match.get("path") or {}).get("value")) for match in rule.get("matches") or ()}
+        if not wanted or wanted & {rule.get("name"), str(index + 1), *paths}:
             yield index, rule
 
 
@@ -101,7 +134,7 @@ def _others(rule: Document, namespace: str, canary: Pool, *, weighted: bool) -> 
 def _nothing(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> RouteError:
     words = search.words
     if words.rule and not any(True for copy in copies for _ in _rules(search, copy.document)):
-        names = {str(rule["name"]) for copy in copies for rule in rules_of(copy.document) if rule.get("name")}
+        names = {_typed_rule(rule, at) for copy in copies for at, rule in enumerate(rules_of(copy.document))}
         hint = one_of(search.offer(rule=name) for name in sorted(names)) if names else "Leave `rule=` out."
         return RouteError(f"No HTTPRoute in namespace `{canary.namespace}` has a rule `{words.rule}`.", hint=hint)
     if words.stable:
@@ -160,7 +193,7 @@ def _rule(search: Search, route: Document, index: int, rule: Document, stable: P
             f"{where} gives `{stable.name}` weight 0: there is no traffic to move.",
             hint="Give it weight first, or choose other rules with `rule=`.",
         )
-    if taken and taken * 100 > search.words.weight * (before + taken):
+    if taken and search.words.weight and taken * 100 > search.words.weight * (before + taken):
         share = -(-taken * 100 // (before + taken))
         raise RouteError(
             f"{where} already gives `{canary.name}` about {share} %, more than the first weight {search.words.weight}.",

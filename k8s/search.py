@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from bot.domain.commands.request import StartWords
+from bot.domain.commands.request import START, StartWords
 from bot.domain.plan import ALL_STEPS, Wishes, show_duration
 
 MOST_OFFERS: Final = 5
@@ -18,9 +18,10 @@ class Search:
     namespaces: tuple[str, ...]
     canary: str
     words: StartWords
+    verb: str = START
 
     def offer(self, *, canary: str = "", namespace: str = "", route: str = "", stable: str = "", rule: str = "") -> str:
-        """Write the start command again with these values added, ready to copy."""
+        """Write the command again with these values added, ready to copy."""
         words = self.words
         keys = {
             "namespace": namespace or words.namespace,
@@ -29,8 +30,9 @@ class Search:
             "rule": rule or words.rule,
             **_wishes(words.wishes),
         }
+        weight = f" {words.weight}" if words.weight else ""
         said = "".join(f" {key}={value}" for key, value in keys.items() if value)
-        return f"`{self.command} start {canary or self.canary} {words.weight}{said}`"
+        return f"`{self.command} {self.verb} {canary or self.canary}{weight}{said}`"
 
 
 def one_of(offers: Iterable[str], *, lead: str = "Say which one:") -> str:

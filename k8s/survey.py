@@ -4,47 +4,75 @@ It only reads: one list of pools for each namespace, one of routes, the Gateways
 serve.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
 from kubernetes.client import ApiClient
 
+from bot.domain.check import Line, Report
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool
 from bot.domain.slips import likely_meant
-from bot.engine.gateway_word import GatewayWord
 from bot.engine.notes import Notes
 from bot.engine.route_port import RouteCopy, Survey
-from k8s import httproute, inferencepool, owners, pairing
+from k8s import companions, httproute, inferencepool, owners, pairing
+from k8s.checks import gateway, route
+from k8s.checks import pools as pools_topic
+from k8s.checks.scene import Scene
 from k8s.document import Document, full_name
 from k8s.gateways import Gateways
-from k8s.pool_health import PoolParts, health_of
 from k8s.pool_reader import PoolReader
 from k8s.route_status import ANY_GENERATION, Ours, gateway_word
 from k8s.search import Search, listed, one_of
 from k8s.watches import Watches
 
-MOST_NAMES = 3
 
+def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now: datetime) -> Survey:
+    """Find everything that a start needs, and what speaks against one.
 
-def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways) -> Survey:
-    """Find everything that a start needs. Raises RouteError with one sentence and the next action."""
+    Raises RouteError with one sentence and the next action if the route, a pool or the rules cannot be chosen.
+    """
     pools = {name: inferencepool.list_pools(api, name) for name in _namespaces(search)}
     canary = _canary(search, pools)
-    copy, stable = pairing.choose(search, httproute.list_routes(api, canary.namespace, notes), canary)
+    copies = httproute.list_routes(api, canary.namespace, notes)
+    copy, stable = pairing.choose(search, copies, canary)
     rules = pairing.rules_for(search, copy, stable, canary)
-    owners.refuse_owned(copy.document)
-    warnings = _pools(api, pools[canary.namespace], copy, stable, canary)
+    new, old = _pair(pools[canary.namespace], copy, stable, canary)
+    reader = PoolReader(api, Watches(), lambda: now)  # fresh lists: no copy decides a start
+    parents = gateways.parents(copy.document)
     ours = Ours(rules=frozenset(rule.index for rule in rules), canary=canary.name)
-    word = gateway_word(copy.document, ANY_GENERATION, ours, gateways.parents(copy.document))
+    scene = Scene(
+        copy=copy,
+        stable=stable,
+        canary=canary,
+        rules=rules,
+        old=reader.parts(old),
+        new=reader.parts(new),
+        word=gateway_word(copy.document, ANY_GENERATION, ours, parents),
+        parents=parents,
+        routes=[each.document for each in copies],
+        companions=companions.list_companions(api, canary.namespace),
+        is_new=now - datetime.fromisoformat(copy.document["metadata"]["creationTimestamp"]) < NEW,
+    )
     return Survey(
         copy=copy,
         stable=stable,
         canary=canary,
         rules=rules,
-        warnings=(*warnings, *_gateway(word), *owners.warnings(copy.document)),
-        known=tuple(sorted({each.key for each in word.objections})),
+        report=Report(tuple(line for topic in _TOPICS for line in topic(scene))),
+        known=tuple(sorted({each.key for each in scene.word.objections})),
     )
+
+
+NEW: Final = timedelta(minutes=1)
+
+
+def _owners(scene: Scene) -> Iterator[Line]:
+    return owners.lines(scene.copy.document)
+
+
+_TOPICS: Final[Sequence[Callable[[Scene], Iterator[Line]]]] = (pools_topic.lines, route.lines, gateway.lines, _owners)
 
 
 def _namespaces(search: Search) -> Sequence[str]:
@@ -86,38 +114,12 @@ def _names(pools: Sequence[Document]) -> set[str]:
     return {str(pool["metadata"]["name"]) for pool in pools}
 
 
-def _pools(api: ApiClient, pools: Sequence[Document], copy: RouteCopy, stable: Pool, canary: Pool) -> Sequence[str]:
-    """Look at the pods of both pools. Raises RouteError if the canary cannot serve, or the stable pool is gone."""
+def _pair(pools: Sequence[Document], copy: RouteCopy, stable: Pool, canary: Pool) -> tuple[Document, Document]:
+    """Return the documents of the new and the old pool. Raises RouteError if the old one is gone."""
     by_name = {pool["metadata"]["name"]: pool for pool in pools}
     if stable.name not in by_name:
         raise RouteError(
             f"HTTPRoute `{full_name(copy.document)}` sends to InferencePool `{stable.name}`, which does not exist.",
             hint="Mend the route first: there is nothing to roll back to.",
         )
-    reader = PoolReader(api, Watches(), lambda: datetime.now(UTC))  # fresh lists: no copy decides a start
-    new, old = reader.parts(by_name[canary.name]), reader.parts(by_name[stable.name])
-    if lack := health_of(new).lack:
-        raise RouteError(lack, hint="Start it again when it is ready.")
-    return [*_overlap(new, old), *_stable_lack(old)]
-
-
-def _overlap(new: PoolParts, old: PoolParts) -> Iterator[str]:
-    both = sorted(_names(new.pods) & _names(old.pods))
-    if both:
-        more = f" and {len(both) - MOST_NAMES} more" if len(both) > MOST_NAMES else ""
-        yield (
-            f"Both pools select the pods {listed(both[:MOST_NAMES])}{more}: the split is not what the weights say "
-            f"(selectors `{inferencepool.selector_of(new.pool)}` and `{inferencepool.selector_of(old.pool)}`)."
-        )
-
-
-def _stable_lack(old: PoolParts) -> Iterator[str]:
-    if lack := health_of(old).lack:
-        yield f"A roll back would not help now: {lack}"
-
-
-def _gateway(word: GatewayWord) -> Iterator[str]:
-    """Say what speaks against the route before anybody writes to it."""
-    for said in dict.fromkeys(each.said for each in word.objections):
-        yield f"{said}{'' if said.endswith('.') else '.'} It was so before this rollout."
-    yield from word.notes
+    return by_name[canary.name], by_name[stable.name]

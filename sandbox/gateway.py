@@ -7,7 +7,8 @@ from typing import Any
 
 from sandbox.kube import Object
 
-CONTROLLER = "sandbox.example.com/gateway-controller"
+CONTROLLER = "agentgateway.dev/agentgateway"
+"""The robot answers as this gateway does, which honours weights between pools."""
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 POOL_GROUP = "inference.networking.k8s.io"
 ADDRESS = "127.0.0.1"

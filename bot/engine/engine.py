@@ -177,7 +177,9 @@ class Engine:
     def answer(self, request: Request, program: str) -> Reply:
         """Answer a question or an inquiry; people type verbs after ``program``. Raises UserError, DependencyError."""
         permit(self._policy.access, verb_of(request.command.verb).access, request)
-        sources = Sources(rollouts=self, cluster=self._routes, gates=self._gates, rules=self._policy)
+        sources = Sources(
+            starts=self._starts, rollouts=self, cluster=self._routes, gates=self._gates, rules=self._policy
+        )
         return answer(request, sources, program=program, now=self._clock.now())
 
     def waiting_requests(self, older_than: timedelta) -> Sequence[Request]:

@@ -1,11 +1,12 @@
 """What the engine needs of the cluster, as a Protocol, and the values that cross it."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from bot.domain.commands.request import StartWords
+from bot.domain.check import Report
+from bot.domain.commands.request import START, StartWords
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Hand, Pair, Pool, Rollout, Rule
 from bot.engine.gateway_word import GatewayWord
@@ -42,13 +43,13 @@ class RouteCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What a start finds in the cluster: the route, the pair of pools, and the rules that hold the stable one."""
+    """What a start finds in the cluster: the route, the pair of pools, the rules that move, and what was looked at."""
 
     copy: RouteCopy
     stable: Pool
     canary: Pool
     rules: tuple[Rule, ...]
-    warnings: tuple[str, ...] = ()
+    report: Report = field(default_factory=Report)
     known: tuple[str, ...] = ()  # keys of what the gateways say against the route as it is
 
 
@@ -89,8 +90,14 @@ class Routes(Protocol):
     Raises ClusterError (no answer, an error), RefusedError (403, 404, 422), RaceError (a guard failed).
     """
 
-    def survey(self, canary: str, words: StartWords) -> Survey:
-        """Find the route, the stable pool and the rules for a start. Raises RouteError with ready-to-copy help."""
+    def survey(self, canary: str, words: StartWords, verb: str = START) -> Survey:
+        """Find the route, the stable pool and the rules for a start, and what speaks against it.
+
+        Raises RouteError with help that is ready to copy; it offers commands of ``verb``.
+        """
+
+    def missing_rights(self, namespace: str) -> Sequence[str]:
+        """Say which rights the bot lacks in a namespace, and what is not served there: a sentence each."""
 
     def read(self, namespace: str, route: str) -> RouteCopy:
         """Read one route from the API server."""

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 
 from bot.config.policy import Policy
-from bot.domain.access import permit_start
-from bot.domain.commands.request import Request, StartWords
+from bot.domain.access import AccessList, permit, permit_start
+from bot.domain.check import Grade, Line, Report, fine, stop, warn
+from bot.domain.commands.origin import Origin, Surface
+from bot.domain.commands.request import CHECK, START, Command, Request, StartWords
 from bot.domain.decisions.by_people import slot_taken
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.start import is_in_the_way, rollout_id, start
-from bot.domain.errors import RefusedError, RouteError, UsageError
+from bot.domain.errors import RefusedError, RouteError, UsageError, UserError
 from bot.domain.gate import GateAnswer
-from bot.domain.plan import make_plan
+from bot.domain.plan import Plan, make_plan
 from bot.domain.rollout import SLOTLESS, Change, Rollout
 from bot.engine.apply import new_decision
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
@@ -21,6 +23,10 @@ from bot.engine.store_port import Save, Store
 
 NOTE = "rolloutbot.dev/rollout"
 """The annotation, for people who remove it."""
+
+
+NOWHERE = Origin(surface=Surface.TERMINAL, channel="")
+"""Where a start that is only checked comes from."""
 
 
 class FulfilledError(Exception):
@@ -53,36 +59,74 @@ class Starts:
             raise FulfilledError(mine)  # Redis went back to an older state and has the request again
         try:
             scene = self._survey(request.command.subject, words)
+            _require_no_stop(scene.report)
             plan = make_plan(words.weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
             permit_start(plan, self._policy.access, request.by)
             before = self._require_free(scene, mine)
-            change = start(
-                request,
-                plan,
-                Moment(
-                    now=self._clock.now(),
-                    decision=new_decision(),
-                    by=request.by,
-                    unix_user=request.unix_user,
-                ),
-                route=(scene.copy.namespace, scene.copy.name, scene.copy.uid),
-                stable=scene.stable,
-                canary=scene.canary,
-                rules=scene.rules,
-                warnings=scene.warnings,
-                known=scene.known,
-                before=before,
-            )
+            change = self._change(request, plan, scene, before)
             self._require_pass(change.after)
             self._rehearse(scene, change)
         except RefusedError as error:
             raise RouteError(error.message, hint=error.hint or "Nothing was started.") from error
         return Save(change=change, expected=None, request=request.delivery, take_slot=True)
 
-    def _survey(self, canary: str, words: StartWords) -> Survey:
+    def check(self, command: Command, by: str) -> Report:
+        """Look at what a start would find, and change nothing. Raises DependencyError."""
+        words = command.start or StartWords(weight=0)
+        try:
+            scene = self._survey(command.subject, words, CHECK)
+        except RouteError as error:
+            return Report((stop("Route", error.message, error.hint),))
+        rights = [warn("Access", sentence) for sentence in self._routes.missing_rights(scene.copy.namespace)]
+        request = Request(command=command, by=by, origin=NOWHERE, delivery=CHECK, at=self._clock.now())
+        try:
+            weight = words.weight or self._policy.plan.steps[0]
+            plan = make_plan(weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
+            return scene.report.with_lines(
+                *rights, self._may_start(request, plan), self._would_begin(request, plan, scene)
+            )
+        except UserError as error:
+            last = (stop("Access", error.message, error.hint),)
+        return scene.report.with_lines(*rights, *last)
+
+    def _may_start(self, request: Request, plan: Plan) -> Line:
+        """Say whether this person may start it. Another one may, so it stops nothing."""
+        try:
+            permit(self._policy.access, AccessList.START, request)
+            permit_start(plan, self._policy.access, request.by)
+        except UserError as error:
+            return warn("Access", error.message, error.hint)
+        return fine("Access", "You may start it.")
+
+    def _would_begin(self, request: Request, plan: Plan, scene: Survey) -> Line:
+        """Ask for the first write without storing it, as a start does. Raises UserError."""
+        if (holder := self._store.slot(scene.copy.uid)) and (entry := self._store.load(holder)):
+            raise slot_taken(entry.rollout)
+        try:
+            self._rehearse(scene, self._change(request, plan, scene, None))
+        except RefusedError as error:
+            return stop("Access", error.message, error.hint)
+        return fine("Access", f"The API server would take the first write ({plan.steps[0]} %).")
+
+    def _change(self, request: Request, plan: Plan, scene: Survey, before: Rollout | None) -> Change:
+        moment = Moment(now=self._clock.now(), decision=new_decision(), by=request.by, unix_user=request.unix_user)
+        return start(
+            request,
+            plan,
+            moment,
+            route=(scene.copy.namespace, scene.copy.name, scene.copy.uid),
+            stable=scene.stable,
+            canary=scene.canary,
+            rules=scene.rules,
+            warnings=tuple(line.text for line in scene.report.of(Grade.WARN)),
+            known=scene.known,
+            before=before,
+        )
+
+    def _survey(self, canary: str, words: StartWords, verb: str = START) -> Survey:
         """Look at the cluster; a pool that is already in a rollout is reported first, as it causes other errors."""
         try:
-            return self._routes.survey(canary, words)
+            return self._routes.survey(canary, words, verb)
         except RouteError:
             for rollout in (entry.rollout for entry in self._store.entries()):
                 if is_in_the_way(rollout, canary, words):
@@ -120,6 +164,19 @@ class Starts:
         if counts is not None and entry is None:
             self._take_up(counts, scene.copy)
         raise slot_taken(counts or known or note.rollout)
+
+
+def _require_no_stop(report: Report) -> None:
+    """Refuse a start with everything that stops it. Raises RouteError."""
+    match report.of(Grade.STOP):
+        case []:
+            return
+        case [line]:
+            raise RouteError(line.said, hint=line.hint)
+        case stops:
+            raise RouteError(
+                f"{len(stops)} things stop this start.", hint="\n".join(f"• {line.text}" for line in stops)
+            )
 
 
 def _not_ours(copy: RouteCopy, rollout: Rollout) -> RouteError:

@@ -5,6 +5,7 @@ import pwd
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from bot.domain.check import Report
 from bot.domain.events import Event
 from bot.domain.operation import Operation
 from bot.domain.prose import Prose, say
@@ -21,6 +22,7 @@ class Exit(IntEnum):
     REFUSED = 1
     USAGE = 2
     UNCONFIRMED = 3
+    WARNED = 4
     STOPPED = 130
 
 
@@ -36,6 +38,7 @@ class Answer:
     entries: tuple[Entry, ...] = ()
     events: tuple[Event, ...] = ()
     operations: tuple[Operation, ...] = ()
+    report: Report | None = None
     led: bool | None = None
     shows_entries: bool = True
 

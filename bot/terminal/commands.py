@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bot.domain.access import permit
+from bot.domain.check import Grade
 from bot.domain.commands.origin import Origin, Surface
 from bot.domain.commands.request import ROLLBACK, START, STATUS, Command, Request
 from bot.domain.commands.values import say_cut
@@ -36,6 +37,9 @@ NOBODY_LEADS = say("No bot leads now: steps, deadlines and cards wait for one.")
 NO_CARD = say("It has no card in Slack; `--channel C…` gives a start one.")
 
 
+_EXITS = {Grade.STOP: Exit.REFUSED, Grade.WARN: Exit.WARNED, Grade.PASS: Exit.DONE}
+
+
 class Commands:
     """One person at a terminal; ``channel`` is the Slack channel that the words are about, empty: any.
 
@@ -58,6 +62,8 @@ class Commands:
             told = say("`{}`: {}", entry.rollout.canary.name, why_it_waits(reply.wait))
             return Answer(entries=reply.rollouts, said=told, shows_entries=False)
         answer = Answer(entries=reply.rollouts, said=reply.said)
+        if reply.report is not None:
+            return replace(answer, report=reply.report, exit=_EXITS[reply.report.grade])
         if verb_of(command.verb).kind is not Kind.QUESTION:
             return answer
         if command.verb != STATUS or command.subject:

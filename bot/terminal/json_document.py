@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.access import Access
+from bot.domain.check import Line
 from bot.domain.events import Event
 from bot.domain.gate import Finding
 from bot.domain.operation import Operation
@@ -28,8 +29,13 @@ def write(answer: Answer, command: str, person: str, access: Access, names: Name
         "rollouts": [_rollout(entry, access, names) for entry in answer.entries],
         "events": [_event(event) for event in answer.events],
         "operations": [_operation(operation) for operation in answer.operations],
+        "checks": [_check(line) for line in answer.report.worst_first()] if answer.report else [],
     }
     return json.dumps(document, indent=2)
+
+
+def _check(line: Line) -> dict[str, str]:
+    return {"grade": line.grade.value, "topic": line.topic, "said": line.said, "hint": line.hint}
 
 
 def _rollout(entry: Entry, access: Access, names: Names) -> dict[str, Any]:

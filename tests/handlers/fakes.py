@@ -13,7 +13,7 @@ from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
 from bot.domain.gate import Verdict
 from bot.domain.rollout import Entry, Rollout
-from bot.domain.verbs.asking import Cluster, Reply, Sources
+from bot.domain.verbs.asking import Cluster, Reply, Sources, Starts
 from bot.engine.inquiry import answer
 from bot.engine.store_port import Became, Shown, Store
 from tests.builders import NOON
@@ -169,7 +169,11 @@ class FakeEngine:
 
     def answer(self, request: Request, program: str) -> Reply:
         sources = Sources(
-            rollouts=self, cluster=cast(Cluster, None), gates=NoGates(), rules=Policy(namespaces=("default",))
+            starts=cast(Starts, None),
+            rollouts=self,
+            cluster=cast(Cluster, None),
+            gates=NoGates(),
+            rules=Policy(namespaces=("default",)),
         )
         return answer(request, sources, program=program, now=request.at)
 

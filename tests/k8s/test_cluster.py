@@ -50,7 +50,8 @@ def test_the_calls_of_each_question(world: World, counting: CountingClient) -> N
 
     reads = ["GET inferencepools", "GET pods", "GET services", "GET endpointslices"]
     assert survey[-1] == "PATCH httproutes"
-    once = ["GET inferencepools", "GET httproutes", "GET gateways", "GET gatewayclasses"]
+    kinds = ["GET inferenceobjectives", "GET inferencemodelrewrites"] * 2
+    once = ["GET inferencepools", "GET httproutes", "GET gateways", "GET gatewayclasses", *kinds]
     assert sorted(survey[:-1]) == sorted([*once, *reads[1:] * 2])
     write(cluster, replace(rollout, step=1))
     assert sent() == ["GET httproutes", "PATCH httproutes"]

@@ -4,9 +4,20 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import RouteError
-from k8s.owners import refuse_owned, warnings
+from bot.domain.check import Grade, fine
+from k8s.owners import lines, owner_of
 from tests.k8s.build import a_ref, a_route, a_rule
+
+ARGO_CD = (
+    "Argo CD manages HTTPRoute `llm-route` and may put its weights back; add to the Application "
+    "`ignoreDifferences: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: llm-route, "
+    "jqPathExpressions: ['.spec.rules[].backendRefs']}]` and "
+    "`syncOptions: [RespectIgnoreDifferences=true]`."
+)
+FLUX = (
+    "Flux manages HTTPRoute `llm-route` and puts its weights back; set "
+    "`kustomize.toolkit.fluxcd.io/reconcile: disabled` on the route until the rollout is over."
+)
 
 
 def a_route_with(**metadata: Any) -> dict[str, Any]:
@@ -27,6 +38,11 @@ def a_route_with(**metadata: Any) -> dict[str, Any]:
             "Roll out with KServe, or give the bot a route that KServe does not own.",
         ),
         (
+            {"ownerReferences": [{"kind": "AIGatewayRoute", "name": "chat", "controller": True}]},
+            "HTTPRoute `default/llm-route` is owned by Envoy AI Gateway (AIGatewayRoute `chat`), which writes its "
+            "weights. Roll out with Envoy AI Gateway, or give the bot a route that Envoy AI Gateway does not own.",
+        ),
+        (
             {"ownerReferences": [{"kind": "Canary", "name": "x"}]},
             "HTTPRoute `default/llm-route` is owned by Flagger (Canary `x`), which writes its weights. "
             "Roll out with Flagger, or give the bot a route that Flagger does not own.",
@@ -40,9 +56,9 @@ def a_route_with(**metadata: Any) -> dict[str, Any]:
     ],
 )
 def test_routes_of_other_controllers_are_refused_by_name(metadata: dict[str, Any], text: str) -> None:
-    with pytest.raises(RouteError) as caught:
-        refuse_owned(a_route_with(**metadata))
-    assert str(caught.value) == text
+    route = a_route_with(**metadata)
+    (line,) = lines(route)
+    assert (line.grade, line.text, owner_of(route)) == (Grade.STOP, text, line.said)
 
 
 @pytest.mark.parametrize(
@@ -52,19 +68,11 @@ def test_routes_of_other_controllers_are_refused_by_name(metadata: dict[str, Any
         ({"annotations": {"team": "llm"}, "labels": {"app": "x"}}, []),
         (
             {"annotations": {"argocd.argoproj.io/tracking-id": "llm:gateway.networking.k8s.io/HTTPRoute:a/b"}},
-            [
-                "Argo CD manages HTTPRoute `llm-route` and may put its weights back; add to the Application "
-                "`ignoreDifferences: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: llm-route, "
-                "jqPathExpressions: ['.spec.rules[].backendRefs']}]` and "
-                "`syncOptions: [RespectIgnoreDifferences=true]`."
-            ],
+            [ARGO_CD],
         ),
         (
             {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}},
-            [
-                "Flux manages HTTPRoute `llm-route` and puts its weights back; set "
-                "`kustomize.toolkit.fluxcd.io/reconcile: disabled` on the route until the rollout is over."
-            ],
+            [FLUX],
         ),
         (
             {
@@ -80,12 +88,46 @@ def test_routes_of_other_controllers_are_refused_by_name(metadata: dict[str, Any
             ],
         ),
         (
-            {"ownerReferences": [{"kind": "AIGatewayRoute", "name": "llm", "controller": True}, {"kind": "X"}]},
-            ["HTTPRoute `llm-route` is made by AIGatewayRoute `llm`, whose controller may put the weights back."],
+            {"ownerReferences": [{"kind": "ModelRoute", "name": "llm", "controller": True}, {"kind": "X"}]},
+            ["HTTPRoute `llm-route` is made by ModelRoute `llm`, whose controller may put the weights back."],
+        ),
+        (
+            {"labels": {"app.kubernetes.io/instance": "llm"}, "managedFields": [{"manager": "argocd-controller"}]},
+            [ARGO_CD],
+        ),
+        ({"labels": {"app.kubernetes.io/instance": "llm"}}, []),
+        (
+            {"managedFields": [{"manager": "kustomize-controller"}, {"manager": "rolloutbot"}]},
+            [FLUX],
+        ),
+        (
+            {"annotations": {"configmanagement.gke.io/managed": "enabled"}},
+            [
+                "Config Sync manages HTTPRoute `llm-route` and puts its weights back; set "
+                "`client.lifecycle.config.k8s.io/mutation: ignore` on the route, in its source."
+            ],
         ),
     ],
 )
 def test_deployment_tools_are_warned_of_with_the_rule_that_stops_them(
     metadata: dict[str, Any], texts: list[str]
 ) -> None:
-    assert list(warnings(a_route_with(**metadata))) == texts
+    assert [line.text for line in lines(a_route_with(**metadata)) if line.grade is Grade.WARN] == texts
+
+
+@pytest.mark.parametrize(
+    ("annotations", "said"),
+    [
+        ({}, "Nobody else is known to write to HTTPRoute `default/llm-route`."),
+        (
+            {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"},
+            "Flux is told to leave HTTPRoute `llm-route` alone.",
+        ),
+        (
+            {"configmanagement.gke.io/managed": "enabled", "client.lifecycle.config.k8s.io/mutation": "ignore"},
+            "Config Sync is told to leave HTTPRoute `llm-route` alone.",
+        ),
+    ],
+)
+def test_a_tool_that_was_told_to_stand_aside_is_no_warning(annotations: dict[str, str], said: str) -> None:
+    assert list(lines(a_route_with(annotations=annotations))) == [fine("Owners", said)]

@@ -165,7 +165,8 @@ def test_the_only_route_and_pool_that_fit(routes: list[Json], words: dict[str, s
             {},
             [
                 "`v2` of HTTPRoute `default/llm-route` also sends to Service `legacy` (weight 3), besides `llama`.",
-                "Give it weight 0 or remove it: a rollout moves traffic between two pools only.",
+                "Give it weight 0 or remove it: a rollout moves traffic between two pools only. "
+                "Or move the others: `/rollout start llama-new 10 rule=1`.",
             ],
         ),
         (

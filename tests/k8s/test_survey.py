@@ -1,9 +1,11 @@
 """The start, on the real API server: what is found, and what stands in the way."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bot.domain.check import Grade, Report
 from bot.domain.commands.request import StartWords
 from bot.domain.errors import RouteError
 from bot.domain.rollout import Pool, Rule
@@ -22,6 +24,14 @@ def survey(cluster: Cluster, canary: str = CANARY, **words: Any) -> Survey:
     return cluster.survey(canary, StartWords(weight=10, **words))
 
 
+def warnings(cluster: Cluster) -> tuple[str, ...]:
+    return tuple(line.text for line in survey(cluster).report.of(Grade.WARN))
+
+
+def stops(cluster: Cluster) -> list[str]:
+    return [line.text for line in survey(cluster).report.of(Grade.STOP)]
+
+
 def refusal(cluster: Cluster, canary: str = CANARY, **words: Any) -> list[str]:
     with pytest.raises(RouteError) as caught:
         survey(cluster, canary, **words)
@@ -32,7 +42,8 @@ def test_the_guides_world_is_found_without_a_word_more(world: World, cluster: Cl
     scene = survey(cluster)
     pool = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": STABLE, "weight": 1}
 
-    assert scene == Survey(
+    assert scene.report.grade is Grade.PASS
+    assert replace(scene, report=Report()) == Survey(
         copy=cluster.read(world.namespace, ROUTE),
         stable=Pool(world.namespace, STABLE),
         canary=Pool(world.namespace, CANARY),
@@ -107,16 +118,12 @@ def test_a_third_weighted_backend_is_named(world: World, cluster: Cluster) -> No
 
 def test_a_canary_that_cannot_serve_is_refused(world: World, cluster: Cluster) -> None:
     world.set_picker_ready(CANARY, False)
-    assert refusal(cluster) == [
-        f"Service `{world.namespace}/{picker_name(CANARY)}`, the endpoint picker of InferencePool `{CANARY}`, "
-        "has no ready endpoint.",
-        "Start it again when it is ready.",
-    ]
+    again = "Start it again when it is ready."
+    picker = f"Service `{world.namespace}/{picker_name(CANARY)}`, the endpoint picker of InferencePool `{CANARY}`,"
+    assert stops(cluster) == [f"{picker} has no ready endpoint. {again}"]
     world.set_servers_ready(CANARY, 0)
-    assert refusal(cluster) == [
-        f"InferencePool `{world.namespace}/{CANARY}` has no ready model server: 0 of 2 pods are Ready.",
-        "Start it again when it is ready.",
-    ]
+    servers = f"InferencePool `{world.namespace}/{CANARY}` has no ready model server: 0 of 2 pods are Ready."
+    assert stops(cluster) == [f"{servers} {again}"]
 
 
 def test_a_stable_pool_that_does_not_exist_is_nothing_to_roll_back_to(world: World, cluster: Cluster) -> None:
@@ -130,7 +137,7 @@ def test_a_stable_pool_that_does_not_exist_is_nothing_to_roll_back_to(world: Wor
 def test_a_stable_pool_that_cannot_serve_is_warned_of(world: World, cluster: Cluster) -> None:
     world.set_servers_ready(STABLE, 0)
 
-    assert survey(cluster).warnings == (
+    assert warnings(cluster) == (
         f"A roll back would not help now: InferencePool `{world.namespace}/{STABLE}` has no ready model server: "
         "0 of 2 pods are Ready.",
     )
@@ -144,7 +151,7 @@ def test_pods_that_both_pools_select_are_warned_of(world: World, cluster: Cluste
     selector = {"app": STABLE, "gpu": "h100"}
     world.kube.merge(path, {"spec": {"selector": {"matchLabels": selector}}})
 
-    assert survey(cluster).warnings == (
+    assert warnings(cluster) == (
         f"Both pools select the pods `{CANARY}-0`, `{CANARY}-1`: the split is not what the weights say "
         f"(selectors `app={STABLE},gpu=h100` and `app={STABLE}`).",
     )
@@ -155,7 +162,7 @@ def test_a_route_that_the_gateway_refuses_already_is_warned_of(world: World, clu
     world.kube.merge(world.route_path(), {"spec": {"hostnames": ["llm.example.com"]}})
     world.wait_observed()
 
-    assert survey(cluster).warnings == (
+    assert warnings(cluster) == (
         f"Gateway `{world.namespace}/inference-gateway`: Accepted is False (UnsupportedValue): no such listener. "
         "It was so before this rollout.",
     )
@@ -163,13 +170,14 @@ def test_a_route_that_the_gateway_refuses_already_is_warned_of(world: World, clu
 
 def test_an_owned_route_is_refused_and_a_helm_route_warned_of(world: World, cluster: Cluster) -> None:
     world.set_annotations({"meta.helm.sh/release-name": STABLE})
-    assert [warning.split(":")[0] for warning in survey(cluster).warnings] == [
+    assert [warning.split(":")[0] for warning in warnings(cluster)] == [
         f"HTTPRoute `{ROUTE}` belongs to the Helm release `{STABLE}`"
     ]
     world.kube.merge(
         world.route_path(), {"metadata": {"labels": {"rollouts.argoproj.io/gatewayapi-canary": "in-progress"}}}
     )
-    assert "managed by Argo Rollouts" in refusal(cluster)[0]
+    (stop,) = stops(cluster)
+    assert "managed by Argo Rollouts" in stop
 
 
 def test_a_name_in_two_namespaces_needs_the_namespace(world: World, api: Any, namespace: str) -> None:

@@ -156,6 +156,7 @@ def test_help_lists_it_where_it_is_on(stage: Stage, on: ErrorRate, open_slack: C
     assert open_slack().acknowledged("help").split("\n\n")[-1] == (
         "Checked before every step up:\n"
         "`pools_ready`: the new pool is there, and its endpoint picker and a model server are ready\n"
+        "`gateway`: the gateway does not say that its data plane lacks the route\n"
         "`error_rate`: how many requests the new pool fails"
     )
 

@@ -6,7 +6,7 @@ A brake is not refused for its spelling: an odd word after ``rollback`` or ``pau
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.commands.request import HELP, Command, StartWords
+from bot.domain.commands.request import CHECK, HELP, Command, StartWords
 from bot.domain.commands.tokens import Word, shown, words
 from bot.domain.commands.values import (
     bare_name,
@@ -15,6 +15,7 @@ from bot.domain.commands.values import (
     lookalike,
     read_marks,
     read_name,
+    read_rules,
     read_steps,
     read_weight,
     require_pool_first,
@@ -29,7 +30,7 @@ from bot.domain.verbs.registry import spelled_verb, verbs
 SHORTEST = 3
 """So many letters of a question's name are enough, if no other begins so."""
 
-_LISTS = ("steps", "approve")
+_LISTS = ("steps", "approve", "rule")
 _MEANT_KEY = {"interval": "every", "ns": "namespace", "n": "namespace", "stable": "from", "old": "from"}
 
 
@@ -50,6 +51,8 @@ def parse_words(line: Sequence[Word], *, command: str) -> Command:
         return Command(verb=HELP)
     if verb.kind is Kind.START:
         return _start(verb, rest, command)
+    if verb.name == CHECK:
+        return _check(verb, rest, command)
     return _question(verb, rest, command) if verb.asks else _order(verb, rest, command)
 
 
@@ -108,22 +111,37 @@ def _start(verb: Verb, rest: Sequence[Word], command: str) -> Command:
     return Command(verb=verb.name, subject=name, reason=reason, start=words, left_out=left_out)
 
 
+def _check(verb: Verb, rest: Sequence[Word], command: str) -> Command:
+    """Read the words of a start that nobody begins; its weight may be left open."""
+    said = _sort(verb, rest, command)
+    given = [word.value for word in said.bare if word.value != "%"]
+    pool, weight = [said.keys.get(key) or (given.pop(0) if given else "") for key in ("pool", "weight")]
+    if not pool:
+        raise _usage(verb, f"`{verb.name}` needs a pool.", command)
+    if given:
+        raise _too_many(verb, given, command)
+    name = read_name("pool", pool)
+    share = read_weight(weight, name, command) if weight else 0
+    return Command(verb=verb.name, subject=name, start=_start_words(share, said.keys))
+
+
 def _too_many(verb: Verb, given: Sequence[str], command: str) -> UsageError:
     if given[0].lower() in verb.keys and len(given) > 1:
         wrong, right = shown(f"{given[0]} {given[1]}"), shown(f"{given[0].lower()}={given[1]}")
         return UsageError(f"{wrong} lacks a `=`.", hint=f"Write {right}.")
-    return _usage(verb, f'{shown(given[0])} is one word too many; write a reason as `reason="…"`.', command)
+    quoted = '; write a reason as `reason="…"`' if "reason" in verb.keys else ""
+    return _usage(verb, f"{shown(given[0])} is one word too many{quoted}.", command)
 
 
 def _start_words(weight: int, keys: dict[str, str]) -> StartWords:
-    names = {key: read_name(key, keys[key]) for key in ("from", "route", "namespace", "rule") if key in keys}
+    names = {key: read_name(key, keys[key]) for key in ("from", "route", "namespace") if key in keys}
     times = {key: parse_duration(keys[key][:40], key) for key in ("every", "bake") if key in keys}
     return StartWords(
         weight=weight,
         stable=names.get("from", ""),
         route=names.get("route", ""),
         namespace=names.get("namespace", ""),
-        rule=names.get("rule", ""),
+        rule=read_rules(keys["rule"]) if "rule" in keys else "",
         wishes=Wishes(
             steps=read_steps(keys["steps"]) if "steps" in keys else None,
             interval=times.get("every"),

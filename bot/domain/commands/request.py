@@ -12,13 +12,17 @@ START: Final = "start"
 ROLLBACK: Final = "rollback"
 END: Final = "end"
 STATUS: Final = "status"
+CHECK: Final = "check"
 HELP: Final = "help"
 """Verbs that code has to know by name; everything else about a verb is in its declaration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartWords:
-    """The words of ``start`` beyond the pool: first weight in percent, and what was said by key."""
+    """The words of ``start`` beyond the pool: first weight in percent, and what was said by key.
+
+    A ``check`` may leave the weight open: it is 0 then.
+    """
 
     weight: int
     stable: str = ""

@@ -15,6 +15,7 @@ LONGEST_NAME = 253
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _PERCENT = re.compile(r"([0-9]{1,9}) ?%?")
+_PATH = re.compile(r"/[A-Za-z0-9/._~%-]{0,253}")
 _STEPS_HINT = "Write it like `steps=10,25,50,100`."
 _MARKS_HINT = "Write it like `approve=50,100`, `approve=all` or `approve=none`."
 
@@ -83,6 +84,15 @@ def read_name(key: str, text: str) -> str:
         raise UsageError(f"{wrong}, and at most {LONGEST_NAME} characters.", hint="See `kubectl get` for it.")
     meant = bare_name(text)
     raise UsageError(f"{wrong}.", hint=f"Did you mean `{meant}`?" if meant else "See `kubectl get` for it.")
+
+
+def read_rules(text: str) -> str:
+    """Read which rules of a route are meant: names, numbers counted from 1, or paths, with commas between them."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if not _PATH.fullmatch(part):
+            read_name("rule", part)
+    return ",".join(parts)
 
 
 def lookalike(text: str) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bot.domain.access import Access
+from bot.domain.check import Report
 from bot.domain.commands.origin import Origin
 from bot.domain.commands.request import Command
 from bot.domain.gate import Readiness, Verdict
@@ -65,10 +66,18 @@ class Rules(Protocol):
         """Return the namespaces that the bot works in."""
 
 
+class Starts(Protocol):
+    """Looks at what a start would find."""
+
+    def check(self, command: Command, by: str) -> Report:
+        """Look, and change nothing. Raises ClusterError, StoreError."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Where an answer may come from."""
 
+    starts: Starts
     rollouts: Rollouts
     cluster: Cluster
     gates: Gates
@@ -96,9 +105,11 @@ class Asking:
 class Reply:
     """Sentences, and the rollouts they are about, which Slack and a terminal draw in their own ways.
 
-    With ``wait``, which is of the one rollout, what it waits for is all that is drawn.
+    With ``wait``, which is of the one rollout, what it waits for is all that is drawn. ``report`` is what a check
+    found, which the sentences say too.
     """
 
     said: Prose = field(default_factory=Prose)
     rollouts: tuple[Entry, ...] = ()
     wait: Wait | None = None
+    report: Report | None = None

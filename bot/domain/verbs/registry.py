@@ -8,6 +8,7 @@ from bot.domain.rollout import Phase, Rollout
 from bot.domain.verbs.adopt import ADOPT
 from bot.domain.verbs.advance import ADVANCE
 from bot.domain.verbs.approve import APPROVE
+from bot.domain.verbs.check import CHECK
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.end import END
 from bot.domain.verbs.finish import FINISH
@@ -27,6 +28,7 @@ Groups = tuple[tuple[Verb, ...], ...]
 _GROUPS: Final[Groups] = (
     (
         START,
+        CHECK,
         STATUS,
         WHY,
     ),

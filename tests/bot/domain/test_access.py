@@ -34,7 +34,7 @@ GOVERNED = {
     "restore": "URUN",
     "adopt": "URUN",
 }
-READS = ["status", "why", "help"]
+READS = ["check", "status", "why", "help"]
 
 
 TERMINAL = Origin(surface=Surface.TERMINAL)

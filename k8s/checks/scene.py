@@ -1,0 +1,32 @@
+"""Everything that the checks look at, read once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.rollout import Pool, Rule
+from bot.engine.gateway_word import GatewayWord
+from bot.engine.route_port import RouteCopy
+from k8s.document import Document
+from k8s.pool_health import PoolParts
+from k8s.route_status import Parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """The route, the pair of pools and what belongs to them.
+
+    ``rules`` are those that move, ``routes`` all HTTPRoutes that were read, ``companions`` the InferenceObjectives and
+    InferenceModelRewrites of the pools' namespace. ``is_new``: the route is so new that its gateway may be silent yet.
+    """
+
+    copy: RouteCopy
+    stable: Pool
+    canary: Pool
+    rules: tuple[Rule, ...]
+    old: PoolParts
+    new: PoolParts
+    word: GatewayWord
+    parents: Sequence[Parent]
+    routes: Sequence[Document]
+    companions: Sequence[Document]
+    is_new: bool
