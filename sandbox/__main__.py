@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sandbox.breaking import WAYS
 from sandbox.errors import ApiError, SandboxError
 from sandbox.install import say
 from sandbox.kube import Kube, Object, path_of
@@ -78,6 +79,23 @@ def edit(options: argparse.Namespace) -> None:
     route(options)
 
 
+def break_it(options: argparse.Namespace) -> None:
+    """Break the new pool or the route in one way."""
+    from sandbox.breaking import break_world
+    from sandbox.world import World
+
+    print(f"Now {break_world(World(_kube(options.name), 'default'), options.way)}; `python -m sandbox mend` mends it.")
+
+
+def mend(options: argparse.Namespace) -> None:
+    """Take back everything that `break` did."""
+    from sandbox.breaking import mend as mend_world
+    from sandbox.world import World
+
+    mend_world(World(_kube(options.name), "default"))
+    print("Everything is well again.")
+
+
 def flush(options: argparse.Namespace) -> None:
     """Empty Valkey."""
     from sandbox.meddling import flush as flush_valkey
@@ -139,6 +157,10 @@ def _add_meddling(commands: Any, named: argparse.ArgumentParser) -> None:
     weigh.add_argument("--route", default="llm-route")
     weigh.add_argument("--namespace", default="default")
     weigh.set_defaults(run=edit)
+    broken = commands.add_parser("break", parents=[named], help="break the new pool or the route, for `check` to see")
+    broken.add_argument("way", choices=sorted(WAYS))
+    broken.set_defaults(run=break_it)
+    commands.add_parser("mend", parents=[named], help="mend what `break` broke").set_defaults(run=mend)
     empty = commands.add_parser("flush", parents=[named], help="empty Valkey")
     empty.set_defaults(run=flush)
     for name, run, told in (("stop", stop, "make a server hang"), ("start", start, "let it go on")):

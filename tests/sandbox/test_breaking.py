@@ -1,0 +1,36 @@
+"""Each way to break a sandbox is seen by `check`, and mended again."""
+
+import pytest
+
+from bot.domain.check import Grade, Report
+from bot.domain.commands.request import StartWords
+from sandbox.breaking import WAYS, break_world, mend
+from tests.builders import ALICE
+from tests.stage import Stage
+
+STOPS = {
+    "servers": "0 of 2 pods are Ready",
+    "picker": "no ready endpoint",
+    "port": "has no port 8000",
+    "roles": "decode 0",
+    "owner": "Argo Rollouts",
+}
+SEEN = {**STOPS, "second": "`default/second-route` also sends", "old": "A roll back would not help now"}
+
+
+def check(stage: Stage) -> Report:
+    stage.world.wait_observed()
+    words = StartWords(weight=0, route=stage.world.route)
+    report = stage.engine.answer(stage.request("check", by=ALICE, start=words), "/rollout").report
+    assert report is not None
+    return report
+
+
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_check_sees_what_is_broken_and_that_it_is_mended(stage: Stage, way: str) -> None:
+    break_world(stage.world, way)
+    grade = Grade.STOP if way in STOPS else Grade.WARN
+    (line,) = check(stage).of(grade)
+    assert SEEN[way].replace("default/", f"{stage.world.namespace}/") in line.text
+    mend(stage.world)
+    assert check(stage).grade is Grade.PASS
