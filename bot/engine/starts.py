@@ -174,9 +174,8 @@ def _require_no_stop(report: Report) -> None:
         case [line]:
             raise RouteError(line.said, hint=line.hint)
         case stops:
-            raise RouteError(
-                f"{len(stops)} things stop this start.", hint="\n".join(f"• {line.text}" for line in stops)
-            )
+            each = "".join(f"\n• {line.text}" for line in stops)
+            raise RouteError(f"{len(stops)} things stop this start.", hint=each)
 
 
 def _not_ours(copy: RouteCopy, rollout: Rollout) -> RouteError:
