@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.domain.access import Access
 from bot.domain.plan import show_duration
-from bot.domain.prose import NAME, Code, Person, Prose, capitalised, joined, moment, said, say
+from bot.domain.prose import NAME, Code, Person, Prose, capitalised, joined, moment, said, say, short
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import evidence
 from bot.domain.sentences.reasons import reason
@@ -109,7 +109,10 @@ def _old_pool(entry: Entry) -> Prose:
     """Name the old pool if the state has not done so."""
     if entry.rollout.phase in (Phase.PROMOTED, Phase.FINISHED, Phase.CLEANED) and entry.is_applied:
         return Prose()
-    return say("Old pool `{}`", entry.rollout.stable.name)
+    old, others = say("Old pool `{}`", entry.rollout.stable.name), entry.other_routes
+    if not others or entry.rollout.is_over:
+        return old
+    return say("{}, also of {}", old, short(joined(", ", [say("`{}`", name) for name in others]), 300))
 
 
 def _route(entry: Entry) -> Prose:

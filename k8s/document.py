@@ -72,6 +72,15 @@ def places(rule: Document, pool: Pool, namespace: str) -> tuple[int, ...]:
     return tuple(index for index, ref in enumerate(refs_of(rule)) if pool_of(ref, namespace) == pool)
 
 
+def sends_to(route: Document, pool: Pool) -> bool:
+    """Say whether a route gives a pool weight, or mirrors requests to it."""
+    namespace = namespace_of(route)
+    weighted = (ref for rule in rules_of(route) for ref in refs_of(rule) if weight_of(ref) > 0)
+    filters = (each for rule in rules_of(route) for each in rule.get("filters") or ())
+    mirrors = (target for each in filters if (target := (each.get("requestMirror") or {}).get("backendRef")))
+    return any(pool_of(ref, namespace) == pool for ref in (*weighted, *mirrors))
+
+
 def rule_key(rule: Document) -> str:
     """Return the key of a rule: its name, else a digest of its matches (with ``#``, which no name contains)."""
     return str(rule["name"]) if rule.get("name") else _digest(rule)

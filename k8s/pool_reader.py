@@ -13,7 +13,8 @@ from bot.domain.gate import Readiness
 from bot.domain.rollout import Pool
 from bot.engine.route_port import PoolHealth
 from k8s import client
-from k8s.document import Document, namespace_of
+from k8s.document import Document, full_name, namespace_of, sends_to
+from k8s.httproute import HTTPROUTES
 from k8s.inferencepool import (
     OF_SERVICE,
     PODS,
@@ -86,11 +87,11 @@ class PoolReader:
         is_watched = self._watches.objects(PODS, canary.namespace) is not None
         listed = _beside.submit(self.listed_pods, pool, version=client.ANY_VERSION if is_watched else "")
         judged = health_of(replace(self.parts(pool, pods=()), pods=listed.result()))
-        return PoolHealth(lack=judged.lack, readiness=self._readiness(other.result(), judged))
+        return PoolHealth(lack=judged.lack, readiness=self._readiness(stable, other.result(), judged))
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Judge both pools, for display; a missing pool has no ready server."""
-        return self._readiness(self._health(stable), self._health(canary))
+        return self._readiness(stable, self._health(stable), self._health(canary))
 
     def _health(self, pool: Pool) -> Health:
         try:
@@ -98,7 +99,7 @@ class PoolReader:
         except GoneError:
             return Health(0, 0, f"InferencePool `{pool.namespace}/{pool.name}` does not exist.")
 
-    def _readiness(self, stable: Health, canary: Health) -> Readiness:
+    def _readiness(self, pool: Pool, stable: Health, canary: Health) -> Readiness:
         return Readiness(
             canary_ready=canary.ready,
             canary_of=canary.of,
@@ -106,8 +107,14 @@ class PoolReader:
             stable_ready=stable.ready,
             stable_of=stable.of,
             stable_lack=stable.lack,
+            stable_routes=self._routes_to(pool),
             at=self._now(),
         )
+
+    def _routes_to(self, pool: Pool) -> tuple[str, ...]:
+        """Return the watched HTTPRoutes of the pool's namespace that give it weight, or mirror requests to it."""
+        routes = self._watches.objects(HTTPROUTES, pool.namespace) or ()
+        return tuple(sorted(full_name(route) for route in routes if sends_to(route, pool)))
 
     def _service(self, namespace: str, name: str) -> tuple[Document | None, bool]:
         """Return a Service, and whether that is known: the right to look may be missing."""

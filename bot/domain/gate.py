@@ -26,7 +26,8 @@ class OnFail(StrEnum):
 class Readiness:
     """Ready endpoints of both pools when they were last looked at; ``of`` is how many there are in all.
 
-    A ``lack`` says why a pool cannot serve, in a sentence; it is empty if the pool can.
+    A ``lack`` says why a pool cannot serve, in a sentence; it is empty if the pool can. ``stable_routes`` are the
+    HTTPRoutes (namespace/name) that send to the stable pool, as far as they are watched.
     """
 
     canary_ready: int
@@ -36,6 +37,7 @@ class Readiness:
     at: datetime
     canary_lack: str = ""
     stable_lack: str = ""
+    stable_routes: tuple[str, ...] = ()
 
     @property
     def stable_doubt(self) -> str:

@@ -252,6 +252,12 @@ class Entry:
     findings: tuple[Finding, ...] = ()  # what the gates said when they were asked last
 
     @property
+    def other_routes(self) -> tuple[str, ...]:
+        """Return the other HTTPRoutes that send to the old pool (namespace/name), when that was looked at last."""
+        mine = f"{self.rollout.namespace}/{self.rollout.route}"
+        return tuple(name for name in self.readiness.stable_routes if name != mine) if self.readiness else ()
+
+    @property
     def is_applied(self) -> bool:
         """Say whether the route is known to be what the record wants."""
         return self.applied is not None and self.applied.decision == self.rollout.decision

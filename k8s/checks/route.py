@@ -6,7 +6,18 @@ from typing import Any, Final
 from bot.domain.check import Line, fine, warn
 from bot.domain.rollout import Pool
 from k8s.checks.scene import Scene
-from k8s.document import Document, backend_of, full_name, namespace_of, places, refs_of, rule_label, rules_of, weight_of
+from k8s.document import (
+    Document,
+    backend_of,
+    full_name,
+    namespace_of,
+    places,
+    refs_of,
+    rule_label,
+    rules_of,
+    sends_to,
+    weight_of,
+)
 from k8s.search import listed
 
 TOPIC: Final = "Route"
@@ -95,7 +106,7 @@ def _other_routes(scene: Scene) -> Iterator[Line]:
     for route in scene.routes:
         if _is_same(route, scene.copy.document):
             continue
-        if any(places(rule, scene.stable, namespace_of(route)) for rule in rules_of(route)):
+        if sends_to(route, scene.stable):
             yield warn(
                 TOPIC,
                 f"HTTPRoute `{full_name(route)}` also sends to `{scene.stable.name}`, and stays there.",

@@ -248,6 +248,17 @@ def test_weights_that_are_not_ours_are_not_drawn() -> None:
     assert "25 % new" not in card(entry).text
 
 
+def test_other_routes_that_send_to_the_old_pool_are_on_the_card_until_the_end() -> None:
+    rollout = a_rollout()
+    routes = (f"{rollout.namespace}/{rollout.route}", "default/chat-batch-route")
+    seen = replace(ready(), stable_routes=routes)
+    assert f"Old pool `{OLD}`, also of `default/chat-batch-route`\n" in part(an_entry(readiness=seen), "facts")
+    finished = an_entry(a_rollout(phase=Phase.FINISHED), readiness=seen)
+    assert part(finished, "state") == (
+        f"*Finished.* The route holds only the new pool. `default/chat-batch-route` still sends to `{OLD}`."
+    )
+
+
 def test_an_old_pool_that_cannot_serve_is_said_loudly() -> None:
     facts = part(an_entry(readiness=ready(stable=0)), "facts")
     assert "⚠️ *The old pool cannot take traffic back:* it has no ready endpoint.\n" in facts

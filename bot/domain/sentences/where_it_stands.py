@@ -173,6 +173,11 @@ def _keeping_stable(rollout: Rollout, why: str) -> Prose:
 
 
 def _finished(entry: Entry, access: Access) -> Prose:
+    if others := entry.other_routes:
+        names = joined(", ", [say("`{}`", name) for name in others])
+        return say(
+            "*Finished.* The route holds only the new pool. {} still sends to `{}`.", names, entry.rollout.stable.name
+        )
     return say(
         "*Finished.* The route holds only the new pool. `{}` is off the route and still runs; remove it once drained.",
         entry.rollout.stable.name,

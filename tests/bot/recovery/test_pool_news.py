@@ -7,7 +7,7 @@ from typing import Any
 from bot.domain.rollout import Phase, Pool
 from bot.recovery.pool_news import PoolNews
 from sandbox.kube import path_of
-from sandbox.objects import POOL_API, picker_name
+from sandbox.objects import POOL_API, picker_name, pool_ref, rule
 from sandbox.process import wait_until
 from tests.builders import CANARY, STABLE
 from tests.k8s.watching import ignore
@@ -98,6 +98,21 @@ def test_a_pool_that_is_being_deleted_stops_its_rollouts_while_it_is_still_there
         "again when it is gone.",
     )
     stage.world.kube.merge(path, {"metadata": {"finalizers": None}})
+
+
+def test_the_routes_that_send_to_the_old_pool_are_counted_with_it(stage: Stage) -> None:
+    target = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": STABLE}
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": target}}
+    stage.world.add_route("batch", [pool_ref(STABLE)], path="/batch")
+    stage.world.add_route("idle", [pool_ref(STABLE, 0), pool_ref(CANARY, 1)], path="/idle")
+    stage.world.add_route("shadow", [pool_ref(CANARY)], path="/shadow")
+    stage.world.set_rules([{**rule([pool_ref(CANARY)], "/shadow"), "filters": [mirror]}], "shadow")
+    watch(stage)
+    wait_until("every route", lambda: stage.cluster.kept(stage.world.namespace, "shadow") is not None, seconds=10)
+    pools = old_pool(stage), Pool(stage.world.namespace, CANARY)
+    names = ("batch", stage.world.route, "shadow")
+    wanted = tuple(f"{stage.world.namespace}/{name}" for name in names)
+    wait_until("the routes", lambda: stage.cluster.readiness(*pools).stable_routes == wanted, seconds=10)
 
 
 def test_the_watches_tell_which_pool_a_changed_part_belongs_to(stage: Stage) -> None:

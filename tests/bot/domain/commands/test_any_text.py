@@ -29,7 +29,7 @@ def test_parse_answers_with_a_command_or_a_usage_error(text: str) -> None:
         assert str(refusal)  # noqa: PT017
         return
     assert not command.subject or is_name(command.subject)
-    assert (command.start is not None) == (command.verb == "start")
+    assert (command.start is not None) == (command.verb in ("start", "check"))
     assert len(command.reason) <= 3000
     assert command.reason.encode()[:0] == b""
 
