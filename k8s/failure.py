@@ -12,6 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
 from bot.domain.errors import ClusterError, GoneError, NoRoomError, RaceError, RefusedError
+from bot.domain.trust import tls_failure
 from k8s.messages import redacted
 
 BARE: Final = "the server rejected our request due to an error in our request"
@@ -28,15 +29,16 @@ _GRANT: Final = "Grant it to the bot's ServiceAccount in a Role, as `manifests/k
 _GRANT_PERSON: Final = (
     "Ask for that right (a Role like that of `manifests/kustomize/rights` has it), or do it in the bot's pod."
 )
+_AUTHORITY: Final = "Check `server` and `certificate-authority` in the kubeconfig."
 _WEBHOOK: Final = re.compile(r'failed calling webhook "([^"]+)"')
 
 
 def no_answer(error: Exception, what: str) -> ClusterError:
     """Turn a failure without an answer into our error: nobody listens, nothing comes, or it breaks off."""
-    cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
+    cause, hint = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error, ""
     match cause:
         case urllib3.exceptions.SSLError() | ApiException():
-            problem = "could not be trusted: check its certificate"
+            problem, hint = f"could not be trusted: {tls_failure(cause) or 'TLS failed'}", _AUTHORITY
         case urllib3.exceptions.ReadTimeoutError():
             problem = "did not answer in time"
         case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.NewConnectionError():
@@ -45,7 +47,7 @@ def no_answer(error: Exception, what: str) -> ClusterError:
             problem = "cannot be asked: the bot cannot read its credentials"
         case _:
             problem = "broke off its answer"
-    return ClusterError(f"The API server {problem} (asked for {what}).")
+    return ClusterError(f"The API server {problem} (asked for {what}).", hint=hint)
 
 
 def failure(
