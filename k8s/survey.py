@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kubernetes.client import ApiClient
 
-from bot.domain.errors import RouteError
+from bot.domain.errors import NotHereError, RouteError
 from bot.domain.rollout import Pool
 from bot.domain.slips import likely_meant
 from bot.engine.gateway_word import GatewayWord
@@ -46,7 +46,7 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways) -> 
 def _namespaces(search: Search) -> Sequence[str]:
     wanted = search.words.namespace
     if wanted and wanted not in search.namespaces:
-        raise RouteError(
+        raise NotHereError(
             f"The bot does not work in namespace `{wanted}`.",
             hint=one_of(search.offer(namespace=name) for name in search.namespaces),
         )
@@ -75,7 +75,7 @@ def _no_pool(search: Search, pools: Mapping[str, Sequence[Document]]) -> RouteEr
         hint = f"Deploy it first. There are {listed(sorted(names)[:10])}."
     else:
         hint = "Deploy it first; there is no InferencePool at all."
-    return RouteError(f"There is no InferencePool `{search.canary}` in {listed(pools)}.", hint=hint)
+    return NotHereError(f"There is no InferencePool `{search.canary}` in {listed(pools)}.", hint=hint)
 
 
 def _names(pools: Sequence[Document]) -> set[str]:

@@ -69,6 +69,10 @@ class RouteError(UserError):
     """The HTTPRoute or an InferencePool does not allow the rollout."""
 
 
+class NotHereError(RouteError):
+    """This bot knows no such rollout or pool; another install of it may."""
+
+
 class DependencyError(RolloutBotError):
     """A part that the bot depends on failed; the request is kept and tried again."""
 
