@@ -124,8 +124,8 @@ class Socket(BaseSocketModeHandler):
         opened: Callable[[], None] = lambda: None,
         counted: Callable[[int], None] = lambda said: None,
     ) -> None:
-        self.app, self._counted = app, counted
-        self.client: Client = Client(app_token, ConnectionLog(), app.client, opened)
+        self.app, self._counted, self._log = app, counted, ConnectionLog()
+        self.client: Client = Client(app_token, self._log, app.client, opened)
         self.client.message_listeners.append(self._hello)
         self.client.socket_mode_request_listeners.append(self.handle)
 
@@ -162,6 +162,11 @@ class Socket(BaseSocketModeHandler):
         self.client.message_processor.shutdown()  # type: ignore[no-untyped-call]
         self.client.message_workers.shutdown(wait=True)
         self.client.close()
+
+    @property
+    def refusal(self) -> str:
+        """Slack's no to the app's token, as a sentence; empty if it has said none."""
+        return self._log.refusal
 
     def is_connected(self) -> bool:
         """Say whether Slack surely counts our connection."""

@@ -22,7 +22,7 @@ from k8s.gateways import Gateways
 from k8s.rights import Rights, rights_of
 from k8s.route_status import Ours, gateway_word
 from k8s.search import Search
-from k8s.watch import Seen, Watch
+from k8s.watch import Once, Seen, Watch
 
 CLOSE_SECONDS: Final = 1.0
 
@@ -78,10 +78,10 @@ class Cluster:
             if seen is Seen.GONE:
                 pool_gone(inferencepool.pool_of(document))
 
-        api = client_of(self._api.configuration)
+        api, once = client_of(self._api.configuration), Once()
         for namespace in self._namespaces:
-            self._routes[namespace] = Watch(api, httproute.HTTPROUTES, namespace, of_route)
-            self._pools[namespace] = Watch(api, inferencepool.POOLS, namespace, of_pool)
+            self._routes[namespace] = Watch(api, httproute.HTTPROUTES, namespace, of_route, warn=once)
+            self._pools[namespace] = Watch(api, inferencepool.POOLS, namespace, of_pool, warn=once)
         for watch in (*self._routes.values(), *self._pools.values()):
             watch.start()
 
@@ -90,9 +90,9 @@ class Cluster:
         return rights_of(self._api, self._namespaces)
 
     def refusals(self) -> Sequence[str]:
-        """Say which watches the API server refuses, and what to do; nothing if all of them work."""
+        """Say why watches do not work, and what to do; nothing if all of them work."""
         watches = (*self._routes.values(), *self._pools.values())
-        return [watch.refusal for watch in watches if watch.refusal]
+        return [*dict.fromkeys(watch.refusal for watch in watches if watch.refusal)]
 
     def close(self) -> None:
         """Stop the watches; one that hangs in the network ends with the process."""

@@ -11,7 +11,7 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
-from bot.domain.errors import ClusterError, GoneError, NoRoomError, RaceError, RefusedError
+from bot.domain.errors import ClusterError, CredentialsError, GoneError, NoRoomError, RaceError, RefusedError
 from bot.domain.trust import tls_failure
 from k8s.messages import redacted
 
@@ -35,10 +35,11 @@ _WEBHOOK: Final = re.compile(r'failed calling webhook "([^"]+)"')
 
 def no_answer(error: Exception, what: str) -> ClusterError:
     """Turn a failure without an answer into our error: nobody listens, nothing comes, or it breaks off."""
-    cause, hint = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error, ""
+    cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
     match cause:
         case urllib3.exceptions.SSLError() | ApiException():
-            problem, hint = f"could not be trusted: {tls_failure(cause) or 'TLS failed'}", _AUTHORITY
+            why = tls_failure(cause) or "TLS failed"
+            return CredentialsError(f"The API server could not be trusted: {why}.", hint=_AUTHORITY)
         case urllib3.exceptions.ReadTimeoutError():
             problem = "did not answer in time"
         case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.NewConnectionError():
@@ -47,7 +48,7 @@ def no_answer(error: Exception, what: str) -> ClusterError:
             problem = "cannot be asked: the bot cannot read its credentials"
         case _:
             problem = "broke off its answer"
-    return ClusterError(f"The API server {problem} (asked for {what}).", hint=hint)
+    return ClusterError(f"The API server {problem} (asked for {what}).")
 
 
 def failure(
@@ -61,8 +62,8 @@ def failure(
     if code == 429 or code >= 500 or code < 400:
         text = f"The API server answered {code}{_webhook(message)} (asked for {what})."
         return ClusterError(text, retry_after=_seconds(retry_after))
-    if code == 401:  # not a refusal of the request: tokens expire, and new ones come
-        return ClusterError(
+    if code == 401:
+        return CredentialsError(
             f"The API server does not know {account[:1].lower()}{account[1:]} (401).",
             hint="Check its token or kubeconfig.",
         )

@@ -16,7 +16,7 @@ from typing import Any, Final
 from kubernetes.client import ApiClient
 
 from bot.domain.backoff import Backoff
-from bot.domain.errors import ClusterError, RefusedError
+from bot.domain.errors import ClusterError, CredentialsError, RefusedError
 from k8s import client
 from k8s.document import Document
 
@@ -30,6 +30,9 @@ SHORT_SECONDS: Final = 1.0
 BACKOFF: Final = Backoff(timedelta(seconds=0.4), timedelta(seconds=2))
 REFUSED_REST: Final = 30.0
 """Somebody has to grant a right, or install a resource, before it can work; so do not hurry."""
+
+SAY_AGAIN: Final = 60.0
+"""Seconds for which one watch's warning counts for all of them."""
 
 WATCH: Final = {"watch": "true", "allowWatchBookmarks": "true"}
 _OWNERS: Final = ("ownerReferences", "deletionTimestamp")
@@ -46,6 +49,24 @@ class Seen(StrEnum):
 Changed = Callable[[Seen, Document], None]
 
 
+class Once:
+    """Warns of what several watches find out at a time, once."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, sentence: str) -> None:
+        """Log a sentence, unless it was logged a moment ago."""
+        with self._lock:
+            now = self._clock()
+            is_news = now - self._said.get(sentence, -SAY_AGAIN) >= SAY_AGAIN
+            self._said[sentence] = now if is_news else self._said[sentence]
+        if is_news:
+            log.warning("%s", sentence)
+
+
 class Watch:
     """Keeps the objects of one resource in one namespace; it calls ``changed`` in its own thread."""
 
@@ -57,9 +78,10 @@ class Watch:
         changed: Changed,
         *,
         silence: float = SILENCE_SECONDS,
+        warn: Callable[[str], None] = log.warning,
     ) -> None:
         self._api, self._resource, self._namespace = api, resource, namespace
-        self._changed, self._silence = changed, silence
+        self._changed, self._silence, self._warn = changed, silence, warn
         self._objects: dict[str, Document] = {}
         self._version = ""
         self._lock = threading.Lock()
@@ -70,7 +92,7 @@ class Watch:
         self.refusal = ""
 
     def start(self) -> None:
-        """Start; the copies may be used once ``is_live``. ``refusal`` is the API server's no, as a sentence."""
+        """Start; the copies may be used once ``is_live``. ``refusal`` says why it cannot, as a sentence."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -125,12 +147,14 @@ class Watch:
             if isinstance(error, RefusedError):
                 self._remember_refusal(error)
                 self._stopping.wait(REFUSED_REST)
+            elif isinstance(error, CredentialsError):
+                self._remember_distrust(error)
         except Exception:
             log.exception("the watch of the %s of namespace %s broke", self._resource.plural, self._namespace)
             self._version, self.is_live = "", False
 
     def _lose(self, error: ClusterError) -> None:
-        if self.is_live and not self._stopping.is_set():
+        if self.is_live and not isinstance(error, CredentialsError) and not self._stopping.is_set():
             log.warning("%s Until it works again, I list the %s instead.", error.message, self._resource.plural)
         self.is_live = False
 
@@ -138,6 +162,12 @@ class Watch:
         """Keep the API server's refusal, and log it if it is new."""
         if str(error) != self.refusal:
             log.warning("%s Until then, I see other people's changes up to half a minute late.", error)
+        self.refusal = str(error)
+
+    def _remember_distrust(self, error: CredentialsError) -> None:
+        """Keep that nothing can be asked at all. All watches find that out, so ``warn`` says it once."""
+        if str(error) != self.refusal and not self._stopping.is_set():
+            self._warn(str(error))
         self.refusal = str(error)
 
     def _follow(self) -> None:

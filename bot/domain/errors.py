@@ -15,6 +15,7 @@ RolloutBotError
       RefusedError     it answered, and said no (403, 422, a webhook)
         GoneError      what was asked for is not there (404)
         NoRoomError    the annotations of an object are full
+      CredentialsError it does not know us, or we cannot trust it
       RaceError        a guard of our patch no longer held: somebody was faster
     StoreError         Redis
     LateError          nobody knew the answer to an inquiry in time
@@ -95,6 +96,10 @@ class GoneError(RefusedError):
 
 class NoRoomError(RefusedError):
     """Others' annotations leave no room for ours on the object."""
+
+
+class CredentialsError(ClusterError):
+    """The API server does not know us, or we cannot trust it; tokens expire, and new ones come."""
 
 
 class RaceError(ClusterError):

@@ -44,6 +44,7 @@ from handlers.board.rollout_topic import RolloutTopics
 from handlers.board.topic import EveryTopic
 from handlers.census import Census
 from handlers.socket import Socket
+from handlers.tokens import BotToken
 from handlers.web import probes, slack_requests
 from handlers.web.probes import Check
 from handlers.web.server import Server, listen
@@ -87,6 +88,7 @@ class Bot:
     ending: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
+        self.token = BotToken(self.handlers.slack)
         self.lease = Lease(self.client, self.install.prefix)
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
         self.changes = ChangeLane(self.parts.audit, self.leader.leads, self.parts.recovery.look_again)
@@ -139,8 +141,7 @@ class Bot:
 
     def checks(self) -> dict[str, Check]:
         """Return what must work for this replica to take requests."""
-        socket = {"Slack": self._slack} if self.settings.socket_mode else {}
-        return {"Redis": self._redis, **socket}
+        return {"Redis": self._redis, "Slack": self._slack}
 
     def warnings(self) -> Sequence[str]:
         """Return what somebody should mend, though this replica takes requests."""
@@ -155,6 +156,10 @@ class Bot:
         return ""
 
     def _slack(self) -> str:
+        if refusal := self.token.refusal or (self.socket.refusal if self.socket else ""):
+            return refusal
+        if not self.settings.socket_mode:
+            return ""
         age = self.socket.pong_age() if self.socket else None
         if age is None:
             return "not connected"
@@ -207,6 +212,7 @@ def run(settings: Settings, registry: Registry = EXECUTORS) -> None:
     REGISTRY.register(OperationMetrics(bot.operations.records))
     _begin("Redis's time", bot.clock.ask_until, bot.ending)
     _begin("cluster's id", bot.install.ask_until_known, bot.ending)
+    _begin("token", bot.token.watch, bot.ending)
     server = _take_requests(bot)
     _answer_probes(bot)  # alive means that the other one listens too
     if settings.slack_app_token is not None:

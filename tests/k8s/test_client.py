@@ -147,8 +147,8 @@ def test_a_server_of_another_authority_is_not_trusted(api_server: ApiServer) -> 
     with pytest.raises(ClusterError) as refused:
         Cluster(api, ["default"]).list("default")
     assert str(refused.value) == (
-        "The API server could not be trusted: self-signed certificate in certificate chain (asked for the httproutes "
-        "of namespace `default`). Check `server` and `certificate-authority` in the kubeconfig."
+        "The API server could not be trusted: self-signed certificate in certificate chain. "
+        "Check `server` and `certificate-authority` in the kubeconfig."
     )
 
 
