@@ -74,6 +74,7 @@ class Census:
         self._beat_at = self._counted_at = clock.now()
         self._look_at: datetime | None = None  # None: Slack has not counted yet
         self._since: datetime | None = None  # when others were first counted
+        self._is_asked = False
         self.others = 0
 
     # --- words from other threads
@@ -88,7 +89,7 @@ class Census:
 
     def in_vain(self) -> Prose:
         """Look soon, as somebody has asked for what we do not know; return one more sentence for that person."""
-        self._words.put(self._look_soon)
+        self._is_asked = True
         return SHARED if self.others else Prose()
 
     # --- what it found
@@ -123,8 +124,14 @@ class Census:
             if now - self._beat_at >= BEAT:
                 self._beat_at = now
                 self._connections.is_open(self._own)
-            if self._look_at is not None and now >= self._look_at:
+            if self._is_due(now):
                 self._look(look)
+
+    def _is_due(self, now: datetime) -> bool:
+        """Say whether to look now: it is time, or somebody has asked in vain and the last count is a bit old."""
+        if self._look_at is None:
+            return False
+        return now >= self._look_at or (self._is_asked and now - self._counted_at >= LASTS)
 
     def _listen(self) -> None:
         with suppress(Empty):
@@ -140,14 +147,14 @@ class Census:
             self._connections.may_be_open(before)
 
     def _look(self, look: Look) -> None:
-        self._look_at = self._clock.now() + LASTS
+        self._look_at, self._is_asked = self._clock.now() + LASTS, False
         another = uuid.uuid4().hex
         self._connections.is_open(self._own)  # Redis may have been away
         self._connections.may_be_open(another)
         if (said := look()) is not None:
             self._connections.is_open(another)
             self._compare(said)
-            self._connections.has_ended(another)
+        self._connections.has_ended(another)
 
     def _compare(self, said: int) -> None:
         now = self._counted_at = self._clock.now()
@@ -168,8 +175,3 @@ class Census:
             log.warning("%s", *self.warnings())
         elif had and not found:
             log.info("No other install shares the Slack app any more.")
-
-    def _look_soon(self) -> None:
-        soon = max(self._clock.now(), self._counted_at + LASTS)
-        if self._look_at is not None:
-            self._look_at = min(self._look_at, soon)

@@ -18,7 +18,7 @@ from bot.store.times import epoch
 FRESH: Final = timedelta(seconds=30)
 """For this long after its replica said so, a connection is surely open."""
 
-COUNTED: Final = timedelta(seconds=90)
+COUNTED: Final = timedelta(minutes=3)
 """Slack does not count a connection that was not known to be open for this long."""
 
 KEPT: Final = timedelta(hours=1)
