@@ -10,6 +10,7 @@ RolloutBotError
     StaleError         the button belongs to an outdated card
     TransitionError    the verb does not fit the phase
     RouteError         the route or a pool does not allow it
+      NotHereError     this bot knows no such rollout or pool; another install may
   DependencyError      a part that we depend on failed: tried again
     ClusterError       the Kubernetes API server
       RefusedError     it answered, and said no (403, 422, a webhook)
