@@ -11,7 +11,7 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
-from bot.domain.errors import ClusterError, CredentialsError, GoneError, NoRoomError, RaceError, RefusedError
+from bot.domain.errors import ClusterError, GoneError, NoRoomError, RaceError, RefusedError
 from bot.domain.trust import tls_failure
 from k8s.messages import redacted
 
@@ -39,7 +39,7 @@ def no_answer(error: Exception, what: str) -> ClusterError:
     match cause:
         case urllib3.exceptions.SSLError() | ApiException():
             why = tls_failure(cause) or "TLS failed"
-            return CredentialsError(f"The API server could not be trusted: {why}.", hint=_AUTHORITY)
+            return ClusterError(f"The API server could not be trusted: {why}.", hint=_AUTHORITY, is_stranger=True)
         case urllib3.exceptions.ReadTimeoutError():
             problem = "did not answer in time"
         case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.NewConnectionError():
@@ -63,9 +63,10 @@ def failure(
         text = f"The API server answered {code}{_webhook(message)} (asked for {what})."
         return ClusterError(text, retry_after=_seconds(retry_after))
     if code == 401:
-        return CredentialsError(
+        return ClusterError(
             f"The API server does not know {account[:1].lower()}{account[1:]} (401).",
             hint="Check its token or kubeconfig.",
+            is_stranger=True,
         )
     if code == 403 and (found := _FORBIDDEN.search(message)):
         return _forbidden(found, account)

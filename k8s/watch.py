@@ -16,7 +16,7 @@ from typing import Any, Final
 from kubernetes.client import ApiClient
 
 from bot.domain.backoff import Backoff
-from bot.domain.errors import ClusterError, CredentialsError, RefusedError
+from bot.domain.errors import ClusterError, RefusedError
 from k8s import client
 from k8s.document import Document
 
@@ -147,14 +147,14 @@ class Watch:
             if isinstance(error, RefusedError):
                 self._remember_refusal(error)
                 self._stopping.wait(REFUSED_REST)
-            elif isinstance(error, CredentialsError):
+            elif error.is_stranger:
                 self._remember_distrust(error)
         except Exception:
             log.exception("the watch of the %s of namespace %s broke", self._resource.plural, self._namespace)
             self._version, self.is_live = "", False
 
     def _lose(self, error: ClusterError) -> None:
-        if self.is_live and not isinstance(error, CredentialsError) and not self._stopping.is_set():
+        if self.is_live and not error.is_stranger and not self._stopping.is_set():
             log.warning("%s Until it works again, I list the %s instead.", error.message, self._resource.plural)
         self.is_live = False
 
@@ -164,7 +164,7 @@ class Watch:
             log.warning("%s Until then, I see other people's changes up to half a minute late.", error)
         self.refusal = str(error)
 
-    def _remember_distrust(self, error: CredentialsError) -> None:
+    def _remember_distrust(self, error: ClusterError) -> None:
         """Keep that nothing can be asked at all. All watches find that out, so ``warn`` says it once."""
         if str(error) != self.refusal and not self._stopping.is_set():
             self._warn(str(error))

@@ -16,7 +16,6 @@ RolloutBotError
       RefusedError     it answered, and said no (403, 422, a webhook)
         GoneError      what was asked for is not there (404)
         NoRoomError    the annotations of an object are full
-      CredentialsError it does not know us, or we cannot trust it
       RaceError        a guard of our patch no longer held: somebody was faster
     StoreError         Redis
     LateError          nobody knew the answer to an inquiry in time
@@ -80,11 +79,15 @@ class DependencyError(RolloutBotError):
 
 
 class ClusterError(DependencyError):
-    """The Kubernetes API server did not do what it was asked; ``retry_after``: seconds in which not to ask again."""
+    """The Kubernetes API server did not do what it was asked; ``retry_after``: seconds in which not to ask again.
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: float = 0.0) -> None:
+    ``is_stranger``: it does not know us, or we cannot trust it. Tokens expire, and new ones come.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float = 0.0, is_stranger: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+        self.is_stranger = is_stranger
 
 
 class RefusedError(ClusterError):
@@ -97,10 +100,6 @@ class GoneError(RefusedError):
 
 class NoRoomError(RefusedError):
     """Others' annotations leave no room for ours on the object."""
-
-
-class CredentialsError(ClusterError):
-    """The API server does not know us, or we cannot trust it; tokens expire, and new ones come."""
 
 
 class RaceError(ClusterError):
