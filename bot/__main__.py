@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from bot.cli import EXIT_CODES, Spelled, add_operations, add_verbs
-from bot.config.settings import ClusterSettings, ConfigError, check, policy_file, read_as, read_settings
+from bot.config.settings import (
+    ClusterSettings,
+    ConfigError,
+    TerminalSettings,
+    check,
+    policy_file,
+    read_as,
+    read_settings,
+)
 from bot.domain.errors import ClusterError
 from bot.gates.registry import policy_keys
 from bot.operations.registry import EXECUTORS
@@ -49,6 +57,8 @@ def check_config(
     cluster: Annotated[
         bool, typer.Option("--cluster", help="Also ask the API server whether the bot has the rights it needs.")
     ] = False,
+    redis: Annotated[bool, typer.Option("--redis", help="Also ask Redis whether it takes the bot.")] = False,
+    slack: Annotated[bool, typer.Option("--slack", help="Also ask Slack whether it takes the tokens.")] = False,
 ) -> None:
     """Explain every mistake in the environment and the policy file, with its line."""
     file = policy or policy_file(os.environ)
@@ -60,6 +70,8 @@ def check_config(
     typer.echo(" ".join([*environment, about_policy]))
     if not only_policy:
         typer.echo(_notes())
+    if redis or slack:
+        _check_services(redis=redis, slack=slack)
     if cluster:
         _check_cluster(file)
 
@@ -70,6 +82,23 @@ def _notes() -> str:
     if keys:
         return f"Notes on routes are signed, and {keys} key{'s verify' if keys > 1 else ' verifies'} them."
     return "Notes on routes are not signed: set `ROLLOUTBOT_NOTE_KEYS`, or whoever may edit a route can forge them."
+
+
+def _check_services(*, redis: bool, slack: bool) -> None:
+    """Say what Redis and Slack do not take, with exit code 3."""
+    from bot.service.checkup import redis_faults, slack_faults
+
+    try:
+        faults = [
+            *(redis_faults(read_as(TerminalSettings, os.environ)) if redis else ()),
+            *(slack_faults(read_settings(os.environ)) if slack else ()),
+        ]
+    except ConfigError as error:
+        raise _explained(error.mistakes) from None
+    if faults:
+        raise _explained(faults, code=3)
+    asked = " and ".join(name for name, was_asked in (("Redis", redis), ("Slack", slack)) if was_asked)
+    typer.echo(f"{asked} {'take' if redis and slack else 'takes'} the bot.")
 
 
 def _check_cluster(file: Path | None) -> None:

@@ -1,14 +1,23 @@
 """What the Slack side needs from the engine, as Protocols; ``bot.engine.engine.Engine`` implements them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from bot.domain.commands.request import Request
 from bot.domain.errors import UsageError
 from bot.domain.operation import Operation
+from bot.domain.prose import Prose
 from bot.domain.rollout import Entry, Rollout
 from bot.domain.verbs.asking import Reply, Rollouts
 from bot.operations.registry import Registry
+
+Others = Callable[[], Prose]
+"""Returns one more sentence for somebody who asked in vain; empty if no other install shares our Slack app."""
+
+
+def nobody_else() -> Prose:
+    """Say nothing: no other install shares our Slack app."""
+    return Prose()
 
 
 class RouteRolledBack(Protocol):

@@ -8,6 +8,8 @@ from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
+from handlers.tokens import app_token_refusal
+
 log = logging.getLogger(__name__)
 
 SAY_AGAIN: Final = timedelta(minutes=1)
@@ -25,12 +27,18 @@ class ConnectionLog:
         self._since: datetime | None = None
         self._said = now()
         self._lock = Lock()
+        self.refusal = ""
+        """Slack's no to the app, as a sentence; empty if it has said none."""
 
     def failed(self, error: BaseException) -> None:
         """The connection could not be made."""
         with self._lock:
             now = self._now()
-            if self._since is None:
+            had, self.refusal = self.refusal, app_token_refusal(error)
+            if self.refusal and self.refusal != had:
+                self._since, self._said = self._since or now, now
+                log.error("%s Until then, commands and clicks do not arrive.", self.refusal)
+            elif self._since is None:
                 self._since = self._said = now
                 log.warning(
                     "Slack cannot be reached (%s): commands and clicks do not arrive. I keep trying.",
@@ -45,7 +53,7 @@ class ConnectionLog:
         with self._lock:
             if self._since is not None:
                 log.info("Connected to Slack again, after %.0f s.", (self._now() - self._since).total_seconds())
-            self._since = None
+            self._since, self.refusal = None, ""
 
 
 def _why(error: BaseException) -> str:

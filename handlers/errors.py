@@ -11,6 +11,7 @@ from slack_bolt import App, BoltResponse
 from bot.domain.errors import StoreError, UserError
 from bot.domain.prose import Prose
 from handlers import replies
+from handlers.backend import Others, nobody_else
 from handlers.mrkdwn import mrkdwn
 from handlers.private import Private
 from handlers.views.refusal import refusal
@@ -23,12 +24,12 @@ def new_ref() -> str:
     return secrets.token_hex(4)
 
 
-def register(app: App, private: Private) -> None:
+def register(app: App, private: Private, others: Others = nobody_else) -> None:
     """Answer every failure of a listener."""
 
     @app.error
     def on_error(error: Exception, body: dict[str, Any], response: BoltResponse | None) -> BoltResponse | None:
-        said = replies.mishap(error, _logged(error))
+        said = replies.mishap(error, _logged(error), others)
         answer = _in_acknowledgement(error, body, said)
         if answer is None or response is None:
             private.say(str(body.get("response_url") or ""), said)

@@ -13,6 +13,7 @@ from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of
 from bot.engine.lane import Lane
 from handlers import replies
+from handlers.backend import Others, nobody_else
 from handlers.errors import new_ref
 from handlers.people import People
 from handlers.private import Private
@@ -28,8 +29,8 @@ GRACE = 1.0
 class Inquiries:
     """A lane of its own. Each inquiry leaves it at its deadline, so that those behind it keep theirs."""
 
-    def __init__(self, questions: Questions, people: People, private: Private) -> None:
-        self._questions, self._people, self._private = questions, people, private
+    def __init__(self, questions: Questions, people: People, private: Private, others: Others = nobody_else) -> None:
+        self._questions, self._people, self._private, self._others = questions, people, private, others
         self._lane = Lane("inquiry", LANE)
         self._open: dict[str, Request] = {}
 
@@ -63,7 +64,7 @@ class Inquiries:
             return self._questions.answer(request)
         except UserError as error:
             log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
-            return replies.mishap(error, "")
+            return replies.mishap(error, "", self._others)
         except StoreError as error:
             log.warning("`%s` was not answered: %s", request.command.verb, error)
             return replies.unanswered(error)

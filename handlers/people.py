@@ -12,6 +12,7 @@ from bot.domain.errors import DependencyError, NotAllowedError, StoreError, User
 from bot.domain.prose import Person, Prose, say
 from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock
+from handlers.outside import part
 from handlers.slack import Fault, Identity, Slack, SlackError
 
 KEPT = timedelta(seconds=60)
@@ -31,6 +32,7 @@ _REFUSALS = (
     ("is_ultra_restricted", "Guests cannot run rollouts."),
     ("is_restricted", "Guests cannot run rollouts."),
 )
+_UNKNOWN = "Slack does not say which workspace or organisation you are from, so you cannot run rollouts."
 
 
 class People:
@@ -205,11 +207,23 @@ def _judge(person: Mapping[str, Any], us: Identity) -> str:
     for flag, refusal in _REFUSALS:
         if person.get(flag):
             return refusal
-    return "" if _is_ours(person, us) else "People from another workspace cannot run rollouts."
+    return _foreign(person, us)
 
 
-def _is_ours(person: Mapping[str, Any], us: Identity) -> bool:
-    enterprise = (person.get("enterprise_user") or {}).get("enterprise_id")
-    if us.enterprise and enterprise == us.enterprise:
-        return True
-    return person.get("team_id") in (us.team, None, "")
+def _foreign(person: Mapping[str, Any], us: Identity) -> str:
+    """Say why somebody is not of our organisation or workspace; empty if Slack's facts prove that they are.
+
+    In an Enterprise organisation everybody has an ``enterprise_user``: it names the organisation, and the workspaces
+    that the person is in. ``team_id`` may then be that of another workspace of ours, of a stranger's, or missing.
+    """
+    member, team = person.get("enterprise_user"), person.get("team_id")
+    organisation, teams = part(member, "enterprise_id"), part(member, "teams")
+    if organisation and us.enterprise:
+        is_ours = organisation == us.enterprise
+    elif organisation or teams:
+        is_ours = isinstance(teams, list) and us.team in teams
+    elif team and not us.enterprise:
+        is_ours = team == us.team
+    else:
+        return _UNKNOWN
+    return "" if is_ours else "People from another workspace cannot run rollouts."

@@ -6,14 +6,16 @@ from bot.domain.operation import is_operation_id
 from bot.domain.prose import Prose, joined
 from bot.domain.sentences.operations import detail, line
 from handlers import replies
-from handlers.backend import OperationReader, Reader
+from handlers.backend import OperationReader, Others, Reader, nobody_else
 
 
 class Questions:
     """Answers from the engine and from the operations. It changes nothing."""
 
-    def __init__(self, reader: Reader, operations: OperationReader, policy: Policy) -> None:
-        self._reader, self._operations, self._policy = reader, operations, policy
+    def __init__(
+        self, reader: Reader, operations: OperationReader, policy: Policy, others: Others = nobody_else
+    ) -> None:
+        self._reader, self._operations, self._policy, self._others = reader, operations, policy, others
 
     def answer(self, request: Request) -> Prose:
         """Answer a question. Raises UserError, DependencyError."""
@@ -25,4 +27,6 @@ class Questions:
         if subject or request.command.verb != STATUS:
             return told
         lines = list(map(line, self._operations.under_way(channel)))
+        if not (lines or reply.rollouts):
+            return joined(" ", (told, self._others()))
         return joined("\n", lines if lines and not reply.rollouts else [told, *lines])

@@ -7,7 +7,7 @@ from typing import Final
 from bot.domain.access import Access
 from bot.domain.commands.request import Command
 from bot.domain.commands.values import say_cut
-from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UserError
+from bot.domain.errors import DependencyError, NotHereError, RolloutBotError, StoreError, UserError
 from bot.domain.prose import Channel, Code, Person, Prose, joined, moment, said, say, short
 from bot.domain.rollout import Entry, Rollout
 from bot.domain.sentences.what_happened import NOT_CHECKED
@@ -17,7 +17,7 @@ from bot.domain.sentences.where_it_stands import headword, state
 from bot.domain.sentences.who_may import by
 from bot.domain.verbs.asking import Reply
 from bot.domain.verbs.registry import verb_of
-from handlers.backend import RouteRolledBack
+from handlers.backend import Others, RouteRolledBack, nobody_else
 from handlers.cards import route
 
 # The words that identify a sentence, for code that checks what people were told.
@@ -114,9 +114,11 @@ def elsewhere(entry: Entry, told: Prose) -> Prose:
     return say("{} `{}` is in {}.", DONE_ELSEWHERE, name, _where(entry))
 
 
-def mishap(error: Exception, ref: str) -> Prose:
+def mishap(error: Exception, ref: str, others: Others = nobody_else) -> Prose:
     """Say what went wrong; if the person cannot fix it, add a ref that is in the log."""
     match error:
+        case NotHereError():
+            return joined(" ", (_shown(error), others()))
         case UserError():
             return _shown(error)
         case StoreError():
@@ -207,9 +209,9 @@ def not_braked_yet(error: DependencyError, store: StoreError) -> Prose:
     )
 
 
-def refused_yet(error: UserError) -> Prose:
+def refused_yet(error: UserError, others: Others = nobody_else) -> Prose:
     """Say that a roll back was refused because of the routes; the inbox keeps it, as the store may know more."""
-    return say("{} {}. I look at it again when Redis works.", _shown(error), IS_KEPT)
+    return say("{} {}. I look at it again when Redis works.", mishap(error, "", others), IS_KEPT)
 
 
 def too_slow(instead: str) -> Prose:

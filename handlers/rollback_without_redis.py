@@ -12,7 +12,7 @@ from bot.domain.prose import Prose
 from bot.domain.rollout import Rollout
 from bot.engine.lane import Lane
 from handlers import replies
-from handlers.backend import Brakes, RouteRolledBack
+from handlers.backend import Brakes, Others, RouteRolledBack, nobody_else
 from handlers.cards import Card
 from handlers.errors import new_ref
 from handlers.mrkdwn import mrkdwn, spoken
@@ -30,11 +30,11 @@ KNOWN_MOST = 10_000
 class Telling:
     """How to report a roll back that was not done: it was refused or failed, after the store had failed."""
 
-    refused: Callable[[UserError], Prose]
+    refused: Callable[[UserError, Others], Prose]
     failed: Callable[[DependencyError, StoreError], Prose]
 
 
-AT_ONCE = Telling(refused=lambda error: replies.mishap(error, ""), failed=replies.not_braked)
+AT_ONCE = Telling(refused=lambda error, others: replies.mishap(error, "", others), failed=replies.not_braked)
 KEPT = Telling(refused=replies.refused_yet, failed=replies.not_braked_yet)
 
 
@@ -49,8 +49,11 @@ class Heard(Enum):
 class RollbackWithoutRedis:
     """A lane of its own. Its requests may be stored nowhere, so each is done at once or not at all, and reported."""
 
-    def __init__(self, engine: Brakes, people: People, slack: Slack, private: Private) -> None:
+    def __init__(
+        self, engine: Brakes, people: People, slack: Slack, private: Private, others: Others = nobody_else
+    ) -> None:
         self._engine, self._people, self._slack, self._private = engine, people, slack, private
+        self._others = others
         self._heard: dict[str, frozenset[Heard]] = {}  # by delivery
         self._lane = Lane("brake", LANE)
 
@@ -73,7 +76,7 @@ class RollbackWithoutRedis:
             is_checked = self._people.admit(request)
             braked = self._engine.brake(request)
         except UserError as error:
-            self._say_once(request, Heard.REFUSED, words.refused(error))
+            self._say_once(request, Heard.REFUSED, words.refused(error, self._others))
         except DependencyError as error:
             self._fail(request, words.failed(error, store))
         except Exception as error:

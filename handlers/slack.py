@@ -51,7 +51,7 @@ class SlackError(DependencyError):
     """A call to Slack failed; ``error`` is Slack's own word for it."""
 
     def __init__(self, fault: Fault, error: str, *, retry_after: int = 0) -> None:
-        super().__init__(_SENTENCES[fault].format(error=error))
+        super().__init__(_SENTENCES[fault].format(error=error), hint=_NEXT.get(error, ""))
         self.fault = fault
         self.error = error
         self.retry_after = retry_after
@@ -63,6 +63,18 @@ _SENTENCES = {
     Fault.CHANNEL: "Slack does not let me write to the channel (`{error}`).",
     Fault.GONE: "The message is gone (`{error}`).",
     Fault.REFUSED: "Slack refused (`{error}`).",
+}
+
+
+TOKEN_WORDS = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"})
+"""What Slack answers to a token that it does not take."""
+
+_NEXT = {
+    **dict.fromkeys(
+        TOKEN_WORDS,
+        "Set `SLACK_BOT_TOKEN` to the Bot User OAuth Token that your Slack app shows now, and restart the bot.",
+    ),
+    "missing_scope": "Install the Slack app again, with the scopes of `manifests/slack-app.yaml`.",
 }
 
 
@@ -99,9 +111,9 @@ class Slack:
         self._client = client
         self._identity: Identity | None = None
 
-    def identity(self) -> Identity:
-        """Ask once who we are."""
-        if self._identity is None:
+    def identity(self, *, again: bool = False) -> Identity:
+        """Return who we are: asked once, and ``again`` on demand."""
+        if again or self._identity is None:
             answer = _call(self._client.auth_test)
             words = (str(answer.get(key) or "") for key in ("team_id", "enterprise_id", "user_id", "bot_id"))
             self._identity = Identity(*words)

@@ -6,17 +6,22 @@ pass on, it also finds the half-open ones. The SDK's builtin client is deaf for 
 
 import logging
 import time
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any, cast
 
 from slack_bolt import App, BoltResponse
 from slack_bolt.adapter.socket_mode.base_handler import BaseSocketModeHandler
 from slack_bolt.adapter.socket_mode.internals import send_response
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
-from websocket import WebSocketApp
+from websocket import WebSocketApp, WebSocketException
 
 from handlers.connection_log import ConnectionLog
+from handlers.look import Extra, connections, count
 from handlers.payload import MalformedError, hear
 
 log = logging.getLogger(__name__)
@@ -38,8 +43,10 @@ PONG_WITHIN = 3
 class Client(SocketModeClient):
     """The SDK's client, with ping timeouts and the session id that its error path asks for."""
 
-    def __init__(self, app_token: str, connection: ConnectionLog, web_client: WebClient) -> None:
-        self._connection = connection
+    def __init__(
+        self, app_token: str, connection: ConnectionLog, web_client: WebClient, opened: Callable[[], None]
+    ) -> None:
+        self._connection, self._tell = connection, opened
         self._opened: WebSocketApp | None = None
         self._over: WebSocketApp | None = None
         super().__init__(
@@ -62,6 +69,7 @@ class Client(SocketModeClient):
     def _opens(self, session: WebSocketApp) -> None:
         self._opened = session
         self._connection.works()
+        self._tell()
 
     def _breaks(self, session: WebSocketApp, error: Exception) -> None:
         """Count a failed try; the end of an open connection is no outage unless the next try fails."""
@@ -103,21 +111,45 @@ class Client(SocketModeClient):
 
 
 class Socket(BaseSocketModeHandler):
-    """A running Socket Mode connection; ``connect`` returns at once and keeps trying."""
+    """A running Socket Mode connection; ``connect`` returns at once and keeps trying.
 
-    def __init__(self, app: App, app_token: str) -> None:
-        self.app = app
-        self.client: Client = Client(app_token, ConnectionLog(), app.client)
+    ``opened`` is called when it is open, and ``counted`` with Slack's count of all connections of the app.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        app_token: str,
+        *,
+        opened: Callable[[], None] = lambda: None,
+        counted: Callable[[int], None] = lambda said: None,
+    ) -> None:
+        self.app, self._counted, self._log = app, counted, ConnectionLog()
+        self.client: Client = Client(app_token, self._log, app.client, opened)
+        self.client.message_listeners.append(self._hello)
         self.client.socket_mode_request_listeners.append(self.handle)
 
-    def handle(self, client: BaseSocketModeClient, req: SocketModeRequest) -> None:
+    def _hello(self, client: BaseSocketModeClient, message: dict[str, Any], raw: str | None) -> None:
+        if message.get("type") == "hello" and (counted := connections(message)) is not None:
+            self._counted(counted)
+
+    def look(self) -> int | None:
+        """Return how many connections of the app Slack counts on one more; None if it does not say."""
+        try:
+            answer = self.app.client.apps_connections_open(app_token=self.client.app_token)
+            return count(str(answer["url"]), self.handle)
+        except (OSError, HTTPException, SlackClientError, WebSocketException, ValueError) as error:
+            log.debug("Slack did not count its connections: %s", error)
+            return None
+
+    def handle(self, client: "BaseSocketModeClient | Extra", req: SocketModeRequest) -> None:
         started = time.time()
         try:
             answer = hear(self.app, req.payload)
         except MalformedError as error:
             log.warning("A request from Slack cannot be read: %s.", error)
             answer = BoltResponse(status=200)  # so that Slack does not send it again
-        send_response(client, req, answer, started)
+        send_response(cast(BaseSocketModeClient, client), req, answer, started)
 
     def connect(self) -> None:
         """Connect, and from then on reconnect by itself."""
@@ -130,6 +162,16 @@ class Socket(BaseSocketModeHandler):
         self.client.message_processor.shutdown()  # type: ignore[no-untyped-call]
         self.client.message_workers.shutdown(wait=True)
         self.client.close()
+
+    @property
+    def refusal(self) -> str:
+        """Slack's no to the app's token, as a sentence; empty if it has said none."""
+        return self._log.refusal
+
+    def is_connected(self) -> bool:
+        """Say whether Slack surely counts our connection."""
+        age = self.pong_age()
+        return age is not None and age <= PING_EVERY + PONG_WITHIN
 
     def pong_age(self) -> float | None:
         """Return seconds since the other end last answered a ping; None if it is not connected."""

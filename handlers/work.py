@@ -16,7 +16,7 @@ from bot.domain.verbs.registry import verb_of, verbs
 from bot.engine.lane import Lane
 from bot.engine.store_port import Became, Store
 from handlers import replies
-from handlers.backend import Doer
+from handlers.backend import Doer, Others, nobody_else
 from handlers.errors import new_ref
 from handlers.people import People
 from handlers.private import Private
@@ -35,10 +35,16 @@ class Work:
     """A lane for each brake, and one for the rest; everything in them is in the inbox too, so nothing is lost."""
 
     def __init__(
-        self, engine: Doer, store: Store, people: People, private: Private, brake: RollbackWithoutRedis
+        self,
+        engine: Doer,
+        store: Store,
+        people: People,
+        private: Private,
+        brake: RollbackWithoutRedis,
+        others: Others = nobody_else,
     ) -> None:
         self._engine, self._store, self._people, self._private = engine, store, people, private
-        self._brake = brake
+        self._brake, self._others = brake, others
         self._lane, self._looks = Lane("work", LANE), Lane("look", BRAKE_LANE)
         self._brake_lanes = {verb.name: Lane(verb.name, BRAKE_LANE) for verb in verbs() if verb.is_brake}
         self._held_up: dict[
@@ -80,7 +86,7 @@ class Work:
             self._people.keep_names()
         except UserError as error:
             log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
-            self._private.say(request.reply_to, replies.mishap(error, ""))
+            self._private.say(request.reply_to, replies.mishap(error, "", self._others))
         except StoreError as error:
             self._do_without_store(request, error, fresh=fresh)
         except DependencyError as error:

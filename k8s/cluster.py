@@ -96,7 +96,7 @@ class Cluster:
         return rights_of(self._api, self._namespaces)
 
     def refusals(self) -> Sequence[str]:
-        """Say which watches the API server refuses, and what to do; nothing if all of them work."""
+        """Say why watches do not work, and what to do; nothing if all of them work."""
         return self._watches.refusals()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import copy
 import logging
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration, rest
+from urllib3.util.ssl_ import create_urllib3_context
 
 from bot.domain.errors import ClusterError
 from k8s.credentials import UNUSABLE, Credentials
@@ -27,6 +29,10 @@ _POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/name
 
 class ExactBodies(rest.RESTClientObject):
     """Sends bytes as they are. The vendor's client encodes every JSON body itself, in other bytes than the server."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__(configuration)
+        self.pool_manager.connection_pool_kw["ssl_context"] = tls_context(configuration)
 
     def request(
         self,
@@ -46,6 +52,18 @@ class ExactBodies(rest.RESTClientObject):
         return rest.RESTResponse(
             pool.request(method, url, body=body, headers=headers, timeout=timeout, preload_content=False)
         )
+
+
+def tls_context(configuration: Configuration) -> ssl.SSLContext:
+    """Return how we check the API server's certificate: as `kubectl` does.
+
+    From Python 3.13 on, an authority without an Authority Key Identifier would be refused, as many clusters have it.
+    """
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not (configuration.ssl_ca_cert or configuration.ca_cert_data):
+        context.load_default_certs()
+    return context
 
 
 class TimeoutClient(ApiClient):

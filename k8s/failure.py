@@ -12,6 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 
 from bot.domain.errors import ClusterError, GoneError, NoRoomError, RaceError, RefusedError
+from bot.domain.trust import tls_failure
 from k8s.messages import redacted
 
 BARE: Final = "the server rejected our request due to an error in our request"
@@ -28,6 +29,7 @@ _GRANT: Final = "Grant it to the bot's ServiceAccount in a Role, as `manifests/k
 _GRANT_PERSON: Final = (
     "Ask for that right (a Role like that of `manifests/kustomize/rights` has it), or do it in the bot's pod."
 )
+_AUTHORITY: Final = "Check `server` and `certificate-authority` in the kubeconfig."
 _WEBHOOK: Final = re.compile(r'failed calling webhook "([^"]+)"')
 
 
@@ -36,7 +38,8 @@ def no_answer(error: Exception, what: str) -> ClusterError:
     cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
     match cause:
         case urllib3.exceptions.SSLError() | ApiException():
-            problem = "could not be trusted: check its certificate"
+            why = tls_failure(cause) or "TLS failed"
+            return ClusterError(f"The API server could not be trusted: {why}.", hint=_AUTHORITY, is_stranger=True)
         case urllib3.exceptions.ReadTimeoutError():
             problem = "did not answer in time"
         case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.NewConnectionError():
@@ -59,10 +62,11 @@ def failure(
     if code == 429 or code >= 500 or code < 400:
         text = f"The API server answered {code}{_webhook(message)} (asked for {what})."
         return ClusterError(text, retry_after=_seconds(retry_after))
-    if code == 401:  # not a refusal of the request: tokens expire, and new ones come
+    if code == 401:
         return ClusterError(
             f"The API server does not know {account[:1].lower()}{account[1:]} (401).",
             hint="Check its token or kubeconfig.",
+            is_stranger=True,
         )
     if code == 403 and (found := _FORBIDDEN.search(message)):
         return _forbidden(found, account)

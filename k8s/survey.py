@@ -11,7 +11,7 @@ from typing import Final
 from kubernetes.client import ApiClient
 
 from bot.domain.check import Line, Report
-from bot.domain.errors import RouteError
+from bot.domain.errors import NotHereError, RouteError
 from bot.domain.rollout import Pool
 from bot.domain.slips import likely_meant
 from bot.engine.notes import Notes
@@ -78,7 +78,7 @@ _TOPICS: Final[Sequence[Callable[[Scene], Iterator[Line]]]] = (pools_topic.lines
 def _namespaces(search: Search) -> Sequence[str]:
     wanted = search.words.namespace
     if wanted and wanted not in search.namespaces:
-        raise RouteError(
+        raise NotHereError(
             f"The bot does not work in namespace `{wanted}`.",
             hint=one_of(search.offer(namespace=name) for name in search.namespaces),
         )
@@ -107,7 +107,7 @@ def _no_pool(search: Search, pools: Mapping[str, Sequence[Document]]) -> RouteEr
         hint = f"Deploy it first. There are {listed(sorted(names)[:10])}."
     else:
         hint = "Deploy it first; there is no InferencePool at all."
-    return RouteError(f"There is no InferencePool `{search.canary}` in {listed(pools)}.", hint=hint)
+    return NotHereError(f"There is no InferencePool `{search.canary}` in {listed(pools)}.", hint=hint)
 
 
 def _names(pools: Sequence[Document]) -> set[str]:

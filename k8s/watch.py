@@ -31,6 +31,9 @@ BACKOFF: Final = Backoff(timedelta(seconds=0.4), timedelta(seconds=2))
 REFUSED_REST: Final = 30.0
 """Somebody has to grant a right, or install a resource, before it can work; so do not hurry."""
 
+SAY_AGAIN: Final = 60.0
+"""Seconds for which one watch's warning counts for all of them."""
+
 WATCH: Final = {"watch": "true", "allowWatchBookmarks": "true"}
 _OWNERS: Final = ("ownerReferences", "deletionTimestamp")
 
@@ -44,6 +47,24 @@ class Seen(StrEnum):
 
 
 Changed = Callable[[Seen, Document], None]
+
+
+class Once:
+    """Warns of what several watches find out at a time, once."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, sentence: str) -> None:
+        """Log a sentence, unless it was logged a moment ago."""
+        with self._lock:
+            now = self._clock()
+            is_news = now - self._said.get(sentence, -SAY_AGAIN) >= SAY_AGAIN
+            self._said[sentence] = now if is_news else self._said[sentence]
+        if is_news:
+            log.warning("%s", sentence)
 
 
 class Watch:
@@ -61,9 +82,10 @@ class Watch:
         *,
         keep: Callable[[Document], Document] = lambda document: document,
         silence: float = SILENCE_SECONDS,
+        warn: Callable[[str], None] = log.warning,
     ) -> None:
         self._api, self._resource, self._namespace = api, resource, namespace
-        self._changed, self._slim, self._silence = changed, keep, silence
+        self._changed, self._slim, self._silence, self._warn = changed, keep, silence, warn
         self._objects: dict[str, Document] = {}
         self._version = ""
         self._lock = threading.Lock()
@@ -74,7 +96,7 @@ class Watch:
         self.refusal = ""
 
     def start(self) -> None:
-        """Start; the copies may be used once ``is_live``. ``refusal`` is the API server's no, as a sentence."""
+        """Start; the copies may be used once ``is_live``. ``refusal`` says why it cannot, as a sentence."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -129,12 +151,14 @@ class Watch:
             if isinstance(error, RefusedError):
                 self._remember_refusal(error)
                 self._stopping.wait(REFUSED_REST)
+            elif error.is_stranger:
+                self._remember_distrust(error)
         except Exception:
             log.exception("the watch of the %s of namespace %s broke", self._resource.plural, self._namespace)
             self._version, self.is_live = "", False
 
     def _lose(self, error: ClusterError) -> None:
-        if self.is_live and not self._stopping.is_set():
+        if self.is_live and not error.is_stranger and not self._stopping.is_set():
             log.warning("%s Until it works again, I list the %s instead.", error.message, self._resource.plural)
         self.is_live = False
 
@@ -142,6 +166,12 @@ class Watch:
         """Keep the API server's refusal, and log it if it is new."""
         if str(error) != self.refusal:
             log.warning("%s Until then, I see other people's changes up to half a minute late.", error)
+        self.refusal = str(error)
+
+    def _remember_distrust(self, error: ClusterError) -> None:
+        """Keep that nothing can be asked at all. All watches find that out, so ``warn`` says it once."""
+        if str(error) != self.refusal and not self._stopping.is_set():
+            self._warn(str(error))
         self.refusal = str(error)
 
     def _follow(self) -> None:

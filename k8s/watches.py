@@ -9,7 +9,7 @@ from kubernetes.client import ApiClient
 from k8s.client import Resource
 from k8s.connection import client_of
 from k8s.document import Document
-from k8s.watch import Seen, Watch
+from k8s.watch import Once, Seen, Watch
 
 CLOSE_SECONDS: Final = 1.0
 
@@ -38,11 +38,11 @@ class Watches:
 
         Of ``slim`` resources nobody asks who wrote what.
         """
-        own = client_of(api.configuration)
+        own, once = client_of(api.configuration), Once()
         for namespace in namespaces:
             for resource, tell in told.items():
                 keep = _without_managers if resource in slim else _whole
-                self._watches[resource, namespace] = Watch(own, resource, namespace, tell, keep=keep)
+                self._watches[resource, namespace] = Watch(own, resource, namespace, tell, keep=keep, warn=once)
         for watch in self._watches.values():
             watch.start()
 
@@ -62,8 +62,8 @@ class Watches:
             watch.keep(document)
 
     def refusals(self) -> Sequence[str]:
-        """Say which watches the API server refuses, and what to do; nothing if all of them work."""
-        return [watch.refusal for watch in self._watches.values() if watch.refusal]
+        """Say why watches do not work, and what to do; nothing if all of them work."""
+        return [*dict.fromkeys(watch.refusal for watch in self._watches.values() if watch.refusal)]
 
     def close(self) -> None:
         """Stop; a watch that hangs in the network ends with the process."""

@@ -23,7 +23,7 @@ from sandbox.workplace import Workplace
 Mode = Literal["socket", "http"]
 
 PACKAGES = {("Linux", "x86_64"): "local-slack-linux-x64"}
-PRELOADED = ("loopback.ts", "page.ts")
+PRELOADED = ("loopback.ts", "page.ts", "spread.ts")
 
 TEAM = "T0SANDBOX1"
 BOT = "U0ROLLOUT1"

@@ -1,5 +1,6 @@
 """A real Valkey on loopback that keeps its data even when it is killed."""
 
+import shlex
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -87,4 +88,5 @@ def _guarded(password: str) -> dict[str, str]:
 
 
 def _flags(options: Mapping[str, str]) -> list[str]:
-    return [part for name, value in options.items() for part in (f"--{name}", value)]
+    """Write options as arguments; a value is split into words as a shell does it."""
+    return [part for name, value in options.items() for part in (f"--{name}", *(shlex.split(value) or [value]))]

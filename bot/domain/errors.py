@@ -10,6 +10,7 @@ RolloutBotError
     StaleError         the button belongs to an outdated card
     TransitionError    the verb does not fit the phase
     RouteError         the route or a pool does not allow it
+      NotHereError     this bot knows no such rollout or pool; another install may
   DependencyError      a part that we depend on failed: tried again
     ClusterError       the Kubernetes API server
       RefusedError     it answered, and said no (403, 422, a webhook)
@@ -69,16 +70,24 @@ class RouteError(UserError):
     """The HTTPRoute or an InferencePool does not allow the rollout."""
 
 
+class NotHereError(RouteError):
+    """This bot knows no such rollout or pool; another install of it may."""
+
+
 class DependencyError(RolloutBotError):
     """A part that the bot depends on failed; the request is kept and tried again."""
 
 
 class ClusterError(DependencyError):
-    """The Kubernetes API server did not do what it was asked; ``retry_after``: seconds in which not to ask again."""
+    """The Kubernetes API server did not do what it was asked; ``retry_after``: seconds in which not to ask again.
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: float = 0.0) -> None:
+    ``is_stranger``: it does not know us, or we cannot trust it. Tokens expire, and new ones come.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float = 0.0, is_stranger: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+        self.is_stranger = is_stranger
 
 
 class RefusedError(ClusterError):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.domain.commands.request import ROLLBACK, Command
 from bot.domain.commands.values import bare_name
 from bot.domain.decisions.start import is_rollout_id
-from bot.domain.errors import RouteError, UsageError, lost_data
+from bot.domain.errors import NotHereError, RouteError, UsageError, lost_data
 from bot.domain.rollout import SLOTLESS, Entry, Phase, Rollout
 from bot.domain.slips import likely_meant
 from bot.domain.verbs.registry import verb_of
@@ -16,6 +16,12 @@ from bot.engine.store_port import Store
 
 REMEMBERED = timedelta(hours=24)
 """For this long a verb without a pool means the channel's last rollout."""
+
+IN_VAIN = (
+    "It ended long ago, or another install of the bot has it. Where two installs share a Slack app, try again: each "
+    "gets a part of the clicks."
+)
+"""What to make of an id that nobody knows. It was on a button, as people do not make ids up."""
 
 A_MOMENT = timedelta(minutes=10)
 """For this long after a roll back, another one without a name cannot mean a rollout that had finished before it."""
@@ -87,9 +93,11 @@ class Lookup:
             raise UsageError(f"`{subject}` has several rollouts.", hint=f"Name one: {_ids(active)}.")
         if named:
             return (active or list(named))[0]
-        raise RouteError(f"There is no rollout of `{subject}`.", hint=self._nearest(subject, channel))
+        raise NotHereError(f"There is no rollout of `{subject}`.", hint=self._nearest(subject, channel))
 
     def _nearest(self, subject: str, channel: str) -> str:
+        if is_rollout_id(subject):
+            return IN_VAIN
         if slip := did_you_mean(subject, self._names(channel)):
             return slip
         if running := sorted(self._running(""))[:5]:
@@ -130,7 +138,7 @@ class Lookup:
         if recent:
             return recent[0]
         none = "This channel has no rollout." if channel else "No rollout is under way."
-        raise RouteError(none, hint="Name its pool, or begin one with `start POOL WEIGHT`.")
+        raise NotHereError(none, hint="Name its pool, or begin one with `start POOL WEIGHT`.")
 
 
 def rolled_back_before(rollouts: Sequence[Rollout], asked: datetime) -> Rollout | None:
@@ -199,7 +207,7 @@ def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
     is_like_a_name = "-" in command.subject
     if verb_of(command.verb).takes_any_word or (is_like_a_name and not command.reason):
         return error
-    return RouteError(error.message, hint=f'{error.hint} Without a pool, write a reason as `reason="…"`.')
+    return NotHereError(error.message, hint=f'{error.hint} Without a pool, write a reason as `reason="…"`.')
 
 
 def _require_none(finished: Sequence[Entry]) -> None:

@@ -18,7 +18,7 @@ from bot.domain.commands.request import Command
 from bot.domain.decisions.by_people import unfit
 from bot.domain.decisions.by_route import applied_by, is_as_wanted
 from bot.domain.decisions.moves import Moment, roll_back
-from bot.domain.errors import ClusterError, RaceError, RefusedError, RouteError, UsageError
+from bot.domain.errors import ClusterError, NotHereError, RaceError, RefusedError, RouteError, UsageError
 from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
 from bot.domain.verbs.rollback import ROLLBACK
 from bot.engine.apply import ROUNDS, new_decision
@@ -245,7 +245,7 @@ def _require_a_reason(word: str, names: Set[str]) -> None:
     """Refuse a word that may be a pool or an id, rather than roll back another rollout because of it."""
     if is_a_name(word, names):
         hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
-        raise RouteError(f"No route has a rollout of `{word}`.", hint=hint)
+        raise NotHereError(f"No route has a rollout of `{word}`.", hint=hint)
 
 
 def _only(found: Sequence[Rollout], failed: Sequence[ClusterError] = ()) -> Rollout:
@@ -254,7 +254,7 @@ def _only(found: Sequence[Rollout], failed: Sequence[ClusterError] = ()) -> Roll
     if len(moving) == 1:
         return moving[0]
     if not moving:
-        none = RouteError("No route has such a rollout.", hint="Name its new pool: `rollback POOL`.")
+        none = NotHereError("No route has such a rollout.", hint="Name its new pool: `rollback POOL`.")
         raise failed[0] if failed else none
     names = ", ".join(f"`{each.id}` ({each.canary.name})" for each in moving[:10])
     raise UsageError("This could mean several rollouts.", hint=f"Name one: {names}.")

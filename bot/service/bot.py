@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +31,7 @@ from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
 from bot.store.clock import RedisClock
 from bot.store.connection import connect, ping
+from bot.store.connections import RedisConnections
 from bot.store.installs import Installs
 from bot.store.lease import Lease
 from bot.store.names import SlackNames
@@ -42,7 +43,9 @@ from handlers.board.lanes import BoardThread
 from handlers.board.operation_topic import OperationTopics
 from handlers.board.rollout_topic import RolloutTopics
 from handlers.board.topic import EveryTopic
+from handlers.census import Census
 from handlers.socket import Socket
+from handlers.tokens import BotToken
 from handlers.web import probes, slack_requests
 from handlers.web.probes import Check
 from handlers.web.server import Server, listen
@@ -80,11 +83,13 @@ class Bot:
     handlers: Handlers
     clock: RedisClock
     cluster: Cluster
+    census: Census
     socket: Socket | None = None
     board: BoardThread | None = None
     ending: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
+        self.token = BotToken(self.handlers.slack)
         self.lease = Lease(self.client, self.install.prefix)
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
         self.changes = ChangeLane(self.parts.audit, self.leader.leads, self.parts.recovery.look_again)
@@ -141,8 +146,11 @@ class Bot:
 
     def checks(self) -> dict[str, Check]:
         """Return what must work for this replica to take requests."""
-        socket = {"Slack": self._slack} if self.settings.socket_mode else {}
-        return {"Redis": self._redis, **socket}
+        return {"Redis": self._redis, "Slack": self._slack}
+
+    def warnings(self) -> Sequence[str]:
+        """Return what somebody should mend, though this replica takes requests."""
+        return [*self.cluster.refusals(), *self.census.warnings()]
 
     def _redis(self) -> str:
         try:
@@ -153,6 +161,10 @@ class Bot:
         return ""
 
     def _slack(self) -> str:
+        if refusal := self.token.refusal or (self.socket.refusal if self.socket else ""):
+            return refusal
+        if not self.settings.socket_mode:
+            return ""
         age = self.socket.pong_age() if self.socket else None
         if age is None:
             return "not connected"
@@ -167,6 +179,7 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
     behind = shared_parts(settings, client, clock, enter=Installs.join, fell_behind=bell.ring, registry=registry)
     slack = web_client(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     names = SlackNames(behind.client, behind.install.prefix)
+    census = Census(RedisConnections(behind.client, behind.install.prefix, clock), clock)
     handlers = build(
         behind.parts.engine,
         behind.store,
@@ -176,6 +189,7 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
         operations=behind.operations.requests,
         remember=names.remember,
         was_seen=lambda user: behind.policy.access.names(user) or bool(names.of(user)),
+        others=census.in_vain,
     )
     return Bot(
         settings=settings,
@@ -189,6 +203,7 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
         handlers=handlers,
         clock=clock,
         cluster=behind.cluster,
+        census=census,
     )
 
 
@@ -202,10 +217,13 @@ def run(settings: Settings, registry: Registry = EXECUTORS) -> None:
     REGISTRY.register(OperationMetrics(bot.operations.records))
     _begin("Redis's time", bot.clock.ask_until, bot.ending)
     _begin("cluster's id", bot.install.ask_until_known, bot.ending)
+    _begin("token", bot.token.watch, bot.ending)
     server = _take_requests(bot)
     _answer_probes(bot)  # alive means that the other one listens too
     if settings.slack_app_token is not None:
-        bot.socket = Socket(bot.handlers.app, settings.slack_app_token.get_secret_value())
+        token, census = settings.slack_app_token.get_secret_value(), bot.census
+        bot.socket = Socket(bot.handlers.app, token, opened=census.opens, counted=census.hears)
+        _begin("census", census.run, bot.socket.is_connected, bot.socket.look, bot.ending)
     bot.watch()
     bot.leader.start()
     _begin("connect", _connect, bot)
@@ -243,7 +261,7 @@ def _nothing() -> None:
 
 def _answer_probes(bot: Bot) -> None:
     """Answer the kubelet and Prometheus where no request of others can keep them waiting."""
-    asked = probes.probes(bot.checks(), is_ending=bot.ending.is_set, warnings=bot.cluster.refusals)
+    asked = probes.probes(bot.checks(), is_ending=bot.ending.is_set, warnings=bot.warnings)
     _serve("probes", asked, bot.settings.probes, threads=probes.THREADS)
 
 

@@ -6,6 +6,7 @@ primary, the connections to it are closed.
 """
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -19,18 +20,30 @@ from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
 from bot.config.redis_url import SENTINEL, Sentinels, read_sentinels
 from bot.domain.errors import StoreError
+from bot.domain.trust import tls_failure
 
 _BOUNDED: Final = {"socket_timeout": 0.4, "socket_connect_timeout": 0.3}
+_SPOKEN: Final = {"protocol": 2}
+"""RESP2, which needs no HELLO: servers before 6.0 and some proxies refuse that."""
+
+_TLS: Final = {"ssl_exclude_verify_flags": [ssl.VERIFY_X509_STRICT]}
+"""From Python 3.13 on, an authority without an Authority Key Identifier would be refused, which others take."""
+
 ASK_SECONDS: Final = 1.0
 _SHARED: Final = {"max_connections": 64, "timeout": 0.5}
 """How many connections threads share, and how long a thread waits for a free one."""
 
 _CODE: Final = re.compile(r"(?:^|caused error: )([A-Z]{2,20})\b")
 _LOGIN: Final = "Check the user and the password in `REDIS_URL`."
+_CERTIFICATE: Final = (
+    "Let `REDIS_URL` name the host of its certificate and, for an authority of your own, its file "
+    "(`rediss://…?ssl_ca_certs=/path/ca.crt`)."
+)
 _NEXT: Final = {
     "NOAUTH": _LOGIN,
     "WRONGPASS": _LOGIN,
-    "NOPERM": "Let the user in `REDIS_URL` use every command on the keys `{rolloutbot}:*`.",
+    "NOPERM": "Let the user in `REDIS_URL` use every command on the bot's keys, which begin with `{rolloutbot}:` "
+    "(`ACL SETUSER NAME ~{rolloutbot}:* +@all`; SECURITY.md says what may be taken away).",
     "OOM": "It is full: give it more memory (`maxmemory`).",
     "MISCONF": "It cannot save to its disk: make room there.",
     "READONLY": "It is a replica: let `REDIS_URL` name the primary, or the Sentinels.",
@@ -42,7 +55,9 @@ def connect(url: str) -> "redis.Redis":
 
     One retry is safe because each script knows its own decision or token again.
     """
-    options: dict[str, Any] = {**_BOUNDED, "retry": _retry(), "decode_responses": True}
+    options: dict[str, Any] = {**_BOUNDED, **_SPOKEN, "retry": _retry(), "decode_responses": True}
+    if urlsplit(url).scheme.startswith("rediss"):
+        options |= _TLS
     if urlsplit(url).scheme in SENTINEL:
         return redis.Redis.from_pool(_sentinel_pool(read_sentinels(url), options))
     return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **_SHARED, **options))
@@ -55,7 +70,8 @@ def ping(client: "redis.Redis") -> None:
 
 
 def _sentinel_pool(meant: Sentinels, options: dict[str, Any]) -> SentinelConnectionPool:
-    asked = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3, "ssl": meant.tls, "retry": Retry(NoBackoff(), 0)}
+    asked = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3, "retry": Retry(NoBackoff(), 0)}
+    asked |= {**_SPOKEN, "ssl": meant.tls, **(_TLS if meant.tls else {})}
     return _Following(
         meant.primary,
         _AskedOnce(meant.hosts, sentinel_kwargs=asked),  # type: ignore[no-untyped-call]
@@ -106,7 +122,13 @@ def store_errors() -> Iterator[None]:
     except (redis.ResponseError, redis.AuthenticationError) as error:
         raise _refused(error) from error
     except redis.RedisError as error:
-        raise StoreError("Redis does not answer.") from error
+        raise _no_answer(error) from error
+
+
+def _no_answer(error: redis.RedisError) -> StoreError:
+    if why := tls_failure(error):
+        return StoreError(f"Redis could not be trusted: {why}.", hint=_CERTIFICATE)
+    return StoreError("Redis does not answer.")
 
 
 def _refused(error: redis.RedisError) -> StoreError:

@@ -1,7 +1,8 @@
 """The inbox: people's requests that wait for a decision, and the results of those that were decided.
 
 inbox       hash    requests by delivery id; inbox:at their times
-seen:ID, became:ID, dropped:ID      what is known of a delivery, kept for 15 minutes (``dropped`` for one)
+seen:ID                 that a delivery came, kept for 25 hours: Slack may deliver it again for a day.
+became:ID, dropped:ID   what became of it, kept for 15 minutes (``dropped`` for one)
 """
 
 import logging

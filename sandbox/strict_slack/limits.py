@@ -17,6 +17,7 @@ PER_MINUTE = {
     "views.open": TIER_4,
     "views.publish": TIER_4,
     "auth.test": TIER_4,
+    "apps.connections.open": TIER_3,
 }
 BURST = 3
 """Slack takes one message a second in a channel and allows "short bursts", without a number. Here a burst is three."""

@@ -10,11 +10,15 @@ from sandbox.strict_slack.block_kit import message_error, view_faults
 from sandbox.strict_slack.workspace import RefusedError, Words, Workspace
 
 Answer = dict[str, Any]
+CONNECT = "apps.connections.open"
+"""The only method that takes the app's token."""
+
 POST_TEXT, UPDATE_TEXT = 40_000, 4_000
 
 
 def _whoami(slack: Workspace, words: Words) -> Answer:
-    return {"team_id": TEAM, "user_id": BOT, "bot_id": "B0ROLLOUT1"}
+    organisation = {"enterprise_id": slack.enterprise} if slack.enterprise else {}
+    return {"team_id": TEAM, "user_id": BOT, "bot_id": "B0ROLLOUT1", **organisation}
 
 
 def _post(slack: Workspace, words: Words) -> Answer:
@@ -125,8 +129,14 @@ def _take(words: Words, *, most: int) -> None:
         raise RefusedError(error)
 
 
+def _connect(slack: Workspace, words: Words) -> Answer:
+    """Name the place of a Socket Mode connection. Nobody listens there: this stand-in speaks HTTP only."""
+    return {"url": "ws://127.0.0.1:1/"}
+
+
 METHODS: Mapping[str, Callable[[Workspace, Words], Answer]] = MappingProxyType(
     {
+        CONNECT: _connect,
         "auth.test": _whoami,
         "chat.postMessage": _post,
         "chat.update": _update,

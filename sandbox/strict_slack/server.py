@@ -11,9 +11,9 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sandbox.slack import BOT_TOKEN
+from sandbox.slack import APP_TOKEN, BOT_TOKEN
 from sandbox.strict_slack.faults import RESPOND, Fault
-from sandbox.strict_slack.methods import METHODS
+from sandbox.strict_slack.methods import CONNECT, METHODS
 from sandbox.strict_slack.slack import StrictSlack
 from sandbox.strict_slack.workspace import RefusedError
 
@@ -139,7 +139,7 @@ def _refusal(request: BaseHTTPRequestHandler, method: str) -> str:
     token = request.headers.get("Authorization", "")
     if not token:
         return "not_authed"
-    if token != f"Bearer {BOT_TOKEN}":
+    if token != f"Bearer {APP_TOKEN if method == CONNECT else BOT_TOKEN}":
         return "invalid_auth"
     return "" if method in METHODS else "unknown_method"
 

@@ -50,7 +50,8 @@ class Workspace:
     """One workspace and its bot. ``now`` gives the time; everything else may change while it runs.
 
     ``channels`` hold Slack's facts (``is_member``, ``is_archived``, ``is_private`` …). A page of history has at most
-    ``page`` messages. A message may be edited for ``edit_window`` seconds.
+    ``page`` messages. A message may be edited for ``edit_window`` seconds. ``enterprise`` is the id of the Enterprise
+    organisation that the workspace belongs to; empty if it belongs to none.
     """
 
     now: Callable[[], float] = time.time
@@ -69,6 +70,7 @@ class Workspace:
     replies: dict[str, ReplyTo] = field(default_factory=dict)
     edit_window: float | None = None
     page: int = 200
+    enterprise: str = ""
     lock: RLock = field(default_factory=RLock)
     _newest: float = 0.0
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))

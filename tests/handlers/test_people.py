@@ -52,6 +52,52 @@ def test_others_are_refused_also_at_the_brake(
     assert refused.value.message == said
 
 
+ELSEWHERE = "People from another workspace cannot run rollouts."
+UNKNOWN = "Slack does not say which workspace or organisation you are from, so you cannot run rollouts."
+OURS, THEIRS = "E0OURS0001", "E0THEIRS01"
+
+
+@pytest.mark.parametrize("verb", ["promote", "rollback"])
+@pytest.mark.parametrize(
+    ("enterprise", "facts", "said"),
+    [
+        # Our workspace belongs to an organisation, or the app is installed in all of it.
+        (OURS, {"enterprise_user": {"enterprise_id": OURS}}, ""),
+        (OURS, {"team_id": TEAM, "enterprise_user": {"enterprise_id": OURS, "teams": [TEAM]}}, ""),
+        (OURS, {"team_id": "T0OTHER001", "enterprise_user": {"enterprise_id": OURS, "teams": ["T0OTHER001"]}}, ""),
+        (OURS, {"team_id": "T0OTHER001", "enterprise_user": {"teams": ["T0OTHER001", TEAM]}}, ""),
+        (OURS, {"enterprise_user": {"enterprise_id": THEIRS}}, ELSEWHERE),
+        (OURS, {"team_id": TEAM, "enterprise_user": {"enterprise_id": THEIRS, "teams": [TEAM]}}, ELSEWHERE),
+        (OURS, {"team_id": TEAM}, UNKNOWN),
+        (OURS, {"team_id": "T0OTHER001"}, UNKNOWN),
+        (OURS, {"team_id": TEAM, "enterprise_user": {}}, UNKNOWN),
+        (OURS, {"team_id": None, "enterprise_user": None}, UNKNOWN),
+        (OURS, {"team_id": TEAM, "enterprise_user": "E0OURS0001"}, UNKNOWN),
+        # It belongs to none: the workspace is all there is.
+        ("", {"team_id": TEAM}, ""),
+        ("", {"team_id": TEAM, "enterprise_user": {}}, ""),
+        ("", {"team_id": "T0OTHER001"}, ELSEWHERE),
+        ("", {"team_id": "T0OTHER001", "enterprise_user": {"enterprise_id": THEIRS}}, ELSEWHERE),
+        ("", {"team_id": TEAM, "enterprise_user": {"enterprise_id": THEIRS, "teams": ["T0OTHER001"]}}, ELSEWHERE),
+        ("", {"team_id": TEAM, "enterprise_user": {"enterprise_id": THEIRS, "teams": "T0SANDBOX1"}}, ELSEWHERE),
+        ("", {}, UNKNOWN),
+        ("", {"team_id": ""}, UNKNOWN),
+        # It has joined an organisation since the bot asked.
+        ("", {"team_id": TEAM, "enterprise_user": {"enterprise_id": OURS, "teams": [TEAM]}}, ""),
+    ],
+)
+def test_the_organisation_tells_colleagues_from_strangers_and_only_without_one_the_workspace(
+    slack: StrictSlack, enterprise: str, facts: dict[str, object], said: str, verb: str
+) -> None:
+    slack.enterprise, slack.users[ALICE] = enterprise, facts
+    told = ""
+    try:
+        people(slack).admit(ask(verb))
+    except NotAllowedError as refused:
+        told = refused.message
+    assert told == said
+
+
 def test_somebody_slack_does_not_know_is_a_stranger(slack: StrictSlack) -> None:
     slack.users.clear()
     with pytest.raises(NotAllowedError):

@@ -1,13 +1,17 @@
 """What a connection does when the API server is away, hangs, or says no."""
 
 import contextlib
+import shutil
 import socket
+import ssl
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -21,6 +25,7 @@ from k8s import httproute
 from k8s.cluster import Cluster
 from k8s.connection import TimeoutClient, client_of, connect
 from sandbox.apiserver import ApiServer
+from sandbox.certificates import make_certificates, tls_front
 from sandbox.rights import a_role, grant
 from sandbox.world import CANARY, ROUTE, World
 from tests.k8s.build import a_ref, a_rollout, a_route, a_rule
@@ -139,8 +144,23 @@ def test_a_token_that_cannot_be_read_again_is_said_without_its_path(error: Excep
 def test_a_server_of_another_authority_is_not_trusted(api_server: ApiServer) -> None:
     api = client_of(Configuration(host=api_server.url))
 
-    with pytest.raises(ClusterError, match="could not be trusted"):
+    with pytest.raises(ClusterError) as refused:
         Cluster(api, ["default"]).list("default")
+    assert str(refused.value) == (
+        "The API server could not be trusted: self-signed certificate in certificate chain. "
+        "Check `server` and `certificate-authority` in the kubeconfig."
+    )
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs the openssl command")
+def test_an_authority_without_a_key_identifier_is_trusted_as_kubectl_does(
+    api_server: ApiServer, tmp_path: Path
+) -> None:
+    made, to_server = make_certificates(tmp_path), ssl.create_default_context(cafile=str(api_server.ca))
+    with tls_front(made, urlsplit(api_server.url).port or 0, to_server) as port:
+        front = replace(api_server, url=f"https://127.0.0.1:{port}", ca=made.authority, folder=tmp_path)
+        api = connect(front.kubeconfig()).api
+        assert Cluster(api, ["default"]).list("default") == []  # from Python 3.13 on, this was refused
 
 
 def test_no_call_waits_for_ever_or_retries_by_itself(api: ApiClient) -> None:

@@ -1,7 +1,7 @@
 """The bot as Slack sees it, on real servers: payloads go in, and every sentence of the answers comes out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -53,10 +53,12 @@ class Front:
         assert receipt["response_type"] == "ephemeral"
         return str(receipt["text"])
 
-    def acknowledged_twice(self, text: str) -> list[str]:
+    def acknowledged_twice(self, text: str, meanwhile: Callable[[], object] = lambda: None) -> list[str]:
         """Type a command that Slack delivers twice; return both acknowledgements."""
         body = self._typed(text, ROOM)
-        return [str(json.loads(self._hear(body))["text"]) for _ in range(2)]
+        first = self._hear(body)
+        meanwhile()
+        return [str(json.loads(said)["text"]) for said in (first, self._hear(body))]
 
     def presses(self, verb: str, *, turn: int, user: str = BOB) -> list[str]:
         """Press a button of the only rollout's card; return every sentence of the answer."""

@@ -8,7 +8,7 @@
 local p, delivery, token, became = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 redis.call('ZREM', p .. 'inbox:at', delivery)
 if redis.call('HDEL', p .. 'inbox', delivery) == 1 or redis.call('EXISTS', p .. 'seen:' .. delivery) == 0 then
-  redis.call('SET', p .. 'seen:' .. delivery, token, 'NX', 'EX', 900)
+  redis.call('SET', p .. 'seen:' .. delivery, token, 'NX', 'EX', 90000)
   redis.call('SET', p .. 'dropped:' .. delivery, token, 'EX', 60)
   redis.call('SET', p .. 'became:' .. delivery, became, 'EX', 900)
   return 1

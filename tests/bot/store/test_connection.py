@@ -1,11 +1,17 @@
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import redis
 
 from bot.domain.errors import StoreError
 from bot.store.connection import store_errors
 from bot.store.store import RedisStore
-from sandbox.valkey import Valkey
-from tests.builders import NOON
+from sandbox.certificates import make_certificates, tls_front
+from sandbox.valkey import Valkey, valkey
+from sandbox.workplace import workplace
+from tests.builders import NOON, a_request
 from tests.memory import a_store
 
 
@@ -28,6 +34,62 @@ def test_a_redis_that_refuses_is_told_from_one_that_does_not_answer(own_valkey: 
     wrong = a_store(own_valkey.url().replace("//", "//:hunter3@"))
     for login, code in ((a_store(own_valkey.url()), "NOAUTH"), (wrong, "WRONGPASS")):
         assert said_by(login) == f"Redis refused (`{code}`). Check the user and the password in `REDIS_URL`."
+
+
+@pytest.mark.parametrize("password", ["", "secret"])
+def test_a_redis_that_knows_no_hello_is_as_good_as_another(password: str) -> None:
+    bare = {"rename-command": 'HELLO ""'}
+    with workplace(prefix="tests") as place, valkey(place, password=password, options=bare) as server:
+        with redis.Redis.from_url(server.url()) as client, pytest.raises(redis.RedisError):
+            client.ping()  # redis-py's own default
+        store = a_store(server.url())
+        store.declare_whole(NOON)
+        assert store.receive(a_request("pause")) is True
+
+
+def test_somebody_who_has_another_prefix_in_redis_is_told_which_one_the_bot_needs(own_valkey: Valkey) -> None:
+    with redis.Redis.from_url(own_valkey.url()) as client:
+        client.execute_command(*["ACL", "SETUSER", "team", "on", ">secret", "~team-a:*", "+@all"])
+        as_team = own_valkey.url().replace("//", "//team:secret@")
+        assert said_by(a_store(as_team)) == (
+            "Redis refused (`NOPERM`). Let the user in `REDIS_URL` use every command on the bot's keys, which begin "
+            "with `{rolloutbot}:` (`ACL SETUSER NAME ~{rolloutbot}:* +@all`; SECURITY.md says what may be taken away)."
+        )
+        client.execute_command(*["ACL", "SETUSER", "team", "~{rolloutbot}:*", "+@all"])  # as the sentence says
+        a_store(as_team).declare_whole(NOON)
+        client.execute_command(*["ACL", "SETUSER", "team", "off"])
+        client.client_kill_filter(_type="normal", skipme=True)
+    assert said_by(a_store(as_team)) == "Redis refused (`WRONGPASS`). Check the user and the password in `REDIS_URL`."
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs the openssl command")
+class TestTls:
+    """A Redis whose authority has no Authority Key Identifier."""
+
+    @pytest.fixture
+    def front(self, own_valkey: Valkey, tmp_path: Path) -> Iterator[str]:
+        """Return the address of a Valkey behind TLS, with Python 3.13's flags, and the file of its authority."""
+        made = make_certificates(tmp_path)
+        with tls_front(made, own_valkey.port) as port:
+            yield f"127.0.0.1:{port}/0?ssl_include_verify_flags=VERIFY_X509_STRICT&ssl_ca_certs={made.authority}"
+
+    def test_it_is_taken_as_other_programs_take_it(self, front: str) -> None:
+        with redis.Redis.from_url(f"rediss://{front}") as client, pytest.raises(redis.ConnectionError, match="CERT"):
+            client.ping()  # with these flags, Python itself refuses it
+        a_store(f"rediss://{front}").declare_whole(NOON)
+
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [
+            (("127.0.0.1", "localhost"), "hostname mismatch"),
+            (("&ssl_ca_certs", "&ssl_ca_path"), "unable to get local issuer certificate"),
+        ],
+    )
+    def test_what_is_not_trusted_is_named_with_the_way_out(self, front: str, change: tuple[str, str], why: str) -> None:
+        assert said_by(a_store(f"rediss://{front.replace(*change)}")) == (
+            f"Redis could not be trusted: {why}. Let `REDIS_URL` name the host of its certificate and, for an "
+            "authority of your own, its file (`rediss://…?ssl_ca_certs=/path/ca.crt`)."
+        )
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,21 @@ def test_a_request_that_was_done_while_the_inbox_was_read_is_not_named(
     with redis.Redis.from_url(redis_url) as client:
         client.zadd(f"{PREFIX}inbox:at", {"done": 0.0})
     assert (store.requests(NOON), caplog.messages) == ([], [])
+
+
+@pytest.mark.parametrize("became", ["saved", "refused", "refused and forgotten"])
+def test_for_a_day_a_delivery_is_known_again_in_few_bytes(store: RedisStore, redis_url: str, became: str) -> None:
+    request = a_request("pause", delivery="8443215678901.2345678901.0123456789abcdef0123456789abcdef")
+    with redis.Redis.from_url(redis_url) as client:
+        if became != "refused and forgotten":
+            store.receive(request)
+        if became == "saved":
+            store.save(a_save(STARTED, request=request.delivery))
+        else:
+            store.drop(request.delivery, Became(refusal="No."))
+        client.delete(f"{PREFIX}became:{request.delivery}", f"{PREFIX}dropped:{request.delivery}")  # 15 minutes later
+        assert store.receive(request) is False
+        assert store.requests(NOON + timedelta(days=1)) == []
+        seen = f"{PREFIX}seen:{request.delivery}"
+        assert timedelta(hours=24) < timedelta(seconds=client.ttl(seen)) <= timedelta(hours=25)
+        assert client.memory_usage(seen) <= 256

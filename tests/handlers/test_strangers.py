@@ -1,0 +1,50 @@
+"""Commands and buttons of another install, or another version, that come here."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from handlers.app import Handlers, build, web_client
+from handlers.payload import hear
+from sandbox.process import wait_until
+from sandbox.slack import BOT_TOKEN, INFERENCE, TEAM
+from sandbox.strict_slack import StrictSlack
+from tests.builders import BOB
+from tests.handlers.fakes import FakeEngine, Hand, Memory
+from tests.handlers.test_listeners import POLICY
+
+FROM = {"team_id": TEAM, "channel_id": INFERENCE, "trigger_id": "1.2"}
+
+
+@pytest.fixture
+def handlers(slack: StrictSlack) -> Iterator[Handlers]:
+    client = web_client(BOT_TOKEN, base_url=slack.api_url)
+    handlers = build(FakeEngine(), Memory().as_store(), Hand(), POLICY, client)
+    yield handlers
+    handlers.close()
+
+
+def test_a_command_of_another_name_is_answered(handlers: Handlers) -> None:
+    answer = hear(handlers.app, {**FROM, "command": "/rollout-staging", "text": "status", "user_id": BOB})
+    assert (answer.status, json.loads(answer.body)) == (
+        200,
+        {
+            "response_type": "ephemeral",
+            "text": "I listen to `/rollout`, not to `/rollout-staging`. Another install of this Slack app may: type it "
+            "again. Each install needs an app of its own.",
+        },
+    )
+
+
+def test_a_button_that_nobody_here_has_drawn_is_answered(handlers: Handlers, slack: StrictSlack) -> None:
+    press: dict[str, Any] = {"type": "button", "action_id": "rollout_rewind", "block_id": "b", "action_ts": "1.2"}
+    click = {"type": "block_actions", "user": {"id": BOB}, "actions": [press], "trigger_id": "1.2"}
+    answer = hear(handlers.app, {**click, "response_url": slack.response_url(BOB)})
+    assert (answer.status, answer.body) == (200, "")
+    wait_until("an answer", lambda: bool(slack.private))
+    assert [said["text"] for said in slack.private] == [
+        "I do not know this button. Another install or another version of the bot may have drawn it: press it again, "
+        "or use the newest card."
+    ]
