@@ -13,6 +13,7 @@ from datetime import timedelta
 from bot.config.policy import Policy
 from bot.domain.access import permit
 from bot.domain.commands.request import ROLLBACK, START, Command, Request
+from bot.domain.decisions.by_cluster import way_back_news
 from bot.domain.decisions.by_people import decide, followed, is_fulfilled, require_fit, slot_taken
 from bot.domain.decisions.by_route import came_after
 from bot.domain.decisions.moves import Moment
@@ -129,7 +130,8 @@ class Engine:
         except DependencyError:
             return ""
         with suppress(StoreError):
-            self._store.learn(rollout.id, rollout.decision, Progress(readiness=readiness))
+            news = way_back_news(entry, readiness, Moment(now=self._clock.now(), decision=""))
+            self._store.learn(rollout.id, rollout.decision, Progress(readiness=readiness, events=news))
         if verb == ROLLBACK and readiness.stable_ready == 0:
             return f"{BACK_BUT} `{rollout.stable.name}` has no ready endpoint: bring it up now."
         return ""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
+from bot.domain.decisions.by_cluster import way_back_news
 from bot.domain.decisions.by_time import WATCHED, on_failed
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import DependencyError
@@ -45,9 +46,14 @@ class GateWatch:
     def look(self, entry: Entry) -> None:
         """Ask for one rollout. A fail is decided on the record that was asked about, or not at all."""
         verdict = self._with_readiness(self._gates.check_between_steps(entry.rollout), entry.rollout)
-        progress = Progress(findings=_merged(entry.findings, verdict.findings), readiness=verdict.readiness)
+        moment = Moment(now=self._clock.now(), decision=new_decision())
+        progress = Progress(
+            findings=_merged(entry.findings, verdict.findings),
+            readiness=verdict.readiness,
+            events=way_back_news(entry, verdict.readiness, moment),
+        )
         self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
-        change = on_failed(entry, verdict, Moment(now=self._clock.now(), decision=new_decision()))
+        change = on_failed(entry, verdict, moment)
         if change and self._store.save(Save(change=change, expected=entry.rollout.decision)) is Saved.YES:
             self._applier.attempt(entry.rollout.id)
 

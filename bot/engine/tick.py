@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.domain.decisions.by_cluster import way_back_news
 from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_due, on_unwritten
-from bot.domain.decisions.moves import Moment, end
+from bot.domain.decisions.moves import Moment, let_go
 from bot.domain.errors import UnreadableError
+from bot.domain.gate import Verdict
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import UNREADABLE, Applier, new_decision
 from bot.engine.gateway_ear import GatewayEar, Heard
@@ -114,15 +116,20 @@ class Ticker:
             self._follow(entry, no)
             return
         verdict = self._gates.check(rollout) if rollout.phase in ASKS_GATES else None
-        learnt = Progress(readiness=verdict.readiness, findings=verdict.findings) if verdict else Progress()
-        self._carry_out(entry, on_due(entry, verdict, self._moment()), learnt)
+        self._carry_out(entry, on_due(entry, verdict, self._moment()), self._learnt(entry, verdict))
+
+    def _learnt(self, entry: Entry, verdict: Verdict | None) -> Progress:
+        if verdict is None:
+            return Progress()
+        news = way_back_news(entry, verdict.readiness, self._moment())
+        return Progress(readiness=verdict.readiness, findings=verdict.findings, events=news)
 
     def _is_followed(self, rollout: Rollout) -> bool:
         return rollout.phase is Phase.FINISHED and self._store.latest(rollout.route_uid) != rollout.id
 
     def _let_go(self, entry: Entry) -> None:
         """End a finished rollout whose route has a newer one; the annotation is the newer one's."""
-        change = end(entry, "A newer rollout has the route.", self._moment())
+        change = let_go(entry, self._moment())
         to = change.after
         applied = Applied(revision=to.revision, decision=to.decision, weight=to.weight, at=self._clock.now())
         self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied, settled=True))

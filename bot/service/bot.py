@@ -115,7 +115,7 @@ class Bot:
 
     def lead(self) -> None:
         """Become the leader: keep time, and bring Slack up to date."""
-        rollouts = RolloutTopics(self.store, self.store, self.policy.access)
+        rollouts = RolloutTopics(self.store, self.store, self.policy.access, self.policy.tell)
         topics = EveryTopic([rollouts, OperationTopics(self.operations.records)])
         board = Board(self.store, topics, self.handlers.slack)
         self.board = BoardThread(board, self.clock, self.bell, self.leader.leads)

@@ -1,9 +1,10 @@
-"""What happens to a rollout when a pool is deleted, or another controller takes its route."""
+"""What happens to a rollout when a pool is deleted or cannot serve, or another controller takes its route."""
 
 from dataclasses import replace
 
 from bot.domain.decisions.moves import Moment, after, event, pause
-from bot.domain.events import EventKind
+from bot.domain.events import Event, EventKind
+from bot.domain.gate import Readiness
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool
 
 
@@ -21,6 +22,21 @@ def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
         then = "A roll back would have nowhere to go until it is there again."
     change = pause(entry, f"InferencePool `{pool.name}` was deleted. {then}", moment)
     return replace(change, after=replace(change.after, stable_gone=rollout.stable_gone or pool == rollout.stable))
+
+
+def way_back_news(entry: Entry, seen: Readiness | None, moment: Moment) -> tuple[Event, ...]:
+    """Tell that the old pool can no longer take traffic back, or can again, if that is new.
+
+    Of a rollout that is finished nobody wants to know: its old pool is to be removed.
+    """
+    rollout = entry.rollout
+    if seen is None or rollout.phase in SLOTLESS - {Phase.ROLLED_BACK}:
+        return ()
+    is_back = rollout.phase is Phase.ROLLED_BACK  # then it is told whatever was known before
+    could = is_back or entry.readiness is None or entry.readiness.stable_ready > 0
+    if could == (seen.stable_ready > 0):
+        return ()
+    return (event(EventKind.NO_WAY_BACK if could else EventKind.WAY_BACK, moment, rollout),)
 
 
 def owned(entry: Entry, owner: str, moment: Moment) -> Change | None:

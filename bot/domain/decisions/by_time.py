@@ -1,11 +1,12 @@
 """What the timer decides when a rollout is due, and when the gateway has spoken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.deadlines import (
     APPROVE_WITHIN,
     ASK_GATES_EVERY,
+    BAKE_HOLD_LASTS,
     HOLD_AT_MOST,
     HOUR,
     MINUTE,
@@ -121,9 +122,18 @@ def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     rollout = entry.rollout
     if rollout.phase is Phase.HOLDING and moment.now - rollout.since >= HOLD_AT_MOST:
         return _held_too_long(entry, verdict.reason, moment)
+    lasts = rollout.phase is Phase.HOLDING and _passes(entry, rollout.since + ASK_GATES_EVERY, moment)
     if rollout.phase is Phase.HOLDING and rollout.held_by == verdict.gates:
-        return LookAgain(due=moment.now + ASK_GATES_EVERY)
-    return hold(entry, verdict.reason, moment, gates=verdict.gates)
+        held_on = (event(EventKind.HELD_ON, moment, rollout, verdict.reason),) if lasts else ()
+        return LookAgain(due=moment.now + ASK_GATES_EVERY, events=held_on)
+    change = hold(entry, verdict.reason, moment, gates=verdict.gates)
+    told = replace(change.events[0], kind=EventKind.HELD_ON) if lasts else change.events[0]
+    return replace(change, events=(told,))
+
+
+def _passes(entry: Entry, time: datetime, moment: Moment) -> bool:
+    """Say whether this look at a gate that says wait is the first one after a time."""
+    return entry.due is not None and entry.due - ASK_GATES_EVERY < time <= moment.now
 
 
 def _held_too_long(entry: Entry, reason: str, moment: Moment) -> Change:
@@ -151,9 +161,12 @@ def _finish(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgai
         return finish(entry, "", moment)
     if verdict.answer is GateAnswer.FAIL:
         return fail(entry, verdict, moment)
-    if moment.now - entry.rollout.since < entry.rollout.plan.bake + HOLD_AT_MOST:
-        return LookAgain(due=moment.now + ASK_GATES_EVERY)
-    return pause(entry, f"The old pool stays on the route: {verdict.reason}", moment)
+    why, baked = f"The old pool stays on the route: {verdict.reason}", entry.rollout.since + entry.rollout.plan.bake
+    if moment.now < baked + HOLD_AT_MOST:
+        lasts = _passes(entry, baked + BAKE_HOLD_LASTS, moment)
+        held_on = (event(EventKind.HELD_ON, moment, entry.rollout, why),) if lasts else ()
+        return LookAgain(due=moment.now + ASK_GATES_EVERY, events=held_on)
+    return pause(entry, why, moment)
 
 
 def on_accepted(entry: Entry, moment: Moment) -> Change | LookAgain:

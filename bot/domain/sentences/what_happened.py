@@ -37,7 +37,7 @@ def _author(event: Event, entry: Entry) -> str:
     """Return whose words an event's reason is; empty: ours. A reminder repeats those of the pause before it."""
     rollout = entry.rollout
     match event.kind:
-        case EventKind.HELD:
+        case EventKind.HELD | EventKind.HELD_ON:
             return ""
         case EventKind.REMINDER:
             return rollout.by if rollout.why == event.reason else "somebody"
@@ -83,6 +83,10 @@ def _led_to(event: Event) -> Prose:
 
 def _held(event: Event, entry: Entry) -> Prose:
     return say("Held at {} %", _weight(event))
+
+
+def _held_on(event: Event, entry: Entry) -> Prose:
+    return say("Still held at {} %", _weight(event))
 
 
 def _approval_wanted(event: Event, entry: Entry) -> Prose:
@@ -138,6 +142,12 @@ def _cleaned(event: Event, entry: Entry) -> Prose:
     return say("Done. The old pool {} was deleted", _old(entry))
 
 
+def _no_way_back(event: Event, entry: Entry) -> Prose:
+    if event.weight == 0:
+        return say("*All traffic goes to {}, which has no ready endpoint.* Bring it up now", _old(entry))
+    return say("*The old pool cannot take traffic back:* {} has no ready endpoint", _old(entry))
+
+
 def _reminder(event: Event, entry: Entry) -> Prose:
     return say("Reminder: it still waits at {} %", _weight(event))
 
@@ -147,6 +157,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.STEPPED: _stepped,
     EventKind.ACCEPTANCE_UNKNOWN: lambda event, entry: say("The gateway did not say whether it accepts the route"),
     EventKind.HELD: _held,
+    EventKind.HELD_ON: _held_on,
     EventKind.APPROVAL_WANTED: _approval_wanted,
     EventKind.APPROVED: _approved,
     EventKind.REJECTED: _rejected,
@@ -158,6 +169,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.WRITTEN_AGAIN: _written_again,
     EventKind.WARNED: lambda event, entry: say("Warning"),
     EventKind.ENDED: _ended,
+    EventKind.FOLLOWED: lambda event, entry: say("Ended"),
     EventKind.REFUSED: lambda event, entry: say("Not started"),
     EventKind.DRIFTED: lambda event, entry: say("*Paused because somebody else wrote to the route*"),
     EventKind.RESTORED: _restored,
@@ -165,16 +177,22 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.CLEANED: _cleaned,
     EventKind.ADOPTED: lambda event, entry: say("Took over a decision that was made on the route without me"),
     EventKind.REBUILT: lambda event, entry: say("Redis had lost this rollout; I restored it from its route"),
-    EventKind.TROUBLE: lambda event, entry: say("Trouble"),
+    EventKind.NOT_WRITTEN: lambda event, entry: say("Not on the route yet"),
+    EventKind.TROUBLE: lambda event, entry: say("*Trouble*"),
+    EventKind.WRITTEN: lambda event, entry: say("It is on the route now"),
+    EventKind.NO_WAY_BACK: _no_way_back,
+    EventKind.WAY_BACK: lambda event, entry: say("The old pool {} can take traffic back again", _old(entry)),
     EventKind.REMINDER: _reminder,
 }
 
 _SPOKEN = frozenset(EventKind) - {
     EventKind.HELD,
+    EventKind.HELD_ON,
     EventKind.WARNED,
     EventKind.REFUSED,
     EventKind.DRIFTED,
     EventKind.ADOPTED,
+    EventKind.NOT_WRITTEN,
     EventKind.TROUBLE,
     EventKind.REMINDER,
 }

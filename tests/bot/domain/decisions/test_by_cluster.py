@@ -1,11 +1,14 @@
 """What a deleted pool and another controller mean for a rollout, phase by phase."""
 
+from dataclasses import replace
+
 import pytest
 
-from bot.domain.decisions.by_cluster import owned, pool_gone
+from bot.domain.decisions.by_cluster import owned, pool_gone, way_back_news
 from bot.domain.events import EventKind
+from bot.domain.gate import Readiness
 from bot.domain.rollout import Phase, Pool
-from tests.builders import CANARY, STABLE, a_rollout, an_entry, at
+from tests.builders import CANARY, READY, STABLE, a_rollout, an_entry, at
 
 OLD, NEW = Pool("default", STABLE), Pool("default", CANARY)
 GOING = (Phase.STARTING, Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROVAL, Phase.PROMOTED)
@@ -55,3 +58,31 @@ def test_a_rollout_that_waits_for_a_person_or_is_over_stays(phase: Phase, pool: 
 def test_only_what_goes_on_is_paused_by_another_controller(phase: Phase) -> None:
     change = owned(an_entry(a_rollout(phase=phase)), "It is owned by KServe.", at(1))
     assert (change.after.why if change else None) == ("It is owned by KServe." if phase in GOING else None)
+
+
+DEAD = replace(READY, stable_ready=0)
+
+
+@pytest.mark.parametrize(
+    ("phase", "before", "seen", "told"),
+    [
+        (Phase.PROGRESSING, READY, DEAD, [EventKind.NO_WAY_BACK]),
+        (Phase.PROGRESSING, None, DEAD, [EventKind.NO_WAY_BACK]),
+        (Phase.PAUSED, READY, DEAD, [EventKind.NO_WAY_BACK]),
+        (Phase.PROMOTED, DEAD, READY, [EventKind.WAY_BACK]),
+        (Phase.PROGRESSING, DEAD, DEAD, []),
+        (Phase.PROGRESSING, READY, READY, []),
+        (Phase.PROGRESSING, None, READY, []),
+        (Phase.PROGRESSING, READY, None, []),
+        (Phase.ROLLED_BACK, READY, DEAD, [EventKind.NO_WAY_BACK]),
+        (Phase.ROLLED_BACK, DEAD, DEAD, [EventKind.NO_WAY_BACK]),
+        (Phase.ROLLED_BACK, DEAD, READY, []),
+        (Phase.FINISHED, READY, DEAD, []),
+        (Phase.ENDED, READY, DEAD, []),
+    ],
+)
+def test_an_old_pool_that_can_no_longer_take_traffic_back_is_told_once(
+    phase: Phase, before: Readiness | None, seen: Readiness | None, told: list[EventKind]
+) -> None:
+    entry = an_entry(a_rollout(phase=phase), readiness=before)
+    assert [event.kind for event in way_back_news(entry, seen, at(1))] == told
