@@ -144,7 +144,8 @@ def adopt(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> C
     if lack := lacks_to_adopt(rollout):
         raise TransitionError(f"{lack}.", hint=f"`restore` writes {rollout.weight} % again; `rollback` works too.")
     theirs = share(drift) or 0
-    steps = tuple(sorted({*rollout.plan.steps, theirs}))
+    taken = rollout.plan.steps[: rollout.step + 1]  # a step that their weight skips will never be taken
+    steps = tuple(sorted({*taken, theirs, *(step for step in rollout.plan.steps if step > theirs)}))
     step = steps.index(theirs)
     phase = Phase.PROMOTED if theirs == 100 else Phase.PROGRESSING
     plan = replace(rollout.plan, steps=steps)
