@@ -11,9 +11,10 @@ from slack_sdk import WebClient
 
 from bot.config.policy import Policy
 from bot.engine.ports import Clock
-from bot.engine.store_port import Store
+from bot.engine.store_port import Shown, Store
 from handlers import actions, commands, errors, operation_actions
 from handlers.backend import NO_OPERATIONS, Backend, OperationReader
+from handlers.card_links import CardLinks
 from handlers.inquiries import Inquiries
 from handlers.intake import Intake
 from handlers.people import People
@@ -63,17 +64,20 @@ def build(
     operations: OperationReader = NO_OPERATIONS,
     remember: Callable[[str, str], None] = lambda user, name: None,
     was_seen: Callable[[str], bool] = lambda user: True,
+    shown: Callable[[str], Shown | None] = lambda rollout_id: None,
 ) -> Handlers:
     """Build everything without asking the network, so that the bot starts while Slack is away.
 
     ``remember`` keeps the name of a full member, for the terminal; ``was_seen`` says whether it has kept somebody's.
+    ``shown`` returns what Slack shows of a rollout.
     """
     slack, private = Slack(client), Private(client.base_url)
     quick, dialogs = (
         Slack(web_client(client.token, base_url=client.base_url, timeout=seconds)) for seconds in (QUICK, CLICK_LASTS)
     )
     people = People(slack, clock, quick=quick, remember=remember, was_seen=was_seen)
-    work = Work(engine, store, people, private, RollbackWithoutRedis(engine, people, quick, private))
+    brake, links = RollbackWithoutRedis(engine, people, quick, private), CardLinks(shown, slack, private)
+    work = Work(engine, store, people, private, brake, links)
     app = bolt_app(client)
     questions = Questions(engine, operations, policy)
     inquiries = Inquiries(questions, people, private)

@@ -171,6 +171,7 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
         operations=behind.operations.requests,
         remember=names.remember,
         was_seen=lambda user: behind.policy.access.names(user) or bool(names.of(user)),
+        shown=behind.store.shown,
     )
     return Bot(
         settings=settings,

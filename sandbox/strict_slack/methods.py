@@ -14,7 +14,7 @@ POST_TEXT, UPDATE_TEXT = 40_000, 4_000
 
 
 def _whoami(slack: Workspace, words: Words) -> Answer:
-    return {"team_id": TEAM, "user_id": BOT, "bot_id": "B0ROLLOUT1"}
+    return {"team_id": TEAM, "user_id": BOT, "bot_id": "B0ROLLOUT1", "url": "https://sandbox.slack.com/"}
 
 
 def _post(slack: Workspace, words: Words) -> Answer:
