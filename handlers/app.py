@@ -11,9 +11,10 @@ from slack_sdk import WebClient
 
 from bot.config.policy import Policy
 from bot.engine.ports import Clock
-from bot.engine.store_port import Store
+from bot.engine.store_port import Shown, Store
 from handlers import actions, commands, errors, operation_actions, strangers
 from handlers.backend import NO_OPERATIONS, Backend, OperationReader, Others, nobody_else
+from handlers.card_links import CardLinks
 from handlers.inquiries import Inquiries
 from handlers.intake import Intake
 from handlers.people import People
@@ -64,18 +65,20 @@ def build(
     remember: Callable[[str, str], None] = lambda user, name: None,
     was_seen: Callable[[str], bool] = lambda user: True,
     others: Others = nobody_else,
+    shown: Callable[[str], Shown | None] = lambda rollout_id: None,
 ) -> Handlers:
     """Build everything without asking the network, so that the bot starts while Slack is away.
 
     ``remember`` keeps the name of a full member, for the terminal; ``was_seen`` says whether it has kept somebody's.
-    ``others`` has a sentence for people who ask in vain.
+    ``others`` has a sentence for people who ask in vain. ``shown`` returns what Slack shows of a rollout.
     """
     slack, private = Slack(client), Private(client.base_url)
     quick, dialogs = (
         Slack(web_client(client.token, base_url=client.base_url, timeout=seconds)) for seconds in (QUICK, CLICK_LASTS)
     )
     people = People(slack, clock, quick=quick, remember=remember, was_seen=was_seen)
-    work = Work(engine, store, people, private, RollbackWithoutRedis(engine, people, quick, private, others), others)
+    brake, links = RollbackWithoutRedis(engine, people, quick, private, others), CardLinks(shown, slack, private)
+    work = Work(engine, store, people, private, brake, links, others)
     app = bolt_app(client)
     questions = Questions(engine, operations, policy, others)
     inquiries = Inquiries(questions, people, private, others)
@@ -85,7 +88,7 @@ def build(
     actions.register(app, intake, private)
     operation_actions.register(app, intake)
     modals.register(app, intake, opener, private)
-    home.register(app, engine, people, slack, private)
+    home.register(app, engine, people, slack, private, name=policy.command)
     strangers.register(app, private, name=policy.command)
     errors.register(app, private, others)
     return Handlers(app=app, work=work, inquiries=inquiries, slack=slack, private=private)

@@ -3,11 +3,13 @@
 Every piece of text has its own bound, so that no record can make a message that Slack refuses.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.access import Access
+from bot.domain.events import Event
 from bot.domain.plan import show_duration
-from bot.domain.prose import NAME, Code, Person, Prose, capitalised, joined, moment, said, say, short
+from bot.domain.prose import NAME, Code, Person, Prose, capitalised, joined, listed, moment, said, say, short
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import evidence
 from bot.domain.sentences.reasons import reason
@@ -19,6 +21,7 @@ from handlers.mrkdwn import shorten, spoken
 from handlers.plan_line import lock_rule, plan_line
 
 CELLS = 12
+MOST_APPROVERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,11 @@ class Card:
     blocks: list[Block]
 
 
-def draw(entry: Entry, access: Access, *, n: int) -> Card:
-    """Draw a rollout as it is stored now; ``n`` counts the messages that have been its card."""
+def draw(entry: Entry, access: Access, *, n: int, approvals: Sequence[Event] = ()) -> Card:
+    """Draw a rollout as it is stored now; ``n`` counts the messages that have been its card.
+
+    ``approvals`` are those of the whole rollout, where it shows them.
+    """
     mark = f"card:{entry.rollout.id}:{n}.{entry.rollout.revision}"
     blocks = [
         header(mark, _title(entry)),
@@ -38,7 +44,7 @@ def draw(entry: Entry, access: Access, *, n: int) -> Card:
         *_weights(f"{mark}:weights", entry),
         context(f"{mark}:facts", _facts(entry, access)),
         *actions(f"{mark}:do", draw_buttons(entry)),
-        context(f"{mark}:origin", _origin(entry.rollout)),
+        context(f"{mark}:origin", joined("\n", (_origin(entry.rollout), _approved(approvals)))),
     ]
     return Card(text=spoken(_aloud(entry, access)), blocks=blocks)
 
@@ -60,7 +66,7 @@ def shows_weights(entry: Entry) -> bool:
 
 def shows_plan(rollout: Rollout) -> bool:
     """Say whether there are steps left to speak of."""
-    return not rollout.is_over and rollout.phase not in (Phase.PROMOTED, Phase.FINISHED)
+    return not rollout.is_over and rollout.next_step is not None
 
 
 def _bar(percent: int) -> str:
@@ -140,6 +146,20 @@ def _origin(rollout: Rollout) -> Prose:
     origin = say("{} started it {}  ·  {}", who, at, said(rollout.id, 40))
     why = said(rollout.reason, 300)
     return say("{}  ·  “{}”", origin, why) if why else origin
+
+
+def shows_approvals(rollout: Rollout) -> bool:
+    """Say whether a card names who approved: all traffic is on the new pool because of them."""
+    return rollout.phase in (Phase.PROMOTED, Phase.FINISHED, Phase.CLEANED)
+
+
+def _approved(approvals: Sequence[Event]) -> Prose:
+    given: dict[str, dict[str, None]] = {}
+    for approval in approvals:
+        given.setdefault(approval.by, {})[f"{approval.weight} %"] = None
+    people = [say("{} ({})", Person(by), said(", ".join(marks), 60)) for by, marks in given.items()]
+    more = say("{} more", len(people) - MOST_APPROVERS) if len(people) > MOST_APPROVERS else Prose()
+    return say("Approved by {}", listed([*people[:MOST_APPROVERS], more], "and")) if people else Prose()
 
 
 def _aloud(entry: Entry, access: Access) -> Prose:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from bot.domain.prose import Channel, Code, Person, Piece, Precision, Prose, Short, Strong, Text, Time, one_line
+from bot.domain.prose import Channel, Code, Link, Person, Piece, Precision, Prose, Short, Strong, Text, Time, one_line
 
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _MARK: Final = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])|`|\A>")
@@ -74,13 +74,15 @@ def _spoken(piece: Piece) -> str:
             return _unmarked(piece)
 
 
-def _unmarked(piece: Person | Channel | Time) -> str:
+def _unmarked(piece: Person | Channel | Link | Time) -> str:
     match piece:
         case Person():
             return f"<@{piece.slack_id}>" if piece.slack_id else _harmless(piece.name)
         case Channel(channel):
             is_known = re.fullmatch(r"[CGD][A-Z0-9]{1,30}", channel)
             return f"<#{channel}>" if is_known else _bounded(Prose((Text(one_line(channel)),)), 40, mrkdwn)
+        case Link(address, words):
+            return f"<{_escaped(address)}|{_plain(one_line(words).replace('|', ' '))}>"
         case Time(at, shown):
             return f"<!date^{int(at.timestamp())}^{_DATES[shown]}|{piece.utc}>"
 

@@ -19,12 +19,15 @@ def plan_line(entry: Entry) -> Prose:
 
 
 def lock_rule(entry: Entry, access: Access) -> Prose:
-    """Say what the lock means; nothing if none is left."""
+    """Say what the lock means; nothing if none is left. Who is listed is not named before anybody is asked: a card that
+    is posted would mention them.
+    """
     rollout, plan = entry.rollout, entry.rollout.plan
     ahead = range(rollout.step + 1, len(plan.steps))
     if rollout.is_over or not any(_is_locked(entry, at) for at in ahead):
         return Prose()
-    return say("🔒 needs {} from {}", count_approvals(plan.approvals), approvers(rollout, access))
+    who = say("{} listed people", len(access.approve)) if access.approve else approvers(rollout, access)
+    return say("🔒 needs {} from {}", count_approvals(plan.approvals), who)
 
 
 def _step(entry: Entry, index: int, here: int) -> Prose:

@@ -8,7 +8,7 @@ from bot.domain.access import Access
 from bot.domain.commands.request import Command
 from bot.domain.commands.values import say_cut
 from bot.domain.errors import DependencyError, NotHereError, RolloutBotError, StoreError, UserError
-from bot.domain.prose import Channel, Code, Person, Prose, joined, moment, said, say, short
+from bot.domain.prose import Channel, Code, Link, Person, Prose, joined, moment, said, say, short
 from bot.domain.rollout import Entry, Rollout
 from bot.domain.sentences.what_happened import NOT_CHECKED
 from bot.domain.sentences.what_it_waits_for import Wait
@@ -19,6 +19,7 @@ from bot.domain.verbs.asking import Reply
 from bot.domain.verbs.registry import verb_of
 from handlers.backend import Others, RouteRolledBack, nobody_else
 from handlers.cards import route
+from handlers.mrkdwn import shorten
 
 # The words that identify a sentence, for code that checks what people were told.
 NOT_CONFIRMED: Final = "I could not confirm this"
@@ -29,6 +30,7 @@ ROLLED_BACK_BY_ROUTE: Final = "So I went by the record on route"
 ROLLED_BACK_ALREADY: Final = "is rolled back already, since"
 ROLLED_BACK: Final = "Done: all traffic goes to"
 DONE_ELSEWHERE: Final = "Done; the card of"
+SEE_CARD: Final = "See <http"
 
 NOT_AS_BEFORE: Final = say(
     "The record there is not signed by me, so I did not go by its weights from before: "
@@ -112,6 +114,11 @@ def elsewhere(entry: Entry, told: Prose) -> Prose:
     if told:
         return say("{} Its card is in {}.", told, _where(entry))
     return say("{} `{}` is in {}.", DONE_ELSEWHERE, name, _where(entry))
+
+
+def see_card(address: str, rollout: Rollout) -> Prose:
+    """Say where the card is."""
+    return say("See {}.", Link(address, f"the card of {shorten(rollout.canary.name, 100)}"))
 
 
 def mishap(error: Exception, ref: str, others: Others = nobody_else) -> Prose:

@@ -1,5 +1,6 @@
 """Slack's Web API: the calls that we make, and its failures as our errors."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,6 +87,7 @@ class Identity:
     enterprise: str
     user: str
     bot: str
+    workspace: str = ""  # its address in a browser, https://NAME.slack.com/
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,15 @@ class Slack:
         """Return who we are: asked once, and ``again`` on demand."""
         if again or self._identity is None:
             answer = _call(self._client.auth_test)
-            words = (str(answer.get(key) or "") for key in ("team_id", "enterprise_id", "user_id", "bot_id"))
+            words = (str(answer.get(key) or "") for key in ("team_id", "enterprise_id", "user_id", "bot_id", "url"))
             self._identity = Identity(*words)
         return self._identity
+
+    @property
+    def workspace(self) -> str:
+        """Return the address of our workspace; empty if Slack has not been asked yet who we are, or it is none."""
+        address = self._identity.workspace if self._identity else ""
+        return address if re.fullmatch(r"https?://[A-Za-z0-9.:-]+/", address) else ""
 
     def post(self, channel: str, card: Card, *, thread_ts: str = "", broadcast: bool = False) -> str:
         """Post a message and return its ts."""

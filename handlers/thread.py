@@ -1,14 +1,15 @@
-"""The thread under a card: what happened, in order, one line an event, and which events the whole channel sees."""
+"""The thread under a card: what happened, in order, one line an event, and what the whole channel sees of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.domain.access import Access
-from bot.domain.events import BROADCAST, Event, EventKind
-from bot.domain.prose import Prose, clock, joined, say
-from bot.domain.rollout import Entry
+from bot.domain.events import Event, EventKind
+from bot.domain.prose import Person, Prose, clock, joined, say
+from bot.domain.rollout import Entry, Phase
 from bot.domain.sentences.what_happened import is_approved, told
 from bot.domain.sentences.who_may import approvers_aloud
+from bot.domain.telling import Audience, Tell
 from handlers.cards import Card
 from handlers.mrkdwn import mrkdwn, spoken, units
 
@@ -16,23 +17,23 @@ MOST = 40
 """Events in one message; with the lengths of ``_room`` they fit into Slack's limit."""
 
 SECTION = 2900
+USUAL = Tell()
 NO_HEADS: Mapping[int | None, Prose] = {}
 
 
-def message(events: Sequence[Event], entry: Entry, access: Access, *, first: int) -> Card:
+def message(events: Sequence[Event], entry: Entry, access: Access, *, first: int, tell: Tell = USUAL) -> Card:
     """Draw one message of the thread; ``first`` is the place of its first event in the stream, from 1."""
     mark = f"event:{entry.rollout.id}:{first}-{first + len(events) - 1}"
-    loud = _loudest(events)
-    head = Prose() if loud is None else headline(events, loud, entry, access)
-    told_lines = lines(events, entry, {loud: head})
-    texts = [head] if head and len(told_lines) == 1 else _packed(told_lines)
+    loud = _loudest(events, tell)
+    head = Prose() if loud is None else headline(events, loud, entry, access, tell)
+    texts = _packed(lines(events, entry, {loud: head}))
     blocks = [_section(f"{mark}:{at}" if at else mark, text) for at, text in enumerate(texts)]
     return Card(text=spoken(head or texts[-1]), blocks=blocks)
 
 
-def is_broadcast(events: Sequence[Event]) -> bool:
+def is_broadcast(events: Sequence[Event], tell: Tell) -> bool:
     """Say whether the whole channel sees a message."""
-    return any(event.kind in BROADCAST for event in events)
+    return _loudest(events, tell) is not None
 
 
 def lines(events: Sequence[Event], entry: Entry, heads: Mapping[int | None, Prose] = NO_HEADS) -> list[Prose]:
@@ -45,17 +46,31 @@ def lines(events: Sequence[Event], entry: Entry, heads: Mapping[int | None, Pros
     ]
 
 
-def headline(events: Sequence[Event], at: int, entry: Entry, access: Access) -> Prose:
-    """Write one of the events for people who see only the channel."""
+def headline(events: Sequence[Event], at: int, entry: Entry, access: Access, tell: Tell = USUAL) -> Prose:
+    """Write one of the events for people who see only the channel, and mention whom it concerns."""
     sentence = say("`{}`: {}", entry.rollout.canary.name, told(events, entry)[at])
-    if events[at].kind is not EventKind.APPROVAL_WANTED:
+    if tell.audience(events[at]) is not Audience.MENTION:
         return sentence
-    return say("{} It waits for {}.", sentence, approvers_aloud(entry.rollout, access))
+    return joined(" ", (sentence, _concerned(events, at, entry, access)))
 
 
-def _loudest(events: Sequence[Event]) -> int | None:
+def _concerned(events: Sequence[Event], at: int, entry: Entry, access: Access) -> Prose:
+    """Mention who may approve, as long as that is open, else who started it."""
+    rollout, event = entry.rollout, events[at]
+    if event.kind is not EventKind.APPROVAL_WANTED:
+        is_told = event.by == rollout.started_by
+        return Prose() if is_told else say("{} started it.", Person(rollout.started_by))
+    # A card that is posted with the question names them: one mention is enough.
+    is_on_card = bool(access.approve) and any(event.kind is EventKind.STARTED for event in events)
+    if is_on_card or rollout.phase is not Phase.AWAITING_APPROVAL:
+        return Prose()
+    return say("It waits for {}.", approvers_aloud(rollout, access))
+
+
+def _loudest(events: Sequence[Event], tell: Tell) -> int | None:
     """Return the place of the last event that the whole channel should see."""
-    return max((at for at, event in enumerate(events) if event.kind in BROADCAST), default=None)
+    loud = (at for at, event in enumerate(events) if tell.audience(event) is not Audience.THREAD)
+    return max(loud, default=None)
 
 
 def _is_told_next(events: Sequence[Event], at: int) -> bool:

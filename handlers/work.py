@@ -17,6 +17,7 @@ from bot.engine.lane import Lane
 from bot.engine.store_port import Became, Store
 from handlers import replies
 from handlers.backend import Doer, Others, nobody_else
+from handlers.card_links import CardLinks
 from handlers.errors import new_ref
 from handlers.people import People
 from handlers.private import Private
@@ -41,10 +42,11 @@ class Work:
         people: People,
         private: Private,
         brake: RollbackWithoutRedis,
+        links: CardLinks,
         others: Others = nobody_else,
     ) -> None:
         self._engine, self._store, self._people, self._private = engine, store, people, private
-        self._brake, self._others = brake, others
+        self._brake, self._links, self._others = brake, links, others
         self._lane, self._looks = Lane("work", LANE), Lane("look", BRAKE_LANE)
         self._brake_lanes = {verb.name: Lane(verb.name, BRAKE_LANE) for verb in verbs() if verb.is_brake}
         self._held_up: dict[
@@ -73,6 +75,7 @@ class Work:
         for lane in lanes:
             lane.close()
         self._looks.close()
+        self._links.close()
         self._brake.close()
 
     def _put(self, request: Request, *, fresh: bool) -> None:
@@ -120,6 +123,7 @@ class Work:
         looked = sentence(self._look(request, entry)) or _done(request, entry)
         if said := looked if sees_it else replies.elsewhere(entry, looked):
             self._private.say(request.reply_to, said)
+        self._links.follow(request, entry.rollout)
 
     def _look(self, request: Request, entry: Entry) -> str:
         try:

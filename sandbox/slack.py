@@ -24,6 +24,7 @@ Mode = Literal["socket", "http"]
 
 PACKAGES = {("Linux", "x86_64"): "local-slack-linux-x64"}
 PRELOADED = ("loopback.ts", "page.ts", "spread.ts")
+IN_PAGE = ("dates.js", "manners.js")
 
 TEAM = "T0SANDBOX1"
 BOT = "U0ROLLOUT1"
@@ -128,7 +129,7 @@ def local_slack(place: Workplace, *, mode: Mode = "socket", request_url: str = "
     folder = place.folder / "slack"
     (folder / "files").mkdir(parents=True)
     (port,) = free_ports(1)
-    for name in (*PRELOADED, "dates.js"):
+    for name in (*PRELOADED, *IN_PAGE):
         shutil.copyfile(NPM / name, folder / name)
     (folder / "config.json").write_text(json.dumps(workspace(mode, request_url), indent=2))
     preloads = " ".join(f"--preload ./{name}" for name in PRELOADED)

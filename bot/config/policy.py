@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bot.domain.access import Access
 from bot.domain.plan import Plan
+from bot.domain.telling import Tell
 
 INSTALL: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 NO_INSTALL: Final = "is not a name for an install; write it like `prod-eu`, in lower case, at most 63 characters"
@@ -33,6 +34,7 @@ class Policy:
     namespaces: tuple[str, ...]
     plan: Plan = DEFAULT_PLAN
     access: Access = field(default_factory=Access)
+    tell: Tell = field(default_factory=Tell)
     command: str = "/rollout"
     install: str = ""
     unix_users: Mapping[str, str] = field(default_factory=dict)

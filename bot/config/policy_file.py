@@ -20,6 +20,7 @@ from bot.config.policy_values import (
     a_mapping,
     different,
     one_or_more,
+    one_word_of,
     rising,
     text,
     whole_number,
@@ -28,6 +29,7 @@ from bot.config.yaml_lines import Lines, read_yaml
 from bot.domain.access import Access
 from bot.domain.commands.tokens import shown
 from bot.domain.slips import likely_meant
+from bot.domain.telling import Audience, Tell
 
 _NO_USER: Final = (
     "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`"
@@ -47,6 +49,9 @@ Slash = Annotated[
 ]
 
 Install = Annotated[str, text(INSTALL.pattern, NO_INSTALL)]
+
+Heard = Annotated[Audience, one_word_of(Audience)]
+USUAL: Final = Tell()
 
 Gates = Mapping[str, type[Section]]
 """The keys below ``gates``, and what each may say."""
@@ -77,6 +82,18 @@ class AccessSection(Section):
     rollback: Users = ()
 
 
+class TellSection(Section):
+    """The names are those of ``Tell``."""
+
+    approvals: Heard = USUAL.approvals
+    stops: Heard = USUAL.stops
+    trouble: Heard = USUAL.trouble
+    brakes: Heard = USUAL.brakes
+    reminders: Heard = USUAL.reminders
+    done: Heard = USUAL.done
+    steps: Heard = USUAL.steps
+
+
 class TerminalSection(Section):
     """What only terminals need."""
 
@@ -90,6 +107,7 @@ class PolicyFile(Section):
     plan: PlanSection = PlanSection()
     approvals: ApprovalsSection = ApprovalsSection()
     access: AccessSection = AccessSection()
+    tell: TellSection = TellSection()
     command: Slash = "/rollout"
     install: Install = ""
     terminal: TerminalSection = TerminalSection()
@@ -143,6 +161,7 @@ def _policy(said: PolicyFile, default_namespace: str) -> Policy:
         namespaces=said.namespaces or (default_namespace,),
         plan=plan if 100 in plan.steps else replace(plan, steps=(*plan.steps, 100)),
         access=Access(**{name: frozenset(users) for name, users in said.access}),
+        tell=Tell(**dict(said.tell)),
         command=said.command,
         install=said.install,
         unix_users=said.terminal.users,

@@ -9,6 +9,9 @@ ACCEPT_WITHIN = timedelta(seconds=60)
 POLL_ACCEPTANCE = timedelta(milliseconds=300)
 ASK_GATES_EVERY = timedelta(seconds=30)
 HOLD_AT_MOST = timedelta(minutes=30)
+BAKE_HOLD_LASTS = timedelta(minutes=1)  # after the bake, before people hear that the old pool stays
+WRITE_LASTS = timedelta(seconds=30)  # for a write to fail before the channel hears of it
+ROLLBACK_LASTS = timedelta(seconds=10)
 APPROVE_WITHIN = timedelta(hours=24)
 REMIND_EVERY = timedelta(hours=4)
 REMIND_CLOSELY = 12  # this many reminders at REMIND_EVERY, then one a day

@@ -15,6 +15,7 @@ class EventKind(StrEnum):
     STEPPED = "stepped"
     ACCEPTANCE_UNKNOWN = "acceptance_unknown"
     HELD = "held"
+    HELD_ON = "held_on"  # the hold is not over at the second look
     APPROVAL_WANTED = "approval_wanted"
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -25,6 +26,7 @@ class EventKind(StrEnum):
     ROLLED_BACK = "rolled_back"
     WRITTEN_AGAIN = "written_again"  # a roll back, written once more
     ENDED = "ended"
+    FOLLOWED = "followed"  # it was finished, and a newer rollout has the route
     REFUSED = "refused"
     DRIFTED = "drifted"  # somebody else changed our weights
     RESTORED = "restored"  # our weights are written again
@@ -33,22 +35,12 @@ class EventKind(StrEnum):
     ADOPTED = "adopted"  # a decision on the route that the store did not know
     REBUILT = "rebuilt"  # the store had forgotten the rollout
     WARNED = "warned"
-    TROUBLE = "trouble"
+    NOT_WRITTEN = "not_written"  # the first try failed; it may be over in a second
+    TROUBLE = "trouble"  # what does not go away by itself, as far as we can tell
+    WRITTEN = "written"  # after a trouble that was told
+    NO_WAY_BACK = "no_way_back"  # the old pool cannot serve; the reason says why
+    WAY_BACK = "way_back"  # it can again
     REMINDER = "reminder"
-    STABLE_LACKS = "stable_lacks"  # the old pool cannot serve; the reason says why
-    STABLE_SERVES = "stable_serves"  # the old pool can serve again
-
-
-BROADCAST = frozenset(
-    {
-        EventKind.APPROVAL_WANTED,
-        EventKind.ROLLED_BACK,
-        EventKind.PROMOTED,
-        EventKind.FINISHED,
-        EventKind.STABLE_LACKS,
-    }
-)
-"""Events that the whole channel sees, not only the thread. For a start, the card is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

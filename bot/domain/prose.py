@@ -72,6 +72,14 @@ class Channel:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address that we have built, and the words that stand for it."""
+
+    address: str
+    words: str
+
+
 class Precision(Enum):
     """How much of a time is shown."""
 
@@ -108,7 +116,7 @@ class Short:
     longest: int
 
 
-Piece: TypeAlias = Text | Code | Person | Channel | Time | Strong | Short
+Piece: TypeAlias = Text | Code | Person | Channel | Link | Time | Strong | Short
 Value: TypeAlias = Prose | Piece | str | int
 
 _HIDDEN: Final = re.compile(
@@ -254,6 +262,8 @@ def _plain(piece: Piece, name: Callable[[str], str]) -> str:
             return name(piece.slack_id) if piece.slack_id else piece.name
         case Channel(channel):
             return one_line(channel)
+        case Link(address, words):
+            return f"{one_line(words)} ({address})"
         case Time():
             return piece.utc
         case Strong(inner) | Short(inner):

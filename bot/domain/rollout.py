@@ -230,11 +230,12 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """Why a wanted write is not on the route yet, and since when."""
+    """Why a wanted write is not on the route yet, and since when; ``is_told``: people know that it lasts."""
 
     since: datetime
     reason: str
     attempts: int
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

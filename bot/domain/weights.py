@@ -27,6 +27,13 @@ def asked_weight(rollout: Rollout) -> int:
     return rollout.plan.steps[rollout.ask.step] if rollout.ask else next_weight(rollout)
 
 
+def asked_marks(rollout: Rollout) -> tuple[int, ...]:
+    """Percents that one approval covers now: the marks that the step reaches or crosses, and where it goes."""
+    plan, asked = rollout.plan, asked_weight(rollout)
+    now = rollout.weight if rollout.step >= 0 else 0
+    return tuple(sorted({asked, *(mark for mark in plan.approve_at if now < mark <= asked)}))
+
+
 def is_moving(entry: Entry) -> bool:
     """Say whether another weight is wanted than the one that is known to be on the route."""
     rollout = entry.rollout

@@ -7,9 +7,9 @@ make it harmless; drift, adoption and refusal are decided only if the record did
 import logging
 import random
 import uuid
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
-from bot.domain.backoff import Backoff
 from bot.domain.deadlines import WRITE_WITHIN
 from bot.domain.decisions.by_route import (
     TRUSTS_OLD_COPY,
@@ -36,12 +36,14 @@ from bot.domain.errors import (
 )
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import GateAnswer
-from bot.domain.rollout import SLOTLESS, TAKEN_BACK, Applied, Change, Entry, Phase, Rollout, Trouble
+from bot.domain.rollout import SLOTLESS, Applied, Change, Entry, Phase, Rollout, Trouble
 from bot.engine.guard import guard_of
 from bot.engine.notes import is_unsigned, note_for, strays
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import Guard, RouteCopy, Routes, Written
 from bot.engine.store_port import Progress, Save, Saved, Store
+from bot.engine.trail import write_route
+from bot.engine.trouble import failed
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,6 @@ ROUNDS = 15
 UNREADABLE = timedelta(seconds=50)
 """Until a record that cannot be read is looked at again. A time further ahead would count as a clock's mistake."""
 AFTER_A_BUG = timedelta(seconds=30)
-WRITE_BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=30))
-ROLLBACK_BACKOFF = Backoff(timedelta(seconds=1), timedelta(seconds=5))
 
 
 class Applier:
@@ -161,9 +161,11 @@ class Applier:
                 return self._done(entry, copy.generation)
 
     def _write(self, entry: Entry, copy: RouteCopy, guard: Guard, *, weights: bool) -> bool:
-        written = self._routes.write(copy, entry.rollout, weights=weights, guard=guard)
+        written = write_route(self._routes, self._clock, copy, entry.rollout, weights=weights, guard=guard)
         moved = weights or _wants_acceptance(entry)
         self._store.applied(entry.rollout.id, self._applied(entry.rollout, written.generation), moved=moved)
+        if entry.trouble is not None and entry.trouble.is_told:
+            self._tell(entry, EventKind.WRITTEN, "")
         if written.missing:
             self._tell_missing(entry, written)
         if weights and entry.is_applied:
@@ -241,14 +243,9 @@ class Applier:
         if stored.is_applied:  # this was only a look: nothing waits to be written
             log.warning("rollout %s: its route could not be read: %s", entry.rollout.id, error.message)
             return
-        now, old = self._clock.now(), stored.trouble if stored.trouble and stored.trouble.attempts else None
-        attempts = old.attempts + 1 if old else 1
-        trouble = Trouble(since=old.since if old else now, reason=str(error), attempts=attempts)
-        told = Event(kind=EventKind.TROUBLE, at=now, weight=entry.rollout.weight, reason=str(error))
-        again = _next_try(entry.rollout, now, attempts, error)
-        progress = Progress(trouble=trouble, events=() if old else (told,), redraw=old is None, retry=again)
+        progress = failed(replace(entry, trouble=stored.trouble), error, self._clock.now())
         self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
-        log.warning("rollout %s: write failed, attempt %d: %s", entry.rollout.id, attempts, error.message)
+        log.warning("rollout %s: its route could not be written: %s", entry.rollout.id, error.message)
 
     def _tell_missing(self, entry: Entry, written: Written) -> None:
         """Tell people which rules are gone, and which ones were taken for them."""
@@ -286,15 +283,6 @@ class Applier:
 def new_decision() -> str:
     """Return a fresh random id for a decision."""
     return uuid.uuid4().hex[:16]
-
-
-def _next_try(rollout: Rollout, now: datetime, attempts: int, error: Exception) -> datetime:
-    """Return when to try again: a step up, at the latest when it has to ask the gates again."""
-    asked = error.retry_after if isinstance(error, ClusterError) else 0.0
-    backoff = ROLLBACK_BACKOFF if rollout.phase in TAKEN_BACK else WRITE_BACKOFF
-    next_try = now + backoff.wait(attempts, asked=timedelta(seconds=asked))
-    late = rollout.decided_at + WRITE_WITHIN
-    return min(next_try, late) if raises(rollout) and now < late else next_try
 
 
 def _wants_acceptance(entry: Entry) -> bool:

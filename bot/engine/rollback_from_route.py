@@ -34,6 +34,7 @@ from bot.engine.lookup import (
 from bot.engine.notes import note_on
 from bot.engine.ports import Clock
 from bot.engine.route_port import Note, Proof, RouteCopy, Routes
+from bot.engine.trail import write_route
 
 LISTS = 8
 """Namespaces that are read at once."""
@@ -150,7 +151,8 @@ class RouteRollback:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
         entry = Entry(rollout=rollout, applied=applied_by(rollout, copy.generation))
         after = roll_back(entry, reason, moment).after
-        return after, self._routes.write(copy, after, weights=True, guard=guard_of(copy, after, attempt)).missing
+        guard = guard_of(copy, after, attempt)
+        return after, write_route(self._routes, self._clock, copy, after, weights=True, guard=guard).missing
 
 
 def _bare(rollout: Rollout, now: datetime) -> Rollout:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bot.domain.deadlines import LOOK_AT_STABLE_EVERY
 from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_due, on_unwritten
-from bot.domain.decisions.moves import Moment, end
+from bot.domain.decisions.moves import Moment, let_go
 from bot.domain.errors import ClusterError, UnreadableError
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import UNREADABLE, Applier, new_decision
@@ -137,7 +137,7 @@ class Ticker:
 
     def _let_go(self, entry: Entry) -> None:
         """End a finished rollout whose route has a newer one; the annotation is the newer one's."""
-        change = end(entry, "A newer rollout has the route.", self._moment())
+        change = let_go(entry, self._moment())
         to = change.after
         applied = Applied(revision=to.revision, decision=to.decision, weight=to.weight, at=self._clock.now())
         self._store.save(Save(change=change, expected=entry.rollout.decision, applied=applied, settled=True))

@@ -81,11 +81,11 @@ class PoolNews:
         doubt = self._doubts.get(rollout_id) or _Doubt(now)
         if not seen.stable_doubt:
             self._doubts.pop(rollout_id, None)
-            return (_event(EventKind.STABLE_SERVES, entry, now),) if doubt.is_told else ()
+            return (_event(EventKind.WAY_BACK, entry, now),) if doubt.is_told else ()
         lasts = now - doubt.since >= PATIENCE
         self._doubts[rollout_id] = _Doubt(doubt.since, doubt.is_told or lasts)
         is_news = lasts and not doubt.is_told
-        return (_event(EventKind.STABLE_LACKS, entry, now, seen.stable_doubt),) if is_news else ()
+        return (_event(EventKind.NO_WAY_BACK, entry, now, seen.stable_doubt),) if is_news else ()
 
 
 def _event(kind: EventKind, entry: Entry, now: datetime, reason: str = "") -> Event:

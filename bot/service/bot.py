@@ -125,7 +125,7 @@ class Bot:
 
     def lead(self) -> None:
         """Become the leader: keep time, and bring Slack up to date."""
-        rollouts = RolloutTopics(self.store, self.store, self.policy.access)
+        rollouts = RolloutTopics(self.store, self.store, self.policy.access, self.policy.tell)
         topics = EveryTopic([rollouts, OperationTopics(self.operations.records)])
         board = Board(self.store, topics, self.handlers.slack)
         self.board = BoardThread(board, self.clock, self.bell, self.leader.leads)
@@ -190,6 +190,7 @@ def assemble(settings: Settings, registry: Registry = EXECUTORS) -> Bot:
         remember=names.remember,
         was_seen=lambda user: behind.policy.access.names(user) or bool(names.of(user)),
         others=census.in_vain,
+        shown=behind.store.shown,
     )
     return Bot(
         settings=settings,

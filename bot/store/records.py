@@ -18,6 +18,7 @@ from bot.domain.deadlines import POLL_ACCEPTANCE
 from bot.domain.errors import UnreadableError, lost_data
 from bot.domain.rollout import Applied, Entry
 from bot.engine.store_port import Progress, Save, Saved
+from bot.engine.trail import log_decision
 from bot.store.connection import store_errors
 from bot.store.epoch import Expected, SeenWrites
 from bot.store.keys import Prefix
@@ -105,6 +106,7 @@ class RedisRecords:
             raise lost_data()
         if counted:
             self._seen.saw(counted)
+            log_decision(save)
         self._fell_behind()
         return Saved(said)
 

@@ -114,7 +114,7 @@ def _is_fulfilled(evidence: Evidence, asked: Asked) -> bool:
 
 
 def _said(evidence: Evidence, asked: Asked) -> list[str]:
-    return [text for text in evidence.told[asked.id] if not text.startswith(RECEIPT)]
+    return [text for text in evidence.told[asked.id] if not text.startswith((RECEIPT, replies.SEE_CARD))]
 
 
 def _refusals(evidence: Evidence, asked: Asked) -> list[str]:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.access import Access
-from bot.domain.events import Event
+from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Entry
+from bot.domain.telling import Tell
 from bot.domain.urgency import is_awaited
 from bot.engine.store_port import BoardMemory, Store
 from handlers.board.topic import Note
-from handlers.cards import Card, draw
-from handlers.thread import MOST, is_broadcast, message
+from handlers.cards import Card, draw, shows_approvals
+from handlers.thread import MOST, USUAL, is_broadcast, message
 
 ON_ITS_WAY = timedelta(seconds=1)
 """How long a decision may take to reach the route before the card says that it is not written."""
@@ -24,6 +25,7 @@ class RolloutTopic:
     entry: Entry
     access: Access
     events: Callable[[int], Sequence[Event]]
+    tell: Tell = USUAL
 
     @property
     def id(self) -> str:
@@ -52,14 +54,19 @@ class RolloutTopic:
         return self.entry.rollout.decided_at + ON_ITS_WAY if is_writing else None
 
     def draw(self, n: int) -> Card:
-        return draw(self.entry, self.access, n=n)
+        return draw(self.entry, self.access, n=n, approvals=self._approvals())
+
+    def _approvals(self) -> Sequence[Event]:
+        if not shows_approvals(self.entry.rollout):
+            return ()
+        return [event for event in self.events(0) if event.kind is EventKind.APPROVED]
 
     def note(self, cursor: int, first: int) -> Note | None:
         events = self.events(cursor)[:MOST]
         if not events:
             return None
-        card = message(events, self.entry, self.access, first=first)
-        return Note(card=card, events=len(events), is_broadcast=is_broadcast(events))
+        card = message(events, self.entry, self.access, first=first, tell=self.tell)
+        return Note(card=card, events=len(events), is_broadcast=is_broadcast(events, self.tell))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,11 @@ class RolloutTopics:
     store: Store
     memory: BoardMemory
     access: Access
+    tell: Tell = USUAL
 
     def load(self, topic_id: str) -> RolloutTopic | None:
         """Return a rollout. Raises StoreError, UnreadableError."""
         entry = self.store.load(topic_id)
-        return RolloutTopic(entry, self.access, lambda after: self.memory.events(topic_id, after)) if entry else None
+        if entry is None:
+            return None
+        return RolloutTopic(entry, self.access, lambda after: self.memory.events(topic_id, after), self.tell)

@@ -5,7 +5,8 @@ from typing import Any
 from slack_bolt import App
 
 from bot.domain.commands.origin import Origin, Surface
-from bot.domain.prose import Prose
+from bot.domain.errors import NotAllowedError
+from bot.domain.prose import Prose, say
 from bot.domain.verbs.asking import Rollouts
 from handlers.errors import unshown
 from handlers.mrkdwn import mrkdwn
@@ -16,11 +17,12 @@ from handlers.views.place import Place
 from handlers.views.registry import home_tab
 from handlers.views.view import Drawn, HomeTab, Opening
 
+GREETING = say("Hello. I roll out InferencePools for full members of this workspace.")
 HOME = Place(origin=Origin(surface=Surface.HOME))
 
 
-def register(app: App, rollouts: Rollouts, people: People, slack: Slack, private: Private) -> None:
-    """Listen to people who open the home tab, if there is one."""
+def register(app: App, rollouts: Rollouts, people: People, slack: Slack, private: Private, *, name: str) -> None:
+    """Listen to people who open the home tab, if there is one; ``name`` is the slash command."""
     tab = home_tab()
     if tab is None:
         return
@@ -28,7 +30,7 @@ def register(app: App, rollouts: Rollouts, people: People, slack: Slack, private
     @app.event("app_home_opened")
     def opened(event: dict[str, Any]) -> None:
         if event.get("tab") == "home":
-            opening = Opening(by=event["user"], place=HOME, rollouts=rollouts)
+            opening = Opening(by=event["user"], place=HOME, rollouts=rollouts, command=name)
             private.open(lambda: slack.publish_home(opening.by, _framed(tab, opening, people)))
 
 
@@ -37,10 +39,12 @@ def _framed(tab: HomeTab, opening: Opening, people: People) -> Drawn:
     try:
         people.admit_reader(opening.by)
         return marks | tab.draw(opening)
+    except NotAllowedError:
+        return marks | _only(GREETING)
     except Exception as error:
-        return marks | _excuse(unshown(error))
+        return marks | _only(unshown(error))
 
 
-def _excuse(said: Prose) -> Drawn:
-    """Show what went wrong, rather than leave an old tab that may no longer be true."""
+def _only(said: Prose) -> Drawn:
+    """Show one sentence, rather than leave an old tab that may no longer be true."""
     return {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn(said), "verbatim": True}}]}

@@ -9,16 +9,29 @@ from bot.domain.prose import Code, Prose, joined, say, sentence
 from bot.domain.verbs.registry import verbs
 from handlers.buttons import action_id
 from handlers.views.reason import reason_modals
+from handlers.views.running import RUNNING
 from handlers.views.view import FormWords, HomeTab, Modal, View
 
-_VIEWS: Final[tuple[View, ...]] = ()
+_VIEWS: Final[tuple[View, ...]] = (RUNNING,)
 
 _added: list[View] = []
+_hidden: list[View] = []
 
 
 @contextmanager
-def added(view: View) -> Iterator[None]:
-    """Add a view for a while. Raises ValueError if one of its names is taken."""
+def added(view: View, *, instead_of: View | None = None) -> Iterator[None]:
+    """Add a view for a while, or put it in another's place. Raises ValueError if one of its names is taken."""
+    hidden = [one for one in _VIEWS if one is instead_of]
+    _hidden.extend(hidden)
+    try:
+        with _added_beside(view):
+            yield
+    finally:
+        del _hidden[: len(hidden)]
+
+
+@contextmanager
+def _added_beside(view: View) -> Iterator[None]:
     taken = {mark for one in views() for mark in _marks(one)} | _marks_of_verbs()
     if both := taken.intersection(_marks(view)):
         raise ValueError(f"There is a {min(both)} already.")
@@ -31,7 +44,8 @@ def added(view: View) -> Iterator[None]:
 
 def views() -> tuple[View, ...]:
     """Return all views."""
-    return (*reason_modals(), *_VIEWS, *_added)
+    ours = (view for view in _VIEWS if view not in _hidden)
+    return (*reason_modals(), *ours, *_added)
 
 
 def modals() -> tuple[Modal, ...]:

@@ -15,12 +15,16 @@ Drawn = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """Who opens a view and where, what was typed after its words, and the rollouts that it may show."""
+    """Who opens a view and where, what was typed after its words, and the rollouts that it may show.
+
+    ``command`` is the slash command.
+    """
 
     by: str
     place: Place
     rollouts: Rollouts
     typed: str = ""
+    command: str = "/rollout"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

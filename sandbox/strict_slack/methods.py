@@ -18,7 +18,8 @@ POST_TEXT, UPDATE_TEXT = 40_000, 4_000
 
 def _whoami(slack: Workspace, words: Words) -> Answer:
     organisation = {"enterprise_id": slack.enterprise} if slack.enterprise else {}
-    return {"team_id": TEAM, "user_id": BOT, "bot_id": "B0ROLLOUT1", **organisation}
+    us = {"team_id": TEAM, "user_id": BOT, "bot_id": "B0ROLLOUT1", "url": "https://sandbox.slack.com/"}
+    return {**us, **organisation}
 
 
 def _post(slack: Workspace, words: Words) -> Answer:

@@ -8,7 +8,18 @@ from bot.domain.verbs.registry import verbs
 from handlers.buttons import drawn
 from handlers.cards import draw
 from tests.builders import BOB, DRIFT
-from tests.handlers.records import ANYBODY, NEW, OLD, TAKEN_OVER, a_rollout, an_entry, applied, in_phase, ready
+from tests.handlers.records import (
+    ANYBODY,
+    NEW,
+    OLD,
+    TAKEN_OVER,
+    a_rollout,
+    an_entry,
+    applied,
+    awaiting,
+    in_phase,
+    ready,
+)
 
 
 def buttons(entry: Entry) -> list[dict[str, Any]]:
@@ -70,6 +81,22 @@ def test_a_step_that_nobody_has_to_approve_is_named_as_what_it_does() -> None:
     approved = Ask(id="a1", step=2, approvals=(BOB,))
     held = ["Roll back to 0 %", "Pause", "Advance to 50 %", "Why?"]
     assert labels(an_entry(a_rollout(phase=Phase.HOLDING, ask=approved))) == held
+
+
+@pytest.mark.parametrize(
+    ("marks", "step", "said"),
+    [
+        ((50, 100), 2, "Approve 50 %"),
+        ((50, 100), 3, "Approve 50 %, 100 %"),
+        ((50, 80), 3, "Approve 50 %, 80 %, 100 %"),
+        ((25, 50, 100), 3, "Approve 50 %, 100 %"),
+        ((30,), 2, "Approve 30 %, 50 %"),
+        (tuple(range(30, 101, 10)), 3, "Approve 30 % … 100 %, 8 marks"),
+    ],
+)
+def test_an_approval_that_covers_several_marks_says_so(marks: tuple[int, ...], step: int, said: str) -> None:
+    rollout = awaiting(plan=replace(a_rollout().plan, approve_at=marks))
+    assert labels(an_entry(replace(rollout, ask=Ask(id="a1", step=step))))[2] == said
 
 
 def test_a_hold_at_the_last_step_has_its_card_too() -> None:

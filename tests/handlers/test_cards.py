@@ -4,14 +4,16 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.access import Access
+from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Ask, Entry, Hand, Phase, Trouble
 from bot.domain.weights import weight_there
+from handlers.board.rollout_topic import RolloutTopic
 from handlers.buttons import drawn
 from handlers.cards import Card, draw
 from handlers.mrkdwn import mrkdwn
 from handlers.plan_line import plan_line
 from sandbox.strict_slack.block_kit import faults
-from tests.builders import ALICE, BOB, DRIFT, NOON
+from tests.builders import ALICE, BOB, CAROL, DRIFT, NOON
 from tests.handlers.records import (
     ANYBODY,
     NEW,
@@ -284,5 +286,40 @@ def test_a_long_plan_shows_what_is_near() -> None:
     assert line == "1 ✓ → … → 49 ✓ → *50* → 51 → 52 → 53 → … → 100"
 
 
+def test_a_plan_that_is_done_is_not_drawn() -> None:
+    """After `promote` its steps never were."""
+    done = a_rollout(phase=Phase.PAUSED, left=Phase.PROMOTED, step=3)
+    assert part(an_entry(done), "weights") == "▰▰▰▰▰▰▰▰▰▰▰▰  *100 %* new · 0 % old"
+
+
+def test_a_finished_card_names_who_approved() -> None:
+    given = [(BOB, 50), (CAROL, 50), (BOB, 100), (BOB, 100)]
+    approvals = [Event(kind=EventKind.APPROVED, at=NOON, by=by, weight=weight) for by, weight in given]
+    card = draw(an_entry(in_phase(Phase.FINISHED)), ANYBODY, n=1, approvals=approvals)
+    origin = card.blocks[-1]["elements"][0]["text"]
+    assert origin.split("\n")[1:] == [f"Approved by <@{BOB}> (50 %, 100 %) and <@{CAROL}> (50 %)"]
+
+
+def test_the_most_approvals_fit_on_a_card() -> None:
+    users = [f"U{number:010}" for number in range(40)]
+    approvals = [Event(kind=EventKind.APPROVED, at=NOON, by=by, weight=mark) for by in users for mark in range(1, 101)]
+    card = draw(an_entry(in_phase(Phase.FINISHED)), ANYBODY, n=1, approvals=approvals)
+    assert faults(card.text, card.blocks) == []
+    assert card.blocks[-1]["elements"][0]["text"].endswith("and 30 more")
+
+
 def test_the_same_record_is_the_same_card() -> None:
     assert card(an_entry()) == card(an_entry())
+
+
+def test_only_the_card_of_a_rollout_that_is_through_asks_for_approvals() -> None:
+    given = Event(kind=EventKind.APPROVED, at=NOON, by=BOB, weight=50)
+    asked: list[int] = []
+
+    def events(after: int) -> list[Event]:
+        asked.append(after)
+        return [replace(given, kind=EventKind.STARTED), given]
+
+    topics = [RolloutTopic(an_entry(in_phase(phase)), ANYBODY, events) for phase in (Phase.FINISHED, Phase.PAUSED)]
+    origins = [topic.draw(1).blocks[-1]["elements"][0]["text"] for topic in topics]
+    assert ([f"Approved by <@{BOB}> (50 %)" in origin for origin in origins], asked) == ([True, False], [0])

@@ -120,7 +120,9 @@ def test_the_marks_of_a_card_and_its_thread_do_not_depend_on_what_people_say(
         why = "No endpoint." if entry.rollout.phase is Phase.HOLDING else told  # a gate gives it
         spoken = replace(entry, rollout=replace(entry.rollout, by="U0BOB00001", drift=None, reason=told, why=why))
         thread = [
-            replace(event, by="U0BOB00001", reason=told) for event in happened if event.kind is not EventKind.HELD
+            replace(event, by="U0BOB00001", reason=told)
+            for event in happened
+            if event.kind not in (EventKind.HELD, EventKind.HELD_ON)
         ]
         card, note = draw(spoken, Access(), n=1), message([*thread, EVENT], spoken, Access(), first=1)
         return [mark for text in [*texts(card.blocks[1:]), *texts(note.blocks)] for mark in MARKS.findall(text)]

@@ -3,13 +3,16 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.access import Access
 from bot.domain.events import Event, EventKind
-from bot.domain.rollout import Phase
+from bot.domain.rollout import Phase, Rollout
+from bot.domain.telling import Audience, Tell
 from handlers import replies
+from handlers.cards import draw
 from handlers.mrkdwn import mrkdwn
-from handlers.thread import headline, lines, message
+from handlers.thread import headline, is_broadcast, lines, message
 from sandbox.strict_slack.block_kit import faults
-from tests.builders import ALICE, BOB, NOON
+from tests.builders import ALICE, BOB, CAROL, NOON
 from tests.handlers.records import ANYBODY, NEW, OLD, ROOM, a_rollout, an_entry, awaiting, in_phase
 
 
@@ -49,6 +52,65 @@ def test_the_channel_is_told_which_pool_and_who_is_asked() -> None:
     assert said == f"`{NEW}`: *50 % needs approval*. It waits for anybody but the starter."
 
 
+def head(event: Event, *before: Event, rollout: Rollout | None = None, access: Access = ANYBODY) -> str:
+    events = [*before, event]
+    return mrkdwn(headline(events, len(before), an_entry(rollout or a_rollout()), access))
+
+
+ONE_OF_TWO = Access(approve=frozenset({BOB, CAROL}))
+
+
+def test_approvers_are_mentioned_where_they_are_asked_and_only_while_it_is_open() -> None:
+    asked = f"`{NEW}`: *50 % needs approval*."
+    assert head(WANTED, rollout=awaiting(), access=ONE_OF_TWO) == f"{asked} It waits for <@{BOB}> or <@{CAROL}>."
+    assert head(WANTED, rollout=a_rollout(step=2), access=ONE_OF_TWO) == asked
+
+
+def test_approvers_whom_a_new_card_names_are_not_mentioned_once_more_in_its_thread() -> None:
+    asked = head(WANTED, STARTED, rollout=awaiting(), access=ONE_OF_TWO)
+    assert asked == f"`{NEW}`: *50 % needs approval*."
+    assert f"from <@{BOB}> or <@{CAROL}>" in draw(an_entry(awaiting()), ONE_OF_TWO, n=1).blocks[1]["text"]["text"]
+
+
+def test_a_card_does_not_mention_approvers_before_they_are_asked() -> None:
+    assert BOB not in str(draw(an_entry(), ONE_OF_TWO, n=1))
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (GATE, f"*Rolled back automatically.* All traffic goes to `{OLD}`: Errors doubled. <@{ALICE}> started it."),
+        (Event(kind=EventKind.PAUSED, at=NOON, weight=25, reason="No."), f"Paused at 25 %: No. <@{ALICE}> started it."),
+        (Event(kind=EventKind.PAUSED, at=NOON, by=BOB, weight=25), f"<@{BOB}> paused it at 25 %."),
+        (BRAKE, f"*<@{BOB}> rolled back.* All traffic goes to `{OLD}`."),
+        (
+            Event(kind=EventKind.DRIFTED, at=NOON, weight=25, reason="`kubectl-edit` changed it."),
+            f"*Paused because somebody else wrote to the route*: `kubectl-edit` changed it. <@{ALICE}> started it.",
+        ),
+        (
+            Event(kind=EventKind.NO_WAY_BACK, at=NOON, weight=25, reason="No picker."),
+            f"*The old pool `{OLD}` cannot take traffic back*: No picker.",
+        ),
+        (
+            Event(kind=EventKind.NO_WAY_BACK, at=NOON, weight=0, reason="No picker."),
+            f"*All traffic goes to the old pool `{OLD}`, which cannot serve*: No picker.",
+        ),
+        (Event(kind=EventKind.HELD_ON, at=NOON, weight=25, reason="No."), "Still held at 25 %: No."),
+    ],
+)
+def test_the_starter_is_mentioned_where_it_stops_by_itself(event: Event, told: str) -> None:
+    assert head(event) == f"`{NEW}`: {told}"
+
+
+def test_a_message_goes_into_the_channel_as_the_policy_says() -> None:
+    quiet = Tell(stops=Audience.THREAD, steps=Audience.MENTION)
+    assert [is_broadcast([GATE, STEPPED], tell) for tell in (Tell(), quiet)] == [True, True]
+    assert [is_broadcast([GATE], tell) for tell in (Tell(), quiet)] == [True, False]
+    assert [is_broadcast([STARTED, STEPPED], tell) for tell in (Tell(), quiet)] == [False, True]
+    note = message([STEPPED], an_entry(), ANYBODY, first=1, tell=quiet)
+    assert note.text == f"{NEW}: Stepped to 25 %. <@{ALICE}> started it."
+
+
 def test_the_channel_hears_everything_in_order_and_nothing_twice() -> None:
     at = date(0, "{time}", "12:00 UTC")
     note = message([STEPPED, WANTED], an_entry(awaiting()), ANYBODY, first=1)
@@ -62,11 +124,11 @@ def test_the_result_of_an_approval_is_not_told_as_the_approvers_own_step() -> No
     approved = Event(kind=EventKind.APPROVED, at=NOON, by=BOB, weight=100)
     promoted = replace(approved, kind=EventKind.PROMOTED)
     note = message([approved, promoted], an_entry(), ANYBODY, first=1)
+    at = date(0, "{time}", "12:00 UTC")
     assert [block["text"]["text"] for block in note.blocks] == [
-        f"`{NEW}`: *100 % approved by <@{BOB}>.* All traffic goes to the new pool."
+        f"{at}  `{NEW}`: *100 % approved by <@{BOB}>.* All traffic goes to the new pool."
     ]
     stepped = [replace(approved, weight=50), replace(approved, kind=EventKind.STEPPED, weight=50)]
-    at = date(0, "{time}", "12:00 UTC")
     assert drawn(stepped) == [
         f"{at}  <@{BOB}> approved 50 %.",
         f"{at}  Stepped to *50 %*.",

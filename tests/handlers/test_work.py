@@ -10,6 +10,7 @@ from bot.domain.commands.request import Command, Request
 from bot.domain.errors import ClusterError, RouteError, StaleError, StoreError, UsageError
 from bot.domain.rollout import Phase
 from handlers.app import web_client
+from handlers.card_links import CardLinks
 from handlers.people import People
 from handlers.private import Private
 from handlers.rollback_without_redis import RollbackWithoutRedis
@@ -41,7 +42,8 @@ class Shop:
         client = web_client(BOT_TOKEN, base_url=slack.api_url)
         people = People(Slack(client), Hand(), quick=Slack(client))
         brake = RollbackWithoutRedis(self.engine, people, Slack(client), self.private)
-        self.work = Work(self.engine, self.memory.as_store(), people, self.private, brake)
+        links = CardLinks(self.memory.shown, Slack(client), self.private)
+        self.work = Work(self.engine, self.memory.as_store(), people, self.private, brake, links)
 
     def ask(self, verb: str = "pause", **changes: Any) -> Request:
         request = Request(

@@ -25,8 +25,8 @@ from tests.memory import a_store
 
 PLAN = {"steps": [10, 25, 50, 100], "every": "1s", "bake": "2s"}
 APPROVALS = {"at": [50], "needed": 1}
-_FRAME = re.compile(rf"^(<!date\^\d+\^\{{time\}}\|[^>]*>  )?(`{CANARY}`: )?|( It waits for .*)$")
-"""What stands around an event: its time in the thread, or the pool and who is asked where the channel reads it."""
+_FRAME = re.compile(rf"^(<!date\^\d+\^\{{time\}}\|[^>]*>  )?(`{CANARY}`: )?|( It waits for .*| <@\w+> started it\.)$")
+"""What stands around an event: its time, and where the channel reads it the pool and whom it concerns."""
 
 
 @dataclass
@@ -189,9 +189,9 @@ class Play:
         return [[_FRAME.sub("", line) for line in text.split("\n")] for text in texts]
 
     def private(self) -> list[str]:
-        """Return what only one person was told, but the receipts of commands."""
+        """Return what only one person was told, but the receipts of commands and the links to cards."""
         said = [str(one["text"]) for one in self.slack.messages() if not one.get("blocks")]
-        return [text for text in said if not text.startswith("Got it: ")]
+        return [text for text in said if not text.startswith(("Got it: ", "See <http"))]
 
     # --- waiting
 

@@ -44,7 +44,7 @@ def test_a_step_whose_gates_cannot_be_asked_holds_and_pauses_after_half_an_hour(
         assert (paused.phase, paused.why) == (Phase.PAUSED, f"A gate held it for 30 minutes: {held.rollout.why}")
     assert stage.world.weights() == AT_10
     assert is_written(outage, rollout_id, Phase.PAUSED)
-    assert stage.events(rollout_id) == ["started", "held", "trouble", "paused"]
+    assert stage.events(rollout_id) == ["started", "held", "not_written", "trouble", "paused", "written"]
 
 
 def test_a_hold_goes_on_by_itself_when_the_gates_can_be_asked_again(outage: Outage) -> None:
@@ -68,7 +68,7 @@ def test_a_hold_is_told_once_however_the_reading_of_the_gates_fails(outage: Outa
     with outage.of(Fault.BROKEN, method="GET", path="/inferencepools|/pods"):
         stage.pass_time(minutes=10)
     assert stage.load(rollout_id).rollout.phase is Phase.PAUSED
-    assert stage.events(rollout_id) == ["started", "held", "paused"]
+    assert stage.events(rollout_id) == ["started", "held", "held_on", "paused"]
 
 
 @pytest.mark.parametrize("seconds", [0, 1])
@@ -103,7 +103,15 @@ def test_a_pause_that_is_not_written_is_reminded_of(outage: Outage) -> None:
         entry = stage.load(rollout_id)
         assert (entry.rollout.phase, entry.is_applied) == (Phase.PAUSED, False)
         assert entry.due == entry.rollout.since + timedelta(hours=16)
-    assert stage.events(rollout_id) == ["started", "paused", "trouble", "reminder", "reminder", "reminder"]
+    assert stage.events(rollout_id) == [
+        "started",
+        "paused",
+        "not_written",
+        "reminder",
+        "trouble",
+        "reminder",
+        "reminder",
+    ]
     assert is_written(outage, rollout_id, Phase.PAUSED)
 
 
@@ -116,7 +124,7 @@ def test_a_pause_before_the_gateway_answered_is_no_reason_for_a_reminder(outage:
             stage.say("pause")
         stage.pass_time(seconds=1)
         stage.pass_time(minutes=5)
-    assert stage.events(rollout_id) == ["started", "paused", "trouble"]
+    assert stage.events(rollout_id) == ["started", "paused", "not_written", "trouble"]
 
 
 def test_the_gateways_silence_ends_after_a_minute_and_a_no_that_came_meanwhile_stops_the_next_step(

@@ -37,7 +37,7 @@ def test_a_roll_back_is_kept_and_told_and_written_once_the_api_server_answers(ou
     stage.pass_time(seconds=7)
     assert stage.world.weights() == AT_0
     assert stage.load(rollout_id).trouble is None
-    assert stage.events(rollout_id) == ["started", "rolled_back", "trouble"]
+    assert stage.events(rollout_id) == ["started", "rolled_back", "not_written"]
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.UNKNOWN_TOKEN])

@@ -91,7 +91,7 @@ def test_a_number_that_changes_in_its_reason_is_the_same_hold(stage: Stage, on: 
     assert [finding.reason for finding in entry.findings if finding.gate == "error_rate"] == [
         "1.7 % of requests failed, more than 1 %."
     ]
-    assert stage.events(rollout_id) == ["started", "held"]
+    assert stage.events(rollout_id) == ["started", "held", "held_on"]
 
 
 @pytest.mark.parametrize(("on_fail", "phase"), [(OnFail.ROLL_BACK, Phase.ROLLED_BACK), (OnFail.PAUSE, Phase.PAUSED)])

@@ -16,6 +16,7 @@ from handlers.buttons import Press
 from handlers.views.filled import Filled, at_input
 from handlers.views.place import Place
 from handlers.views.registry import added, views
+from handlers.views.running import RUNNING
 from handlers.views.view import Drawn, FormWords, HomeTab, Modal, Opening, View
 from tests.builders import ALICE, BOB, CANARY, IN_CHANNEL
 from tests.handlers.fakes import FakeEngine
@@ -94,7 +95,7 @@ FILLED: dict[str, Any] = {"pool": CANARY, "weight": "10", "steps": {"type": "sta
 @pytest.fixture(autouse=True)
 def with_views() -> Iterator[None]:
     before = views()
-    with added(START), added(PAUSE), added(HOME):
+    with added(START), added(PAUSE), added(HOME, instead_of=RUNNING):
         yield
     assert [view.callback_id for view in views()] == [view.callback_id for view in before]
 

@@ -1,4 +1,4 @@
-"""What happens to a rollout when a pool is deleted, or another controller takes its route."""
+"""What happens to a rollout when a pool is deleted or cannot serve, or another controller takes its route."""
 
 from dataclasses import replace
 

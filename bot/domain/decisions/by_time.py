@@ -1,11 +1,12 @@
 """What the timer decides when a rollout is due, and when the gateway has spoken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.deadlines import (
     APPROVE_WITHIN,
     ASK_GATES_EVERY,
+    BAKE_HOLD_LASTS,
     HOLD_AT_MOST,
     HOUR,
     LOOK_AT_STABLE_EVERY,
@@ -74,7 +75,7 @@ def on_due(entry: Entry, verdict: Verdict | None, moment: Moment) -> Change | Lo
         case Phase.AWAITING_APPROVAL:
             return pause(entry, f"Nobody approved it within {APPROVE_WITHIN // HOUR} hours.", moment)
         case Phase.ROLLED_BACK:
-            return _after_roll_back(entry, moment, EventKind.STABLE_SERVES)
+            return _after_roll_back(entry, moment, EventKind.WAY_BACK)
         case Phase.PAUSED | Phase.FINISHED:
             return LookAgain(
                 due=next_reminder(entry.rollout, moment.now),
@@ -125,9 +126,18 @@ def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     rollout = entry.rollout
     if rollout.phase is Phase.HOLDING and moment.now - rollout.since >= HOLD_AT_MOST:
         return _held_too_long(entry, verdict.reason, moment)
+    lasts = rollout.phase is Phase.HOLDING and _passes(entry, rollout.since + ASK_GATES_EVERY, moment)
     if rollout.phase is Phase.HOLDING and rollout.held_by == verdict.gates:
-        return LookAgain(due=moment.now + ASK_GATES_EVERY)
-    return hold(entry, verdict.reason, moment, gates=verdict.gates)
+        held_on = (event(EventKind.HELD_ON, moment, rollout, verdict.reason),) if lasts else ()
+        return LookAgain(due=moment.now + ASK_GATES_EVERY, events=held_on)
+    change = hold(entry, verdict.reason, moment, gates=verdict.gates)
+    told = replace(change.events[0], kind=EventKind.HELD_ON) if lasts else change.events[0]
+    return replace(change, events=(told,))
+
+
+def _passes(entry: Entry, time: datetime, moment: Moment) -> bool:
+    """Say whether this look at a gate that says wait is the first one after a time."""
+    return entry.due is not None and entry.due - ASK_GATES_EVERY < time <= moment.now
 
 
 def _held_too_long(entry: Entry, reason: str, moment: Moment) -> Change:
@@ -155,16 +165,19 @@ def _finish(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgai
         return finish(entry, "", moment)
     if verdict.answer is GateAnswer.FAIL:
         return fail(entry, verdict, moment)
-    if moment.now - entry.rollout.since < entry.rollout.plan.bake + HOLD_AT_MOST:
-        return LookAgain(due=moment.now + ASK_GATES_EVERY)
-    return pause(entry, f"The old pool stays on the route: {verdict.reason}", moment)
+    why, baked = f"The old pool stays on the route: {verdict.reason}", entry.rollout.since + entry.rollout.plan.bake
+    if moment.now < baked + HOLD_AT_MOST:
+        lasts = _passes(entry, baked + BAKE_HOLD_LASTS, moment)
+        held_on = (event(EventKind.HELD_ON, moment, entry.rollout, why),) if lasts else ()
+        return LookAgain(due=moment.now + ASK_GATES_EVERY, events=held_on)
+    return pause(entry, why, moment)
 
 
 def on_accepted(entry: Entry, moment: Moment) -> Change | LookAgain:
     """Start the phase's time: the gateway has accepted the weights, or will not say."""
     rollout = entry.rollout
     if rollout.phase is Phase.ROLLED_BACK:
-        return _after_roll_back(entry, moment, EventKind.STABLE_LACKS)
+        return _after_roll_back(entry, moment, EventKind.NO_WAY_BACK)
     if rollout.phase is not Phase.STARTING:
         return LookAgain(due=next_look(rollout, moment.now), step_due=next_step_due(rollout, moment.now))
     phase = Phase.PROMOTED if rollout.next_step is None else Phase.PROGRESSING
@@ -178,9 +191,9 @@ def _after_roll_back(entry: Entry, moment: Moment, kind: EventKind) -> LookAgain
     doubt = entry.readiness.stable_doubt if entry.readiness else ""
     told = (event(kind, moment, entry.rollout, doubt),)
     if not doubt:
-        return LookAgain(due=None, events=told if kind is EventKind.STABLE_SERVES else ())
+        return LookAgain(due=None, events=told if kind is EventKind.WAY_BACK else ())
     again = moment.now + LOOK_AT_STABLE_EVERY if moment.now - entry.rollout.since < LOOK_AT_STABLE_FOR else None
-    return LookAgain(due=again, events=told if kind is EventKind.STABLE_LACKS else ())
+    return LookAgain(due=again, events=told if kind is EventKind.NO_WAY_BACK else ())
 
 
 def on_rejected(entry: Entry, message: str, moment: Moment) -> Change | LookAgain:

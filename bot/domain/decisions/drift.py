@@ -28,7 +28,7 @@ def not_back(entry: Entry, hand: Hand, found: tuple[Pair | None, ...], moment: M
     """End a rollout whose note, the only thing left, says that it is back while the weights are not; write nothing."""
     change = end(entry, "", moment)
     to = replace(change.after, drift=Drift(hand=hand, found=found))
-    why = f"The note on the route says that it was rolled back, but the weights (old/new) are {_weights(found)}."
+    why = f"The note on the route says that it was rolled back, but the weights (old/new) are {show_weights(found)}."
     to = replace(to, why=f"{why} I changed nothing; `rollback` still works.")
     return replace(change, after=to, events=(replace(change.events[0], reason=to.why),))
 
@@ -63,11 +63,11 @@ def _did(rollout: Rollout, drift: Drift) -> str:
     before = wanted(rollout)
     if drift.found == before:
         return "changed the bot's note on the route, or put the weights back: they are as before"
-    was, found = _weights(before), _weights(drift.found)
+    was, found = show_weights(before), show_weights(drift.found)
     return f"changed the weights (old/new): {was} before, {found} now"
 
 
-def _weights(pairs: tuple[Pair | None, ...]) -> str:
+def show_weights(pairs: tuple[Pair | None, ...]) -> str:
     """Write each different pair once, like ``90/10``; a pool that is not on the route is a dash."""
     return ", ".join(dict.fromkeys(_pair(pair) for pair in pairs))
 
@@ -144,7 +144,8 @@ def adopt(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> C
     if lack := lacks_to_adopt(rollout):
         raise TransitionError(f"{lack}.", hint=f"`restore` writes {rollout.weight} % again; `rollback` works too.")
     theirs = share(drift) or 0
-    steps = tuple(sorted({*rollout.plan.steps, theirs}))
+    taken = rollout.plan.steps[: rollout.step + 1]  # a step that their weight skips will never be taken
+    steps = tuple(sorted({*taken, theirs, *(step for step in rollout.plan.steps if step > theirs)}))
     step = steps.index(theirs)
     phase = Phase.PROMOTED if theirs == 100 else Phase.PROGRESSING
     plan = replace(rollout.plan, steps=steps)

@@ -183,6 +183,12 @@ def finish(entry: Entry, reason: str, moment: Moment) -> Change:
     return Change(after=to, events=told, due=next_look(to, moment.now))
 
 
+def let_go(entry: Entry, moment: Moment) -> Change:
+    """End a finished rollout whose route has a newer one."""
+    change = end(entry, "A newer rollout has the route.", moment)
+    return replace(change, events=(replace(change.events[0], kind=EventKind.FOLLOWED),))
+
+
 def end(entry: Entry, reason: str, moment: Moment) -> Change:
     """Stop managing the route; the weights stay as they are."""
     drift = entry.rollout.drift or _still_overwrites(entry)

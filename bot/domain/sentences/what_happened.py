@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bot.domain.events import REJECTED, Event, EventKind
 from bot.domain.prose import Code, Person, Prose, ended, say
-from bot.domain.rollout import Entry, Phase
+from bot.domain.rollout import Entry
 from bot.domain.sentences.reasons import reason
 
 NOT_CHECKED = say("(not checked: Slack did not say who that is)")
@@ -37,7 +37,7 @@ def _author(event: Event, entry: Entry) -> str:
     """Return whose words an event's reason is; empty: ours. A reminder repeats those of the pause before it."""
     rollout = entry.rollout
     match event.kind:
-        case EventKind.HELD:
+        case EventKind.HELD | EventKind.HELD_ON:
             return ""
         case EventKind.REMINDER:
             return rollout.by if rollout.why == event.reason else "somebody"
@@ -83,6 +83,10 @@ def _led_to(event: Event) -> Prose:
 
 def _held(event: Event, entry: Entry) -> Prose:
     return say("Held at {} %", _weight(event))
+
+
+def _held_on(event: Event, entry: Entry) -> Prose:
+    return say("Still held at {} %", _weight(event))
 
 
 def _approval_wanted(event: Event, entry: Entry) -> Prose:
@@ -138,14 +142,14 @@ def _cleaned(event: Event, entry: Entry) -> Prose:
     return say("Done. The old pool {} was deleted", _old(entry))
 
 
-def _reminder(event: Event, entry: Entry) -> Prose:
-    return say("Reminder: it still waits at {} %", _weight(event))
-
-
-def _stable_lacks(event: Event, entry: Entry) -> Prose:
-    if entry.rollout.phase is Phase.ROLLED_BACK:
+def _no_way_back(event: Event, entry: Entry) -> Prose:
+    if event.weight == 0:
         return say("*All traffic goes to the old pool {}, which cannot serve*", _old(entry))
     return say("*The old pool {} cannot take traffic back*", _old(entry))
+
+
+def _reminder(event: Event, entry: Entry) -> Prose:
+    return say("Reminder: it still waits at {} %", _weight(event))
 
 
 _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
@@ -153,6 +157,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.STEPPED: _stepped,
     EventKind.ACCEPTANCE_UNKNOWN: lambda event, entry: say("The gateway did not say whether it accepts the route"),
     EventKind.HELD: _held,
+    EventKind.HELD_ON: _held_on,
     EventKind.APPROVAL_WANTED: _approval_wanted,
     EventKind.APPROVED: _approved,
     EventKind.REJECTED: _rejected,
@@ -164,6 +169,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.WRITTEN_AGAIN: _written_again,
     EventKind.WARNED: lambda event, entry: say("Warning"),
     EventKind.ENDED: _ended,
+    EventKind.FOLLOWED: lambda event, entry: say("Ended"),
     EventKind.REFUSED: lambda event, entry: say("Not started"),
     EventKind.DRIFTED: lambda event, entry: say("*Paused because somebody else wrote to the route*"),
     EventKind.RESTORED: _restored,
@@ -171,20 +177,24 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.CLEANED: _cleaned,
     EventKind.ADOPTED: lambda event, entry: say("Took over a decision that was made on the route without me"),
     EventKind.REBUILT: lambda event, entry: say("Redis had lost this rollout; I restored it from its route"),
-    EventKind.TROUBLE: lambda event, entry: say("Trouble"),
+    EventKind.NOT_WRITTEN: lambda event, entry: say("Not on the route yet"),
+    EventKind.TROUBLE: lambda event, entry: say("*Trouble*"),
+    EventKind.WRITTEN: lambda event, entry: say("It is on the route now"),
+    EventKind.NO_WAY_BACK: _no_way_back,
+    EventKind.WAY_BACK: lambda event, entry: say("The old pool {} can serve again", _old(entry)),
     EventKind.REMINDER: _reminder,
-    EventKind.STABLE_LACKS: _stable_lacks,
-    EventKind.STABLE_SERVES: lambda event, entry: say("The old pool {} can serve again", _old(entry)),
 }
 
 _SPOKEN = frozenset(EventKind) - {
     EventKind.HELD,
+    EventKind.HELD_ON,
     EventKind.WARNED,
     EventKind.REFUSED,
     EventKind.DRIFTED,
     EventKind.ADOPTED,
+    EventKind.NOT_WRITTEN,
     EventKind.TROUBLE,
     EventKind.REMINDER,
-    EventKind.STABLE_LACKS,
+    EventKind.NO_WAY_BACK,
 }
 """Kinds whose reason a person gives."""

@@ -14,7 +14,10 @@ from bot.domain.sentences.who_may import count_approvals
 from bot.domain.verbs.button import Button, Style
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, not_settled
-from bot.domain.weights import asked_weight
+from bot.domain.weights import asked_marks
+
+MOST_MARKS = 4
+"""Slack shows about 30 characters of a button."""
 
 
 def _approve(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
@@ -50,6 +53,14 @@ def _go(entry: Entry, step: int, verdict: Verdict, moment: Moment) -> Change:
     return hold(entry, missing, moment) if missing else take_step(entry, step, moment)
 
 
+def _label(entry: Entry) -> str:
+    """Name each mark, because one approval may cover several; of many, the ends."""
+    marks = asked_marks(entry.rollout)
+    if len(marks) <= MOST_MARKS:
+        return f"Approve {', '.join(f'{mark} %' for mark in marks)}"
+    return f"Approve {marks[0]} % … {marks[-1]} %, {len(marks)} marks"
+
+
 APPROVE = Verb(
     name="approve",
     kind=Kind.ORDER,
@@ -62,5 +73,5 @@ APPROVE = Verb(
     late_after=LATE_AFTER,
     outdated_by=lambda rollout: rollout.since,  # an approval in between changes nothing
     decide=_approve,
-    button=Button(label=lambda entry: f"Approve {asked_weight(entry.rollout)} %", style=lambda entry: Style.PRIMARY),
+    button=Button(label=_label, style=lambda entry: Style.PRIMARY),
 )

@@ -17,6 +17,7 @@ from bot.config.policy_file import read_policy
 from bot.config.policy_values import Duration, Section, text, whole_number
 from bot.config.yaml_lines import Scalar
 from bot.domain.access import Access
+from bot.domain.telling import Audience, Tell
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "policy.example.yaml"
 
@@ -55,6 +56,9 @@ namespaces: [models, models-eu]
 plan: {steps: [5, 50], every: 90s, bake: 1d}
 approvals: {at: [], needed: 2, requester_may_approve: true}
 access: {start: [U0001], run: [U0002], approve: [U0003, W0004], rollback: []}
+tell:
+  {approvals: channel, stops: thread, trouble: mention, brakes: mention, reminders: thread, done: thread,
+  steps: channel}
 command: /llm
 install: prod-eu
 terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
@@ -71,6 +75,15 @@ terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
             requester_may_approve=True,
         ),
         access=Access(start=frozenset({"U0001"}), run=frozenset({"U0002"}), approve=frozenset({"U0003", "W0004"})),
+        tell=Tell(
+            approvals=Audience.CHANNEL,
+            stops=Audience.THREAD,
+            trouble=Audience.MENTION,
+            brakes=Audience.MENTION,
+            reminders=Audience.THREAD,
+            done=Audience.THREAD,
+            steps=Audience.CHANNEL,
+        ),
         command="/llm",
         install="prod-eu",
         unix_users={"alice": "U0001", "Bob.B@corp": "W0004"},
@@ -78,7 +91,7 @@ terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
     )
 
 
-TOP = "`namespaces`, `plan`, `approvals`, `access`, `command`, `install`, `terminal`"
+TOP = "`namespaces`, `plan`, `approvals`, `access`, `tell`, `command`, `install`, `terminal`"
 USER = "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`."
 DURATION = "is not a duration from 1s to 30d; write it like `90s`, `10m`, `2h` or `1d`."
 COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters."
@@ -88,6 +101,17 @@ COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at m
     ("text", "mistake"),
     [
         ("namespace: [a]", "1: `namespace` is not a key; did you mean `namespaces`?"),
+        (
+            "tell: {stops: everybody}",
+            "1: tell.stops: `everybody` is not `thread` or `channel` or `mention`.",
+        ),
+        ("tell: {stops: [channel]}", "1: tell.stops: a list is not `thread` or `channel` or `mention`."),
+        (
+            "tell: loud",
+            "1: tell: must be a mapping with `approvals`, `stops`, `trouble`, `brakes`, `reminders`, `done`, `steps`, "
+            "not `loud`.",
+        ),
+        ("tell: {stop: thread}", "1: tell: `stop` is not a key; did you mean `stops`?"),
         ("colour: red", f"1: `colour` is not a key; the keys here are {TOP}."),
         ("? [a]\n: b", f"1: `[a]` is not a key; the keys here are {TOP}."),
         ("- a", f"1: must be a mapping with {TOP}, not a list."),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers, sampled_from
 
 from bot.domain.backoff import Backoff
-from bot.engine.apply import ROLLBACK_BACKOFF, WRITE_BACKOFF
+from bot.engine.trouble import ROLLBACK_BACKOFF, WRITE_BACKOFF
 
 
 @given(

@@ -78,7 +78,7 @@ def test_adopted_weights_are_the_current_step_and_the_rollout_goes_on_from_there
     accepted(stage)
     stage.step()
     rollout = stage.load(rollout_id).rollout
-    assert (stage.world.weights(), rollout.plan.steps) == ([(STABLE, 50), (CANARY, 50)], (10, 25, 40, 50, 100))
+    assert (stage.world.weights(), rollout.plan.steps) == ([(STABLE, 50), (CANARY, 50)], (10, 40, 50, 100))
 
 
 def test_weights_that_were_put_back_are_shown_and_wait_for_a_person_all_the_same(stage: Stage) -> None:

@@ -138,7 +138,7 @@ def test_a_fail_while_the_pools_cannot_be_counted_pauses(stage: Stage, errors: E
 
 
 def test_a_hold_whose_number_changes_is_the_same_hold(stage: Stage, errors: Errors) -> None:
-    """The card is drawn again; nothing is decided, written or told."""
+    """The card is drawn again; nothing is decided or written, and that it lasts is told once."""
     rollout_id = stage.started(10).rollout.id
     errors.found = Found(answer=GateAnswer.HOLD, reason="5xx is 2.31 %.")
     stage.pass_time(minutes=10)
@@ -154,7 +154,7 @@ def test_a_hold_whose_number_changes_is_the_same_hold(stage: Stage, errors: Erro
     stage.pass_time(seconds=30)
     later = stage.load(rollout_id)
     assert (later.rollout, later.findings[-1].reason) == (held.rollout, "5xx is 2.32 %.")
-    assert (stage.copy(), stage.events(rollout_id)) == (route, ["started", "held"])
+    assert (stage.copy(), stage.events(rollout_id)) == (route, ["started", "held", "held_on"])
     assert stage.store.dirty(10)[rollout_id] != mark
 
 

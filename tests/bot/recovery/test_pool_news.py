@@ -28,7 +28,7 @@ def no_endpoint(stage: Stage) -> str:
 
 
 def told(stage: Stage, rollout_id: str) -> list[tuple[str, str]]:
-    kinds = ("stable_lacks", "stable_serves")
+    kinds = ("no_way_back", "way_back")
     return [(one.kind.value, one.reason) for one in stage.store.events(rollout_id, 0) if one.kind.value in kinds]
 
 
@@ -54,12 +54,12 @@ def test_an_old_pool_that_cannot_take_traffic_back_is_on_the_card_at_once_and_to
     for _ in range(2):
         stage.clock.forward(seconds=10)
         news.sweep()
-    lacks = ("stable_lacks", no_endpoint(stage))
+    lacks = ("no_way_back", no_endpoint(stage))
     assert told(stage, rollout_id) == [lacks]
     stage.world.set_picker_ready(STABLE, True)
     news.health_changed(old_pool(stage))
     news.sweep()
-    assert told(stage, rollout_id) == [lacks, ("stable_serves", "")]
+    assert told(stage, rollout_id) == [lacks, ("way_back", "")]
 
 
 def test_a_roll_back_onto_a_pool_that_cannot_serve_is_obeyed_and_told_until_it_can(stage: Stage) -> None:
@@ -71,7 +71,7 @@ def test_a_roll_back_onto_a_pool_that_cannot_serve_is_obeyed_and_told_until_it_c
     assert stage.world.weights() == [(STABLE, 1)]
     stage.wait_observed()
     stage.pass_time(seconds=1)
-    lacks = ("stable_lacks", no_endpoint(stage))
+    lacks = ("no_way_back", no_endpoint(stage))
     assert told(stage, rollout_id) == [lacks]
     stage.pass_time(seconds=10)
     assert told(stage, rollout_id) == [lacks]
@@ -80,7 +80,7 @@ def test_a_roll_back_onto_a_pool_that_cannot_serve_is_obeyed_and_told_until_it_c
     stage.pass_time(minutes=5)
     entry = stage.load(rollout_id)
     assert (entry.readiness and entry.readiness.stable_lack, entry.due) == ("", None)
-    assert told(stage, rollout_id) == [lacks, ("stable_serves", "")]
+    assert told(stage, rollout_id) == [lacks, ("way_back", "")]
 
 
 def test_a_pool_that_is_being_deleted_stops_its_rollouts_while_it_is_still_there(stage: Stage) -> None:

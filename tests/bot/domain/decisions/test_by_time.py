@@ -40,8 +40,50 @@ def test_a_gate_that_says_wait_holds_and_asks_again_in_30_seconds() -> None:
 
 
 def test_a_held_rollout_waits_on_without_a_new_decision() -> None:
-    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason, held_by=HOLD.gates))
+    held = holding(due=5)
     assert on_due(held, HOLD, at(5)) == LookAgain(due=NOON + timedelta(minutes=5, seconds=30))
+
+
+def holding(due: float) -> Entry:
+    """Held since noon; the timer looks ``due`` minutes later."""
+    held = a_rollout(phase=Phase.HOLDING, why=HOLD.reason, held_by=HOLD.gates)
+    return an_entry(held, due=NOON + timedelta(minutes=due), step_due=None)
+
+
+def test_a_hold_that_is_not_over_at_the_second_look_is_told_once() -> None:
+    """The looks are at noon, where it began, and then each half minute; the timer may be late."""
+    looks = [on_due(holding(due=due), HOLD, at(now)) for due, now in ((0.5, 0.5), (0.5, 3), (1, 1), (3.5, 3.5))]
+    told = Event(kind=EventKind.HELD_ON, at=NOON, weight=10, reason=HOLD.reason)
+    assert [look.events for look in looks] == [
+        (replace(told, at=NOON + timedelta(seconds=30)),),
+        (replace(told, at=NOON + timedelta(minutes=3)),),
+        (),
+        (),
+    ]
+
+
+def test_a_hold_by_another_gate_at_the_second_look_is_told_as_one_that_lasts() -> None:
+    other = a_verdict(GateAnswer.HOLD, "5xx is 2 %.", gate="errors")
+    changes = [decided(on_due(holding(due=due), other, at(due))) for due in (0.5, 1)]
+    assert [[(event.kind, event.reason) for event in change.events] for change in changes] == [
+        [(EventKind.HELD_ON, "5xx is 2 %.")],
+        [(EventKind.HELD, "5xx is 2 %.")],
+    ]
+
+
+def test_an_old_pool_that_stays_on_the_route_after_the_bake_is_told_once() -> None:
+    """The gateway took 20 s to accept, so the looks are at 30:20, 30:50, 31:20 and 31:50."""
+    rollout = a_rollout(phase=Phase.PROMOTED, step=3)
+    looks = []
+    for second in (20, 50, 80, 110):
+        due = NOON + timedelta(minutes=30, seconds=second)
+        looks.append(on_due(an_entry(rollout, due=due, step_due=None), HOLD, at(30 + second / 60)))
+    assert [[event.reason for event in look.events] for look in looks] == [
+        [],
+        [],
+        [f"The old pool stays on the route: {HOLD.reason}"],
+        [],
+    ]
 
 
 def test_a_gate_that_holds_for_30_minutes_pauses() -> None:
@@ -51,7 +93,7 @@ def test_a_gate_that_holds_for_30_minutes_pauses() -> None:
 
 
 def test_another_reason_of_the_same_gate_is_no_news_to_a_held_rollout_until_its_half_hour_is_over() -> None:
-    held = an_entry(a_rollout(phase=Phase.HOLDING, why=HOLD.reason, held_by=HOLD.gates))
+    held = holding(due=5)
     silent = a_verdict(GateAnswer.HOLD, "The API server did not answer.")
     assert on_due(held, silent, at(5)) == LookAgain(due=NOON + timedelta(minutes=5, seconds=30))
     change = decided(on_due(held, silent, at(30)))
