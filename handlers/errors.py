@@ -11,8 +11,9 @@ from slack_bolt import App, BoltResponse
 from bot.domain.errors import StoreError, UserError
 from bot.domain.prose import Prose
 from handlers import replies
-from handlers.mrkdwn import mrkdwn
-from handlers.private import Private
+from handlers.cards import Card
+from handlers.choices import refused
+from handlers.private import Private, private_message
 from handlers.views.refusal import refusal
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ def register(app: App, private: Private) -> None:
 
     @app.error
     def on_error(error: Exception, body: dict[str, Any], response: BoltResponse | None) -> BoltResponse | None:
-        said = replies.mishap(error, _logged(error))
+        ref = _logged(error)
+        said = refused(error) if isinstance(error, UserError) else replies.mishap(error, ref)
         answer = _in_acknowledgement(error, body, said)
         if answer is None or response is None:
             private.say(str(body.get("response_url") or ""), said)
@@ -52,10 +54,10 @@ def _logged(error: Exception) -> str:
     return ref
 
 
-def _in_acknowledgement(error: Exception, body: dict[str, Any], said: Prose) -> str | None:
+def _in_acknowledgement(error: Exception, body: dict[str, Any], said: Prose | Card) -> str | None:
     """Return the acknowledgement that carries the answer; None for a button, whose text Slack does not show."""
     if "command" in body:
-        return json.dumps({"response_type": "ephemeral", "text": mrkdwn(said)})
+        return json.dumps(private_message(said))
     if body.get("type") == "view_submission":
-        return json.dumps(refusal(error, body.get("view"), said))
+        return json.dumps(refusal(error, body.get("view"), said if isinstance(said, Prose) else said.text))
     return None

@@ -82,7 +82,7 @@ def status(entries: Sequence[Entry], access: Access) -> Prose:
     live = [entry for entry in entries if not entry.rollout.is_over] or entries[:1]
     if len(live) == 1:
         return detail(live[0], access)
-    more = [say("… and {} more: name one to see it.", len(live) - MOST)] if len(live) > MOST else []
+    more = [say("… and {} more: name one, or its `route=`, to see it.", len(live) - MOST)] if len(live) > MOST else []
     return joined("\n", [*map(_line, live[:MOST]), *more])
 
 
@@ -229,7 +229,7 @@ def _store(error: StoreError) -> Prose:
 def _line(entry: Entry) -> Prose:
     rollout = entry.rollout
     name, shown = rollout.canary.name, said(rollout.id, 40)
-    return say("`{}`  {}  ·  {}  ·  {}", name, headword(entry), shown, _where(entry))
+    return say("`{}`  {}  ·  {}  ·  {}  ·  {}", name, headword(entry), route(rollout), shown, _where(entry))
 
 
 def _where(entry: Entry) -> Prose:

@@ -17,6 +17,7 @@ from bot.engine.lane import Lane
 from bot.engine.store_port import Became, Store
 from handlers import replies
 from handlers.backend import Doer
+from handlers.choices import refused
 from handlers.errors import new_ref
 from handlers.people import People
 from handlers.private import Private
@@ -80,7 +81,7 @@ class Work:
             self._people.keep_names()
         except UserError as error:
             log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
-            self._private.say(request.reply_to, replies.mishap(error, ""))
+            self._private.say(request.reply_to, refused(error))
         except StoreError as error:
             self._do_without_store(request, error, fresh=fresh)
         except DependencyError as error:
@@ -156,10 +157,11 @@ class Work:
 def _done(request: Request, entry: Entry) -> Prose:
     """Answer a roll back that is on the route, if it was typed, or if another person was quicker.
 
-    Whoever presses its button looks at the card.
+    Whoever presses the button of the card looks at the card.
     """
     if request.command.verb != ROLLBACK or not entry.is_applied:
         return Prose()
     if entry.rollout.by != request.by:
         return replies.rolled_back_already(entry.rollout)
-    return replies.rolled_back(entry) if request.turn is None else Prose()
+    looks_at_card = request.turn is not None and request.origin.sees_cards_of(entry.rollout.channel)
+    return Prose() if looks_at_card else replies.rolled_back(entry)

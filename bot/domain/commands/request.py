@@ -7,13 +7,42 @@ from typing import Final
 
 from bot.domain.commands.origin import Origin
 from bot.domain.plan import Wishes
+from bot.domain.rollout import Rollout
 
 START: Final = "start"
 ROLLBACK: Final = "rollback"
 END: Final = "end"
+APPROVE: Final = "approve"
 STATUS: Final = "status"
 HELP: Final = "help"
 """Verbs that code has to know by name; everything else about a verb is in its declaration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What people say of the route whose rollout they mean: its name, and its namespace or the new pool's; empty: any.
+
+    ``str`` writes it as people type it.
+    """
+
+    route: str = ""
+    namespace: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.route or self.namespace)
+
+    def __str__(self) -> str:
+        said = (("route", self.route), ("namespace", self.namespace))
+        return " ".join(f"{key}={value}" for key, value in said if value)
+
+    def fits(self, rollout: Rollout) -> bool:
+        """Say whether a rollout is there."""
+        is_there = self.namespace in ("", rollout.namespace, rollout.canary.namespace)
+        return is_there and self.route in ("", rollout.route)
+
+
+ANYWHERE: Final = Where()
+"""Where a rollout may be if people say nothing of its route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +76,7 @@ CANCEL: Final = "cancel"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One parsed line: the verb's name, the pool or rollout id it is about (may be empty), and its words.
+    """One parsed line: the verb's name, the pool or rollout id it is about (may be empty), its route, and its words.
 
     Where ``operation`` is given, that is what it asks for, and the verb only says whether something begins or ends.
     ``left_out`` is how many characters of the reason were too many.
@@ -55,6 +84,7 @@ class Command:
 
     verb: str
     subject: str = ""
+    where: Where = ANYWHERE
     reason: str = ""
     start: StartWords | None = None
     left_out: int = 0
