@@ -205,12 +205,13 @@ def _require_nothing(when: str, back: Entry, kind: str, rest: Sequence[Entry]) -
 def almost_there(entries: Sequence[Entry], where: Where, routes: Set[str]) -> list[Entry]:
     """Return those of a pool's rollouts that a brake means if none is where it says.
 
-    A namespace alone, or a slip in a route's name, keeps no brake from the pool that it names; one of the other
-    ``routes`` that have a rollout does.
+    A namespace, or a slip in a route's name, keeps no brake from the pool that it names; one of the other ``routes``
+    that have a rollout does.
     """
     if not where.route:
         return list(entries)
-    near = () if where.route in routes else likely_meant(where.route, {entry.rollout.route for entry in entries})
+    here = {entry.rollout.route for entry in entries}
+    near = likely_meant(where.route, here) if where.route not in here | routes else [where.route]
     return [entry for entry in entries if len(near) == 1 and entry.rollout.route == near[0]]
 
 

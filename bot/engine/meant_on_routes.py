@@ -10,6 +10,7 @@ from bot.domain.decisions.by_route import applied_by
 from bot.domain.errors import ClusterError, RefusedError, RouteError, UsageError
 from bot.domain.rollout import SLOTLESS, Entry, Rollout
 from bot.domain.sentences.which_one import listed
+from bot.domain.slips import likely_meant
 from bot.engine.lookup import (
     almost_there,
     did_you_mean,
@@ -54,7 +55,7 @@ def _meant(
         if slip := slip_of(command.subject, running, names):
             slips = [each for each in here if each.rollout.canary.name == slip]
             return _only(_there(slips, command, routes, failed), command), command
-        _require_a_reason(command.subject, names)
+        _require_a_reason(command, entries)
     if command.where:
         here = _on_route(here, entries, unnamed, failed)
     return _unnamed(here, failed, asked, unnamed), unnamed
@@ -102,7 +103,7 @@ def _unnamed(notes: Sequence[Entry], failed: Sequence[ClusterError], asked: date
     if back := rolled_back_before(notes, asked):
         return back
     _require_no_guess("", failed)
-    live = [each for each in notes if not each.rollout.is_over]
+    live = [each for each in notes if not each.rollout.is_over] or (notes if command.where else [])
     return the_one_named(command.reason, live) or _only(live, command, failed)
 
 
@@ -116,11 +117,17 @@ def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
         raise ClusterError(f"{where} {unread.message}", hint="Name the new pool that you mean: `rollback POOL`.")
 
 
-def _require_a_reason(word: str, names: Set[str]) -> None:
+def _require_a_reason(command: Command, entries: Sequence[Entry]) -> None:
     """Refuse a word that may be a pool or an id, rather than roll back another rollout because of it."""
+    word, names = command.subject, {each.rollout.canary.name for each in entries}
     if is_a_name(word, names):
-        hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
-        raise RouteError(f"No route has a rollout of `{word}`.", hint=hint)
+        near = [each for each in entries if each.rollout.canary.name in likely_meant(word, names)]
+        open_ones = tuple(each for each in near if not each.rollout.is_over)
+        raise RouteError(
+            f"No route has a rollout of `{word}`.",
+            hint=did_you_mean(word, names) or "Name its new pool: `rollback POOL`.",
+            choices=Choices(command.verb, open_ones) if open_ones else None,
+        )
 
 
 def _only(found: Sequence[Entry], command: Command, failed: Sequence[ClusterError] = ()) -> Entry:

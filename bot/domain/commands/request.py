@@ -20,7 +20,7 @@ HELP: Final = "help"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """What people say of the route whose rollout they mean: its name, and its namespace or the new pool's; empty: any.
+    """What people say of the HTTPRoute whose rollout they mean: its name and its namespace; empty: any.
 
     ``str`` writes it as people type it.
     """
@@ -37,8 +37,7 @@ class Where:
 
     def fits(self, rollout: Rollout) -> bool:
         """Say whether a rollout is there."""
-        is_there = self.namespace in ("", rollout.namespace, rollout.canary.namespace)
-        return is_there and self.route in ("", rollout.route)
+        return self.route in ("", rollout.route) and self.namespace in ("", rollout.namespace)
 
 
 ANYWHERE: Final = Where()
