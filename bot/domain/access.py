@@ -85,8 +85,8 @@ def permit(access: Access, listed: AccessList | None, request: Request) -> None:
 
 
 def _whom_to_ask(request: Request, allowed: Users) -> Prose:
-    """Name who may; one of several approvers may be the starter, and only the rollout says whether that one counts."""
-    if request.command.verb == APPROVE and len(allowed) > 1:
+    """Name who may; but one of the approvers may be the starter, and only the rollout says whether that one counts."""
+    if request.command.verb == APPROVE:
         return say("`why` says whom to ask.")
     return say("Ask {}.", named(sorted(allowed), "or"))
 
