@@ -2,7 +2,7 @@
 
 from bot.domain.choices import Choices
 from bot.domain.errors import UserError
-from bot.domain.prose import Code, Prose, say, sentence, short
+from bot.domain.prose import Code, Prose, joined, say, sentence, short
 from bot.domain.rollout import Entry, Rollout
 from bot.domain.sentences.which_one import naming
 from bot.domain.verbs.button import Button, Position, Style
@@ -18,22 +18,23 @@ from handlers.mrkdwn import shorten, spoken
 MOST = 20
 """How many rollouts are listed. Slack takes 50 blocks, but only some 13,000 characters in all of them."""
 
-
 LONGEST = 150
 """How many characters of what names a rollout are shown to be typed; instead of longer ones stands its id."""
 
 
-def refused(error: UserError, said: Prose | None = None) -> Prose | Card:
-    """Say why a request was refused, in the words ``said`` if they are given, and draw what to choose from."""
-    words = said or replies.mishap(error, "")
-    return draw(words, sentence(error.message) if said is None else said, error.choices) if error.choices else words
+def refused(error: UserError, more: Prose | None = None) -> Prose | Card:
+    """Say why a request was refused, and ``more``; draw what to choose from, if there is a choice."""
+    said = joined(" ", (replies.mishap(error, ""), more or Prose()))
+    if error.choices is None:
+        return said
+    return _draw(said, joined(" ", (sentence(error.message), more or Prose())), error.choices)
 
 
-def draw(aloud: Prose, said: Prose, choices: Choices) -> Card:
+def _draw(aloud: Prose, said: Prose, choices: Choices) -> Card:
     """Draw a list under a sentence; ``aloud`` is all of it for screen readers."""
     shown = choices.entries[:MOST]
     left = len(choices.entries) - len(shown)
-    asked = say("{} Which one do you mean?", short(said, 2500))
+    asked = say("{} Which one do you mean?", short(said, 800))
     blocks = [section("choices", asked), *(_choice(entry, choices) for entry in shown)]
     if left:
         blocks.append(context("choices:more", say("… and {} more: name one, as in the lines above.", left)))

@@ -207,9 +207,9 @@ def not_braked_yet(error: DependencyError, store: StoreError) -> Prose:
     )
 
 
-def refused_yet(error: UserError) -> Prose:
-    """Say that a roll back was refused because of the routes; the inbox keeps it, as the store may know more."""
-    return say("{} {}. I look at it again when Redis works.", _shown(error), IS_KEPT)
+def refused_yet() -> Prose:
+    """Say, after why the routes refuse a roll back, that the inbox keeps it: the store may know more."""
+    return say("{}. I look at it again when Redis works.", IS_KEPT)
 
 
 def too_slow(instead: str) -> Prose:

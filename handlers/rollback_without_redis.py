@@ -36,7 +36,7 @@ class Telling:
 
 
 AT_ONCE = Telling(refused=refused, failed=replies.not_braked)
-KEPT = Telling(refused=lambda error: refused(error, replies.refused_yet(error)), failed=replies.not_braked_yet)
+KEPT = Telling(refused=lambda error: refused(error, replies.refused_yet()), failed=replies.not_braked_yet)
 
 
 class Heard(Enum):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from bot.config.policy import Policy
 from bot.domain.choices import Choices
 from bot.domain.commands.grammar import parse
 from bot.domain.commands.origin import in_slack
@@ -13,9 +14,13 @@ from bot.domain.rollout import Phase
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verbs
 from bot.engine.rollback_from_route import RouteRollback
+from k8s.cluster import Cluster
+from k8s.connection import connect
+from sandbox.apiserver import ApiServer
 from sandbox.objects import pool_ref
+from sandbox.world import create_world
 from tests.builders import CANARY, STABLE
-from tests.stage import Stage
+from tests.stage import NOTES, Stage
 
 ROOM, ELSEWHERE = "C0INFER001", "C0ELSEW001"
 OUTER, INNER = "llm-route", "chat-batch-route"
@@ -211,3 +216,20 @@ def test_a_button_of_an_unknown_rollout_rolls_back_nothing(two: Two) -> None:
         with pytest.raises(UserError, match="rollout of `r-0123abcd`"):
             roll_back(press)
     assert {entry.rollout.phase for entry in two.stage.store.entries()} == {Phase.PROGRESSING}
+
+
+def test_the_same_route_in_two_namespaces_is_told_apart_by_the_namespace(api_server: ApiServer, stage: Stage) -> None:
+    here, there = stage.world.namespace, f"{stage.world.namespace}-b"
+    create_world(stage.world.kube, there)
+    cluster = Cluster(connect(api_server.kubeconfig("admin")).api, [here, there], notes=NOTES, now=stage.clock.now)
+    both = Stage(stage.world, stage.redis, cluster, stage.clock, Policy(namespaces=(here, there)))
+    for namespace in (here, there):
+        both.start(10, namespace=namespace)
+        both.clock.forward(seconds=1)
+    for text in (f"rollback {CANARY} namespace={there} p99", f"rollback {CANARY} p99 route={there}/{OUTER}"):
+        entry, meant = both.lookup.meant_by(parse(text), ROOM, both.clock.now())
+        place = RouteRollback(cluster, both.clock).find(parse(text), ROOM, both.clock.now())
+        assert (entry.rollout.namespace, meant.reason) == (place.namespace, place.reason) == (there, "p99")
+    with pytest.raises(UsageError) as refused:
+        both.lookup.meant_by(parse(f"rollback {CANARY} route={OUTER}"), ROOM, both.clock.now())
+    assert f"`{CANARY} route={OUTER} namespace={there}` (10 % on `{there}/{OUTER}`, r-" in str(refused.value)
