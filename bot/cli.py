@@ -81,7 +81,7 @@ def add_verbs(app: typer.Typer, registry: Registry) -> None:
         usage = verb.line(PROGRAM).replace("[", r"\[")  # for rich, `[x]` is a style
         text = f"{verb.help[:1].upper()}{verb.help[1:]}.\n\n{usage}"
         app.command(verb.name, help=text, epilog=EXIT_CODES, context_settings=_FREE)(_shape(verb, registry))
-    app.command("history", epilog=EXIT_CODES)(_history)
+    app.command("history", epilog=EXIT_CODES, context_settings=_FREE)(_history)
     app.command(NO_VERB, hidden=True, context_settings=_FREE)(_no_verb)
 
 
@@ -133,7 +133,7 @@ def _roll_back(verb: str) -> Callable[..., None]:
         session, line = _session(verb, output), [verb, *(words or ())]
         if route or (namespace and not words):
             _end(session.roll_back_from_route(line, route, namespace, wait))
-        else:  # a named pool says where; then a namespace is just another word of the reason
+        else:  # a namespace tells the rollouts of a named pool apart
             _end(session.order([*line, *([f"namespace={namespace}"] if namespace else [])], channel, wait))
 
     return roll_back
@@ -144,13 +144,12 @@ def _no_verb(words: Words = None, channel: Channel = "", output: Format = Output
     _end(_session(line[0], output).question(line, channel))
 
 
-def _history(
-    pool: Annotated[str, typer.Argument(help="The new pool or a rollout's id; without it, the only rollout.")] = "",
-    channel: Channel = "",
-    output: Format = Output.TEXT,
-) -> None:
-    """Tell what happened to a rollout: when, who, why."""
-    _end(_session("history", output).history(pool, channel))
+def _history(words: Words = None, channel: Channel = "", output: Format = Output.TEXT) -> None:
+    """Tell what happened to a rollout: when, who, why.
+
+    rolloutbot history \\[POOL] \\[route=NAME namespace=NAME]
+    """
+    _end(_session("history", output).history(words or (), channel))
 
 
 def _session(name: str, output: Output, registry: Registry = EXECUTORS) -> "Session":

@@ -59,10 +59,11 @@ def drawn(entry: Entry) -> tuple[Verb, ...]:
 
 def draw_buttons(entry: Entry) -> list[Block]:
     """Return the elements of the card's actions block; none if the rollout is over."""
-    return [_draw(verb.name, verb.button, entry) for verb in drawn(entry) if verb.button is not None]
+    return [draw_button(verb.name, verb.button, entry) for verb in drawn(entry) if verb.button is not None]
 
 
-def _draw(name: str, button: Button, entry: Entry) -> Block:
+def draw_button(name: str, button: Button, entry: Entry) -> Block:
+    """Draw a verb's button for a rollout."""
     rollout, label = entry.rollout, button.label(entry)
     block: Block = {
         "type": "button",

@@ -12,8 +12,9 @@ from bot.domain.errors import StoreError, UserError
 from bot.domain.prose import Prose
 from handlers import replies
 from handlers.backend import Others, nobody_else
-from handlers.mrkdwn import mrkdwn
-from handlers.private import Private
+from handlers.cards import Card
+from handlers.choices import refused
+from handlers.private import Private, private_message
 from handlers.views.refusal import refusal
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ def register(app: App, private: Private, others: Others = nobody_else) -> None:
 
     @app.error
     def on_error(error: Exception, body: dict[str, Any], response: BoltResponse | None) -> BoltResponse | None:
-        said = replies.mishap(error, _logged(error), others)
+        ref = _logged(error)
+        said = refused(error, others=others) if isinstance(error, UserError) else replies.mishap(error, ref)
         answer = _in_acknowledgement(error, body, said)
         if answer is None or response is None:
             private.say(str(body.get("response_url") or ""), said)
@@ -53,10 +55,10 @@ def _logged(error: Exception) -> str:
     return ref
 
 
-def _in_acknowledgement(error: Exception, body: dict[str, Any], said: Prose) -> str | None:
+def _in_acknowledgement(error: Exception, body: dict[str, Any], said: Prose | Card) -> str | None:
     """Return the acknowledgement that carries the answer; None for a button, whose text Slack does not show."""
     if "command" in body:
-        return json.dumps({"response_type": "ephemeral", "text": mrkdwn(said)})
+        return json.dumps(private_message(said))
     if body.get("type") == "view_submission":
-        return json.dumps(refusal(error, body.get("view"), said))
+        return json.dumps(refusal(error, body.get("view"), said if isinstance(said, Prose) else said.text))
     return None

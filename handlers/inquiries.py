@@ -14,6 +14,8 @@ from bot.domain.verbs.registry import verb_of
 from bot.engine.lane import Lane
 from handlers import replies
 from handlers.backend import Others, nobody_else
+from handlers.cards import Card
+from handlers.choices import refused
 from handlers.errors import new_ref
 from handlers.people import People
 from handlers.private import Private
@@ -58,13 +60,13 @@ class Inquiries:
         finally:
             self._open.pop(request.delivery, None)
 
-    def _answer(self, request: Request) -> Prose:
+    def _answer(self, request: Request) -> Prose | Card:
         try:
             self._people.admit(request)
             return self._questions.answer(request)
         except UserError as error:
             log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
-            return replies.mishap(error, "", self._others)
+            return refused(error, others=self._others)
         except StoreError as error:
             log.warning("`%s` was not answered: %s", request.command.verb, error)
             return replies.unanswered(error)

@@ -26,8 +26,10 @@ def lock_rule(entry: Entry, access: Access) -> Prose:
     ahead = range(rollout.step + 1, len(plan.steps))
     if rollout.is_over or not any(_is_locked(entry, at) for at in ahead):
         return Prose()
-    who = say("{} listed people", len(access.approve)) if access.approve else approvers(rollout, access)
-    return say("🔒 needs {} from {}", count_approvals(plan.approvals), who)
+    needed = count_approvals(plan.approvals)
+    if access.approve:
+        return say("🔒 needs {}; `why` names who may give it", needed)
+    return say("🔒 needs {} from {}", needed, approvers(rollout, access))
 
 
 def _step(entry: Entry, index: int, here: int) -> Prose:

@@ -3,12 +3,14 @@
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
 from bot.domain.prose import Prose
 from bot.engine.lane import Lane
+from handlers.cards import Card
 from handlers.deadline import DEADLINE, session
 from handlers.mrkdwn import mrkdwn
 
@@ -36,14 +38,14 @@ class Private:
         self._may_begin = (*SLACKS, f"{api.scheme}://{api.netloc}/")
         self._answers, self._dialogs = Lane("private", ANSWERS), Lane("dialog", DIALOGS)
 
-    def say(self, reply_to: str, said: Prose) -> None:
-        """Send a sentence to a response_url, if there is something to say and the address is Slack's."""
+    def say(self, reply_to: str, said: Prose | Card) -> None:
+        """Send a sentence or a card to a response_url, if there is something to say and the address is Slack's."""
         if not reply_to or not said:
             return
         if not reply_to.startswith(self._may_begin):
             log.warning("A private answer was not sent: its address is not Slack's.")
             return
-        self._put(self._answers, lambda: _send(reply_to, mrkdwn(said)))
+        self._put(self._answers, lambda: _send(reply_to, private_message(said)))
 
     def open(self, dialog: Callable[[], None]) -> None:
         """Open a dialog after the acknowledgement; the click allows that for three seconds."""
@@ -63,11 +65,17 @@ class Private:
             log.info("A private answer came after the bot had stopped.")
 
 
-def _send(url: str, text: str) -> None:
+def private_message(said: Prose | Card) -> dict[str, Any]:
+    """Return a message as Slack wants it that only one person sees."""
+    words = {"text": said.text, "blocks": said.blocks} if isinstance(said, Card) else {"text": mrkdwn(said)}
+    return {**words, "response_type": "ephemeral"}
+
+
+def _send(url: str, said: dict[str, Any]) -> None:
     """Send a sentence now; if Slack fails at once, it is sent again. What does not arrive then is only logged."""
     for left in reversed(range(1 + TRIES)):
         try:
-            status = _post(url, text)
+            status = _post(url, said)
         except requests.Timeout:
             log.warning("A private answer did not arrive in time.")
             return
@@ -84,11 +92,11 @@ def _send(url: str, text: str) -> None:
     log.warning(fault)
 
 
-def _post(url: str, text: str) -> int:
+def _post(url: str, said: dict[str, Any]) -> int:
     """Return the status. An answer that leads elsewhere is not followed, and nothing of it is read."""
-    said = {"text": text, "response_type": "ephemeral", "replace_original": False}
+    body = {**said, "replace_original": False}
     with (
         session() as once,
-        once.post(url, json=said, timeout=DEADLINE, allow_redirects=False, stream=True) as answer,
+        once.post(url, json=body, timeout=DEADLINE, allow_redirects=False, stream=True) as answer,
     ):
         return answer.status_code

@@ -24,7 +24,7 @@ class Questions:
             return detail(self._operations.find(subject, channel))
         reply = self._reader.answer(request, self._policy.command)
         told = replies.answer(reply, self._policy.access)
-        if subject or request.command.verb != STATUS:
+        if subject or request.command.where or request.command.verb != STATUS:
             return told
         lines = list(map(line, self._operations.under_way(channel)))
         if not (lines or reply.rollouts):

@@ -84,7 +84,7 @@ def status(entries: Sequence[Entry], access: Access) -> Prose:
     live = [entry for entry in entries if not entry.rollout.is_over] or entries[:1]
     if len(live) == 1:
         return detail(live[0], access)
-    more = [say("… and {} more: name one to see it.", len(live) - MOST)] if len(live) > MOST else []
+    more = [say("… and {} more: name one, or its `route=`, to see it.", len(live) - MOST)] if len(live) > MOST else []
     return joined("\n", [*map(_line, live[:MOST]), *more])
 
 
@@ -216,9 +216,9 @@ def not_braked_yet(error: DependencyError, store: StoreError) -> Prose:
     )
 
 
-def refused_yet(error: UserError, others: Others = nobody_else) -> Prose:
-    """Say that a roll back was refused because of the routes; the inbox keeps it, as the store may know more."""
-    return say("{} {}. I look at it again when Redis works.", mishap(error, "", others), IS_KEPT)
+def refused_yet() -> Prose:
+    """Say, after why the routes refuse a roll back, that the inbox keeps it: the store may know more."""
+    return say("{}. I look at it again when Redis works.", IS_KEPT)
 
 
 def too_slow(instead: str) -> Prose:
@@ -238,7 +238,7 @@ def _store(error: StoreError) -> Prose:
 def _line(entry: Entry) -> Prose:
     rollout = entry.rollout
     name, shown = rollout.canary.name, said(rollout.id, 40)
-    return say("`{}`  {}  ·  {}  ·  {}", name, headword(entry), shown, _where(entry))
+    return say("`{}`  {}  ·  {}  ·  {}  ·  {}", name, headword(entry), route(rollout), shown, _where(entry))
 
 
 def _where(entry: Entry) -> Prose:

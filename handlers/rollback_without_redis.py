@@ -14,6 +14,7 @@ from bot.engine.lane import Lane
 from handlers import replies
 from handlers.backend import Brakes, Others, RouteRolledBack, nobody_else
 from handlers.cards import Card
+from handlers.choices import refused
 from handlers.errors import new_ref
 from handlers.mrkdwn import mrkdwn, spoken
 from handlers.people import People
@@ -30,12 +31,14 @@ KNOWN_MOST = 10_000
 class Telling:
     """How to report a roll back that was not done: it was refused or failed, after the store had failed."""
 
-    refused: Callable[[UserError, Others], Prose]
+    refused: Callable[[UserError, Others], Prose | Card]
     failed: Callable[[DependencyError, StoreError], Prose]
 
 
-AT_ONCE = Telling(refused=lambda error, others: replies.mishap(error, "", others), failed=replies.not_braked)
-KEPT = Telling(refused=replies.refused_yet, failed=replies.not_braked_yet)
+AT_ONCE = Telling(refused=lambda error, others: refused(error, others=others), failed=replies.not_braked)
+KEPT = Telling(
+    refused=lambda error, others: refused(error, replies.refused_yet(), others=others), failed=replies.not_braked_yet
+)
 
 
 class Heard(Enum):
@@ -88,7 +91,7 @@ class RollbackWithoutRedis:
         log.exception("A roll back without Redis failed: %s", said)
         self._say_once(request, Heard.FAILED, said)
 
-    def _say_once(self, request: Request, what: Heard, said: Prose) -> None:
+    def _say_once(self, request: Request, what: Heard, said: Prose | Card) -> None:
         if not self._heard.get(request.delivery, frozenset()) & {what, Heard.WELL}:
             self._hears(request, what)
             self._private.say(request.reply_to, said)

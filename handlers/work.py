@@ -18,6 +18,7 @@ from bot.engine.store_port import Became, Store
 from handlers import replies
 from handlers.backend import Doer, Others, nobody_else
 from handlers.card_links import CardLinks
+from handlers.choices import refused
 from handlers.errors import new_ref
 from handlers.people import People
 from handlers.private import Private
@@ -89,7 +90,7 @@ class Work:
             self._people.keep_names()
         except UserError as error:
             log.info("%s by %s was refused: %s", request.command.verb, request.by, error)
-            self._private.say(request.reply_to, replies.mishap(error, "", self._others))
+            self._private.say(request.reply_to, refused(error, others=self._others))
         except StoreError as error:
             self._do_without_store(request, error, fresh=fresh)
         except DependencyError as error:
@@ -166,10 +167,11 @@ class Work:
 def _done(request: Request, entry: Entry) -> Prose:
     """Answer a roll back that is on the route, if it was typed, or if another person was quicker.
 
-    Whoever presses its button looks at the card.
+    Whoever presses the button of the card looks at the card.
     """
     if request.command.verb != ROLLBACK or not entry.is_applied:
         return Prose()
     if entry.rollout.by != request.by:
         return replies.rolled_back_already(entry.rollout)
-    return replies.rolled_back(entry) if request.turn is None else Prose()
+    looks_at_card = request.turn is not None and request.origin.sees_cards_of(entry.rollout.channel)
+    return Prose() if looks_at_card else replies.rolled_back(entry)

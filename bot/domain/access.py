@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, LiteralString
 
 from bot.domain.commands.origin import Surface
-from bot.domain.commands.request import Request
+from bot.domain.commands.request import APPROVE, Request
 from bot.domain.errors import NotAllowedError
 from bot.domain.plan import Plan
 from bot.domain.prose import Person, Prose, capitalised, listed, say
@@ -81,7 +81,14 @@ def permit(access: Access, listed: AccessList | None, request: Request) -> None:
         if allowed or listed is AccessList.APPROVE:
             raise _nobody_knows(user, f"this user cannot `{name}`")
     elif allowed and user not in allowed:
-        raise NotAllowedError(f"You may not `{name}` here.", hint=say("Ask {}.", named(sorted(allowed), "or")))
+        raise NotAllowedError(f"You may not `{name}` here.", hint=_whom_to_ask(request, allowed))
+
+
+def _whom_to_ask(request: Request, allowed: Users) -> Prose:
+    """Name who may; but one of the approvers may be the starter, and only the rollout says whether that one counts."""
+    if request.command.verb == APPROVE:
+        return say("`why` says whom to ask.")
+    return say("Ask {}.", named(sorted(allowed), "or"))
 
 
 def permit_start(plan: Plan, access: Access, user: str) -> None:

@@ -22,7 +22,12 @@ RolloutBotError
     UnreadableError    a record has a version that this program does not know
 """
 
+from typing import TYPE_CHECKING
+
 from bot.domain.prose import Prose, joined, sentence
+
+if TYPE_CHECKING:
+    from bot.domain.choices import Choices
 
 
 class RolloutBotError(Exception):
@@ -43,7 +48,11 @@ def _prose(words: str | Prose) -> Prose:
 
 
 class UserError(RolloutBotError):
-    """The person can fix it."""
+    """The person can fix it; with ``choices``, by saying which of several rollouts is meant."""
+
+    def __init__(self, message: str | Prose, *, hint: str | Prose = "", choices: "Choices | None" = None) -> None:
+        super().__init__(message, hint=hint)
+        self.choices = choices
 
 
 class UsageError(UserError):

@@ -251,6 +251,7 @@ class Entry:
     trouble: Trouble | None = None
     readiness: Readiness | None = None
     findings: tuple[Finding, ...] = ()  # what the gates said when they were asked last
+    is_followed: bool = False  # a newer rollout came after it on the route, so there is no way back any more
 
     @property
     def other_routes(self) -> tuple[str, ...]:
@@ -262,6 +263,17 @@ class Entry:
     def is_applied(self) -> bool:
         """Say whether the route is known to be what the record wants."""
         return self.applied is not None and self.applied.decision == self.rollout.decision
+
+    @property
+    def can_go_back(self) -> bool:
+        """Say whether a roll back would move traffic: also after its end, but not past a newer rollout, nor on a route
+        that is gone or somebody else's.
+        """
+        rollout = self.rollout
+        if rollout.phase not in SLOTLESS:
+            return True
+        was_ended = rollout.phase is Phase.ENDED and bool(rollout.by)
+        return (was_ended or rollout.phase is Phase.FINISHED) and not self.is_followed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

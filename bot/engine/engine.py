@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from bot.config.policy import Policy
 from bot.domain.access import permit
-from bot.domain.commands.request import ROLLBACK, START, Command, Request
+from bot.domain.commands.request import ANYWHERE, ROLLBACK, START, STATUS, Command, Request, Where
 from bot.domain.decisions.by_people import decide, followed, is_fulfilled, require_fit, slot_taken
 from bot.domain.decisions.by_route import came_after
 from bot.domain.decisions.moves import Moment
@@ -20,6 +20,7 @@ from bot.domain.decisions.start import require_channel
 from bot.domain.errors import (
     DependencyError,
     RaceError,
+    RouteError,
     SlotTakenError,
     StoreError,
     UsageError,
@@ -162,9 +163,9 @@ class Engine:
         self._look_again()  # the watch does not report our own writes
         return braked
 
-    def find(self, subject: str, channel: str) -> Entry:
-        """Return the rollout that people mean. Raises UserError."""
-        return self._lookup.find(subject, channel)
+    def find(self, subject: str, channel: str, where: Where = ANYWHERE, *, verb: str = STATUS) -> Entry:
+        """Return the rollout that people mean by a question, the ``verb``. Raises UserError."""
+        return self._lookup.find(Command(verb=verb, subject=subject, where=where), channel)
 
     def meant_by(self, command: Command, channel: str) -> Entry:
         """Return the rollout that a command is about, as `process` will read it. Raises UserError."""
@@ -236,6 +237,8 @@ class Engine:
     def _verb(self, request: Request) -> Save:
         entry, command = self._lookup.meant_by(request.command, request.origin.channel, request.at)
         request, verb = replace(request, command=command), verb_of(command.verb)
+        if request.turn is not None and entry.rollout.id != command.subject:
+            raise RouteError(f"There is no rollout `{command.subject}`.", hint="Use the newest card of the rollout.")
         if is_fulfilled(entry, request):
             raise FulfilledError(entry.rollout.id)
         require_fit(entry, request)

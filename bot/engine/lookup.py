@@ -1,14 +1,16 @@
 """Which rollout people mean: by the canary's name, by rollout id, or the only one of the channel."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.commands.request import ROLLBACK, Command
+from bot.domain.choices import Choices
+from bot.domain.commands.request import ANYWHERE, ROLLBACK, Command, Where
 from bot.domain.commands.values import bare_name
 from bot.domain.decisions.start import is_rollout_id
 from bot.domain.errors import NotHereError, RouteError, UsageError, lost_data
 from bot.domain.rollout import SLOTLESS, Entry, Phase, Rollout
+from bot.domain.sentences.which_one import listed, naming
 from bot.domain.slips import likely_meant
 from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock
@@ -40,69 +42,87 @@ class Lookup:
         if verb.is_brake:
             return self._braked_by(command, channel, asked if verb.name == ROLLBACK else None)
         try:
-            return self.find(command.subject, channel), command
+            return self.find(command, channel), command
         except RouteError as error:
             if not verb.takes_any_word or self._is_a_name(command.subject, channel):
                 raise _with_reason_apart(error, command) from error
             reason = f"{command.subject} {command.reason}".strip()
-            return self.find("", channel), replace(command, subject="", reason=reason)
+            command = replace(command, subject="", reason=reason)
+            return self.find(command, channel), command
 
     def _braked_by(self, command: Command, channel: str, brakes: datetime | None) -> tuple[Entry, Command]:
         """Return the rollout that a brake means: the one it names, however that is spelled, else the channel's.
 
-        `rollback p99 doubled` has a reason and no pool. It refuses only an id, and a word that is close to a pool of
-        another channel, because braking another rollout instead would be worse.
+        `rollback p99 doubled` has a reason and no pool. It refuses only an id, a route without a rollout, and a word
+        that is close to a pool of another channel, because braking another rollout instead would be worse.
         """
         if command.reason and not command.subject:
             command = named_in_reason(command, self._names(channel))
-        reason = f"{command.subject} {command.reason}".strip()
+        unnamed = replace(command, subject="", reason=f"{command.subject} {command.reason}".strip())
         try:
-            return self.find(command.subject, channel, brakes, reason), command
+            return self._braked(command if command.subject else unnamed, channel, brakes)
         except RouteError:
             if not command.subject:
                 raise
             if meant := slip_of(command.subject, self._running(channel), self._names(channel)):
-                return self.find(meant, channel, brakes), replace(command, subject=meant)
+                return self._braked(replace(command, subject=meant), channel, brakes)
             if self._is_a_name(command.subject, channel):
                 raise
-        return self.find("", channel, brakes, reason), replace(command, subject="", reason=reason)
+        return self._braked(unnamed, channel, brakes)
+
+    def _braked(self, command: Command, channel: str, brakes: datetime | None) -> tuple[Entry, Command]:
+        entry = self.find(command, channel, brakes)
+        return entry, command if command.where.fits(entry.rollout) else with_place_as_reason(command)
 
     def _is_a_name(self, subject: str, channel: str) -> bool:
         return is_a_name(subject, self._names(channel))
 
-    def find(self, subject: str, channel: str, brakes: datetime | None = None, reason: str = "") -> Entry:
-        """Return the rollout that ``subject`` (may be empty) means in a channel, or anywhere if that is empty.
+    def find(self, command: Command, channel: str, brakes: datetime | None = None) -> Entry:
+        """Return the rollout that a command names, else the one of a channel, or of all if that is empty.
 
-        ``brakes`` is the time of the request if it is a roll back; the ``reason`` of a brake may name one of several.
-        Raises UserError, StoreError.
+        ``brakes`` is the time of the request if it is a roll back. Raises UserError, StoreError.
         """
         try:
-            return self._by_name(subject, channel) if subject else self._of_channel(channel, brakes, reason)
+            return self._by_name(command, channel) if command.subject else self._of_channel(command, channel, brakes)
         except RouteError as error:
             if not self._store.is_whole():
                 raise lost_data() from error  # it may exist, and Redis has only forgotten it
             raise
 
-    def _by_name(self, subject: str, channel: str) -> Entry:
-        entry = self._store.load(subject)
-        if entry is not None:
+    def _by_name(self, command: Command, channel: str) -> Entry:
+        entry, is_brake = self._store.load(command.subject), verb_of(command.verb).is_brake
+        if entry is not None and is_brake:
             return entry
-        named = self._store.named(subject)
-        active = [entry for entry in named if not entry.rollout.is_over]
-        if len(active) > 1:
-            raise UsageError(f"`{subject}` has several rollouts.", hint=f"Name one: {_ids(active)}.")
-        if named:
-            return (active or list(named))[0]
-        raise NotHereError(f"There is no rollout of `{subject}`.", hint=self._nearest(subject, channel))
+        named = [entry] if entry else self._store.named(command.subject)
+        if not named:
+            raise self._unknown(command, channel)
+        there = [entry for entry in named if command.where.fits(entry.rollout)]
+        if not there and is_brake:
+            if not self._store.is_whole():
+                raise lost_data()
+            there = almost_there(named, command.where, {entry.rollout.route for entry in self._store.entries()})
+        if not there:
+            raise not_there(command, _open(named) or named[:1])
+        active = _open(there) or there[:1]
+        if len(active) == 1:
+            return active[0]
+        if is_brake and (one := the_one_named(command.reason, active)):
+            return one
+        raise self._several(f"`{command.subject}` has several rollouts.", command, active)
 
-    def _nearest(self, subject: str, channel: str) -> str:
-        if is_rollout_id(subject):
-            return IN_VAIN
-        if slip := did_you_mean(subject, self._names(channel)):
-            return slip
-        if running := sorted(self._running(""))[:5]:
-            return f"Running: {_list(running)}."
-        return "None is running: begin one with `start POOL WEIGHT`."
+    def _unknown(self, command: Command, channel: str) -> NotHereError:
+        """Say that no rollout has the name, and which ones may be meant: those with a name like it, else all."""
+        names, running = likely_meant(command.subject, self._names(channel)), self._store.entries()
+        near = [entry for entry in running if entry.rollout.canary.name in names]
+        none = f"There is no rollout of `{command.subject}`."
+        if is_rollout_id(command.subject):
+            return NotHereError(none, hint=IN_VAIN)
+        if names:
+            hint = did_you_mean(command.subject, self._names(channel))
+            return NotHereError(none, hint=hint, choices=self._choices(command, near) if near else None)
+        if not running:
+            return NotHereError(none, hint="None is running: begin one with `start POOL WEIGHT`.")
+        return NotHereError(none, hint=f"Running: {listed(_rollouts(running))}.")
 
     def _names(self, channel: str) -> set[str]:
         """Return the names of running rollouts, and of the channel's last ones."""
@@ -112,11 +132,13 @@ class Lookup:
         rollouts = [entry.rollout for entry in self._store.entries()]
         return {rollout.canary.name for rollout in rollouts if channel in ("", rollout.channel)}
 
-    def _of_channel(self, channel: str, brakes: datetime | None, reason: str) -> Entry:
+    def _of_channel(self, command: Command, channel: str, brakes: datetime | None) -> Entry:
         entries = self._store.in_channel(channel) if channel else self._store.entries()
-        if brakes and (back := rolled_back_before([entry.rollout for entry in entries], brakes)):
-            return next(entry for entry in entries if entry.rollout is back)
-        open_ones = [entry for entry in entries if not entry.rollout.is_over]
+        if command.where:
+            entries = self._on_route(entries, command)
+        if brakes and (back := rolled_back_before(entries, brakes)):
+            return back
+        open_ones = _open(entries)
         # A finished rollout only waits to be cleaned up; a verb without a name means the one that still moves.
         moving = [entry for entry in open_ones if entry.rollout.phase not in SLOTLESS]
         if brakes and not channel and not moving:
@@ -124,49 +146,96 @@ class Lookup:
         active = moving or open_ones
         if len(active) == 1:
             return active[0]
-        if named := the_one_named(reason, [entry.rollout for entry in active]):
-            return next(entry for entry in active if entry.rollout is named)
+        if verb_of(command.verb).is_brake and (named := the_one_named(command.reason, active)):
+            return named
         if active:
-            where = "This channel has" if channel else "There are"
-            raise UsageError(
-                f"{where} several rollouts.", hint=f"Name one: {_words([each.rollout for each in active])}."
-            )
-        return self._last(entries, channel)
+            where = "This channel has" if channel and not command.where else "There are"
+            raise self._several(f"{where} several rollouts.", command, active)
+        return self._last(entries, channel, command.where)
 
-    def _last(self, entries: Sequence[Entry], channel: str) -> Entry:
-        recent = [e for e in entries if self._clock.now() - e.rollout.since <= REMEMBERED]
+    def _on_route(self, entries: Sequence[Entry], command: Command) -> Sequence[Entry]:
+        """Return the rollouts of the channel that are where the command says, else those of all channels that are.
+
+        A route, like a pool, is named from any channel. Raises RouteError.
+        """
+        running = self._store.entries()
+        there = [entry for entry in entries if command.where.fits(entry.rollout)]
+        there = there or [entry for entry in running if command.where.fits(entry.rollout)]
+        if not there:
+            raise not_there(command, _open(entries) or running)
+        return there
+
+    def _several(self, told: str, command: Command, entries: Sequence[Entry]) -> UsageError:
+        choices = self._choices(command, entries)
+        return UsageError(told, hint=f"Name one: {_listed(choices)}.", choices=choices)
+
+    def _choices(self, command: Command, entries: Sequence[Entry]) -> Choices:
+        return Choices(command.verb, tuple(entries), beside=tuple(self._store.entries()))
+
+    def _last(self, entries: Sequence[Entry], channel: str, where: Where) -> Entry:
+        recent = [e for e in entries if where or self._clock.now() - e.rollout.since <= REMEMBERED]
         if recent:
             return recent[0]
         none = "This channel has no rollout." if channel else "No rollout is under way."
         raise NotHereError(none, hint="Name its pool, or begin one with `start POOL WEIGHT`.")
 
 
-def rolled_back_before(rollouts: Sequence[Rollout], asked: datetime) -> Rollout | None:
+def rolled_back_before(entries: Sequence[Entry], asked: datetime) -> Entry | None:
     """Return the rollout that a roll back without a name has rolled back already; None if it means another one.
 
     A roll back that was done from the route comes again from the inbox, and people in a hurry type it twice. Raises
     UsageError if it would then roll back another rollout; but one that finished after the roll back may be meant.
     """
-    rolled_back = [each for each in rollouts if each.phase is Phase.ROLLED_BACK]
+    rolled_back = [each for each in entries if each.rollout.phase is Phase.ROLLED_BACK]
     if not rolled_back:
         return None
-    back = max(rolled_back, key=lambda each: each.since)
-    moving = [each for each in rollouts if each.phase not in SLOTLESS]
-    if back.since > asked:
-        _require_nothing("since you asked", back, "other", [each for each in moving if each.started_at <= asked])
+    back = max(rolled_back, key=lambda each: each.rollout.since)
+    since = back.rollout.since
+    moving = [each for each in entries if each.rollout.phase not in SLOTLESS]
+    if since > asked:
+        _require_nothing("since you asked", back, "other", [e for e in moving if e.rollout.started_at <= asked])
         return back
-    finished = [each for each in rollouts if each.phase is Phase.FINISHED]
-    if not moving and asked - back.since < A_MOMENT and all(each.since <= back.since for each in finished):
+    finished = [each for each in entries if each.rollout.phase is Phase.FINISHED]
+    if not moving and asked - since < A_MOMENT and all(each.rollout.since <= since for each in finished):
         _require_nothing("a moment ago", back, "finished", finished)
     return None
 
 
-def _require_nothing(when: str, back: Rollout, kind: str, rest: Sequence[Rollout]) -> None:
+def _require_nothing(when: str, back: Entry, kind: str, rest: Sequence[Entry]) -> None:
     """Ask people to name one of the rest."""
     if rest:
-        hint = f"Name the {kind} one if you mean it: {_words(rest, beside=[back])}."
-        which = f"`{back.canary.name}` (`{back.id}`)" if _shares_name(back, rest) else f"`{back.canary.name}`"
-        raise UsageError(f"{which} was rolled back {when}.", hint=hint)
+        choices = Choices(ROLLBACK, tuple(rest), beside=(back,))
+        named = naming(back.rollout, _rollouts([back, *rest]))
+        hint = f"Name the {kind} one if you mean it: {_listed(choices)}."
+        raise UsageError(f"`{named}` was rolled back {when}.", hint=hint, choices=choices)
+
+
+def almost_there(entries: Sequence[Entry], where: Where, routes: Set[str]) -> list[Entry]:
+    """Return those of a pool's rollouts that a brake means if none is where it says.
+
+    A namespace, or a slip in a route's name, keeps no brake from the pool that it names; one of the other ``routes``
+    that have a rollout does.
+    """
+    if not where.route:
+        return list(entries)
+    here = {entry.rollout.route for entry in entries}
+    near = likely_meant(where.route, here) if where.route not in here | routes else [where.route]
+    return [entry for entry in entries if len(near) == 1 and entry.rollout.route == near[0]]
+
+
+def not_there(command: Command, entries: Sequence[Entry]) -> RouteError:
+    """Say that no rollout is where a command says, and which ones may be meant."""
+    of = f" of `{command.subject}`" if command.subject else ""
+    none = f"There is no rollout{of} at `{command.where}`."
+    if not entries:
+        return RouteError(none, hint="None is running: begin one with `start POOL WEIGHT`.")
+    choices = Choices(command.verb, tuple(entries))
+    return RouteError(none, hint=f"Name one: {_listed(choices)}.", choices=choices)
+
+
+def with_place_as_reason(command: Command) -> Command:
+    """Return a brake whose words about a place are none: they begin its reason, as other odd words do."""
+    return replace(command, where=ANYWHERE, reason=f"{command.where} {command.reason}".strip())
 
 
 def named_in_reason(command: Command, names: Iterable[str]) -> Command:
@@ -184,10 +253,10 @@ def slip_of(word: str, here: Iterable[str], names: Iterable[str]) -> str:
     return near[0] if len(near) == 1 and near[0] in here else ""
 
 
-def the_one_named(reason: str, rollouts: Sequence[Rollout]) -> Rollout | None:
+def the_one_named(reason: str, entries: Sequence[Entry]) -> Entry | None:
     """Return the one rollout whose pool or id is among the words of a reason."""
     words = {bare_name(word) for word in reason.split()}
-    named = [each for each in rollouts if words & {each.canary.name, each.id}]
+    named = [each for each in entries if words & {each.rollout.canary.name, each.rollout.id}]
     return named[0] if len(named) == 1 else None
 
 
@@ -198,14 +267,14 @@ def is_a_name(subject: str, names: Iterable[str]) -> bool:
 
 def did_you_mean(subject: str, names: Iterable[str]) -> str:
     """Return "Did you mean" with the names that a word may be a typo of; empty if there is none."""
-    near = likely_meant(subject, names)
-    return f"Did you mean {_list(near)}?" if near else ""
+    near = ", ".join(f"`{name}`" for name in likely_meant(subject, names))
+    return f"Did you mean {near}?" if near else ""
 
 
 def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
     """Tell people how to give a reason without a pool; a verb that raises the canary does not guess."""
     is_like_a_name = "-" in command.subject
-    if verb_of(command.verb).takes_any_word or (is_like_a_name and not command.reason):
+    if error.choices or verb_of(command.verb).takes_any_word or (is_like_a_name and not command.reason):
         return error
     return NotHereError(error.message, hint=f'{error.hint} Without a pool, write a reason as `reason="…"`.')
 
@@ -213,26 +282,19 @@ def _with_reason_apart(error: RouteError, command: Command) -> RouteError:
 def _require_none(finished: Sequence[Entry]) -> None:
     """Ask people to name the finished rollout."""
     if finished:
-        words = _words([each.rollout for each in finished])
-        raise UsageError("No rollout is moving.", hint=f"Name the finished one if you mean it: {words}.")
+        choices = Choices(ROLLBACK, tuple(finished))
+        raise UsageError(
+            "No rollout is moving.", hint=f"Name the finished one if you mean it: {_listed(choices)}.", choices=choices
+        )
 
 
-def _words(rollouts: Sequence[Rollout], beside: Sequence[Rollout] = ()) -> str:
-    """Return the word to type for each: its pool's name, or its id if another one has the same name."""
-    among = [*rollouts, *beside]
-    return ", ".join(
-        f"`{each.id}` ({each.canary.name})" if _shares_name(each, among) else f"`{each.canary.name}`"
-        for each in rollouts
-    )
+def _open(entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if not entry.rollout.is_over]
 
 
-def _shares_name(rollout: Rollout, among: Sequence[Rollout]) -> bool:
-    return any(each.canary.name == rollout.canary.name and each.id != rollout.id for each in among)
+def _listed(choices: Choices) -> str:
+    return listed(_rollouts(choices.entries), _rollouts(choices.beside))
 
 
-def _ids(entries: Sequence[Entry]) -> str:
-    return _list([entry.rollout.id for entry in entries])
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+def _rollouts(entries: Sequence[Entry]) -> list[Rollout]:
+    return [entry.rollout for entry in entries]

@@ -9,7 +9,7 @@ pair; and if we have a key and it is not signed with it, a person has to name th
 
 import json
 import random
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,19 +18,12 @@ from bot.domain.commands.request import Command
 from bot.domain.decisions.by_people import unfit
 from bot.domain.decisions.by_route import applied_by, is_as_wanted
 from bot.domain.decisions.moves import Moment, roll_back
-from bot.domain.errors import ClusterError, NotHereError, RaceError, RefusedError, RouteError, UsageError
-from bot.domain.rollout import OVER, SLOTLESS, Entry, Phase, Rollout
+from bot.domain.errors import ClusterError, RaceError, RouteError
+from bot.domain.rollout import Entry, Phase, Rollout
 from bot.domain.verbs.rollback import ROLLBACK
 from bot.engine.apply import ROUNDS, new_decision
 from bot.engine.guard import guard_of
-from bot.engine.lookup import (
-    did_you_mean,
-    is_a_name,
-    named_in_reason,
-    rolled_back_before,
-    slip_of,
-    the_one_named,
-)
+from bot.engine.meant_on_routes import meant_on_routes, named
 from bot.engine.notes import note_on
 from bot.engine.ports import Clock
 from bot.engine.route_port import Note, Proof, RouteCopy, Routes
@@ -101,30 +94,18 @@ class RouteRollback:
         unreadable namespace does not delay a named rollout that is found in another one, and a refused namespace does
         not delay any that is found. Raises UsageError, RouteError, ClusterError.
         """
-        found, failed = self._notes(command.subject)
-        notes = [each.rollout for each in found]
-        names, here = {each.canary.name for each in notes}, [each for each in notes if channel in ("", each.channel)]
-        command = named_in_reason(command, names)
-        if meant := _named(found, command.subject):
-            return _place(_only(meant), command.reason, command.subject)
-        if failed and not notes:
-            raise failed[0]
-        reason = f"{command.subject} {command.reason}".strip()
-        if command.subject:
-            _require_no_guess(command.subject, failed)
-            running = {each.canary.name for each in here if each.phase not in OVER}
-            if slip := slip_of(command.subject, running, names):
-                return _place(_only([each for each in here if each.canary.name == slip]), command.reason)
-            _require_a_reason(command.subject, names)
-        return _place(_unnamed(here, failed, asked, reason), reason)
+        notes, failed = self._notes(command)
+        rollout, meant = meant_on_routes(notes, failed, command, channel, asked)
+        subject = meant.subject if meant.subject == rollout.canary.name else ""
+        return Place(rollout.namespace, rollout.route, meant.reason, subject)
 
-    def _notes(self, subject: str) -> tuple[Sequence[Note], Sequence[ClusterError]]:
+    def _notes(self, command: Command) -> tuple[Sequence[Note], Sequence[ClusterError]]:
         """Read the notes of all namespaces in parallel, since one may hang; also return the failures."""
         lists = ThreadPoolExecutor(LISTS, thread_name_prefix="brake-list")
         try:
             listed = [lists.submit(self._routes.list, namespace) for namespace in self._routes.namespaces]
             there = wait(listed, GRACE).done
-            if not _named(_read(there, self._routes)[0], subject):
+            if not named(_read(there, self._routes)[0], command.subject, command.where):
                 there = wait(listed).done
             return _read(there, self._routes)
         finally:
@@ -182,13 +163,6 @@ def _read(
     return notes, failed
 
 
-def _named(notes: Sequence[Note], subject: str) -> Sequence[Rollout]:
-    """Return the records with a name or an id: one that is not signed only where none that is signed has it."""
-    meant = [note for note in notes if subject in (note.rollout.id, note.rollout.canary.name)]
-    signed = [note for note in meant if note.proof is not Proof.UNSIGNED]
-    return [note.rollout for note in signed or meant]
-
-
 def _note_of(copy: RouteCopy, named: str) -> Note:
     note = note_on(copy)
     if note is None:
@@ -218,45 +192,3 @@ def _nothing_to_write(rollout: Rollout) -> RouteError:
 def _reason(place: Place, rollout: Rollout) -> str:
     word = "" if place.named == rollout.canary.name else place.named
     return f"{word} {place.reason}".strip()
-
-
-def _place(found: Rollout, reason: str, subject: str = "") -> Place:
-    return Place(found.namespace, found.route, reason, subject if subject == found.canary.name else "")
-
-
-def _unnamed(notes: Sequence[Rollout], failed: Sequence[ClusterError], asked: datetime, reason: str) -> Rollout:
-    """Return what a roll back without a name means: first one that it has rolled back already, then one that moves."""
-    if back := rolled_back_before(notes, asked):
-        return back
-    _require_no_guess("", failed)
-    live = [each for each in notes if each.phase not in OVER]
-    return the_one_named(reason, live) or _only(live, failed)
-
-
-def _require_no_guess(word: str, failed: Sequence[ClusterError]) -> None:
-    """Ask for a name if the rollout may be in a namespace that failed; a refused one will stay refused."""
-    unread = next((error for error in failed if not isinstance(error, RefusedError)), None)
-    if unread is not None:
-        where = "There may be rollouts on routes that I could not read."
-        if word:
-            where = f"No route that I could read has a rollout of `{word}`."
-        raise ClusterError(f"{where} {unread.message}", hint="Name the new pool that you mean: `rollback POOL`.")
-
-
-def _require_a_reason(word: str, names: Set[str]) -> None:
-    """Refuse a word that may be a pool or an id, rather than roll back another rollout because of it."""
-    if is_a_name(word, names):
-        hint = did_you_mean(word, names) or "Name its new pool: `rollback POOL`."
-        raise NotHereError(f"No route has a rollout of `{word}`.", hint=hint)
-
-
-def _only(found: Sequence[Rollout], failed: Sequence[ClusterError] = ()) -> Rollout:
-    """Return the one that moves; a finished one only where none does."""
-    moving = [each for each in found if each.phase not in SLOTLESS] or found
-    if len(moving) == 1:
-        return moving[0]
-    if not moving:
-        none = NotHereError("No route has such a rollout.", hint="Name its new pool: `rollback POOL`.")
-        raise failed[0] if failed else none
-    names = ", ".join(f"`{each.id}` ({each.canary.name})" for each in moving[:10])
-    raise UsageError("This could mean several rollouts.", hint=f"Name one: {names}.")

@@ -1,7 +1,7 @@
 """The records: what was decided about each rollout, and what else is known about it.
 
     r:ID        hash    decision, record, applied, pending, acceptance, due, step_due, trouble, readiness, findings,
-                        and for scripts: slotless, over, uid, mark, op, applied_revision
+                        followed, and for scripts: slotless, over, uid, mark, op, applied_revision
     slots       hash    which rollout has a route, by the route's uid; order:UID its rollouts, oldest first
     active, canary:NAME, channel:ID   zsets of rollout ids by start time
 

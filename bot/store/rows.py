@@ -21,10 +21,22 @@ APPLIED: Final = TypeAdapter(Applied)
 TROUBLE: Final = TypeAdapter(Trouble)
 READINESS: Final = TypeAdapter(Readiness)
 FINDINGS: Final = TypeAdapter(tuple[Finding, ...])
+_FLAGS: Final = {"0": False, "1": True}
 KEPT_SECONDS: Final = 90 * 86400
 """How long a rollout that is over is remembered."""
 
-FIELDS: Final = ("record", "applied", "pending", "acceptance", "due", "step_due", "trouble", "readiness", "findings")
+FIELDS: Final = (
+    "record",
+    "applied",
+    "pending",
+    "acceptance",
+    "due",
+    "step_due",
+    "trouble",
+    "readiness",
+    "findings",
+    "followed",
+)
 
 
 def save_arguments(save: Save) -> dict[str, object]:
@@ -78,7 +90,7 @@ def learn_arguments(rollout_id: str, decision: str, progress: Progress) -> dict[
 
 def entry_of(fields: list[str | None]) -> Entry | None:
     """Read the values of FIELDS; None if there is no record. Raises UnreadableError."""
-    record, applied, pending, acceptance, due, step_due, trouble, readiness, findings = fields
+    record, applied, pending, acceptance, due, step_due, trouble, readiness, findings, followed = fields
     if not record:
         return None
     with readable("record"):
@@ -98,6 +110,7 @@ def entry_of(fields: list[str | None]) -> Entry | None:
             trouble=TROUBLE.validate_json(trouble) if trouble else None,
             readiness=READINESS.validate_json(readiness) if readiness else None,
             findings=FINDINGS.validate_json(findings) if findings else (),
+            is_followed=_FLAGS[followed or "0"],
         )
 
 
@@ -108,7 +121,7 @@ def readable(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, OverflowError, RecursionError) as error:
+    except (ValueError, LookupError, OverflowError, RecursionError) as error:
         raise UnreadableError(
             f"The {what} was written by another version of the bot.", hint="It is left as it is."
         ) from error

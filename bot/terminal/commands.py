@@ -66,19 +66,16 @@ class Commands:
             return replace(answer, report=reply.report, exit=_EXITS[reply.report.grade])
         if verb_of(command.verb).kind is not Kind.QUESTION:
             return answer
-        if command.verb != STATUS or command.subject:
+        if command.verb != STATUS or command.subject or command.where:
             return self._with_lead(answer)
         operations = tuple(self._core.operations.requests.under_way(self._channel))
         said = Prose() if operations and not answer.entries else answer.said
         return self._with_lead(replace(answer, said=said, operations=operations))
 
-    def history(self, subject: str) -> Answer:
-        """Tell what happened to a rollout, from its start."""
-        entry = self._find(subject)
+    def history(self, command: Command) -> Answer:
+        """Tell what happened to the rollout that a question names, from its start."""
+        entry = self._core.parts.engine.find(command.subject, self._channel, command.where)
         return Answer(entries=(entry,), events=tuple(self._core.store.events(entry.rollout.id, 0)))
-
-    def _find(self, subject: str) -> Entry:
-        return self._core.parts.engine.find(subject, self._channel)
 
     def _with_lead(self, answer: Answer) -> Answer:
         """Add whether a bot will go on with it."""

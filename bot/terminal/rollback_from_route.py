@@ -8,6 +8,7 @@ from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.prose import Prose, ended, joined, moment, say
 from bot.domain.rollout import Acceptance, Entry
 from bot.engine.gateway_word import Bars, GatewaySays
+from bot.engine.lookup import with_place_as_reason
 from bot.engine.rollback_from_route import Place, RouteRollback, RouteRolledBack
 from bot.service.assembly import ClusterParts
 from bot.terminal.answer import Answer, Exit
@@ -28,7 +29,8 @@ def roll_back(
     """
     namespace, name = route
     try:
-        place = Place(namespace or near.home, name, command.reason, command.subject)
+        there = namespace or command.where.namespace or near.home
+        place = Place(there, name, with_place_as_reason(command).reason, command.subject)
         braked = RouteRollback(near.cluster, near.clock).roll_back(place, by=person)
     except RefusedError as error:
         raise RouteError(error.message, hint=error.hint or "Nothing was rolled back.") from error

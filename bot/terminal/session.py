@@ -11,12 +11,13 @@ import typer
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, ConfigError, TerminalSettings, read_as
 from bot.domain.access import UNIX, person
-from bot.domain.commands.grammar import parse_words
+from bot.domain.commands.grammar import parse_words, read_question
 from bot.domain.commands.request import HELP, ROLLBACK, Command
 from bot.domain.commands.tokens import arguments, shown
-from bot.domain.commands.values import read_name
 from bot.domain.errors import RolloutBotError, StoreError, UsageError, UserError
 from bot.domain.prose import Prose, joined, say, sentence
+from bot.domain.verbs.asking import Reply
+from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.help import help_text
 from bot.domain.verbs.registry import groups, verb_of
 from bot.gates.registry import about
@@ -30,6 +31,7 @@ from bot.store.connection import connect
 from bot.store.names import SlackNames
 from bot.terminal import json_document, rollback_from_route
 from bot.terminal.answer import BRAKE_LEFT, PROGRAM, Answer, Exit, unix_user
+from bot.terminal.choices import refused
 from bot.terminal.clock import TerminalClock
 from bot.terminal.commands import Commands
 from bot.terminal.follow import Tell
@@ -38,6 +40,16 @@ from bot.terminal.screen import Screen
 
 STOPPED = say("Stopped watching. What was asked for may still happen: look with `status`.")
 BROKEN = say("Something broke in this program; the lines above say what. Look with `status` before you repeat it.")
+
+
+HISTORY = Verb(
+    name="history",
+    kind=Kind.QUESTION,
+    help="what happened to a rollout: when, who, why",
+    usage="[POOL] [route=NAME namespace=NAME]",
+    answer=lambda asking: Reply(),
+)
+"""Only a terminal has it: in Slack, the thread tells what happened."""
 
 
 class Session:
@@ -75,12 +87,15 @@ class Session:
 
         return self._answer(ask)
 
-    def history(self, pool: str, channel: str) -> int:
-        """Tell what happened."""
+    def history(self, words: Sequence[str], channel: str) -> int:
+        """Tell what happened; ``words`` name the rollout as they do after a question."""
 
         def ask(tell: Tell) -> Answer:
-            subject = read_name("pool", pool) if pool else ""
-            return self._commands(channel).history(subject)
+            line = arguments(words)
+            if line and line[0].flag in ("help", "h"):
+                return Answer(said=sentence(HISTORY.line(PROGRAM)))
+            command = read_question(HISTORY, line, PROGRAM)
+            return self._commands(channel).history(command)
 
         return self._answer(ask)
 
@@ -160,10 +175,9 @@ class Session:
         except ConfigError as error:
             left = BRAKE_LEFT if self._name == ROLLBACK else Prose()
             return Answer(said=joined("\n", (sentence(str(error)), left)), exit=Exit.USAGE)
-        except UsageError as error:
-            return Answer(said=error.prose, exit=Exit.USAGE)
         except UserError as error:
-            return Answer(said=error.prose, exit=Exit.REFUSED)
+            code = Exit.USAGE if isinstance(error, UsageError) else Exit.REFUSED
+            return refused(error, self._name, code)
         except StoreError as error:
             return Answer(said=say("{} {}", error.prose, BRAKE_LEFT), exit=Exit.UNCONFIRMED)
         except RolloutBotError as error:

@@ -58,6 +58,7 @@ def _origin(document: object) -> Origin:
     if surface is None:  # opened by the version before
         return in_slack(channel)
     origin = Origin(surface=_IN_SLACK.get(text(surface), Surface.TERMINAL), channel=channel)
-    if origin.surface is Surface.TERMINAL or origin == Origin(surface=Surface.CHANNEL):
+    needs_channel = origin.surface in (Surface.CHANNEL, Surface.ANSWER)
+    if origin.surface is Surface.TERMINAL or (needs_channel and not channel):
         raise unreadable()
     return origin

@@ -9,7 +9,7 @@ from handlers.views.filled import InputError
 LONGEST = 1900
 
 
-def refusal(error: Exception, view: object, said: Prose) -> dict[str, Any]:
+def refusal(error: Exception, view: object, said: Prose | str) -> dict[str, Any]:
     """Say it at the wrong input, else at the first one, or in place of a form without inputs."""
     block_id = error.block_id if isinstance(error, InputError) else _first_input(view)
     words = str(said)[:LONGEST]

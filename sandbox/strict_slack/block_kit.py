@@ -6,7 +6,7 @@ from typing import Any
 TEXT_MOST = {"header": 150, "section": 3000, "context": 3000}
 BLOCKS = {
     "header": {"type", "block_id", "text"},
-    "section": {"type", "block_id", "text", "expand"},
+    "section": {"type", "block_id", "text", "expand", "accessory"},
     "context": {"type", "block_id", "elements"},
     "actions": {"type", "block_id", "elements"},
 }
@@ -87,6 +87,8 @@ def _block(block: Mapping[str, Any]) -> Iterator[str]:
     yield from _unless(1 <= units(block["block_id"]) <= 255, "block_id is too long")
     if kind in ("header", "section"):
         yield from _text(block["text"], TEXT_MOST[kind], "plain_text" if kind == "header" else "mrkdwn")
+    if "accessory" in block:
+        yield from _button(block["accessory"])
     if kind == "context":
         yield from _unless(1 <= len(block["elements"]) <= 10, "context elements")
         for element in block["elements"]:

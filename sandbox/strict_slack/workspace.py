@@ -9,6 +9,7 @@ from threading import RLock
 from typing import Any, Literal
 
 from sandbox.slack import BOT, GENERAL, INFERENCE, PEOPLE, TEAM
+from sandbox.strict_slack.block_kit import faults
 
 Words = Mapping[str, Any]
 TRIGGER_LASTS = 3.0
@@ -157,6 +158,8 @@ class Workspace:
             raise RefusedError("used_url")
         if self.now() - reply.since > REPLIES_LAST:
             raise RefusedError("expired_url")
+        if said := faults("text", words["blocks"]) if "blocks" in words else []:
+            raise RefusedError(f"invalid_blocks: {said}")
         reply.uses += 1
         self.private.append({**words, "user": reply.user, "channel": reply.channel, "path": path})
 

@@ -8,7 +8,7 @@ from threading import Event as Signal
 from typing import Any, cast
 
 from bot.config.policy import Policy
-from bot.domain.commands.request import Request
+from bot.domain.commands.request import ANYWHERE, STATUS, Request, Where
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
 from bot.domain.gate import Verdict
@@ -177,7 +177,7 @@ class FakeEngine:
         )
         return answer(request, sources, program=program, now=request.at)
 
-    def find(self, subject: str, channel: str) -> Entry:
+    def find(self, subject: str, channel: str, where: Where = ANYWHERE, *, verb: str = STATUS) -> Entry:
         if self.refusal:
             raise self.refusal
         for entry in [*self.known, *self.ended]:

@@ -49,7 +49,7 @@ def test_the_thread_tells_in_order() -> None:
 
 def test_the_channel_is_told_which_pool_and_who_is_asked() -> None:
     said = mrkdwn(headline([WANTED], 0, an_entry(awaiting()), ANYBODY))
-    assert said == f"`{NEW}`: *50 % needs approval*. It waits for anybody but the starter."
+    assert said == f"`{NEW}`: *50 % needs approval*. It waits for any full member but the starter."
 
 
 def head(event: Event, *before: Event, rollout: Rollout | None = None, access: Access = ANYBODY) -> str:
@@ -114,10 +114,9 @@ def test_a_message_goes_into_the_channel_as_the_policy_says() -> None:
 def test_the_channel_hears_everything_in_order_and_nothing_twice() -> None:
     at = date(0, "{time}", "12:00 UTC")
     note = message([STEPPED, WANTED], an_entry(awaiting()), ANYBODY, first=1)
-    assert [block["text"]["text"] for block in note.blocks] == [
-        f"{at}  Stepped to *25 %*.\n{at}  `{NEW}`: *50 % needs approval*. It waits for anybody but the starter.",
-    ]
-    assert note.text == f"{NEW}: 50 % needs approval. It waits for anybody but the starter."
+    wanted = f"`{NEW}`: *50 % needs approval*. It waits for any full member but the starter."
+    assert [block["text"]["text"] for block in note.blocks] == [f"{at}  Stepped to *25 %*.\n{at}  {wanted}"]
+    assert note.text == f"{NEW}: 50 % needs approval. It waits for any full member but the starter."
 
 
 def test_the_result_of_an_approval_is_not_told_as_the_approvers_own_step() -> None:
@@ -163,8 +162,8 @@ def test_every_kind_of_event_has_a_sentence(kind: EventKind) -> None:
 def test_status_of_several_is_a_line_each() -> None:
     two = [an_entry(), an_entry(a_rollout(id="r-2", phase=Phase.PAUSED))]
     assert mrkdwn(replies.status(two, ANYBODY)).split("\n") == [
-        f"`{NEW}`  25 %  ·  r-7f3a2c01  ·  <#{ROOM}>",
-        f"`{NEW}`  25 %, paused  ·  r-2  ·  <#{ROOM}>",
+        f"`{NEW}`  25 %  ·  `default/llm-route`  ·  r-7f3a2c01  ·  <#{ROOM}>",
+        f"`{NEW}`  25 %, paused  ·  `default/llm-route`  ·  r-2  ·  <#{ROOM}>",
     ]
     over = an_entry(in_phase(Phase.ROLLED_BACK))
     assert replies.status([over, *two], ANYBODY) == replies.status(two, ANYBODY)

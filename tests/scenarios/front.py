@@ -69,6 +69,15 @@ class Front:
         body = {**self._from(), "type": "block_actions", "user": {"id": user}, "actions": [action], **place}
         return self._answers(self._hear(body))
 
+    def presses_in_list(self, button: Mapping[str, Any], block_id: str, user: str = BOB) -> list[str]:
+        """Press a button of a private answer; return every sentence of the answers so far."""
+        pressed = {key: button[key] for key in ("type", "action_id", "value")}
+        action = {**pressed, "block_id": block_id, "action_ts": "1.2"}
+        where = {"type": "message", "message_ts": "9.9", "channel_id": ROOM, "is_ephemeral": True}
+        place = {"container": where, "channel": {"id": ROOM}}
+        body = {**self._from(), "type": "block_actions", "user": {"id": user}, "actions": [action], **place}
+        return self._answers(self._hear(body))
+
     def opens(self, text: str, channel: str = ROOM) -> dict[str, Any]:
         """Type what opens a form; return it."""
         return self._opened(self._typed(text, channel))

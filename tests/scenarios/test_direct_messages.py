@@ -22,11 +22,12 @@ def front(stage: Stage) -> Iterator[Front]:
         front.handlers.close()
 
 
-def start_another(stage: Stage) -> None:
+def start_another(stage: Stage) -> str:
+    """Start a rollout on another route, and return its id."""
     stage.world.add_pool("other")
     stage.world.add_pool("other-new")
     stage.world.add_route("second", [pool_ref("other")], path="/other")
-    stage.start(10, subject="other-new", route="second")
+    return stage.start(10, subject="other-new", route="second").rollout.id
 
 
 @pytest.mark.parametrize("text", ["rollback", "rollback p99 doubled"])
@@ -38,10 +39,11 @@ def test_a_roll_back_without_a_name_means_the_only_rollout(front: Front, text: s
 
 
 def test_where_there_are_several_rollouts_they_are_named(front: Front) -> None:
-    front.stage.started(10, route="llm-route")
-    start_another(front.stage)
-    said = f"There are several rollouts. Name one: `other-new`, `{CANARY}`."
-    assert front.types("rollback", channel=DIRECT) == [said]
+    first = front.stage.started(10, route="llm-route").rollout.id
+    second = start_another(front.stage)
+    here = front.stage.world.namespace
+    listed = f"other-new (10 % on {here}/second, {second}), {CANARY} (10 % on {here}/llm-route, {first})"
+    assert front.types("rollback", channel=DIRECT) == [f"There are several rollouts. Name one: {listed}."]
     assert {entry.rollout.phase for entry in front.stage.store.entries()} == {Phase.PROGRESSING, Phase.STARTING}
 
 

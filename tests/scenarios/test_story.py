@@ -49,7 +49,7 @@ def test_a_rollout_from_the_first_word_to_the_guides_last_route(play: Play) -> N
     play.until("10 %", lambda: play.spec() == the_guide((STABLE, 90), (CANARY, 10)))
     play.see("25 %, wants 50 %")
     play.press("approve", ALICE)
-    play.told("You started this rollout, so your approval does not count. Ask a colleague.")
+    play.told("You started this rollout, so your approval does not count. `why` says whose does.")
     assert play.world.weights() == [(STABLE, 75), (CANARY, 25)]
     play.press("approve", BOB)
     assert_whole(play, play.card()["ts"])

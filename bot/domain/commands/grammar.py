@@ -6,7 +6,7 @@ A brake is not refused for its spelling: an odd word after ``rollback`` or ``pau
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.commands.request import CHECK, HELP, Command, StartWords
+from bot.domain.commands.request import CHECK, HELP, Command, StartWords, Where
 from bot.domain.commands.tokens import Word, shown, words
 from bot.domain.commands.values import (
     bare_name,
@@ -53,7 +53,7 @@ def parse_words(line: Sequence[Word], *, command: str) -> Command:
         return _start(verb, rest, command)
     if verb.name == CHECK:
         return _check(verb, rest, command)
-    return _question(verb, rest, command) if verb.asks else _order(verb, rest, command)
+    return read_question(verb, rest, command) if verb.asks else _order(verb, rest, command)
 
 
 def _asks_help(rest: Sequence[Word]) -> bool:
@@ -154,16 +154,19 @@ def _start_words(weight: int, keys: dict[str, str]) -> StartWords:
 # --- the other verbs -------------------------------------------------------------------------------------------
 
 
-def _question(verb: Verb, rest: Sequence[Word], command: str) -> Command:
+def read_question(verb: Verb, rest: Sequence[Word], command: str) -> Command:
+    """Read what follows a question: which rollout it is about. Raises UsageError."""
     said = _sort(verb, rest, command)
+    where = _where(said.keys)
     given = [*said.keys.values(), *(word.value for word in said.bare)]
     if len(given) > 1:
         raise _usage(verb, f"{shown(given[1])} is one word too many.", command)
-    return Command(verb=verb.name, subject=read_name("pool", given[0]) if given else "")
+    return Command(verb=verb.name, subject=read_name("pool", given[0]) if given else "", where=where)
 
 
 def _order(verb: Verb, rest: Sequence[Word], command: str) -> Command:
     said = _sort(verb, rest, command)
+    where = _where(said.keys)
     subject, text = read_name("pool", said.keys["pool"]) if "pool" in said.keys else "", said.bare
     if not subject and (at := _subject(verb, text)) is not None:
         subject, text = text[at].value, text[:at] + text[at + 1 :]
@@ -173,7 +176,18 @@ def _order(verb: Verb, rest: Sequence[Word], command: str) -> Command:
     if verb.needs_reason and not reason:
         example = f'{command} {verb.name} {subject or "POOL"} reason="p99 doubled"'
         raise UsageError(f"`{verb.name}` needs a reason.", hint=f"Say why, as in `{example}`.")
-    return Command(verb=verb.name, subject=subject, reason=reason, left_out=left_out)
+    return Command(verb=verb.name, subject=subject, where=where, reason=reason, left_out=left_out)
+
+
+def _where(keys: dict[str, str]) -> Where:
+    """Take out of the keys what they say of the route, which may be written as our lists write it: namespace/name."""
+    route, namespace = keys.pop("route", ""), keys.pop("namespace", "")
+    before, _, name = route.rpartition("/")
+    namespace = namespace or before
+    return Where(
+        route=read_name("route", name) if name else "",
+        namespace=read_name("namespace", namespace) if namespace else "",
+    )
 
 
 def _subject(verb: Verb, text: Sequence[Word]) -> int | None:
@@ -218,8 +232,8 @@ def _sort(verb: Verb, rest: Sequence[Word], command: str) -> _Said:
         if key == "reason" and verb.kind is Kind.ORDER:
             _require_value(verb, key, value)
             said.bare.append(value)
-        elif verb.is_brake and key == "pool":
-            _take_pool(said, word, value)
+        elif verb.is_brake:
+            _take_name(said, key, word, value)
         else:
             _require_value(verb, key, value)
             if key in said.keys:
@@ -232,13 +246,25 @@ def _plain(word: Word) -> Word:
     return Word(raw=word.raw, value=word.raw)
 
 
-def _take_pool(said: _Said, word: Word, value: Word) -> None:
-    """Take a brake's pool, however it is spelled; a word that cannot be one, or a second one, joins the reason."""
-    name = value.value if is_name(value.value) else bare_name(value.value)
-    if name and not has_secret(name) and "pool" not in said.keys:
-        said.keys["pool"] = name
+def _take_name(said: _Said, key: str, word: Word, value: Word) -> None:
+    """Take a brake's pool, route or namespace, however it is spelled; what cannot be one, or a second one, joins the
+    reason.
+    """
+    name = _spelled_name(key, value.value)
+    if name and not has_secret(name) and key not in said.keys:
+        said.keys[key] = name
     elif value.value:
         said.bare.append(_plain(word) if word.key else value)
+
+
+def _spelled_name(key: str, text: str) -> str:
+    """Return the name in a word, a route's with the namespace before it; empty if there is none, as in a path."""
+    if is_name(text):
+        return text
+    if key != "route" or "/" not in text:
+        return bare_name(text)
+    names = [bare_name(part) for part in text.split("/")]
+    return "/".join(names) if len(names) == 2 and all(names) else ""
 
 
 def _require_value(verb: Verb, key: str, value: Word) -> None:

@@ -8,6 +8,7 @@ class Surface(StrEnum):
     """Where people can ask."""
 
     CHANNEL = "channel"
+    ANSWER = "answer"  # a private answer in a channel, which does not change when the card does
     DIRECT = "direct"  # a direct message, of two people or of a group
     HOME = "home"  # the app's home tab
     TERMINAL = "terminal"

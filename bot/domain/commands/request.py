@@ -7,14 +7,42 @@ from typing import Final
 
 from bot.domain.commands.origin import Origin
 from bot.domain.plan import Wishes
+from bot.domain.rollout import Rollout
 
 START: Final = "start"
 ROLLBACK: Final = "rollback"
 END: Final = "end"
+APPROVE: Final = "approve"
 STATUS: Final = "status"
 CHECK: Final = "check"
 HELP: Final = "help"
 """Verbs that code has to know by name; everything else about a verb is in its declaration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What people say of the HTTPRoute whose rollout they mean: its name and its namespace; empty: any.
+
+    ``str`` writes it as people type it.
+    """
+
+    route: str = ""
+    namespace: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.route or self.namespace)
+
+    def __str__(self) -> str:
+        said = (("route", self.route), ("namespace", self.namespace))
+        return " ".join(f"{key}={value}" for key, value in said if value)
+
+    def fits(self, rollout: Rollout) -> bool:
+        """Say whether a rollout is there."""
+        return self.route in ("", rollout.route) and self.namespace in ("", rollout.namespace)
+
+
+ANYWHERE: Final = Where()
+"""Where a rollout may be if people say nothing of its route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +79,7 @@ CANCEL: Final = "cancel"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One parsed line: the verb's name, the pool or rollout id it is about (may be empty), and its words.
+    """One parsed line: the verb's name, the pool or rollout id it is about (may be empty), its route, and its words.
 
     Where ``operation`` is given, that is what it asks for, and the verb only says whether something begins or ends.
     ``left_out`` is how many characters of the reason were too many.
@@ -59,6 +87,7 @@ class Command:
 
     verb: str
     subject: str = ""
+    where: Where = ANYWHERE
     reason: str = ""
     start: StartWords | None = None
     left_out: int = 0

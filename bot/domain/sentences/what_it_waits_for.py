@@ -123,7 +123,7 @@ def _progressing(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It waits at {} % before {} %", rollout.weight, after),
         since=rollout.since,
-        who=say("{} can `advance` it now.", _who(access.run)),
+        who=_or_brakes(access, say("{} can `advance` it now.", _who(access.run))),
         deadline=entry.step_due or rollout.since + rollout.plan.interval,
         then=say("It {} {} %", "asks for approval of" if asks else "goes to", after),
     )
@@ -167,7 +167,7 @@ def _paused(entry: Entry, access: Access) -> Wait:
         if rollout.drifted
         else say("It is paused at {} %{}", rollout.weight, by(rollout.by)),
         since=rollout.since,
-        who=_can(access, *_ways_out(rollout), say("`end`")),
+        who=_who_goes_on(rollout, access),
         deadline=_due(entry) or rollout.since + REMIND_EVERY,
         then=say("The next reminder comes"),
         said=say_why(rollout),
@@ -175,12 +175,14 @@ def _paused(entry: Entry, access: Access) -> Wait:
     )
 
 
-def _ways_out(rollout: Rollout) -> tuple[Prose, ...]:
+def _who_goes_on(rollout: Rollout, access: Access) -> Prose:
+    """Say who can end a pause; that somebody can put the route right is not the policy's to say."""
     if not rollout.drifted:
-        return (say("`resume`"),)
+        return _can(access, say("`resume`"), say("`end`"))
     restore = Prose() if lacks_to_restore(rollout) else say("`restore`")
     adopt = Prose() if lacks_to_adopt(rollout) else say("`adopt`")
-    return (restore, adopt) if restore or adopt else (say("fix the route"),)
+    can = _can(access, restore, adopt, say("`end`"))
+    return can if restore or adopt else say("It goes on when the route is put right. {}", can)
 
 
 def _promoted(entry: Entry, access: Access) -> Wait:
@@ -192,7 +194,7 @@ def _promoted(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("All traffic is on the new pool; `{}` is kept for the way back", rollout.stable.name),
         since=rollout.since,
-        who=say("{} can `finish` it now, or `pause` it.", _who(access.run)),
+        who=_or_brakes(access, say("{} can `finish` it now, or `pause` it.", _who(access.run))),
         deadline=entry.step_due or rollout.since + rollout.plan.bake,
         then=say("If the gates pass, it finishes"),
     )
@@ -203,10 +205,13 @@ def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
     return Wait(
         reason=say("The bake is over, but `{}` stays on the route", rollout.stable.name),
         since=rollout.since + rollout.plan.bake,
-        who=say(
-            "I ask the gates again every {}. {} can `finish` or `pause` it.",
-            f"{ASK_GATES_EVERY.seconds} s",
-            _who(access.run),
+        who=_or_brakes(
+            access,
+            say(
+                "I ask the gates again every {}. {} can `finish` or `pause` it.",
+                f"{ASK_GATES_EVERY.seconds} s",
+                _who(access.run),
+            ),
         ),
         deadline=rollout.since + rollout.plan.bake + HOLD_AT_MOST,
         then=say("If they still say wait, it pauses"),
@@ -220,7 +225,7 @@ def _finished(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It is done; it waits for somebody to remove the old pool `{}`", rollout.stable.name),
         since=rollout.since,
-        who=say("{} can still `rollback`.", _who(access.rollback)),
+        who=_still_brakes(entry, access),
         deadline=(_due(entry) or rollout.since + DAY) if is_reminded else None,
         then=say("The next reminder comes")
         if is_reminded
@@ -255,7 +260,7 @@ def _over(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=over,
         since=rollout.since,
-        who=Prose(),
+        who=_still_brakes(entry, access),
         deadline=None,
         then=say("It waits for nothing."),
         said=rollout.why,
@@ -285,8 +290,18 @@ def _can(access: Access, *ways: Prose) -> Prose:
     return say("{} can {} it. {}", _who(access.run), listed(ways, "or"), _brakes(access))
 
 
+def _or_brakes(access: Access, told: Prose) -> Prose:
+    """Add who can roll back, where those are other people than ``told`` names."""
+    return told if access.run == access.rollback else joined(" ", (told, _brakes(access)))
+
+
 def _brakes(access: Access) -> Prose:
     return say("{} can `rollback` it.", _who(access.rollback))
+
+
+def _still_brakes(entry: Entry, access: Access) -> Prose:
+    """Say who can roll back what is done or over; nothing if nobody can."""
+    return say("{} can still `rollback`.", _who(access.rollback)) if entry.can_go_back else Prose()
 
 
 def _who(listed: Users) -> Prose:

@@ -203,7 +203,10 @@ def _ended(entry: Entry, access: Access) -> Prose:
     told = say("{} I no longer manage the route", _because(told, reason(rollout.why, rollout.by)))
     if not rollout.by:  # the route is gone, or somebody else's
         return ended(told)
-    return say("{}; {}.\n`rollback` works until another rollout starts on the route.", told, _left(entry))
+    left = say("{}; {}.", told, _left(entry))
+    if not entry.can_go_back:
+        return say("{}\nA newer rollout has started on the route, so this one can no longer be rolled back.", left)
+    return say("{}\n`rollback` works until another rollout starts on the route.", left)
 
 
 def _left(entry: Entry) -> Prose:

@@ -25,8 +25,8 @@ def approvers(rollout: Rollout, access: Access, *, given: tuple[str, ...] = ()) 
 def approvers_aloud(rollout: Rollout, access: Access) -> Prose:
     """Name who may approve, for the whole channel, where a mention notifies people: only those who are asked."""
     if _barred(rollout) and not access.approve:
-        return say("anybody but the starter")
-    return approvers(rollout, access)
+        return say("any full member but the starter")
+    return approvers(rollout, access, given=rollout.ask.approvals if rollout.ask else ())
 
 
 def _barred(rollout: Rollout) -> Users:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from bot.domain.access import AccessList
+from bot.domain.commands.request import APPROVE as NAME
 from bot.domain.commands.request import Request
 from bot.domain.deadlines import next_look
 from bot.domain.decisions.moves import Moment, after, event, hold, is_approved, take_step
@@ -36,7 +37,9 @@ def _approved(rollout: Rollout, user: str) -> Ask:
     if ask is None:
         raise TransitionError(f"`{rollout.canary.name}` is not waiting for approval.")
     if user == rollout.started_by and not rollout.plan.requester_may_approve:
-        raise NotAllowedError("You started this rollout, so your approval does not count.", hint="Ask a colleague.")
+        raise NotAllowedError(
+            "You started this rollout, so your approval does not count.", hint="`why` says whose does."
+        )
     if user in ask.approvals:
         missing = rollout.plan.approvals - len(ask.approvals)
         raise TransitionError(
@@ -62,7 +65,7 @@ def _label(entry: Entry) -> str:
 
 
 APPROVE = Verb(
-    name="approve",
+    name=NAME,
     kind=Kind.ORDER,
     help="let the next step happen",
     usage="[POOL] [reason]",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from bot.domain.access import Access
 from bot.domain.check import Report
 from bot.domain.commands.origin import Origin
-from bot.domain.commands.request import Command
+from bot.domain.commands.request import ANYWHERE, STATUS, Command, Where
 from bot.domain.gate import Readiness, Verdict
 from bot.domain.plan import Plan
 from bot.domain.prose import Prose
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 class Rollouts(Protocol):
     """Reads the stored rollouts. Raises UserError (with similar names) and StoreError."""
 
-    def find(self, subject: str, channel: str) -> Entry:
-        """Find by canary, by rollout id, or by channel where ``subject`` is empty."""
+    def find(self, subject: str, channel: str, where: Where = ANYWHERE, *, verb: str = STATUS) -> Entry:
+        """Find by canary, by rollout id, or by channel where ``subject`` is empty.
+
+        Where several may be meant, the error offers them for ``verb``.
+        """
 
     def entries(self, channel: str = "") -> Sequence[Entry]:
         """List the rollouts that are not over, newest first, of one channel or of all."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from bot.domain.access import AccessList
 from bot.domain.commands.request import Request
@@ -28,6 +29,9 @@ class Kind(StrEnum):
 
 ASKS = frozenset({Kind.QUESTION, Kind.INQUIRY})
 """Kinds that change nothing."""
+
+PLACE_KEYS: Final = ("route", "namespace")
+"""Keys that tell rollouts of one pool apart; a start says with them where it begins."""
 
 Decide = Callable[[Entry, Request, Verdict, Moment], Change]
 
@@ -102,7 +106,8 @@ class Verb:
     @property
     def keys(self) -> tuple[str, ...]:
         """Return the keys that it takes, as in ``key=value``."""
-        return ("pool", *self.own_keys) if self.asks else ("pool", *self.own_keys, "reason")
+        place = () if self.kind is Kind.START else PLACE_KEYS
+        return ("pool", *place, *self.own_keys, *(() if self.asks else ("reason",)))
 
     @property
     def takes_any_word(self) -> bool:

@@ -33,7 +33,8 @@ def _closing(verbs: Sequence[Verb], program: str) -> Prose:
     pool = say("POOL is the new pool's name, a rollout's id, or nothing if the channel has one rollout.")
     example = say("For example: `{} start vllm-llama3-8b-instruct-new 10`", program)
     also = [say("With `{}` also:\n{}", verb.name, Code(verb.options)) for verb in verbs if verb.options]
-    return joined("\n", [pool, example, *also])
+    several = say("If a pool has several rollouts, add `route=NAME`, and `namespace=NAME` if that is not enough.")
+    return joined("\n", [pool, several, example, *also])
 
 
 HELP = Verb(name=NAME, kind=Kind.QUESTION, help="show this list", spellings=("?",), answer=_answer)

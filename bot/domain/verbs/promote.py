@@ -14,7 +14,7 @@ from bot.domain.weights import weight_there
 
 def _promote(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
     if _is_asked_for(entry.rollout):
-        raise TransitionError("100 % is waiting for approval already.", hint="Type `approve` to let it happen.")
+        raise TransitionError("100 % is waiting for approval already.", hint="`why` says who can approve it.")
     return raise_to(entry, last_step(entry.rollout), request, verdict, moment)
 
 

@@ -5,7 +5,7 @@ from bot.domain.commands.request import ROLLBACK as NAME
 from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, roll_back, roll_back_again
 from bot.domain.gate import Verdict
-from bot.domain.rollout import HAS_WAY_BACK, OVER, Change, Entry, Phase
+from bot.domain.rollout import HAS_WAY_BACK, Change, Entry, Phase
 from bot.domain.verbs.button import Button, Dialog, Position, Style, short
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.weights import weight_there
@@ -31,7 +31,7 @@ def _dialog(entry: Entry) -> Dialog:
 
 def _way_back(entry: Entry) -> str:
     there, old, new = weight_there(entry), short(entry.rollout.stable), short(entry.rollout.canary)
-    if entry.rollout.drifted:
+    if entry.rollout.hands_off:
         return f"Traffic goes back to 100 % on {old} and 0 % on {new}, whatever it is now."
     if there == 0:
         return f"No traffic has moved: {old} keeps 100 %, and this rollout is over."
@@ -65,7 +65,7 @@ ROLLBACK = Verb(
         label=lambda entry: "Roll back to 0 %",
         place=Position.ROLLBACK,
         style=_style,
-        shown=lambda entry: entry.rollout.phase not in OVER,
+        shown=lambda entry: entry.can_go_back,
         dialog=_dialog,
     ),
 )

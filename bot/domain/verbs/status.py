@@ -1,7 +1,9 @@
 """`status`: where one rollout stands, or all rollouts of a channel."""
 
+from collections.abc import Sequence
+
 from bot.domain.commands.request import STATUS as NAME
-from bot.domain.errors import UserError
+from bot.domain.errors import UsageError, UserError
 from bot.domain.prose import Prose, say
 from bot.domain.rollout import Entry
 from bot.domain.verbs.asking import Asking, Reply
@@ -9,11 +11,30 @@ from bot.domain.verbs.declaration import Kind, Verb
 
 
 def _answer(asking: Asking) -> Reply:
-    subject, channel = asking.command.subject, asking.origin.channel
-    if subject:
-        return Reply(rollouts=(asking.sources.rollouts.find(subject, channel),))
+    subject, where, channel = asking.command.subject, asking.command.where, asking.origin.channel
+    if subject or where:
+        return _named(asking)
     here = tuple(asking.sources.rollouts.entries(channel)) or _last(asking)
-    return Reply(rollouts=here, said=Prose() if here else _none(asking))
+    return Reply(rollouts=here, said=_how_to_name(here) if here else _none(asking))
+
+
+def _named(asking: Asking) -> Reply:
+    """Return the rollout with a name, or on a route, or all of several."""
+    command = asking.command
+    try:
+        found = asking.sources.rollouts.find(command.subject, asking.origin.channel, command.where)
+    except UsageError as error:
+        if error.choices is None:
+            raise
+        return Reply(rollouts=error.choices.entries, said=_how_to_name(error.choices.entries))
+    return Reply(rollouts=(found,))
+
+
+def _how_to_name(entries: Sequence[Entry]) -> Prose:
+    """Say how to name one of several with the same pool; nothing if the pools tell them apart."""
+    pools = [entry.rollout.canary.name for entry in entries if not entry.rollout.is_over]
+    twice = next((pool for pool in pools if pools.count(pool) > 1), "")
+    return say("Name one of several with its route, as in `{} route=NAME`.", twice) if twice else Prose()
 
 
 def _last(asking: Asking) -> tuple[Entry, ...]:

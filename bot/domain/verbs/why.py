@@ -8,7 +8,8 @@ from bot.domain.verbs.declaration import Kind, Verb
 
 
 def _answer(asking: Asking) -> Reply:
-    entry = asking.sources.rollouts.find(asking.command.subject, asking.origin.channel)
+    command = asking.command
+    entry = asking.sources.rollouts.find(command.subject, asking.origin.channel, command.where, verb=command.verb)
     return Reply(rollouts=(entry,), wait=waits(entry, asking.sources.rules.access))
 
 

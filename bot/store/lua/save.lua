@@ -26,7 +26,15 @@ if c.take_slot then
   if stored ~= '' and (redis.call('LINDEX', order, -1) or c.id) ~= c.id then return {'followed'} end
   redis.call('HSET', p .. 'slots', c.uid, c.id)
 end
+-- A newer rollout takes the way back from the one before it, whose card loses a button; a refused one gives it back.
+local function follow(id, followed)
+  if id and redis.call('HGET', p .. 'r:' .. id, 'record') then
+    redis.call('HSET', p .. 'r:' .. id, 'followed', followed)
+    mark(p, id, 3)
+  end
+end
 if stored == '' then
+  follow(redis.call('LINDEX', order, -1), '1')
   redis.call('RPUSH', order, c.id)
   redis.call('LTRIM', order, -20, -1)
   for _, index in ipairs(indices) do
@@ -51,7 +59,10 @@ elseif c.slotless == '1' then
   free_slot(p, c.id, c.uid)
 end
 redis.call(c.over and 'ZREM' or 'ZADD', p .. 'active', unpack(c.over and {c.id} or {c.started, c.id}))
-if c.refused then redis.call('LREM', order, 0, c.id) end
+if c.refused then
+  redis.call('LREM', order, 0, c.id)
+  follow(redis.call('LINDEX', order, -1), '0')
+end
 -- An index stays while a rollout in it is not over, and then outlives it: ``kept`` counts from when the end is
 -- on the route, which may be later.
 local function keep(index, is_needed)

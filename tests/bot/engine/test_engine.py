@@ -270,11 +270,12 @@ def test_other_verbs_are_refused_for_a_pool_that_has_no_rollout(stage: Stage) ->
 
 
 def test_a_verb_that_raises_the_canary_does_not_guess_whether_a_word_is_a_pool_or_a_reason(stage: Stage) -> None:
-    stage.started(10)
+    rollout_id = stage.started(10).rollout.id
     with pytest.raises(RouteError) as refused:
         stage.say("promote", subject="go", reason="for it")
+    running = f"`{CANARY}` (10 % on `{stage.world.namespace}/llm-route`, {rollout_id})"
     assert str(refused.value) == (
-        f'There is no rollout of `go`. Running: `{CANARY}`. Without a pool, write a reason as `reason="…"`.'
+        f'There is no rollout of `go`. Running: {running}. Without a pool, write a reason as `reason="…"`.'
     )
 
 

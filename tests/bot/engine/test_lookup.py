@@ -4,14 +4,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from bot.domain.choices import Choices
 from bot.domain.commands.grammar import parse
 from bot.domain.commands.origin import Origin, Surface
 from bot.domain.errors import RouteError, UsageError
-from bot.domain.rollout import Phase, Pool, Rollout
+from bot.domain.rollout import Entry, Phase, Pool
 from bot.engine.lookup import rolled_back_before
 from bot.engine.rollback_from_route import RouteRollback
 from sandbox.objects import pool_ref
-from tests.builders import CANARY, a_rollout, at
+from tests.builders import CANARY, a_rollout, an_entry, at
 from tests.stage import Stage
 
 
@@ -56,7 +57,9 @@ def test_a_roll_back_without_a_name_that_the_brake_has_done_is_not_done_to_anoth
     assert two.phase_of(two.finished) is Phase.FINISHED
 
 
-A_MOMENT_AGO = f"`{CANARY}` was rolled back a moment ago. Name the finished one if you mean it: `other-new`."
+def named(two: Two, *, weight: int = 100, rollout_id: str = "") -> str:
+    """Return how a sentence lists the other rollout."""
+    return f"`other-new` ({weight} % on `{two.stage.world.namespace}/second`, {rollout_id or two.finished})"
 
 
 def test_a_second_roll_back_without_a_name_means_no_finished_rollout_for_ten_minutes(two: Two) -> None:
@@ -66,7 +69,9 @@ def test_a_second_roll_back_without_a_name_means_no_finished_rollout_for_ten_min
         for subject in ("", "errors"):
             with pytest.raises(UsageError) as refused:
                 roll_back(two.stage.request("rollback", subject=subject))
-            assert str(refused.value) == A_MOMENT_AGO
+            assert str(refused.value) == (
+                f"`{CANARY}` was rolled back a moment ago. Name the finished one if you mean it: {named(two)}."
+            )
     two.stage.clock.forward(minutes=1)
     assert two.stage.say("rollback", subject="").rollout.id == two.finished
 
@@ -83,39 +88,47 @@ def test_a_roll_back_without_a_name_means_the_rollout_that_was_finished_after_th
     assert stage.engine.brake(bare).rollout.id == finished
 
 
-BACK = a_rollout(id="r-0000000a", phase=Phase.ROLLED_BACK, since=at(5).now)
+BACK = an_entry(a_rollout(id="r-0000000a", phase=Phase.ROLLED_BACK, since=at(5).now))
 
 
-def finished(minutes: float, pool: str = CANARY, rollout_id: str = "r-0000000f") -> Rollout:
-    return a_rollout(id=rollout_id, canary=Pool("default", pool), phase=Phase.FINISHED, since=at(minutes).now)
+def finished(minutes: float, pool: str = CANARY, rollout_id: str = "r-0000000f", route: str = "llm-route") -> Entry:
+    canary, since = Pool("default", pool), at(minutes).now
+    return an_entry(
+        a_rollout(id=rollout_id, canary=canary, phase=Phase.FINISHED, since=since, route=route, step=3, base=3)
+    )
 
 
 @pytest.mark.parametrize("before", [[], [finished(1, "other-new")]])
-def test_nothing_is_asked_of_the_last_roll_back_where_something_was_finished_after_it(before: list[Rollout]) -> None:
+def test_nothing_is_asked_of_the_last_roll_back_where_something_was_finished_after_it(before: list[Entry]) -> None:
     after = finished(6, rollout_id="r-0000000b")
     assert rolled_back_before([after, BACK, *before], at(7).now) is None
 
 
-def test_rollouts_of_pools_with_the_same_name_are_told_apart_by_their_ids() -> None:
+def test_rollouts_of_pools_with_the_same_name_are_told_apart_by_their_routes_or_ids() -> None:
+    others = [finished(4), finished(3, rollout_id="r-0000000c", route="second"), finished(3, "other-new", "r-0000000b")]
     with pytest.raises(UsageError) as refused:
-        rolled_back_before([BACK, finished(4), finished(3, "other-new", "r-0000000b")], at(7).now)
+        rolled_back_before([BACK, *others], at(7).now)
     assert str(refused.value) == (
-        f"`{CANARY}` (`r-0000000a`) was rolled back a moment ago. "
-        f"Name the finished one if you mean it: `r-0000000f` ({CANARY}), `other-new`."
+        "`r-0000000a` was rolled back a moment ago. Name the finished one if you mean it: "
+        "`r-0000000f` (100 % on `default/llm-route`, r-0000000f), "
+        f"`{CANARY} route=second` (100 % on `default/second`, r-0000000c), "
+        "`other-new` (100 % on `default/llm-route`, r-0000000b)."
     )
+    assert refused.value.choices == Choices("rollback", tuple(others), beside=(BACK,))
 
 
 def test_a_roll_back_without_a_name_is_not_done_to_what_is_left_when_one_of_several_was_named(two: Two) -> None:
     two.stage.say("rollback", subject="other-new")
-    two.stage.start(10, subject="other-new", route="second")
+    other = two.stage.start(10, subject="other-new", route="second").rollout.id
     bare = two.stage.request("rollback", subject="")
     two.stage.clock.forward(seconds=1)
     two.stage.say("rollback")
     for roll_back in (two.stage.engine.brake, two.stage.ask):
         with pytest.raises(UsageError) as refused:
             roll_back(bare)
+        meant = named(two, weight=10, rollout_id=other)
         assert str(refused.value) == (
-            f"`{CANARY}` was rolled back since you asked. Name the other one if you mean it: `other-new`."
+            f"`{CANARY}` was rolled back since you asked. Name the other one if you mean it: {meant}."
         )
 
 
@@ -123,7 +136,7 @@ def test_a_terminal_that_means_any_channel_names_a_finished_rollout_to_roll_it_b
     two.stage.say("rollback")
     with pytest.raises(UsageError) as refused:
         two.stage.ask(replace(two.stage.request("rollback", subject=""), origin=Origin(surface=Surface.TERMINAL)))
-    assert str(refused.value) == "No rollout is moving. Name the finished one if you mean it: `other-new`."
+    assert str(refused.value) == f"No rollout is moving. Name the finished one if you mean it: {named(two)}."
 
 
 SPELLED = {

@@ -87,7 +87,7 @@ def test_only_whom_the_policy_knows_approves_and_counts_as_that_slack_user(stage
         f"Add `{ME}: U…` under `terminal.users` of the policy file, or do it in Slack.\n",
     )
     terminal.write_policy(f"terminal: {{users: {{{ME}: {ALICE}}}}}")
-    said = "You started this rollout, so your approval does not count. Ask a colleague.\n"
+    said = "You started this rollout, so your approval does not count. `why` says whose does.\n"
     assert terminal("approve") == (1, said)
     terminal.write_policy(f"terminal: {{users: {{{ME}: {BOB}}}}}")
     assert terminal("approve")[0] == 0
@@ -344,7 +344,7 @@ def test_a_brake_works_however_it_is_spelled(stage: Stage, terminal: Terminal, w
     rollout_id = stage.started(10).rollout.id
     code, _ = terminal(*words)
     after = stage.load(rollout_id).rollout
-    why = "p99 namespace=models" if "--namespace" in words else "p99"
+    why = "namespace=models p99" if "--namespace" in words else "p99"
     assert (code, after.phase, after.why) == (0, Phase.ROLLED_BACK, why)
 
 
