@@ -28,7 +28,7 @@ def test_a_click_delivered_four_times_while_timers_fire_makes_one_step(stage: St
     entry = stage.started(10)
     stage.clock.forward(minutes=10)
     replicas = [stage.replica(stage.cluster, stage.store) for _ in range(2)]
-    request = stage.request("advance", turn=entry.rollout.turn)
+    request = stage.request("advance", subject=entry.rollout.id, turn=entry.rollout.turn)
     with ThreadPoolExecutor(8) as pool:
         ticks = [pool.submit(replica.ticker.tick, entry.rollout.id) for replica in replicas]
         clicks = [pool.submit(deliver, replica.engine, request) for replica in replicas for _ in range(2)]
@@ -49,7 +49,7 @@ def test_two_people_who_approve_at_once_both_count(stage: Stage) -> None:
     stage.step()
     turn = stage.load(entry.rollout.id).rollout.turn
     replicas = [stage.replica(stage.cluster, stage.store) for _ in range(2)]
-    requests = [stage.request("approve", by=by, turn=turn) for by in (BOB, CAROL)]
+    requests = [stage.request("approve", subject=entry.rollout.id, by=by, turn=turn) for by in (BOB, CAROL)]
     with ThreadPoolExecutor(4) as pool:
         results = list(
             pool.map(deliver, [replica.engine for replica in replicas] * 2, [*requests, *reversed(requests)])

@@ -10,7 +10,9 @@ import pytest
 
 from bot.domain.access import Access
 from bot.domain.plan import Wishes
+from bot.domain.rollout import Pool
 from bot.domain.telling import Audience, Tell
+from bot.recovery.pool_news import PoolNews
 from bot.service.logs import JsonLines
 from handlers.app import web_client
 from handlers.board.board import Board
@@ -149,23 +151,38 @@ def test_a_team_hears_of_danger_in_the_channel_and_of_steps_in_the_thread(
 def test_an_old_pool_that_dies_is_told_and_so_is_its_recovery(room: Room) -> None:
     stage, world = room.stage, room.stage.world
     room.told(lambda: stage.started(10))
+    news = PoolNews(stage.cluster, stage.store, stage.clock)
+
+    def look() -> None:
+        news.health_changed(Pool(world.namespace, STABLE))
+        for _ in range(2):
+            news.sweep()
+            stage.clock.forward(seconds=10)
+
     world.set_servers_ready(STABLE, 0)
-    dead = f"{NEW}*The old pool cannot take traffic back:* `{STABLE}` has no ready endpoint."
-    loud, _ = room.told(stage.step)
-    assert dead in "\n".join(loud)
+    loud, _ = room.told(look)
+    lacks = f"InferencePool `{world.namespace}/{STABLE}` has no ready model server: 0 of 2 pods are Ready."
+    assert loud == [f"{NEW}*The old pool `{STABLE}` cannot take traffic back*: {lacks}"]
     world.set_servers_ready(STABLE, 2)
-    loud, _ = room.told(stage.step)
-    assert f"The old pool `{STABLE}` can take traffic back again." in "\n".join(loud)
+    loud, _ = room.told(look)
+    assert loud == [f"{NEW}The old pool `{STABLE}` can serve again."]
 
 
 def test_a_roll_back_onto_a_dead_pool_is_told_as_that(room: Room) -> None:
     stage = room.stage
     room.told(lambda: stage.started(10))
     stage.world.set_servers_ready(STABLE, 0)
-    loud, _ = room.told(lambda: stage.say("rollback", by=CAROL))
+
+    def roll_back() -> None:
+        stage.say("rollback", by=CAROL)
+        stage.wait_observed()
+        stage.pass_time(seconds=1)
+
+    loud, _ = room.told(roll_back)
+    lacks = f"InferencePool `{stage.world.namespace}/{STABLE}` has no ready model server: 0 of 2 pods are Ready."
     assert loud == [
         f"*<@{CAROL}> rolled back.* All traffic goes to `{STABLE}`.\n"
-        f"{NEW}*All traffic goes to `{STABLE}`, which has no ready endpoint.* Bring it up now."
+        f"{NEW}*All traffic goes to the old pool `{STABLE}`, which cannot serve*: {lacks}"
     ]
 
 
