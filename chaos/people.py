@@ -20,7 +20,7 @@ from sandbox.strict_slack.workspace import block_id
 PEOPLE = tuple(CROWD)
 Moods = Mapping[str | None, int]
 
-PATIENT: Moods = {None: 6, "approve": 4, "resume": 2, "why": 1}
+PATIENT: Moods = {None: 6, "approve": 4, "resume": 2, "why": 1, "check": 1}
 PUSHING: Moods = {"advance": 4, "promote": 2, "approve": 4, "resume": 4, "finish": 2, "status": 1}
 NERVOUS: Moods = {"pause": 3, "resume": 4, "reject": 2, "approve": 4, "why": 1, "rollback": 1}
 BRAKING: Moods = {None: 4, "approve": 3, "advance": 1, "rollback": 2, "status": 1}
@@ -109,7 +109,7 @@ class Team:
             return self._on_drift(note)
         wishes = Counter(ENDS) if is_late else Counter(mood)
         if self.dice.random() > MISTAKES:
-            fits = {verb.name for verb in verbs() if verb.fits(note)} | {None, "status"}
+            fits = {verb.name for verb in verbs() if verb.fits(note)} | {None, "status", "check"}
             wishes = Counter({verb: weight for verb, weight in wishes.items() if verb in fits})
         return self.dice.choices([*wishes], [*wishes.values()])[0] if wishes else None
 
@@ -143,6 +143,10 @@ class Team:
         self._type(verb, note.id, note)
 
     def _type(self, verb: str, rollout: str, note: Rollout | None = None) -> None:
+        if verb == "check":
+            words = f"{self.site.new} 10 route={self.site.route} namespace={self.site.namespace}"
+            self.requests.types(verb, words, rollout, self._anybody())
+            return
         name = rollout
         if note is not None and note.canary.name == self.site.new and self.dice.random() < 0.5:
             name = self.site.new
