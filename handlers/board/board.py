@@ -195,7 +195,7 @@ class Board:
             state = self._look_for_reply(state)
         while note := state.topic.note(state.shown.cursor, state.next_place):
             state = self._reply(state, note)
-        return state
+        return state if state.shown.thread_claimed is None else self._save(state, thread_claimed=None)
 
     def _recount(self, state: CardState) -> CardState:
         """Count what the thread tells already, if the store has forgotten events or how far the thread is."""
@@ -209,8 +209,9 @@ class Board:
     def _look_for_reply(self, state: CardState) -> CardState:
         claimed = state.shown.thread_claimed or state.now
         kept = self._keep_oldest(state, self._find(state, state.next_mark, claimed, thread_ts=state.shown.ts))
-        cursor = state.shown.cursor if kept is None else last_event(kept.block_id) - state.shown.forgotten
-        return self._save(state, cursor=cursor, thread_claimed=None)
+        if kept is None:  # the claim stays until we post: whoever made it may be frozen, and its reply still come
+            return state
+        return self._save(state, cursor=last_event(kept.block_id) - state.shown.forgotten, thread_claimed=None)
 
     def _reply(self, before: CardState, note: Note) -> CardState:
         shown = before.shown

@@ -21,6 +21,7 @@ from k8s.document import (
 from k8s.search import listed
 
 TOPIC: Final = "Route"
+MOST_NAMES: Final = 5
 _STAGES: Final = ("prefill", "decode")
 
 
@@ -103,15 +104,22 @@ def _stages(rule: Document) -> Sequence[str]:
 
 def _other_routes(scene: Scene) -> Iterator[Line]:
     """Yield the other routes that send to the old pool: a roll out of this one leaves them where they are."""
-    for route in scene.routes:
-        if _is_same(route, scene.copy.document):
-            continue
-        if sends_to(route, scene.stable):
-            yield warn(
-                TOPIC,
-                f"HTTPRoute `{full_name(route)}` also sends to `{scene.stable.name}`, and stays there.",
-                "Roll it out too before you delete that pool.",
-            )
+    others = [each for each in scene.routes if not _is_same(each, scene.copy.document) and sends_to(each, scene.stable)]
+    names = [full_name(route) for route in others]
+    if len(names) == 1:
+        yield warn(
+            TOPIC,
+            f"HTTPRoute `{names[0]}` also sends to `{scene.stable.name}`, and stays there.",
+            "Roll it out too before you delete that pool.",
+        )
+    elif names:
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        yield warn(
+            TOPIC,
+            f"{len(names)} other HTTPRoutes also send to `{scene.stable.name}`, and stay there: "
+            f"{listed(names[:MOST_NAMES])}{more}.",
+            "Roll them out too before you delete that pool.",
+        )
 
 
 def _older_routes(scene: Scene) -> Iterator[Line]:

@@ -72,6 +72,19 @@ def test_what_cannot_be_chosen_stops_it_with_a_command_of_its_own(stage: Stage) 
     ]
 
 
+def test_many_other_routes_are_one_warning(stage: Stage) -> None:
+    for number in range(6):
+        stage.world.add_route(f"other-{number}", [pool_ref(STABLE)], path=f"/{number}")
+    names = ", ".join(f"`{stage.world.namespace}/other-{number}`" for number in range(5))
+    assert found(check(stage, route="llm-route"), Grade.WARN) == [
+        (
+            "Route",
+            f"6 other HTTPRoutes also send to `{STABLE}`, and stay there: {names} and 1 more. Roll them out too before "
+            "you delete that pool.",
+        )
+    ]
+
+
 def test_a_route_that_is_taken_stops_it(stage: Stage) -> None:
     stage.started(10)
     ((topic, said),) = found(check(stage), Grade.STOP)
