@@ -258,6 +258,18 @@ def test_a_leader_that_froze_in_a_reply_leaves_it_where_the_other_has_found_it(t
     assert_whole(told, "1-1", "2-2")
 
 
+def test_a_frozen_leaders_reply_that_comes_after_another_one_has_looked_is_told_once(told: World) -> None:
+    pause(told)
+    told.memory.shows[ID] = replace(told.shown, thread_claimed=NOON)
+    told.slack.faults.next("chat.postMessage", "429")
+    told.round(seconds=60)  # it looks, finds nothing, and cannot post
+    first = told.slack.thread(told.shown.ts)[-1]
+    blocks = [{**block, "block_id": block["block_id"].replace(":1-1", ":2-2")} for block in first["blocks"]]
+    told.slack.add(ROOM, {**first, "blocks": blocks, "reply_broadcast": False})
+    settle(told)
+    assert_whole(told, "1-1", "2-2")
+
+
 # --- calls that hang
 
 
