@@ -22,8 +22,8 @@ Moods = Mapping[str | None, int]
 
 PATIENT: Moods = {None: 6, "approve": 4, "resume": 2, "why": 1, "check": 1}
 PUSHING: Moods = {"advance": 4, "promote": 2, "approve": 4, "resume": 4, "finish": 2, "status": 1}
-NERVOUS: Moods = {"pause": 3, "resume": 4, "reject": 2, "approve": 4, "why": 1, "rollback": 1}
-BRAKING: Moods = {None: 4, "approve": 3, "advance": 1, "rollback": 2, "status": 1}
+NERVOUS: Moods = {"pause": 3, "resume": 4, "reject": 4, "approve": 4, "why": 1, "rollback": 1}
+BRAKING: Moods = {None: 4, "approve": 3, "reject": 1, "advance": 1, "rollback": 2, "status": 1}
 LEAVING: Moods = {None: 4, "approve": 3, "pause": 1, "end": 2}
 WILD: Moods = dict.fromkeys({verb.name for verb in verbs()} - {"start", "help"}, 1)
 MOODS = (PATIENT, PATIENT, PUSHING, PUSHING, NERVOUS, BRAKING, LEAVING, WILD)
