@@ -19,10 +19,16 @@ def two(play: Play) -> Play:
     """Return a play in which Alice has begun to roll one pool out on both of its routes."""
     play.world.add_route(INNER, [pool_ref(STABLE)], path="/internal")
     play.bot()
-    for route in (OUTER, INNER):
-        play.start(f"{CANARY} 10 every=1h route={route}")
     store = a_store(play.redis_url)
-    play.until("both", lambda: [each.rollout.phase for each in store.entries()] == [Phase.PROGRESSING] * 2)
+
+    def progressing() -> list[str]:
+        phases = {entry.rollout.route.name: entry.rollout.phase for entry in store.entries()}
+        return [route for route, phase in phases.items() if phase is Phase.PROGRESSING]
+
+    play.start(f"{CANARY} 10 every=1h route={OUTER}")
+    play.until("the first", lambda: progressing() == [OUTER])
+    play.start(f"{CANARY} 10 every=1h route={INNER}")
+    play.until("both, newest first", lambda: progressing() == [INNER, OUTER])
     return play
 
 
