@@ -22,7 +22,7 @@ def two(play: Play) -> Play:
     store = a_store(play.redis_url)
 
     def progressing() -> list[str]:
-        phases = {entry.rollout.route.name: entry.rollout.phase for entry in store.entries()}
+        phases = {entry.rollout.route: entry.rollout.phase for entry in store.entries()}
         return [route for route, phase in phases.items() if phase is Phase.PROGRESSING]
 
     play.start(f"{CANARY} 10 every=1h route={OUTER}")
