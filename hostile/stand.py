@@ -69,10 +69,15 @@ class Stand:
         wait_until("a signed note", lambda: self.note() == self.record(), seconds=45)
 
     def begin(self) -> None:
-        """Start a rollout, and wait until it is at 10 %."""
+        """Start a rollout as soon as the route is free, and wait until it is at 10 %."""
+        wait_until("a free route", lambda: self.client.hget(f"{PREFIX}slots", self._uid()) is None, seconds=20)
         cards = len(self.slack.cards())
-        self.say(f"start {CANARY} 10")
-        wait_until("the first weight", lambda: self.world.weights() == HELD, seconds=20)
+        typed = self.slack.command(f"start {CANARY} 10", user=ALICE)
+        self.slack.send(typed, self.bot.url)
+        try:
+            wait_until("the first weight", lambda: self.world.weights() == HELD, seconds=20)
+        except SandboxError as error:
+            raise SandboxError(f"{error} Alice heard {self.slack.said(typed)}.") from error
         wait_until("the card", lambda: len(self.slack.cards()) == cards + 1, seconds=20)
         wait_until("the gateway's word", lambda: self.record().phase is Phase.PROGRESSING, seconds=20)
 
