@@ -103,9 +103,9 @@ class Cluster:
         """Stop the watches; one that hangs in the network ends with the process."""
         self._watches.close()
 
-    def missing_rights(self, namespace: str) -> Sequence[str]:
-        """Say which rights the bot lacks in a namespace, and what is not served there: a sentence each."""
-        return rights_of(self._api, [namespace]).missing
+    def missing_rights(self, namespaces: Sequence[str]) -> Sequence[str]:
+        """Say which rights the bot lacks in these namespaces, and what is not served there: a sentence each."""
+        return rights_of(self._api, namespaces).missing
 
     def survey(self, canary: str, words: StartWords, verb: str = START) -> Survey:
         """Find the route, the stable pool and the rules for a start, and what speaks against it."""

@@ -8,8 +8,9 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import RefusedError
 from k8s import client
 from k8s.document import Document
+from k8s.inferencepool import OLD_GROUP
 
-_GROUPS: Final = ("inference.networking.x-k8s.io", "llm-d.ai")
+_GROUPS: Final = (OLD_GROUP, "llm-d.ai")
 _KINDS: Final = (("inferenceobjectives", "InferenceObjective"), ("inferencemodelrewrites", "InferenceModelRewrite"))
 COMPANIONS: Final = tuple(
     client.Resource(f"/apis/{group}/v1alpha2", plural, kind) for group in _GROUPS for plural, kind in _KINDS

@@ -76,9 +76,15 @@ def sends_to(route: Document, pool: Pool) -> bool:
     """Say whether a route gives a pool weight, or mirrors requests to it."""
     namespace = namespace_of(route)
     weighted = (ref for rule in rules_of(route) for ref in refs_of(rule) if weight_of(ref) > 0)
-    filters = (each for rule in rules_of(route) for each in rule.get("filters") or ())
-    mirrors = (target for each in filters if (target := (each.get("requestMirror") or {}).get("backendRef")))
-    return any(pool_of(ref, namespace) == pool for ref in (*weighted, *mirrors))
+    mirrored = (mirror["backendRef"] for rule in rules_of(route) for mirror in mirrors_of(rule))
+    return any(pool_of(ref, namespace) == pool for ref in (*weighted, *mirrored))
+
+
+def mirrors_of(rule: Document) -> Sequence[Document]:
+    """Return the requestMirrors of a rule and of its backendRefs, those that name a backend."""
+    filters = [*(rule.get("filters") or ()), *(each for ref in refs_of(rule) for each in ref.get("filters") or ())]
+    mirrors = [each.get("requestMirror") or {} for each in filters]
+    return [mirror for mirror in mirrors if mirror.get("backendRef")]
 
 
 def rule_key(rule: Document) -> str:
@@ -92,16 +98,16 @@ def rule_label(rule: Document, index: int) -> str:
 
 
 def _digest(rule: Document) -> str:
-    text = _canonical(rule.get("matches") or [])
+    text = canonical(rule.get("matches") or [])
     return "#" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _canonical(value: Any) -> str:
+def canonical(value: Any) -> str:
     """Write JSON that ignores the order of keys and of alternatives, which has no meaning in a match."""
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(value[key])}" for key in sorted(value)) + "}"
+        return "{" + ",".join(f"{json.dumps(key)}:{canonical(value[key])}" for key in sorted(value)) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(sorted(_canonical(part) for part in value)) + "]"
+        return "[" + ",".join(sorted(canonical(part) for part in value)) + "]"
     return json.dumps(value)
 
 

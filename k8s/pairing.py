@@ -1,7 +1,8 @@
-"""Find, among the routes of a namespace, the one whose traffic a canary will take, and the rules that move. Pure.
+"""Find, among the routes of the bot's namespaces, the one whose traffic a canary will take, and its rules. Pure.
 
-People name the stable pool only if they must: it is the only other InferencePool with weight in a
-rule. If that does not give one route and one pool, the error offers commands that do.
+A route may live in another namespace than the pools. People name the stable pool only if they must: it is the only
+other InferencePool with weight in a rule. If that does not give one route and one pool, the error offers commands that
+do.
 """
 
 import json
@@ -23,14 +24,15 @@ from k8s.document import (
     rules_of,
     weight_of,
 )
-from k8s.search import Search, one_of
+from k8s.inferencepool import OLD_GROUP, of_old_group
+from k8s.search import Search, listed, one_of
 
 Choice = tuple[RouteCopy, Pool]
 
 
 def choose(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Choice:
     """Return the only route and stable pool that the words fit. Raises RouteError with commands ready to copy."""
-    routes = _named(search, copies, canary)
+    routes = _named(search, [copy for copy in copies if _concerns(copy, canary)], canary)
     choices = _choices(search, routes, canary, strict=True)
     if not choices:
         _refuse_mixed(search, routes, canary)
@@ -38,19 +40,14 @@ def choose(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Choice:
     if not choices:
         raise _nothing(search, routes, canary)
     if len(choices) > 1:
-        raise _several(search, choices)
+        raise _several(search, choices, canary)
     return choices[0]
 
 
 def rules_for(search: Search, copy: RouteCopy, stable: Pool, canary: Pool) -> tuple[Rule, ...]:
     """Return the rules of a route that hold the stable pool. Raises RouteError if one of them cannot be moved."""
     route = copy.document
-    if (stable.namespace, stable.group) != (canary.namespace, canary.group):
-        raise RouteError(
-            f"`{stable.namespace}/{stable.name}` ({stable.group}) and `{canary.namespace}/{canary.name}` "
-            f"({canary.group}) are not of the same namespace and group.",
-            hint="Deploy the new pool beside the old one, with the same API group.",
-        )
+    _require_alike(stable, canary)
     found = [(i, rule) for i, rule in _rules(search, route) if places(rule, stable, namespace_of(route))]
     if not search.words.rule:
         found = [(i, rule) for i, rule in found if not _is_pinned(route, rule, stable, canary)] or found
@@ -64,6 +61,18 @@ def rules_for(search: Search, copy: RouteCopy, stable: Pool, canary: Pool) -> tu
     if refusals:
         raise _with_the_others(search, route, refusals[0], rules)
     return tuple(rules)
+
+
+def _require_alike(stable: Pool, canary: Pool) -> None:
+    """Raise RouteError if the pools differ in what a rollout cannot bridge."""
+    if stable.group == OLD_GROUP:
+        raise of_old_group(stable.name)
+    if (stable.namespace, stable.group) != (canary.namespace, canary.group):
+        raise RouteError(
+            f"`{stable.namespace}/{stable.name}` ({stable.group}) and `{canary.namespace}/{canary.name}` "
+            f"({canary.group}) are not of the same namespace and group.",
+            hint="Deploy the new pool beside the old one, with the same API group.",
+        )
 
 
 def _is_pinned(route: Document, rule: Document, stable: Pool, canary: Pool) -> bool:
@@ -86,17 +95,37 @@ def _typed_rule(rule: Document, index: int) -> str:
     return str(rule.get("name") or index + 1)
 
 
+def _concerns(copy: RouteCopy, canary: Pool) -> bool:
+    """Say whether a route is in the namespace of the pools, or sends to a pool there."""
+    if copy.namespace == canary.namespace:
+        return True
+    refs = (ref for rule in rules_of(copy.document) for ref in refs_of(rule))
+    return any(pool and pool.namespace == canary.namespace for ref in refs if (pool := pool_of(ref, copy.namespace)))
+
+
 def _named(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Sequence[RouteCopy]:
+    """Return the routes that ``route=`` leaves: a name, or namespace/name."""
     alive = [copy for copy in copies if not copy.document["metadata"].get("deletionTimestamp")]
     name = search.words.route
-    found = [copy for copy in alive if name in ("", copy.name)]
+    found = [copy for copy in alive if name in ("", copy.name, full_name(copy.document))]
     if name and not found:
-        names = likely_meant(name, [copy.name for copy in alive]) or sorted(copy.name for copy in alive)
+        typed = sorted(_typed_route(copy, canary) for copy in alive)
+        names = likely_meant(name, typed) or typed
         raise RouteError(
-            f"There is no HTTPRoute `{canary.namespace}/{name}`.",
+            f"There is no HTTPRoute `{name}` in {_where(search)}.",
             hint=one_of(search.offer(route=each) for each in names) if names else "Create one first.",
         )
     return found
+
+
+def _typed_route(copy: RouteCopy, canary: Pool) -> str:
+    """Return what people type for a route: its name, with its namespace before it if that is not the pools'."""
+    return copy.name if copy.namespace == canary.namespace else full_name(copy.document)
+
+
+def _where(search: Search) -> str:
+    """Name the namespaces whose routes were looked at."""
+    return f"namespace{'s' if len(search.namespaces) > 1 else ''} {listed(search.namespaces)}"
 
 
 def _rules(search: Search, route: Document) -> Iterator[tuple[int, Document]]:
@@ -118,7 +147,8 @@ def _fitting(search: Search, copy: RouteCopy, canary: Pool, *, strict: bool) -> 
     fitting: list[Pool] = []
     for _, rule in _rules(search, copy.document):
         others = _others(rule, copy.namespace, canary, weighted=strict)
-        named = [pool for pool in others if search.words.stable in ("", pool.name)]
+        at_home = [pool for pool in others if canary.namespace in (copy.namespace, pool.namespace)]
+        named = [pool for pool in at_home if search.words.stable in ("", pool.name)]
         if len(named) == 1 or not strict:
             fitting += named
     return list(dict.fromkeys(fitting))
@@ -136,22 +166,23 @@ def _nothing(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> Route
     if words.rule and not any(True for copy in copies for _ in _rules(search, copy.document)):
         names = {_typed_rule(rule, at) for copy in copies for at, rule in enumerate(rules_of(copy.document))}
         hint = one_of(search.offer(rule=name) for name in sorted(names)) if names else "Leave `rule=` out."
-        return RouteError(f"No HTTPRoute in namespace `{canary.namespace}` has a rule `{words.rule}`.", hint=hint)
+        return RouteError(f"No HTTPRoute in {_where(search)} has a rule `{words.rule}`.", hint=hint)
     if words.stable:
         pools = {p.name for copy in copies for r in rules_of(copy.document) for p in _held(r, copy, canary)}
         hint = (
             one_of(search.offer(stable=name) for name in sorted(pools)) if pools else "Check the routes' backendRefs."
         )
-        return RouteError(f"No HTTPRoute in namespace `{canary.namespace}` sends to `{words.stable}`.", hint=hint)
-    holders = [copy.name for copy in copies if any(places(r, canary, copy.namespace) for r in rules_of(copy.document))]
+        return RouteError(f"No HTTPRoute in {_where(search)} sends to `{words.stable}`.", hint=hint)
+    documents = [copy.document for copy in copies]
+    holders = [each for each in documents if any(places(r, canary, namespace_of(each)) for r in rules_of(each))]
     if holders:
         return RouteError(
-            f"`{canary.name}` is the only InferencePool of HTTPRoute `{canary.namespace}/{holders[0]}`: "
-            "there is no pool to take traffic from.",
+            f"`{canary.name}` is the only InferencePool of HTTPRoute `{full_name(holders[0])}`: there is no pool to "
+            "take traffic from.",
             hint="Name the new pool, not the one that serves now.",
         )
     return RouteError(
-        f"No HTTPRoute in namespace `{canary.namespace}` sends traffic to an InferencePool.",
+        f"No HTTPRoute in {_where(search)} sends traffic to an InferencePool.",
         hint="Point a route at the pool that serves now, or name another namespace with `namespace=`.",
     )
 
@@ -169,10 +200,12 @@ def _refuse_mixed(search: Search, copies: Sequence[RouteCopy], canary: Pool) -> 
                 _refuse_third(copy.document, index, rule, others[0], canary)
 
 
-def _several(search: Search, choices: Sequence[Choice]) -> RouteError:
-    routes, pools = {copy.name for copy, _ in choices}, {pool.name for _, pool in choices}
+def _several(search: Search, choices: Sequence[Choice], canary: Pool) -> RouteError:
+    routes, pools = {full_name(copy.document) for copy, _ in choices}, {pool.name for _, pool in choices}
     offers = [
-        search.offer(route=copy.name if len(routes) > 1 else "", stable=pool.name if len(pools) > 1 else "")
+        search.offer(
+            route=_typed_route(copy, canary) if len(routes) > 1 else "", stable=pool.name if len(pools) > 1 else ""
+        )
         for copy, pool in choices
     ]
     what = "HTTPRoute" if len(routes) > 1 else "pool to take traffic from"

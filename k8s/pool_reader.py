@@ -112,8 +112,8 @@ class PoolReader:
         )
 
     def _routes_to(self, pool: Pool) -> tuple[str, ...]:
-        """Return the watched HTTPRoutes of the pool's namespace that give it weight, or mirror requests to it."""
-        routes = self._watches.objects(HTTPROUTES, pool.namespace) or ()
+        """Return the watched HTTPRoutes that give a pool weight, or mirror requests to it."""
+        routes = self._watches.everywhere(HTTPROUTES)
         return tuple(sorted(full_name(route) for route in routes if sends_to(route, pool)))
 
     def _service(self, namespace: str, name: str) -> tuple[Document | None, bool]:

@@ -9,9 +9,12 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import RefusedError
 from k8s import client
 from k8s.client import Resource
+from k8s.companions import COMPANIONS
 from k8s.gateways import CLASSES, GATEWAYS
 from k8s.httproute import HTTPROUTES
-from k8s.inferencepool import PODS, POOLS, SERVICES, SLICES
+from k8s.inferencepool import OLD_POOLS, PODS, POOLS, SERVICES, SLICES
+from k8s.installed import DEFINITIONS
+from k8s.reference_grants import GRANTS
 
 NEEDED: Final[Sequence[tuple[Resource, Sequence[str]]]] = (
     (HTTPROUTES, ("get", "list", "watch", "patch")),
@@ -19,11 +22,23 @@ NEEDED: Final[Sequence[tuple[Resource, Sequence[str]]]] = (
     (PODS, ("list", "watch")),
     (SERVICES, ("get", "list", "watch")),
     (SLICES, ("list", "watch")),
+    (GRANTS, ("list",)),
+    (OLD_POOLS, ("list",)),
+    *((resource, ("list",)) for resource in COMPANIONS),
 )
 """Everything that the bot does in a namespace of pools, as ``manifests/kustomize/rights`` grants it."""
 
-NEEDED_ONCE: Final[Sequence[tuple[Resource, Sequence[str]]]] = ((GATEWAYS, ("get",)), (CLASSES, ("get",)))
-"""What the bot reads in any namespace, or in none, as ``manifests/kustomize/gateways`` grants it."""
+_WHOSE_WORD: Final = (
+    "the bot does not know whose word about a route counts, and takes that of any controller which accepts it"
+)
+NEEDED_ONCE: Final[Sequence[tuple[Resource, Sequence[str], str]]] = (
+    (GATEWAYS, ("get",), _WHOSE_WORD),
+    (CLASSES, ("get",), _WHOSE_WORD),
+    (DEFINITIONS, ("get",), "`check` cannot say which versions are installed"),
+)
+"""What the bot reads in any namespace, or in none, as ``manifests/kustomize/gateways`` grants it, and what it cannot
+tell without it.
+"""
 
 INSTALL: Final = {
     HTTPROUTES: "Install the CustomResourceDefinitions of the Gateway API.",
@@ -32,10 +47,7 @@ INSTALL: Final = {
 
 
 GRANT: Final = "`manifests/kustomize/rights` has a Role with all that the bot needs in a namespace."
-GRANT_ONCE: Final = (
-    "`manifests/kustomize/gateways` has a ClusterRole for that. Without it, the bot does not know whose word about a "
-    "route counts, and takes that of any controller which accepts it."
-)
+GRANT_ONCE: Final = "`manifests/kustomize/gateways` has a ClusterRole for that."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +99,21 @@ def _plurals(api: ApiClient, root: str) -> Iterable[str]:
 def _not_allowed(api: ApiClient, account: str, namespaces: Iterable[str]) -> Iterator[str]:
     for namespace in namespaces:
         for resource, verbs in NEEDED:
-            for verb in verbs:
-                if not _may(api, namespace, resource, verb):
-                    group = f" of {group_of(resource)}" if group_of(resource) else ""
-                    yield f"{account} may not `{verb}` `{resource.plural}`{group} in namespace `{namespace}`."
+            if refused := _refused(api, namespace, resource, verbs):
+                yield f"{account} may not {refused} in namespace `{namespace}`."
 
 
 def _not_allowed_anywhere(api: ApiClient, account: str) -> Iterator[str]:
-    for resource, verbs in NEEDED_ONCE:
-        for verb in verbs:
-            if not _may(api, "", resource, verb):
-                yield f"{account} may not `{verb}` `{resource.plural}` of {group_of(resource)} in every namespace."
+    for resource, verbs, without in NEEDED_ONCE:
+        if refused := _refused(api, "", resource, verbs):
+            yield f"{account} may not {refused}: {without}."
+
+
+def _refused(api: ApiClient, namespace: str, resource: Resource, verbs: Iterable[str]) -> str:
+    """Say which of the verbs are not allowed, and on what; empty if all are."""
+    missing = [f"`{verb}`" for verb in verbs if not _may(api, namespace, resource, verb)]
+    group = f" of {group_of(resource)}" if group_of(resource) else ""
+    return f"{', '.join(missing)} `{resource.plural}`{group}" if missing else ""
 
 
 def _may(api: ApiClient, namespace: str, resource: Resource, verb: str) -> bool:

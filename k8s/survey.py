@@ -1,7 +1,6 @@
 """The start of a rollout: find the route, the two pools and the rules, and say what prevents it.
 
-It only reads: one list of pools for each namespace, one of routes, the Gateways, and what shows whether the pools can
-serve.
+It only reads: the pools and the routes of each namespace, the Gateways, and what shows whether the pools can serve.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,18 +10,19 @@ from typing import Final
 from kubernetes.client import ApiClient
 
 from bot.domain.check import Line, Report
-from bot.domain.errors import NotHereError, RouteError
+from bot.domain.errors import NotHereError, RefusedError, RouteError
 from bot.domain.rollout import Pool
 from bot.domain.slips import likely_meant
 from bot.engine.notes import Notes
 from bot.engine.route_port import RouteCopy, Survey
-from k8s import companions, httproute, inferencepool, owners, pairing
+from k8s import companions, httproute, inferencepool, installed, owners, pairing
 from k8s.checks import gateway, route
 from k8s.checks import pools as pools_topic
 from k8s.checks.scene import Scene
 from k8s.document import Document, full_name
 from k8s.gateways import Gateways
 from k8s.pool_reader import PoolReader
+from k8s.reference_grants import list_grants
 from k8s.route_status import ANY_GENERATION, Ours, gateway_word
 from k8s.search import Search, listed, one_of
 from k8s.watches import Watches
@@ -34,8 +34,8 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now
     Raises RouteError with one sentence and the next action if the route, a pool or the rules cannot be chosen.
     """
     pools = {name: inferencepool.list_pools(api, name) for name in _namespaces(search)}
-    canary = _canary(search, pools)
-    copies = httproute.list_routes(api, canary.namespace, notes)
+    canary = _canary(api, search, pools)
+    copies, unread = _routes(api, search, canary, notes)
     copy, stable = pairing.choose(search, copies, canary)
     rules = pairing.rules_for(search, copy, stable, canary)
     new, old = _pair(pools[canary.namespace], copy, stable, canary)
@@ -53,6 +53,9 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now
         parents=parents,
         routes=[each.document for each in copies],
         companions=companions.list_companions(api, canary.namespace),
+        grants=list_grants(api, canary.namespace) if copy.namespace != canary.namespace else (),
+        unread=unread,
+        definitions=installed.list_definitions(api),
         is_new=now - datetime.fromisoformat(copy.document["metadata"]["creationTimestamp"]) < NEW,
     )
     return Survey(
@@ -68,11 +71,13 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now
 NEW: Final = timedelta(minutes=1)
 
 
-def _owners(scene: Scene) -> Iterator[Line]:
-    return owners.lines(scene.copy.document)
-
-
-_TOPICS: Final[Sequence[Callable[[Scene], Iterator[Line]]]] = (pools_topic.lines, route.lines, gateway.lines, _owners)
+_TOPICS: Final[Sequence[Callable[[Scene], Iterator[Line]]]] = (
+    pools_topic.lines,
+    route.lines,
+    gateway.lines,
+    lambda scene: owners.lines(scene.copy.document),
+    lambda scene: installed.lines(scene.definitions),
+)
 
 
 def _namespaces(search: Search) -> Sequence[str]:
@@ -85,10 +90,26 @@ def _namespaces(search: Search) -> Sequence[str]:
     return (wanted,) if wanted else search.namespaces
 
 
-def _canary(search: Search, pools: Mapping[str, Sequence[Document]]) -> Pool:
+def _routes(api: ApiClient, search: Search, canary: Pool, notes: Notes) -> tuple[Sequence[RouteCopy], Sequence[str]]:
+    """Return the routes of our namespaces, the pools' first, and the other namespaces whose routes we may not read."""
+    copies = [*httproute.list_routes(api, canary.namespace, notes)]
+    unread: list[str] = []
+    for namespace in search.namespaces:
+        if namespace == canary.namespace:
+            continue
+        try:
+            copies += httproute.list_routes(api, namespace, notes)
+        except RefusedError:
+            unread.append(namespace)
+    return copies, unread
+
+
+def _canary(api: ApiClient, search: Search, pools: Mapping[str, Sequence[Document]]) -> Pool:
     """Find the new pool by its exact name."""
     found = [namespace for namespace, each in pools.items() if search.canary in _names(each)]
     if not found:
+        if any(inferencepool.is_of_old_group(api, namespace, search.canary) for namespace in pools):
+            raise inferencepool.of_old_group(search.canary)
         raise _no_pool(search, pools)
     if len(found) > 1:
         raise RouteError(

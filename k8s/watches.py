@@ -51,6 +51,11 @@ class Watches:
         watch = self._watches.get((resource, namespace))
         return watch.objects() if watch else None
 
+    def everywhere(self, resource: Resource) -> Sequence[Document]:
+        """Return the copies of all namespaces that may be used."""
+        watches = [watch for (watched, _), watch in self._watches.items() if watched == resource]
+        return [document for watch in watches for document in watch.objects() or ()]
+
     def object(self, resource: Resource, namespace: str, name: str) -> Document | None:
         """Return the copy of one object; None if none is kept."""
         watch = self._watches.get((resource, namespace))

@@ -96,8 +96,8 @@ class Routes(Protocol):
         Raises RouteError with help that is ready to copy; it offers commands of ``verb``.
         """
 
-    def missing_rights(self, namespace: str) -> Sequence[str]:
-        """Say which rights the bot lacks in a namespace, and what is not served there: a sentence each."""
+    def missing_rights(self, namespaces: Sequence[str]) -> Sequence[str]:
+        """Say which rights the bot lacks in these namespaces, and what is not served there: a sentence each."""
 
     def read(self, namespace: str, route: str) -> RouteCopy:
         """Read one route from the API server."""

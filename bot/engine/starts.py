@@ -77,7 +77,8 @@ class Starts:
             scene = self._survey(command.subject, words, CHECK)
         except RouteError as error:
             return Report((stop("Route", error.message, error.hint),))
-        rights = [warn("Access", sentence) for sentence in self._routes.missing_rights(scene.copy.namespace)]
+        where = sorted({scene.copy.namespace, scene.canary.namespace})
+        rights = [warn("Access", sentence) for sentence in self._routes.missing_rights(where)]
         request = Request(command=command, by=by, origin=NOWHERE, delivery=CHECK, at=self._clock.now())
         try:
             weight = words.weight or self._policy.plan.steps[0]

@@ -1,23 +1,26 @@
 """The route: which rules move, what else is in them, and which other routes have to do with the same pools."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from bot.domain.check import Line, fine, warn
+from bot.domain.check import Line, fine, stop, warn
 from bot.domain.rollout import Pool
 from k8s.checks.scene import Scene
 from k8s.document import (
     Document,
-    backend_of,
+    canonical,
     full_name,
+    mirrors_of,
     namespace_of,
     places,
+    pool_of,
     refs_of,
     rule_label,
     rules_of,
     sends_to,
     weight_of,
 )
+from k8s.reference_grants import permits
 from k8s.search import listed
 
 TOPIC: Final = "Route"
@@ -28,10 +31,12 @@ _STAGES: Final = ("prefill", "decode")
 def lines(scene: Scene) -> Iterator[Line]:
     """Yield what was found."""
     yield _moving(scene)
+    yield from _grant(scene)
     yield from _left_alone(scene)
     for place in (rule.index for rule in scene.rules):
         yield from _in_rule(scene, place, rules_of(scene.copy.document)[place])
     yield from _other_routes(scene)
+    yield from _unread(scene)
     yield from _older_routes(scene)
 
 
@@ -39,6 +44,28 @@ def _moving(scene: Scene) -> Line:
     route, rules = scene.copy.document, rules_of(scene.copy.document)
     labels = listed(rule_label(rules[rule.index], rule.index) for rule in scene.rules)
     return fine(TOPIC, f"{labels} of HTTPRoute `{full_name(route)}` moves from `{scene.stable.name}`.")
+
+
+def _grant(scene: Scene) -> Iterator[Line]:
+    """Yield whether a route of another namespace may send to the new pool."""
+    here, there, pool = scene.copy.namespace, scene.canary.namespace, scene.canary.name
+    if here == there:
+        return
+    if scene.grants is None:
+        yield warn(
+            TOPIC,
+            f"I could not read the ReferenceGrants of namespace `{there}`: one must let HTTPRoutes of `{here}` send to "
+            f"InferencePool `{pool}`.",
+        )
+    elif permits(scene.grants, here, scene.canary):
+        yield fine(TOPIC, f"A ReferenceGrant lets HTTPRoutes of namespace `{here}` send to `{there}/{pool}`.")
+    else:
+        yield stop(
+            TOPIC,
+            f"No ReferenceGrant in namespace `{there}` lets HTTPRoutes of namespace `{here}` send to InferencePool "
+            f"`{pool}`: the gateway would answer its share with errors.",
+            "Add one for that pool, or for all InferencePools.",
+        )
 
 
 def _left_alone(scene: Scene) -> Iterator[Line]:
@@ -64,18 +91,23 @@ def _weights(route: Document, rule: Document, scene: Scene) -> Mapping[Pool, int
 def _in_rule(scene: Scene, index: int, rule: Document) -> Iterator[Line]:
     label, namespace = rule_label(rule, index), scene.copy.namespace
     for ref in refs_of(rule):
-        if ref.get("filters") and backend_of(ref, namespace)[3] == scene.stable.name:
+        if ref.get("filters") and pool_of(ref, namespace) == scene.stable:
             kinds = listed(str(each.get("type")) for each in ref["filters"])
             yield warn(
                 TOPIC,
                 f"The backendRef of `{scene.stable.name}` in `{label}` has filters ({kinds}), which are copied.",
                 "Look whether they name a version of the model.",
             )
-    for name, share in _mirrors(rule, namespace):
-        if name == scene.canary.name:
-            yield warn(TOPIC, f"`{label}` also mirrors {share} of its requests to `{name}`, and will go on with that.")
-        elif name == scene.stable.name:
-            yield warn(TOPIC, f"`{label}` mirrors {share} of its requests to `{name}`: do not delete that afterwards.")
+    for mirror in mirrors_of(rule):
+        share, pool = _share(mirror), pool_of(mirror["backendRef"], namespace)
+        if pool == scene.canary:
+            yield warn(
+                TOPIC, f"`{label}` also mirrors {share} of its requests to `{pool.name}`, and will go on with that."
+            )
+        elif pool == scene.stable:
+            yield warn(
+                TOPIC, f"`{label}` mirrors {share} of its requests to `{pool.name}`: do not delete that afterwards."
+            )
     for stage in _stages(rule):
         yield warn(
             TOPIC,
@@ -84,16 +116,12 @@ def _in_rule(scene: Scene, index: int, rule: Document) -> Iterator[Line]:
         )
 
 
-def _mirrors(rule: Document, namespace: str) -> Iterator[tuple[str, str]]:
-    """Yield the pools that a rule mirrors requests to, and which share of them."""
-    for each in rule.get("filters") or ():
-        mirror: Mapping[str, Any] = each.get("requestMirror") or {}
-        if target := mirror.get("backendRef"):
-            percent, fraction = mirror.get("percent"), mirror.get("fraction")
-            share = f"{percent} %" if percent is not None else "all"
-            if fraction:
-                share = f"{fraction.get('numerator')}/{fraction.get('denominator', 100)}"
-            yield backend_of(target, namespace)[3], share
+def _share(mirror: Document) -> str:
+    """Say which share of the requests is mirrored."""
+    if fraction := mirror.get("fraction"):
+        return f"{fraction.get('numerator')}/{fraction.get('denominator', 100)}"
+    percent = mirror.get("percent")
+    return "all" if percent is None else f"{percent} %"
 
 
 def _stages(rule: Document) -> Sequence[str]:
@@ -122,37 +150,57 @@ def _other_routes(scene: Scene) -> Iterator[Line]:
         )
 
 
+def _unread(scene: Scene) -> Iterator[Line]:
+    if scene.unread:
+        namespaces = f"namespace{'s' if len(scene.unread) > 1 else ''} {listed(scene.unread)}"
+        yield warn(
+            TOPIC,
+            f"I may not list the HTTPRoutes of {namespaces}: some may send to `{scene.stable.name}` too.",
+            "See `check-config --cluster` for the missing right.",
+        )
+
+
 def _older_routes(scene: Scene) -> Iterator[Line]:
     """Yield older routes of the same Gateway, with the same hosts and a match of ours: they get those requests."""
     mine = scene.copy.document
-    matches = {_canonical(match) for rule in scene.rules for match in _matches(rules_of(mine)[rule.index])}
+    matches = {_as_one(match) for rule in scene.rules for match in _matches(rules_of(mine)[rule.index])}
     for route in scene.routes:
-        theirs = {_canonical(match) for rule in rules_of(route) for match in _matches(rule)}
+        theirs = {_as_one(match) for rule in rules_of(route) for match in _matches(rule)}
         if theirs & matches and _comes_before(route, mine):
             yield warn(
                 TOPIC,
-                f"HTTPRoute `{full_name(route)}` is older and has the same hosts and match: it gets the requests.",
+                f"HTTPRoute `{full_name(route)}` is older and has a host and a match of this one: it gets those.",
                 "Roll that one out, or take its match away.",
             )
 
 
 def _comes_before(route: Document, mine: Document) -> bool:
-    """Say whether another route of the same Gateway, with the same hosts, is older."""
-    is_other = not _is_same(route, mine) and _created(route) < _created(mine)
-    return is_other and bool(_parents(route) & _parents(mine)) and _hosts(route) == _hosts(mine)
+    """Say whether another route of the same listener, with a host of ours, is older; equally old ones go by name."""
+    if _is_same(route, mine) or _age(route) > _age(mine):
+        return False
+    share_hosts = bool(_hosts(route) & _hosts(mine)) or _hosts(route) == _hosts(mine)
+    return share_hosts and any(_meet(one, other) for one in _parents(route) for other in _parents(mine))
 
 
 def _is_same(one: Document, other: Document) -> bool:
     return bool(one["metadata"]["uid"] == other["metadata"]["uid"])
 
 
-def _created(route: Document) -> str:
-    return str(route["metadata"].get("creationTimestamp") or "")
+def _age(route: Document) -> tuple[str, str]:
+    return str(route["metadata"].get("creationTimestamp") or ""), full_name(route)
 
 
-def _parents(route: Document) -> set[tuple[str, str]]:
+def _parents(route: Document) -> Sequence[Document]:
     refs = route.get("spec", {}).get("parentRefs") or ()
-    return {(str(ref.get("namespace") or namespace_of(route)), str(ref.get("name"))) for ref in refs}
+    return [{**ref, "namespace": ref.get("namespace") or namespace_of(route)} for ref in refs]
+
+
+def _meet(one: Document, other: Document) -> bool:
+    """Say whether two parentRefs have a listener in common."""
+    is_same = (one["namespace"], one.get("name")) == (other["namespace"], other.get("name"))
+    return is_same and all(
+        one.get(key) == other.get(key) or None in (one.get(key), other.get(key)) for key in ("sectionName", "port")
+    )
 
 
 def _hosts(route: Document) -> frozenset[str]:
@@ -163,5 +211,10 @@ def _matches(rule: Document) -> Sequence[Document]:
     return rule.get("matches") or ({"path": {"type": "PathPrefix", "value": "/"}},)
 
 
-def _canonical(match: Document) -> str:
-    return repr(sorted((key, repr(value)) for key, value in match.items()))
+def _as_one(match: Document) -> str:
+    """Write a match so that two which take the same requests are equal: `/v1/` is `/v1` to a prefix."""
+    path = match.get("path") or {"type": "PathPrefix", "value": "/"}
+    if path.get("type") == "PathPrefix":
+        path = {**path, "value": str(path.get("value")).rstrip("/")}
+    headers = [{**each, "name": str(each.get("name")).lower()} for each in match.get("headers") or ()]
+    return canonical({**match, "path": path, "headers": headers})

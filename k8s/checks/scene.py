@@ -16,7 +16,10 @@ class Scene:
     """The route, the pair of pools and what belongs to them.
 
     ``rules`` are those that move, ``routes`` all HTTPRoutes that were read, ``companions`` the InferenceObjectives and
-    InferenceModelRewrites of the pools' namespace. ``is_new``: the route is so new that its gateway may be silent yet.
+    InferenceModelRewrites of the pools' namespace. ``grants`` are that namespace's ReferenceGrants, where the route is
+    in another one: None if they could not be read. ``unread``: namespaces whose routes could not be read.
+    ``definitions`` are the CustomResourceDefinitions that could be read. ``is_new``: the route is so new that its
+    gateway may be silent yet.
     """
 
     copy: RouteCopy
@@ -29,4 +32,7 @@ class Scene:
     parents: Sequence[Parent]
     routes: Sequence[Document]
     companions: Sequence[Document]
+    grants: Sequence[Document] | None
+    unread: Sequence[str]
+    definitions: Sequence[Document]
     is_new: bool

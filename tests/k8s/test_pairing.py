@@ -41,6 +41,7 @@ def moved(*routes: Json, **words: Any) -> tuple[Rule, ...]:
 
 ONE = a_route(a_rule(a_ref(OLD)))
 TWO = a_route(a_rule(a_ref("qwen")), name="qwen-route")
+FAR = a_route(a_rule(a_ref(OLD, namespace="default")), a_rule(a_ref("x"), path="/x"), name="far", namespace="infra")
 MODELS = a_route(a_rule(a_ref(OLD), path="/a", name="chat"), a_rule(a_ref("qwen"), path="/b", name="code"))
 
 
@@ -58,6 +59,11 @@ MODELS = a_route(a_rule(a_ref(OLD), path="/a", name="chat"), a_rule(a_ref("qwen"
         ([a_route(a_rule(a_ref(OLD), a_ref(NEW, 0), a_ref("older", 0)))], {}, ("llm-route", STABLE)),
         ([a_route(a_rule(a_ref(OLD)), a_rule(a_ref(OLD), path="/v2"))], {}, ("llm-route", STABLE)),
         ([a_route(a_rule(a_ref(OLD, None)), a_rule(a_ref(NEW), path="/v2"))], {}, ("llm-route", STABLE)),
+        ([a_route(a_rule(a_ref(OLD, namespace="default")), namespace="infra")], {}, ("llm-route", STABLE)),
+        ([ONE, a_route(a_rule(a_ref(OLD), a_ref("x")), namespace="infra", name="theirs")], {}, ("llm-route", STABLE)),
+        ([ONE, FAR], {"route": "infra/far"}, ("far", STABLE)),
+        ([ONE, FAR], {"route": "far"}, ("far", STABLE)),
+        ([ONE, FAR], {"route": "default/llm-route"}, ("llm-route", STABLE)),
     ],
 )
 def test_the_only_route_and_pool_that_fit(routes: list[Json], words: dict[str, str], found: tuple[str, Pool]) -> None:
@@ -128,11 +134,11 @@ def test_the_only_route_and_pool_that_fit(routes: list[Json], words: dict[str, s
             [ONE, TWO],
             {"route": "lm-route"},
             [
-                "There is no HTTPRoute `default/lm-route`.",
+                "There is no HTTPRoute `lm-route` in namespace `default`.",
                 "Type `/rollout start llama-new 10 route=llm-route`.",
             ],
         ),
-        ([], {"route": "x"}, ["There is no HTTPRoute `default/x`.", "Create one first."]),
+        ([], {"route": "x"}, ["There is no HTTPRoute `x` in namespace `default`.", "Create one first."]),
         (
             [MODELS],
             {"rule": "chatt"},
@@ -198,9 +204,30 @@ def test_the_only_route_and_pool_that_fit(routes: list[Json], words: dict[str, s
             [a_route(a_rule({**a_ref(OLD), "group": "inference.networking.x-k8s.io"}))],
             {},
             [
-                "`default/llama` (inference.networking.x-k8s.io) and `default/llama-new` "
-                "(inference.networking.k8s.io) are not of the same namespace and group.",
-                "Deploy the new pool beside the old one, with the same API group.",
+                "InferencePool `llama` is of the old API group `inference.networking.x-k8s.io`, and this bot works "
+                "with `inference.networking.k8s.io/v1`.",
+                "Create it there too, and point the route at that one first: `targetPortNumber` is `targetPorts` now, "
+                "and `extensionRef` is `endpointPickerRef`.",
+            ],
+        ),
+        (
+            [ONE, FAR],
+            {},
+            [
+                "More than one HTTPRoute fits `llama-new`.",
+                "Say which one:",
+                "`/rollout start llama-new 10 route=llm-route`",
+                "`/rollout start llama-new 10 route=infra/far`",
+            ],
+        ),
+        (
+            [ONE, FAR],
+            {"route": "fra"},
+            [
+                "There is no HTTPRoute `fra` in namespace `default`.",
+                "Say which one:",
+                "`/rollout start llama-new 10 route=infra/far`",
+                "`/rollout start llama-new 10 route=llm-route`",
             ],
         ),
         (

@@ -33,7 +33,14 @@ SCOPES = [
 ]
 RIGHTS = {
     ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "patch"},
+    ("gateway.networking.k8s.io", "referencegrants"): {"list"},
     ("inference.networking.k8s.io", "inferencepools"): {"get", "list", "watch"},
+    ("inference.networking.x-k8s.io", "inferencepools"): {"list"},
+    **{
+        (group, resource): {"list"}
+        for group in ("inference.networking.x-k8s.io", "llm-d.ai")
+        for resource in ("inferenceobjectives", "inferencemodelrewrites")
+    },
     ("", "pods"): {"list", "watch"},
     ("", "services"): {"get", "list", "watch"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},

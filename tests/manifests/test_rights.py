@@ -51,7 +51,7 @@ def test_the_list_that_is_checked_is_what_the_manifests_grant(role: Object) -> N
 def test_the_list_of_what_is_read_of_gateways_is_what_the_manifests_grant() -> None:
     role, _ = yaml.safe_load_all(ROLE_FOR_GATEWAYS.read_text())
     granted = [(rule["apiGroups"], rule["resources"], rule["verbs"]) for rule in role["rules"]]
-    assert [([group_of(resource)], [resource.plural], [*verbs]) for resource, verbs in NEEDED_ONCE] == granted
+    assert [([group_of(resource)], [resource.plural], [*verbs]) for resource, verbs, _ in NEEDED_ONCE] == granted
 
 
 @pytest.mark.usefixtures("role")
@@ -118,21 +118,28 @@ def test_check_config_names_every_missing_verb_of_every_namespace(
     api_server: ApiServer, role: Object, world: World, kube: Kube
 ) -> None:
     take_away(kube, world.namespace, role, "watch", "patch")
-    route, pool, slices = "gateway.networking.k8s.io", "inference.networking.k8s.io", "discovery.k8s.io"
-    assert check_cluster(api_server, world.namespace, "elsewhere") == (
+    here, there, pools = world.namespace, "elsewhere", "inference.networking.k8s.io"
+    assert check_cluster(api_server, here, there) == (
         1,
         [
-            f"{BOT} may not `watch` `httproutes` of {route} in namespace `{world.namespace}`.",
-            f"{BOT} may not `patch` `httproutes` of {route} in namespace `{world.namespace}`.",
-            f"{BOT} may not `watch` `inferencepools` of {pool} in namespace `{world.namespace}`.",
-            f"{BOT} may not `watch` `pods` in namespace `{world.namespace}`.",
-            f"{BOT} may not `watch` `services` in namespace `{world.namespace}`.",
-            f"{BOT} may not `watch` `endpointslices` of {slices} in namespace `{world.namespace}`.",
-            *(f"{BOT} may not `{v}` `httproutes` of {route} in namespace `elsewhere`." for v in NEEDED[0][1]),
-            *(f"{BOT} may not `{v}` `inferencepools` of {pool} in namespace `elsewhere`." for v in NEEDED[1][1]),
-            *(f"{BOT} may not `{v}` `pods` in namespace `elsewhere`." for v in ("list", "watch")),
-            *(f"{BOT} may not `{v}` `services` in namespace `elsewhere`." for v in ("get", "list", "watch")),
-            *(f"{BOT} may not `{v}` `endpointslices` of {slices} in namespace `elsewhere`." for v in ("list", "watch")),
+            f"{BOT} may not `watch`, `patch` `httproutes` of gateway.networking.k8s.io in namespace `{here}`.",
+            f"{BOT} may not `watch` `inferencepools` of {pools} in namespace `{here}`.",
+            f"{BOT} may not `watch` `pods` in namespace `{here}`.",
+            f"{BOT} may not `watch` `services` in namespace `{here}`.",
+            f"{BOT} may not `watch` `endpointslices` of discovery.k8s.io in namespace `{here}`.",
+            f"{BOT} may not `get`, `list`, `watch`, `patch` `httproutes` of gateway.networking.k8s.io in namespace "
+            f"`{there}`.",
+            f"{BOT} may not `get`, `list`, `watch` `inferencepools` of {pools} in namespace `{there}`.",
+            f"{BOT} may not `list`, `watch` `pods` in namespace `{there}`.",
+            f"{BOT} may not `get`, `list`, `watch` `services` in namespace `{there}`.",
+            f"{BOT} may not `list`, `watch` `endpointslices` of discovery.k8s.io in namespace `{there}`.",
+            f"{BOT} may not `list` `referencegrants` of gateway.networking.k8s.io in namespace `{there}`.",
+            f"{BOT} may not `list` `inferencepools` of inference.networking.x-k8s.io in namespace `{there}`.",
+            *(
+                f"{BOT} may not `list` `{kind}` of {group} in namespace `{there}`."
+                for group in ("inference.networking.x-k8s.io", "llm-d.ai")
+                for kind in ("inferenceobjectives", "inferencemodelrewrites")
+            ),
             GRANT,
         ],
     )

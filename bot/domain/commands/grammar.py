@@ -134,12 +134,12 @@ def _too_many(verb: Verb, given: Sequence[str], command: str) -> UsageError:
 
 
 def _start_words(weight: int, keys: dict[str, str]) -> StartWords:
-    names = {key: read_name(key, keys[key]) for key in ("from", "route", "namespace") if key in keys}
+    names = {key: read_name(key, keys[key]) for key in ("from", "namespace") if key in keys}
     times = {key: parse_duration(keys[key][:40], key) for key in ("every", "bake") if key in keys}
     return StartWords(
         weight=weight,
         stable=names.get("from", ""),
-        route=names.get("route", ""),
+        route=_read_route(keys["route"]) if "route" in keys else "",
         namespace=names.get("namespace", ""),
         rule=read_rules(keys["rule"]) if "rule" in keys else "",
         wishes=Wishes(
@@ -149,6 +149,11 @@ def _start_words(weight: int, keys: dict[str, str]) -> StartWords:
             approve_at=read_marks(keys["approve"]) if "approve" in keys else None,
         ),
     )
+
+
+def _read_route(text: str) -> str:
+    """Read the name of a route, which may have its namespace before it, as our lists write it."""
+    return "/".join(read_name("route", part) for part in text.split("/", 1))
 
 
 # --- the other verbs -------------------------------------------------------------------------------------------

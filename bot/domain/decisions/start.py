@@ -26,8 +26,13 @@ def is_rollout_id(word: str) -> bool:
 
 def is_in_the_way(rollout: Rollout, pool: str, words: StartWords) -> bool:
     """Say whether an active rollout on that route moves, up or down, the pool that ``words`` would start."""
-    is_there = words.namespace in ("", rollout.namespace) and words.route in ("", rollout.route)
-    return rollout.phase not in SLOTLESS and pool in (rollout.canary.name, rollout.stable.name) and is_there
+    is_its_pool = pool in (rollout.canary.name, rollout.stable.name)
+    is_there = words.namespace in ("", rollout.canary.namespace) and words.route in (
+        "",
+        rollout.route,
+        f"{rollout.namespace}/{rollout.route}",
+    )
+    return rollout.phase not in SLOTLESS and is_its_pool and is_there
 
 
 def require_channel(name: str, origin: Origin) -> None:

@@ -39,6 +39,7 @@ def test_the_guides_world_passes_every_check(stage: Stage) -> None:
             ("Gateway", "agentgateway honours weights between InferencePools."),
             ("Gateway", "The gateway accepts the route as it is."),
             ("Owners", f"Nobody else is known to write to HTTPRoute `{namespace}/llm-route`."),
+            ("Access", "Installed: Gateway API v1.6.1, Gateway API Inference Extension v1.6.0."),
             ("Access", "You may start it."),
             ("Access", "The API server would take the first write (10 %)."),
         ],
@@ -82,6 +83,34 @@ def test_many_other_routes_are_one_warning(stage: Stage) -> None:
             f"6 other HTTPRoutes also send to `{STABLE}`, and stay there: {names} and 1 more. Roll them out too before "
             "you delete that pool.",
         )
+    ]
+
+
+def test_an_older_route_is_named_if_it_gets_requests_that_the_rule_also_matches(stage: Stage) -> None:
+    ours, theirs = ["a.example.com", "b.example.com"], ["b.example.com", "c.example.com"]
+    parent = {"name": stage.world.gateway, "sectionName": "http"}
+    meets: dict[str, dict[str, Any]] = {
+        "a-shares-a-host": {"hostnames": theirs},
+        "b-on-the-same-listener": {"hostnames": ours, "parentRefs": [parent]},
+    }
+    misses: dict[str, dict[str, Any]] = {
+        "c-for-all-hosts": {},
+        "d-of-another-host": {"hostnames": ["c.example.com"]},
+        "e-of-another-gateway": {"hostnames": ours, "parentRefs": [{**parent, "name": "other"}]},
+    }
+    stage.world.delete_route()
+    for name, spec in {
+        **meets,
+        **misses,
+        stage.world.route: {"hostnames": ours},
+        "z-newer": {"hostnames": ours},
+    }.items():
+        stage.world.add_route(name, [pool_ref(STABLE if name == stage.world.route else "other")])
+        stage.world.edit({"spec": spec}, name=name)
+    assert [text for _, text in found(check(stage, route=stage.world.route), Grade.WARN)] == [
+        f"HTTPRoute `{stage.world.namespace}/{name}` is older and has a host and a match of this one: it gets those. "
+        "Roll that one out, or take its match away."
+        for name in meets
     ]
 
 
