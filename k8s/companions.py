@@ -8,7 +8,7 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import RefusedError
 from k8s import client
 from k8s.document import Document
-from k8s.inferencepool import OLD_GROUP
+from k8s.old_group import OLD_GROUP
 
 _GROUPS: Final = (OLD_GROUP, "llm-d.ai")
 _KINDS: Final = (("inferenceobjectives", "InferenceObjective"), ("inferencemodelrewrites", "InferenceModelRewrite"))

@@ -5,14 +5,13 @@ from typing import Any, Final
 
 from kubernetes.client import ApiClient
 
-from bot.domain.errors import RefusedError, RouteError
+from bot.domain.errors import RefusedError
 from bot.domain.rollout import Pool
 from k8s import client
 from k8s.document import Document, namespace_of
+from k8s.old_group import OLD_GROUP
 
 GROUP: Final = "inference.networking.k8s.io"
-OLD_GROUP: Final = "inference.networking.x-k8s.io"
-"""Where InferencePool was before v1; the CustomResourceDefinition is no longer installed since v1.5.0."""
 OLD_POOLS: Final = client.Resource(f"/apis/{OLD_GROUP}/v1alpha2", "inferencepools", "InferencePool")
 POOLS: Final = client.Resource(f"/apis/{GROUP}/v1", "inferencepools", "InferencePool")
 PODS: Final = client.Resource("/api/v1", "pods", "Pod")
@@ -34,15 +33,6 @@ def is_of_old_group(api: ApiClient, namespace: str, name: str) -> bool:
     except RefusedError:
         return False
     return any(pool["metadata"]["name"] == name for pool in pools)
-
-
-def of_old_group(name: str) -> RouteError:
-    """Say that a pool is of the group that came before v1, and what to do."""
-    return RouteError(
-        f"InferencePool `{name}` is of the old API group `{OLD_GROUP}`, and this bot works with `{GROUP}/v1`.",
-        hint="Create it there too, and point the route at that one first: `targetPortNumber` is `targetPorts` now, and "
-        "`extensionRef` is `endpointPickerRef`.",
-    )
 
 
 def pool_of(document: Document) -> Pool:

@@ -24,7 +24,7 @@ from k8s.document import (
     rules_of,
     weight_of,
 )
-from k8s.inferencepool import OLD_GROUP, of_old_group
+from k8s.old_group import OLD_GROUP, of_old_group
 from k8s.search import Search, listed, one_of
 
 Choice = tuple[RouteCopy, Pool]

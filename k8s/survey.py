@@ -21,6 +21,7 @@ from k8s.checks import pools as pools_topic
 from k8s.checks.scene import Scene
 from k8s.document import Document, full_name
 from k8s.gateways import Gateways
+from k8s.old_group import of_old_group
 from k8s.pool_reader import PoolReader
 from k8s.reference_grants import list_grants
 from k8s.route_status import ANY_GENERATION, Ours, gateway_word
@@ -109,7 +110,7 @@ def _canary(api: ApiClient, search: Search, pools: Mapping[str, Sequence[Documen
     found = [namespace for namespace, each in pools.items() if search.canary in _names(each)]
     if not found:
         if any(inferencepool.is_of_old_group(api, namespace, search.canary) for namespace in pools):
-            raise inferencepool.of_old_group(search.canary)
+            raise of_old_group(search.canary)
         raise _no_pool(search, pools)
     if len(found) > 1:
         raise RouteError(
