@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -96,6 +97,28 @@ def patch(
 def fetch(api: ApiClient, path: str, *, what: str) -> dict[str, Any]:
     """Read something that is not a namespaced object, such as the list of API groups."""
     return _ask(api, "GET", path, what=what)
+
+
+def ask_pod(api: ApiClient, namespace: str, pod: str, path: str, *, seconds: float, most: int) -> bytes:
+    """Ask a pod (name:port) through the API server, and return at most ``most`` + 1 bytes of its answer.
+
+    Raises ClusterError if the API server or the pod does not give it in time.
+    """
+    what = f"pod `{namespace}/{pod}`"
+    where = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe=':')}/proxy{path}"
+    response = _send(api, "GET", where, (), None, what, timeout=(seconds, seconds))
+    in_time = threading.Timer(seconds, Stream(response.response, what).cut)
+    in_time.start()
+    try:
+        body: bytes = response.response.read(most + 1)
+    except (urllib3.exceptions.HTTPError, OSError) as e:
+        raise no_answer(e, what) from e
+    finally:
+        in_time.cancel()
+        response.response.close()
+    if response.status != HTTPStatus.OK:
+        raise failure(response.status, body, what)
+    return body
 
 
 def review(api: ApiClient, group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ It only reads: the pools and the routes of each namespace, the Gateways, and wha
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,6 +27,7 @@ from k8s.pool_reader import PoolReader
 from k8s.reference_grants import list_grants
 from k8s.route_status import ANY_GENERATION, Ours, gateway_word
 from k8s.search import Search, listed, one_of
+from k8s.served_models import ask_pool
 from k8s.watches import Watches
 
 
@@ -41,6 +43,8 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now
     rules = pairing.rules_for(search, copy, stable, canary)
     new, old = _pair(pools[canary.namespace], copy, stable, canary)
     reader = PoolReader(api, Watches(), lambda: now)  # fresh lists: no copy decides a start
+    parts = reader.parts(old), reader.parts(new)
+    models = [_beside.submit(ask_pool, api, each.pool, each.pods) for each in parts]
     parents = gateways.parents(copy.document)
     ours = Ours(rules=frozenset(rule.index for rule in rules), canary=canary.name)
     scene = Scene(
@@ -48,8 +52,10 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now
         stable=stable,
         canary=canary,
         rules=rules,
-        old=reader.parts(old),
-        new=reader.parts(new),
+        old=parts[0],
+        new=parts[1],
+        old_models=models[0].result(),
+        new_models=models[1].result(),
         word=gateway_word(copy.document, ANY_GENERATION, ours, parents),
         parents=parents,
         routes=[each.document for each in copies],
@@ -69,6 +75,7 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now
     )
 
 
+_beside: Final = ThreadPoolExecutor(8, "models")
 NEW: Final = timedelta(minutes=1)
 
 

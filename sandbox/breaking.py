@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from sandbox.kube import path_of
+from sandbox.model_servers import MODELS
 from sandbox.objects import POOL_API, pool_ref
 from sandbox.world import CANARY, STABLE, World
 
@@ -39,6 +40,10 @@ def _second(world: World) -> None:
     world.add_route(SECOND, [pool_ref(STABLE)], path="/second")
 
 
+def _models(world: World) -> None:
+    _serve(world, "Qwen/Qwen3-8B")
+
+
 def _old(world: World) -> None:
     world.set_picker_ready(STABLE, False)
 
@@ -50,6 +55,7 @@ WAYS: Final[Mapping[str, tuple[Callable[[World], None], str]]] = {
     "roles": (_roles, "the new pool has no ready decode pod"),
     "owner": (_owner, "Argo Rollouts manages the route"),
     "second": (_second, "another route sends to the old pool too"),
+    "models": (_models, "the new pool serves another model"),
     "old": (_old, "the old pool's endpoint picker is not ready"),
 }
 """What each does, by name."""
@@ -71,12 +77,19 @@ def mend(world: World) -> None:
         _label(world, number, None)
     _set_picker(world, {"port": {"number": 9002}})
     world.edit({"metadata": {"labels": {_OWNED: None}}})
+    _serve(world, None)
     world.delete_route(SECOND)
 
 
 def _set_picker(world: World, change: Mapping[str, object]) -> None:
     path = path_of(POOL_API, "InferencePool", world.namespace, CANARY)
     world.kube.merge(path, {"spec": {"endpointPickerRef": dict(change)}})
+
+
+def _serve(world: World, model: str | None) -> None:
+    for pod in world.servers(CANARY):
+        path = path_of("v1", "Pod", world.namespace, pod["metadata"]["name"])
+        world.kube.merge(path, {"metadata": {"annotations": {MODELS: model}}})
 
 
 def _label(world: World, number: int, role: str | None) -> None:

@@ -10,6 +10,8 @@ GATEWAY_API = f"{GATEWAY_GROUP}/v1"
 POOL_API = f"{POOL_GROUP}/v1"
 GATEWAY_CLASS = "sandbox"
 PICKER_PORTS = {"grpc-ext-proc": 9002, "http-metrics": 9090}
+PORT = 8000
+"""Where the guide's model servers listen."""
 PICKER_VERSION = "v1.3.1"
 
 
@@ -53,23 +55,23 @@ def pool_ref(pool: str, weight: int | None = None) -> Object:
     return ref if weight is None else {**ref, "weight": weight}
 
 
-def pool(name: str, namespace: str) -> Object:
+def pool(name: str, namespace: str, port: int = PORT) -> Object:
     """Return an InferencePool that selects the pods with label ``app`` = its name."""
     spec = {
-        "targetPorts": [{"number": 8000}],
+        "targetPorts": [{"number": port}],
         "selector": {"matchLabels": {"app": name}},
         "endpointPickerRef": {"name": picker_name(name), "port": {"number": 9002}},
     }
     return _object(POOL_API, "InferencePool", name, namespace, spec, _chart_labels(name))
 
 
-def model_servers(name: str, namespace: str, replicas: int) -> Object:
+def model_servers(name: str, namespace: str, replicas: int, port: int = PORT) -> Object:
     """Return the Deployment of a pool's model servers."""
     container: Object = {
         "name": "vllm",
         "image": "vllm/vllm-openai:v0.11.0",
         "args": ["--model", "meta-llama/Llama-3.1-8B-Instruct"],
-        "ports": [{"name": "http", "containerPort": 8000}],
+        "ports": [{"name": "http", "containerPort": port}],
     }
     return _deployment(name, namespace, replicas, {"app": name}, container, {})
 

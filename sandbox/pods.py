@@ -50,9 +50,14 @@ def is_ready(pod: Object) -> bool:
 
 
 def pod_ip(pod: Object) -> str:
-    """Return an address made from the pod's name, so that it is always the same."""
+    """Return an address on loopback, made from the pod's name, so that it is always the same."""
     digest = hashlib.sha256(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}".encode()).digest()
-    return f"10.{64 + digest[0] % 64}.{digest[1]}.{1 + digest[2] % 254}"
+    return f"127.{64 + digest[0] % 64}.{digest[1]}.{1 + digest[2] % 254}"
+
+
+def _slice_ip(pod: Object) -> str:
+    """Return the address of an EndpointSlice, in which the API server takes none of loopback."""
+    return pod_ip(pod).replace("127.", "10.", 1)
 
 
 def endpoint_slice(service: str, namespace: str, pods: Iterable[Object], ports: dict[str, int]) -> Object:
@@ -75,7 +80,7 @@ def _endpoint(pod: Object) -> Object:
     ready = is_ready(pod)
     meta = pod["metadata"]
     return {
-        "addresses": [pod_ip(pod)],
+        "addresses": [_slice_ip(pod)],
         "conditions": {"ready": ready, "serving": ready, "terminating": False},
         "targetRef": {"kind": "Pod", "name": meta["name"], "namespace": meta["namespace"], "uid": meta.get("uid", "")},
     }

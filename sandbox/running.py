@@ -7,11 +7,13 @@ from pathlib import Path
 
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.bot_process import NOTE_KEY
+from sandbox.model_servers import model_servers
+from sandbox.process import free_ports
 from sandbox.robot import Robot, robot
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Mode, Slack, local_slack
 from sandbox.valkey import Valkey, valkey
 from sandbox.workplace import Workplace, workplace
-from sandbox.world import World, create_world
+from sandbox.world import CANARY, STABLE, World, create_world
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,10 @@ def running(
         local_slack(place, mode=mode, request_url=request_url) as slack,
     ):
         kube = control_plane.client()
-        world = create_world(kube)
-        with robot(kube) as player:
+        (port,) = free_ports(1)
+        world = create_world(kube, port=port)
+        pods = [pod for pool in (STABLE, CANARY) for pod in world.servers(pool)]
+        with robot(kube) as player, model_servers(kube, pods, port):
             world.wait_observed()
             kubeconfig = control_plane.kubeconfig()
             file = _written(place, policy) if policy else None

@@ -8,7 +8,7 @@ from sandbox import objects
 from sandbox.errors import ApiError
 from sandbox.gateway import CONTROLLER
 from sandbox.kube import Kube, Object, path_of
-from sandbox.objects import GATEWAY_API, PICKER_PORTS, POOL_API, picker_name, pool_ref, rule
+from sandbox.objects import GATEWAY_API, PICKER_PORTS, POOL_API, PORT, picker_name, pool_ref, rule
 from sandbox.pods import endpoint_slice, is_ready, running_status
 from sandbox.process import wait_until
 
@@ -94,14 +94,14 @@ class World:
 
     # Changing pools
 
-    def add_pool(self, name: str, *, servers: int = 2, pickers: int = 1) -> None:
+    def add_pool(self, name: str, *, servers: int = 2, pickers: int = 1, port: int = PORT) -> None:
         """Deploy a pool as the chart does, with model servers and a picker, all ready."""
         deployments = [
-            objects.model_servers(name, self.namespace, servers),
+            objects.model_servers(name, self.namespace, servers, port),
             objects.picker(name, self.namespace, pickers),
         ]
         pods = [pod for deployment in deployments for pod in objects.pods_of(deployment)]
-        service, pool = objects.picker_service(name, self.namespace), objects.pool(name, self.namespace)
+        service, pool = objects.picker_service(name, self.namespace), objects.pool(name, self.namespace, port)
         list(_pool.map(self.kube.create, [pool, *deployments, service, *pods]))
         list(_pool.map(self._set_ready, pods, [True] * len(pods)))
         self._write_slice(name)
@@ -128,9 +128,13 @@ class World:
         for pod in self._pods(f"inferencepool={epp}"):
             self.kube.delete(path_of("v1", "Pod", self.namespace, pod["metadata"]["name"]), grace_seconds=0)
 
+    def servers(self, pool: str) -> Sequence[Object]:
+        """Return the pods of a pool's model servers."""
+        return self._pods(f"app={pool}")
+
     def ready_servers(self, pool: str) -> int:
         """Return how many model servers of a pool are ready."""
-        return sum(is_ready(pod) for pod in self._pods(f"app={pool}"))
+        return sum(is_ready(pod) for pod in self.servers(pool))
 
     # Inside
 
@@ -165,6 +169,7 @@ def create_world(
     pools: Iterable[str] = (STABLE, CANARY),
     servers: int = 2,
     gateway: str = GATEWAY,
+    port: int = PORT,
 ) -> World:
     """Build the guide's world: the first pool has all the traffic, the other pools get none."""
     names = list(pools)
@@ -173,7 +178,7 @@ def create_world(
     _ensure(kube, objects.gateway_class())
     kube.create(objects.gateway(gateway, namespace))
     for name in names:
-        world.add_pool(name, servers=servers)
+        world.add_pool(name, servers=servers, port=port)
     world.add_route(route, [pool_ref(names[0])])
     return world
 

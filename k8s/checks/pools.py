@@ -26,16 +26,16 @@ def lines(scene: Scene) -> Iterator[Line]:
         yield fine(TOPIC, f"Both can serve: new {new.ready}/{new.of} Ready, old {old.ready}/{old.of}.")
     yield from _overlap(scene.new, scene.old)
     yield from _failure_modes(scene)
+    yield from _models(scene)
     yield from _companions(scene)
 
 
 def _overlap(new: PoolParts, old: PoolParts) -> Iterator[Line]:
     both = sorted(_names(new.pods) & _names(old.pods))
     if both:
-        more = f" and {len(both) - MOST_NAMES} more" if len(both) > MOST_NAMES else ""
         yield warn(
             TOPIC,
-            f"Both pools select the pods {listed(both[:MOST_NAMES])}{more}: the split is not what the weights say "
+            f"Both pools select the pods {_some(both)}: the split is not what the weights say "
             f"(selectors `{selector_of(new.pool)}` and `{selector_of(old.pool)}`).",
         )
 
@@ -52,6 +52,42 @@ def _failure_modes(scene: Scene) -> Iterator[Line]:
             f"Without its endpoint picker, `{scene.canary.name}` acts as `{new}` and `{scene.stable.name}` as `{old}`.",
             "Set the same `failureMode`.",
         )
+
+
+def _models(scene: Scene) -> Iterator[Line]:
+    """Yield which models of the old pool the new one lacks: requests for them would fail there."""
+    old, new = scene.old_models.names, scene.new_models.names
+    if old is None or new is None:
+        why = scene.new_models.why_not or scene.old_models.why_not
+        yield fine(TOPIC, f"I could not compare which models the pools serve: {why}.")
+        return
+    lacking = sorted(name for name in old - new if not _is_rewritten(scene, name))
+    if lacking:
+        yield warn(
+            TOPIC,
+            f"`{scene.canary.name}` does not serve {_some(lacking)}, which `{scene.stable.name}` serves: requests for "
+            "that would fail there.",
+            "Serve it too, or map the name by an InferenceModelRewrite.",
+        )
+    else:
+        yield fine(TOPIC, f"`{scene.canary.name}` serves {_some(sorted(old)) or 'no model, as the old pool'}.")
+
+
+def _is_rewritten(scene: Scene, model: str) -> bool:
+    """Say whether a rewrite of the new pool maps the name of a model, or all names."""
+    rules = [
+        rule
+        for each in scene.companions
+        if each["kind"] == "InferenceModelRewrite" and _pool_of(each) == scene.canary.name
+        for rule in each["spec"].get("rules") or ()
+    ]
+    named = {match.get("model", {}).get("value") for rule in rules for match in rule.get("matches") or ()}
+    return model in named or any(not rule.get("matches") for rule in rules)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{listed(names[:MOST_NAMES])}{more}"
 
 
 def _companions(scene: Scene) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from bot.engine.route_port import RouteCopy
 from k8s.document import Document
 from k8s.pool_health import PoolParts
 from k8s.route_status import Parent
+from k8s.served_models import ServedModels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class Scene:
     rules: tuple[Rule, ...]
     old: PoolParts
     new: PoolParts
+    old_models: ServedModels
+    new_models: ServedModels
     word: GatewayWord
     parents: Sequence[Parent]
     routes: Sequence[Document]

@@ -1,11 +1,17 @@
 """Each way to break a sandbox is seen by `check`, and mended again."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from bot.domain.check import Grade, Report
 from bot.domain.commands.request import StartWords
 from sandbox.breaking import WAYS, break_world, mend
+from sandbox.kube import Kube
+from sandbox.robot import Robot
+from sandbox.world import World
 from tests.builders import ALICE
+from tests.serving import a_serving_world
 from tests.stage import Stage
 
 STOPS = {
@@ -15,7 +21,12 @@ STOPS = {
     "roles": "decode 0",
     "owner": "Argo Rollouts",
 }
-SEEN = {**STOPS, "second": "`default/second-route` also sends", "old": "A roll back would not help now"}
+SEEN = {
+    **STOPS,
+    "second": "`default/second-route` also sends",
+    "models": "does not serve",
+    "old": "A roll back would not help now",
+}
 
 
 def check(stage: Stage) -> Report:
@@ -24,6 +35,13 @@ def check(stage: Stage) -> Report:
     report = stage.engine.answer(stage.request("check", by=ALICE, start=words), "/rollout").report
     assert report is not None
     return report
+
+
+@pytest.fixture
+def world(kube: Kube, namespace: str, robot: Robot) -> Iterator[World]:
+    """Return the guide's world, whose model servers answer."""
+    with a_serving_world(kube, namespace) as serving:
+        yield serving
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))

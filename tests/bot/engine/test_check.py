@@ -31,10 +31,12 @@ def found(report: Report, grade: Grade) -> list[tuple[str, str]]:
 
 def test_the_guides_world_passes_every_check(stage: Stage) -> None:
     report, namespace = check(stage), stage.world.namespace
+    unheard = f"pod `{CANARY}-1` does not answer `GET /v1/models` at port 8000"
     assert (report.grade, found(report, Grade.PASS)) == (
         Grade.PASS,
         [
             ("Pools", "Both can serve: new 2/2 Ready, old 2/2."),
+            ("Pools", f"I could not compare which models the pools serve: {unheard}."),
             ("Route", f"`rule 1` of HTTPRoute `{namespace}/llm-route` moves from `{STABLE}`."),
             ("Gateway", "agentgateway honours weights between InferencePools."),
             ("Gateway", "The gateway accepts the route as it is."),
