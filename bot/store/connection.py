@@ -34,6 +34,9 @@ _SHARED: Final = {"max_connections": 64, "timeout": 0.5}
 """How many connections threads share, and how long a thread waits for a free one."""
 
 _CODE: Final = re.compile(r"(?:^|caused error: )([A-Z]{2,20})\b")
+_IN_SCRIPT: Final = re.compile(r"ACL failure in script|The user executing the script can't")
+"""What Redis says instead of NOPERM where it is a script that may not use a command or a key."""
+
 _LOGIN: Final = "Check the user and the password in `REDIS_URL`."
 _CERTIFICATE: Final = (
     "Let `REDIS_URL` name the host of its certificate and, for an authority of your own, its file "
@@ -133,6 +136,12 @@ def _no_answer(error: redis.RedisError) -> StoreError:
 
 def _refused(error: redis.RedisError) -> StoreError:
     """Name the code of an error answer (its first word), and nothing else of it."""
-    found = _CODE.search(str(error))
-    code = error.status_code or (found[1] if found else "ERR")
+    code = _code(error)
     return StoreError(f"Redis refused (`{code}`).", hint=_NEXT.get(code, "Its log may say why."))
+
+
+def _code(error: redis.RedisError) -> str:
+    if _IN_SCRIPT.search(str(error)):
+        return "NOPERM"
+    found = _CODE.search(str(error))
+    return error.status_code or (found[1] if found else "ERR")

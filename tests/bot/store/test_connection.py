@@ -14,6 +14,11 @@ from sandbox.workplace import workplace
 from tests.builders import NOON, a_request
 from tests.memory import a_store
 
+DENIED = (
+    "Redis refused (`NOPERM`). Let the user in `REDIS_URL` use every command on the bot's keys, which begin with "
+    "`{rolloutbot}:` (`ACL SETUSER NAME ~{rolloutbot}:* +@all`; SECURITY.md says what may be taken away)."
+)
+
 
 def said_by(store: RedisStore) -> str:
     with pytest.raises(StoreError) as refused:
@@ -51,15 +56,23 @@ def test_somebody_who_has_another_prefix_in_redis_is_told_which_one_the_bot_need
     with redis.Redis.from_url(own_valkey.url()) as client:
         client.execute_command(*["ACL", "SETUSER", "team", "on", ">secret", "~team-a:*", "+@all"])
         as_team = own_valkey.url().replace("//", "//team:secret@")
-        assert said_by(a_store(as_team)) == (
-            "Redis refused (`NOPERM`). Let the user in `REDIS_URL` use every command on the bot's keys, which begin "
-            "with `{rolloutbot}:` (`ACL SETUSER NAME ~{rolloutbot}:* +@all`; SECURITY.md says what may be taken away)."
-        )
+        assert said_by(a_store(as_team)) == DENIED
         client.execute_command(*["ACL", "SETUSER", "team", "~{rolloutbot}:*", "+@all"])  # as the sentence says
         a_store(as_team).declare_whole(NOON)
         client.execute_command(*["ACL", "SETUSER", "team", "off"])
         client.client_kill_filter(_type="normal", skipme=True)
     assert said_by(a_store(as_team)) == "Redis refused (`WRONGPASS`). Check the user and the password in `REDIS_URL`."
+
+
+@pytest.mark.parametrize("denied", ["zadd", "evalsha"])
+def test_one_command_that_is_denied_is_told_as_that_also_where_a_script_uses_it(
+    own_valkey: Valkey, denied: str
+) -> None:
+    with redis.Redis.from_url(own_valkey.url()) as client:
+        client.execute_command(*["ACL", "SETUSER", "bot", "on", ">secret", "~{rolloutbot}:*", "+@all", f"-{denied}"])
+    with pytest.raises(StoreError) as refused:
+        a_store(own_valkey.url().replace("//", "//bot:secret@")).receive(a_request("pause"))
+    assert str(refused.value) == DENIED
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs the openssl command")
@@ -102,6 +115,10 @@ class TestTls:
         (
             "Command # 1 (ZADD a 1 b) of pipeline caused error: MISCONF Errors writing to the AOF file",
             "Redis refused (`MISCONF`). It cannot save to its disk: make room there.",
+        ),
+        (
+            "Error running script (call to f_1): @user_script:1: The user executing the script can't run this command",
+            DENIED,
         ),
         ("wrong word for AUTH hunter2", "Redis refused (`ERR`). Its log may say why."),
     ],
