@@ -8,6 +8,7 @@ from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
+from handlers.slack import refusal
 from handlers.tokens import app_token_refusal
 
 log = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class ConnectionLog:
 
 
 def _why(error: BaseException) -> str:
-    """Return Slack's error, such as ``invalid_auth``, or the kind of failure; never an address."""
-    return str(error.response["error"]) if isinstance(error, SlackApiError) else type(error).__name__
+    """Return Slack's error, such as ``internal_error``, or the kind of failure; never an address."""
+    return refusal(error).error if isinstance(error, SlackApiError) else type(error).__name__
 
 
 def _hour(time: datetime) -> str:

@@ -67,7 +67,9 @@ _SENTENCES = {
 }
 
 
-TOKEN_WORDS = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"})
+TOKEN_WORDS = frozenset(
+    {"invalid_auth", "not_authed", "not_allowed_token_type", "token_revoked", "token_expired", "account_inactive"}
+)
 """What Slack answers to a token that it does not take."""
 
 _NEXT = {
@@ -190,13 +192,14 @@ def _call(method: Callable[..., Any], **words: Any) -> Mapping[str, Any]:
     try:
         answer: Mapping[str, Any] = method(**words).data
     except SlackApiError as error:
-        raise _refusal(error) from error
+        raise refusal(error) from error
     except (OSError, HTTPException, SlackClientError, ValueError) as error:
         raise SlackError(Fault.UNCLEAR, type(error).__name__) from error
     return answer
 
 
-def _refusal(error: SlackApiError) -> SlackError:
+def refusal(error: SlackApiError) -> SlackError:
+    """Return what an answer that is no success means for us."""
     answer: Any = error.response
     status = getattr(answer, "status_code", 0)
     word = str(answer.get("error") or "unknown") if hasattr(answer, "get") else "unknown"

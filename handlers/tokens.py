@@ -6,7 +6,7 @@ from typing import Final
 
 from slack_sdk.errors import SlackApiError
 
-from handlers.slack import TOKEN_WORDS, Slack, SlackError
+from handlers.slack import TOKEN_WORDS, Fault, Slack, SlackError, refusal
 
 log = logging.getLogger(__name__)
 
@@ -17,18 +17,29 @@ _APP_TOKEN: Final = (
     "Slack does not take `SLACK_APP_TOKEN` (`{}`). Make an App-Level Token with the scope `connections:write` in your "
     "Slack app, set it, and restart the bot."
 )
+_APP_TOKEN_WORDS: Final = TOKEN_WORDS | {"missing_scope"}
 _TOO_MANY: Final = (
     "Slack allows no further connection of this app (`{}`): end other installs that use it, or give each an app of its "
     "own."
 )
 
 
+_REFUSED: Final = (
+    "Slack lets this app open no Socket Mode connection (`{}`). Ask whoever administers your Slack workspace or "
+    "organisation."
+)
+
+
 def app_token_refusal(error: BaseException) -> str:
     """Say why Slack opens no Socket Mode connection and what to do; empty if it has not refused the app."""
-    word = str(error.response["error"]) if isinstance(error, SlackApiError) else ""
-    if word == "too_many_websockets":
-        return _TOO_MANY.format(word)
-    return _APP_TOKEN.format(word) if word in TOKEN_WORDS else ""
+    if not isinstance(error, SlackApiError):
+        return ""
+    said = refusal(error)
+    if said.fault not in (Fault.REFUSED, Fault.CHANNEL):  # nothing here is about a channel
+        return ""
+    if said.error == "too_many_websockets":
+        return _TOO_MANY.format(said.error)
+    return (_APP_TOKEN if said.error in _APP_TOKEN_WORDS else _REFUSED).format(said.error)
 
 
 class BotToken:
@@ -50,7 +61,7 @@ class BotToken:
         try:
             self._slack.identity(again=True)
         except SlackError as error:
-            if error.error in TOKEN_WORDS:
+            if error.fault is Fault.REFUSED:
                 self._find(str(error))
         else:
             self._find("")

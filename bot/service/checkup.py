@@ -11,7 +11,7 @@ from bot.store.clock import RedisClock
 from bot.store.connection import connect, store_errors
 from bot.store.installs import KEY
 from handlers.app import web_client
-from handlers.slack import Slack, SlackError
+from handlers.slack import Slack, SlackError, refusal
 from handlers.tokens import app_token_refusal
 
 
@@ -46,5 +46,5 @@ def slack_faults(settings: Settings) -> Sequence[str]:
 
 
 def _no_answer(error: Exception) -> str:
-    said = f"refused (`{error.response['error']}`)" if isinstance(error, SlackApiError) else "did not answer"
+    said = f"refused (`{refusal(error).error}`)" if isinstance(error, SlackApiError) else "did not answer"
     return f"Slack {said} when it was asked for a Socket Mode connection."

@@ -21,7 +21,9 @@ def the_token(slack: StrictSlack, token: str = BOT_TOKEN) -> BotToken:
     return BotToken(Slack(web_client(token, base_url=slack.api_url)))
 
 
-@pytest.mark.parametrize("word", ["token_revoked", "account_inactive", "token_expired", "invalid_auth"])
+@pytest.mark.parametrize(
+    "word", ["token_revoked", "account_inactive", "token_expired", "invalid_auth", "not_allowed_token_type"]
+)
 def test_a_revoked_token_is_told_once_with_the_way_out_and_so_is_its_end(
     slack: StrictSlack, word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -37,6 +39,13 @@ def test_a_revoked_token_is_told_once_with_the_way_out_and_so_is_its_end(
     token.ask()
     assert token.refusal == ""
     assert caplog.messages == [f"Slack refused (`{word}`). {SET_IT}", "Slack takes the bot's token again."]
+
+
+def test_a_refusal_that_is_no_matter_of_the_token_is_told_too(slack: StrictSlack) -> None:
+    token = the_token(slack)
+    slack.faults.next("auth.test", "team_access_not_granted")
+    token.ask()
+    assert token.refusal == "Slack refused (`team_access_not_granted`)."
 
 
 @pytest.mark.parametrize("trip", ["500", "429", "lost", "fatal_error"])
@@ -74,6 +83,32 @@ def test_a_refused_app_token_is_told_once_as_an_error_and_forgotten_when_it_work
         ("ERROR", f"{MAKE_ONE} Until then, commands and clicks do not arrive."),
     ]
     assert [record.getMessage()[:24] for record in caplog.records[2:]] == ["Connected to Slack again"]
+
+
+@pytest.mark.parametrize("word", ["missing_scope", "not_allowed_token_type", "token_revoked"])
+def test_every_app_token_that_opens_no_connection_is_told_with_the_way_out(slack: StrictSlack, word: str) -> None:
+    assert app_token_refusal(refused(slack, word)) == MAKE_ONE.replace("invalid_auth", word)
+
+
+def test_an_organisation_that_allows_no_connection_is_no_slack_that_is_away(
+    slack: StrictSlack, caplog: pytest.LogCaptureFixture
+) -> None:
+    ConnectionLog().failed(refused(slack, "access_denied"))
+    assert caplog.messages == [
+        "Slack lets this app open no Socket Mode connection (`access_denied`). Ask whoever administers your Slack "
+        "workspace or organisation. Until then, commands and clicks do not arrive."
+    ]
+
+
+def test_of_an_answer_that_is_none_of_slacks_the_log_quotes_nothing(
+    slack: StrictSlack, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = refused(slack, "500")
+    caplog.clear()
+    ConnectionLog().failed(error)
+    assert caplog.messages == [
+        "Slack cannot be reached (status 500): commands and clicks do not arrive. I keep trying."
+    ]
 
 
 def test_too_many_connections_are_no_matter_of_the_token(slack: StrictSlack) -> None:
