@@ -1,4 +1,4 @@
-"""Commands and buttons that nobody here listens to: another install of the Slack app may, or another version."""
+"""Commands, buttons and dialogs that nobody here listens to: another install of the app may, or another version."""
 
 import re
 from typing import Any
@@ -8,6 +8,7 @@ from slack_bolt import Ack, App
 from bot.domain.prose import Code, say
 from handlers.mrkdwn import mrkdwn
 from handlers.private import Private
+from handlers.views.refusal import at_first_input
 
 ANY = re.compile(r"")
 
@@ -33,3 +34,11 @@ def register(app: App, private: Private, *, name: str) -> None:
             "again, or use the newest card."
         )
         private.say(str(body.get("response_url") or ""), said)
+
+    @app.view(ANY)
+    def sent(ack: Ack, body: dict[str, Any]) -> None:
+        said = say(
+            "I do not know this dialog. Another install or another version of the bot may have opened it: send it "
+            "again, or use the newest card."
+        )
+        ack(**at_first_input(body["view"], said))

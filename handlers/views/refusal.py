@@ -10,8 +10,16 @@ LONGEST = 1900
 
 
 def refusal(error: Exception, view: object, said: Prose | str) -> dict[str, Any]:
-    """Say it at the wrong input, else at the first one, or in place of a form without inputs."""
-    block_id = error.block_id if isinstance(error, InputError) else _first_input(view)
+    """Say it at the wrong input, else as ``at_first_input`` does."""
+    return _at(error.block_id, said) if isinstance(error, InputError) else at_first_input(view, said)
+
+
+def at_first_input(view: object, said: Prose | str) -> dict[str, Any]:
+    """Say it at the first input, or in place of a form without inputs."""
+    return _at(_first_input(view), said)
+
+
+def _at(block_id: str, said: Prose | str) -> dict[str, Any]:
     words = str(said)[:LONGEST]
     if block_id:
         return {"response_action": "errors", "errors": {block_id: words}}

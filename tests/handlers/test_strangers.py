@@ -38,6 +38,22 @@ def test_a_command_of_another_name_is_answered(handlers: Handlers) -> None:
     )
 
 
+def test_a_dialog_that_nobody_here_has_opened_says_so_and_stays_open(handlers: Handlers) -> None:
+    view = {"id": "V1", "type": "modal", "callback_id": "rollout_rewind", "private_metadata": "{}"}
+    blocks = [{"type": "input", "block_id": "reason"}]
+    answer = hear(handlers.app, {"type": "view_submission", "user": {"id": BOB}, "view": {**view, "blocks": blocks}})
+    assert (answer.status, json.loads(answer.body)) == (
+        200,
+        {
+            "response_action": "errors",
+            "errors": {
+                "reason": "I do not know this dialog. Another install or another version of the bot may have opened "
+                "it: send it again, or use the newest card."
+            },
+        },
+    )
+
+
 def test_a_button_that_nobody_here_has_drawn_is_answered(handlers: Handlers, slack: StrictSlack) -> None:
     press: dict[str, Any] = {"type": "button", "action_id": "rollout_rewind", "block_id": "b", "action_ts": "1.2"}
     click = {"type": "block_actions", "user": {"id": BOB}, "actions": [press], "trigger_id": "1.2"}
