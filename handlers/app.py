@@ -88,7 +88,7 @@ def build(
     actions.register(app, intake, private)
     operation_actions.register(app, intake)
     modals.register(app, intake, opener, private)
-    home.register(app, engine, people, slack, private, name=policy.command)
+    home.register(app, engine, people, slack, private, others, name=policy.command)
     strangers.register(app, private, name=policy.command)
     errors.register(app, private, others)
     return Handlers(app=app, work=work, inquiries=inquiries, slack=slack, private=private)

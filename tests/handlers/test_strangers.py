@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from handlers.app import Handlers, build, web_client
+from handlers.census import SHARED
 from handlers.payload import hear
 from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN, INFERENCE, TEAM
@@ -36,6 +37,16 @@ def test_a_command_of_another_name_is_answered(handlers: Handlers) -> None:
             "again. Each install needs an app of its own.",
         },
     )
+
+
+def test_the_home_tab_says_that_another_install_shares_the_app(slack: StrictSlack) -> None:
+    client = web_client(BOT_TOKEN, base_url=slack.api_url)
+    handlers = build(FakeEngine(), Memory().as_store(), Hand(), POLICY, client, others=lambda: SHARED)
+    event = {"type": "app_home_opened", "user": BOB, "tab": "home"}
+    hear(handlers.app, {"type": "event_callback", "team_id": TEAM, "event_id": "Ev1", "event": event})
+    wait_until("the home tab", lambda: BOB in slack.homes)
+    handlers.close()
+    assert slack.homes[BOB]["blocks"][-1]["text"]["text"] == str(SHARED)
 
 
 def test_a_dialog_that_nobody_here_has_opened_says_so_and_stays_open(handlers: Handlers) -> None:
