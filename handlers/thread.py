@@ -1,6 +1,6 @@
 """The thread under a card: what happened, in order, one line an event, and what the whole channel sees of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from bot.domain.access import Access
@@ -18,22 +18,27 @@ MOST = 40
 
 SECTION = 2900
 USUAL = Tell()
+LOUD = frozenset({Audience.CHANNEL, Audience.MENTION})
 NO_HEADS: Mapping[int | None, Prose] = {}
 
 
 def message(events: Sequence[Event], entry: Entry, access: Access, *, first: int, tell: Tell = USUAL) -> Card:
     """Draw one message of the thread; ``first`` is the place of its first event in the stream, from 1."""
     mark = f"event:{entry.rollout.id}:{first}-{first + len(events) - 1}"
-    loud = _loudest(events, tell)
+    loud, asks = _last(events, tell, LOUD), _last(events, tell, {Audience.MENTION})
     head = Prose() if loud is None else headline(events, loud, entry, access, tell)
-    texts = _packed(lines(events, entry, {loud: head}))
+    heads = {loud: head}
+    if asks is not None and asks != loud:
+        sentence = told(events, entry, longest=_room(len(events)))[asks]
+        heads[asks] = joined(" ", (sentence, _concerned(events, asks, entry, access)))
+    texts = _packed(lines(events, entry, heads))
     blocks = [_section(f"{mark}:{at}" if at else mark, text) for at, text in enumerate(texts)]
     return Card(text=spoken(head or texts[-1]), blocks=blocks)
 
 
 def is_broadcast(events: Sequence[Event], tell: Tell) -> bool:
     """Say whether the whole channel sees a message."""
-    return _loudest(events, tell) is not None
+    return _last(events, tell, LOUD) is not None
 
 
 def lines(events: Sequence[Event], entry: Entry, heads: Mapping[int | None, Prose] = NO_HEADS) -> list[Prose]:
@@ -67,10 +72,9 @@ def _concerned(events: Sequence[Event], at: int, entry: Entry, access: Access) -
     return say("It waits for {}.", approvers_aloud(rollout, access))
 
 
-def _loudest(events: Sequence[Event], tell: Tell) -> int | None:
-    """Return the place of the last event that the whole channel should see."""
-    loud = (at for at, event in enumerate(events) if tell.audience(event) is not Audience.THREAD)
-    return max(loud, default=None)
+def _last(events: Sequence[Event], tell: Tell, audiences: Set[Audience]) -> int | None:
+    """Return the place of the last event that one of these audiences hears of."""
+    return max((at for at, event in enumerate(events) if tell.audience(event) in audiences), default=None)
 
 
 def _is_told_next(events: Sequence[Event], at: int) -> bool:

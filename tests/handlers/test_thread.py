@@ -72,6 +72,21 @@ def test_approvers_whom_a_new_card_names_are_not_mentioned_once_more_in_its_thre
     assert f"from <@{BOB}> or <@{CAROL}>" in draw(an_entry(awaiting()), ONE_OF_TWO, n=1).blocks[1]["text"]["text"]
 
 
+def test_who_is_to_be_mentioned_is_so_beside_later_news_too() -> None:
+    at = date(0, "{time}", "12:00 UTC")
+    lasting = Event(kind=EventKind.NO_WAY_BACK, at=NOON, weight=25, reason="No picker.")
+    asked = message([WANTED, lasting], an_entry(awaiting()), ONE_OF_TWO, first=1)
+    dead = f"*The old pool `{OLD}` cannot take traffic back*: No picker."
+    assert [block["text"]["text"] for block in asked.blocks] == [
+        f"{at}  *50 % needs approval*. It waits for <@{BOB}> or <@{CAROL}>.\n{at}  `{NEW}`: {dead}"
+    ]
+    paused = Event(kind=EventKind.PAUSED, at=NOON, weight=25, reason="No.")
+    stopped = message([paused, lasting], an_entry(), ANYBODY, first=1)
+    assert [block["text"]["text"] for block in stopped.blocks] == [
+        f"{at}  Paused at 25 %: No. <@{ALICE}> started it.\n{at}  `{NEW}`: {dead}"
+    ]
+
+
 def test_a_card_does_not_mention_approvers_before_they_are_asked() -> None:
     assert BOB not in str(draw(an_entry(), ONE_OF_TWO, n=1))
 
