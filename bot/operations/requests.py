@@ -123,7 +123,8 @@ class OperationRequests:
                 return operation
             raise UsageError(
                 f"There is no operation `{subject}`.",
-                hint="Redis may have lost it: what it made carries this id. Look for that, and ask again.",
+                hint="Another install of the bot may have it. If Redis has lost it, look for what it made, which "
+                "carries this id, and ask again.",
             )
         return _only(subject, self.under_way(channel), self.under_way(""))
 

@@ -109,7 +109,8 @@ def test_a_finished_operation_cannot_be_cancelled(works: Works) -> None:
         "other": "No operation works on `other`. Name one by its id, which is on its card.",
         "o-00000000": (
             "There is no operation `o-00000000`. "
-            "Redis may have lost it: what it made carries this id. Look for that, and ask again."
+            "Another install of the bot may have it. "
+            "If Redis has lost it, look for what it made, which carries this id, and ask again."
         ),
     }.items(),
 )
