@@ -69,7 +69,7 @@ class Intake:
     def _take_in(self, request: Request) -> Prose:
         """Keep a request and start it; a roll back does not need the store for that."""
         try:
-            is_new = self._inbox.receive(request)
+            is_new = not self._work.has_braked(request.delivery) and self._inbox.receive(request)
         except StoreError as error:
             if request.command.verb != ROLLBACK:
                 raise

@@ -58,10 +58,14 @@ class RollbackWithoutRedis:
         self._engine, self._people, self._slack, self._private = engine, people, slack, private
         self._others = others
         self._heard: dict[str, frozenset[Heard]] = {}  # by delivery
+        self._taken: set[str] = set()  # deliveries that are stored nowhere
         self._lane = Lane("brake", LANE)
 
     def roll_back(self, request: Request, store: StoreError) -> None:
         """Roll back in the background; the inbox may not hold the request."""
+        if len(self._taken) >= KNOWN_MOST:
+            self._taken.clear()
+        self._taken.add(request.delivery)
         if not self._lane.take(partial(self._pull, request, store, AT_ONCE)):
             # Closed: the connection to Slack is ending too, and nobody else has the request.
             self._pull(request, store, AT_ONCE)
@@ -69,6 +73,10 @@ class RollbackWithoutRedis:
     def roll_back_kept(self, request: Request, store: StoreError) -> None:
         """Roll back here and now a request that stays in the inbox, and so is tried again whatever comes of it."""
         self._pull(request, store, KEPT)
+
+    def has_taken(self, delivery: str) -> bool:
+        """Say whether this process has taken a request that may be stored nowhere: Slack may deliver it again later."""
+        return delivery in self._taken
 
     def close(self) -> None:
         """Wait for what is under way."""

@@ -62,6 +62,10 @@ class Work:
         """Start a roll back that could not be kept, because the store failed."""
         self._brake.roll_back(request, store)
 
+    def has_braked(self, delivery: str) -> bool:
+        """Say whether such a roll back was started before; the inbox does not know it again."""
+        return self._brake.has_taken(delivery)
+
     def resume(self, requests: Iterable[Request]) -> None:
         """Start requests from the inbox; people were told that these are kept."""
         for request in requests:

@@ -200,9 +200,18 @@ def test_without_a_store_a_roll_back_is_done_from_the_route(bot: Bot) -> None:
     bot.engine.braked = Done(an_entry())
     said = "Redis refused (`OOM`). It is full. I roll back from the record on the route and tell the channel."
     assert bot.command("rollback") == private(said)
-    assert bot.press("rollout_rollback") == (200, "")
+    assert bot.press("rollout_rollback", trigger_id="t2") == (200, "")
     assert bot.said() == []
-    assert (bot.engine.braking, len(bot.slack.cards(ROOM))) == (["t1", "t1"], 2)
+    assert (bot.engine.braking, len(bot.slack.cards(ROOM))) == (["t1", "t2"], 2)
+
+
+def test_a_roll_back_from_the_route_that_slack_delivers_again_when_the_store_works_is_not_done_again(bot: Bot) -> None:
+    bot.engine.refusal, bot.engine.braked = StoreError("Redis does not answer."), Done(an_entry())
+    bot.command("rollback")
+    bot.engine.refusal = None
+    assert bot.command("rollback") == private("Got it: `rollback`.")
+    assert bot.said() == []
+    assert (bot.engine.braking, bot.engine.received, bot.engine.processed) == (["t1"], [], [])
 
 
 def test_an_unexpected_failure_is_one_sentence_with_a_ref_that_is_in_the_log(
