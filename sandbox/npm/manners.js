@@ -54,7 +54,7 @@
 
   const element = ({ messageTs, action }) => {
     const block = messages.get(messageTs)?.blocks?.find((one) => one.block_id === action.block_id);
-    return block?.elements?.find((one) => one.action_id === action.action_id);
+    return [...(block?.elements ?? []), block?.accessory].find((one) => one?.action_id === action.action_id);
   };
 
   const ask = ({ title, text, confirm, deny }, yes) => {

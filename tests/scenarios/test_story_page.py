@@ -66,6 +66,27 @@ def test_the_page_asks_before_a_button_acts_and_shows_each_what_slack_would(loca
         browser.close()
 
 
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+def test_the_page_asks_before_a_button_beside_a_text_acts_too(local_slack: Slack) -> None:
+    local_slack.reset()
+    client = WebClient(BOT_TOKEN, base_url=local_slack.api_url)
+    choice = said("choice", "on one") | {"accessory": BUTTON}
+    client.chat_postEphemeral(channel=INFERENCE, user=ALICE, text="choose", blocks=[choice])
+    sent: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
+        page.goto(local_slack.url)
+        page.get_by_role("button", name="Go").click()
+        page.get_by_role("dialog").get_by_text("It goes.").wait_for(timeout=20_000)
+        assert not any("block_action" in frame for frame in sent)
+        page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+        page.get_by_role("dialog").wait_for(state="hidden", timeout=20_000)
+        assert ["block_action" in frame for frame in sent] == [True]
+        browser.close()
+
+
 def said(block_id: str, text: str) -> dict[str, object]:
     return {"type": "section", "block_id": block_id, "text": {"type": "plain_text", "text": text}}
 
@@ -75,8 +96,5 @@ def plain(text: str) -> dict[str, str]:
 
 
 CONFIRM = {"title": plain("Go?"), "text": plain("It goes."), "confirm": plain("Yes"), "deny": plain("No")}
-CARD = {
-    "type": "actions",
-    "block_id": "card",
-    "elements": [{"type": "button", "action_id": "go", "text": plain("Go"), "value": "1", "confirm": CONFIRM}],
-}
+BUTTON = {"type": "button", "action_id": "go", "text": plain("Go"), "value": "1", "confirm": CONFIRM}
+CARD = {"type": "actions", "block_id": "card", "elements": [BUTTON]}
