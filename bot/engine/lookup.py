@@ -223,14 +223,14 @@ def almost_there(entries: Sequence[Entry], where: Where, routes: Set[str]) -> li
     return [entry for entry in entries if len(near) == 1 and entry.rollout.route == near[0]]
 
 
-def not_there(command: Command, entries: Sequence[Entry]) -> RouteError:
+def not_there(command: Command, entries: Sequence[Entry]) -> NotHereError:
     """Say that no rollout is where a command says, and which ones may be meant."""
     of = f" of `{command.subject}`" if command.subject else ""
     none = f"There is no rollout{of} at `{command.where}`."
     if not entries:
-        return RouteError(none, hint="None is running: begin one with `start POOL WEIGHT`.")
+        return NotHereError(none, hint="None is running: begin one with `start POOL WEIGHT`.")
     choices = Choices(command.verb, tuple(entries))
-    return RouteError(none, hint=f"Name one: {_listed(choices)}.", choices=choices)
+    return NotHereError(none, hint=f"Name one: {_listed(choices)}.", choices=choices)
 
 
 def with_place_as_reason(command: Command) -> Command:

@@ -9,7 +9,7 @@ from bot.config.policy import Policy
 from bot.domain.choices import Choices
 from bot.domain.commands.grammar import parse
 from bot.domain.commands.origin import in_slack
-from bot.domain.errors import RouteError, StoreError, UsageError, UserError
+from bot.domain.errors import NotHereError, RouteError, StoreError, UsageError, UserError
 from bot.domain.rollout import Phase
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verbs
@@ -216,6 +216,13 @@ def test_a_button_of_an_unknown_rollout_rolls_back_nothing(two: Two) -> None:
         with pytest.raises(UserError, match="rollout of `r-0123abcd`"):
             roll_back(press)
     assert {entry.rollout.phase for entry in two.stage.store.entries()} == {Phase.PROGRESSING}
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("text", ["rollback route=public", f"rollback {CANARY} route=public", "rollback nope route=x"])
+def test_a_route_that_nobody_here_knows_may_be_of_another_install(two: Two, finds: Finds, text: str) -> None:
+    with pytest.raises(NotHereError):
+        finds(two)(text)
 
 
 def test_the_same_route_in_two_namespaces_is_told_apart_by_the_namespace(api_server: ApiServer, stage: Stage) -> None:
