@@ -50,59 +50,38 @@ def date(minutes: float, style: str, fallback: str) -> str:
     return f"<!date^{int((NOON + timedelta(minutes=minutes)).timestamp())}^{style}|{fallback}>"
 
 
+MARK = "card:r-7f3a2c01:1.3"
+
+
+def section(name: str, text: str) -> dict[str, object]:
+    return {"type": "section", "block_id": f"{MARK}:{name}", "text": marked(text), "expand": True}
+
+
+def context(name: str, *lines: str) -> dict[str, object]:
+    return {"type": "context", "block_id": f"{MARK}:{name}", "elements": [marked("\n".join(lines))]}
+
+
+def marked(text: str) -> dict[str, object]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
 def test_the_whole_card_of_a_rollout_on_its_way() -> None:
-    entry = an_entry(a_rollout(step=0))
+    drawn = card(an_entry(a_rollout(step=0)))
     due, began = date(10, "{time}", "12:10 UTC"), date(-25, "{date_short_pretty} at {time}", "23 Nov 11:35 UTC")
-    drawn = card(entry)
-    blocks = [block for block in drawn.blocks if block["type"] != "actions"]
+    title = {"type": "plain_text", "text": f"{NEW}  ·  10 %", "emoji": False}
     assert drawn.text == f"{NEW}: 10 %. Next: 25 % at {due}. Now 10 % new, 90 % {OLD}."
-    assert blocks == [
-        {
-            "type": "header",
-            "block_id": "card:r-7f3a2c01:1.3",
-            "text": {"type": "plain_text", "text": f"{NEW}  ·  10 %", "emoji": False},
-        },
-        {
-            "type": "section",
-            "block_id": "card:r-7f3a2c01:1.3:state",
-            "text": {"type": "mrkdwn", "text": f"*Next: 25 %* at {due}.", "verbatim": True},
-            "expand": True,
-        },
-        {
-            "type": "section",
-            "block_id": "card:r-7f3a2c01:1.3:weights",
-            "text": {
-                "type": "mrkdwn",
-                "text": "▰▱▱▱▱▱▱▱▱▱▱▱  *10 %* new · 90 % old\n*10* → 25 → 50 🔒 → 100 🔒",
-                "verbatim": True,
-            },
-            "expand": True,
-        },
-        {
-            "type": "context",
-            "block_id": "card:r-7f3a2c01:1.3:facts",
-            "elements": [
-                {
-                    "type": "mrkdwn",
-                    "text": f"🔒 needs 1 approval from any full member but <@{ALICE}>\n"
-                    "Ready: new 4/4, old 8/8  ·  a step every 10m\n"
-                    f"Old pool `{OLD}`\n"
-                    "Route `default/llm-route`, accepted",
-                    "verbatim": True,
-                }
-            ],
-        },
-        {
-            "type": "context",
-            "block_id": "card:r-7f3a2c01:1.3:origin",
-            "elements": [
-                {
-                    "type": "mrkdwn",
-                    "text": f"<@{ALICE}> started it {began}  ·  r-7f3a2c01  ·  “H100 nodes”",
-                    "verbatim": True,
-                }
-            ],
-        },
+    assert [block for block in drawn.blocks if block["type"] != "actions"] == [
+        {"type": "header", "block_id": MARK, "text": title},
+        section("state", f"*Next: 25 %* at {due}."),
+        section("weights", "▰▱▱▱▱▱▱▱▱▱▱▱  *10 %* new · 90 % old\n*10* → 25 → 50 🔒 → 100 🔒"),
+        context(
+            "facts",
+            f"🔒 needs 1 approval from any full member but <@{ALICE}>",
+            "Ready: new 4/4, old 8/8  ·  a step every 10m",
+            f"Old pool `{OLD}`",
+            "Route `default/llm-route`, accepted",
+        ),
+        context("origin", f"<@{ALICE}> started it {began}  ·  r-7f3a2c01  ·  “H100 nodes”"),
     ]
 
 

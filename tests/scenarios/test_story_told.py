@@ -84,14 +84,22 @@ NEW = f"`{CANARY}`: "
 BY_ALICE = f" <@{ALICE}> started it."
 
 
-def test_a_team_hears_of_danger_in_the_channel_and_of_steps_in_the_thread(
-    room: Room, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture(autouse=True)
+def _hear_the_trail(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "bot.engine.trail")
+
+
+def trail(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:
+    """Return who decided or wrote what, from what and to what, and forget it; notes are left out."""
+    lines = [json.loads(JsonLines().format(each)) for each in caplog.records if each.name == "bot.engine.trail"]
+    caplog.clear()
+    return [(one["who"], one["what"], one["from"], one["to"]) for one in lines if one["what"] != "note"]
+
+
+def test_drift_is_told_in_the_channel_and_steps_in_the_thread(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     stage, world = room.stage, room.stage.world
-    started = room.told(lambda: stage.started(10, wishes=Wishes(approve_at=(50,))))
+    started = room.told(lambda: stage.started(10))
     assert started == ([], [f"<@{ALICE}> started the rollout at 10 %, from `{STABLE}`."])
-    assert room.mentions(BOB) == 0
 
     def drift() -> None:
         world.edit_weights(60, 40)
@@ -107,31 +115,7 @@ def test_a_team_hears_of_danger_in_the_channel_and_of_steps_in_the_thread(
 
     assert room.told(restore) == ([], [f"<@{BOB}> restored 10 %."])
     assert room.told(stage.step) == ([], ["Stepped to *25 %*."])
-
-    world.set_servers_ready(CANARY, 0)
-    name = f"InferencePool `{world.namespace}/{CANARY}`"
-    held = f"{name} has no ready model server: 0 of 2 pods are Ready."
-    loud, quiet = room.told(lambda: stage.pass_time(minutes=10))
-    assert (loud, [one.split(": ", 1) for one in quiet]) == ([], [["Held at 25 %", held]])
-    loud, quiet = room.told(lambda: stage.pass_time(seconds=30))
-    assert (loud, quiet) == ([f"{NEW}Still held at 25 %: {held}"], [])
-    assert room.told(lambda: stage.pass_time(seconds=30)) == ([], [])
-
-    world.set_servers_ready(CANARY, 2)
-    asked = room.told(lambda: stage.pass_time(seconds=30))
-    assert asked == ([f"{NEW}*50 % needs approval*. It waits for <@{BOB}>."], [])
-    before = room.mentions(BOB)
-    rejected = room.told(lambda: stage.say("reject", by=BOB, reason="latency doubled"))
-    assert rejected == ([f"{NEW}<@{BOB}> rejected the step: “latency doubled”"], [])
-    assert before == 2  # who restored, and who is asked: the card is edited, and mentions nobody once more
-
-    reminded = room.told(lambda: stage.pass_time(hours=4))
-    assert reminded == ([f"{NEW}Reminder: it still waits at 25 %: latency doubled."], [])
-    back = room.told(lambda: stage.say("rollback", by=CAROL))
-    assert back == ([f"{NEW}*<@{CAROL}> rolled back.* All traffic goes to `{STABLE}`."], [])
-
-    lines = [json.loads(JsonLines().format(each)) for each in caplog.records if each.name == "bot.engine.trail"]
-    assert [(one["who"], one["what"], one["from"], one["to"]) for one in lines if one["what"] != "note"] == [
+    assert trail(caplog) == [
         (ALICE, "started", 0, 10),
         (ALICE, "weights", "1/–", "90/10"),
         ("rolloutbot", "progressing", 10, 10),
@@ -140,11 +124,40 @@ def test_a_team_hears_of_danger_in_the_channel_and_of_steps_in_the_thread(
         (BOB, "weights", "60/40", "90/10"),
         ("rolloutbot", "stepped", 10, 25),
         ("rolloutbot", "weights", "90/10", "75/25"),
-        ("rolloutbot", "held", 25, 25),
-        ("rolloutbot", "approval_wanted", 25, 25),
-        (BOB, "rejected", 25, 25),
-        (CAROL, "rolled_back", 25, 0),
-        (CAROL, "weights", "75/25", "1/–"),
+    ]
+
+
+def test_a_hold_is_told_in_the_thread_at_once_and_in_the_channel_once_when_it_lasts(room: Room) -> None:
+    stage, world = room.stage, room.stage.world
+    room.told(lambda: stage.started(10))
+    world.set_servers_ready(CANARY, 0)
+    held = f"InferencePool `{world.namespace}/{CANARY}` has no ready model server: 0 of 2 pods are Ready."
+    loud, quiet = room.told(lambda: stage.pass_time(minutes=10))
+    assert (loud, [one.split(": ", 1) for one in quiet]) == ([], [["Held at 10 %", held]])
+    assert room.told(lambda: stage.pass_time(seconds=30)) == ([f"{NEW}Still held at 10 %: {held}"], [])
+    assert room.told(lambda: stage.pass_time(seconds=30)) == ([], [])
+
+
+def test_a_question_a_rejection_a_reminder_and_a_roll_back_are_told_in_the_channel(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = room.stage
+    room.told(lambda: stage.started(10, wishes=Wishes(approve_at=(25,))))
+    assert room.mentions(BOB) == 0
+    caplog.clear()
+    assert room.told(stage.step) == ([f"{NEW}*25 % needs approval*. It waits for <@{BOB}>."], [])
+    rejected = room.told(lambda: stage.say("reject", by=BOB, reason="latency doubled"))
+    assert rejected == ([f"{NEW}<@{BOB}> rejected the step: “latency doubled”"], [])
+    assert room.mentions(BOB) == 2  # who is asked, and who rejected: the card is edited, and mentions nobody once more
+    reminded = room.told(lambda: stage.pass_time(hours=4))
+    assert reminded == ([f"{NEW}Reminder: it still waits at 10 %: latency doubled."], [])
+    back = room.told(lambda: stage.say("rollback", by=CAROL))
+    assert back == ([f"{NEW}*<@{CAROL}> rolled back.* All traffic goes to `{STABLE}`."], [])
+    assert trail(caplog) == [
+        ("rolloutbot", "approval_wanted", 10, 10),
+        (BOB, "rejected", 10, 10),
+        (CAROL, "rolled_back", 10, 0),
+        (CAROL, "weights", "90/10", "1/–"),
     ]
 
 
