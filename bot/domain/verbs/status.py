@@ -6,6 +6,7 @@ from bot.domain.commands.request import STATUS as NAME
 from bot.domain.errors import UsageError, UserError
 from bot.domain.prose import Prose, say
 from bot.domain.rollout import Entry
+from bot.domain.sentences.which_one import naming
 from bot.domain.verbs.asking import Asking, Reply
 from bot.domain.verbs.declaration import Kind, Verb
 
@@ -32,9 +33,10 @@ def _named(asking: Asking) -> Reply:
 
 def _how_to_name(entries: Sequence[Entry]) -> Prose:
     """Say how to name one of several with the same pool; nothing if the pools tell them apart."""
-    pools = [entry.rollout.canary.name for entry in entries if not entry.rollout.is_over]
-    twice = next((pool for pool in pools if pools.count(pool) > 1), "")
-    return say("Name one of several with its route, as in `{} route=NAME`.", twice) if twice else Prose()
+    rollouts = [entry.rollout for entry in entries if not entry.rollout.is_over]
+    named = ((naming(each, rollouts), each.canary.name) for each in rollouts)
+    apart = next((name for name, pool in named if name != pool), "")
+    return say("Name one of several, as in `{}`.", apart) if apart else Prose()
 
 
 def _last(asking: Asking) -> tuple[Entry, ...]:

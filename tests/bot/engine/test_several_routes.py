@@ -194,7 +194,7 @@ def test_questions_name_one_by_its_route_and_status_tells_of_both(two: Two) -> N
         reply = two.stage.engine.answer(request, "/rollout")
         return [str(reply.said), *(entry.rollout.route for entry in reply.rollouts)]
 
-    hint = f"Name one of several with its route, as in `{CANARY} route=NAME`."
+    hint = f"Name one of several, as in `{CANARY} route={INNER}`."
     assert asked(f"status {CANARY} route={INNER}") == ["", INNER]
     assert asked(f"status route={INNER}") == ["", INNER]
     assert asked(f"status {CANARY}") == asked("status") == [hint, INNER, OUTER]
@@ -240,3 +240,6 @@ def test_the_same_route_in_two_namespaces_is_told_apart_by_the_namespace(api_ser
     with pytest.raises(UsageError) as refused:
         both.lookup.meant_by(parse(f"rollback {CANARY} route={OUTER}"), ROOM, both.clock.now())
     assert f"`{CANARY} route={OUTER} namespace={there}` (10 % on `{there}/{OUTER}`, r-" in str(refused.value)
+    request = replace(both.request("status"), command=parse("status"), origin=in_slack(ROOM))
+    said = str(both.engine.answer(request, "/rollout").said)
+    assert said == f"Name one of several, as in `{CANARY} route={OUTER} namespace={there}`."

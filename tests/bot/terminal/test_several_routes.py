@@ -73,7 +73,7 @@ def test_a_question_names_its_route(stage: Stage, ids: dict[str, str], terminal:
 def test_status_of_the_pool_lists_both_with_their_routes(stage: Stage, ids: dict[str, str], terminal: Terminal) -> None:
     here = stage.world.namespace
     code, output = terminal("status", CANARY)
-    assert (code, output.splitlines()[0]) == (0, f"Name one of several with its route, as in `{CANARY} route=NAME`.")
+    assert (code, output.splitlines()[0]) == (0, f"Name one of several, as in `{CANARY} route={INNER}`.")
     assert [line for line in output.splitlines() if here in line] == [
         f"{CANARY}  10 %  {here}/{route}  {ids[route]}" for route in (INNER, OUTER)
     ]
