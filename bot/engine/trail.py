@@ -6,6 +6,7 @@ A line quotes nobody: reasons are on the card and in the thread.
 import logging
 
 from bot.domain.decisions.drift import show_weights
+from bot.domain.errors import ClusterError, RaceError, RefusedError
 from bot.domain.rollout import Pair, Rollout, wanted
 from bot.engine.ports import Clock
 from bot.engine.route_port import Guard, RouteCopy, Routes, Written
@@ -38,20 +39,20 @@ def log_decision(save: Save) -> None:
 def write_route(
     routes: Routes, clock: Clock, copy: RouteCopy, rollout: Rollout, *, weights: bool, guard: Guard
 ) -> Written:
-    """Write a route as ``Routes.write`` does, and log the weights before and after, and how long it took."""
+    """Write a route as ``Routes.write`` does, and log the weights before and after, and how long it took.
+
+    A write whose answer did not come is logged as that: it may be on the route.
+    """
     begun = clock.now()
-    written = routes.write(copy, rollout, weights=weights, guard=guard)
+    try:
+        written = routes.write(copy, rollout, weights=weights, guard=guard)
+    except (RaceError, RefusedError):
+        raise
+    except ClusterError:
+        _log_unclear(rollout, _fields(routes, copy, rollout, weights=weights))
+        raise
     took = round((clock.now() - begun).total_seconds() * 1000)
-    before = routes.observe(copy, rollout)
-    after = _after(before, rollout) if weights else before
-    fields = {
-        "who": rollout.by or NOBODY,
-        "what": "weights" if weights else "note",
-        "from": show_weights(before),
-        "to": show_weights(after),
-        "generation": written.generation,
-        "took_ms": took,
-    }
+    fields = _fields(routes, copy, rollout, weights=weights) | {"generation": written.generation, "took_ms": took}
     log.info(
         "rollout %s: wrote the %s of %s/%s (old/new) from %s to %s, generation %d, revision %d, in %d ms",
         *(rollout.id, fields["what"], rollout.namespace, rollout.route, fields["from"], fields["to"]),
@@ -59,6 +60,26 @@ def write_route(
         extra={"trail": "write"} | _which(rollout) | fields,
     )
     return written
+
+
+def _fields(routes: Routes, copy: RouteCopy, rollout: Rollout, *, weights: bool) -> dict[str, object]:
+    """Say who writes what, from the weights on the copy of the route to those after the write."""
+    before = routes.observe(copy, rollout)
+    return {
+        "who": rollout.by or NOBODY,
+        "what": "weights" if weights else "note",
+        "from": show_weights(before),
+        "to": show_weights(_after(before, rollout) if weights else before),
+    }
+
+
+def _log_unclear(rollout: Rollout, fields: dict[str, object]) -> None:
+    log.info(
+        "rollout %s: do not know whether the %s of %s/%s (old/new) were written, from %s to %s, revision %d",
+        *(rollout.id, fields["what"], rollout.namespace, rollout.route, fields["from"], fields["to"]),
+        rollout.revision,
+        extra={"trail": "unclear_write"} | _which(rollout) | fields,
+    )
 
 
 def _after(before: tuple[Pair | None, ...], rollout: Rollout) -> tuple[Pair | None, ...]:

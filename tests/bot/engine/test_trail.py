@@ -102,6 +102,24 @@ def test_a_write_that_fails_is_no_write(stage: Stage, caplog: pytest.LogCaptureF
     assert (len(trail(caplog, "decision")), trail(caplog, "write")) == (1, [])
 
 
+def test_a_write_whose_answer_is_lost_is_told_as_one_that_may_be_there(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.started(10)
+    caplog.clear()
+
+    def lose() -> None:
+        raise ClusterError("The API server did not answer.")
+
+    stage.routes.after("write", lose)
+    with pytest.raises(ClusterError):
+        stage.say("rollback")
+    assert trail(caplog, "write") == []
+    (line,) = trail(caplog, "unclear_write")
+    assert (line["who"], line["what"], line["from"], line["to"]) == (BOB, "weights", "90/10", "1/–")
+    assert stage.world.weights()[0][1] == 1
+
+
 def test_a_roll_back_without_redis_is_a_write_too(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     stage.started(10)
     caplog.clear()
