@@ -25,7 +25,7 @@ _TOO_MANY: Final = (
 
 
 _REFUSED: Final = (
-    "Slack lets this app open no Socket Mode connection (`{}`). Ask whoever administers your Slack workspace or "
+    "Slack does not let this app open a Socket Mode connection (`{}`). Ask whoever administers your Slack workspace or "
     "organisation."
 )
 

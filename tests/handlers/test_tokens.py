@@ -95,8 +95,8 @@ def test_an_organisation_that_allows_no_connection_is_no_slack_that_is_away(
 ) -> None:
     ConnectionLog().failed(refused(slack, "access_denied"))
     assert caplog.messages == [
-        "Slack lets this app open no Socket Mode connection (`access_denied`). Ask whoever administers your Slack "
-        "workspace or organisation. Until then, commands and clicks do not arrive."
+        "Slack does not let this app open a Socket Mode connection (`access_denied`). Ask whoever administers your "
+        "Slack workspace or organisation. Until then, commands and clicks do not arrive."
     ]
 
 
