@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.access import Access
-from bot.domain.events import Event
+from bot.domain.events import Event, EventKind
 from bot.domain.plan import show_duration
 from bot.domain.prose import NAME, Code, Person, Prose, capitalised, joined, listed, moment, said, say, short
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
@@ -21,7 +21,7 @@ from handlers.mrkdwn import shorten, spoken
 from handlers.plan_line import lock_rule, plan_line
 
 CELLS = 12
-MOST_APPROVERS = 10
+MOST_APPROVERS, MOST_WARNINGS = 10, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,21 @@ class Card:
     blocks: list[Block]
 
 
-def draw(entry: Entry, access: Access, *, n: int, approvals: Sequence[Event] = ()) -> Card:
+def draw(entry: Entry, access: Access, *, n: int, past: Sequence[Event] = ()) -> Card:
     """Draw a rollout as it is stored now; ``n`` counts the messages that have been its card.
 
-    ``approvals`` are those of the whole rollout, where it shows them.
+    ``past`` has the events of the kinds that ``shows_past`` names.
     """
+    given = [event for event in past if event.kind is EventKind.APPROVED]
     mark = f"card:{entry.rollout.id}:{n}.{entry.rollout.revision}"
     blocks = [
         header(mark, _title(entry)),
         section(f"{mark}:state", state(entry, access)),
         *_weights(f"{mark}:weights", entry),
         context(f"{mark}:facts", _facts(entry, access)),
+        *_warned(f"{mark}:warned", [event for event in past if event.kind is EventKind.WARNED]),
         *actions(f"{mark}:do", draw_buttons(entry)),
-        context(f"{mark}:origin", joined("\n", (_origin(entry.rollout), _approved(approvals)))),
+        context(f"{mark}:origin", joined("\n", (_origin(entry.rollout), _approved(given)))),
     ]
     return Card(text=spoken(_aloud(entry, access)), blocks=blocks)
 
@@ -148,9 +150,20 @@ def _origin(rollout: Rollout) -> Prose:
     return say("{}  ·  “{}”", origin, why) if why else origin
 
 
-def shows_approvals(rollout: Rollout) -> bool:
-    """Say whether a card names who approved: all traffic is on the new pool because of them."""
-    return rollout.phase in (Phase.PROMOTED, Phase.FINISHED, Phase.CLEANED)
+def shows_past(rollout: Rollout) -> frozenset[EventKind]:
+    """Return the kinds of past events that a card shows: what the start warned of, until the second step, and who
+    approved, when all traffic is on the new pool because of them.
+    """
+    if rollout.phase in (Phase.PROMOTED, Phase.FINISHED, Phase.CLEANED):
+        return frozenset({EventKind.APPROVED})
+    return frozenset() if rollout.is_over or rollout.step > 0 else frozenset({EventKind.WARNED})
+
+
+def _warned(block_id: str, warnings: Sequence[Event]) -> list[Block]:
+    shown = [say("⚠️ {}", reason(event.reason, by="", longest=250)) for event in warnings[:MOST_WARNINGS]]
+    left = len(warnings) - MOST_WARNINGS
+    more = say("{} more in the thread", left) if left > 0 else Prose()
+    return [context(block_id, joined("\n", (*shown, more)))] if shown else []
 
 
 def _approved(approvals: Sequence[Event]) -> Prose:

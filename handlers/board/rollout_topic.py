@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.access import Access
-from bot.domain.events import Event, EventKind
+from bot.domain.events import Event
 from bot.domain.rollout import Entry
 from bot.domain.telling import Tell
 from bot.domain.urgency import is_awaited
 from bot.engine.store_port import BoardMemory, Store
 from handlers.board.topic import Note
-from handlers.cards import Card, draw, shows_approvals
+from handlers.cards import Card, draw, shows_past
 from handlers.thread import MOST, USUAL, is_broadcast, message
 
 ON_ITS_WAY = timedelta(seconds=1)
@@ -54,12 +54,9 @@ class RolloutTopic:
         return self.entry.rollout.decided_at + ON_ITS_WAY if is_writing else None
 
     def draw(self, n: int) -> Card:
-        return draw(self.entry, self.access, n=n, approvals=self._approvals())
-
-    def _approvals(self) -> Sequence[Event]:
-        if not shows_approvals(self.entry.rollout):
-            return ()
-        return [event for event in self.events(0) if event.kind is EventKind.APPROVED]
+        kinds = shows_past(self.entry.rollout)
+        past = [event for event in self.events(0) if event.kind in kinds] if kinds else []
+        return draw(self.entry, self.access, n=n, past=past)
 
     def note(self, cursor: int, first: int) -> Note | None:
         events = self.events(cursor)[:MOST]

@@ -5,7 +5,7 @@ import pytest
 
 from bot.domain.access import Access
 from bot.domain.events import Event, EventKind
-from bot.domain.rollout import Acceptance, Ask, Entry, Hand, Phase, Trouble
+from bot.domain.rollout import Acceptance, Ask, Entry, Hand, Phase, Rollout, Trouble
 from bot.domain.weights import weight_there
 from handlers.board.rollout_topic import RolloutTopic
 from handlers.buttons import drawn
@@ -274,7 +274,7 @@ def test_a_plan_that_is_done_is_not_drawn() -> None:
 def test_a_finished_card_names_who_approved() -> None:
     given = [(BOB, 50), (CAROL, 50), (BOB, 100), (BOB, 100)]
     approvals = [Event(kind=EventKind.APPROVED, at=NOON, by=by, weight=weight) for by, weight in given]
-    card = draw(an_entry(in_phase(Phase.FINISHED)), ANYBODY, n=1, approvals=approvals)
+    card = draw(an_entry(in_phase(Phase.FINISHED)), ANYBODY, n=1, past=approvals)
     origin = card.blocks[-1]["elements"][0]["text"]
     assert origin.split("\n")[1:] == [f"Approved by <@{BOB}> (50 %, 100 %) and <@{CAROL}> (50 %)"]
 
@@ -282,9 +282,33 @@ def test_a_finished_card_names_who_approved() -> None:
 def test_the_most_approvals_fit_on_a_card() -> None:
     users = [f"U{number:010}" for number in range(40)]
     approvals = [Event(kind=EventKind.APPROVED, at=NOON, by=by, weight=mark) for by in users for mark in range(1, 101)]
-    card = draw(an_entry(in_phase(Phase.FINISHED)), ANYBODY, n=1, approvals=approvals)
+    card = draw(an_entry(in_phase(Phase.FINISHED)), ANYBODY, n=1, past=approvals)
     assert faults(card.text, card.blocks) == []
     assert card.blocks[-1]["elements"][0]["text"].endswith("and 30 more")
+
+
+def warned(count: int, rollout: Rollout) -> list[str]:
+    """Return the lines that a card has of so many warnings of its start."""
+    past = [Event(kind=EventKind.WARNED, at=NOON, reason=f"Warning {number} of `chat`.") for number in range(count)]
+    topic = RolloutTopic(an_entry(rollout), ANYBODY, lambda after: past)
+    blocks = [block for block in topic.draw(1).blocks if block["block_id"].endswith(":warned")]
+    return [line for block in blocks for line in block["elements"][0]["text"].split("\n")]
+
+
+def test_a_card_shows_what_the_start_warned_of_until_the_second_step() -> None:
+    first, second, third = (f"⚠️ Warning {number} of `chat`." for number in range(3))
+    starting, later = replace(in_phase(Phase.STARTING), step=0), replace(in_phase(Phase.PROGRESSING), step=1)
+    assert warned(0, starting) == []
+    assert warned(1, starting) == [first]
+    assert warned(5, starting) == [first, second, third, "2 more in the thread"]
+    assert warned(1, later) == []
+    assert warned(1, replace(in_phase(Phase.ROLLED_BACK), step=0)) == []
+
+
+def test_the_longest_warnings_fit_on_a_card() -> None:
+    past = [Event(kind=EventKind.WARNED, at=NOON, reason="<@&" * 3000)] * 9
+    card = draw(an_entry(replace(in_phase(Phase.STARTING), step=0)), ANYBODY, n=1, past=past)
+    assert faults(card.text, card.blocks) == []
 
 
 def test_the_same_record_is_the_same_card() -> None:
