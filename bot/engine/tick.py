@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain.deadlines import LOOK_AT_STABLE_EVERY
-from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, on_due, on_unwritten
+from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, after_roll_back, on_due, on_unwritten
 from bot.domain.decisions.moves import Moment, let_go
 from bot.domain.errors import ClusterError, UnreadableError
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
@@ -129,8 +129,7 @@ class Ticker:
         except ClusterError:
             self._learn(entry, Progress(due=self._clock.now() + LOOK_AT_STABLE_EVERY, redraw=False))
             return
-        outcome = on_due(replace(entry, readiness=seen), None, self._moment())
-        self._carry_out(entry, outcome, Progress(readiness=seen))
+        self._wait(entry, after_roll_back(entry, seen, self._moment()), Progress(readiness=seen))
 
     def _is_followed(self, rollout: Rollout) -> bool:
         return rollout.phase is Phase.FINISHED and self._store.latest(rollout.route_uid) != rollout.id

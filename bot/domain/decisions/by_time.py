@@ -74,8 +74,6 @@ def on_due(entry: Entry, verdict: Verdict | None, moment: Moment) -> Change | Lo
             return on_accepted(entry, moment)
         case Phase.AWAITING_APPROVAL:
             return pause(entry, f"Nobody approved it within {APPROVE_WITHIN // HOUR} hours.", moment)
-        case Phase.ROLLED_BACK:
-            return _after_roll_back(entry, moment, EventKind.WAY_BACK)
         case Phase.PAUSED | Phase.FINISHED:
             return LookAgain(
                 due=next_reminder(entry.rollout, moment.now),
@@ -177,7 +175,7 @@ def on_accepted(entry: Entry, moment: Moment) -> Change | LookAgain:
     """Start the phase's time: the gateway has accepted the weights, or will not say."""
     rollout = entry.rollout
     if rollout.phase is Phase.ROLLED_BACK:
-        return _after_roll_back(entry, moment, EventKind.NO_WAY_BACK)
+        return _look_at_stable(rollout, "", _doubt(entry.readiness), moment)
     if rollout.phase is not Phase.STARTING:
         return LookAgain(due=next_look(rollout, moment.now), step_due=next_step_due(rollout, moment.now))
     phase = Phase.PROMOTED if rollout.next_step is None else Phase.PROGRESSING
@@ -186,14 +184,21 @@ def on_accepted(entry: Entry, moment: Moment) -> Change | LookAgain:
     return Change(after=to, events=told, due=next_look(to, moment.now), step_due=next_step_due(to, moment.now))
 
 
-def _after_roll_back(entry: Entry, moment: Moment, kind: EventKind) -> LookAgain:
-    """Look again while the old pool, which has all the traffic, cannot serve; tell when that begins and ends."""
-    doubt = entry.readiness.stable_doubt if entry.readiness else ""
-    told = (event(kind, moment, entry.rollout, doubt),)
+def after_roll_back(entry: Entry, seen: Readiness, moment: Moment) -> LookAgain:
+    """Look again while the old pool, which has all the traffic, cannot serve, as ``seen`` now; tell when that ends."""
+    return _look_at_stable(entry.rollout, _doubt(entry.readiness), _doubt(seen), moment)
+
+
+def _doubt(readiness: Readiness | None) -> str:
+    return readiness.stable_doubt if readiness else ""
+
+
+def _look_at_stable(rollout: Rollout, told: str, doubt: str, moment: Moment) -> LookAgain:
+    """Tell of a doubt once, and of its end only if it was ``told``."""
     if not doubt:
-        return LookAgain(due=None, events=told if kind is EventKind.WAY_BACK else ())
-    again = moment.now + LOOK_AT_STABLE_EVERY if moment.now - entry.rollout.since < LOOK_AT_STABLE_FOR else None
-    return LookAgain(due=again, events=told if kind is EventKind.NO_WAY_BACK else ())
+        return LookAgain(due=None, events=(event(EventKind.WAY_BACK, moment, rollout),) if told else ())
+    again = moment.now + LOOK_AT_STABLE_EVERY if moment.now - rollout.since < LOOK_AT_STABLE_FOR else None
+    return LookAgain(due=again, events=() if told else (event(EventKind.NO_WAY_BACK, moment, rollout, doubt),))
 
 
 def on_rejected(entry: Entry, message: str, moment: Moment) -> Change | LookAgain:

@@ -1,10 +1,19 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.deadlines import REMIND_EVERY, next_reminder
-from bot.domain.decisions.by_time import WATCHED, LookAgain, on_accepted, on_due, on_failed, on_rejected, on_unwritten
+from bot.domain.deadlines import LOOK_AT_STABLE_EVERY, REMIND_EVERY, next_reminder
+from bot.domain.decisions.by_time import (
+    WATCHED,
+    LookAgain,
+    after_roll_back,
+    on_accepted,
+    on_due,
+    on_failed,
+    on_rejected,
+    on_unwritten,
+)
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness, Verdict
 from bot.domain.rollout import Ask, Change, Entry, Phase, Rollout
@@ -261,6 +270,28 @@ def test_acceptance_of_a_later_write_only_sets_the_due_time() -> None:
     assert on_accepted(an_entry(), at(1)) == LookAgain(
         due=NOON + timedelta(minutes=11), step_due=NOON + timedelta(minutes=11)
     )
+
+
+DEAD = replace(READY, stable_lack="No picker.")
+SOON = at(1) + LOOK_AT_STABLE_EVERY
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "due", "told"),
+    [
+        (None, READY, None, []),
+        (READY, READY, None, []),
+        (DEAD, READY, None, [EventKind.WAY_BACK]),
+        (DEAD, DEAD, SOON, []),
+        (READY, DEAD, SOON, [EventKind.NO_WAY_BACK]),
+    ],
+)
+def test_after_a_roll_back_people_hear_of_the_old_pool_only_when_it_changes(
+    before: Readiness | None, now: Readiness, due: datetime | None, told: list[EventKind]
+) -> None:
+    entry = replace(an_entry(a_rollout(phase=Phase.ROLLED_BACK)), readiness=before)
+    again = after_roll_back(entry, now, at(1))
+    assert (again.due, [event.kind for event in again.events]) == (due, told)
 
 
 def test_a_first_write_the_gateway_rejects_is_rolled_back() -> None:
