@@ -6,7 +6,7 @@ proves nothing; a no in it still counts if it is new. One of an older generation
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
@@ -90,14 +90,17 @@ def key_of(*parts: object) -> str:
 
 
 def conditions_in(status: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the conditions of a status; anything else that stands in their place is none."""
-    found = status.get("conditions")
+    """Return the conditions of a status that have a type; anything else that stands in their place is none."""
+    return [each for each in _mappings(status.get("conditions")) if isinstance(each.get("type"), str)]
+
+
+def _mappings(found: object) -> Sequence[Mapping[str, Any]]:
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
 def _heard(route: Document, generation: int, ours: Ours, parent: Parent) -> tuple[ParentWord, Sequence[str]]:
     entries = _entries(route, parent.ref)
-    counted = [entry for entry in entries if _counts(entry, entries, parent.facts.controller, route, generation)]
+    counted = [entry for entry in entries if _counts(entry, entries, parent.facts.controller)]
     where = _where(parent.ref, namespace_of(route))
     said = [each for entry in counted for each in _objections(route, generation, ours, where, entry)]
     word = ParentWord(
@@ -108,15 +111,13 @@ def _heard(route: Document, generation: int, ours: Ours, parent: Parent) -> tupl
     return word, [_note(where, entry) for entry in others if list(_noes(route, generation, entry))]
 
 
-def _counts(
-    entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], controller: str, route: Document, generation: int
-) -> bool:
-    """Say whether an entry is the word of the Gateway's own controller. If nobody knows it, an acceptance counts more
-    than what other controllers say.
+def _counts(entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], controller: str) -> bool:
+    """Say whether an entry is the word of the Gateway's own controller. If nobody knows it, those count whose last word
+    was yes, at whatever generation; if there are none, all do.
     """
     if controller:
         return entry.get("controllerName") == controller
-    accepting = {each.get("controllerName") for each in entries if _accepts(route, generation, each)}
+    accepting = [each.get("controllerName") for each in entries if _are_yes(conditions_in(each))]
     return not accepting or entry.get("controllerName") in accepting
 
 
@@ -124,7 +125,7 @@ def _entries(route: Document, ref: Mapping[str, Any]) -> Sequence[Mapping[str, A
     """Return the entries about a parent. A controller may leave out, or add, what is a default or says less."""
     namespace, status = namespace_of(route), route.get("status")
     found = status.get("parents") if isinstance(status, Mapping) else None
-    entries = [each for each in found or () if isinstance(each, Mapping) and isinstance(each.get("parentRef"), Mapping)]
+    entries = [each for each in _mappings(found) if isinstance(each.get("parentRef"), Mapping)]
     mine = [each for each in entries if _parent(each["parentRef"], namespace) == _parent(ref, namespace)]
     exact = [each for each in mine if _part(each["parentRef"]) == _part(ref)]
     return exact or [each for each in mine if _is_like(_part(each["parentRef"]), _part(ref))]
@@ -146,7 +147,8 @@ def _is_like(one: Sequence[object], other: Sequence[object]) -> bool:
 
 def _where(ref: Mapping[str, Any], namespace: str) -> str:
     name = f"{ref.get('kind') or 'Gateway'} `{ref.get('namespace') or namespace}/{ref.get('name')}`"
-    return f"Listener `{ref['sectionName']}` of {name}" if ref.get("sectionName") else name
+    at_port = f"{name} at port {ref['port']}" if ref.get("port") else name
+    return f"Listener `{ref['sectionName']}` of {at_port}" if ref.get("sectionName") else at_port
 
 
 def _age(route: Document, condition: Mapping[str, Any], generation: int) -> _Age:
@@ -157,20 +159,18 @@ def _age(route: Document, condition: Mapping[str, Any], generation: int) -> _Age
 
 
 def _accepts(route: Document, generation: int, entry: Mapping[str, Any]) -> bool:
-    yes = {
-        each.get("type")
-        for each in conditions_in(entry)
-        if each.get("status") == "True" and _age(route, each, generation) is _Age.OF_GENERATION
-    }
-    return yes.issuperset(ACCEPTING)
+    return _are_yes(each for each in conditions_in(entry) if _age(route, each, generation) is _Age.OF_GENERATION)
+
+
+def _are_yes(conditions: Iterable[Mapping[str, Any]]) -> bool:
+    return {each["type"] for each in conditions if each.get("status") == "True"}.issuperset(ACCEPTING)
 
 
 def _noes(route: Document, generation: int, entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the conditions that say no, unless it is about an older generation."""
     for each in conditions_in(entry):
-        kind, status = each.get("type"), each.get("status")
-        says_no = kind in {*_NO, *_NOT_PROGRAMMED} and status == (_NO | _NOT_PROGRAMMED)[kind]
-        if says_no and _age(route, each, generation) is not _Age.OLDER:
+        no = (_NO | _NOT_PROGRAMMED).get(each["type"])
+        if no and each.get("status") == no and _age(route, each, generation) is not _Age.OLDER:
             yield each
 
 
@@ -206,10 +206,10 @@ def _is_named(message: str, name: object) -> bool:
 
 
 def _mentions(message: str, pool: str) -> bool:
-    """Say whether a message names a pool, or what is called after it (its picker); the old pool's name may begin the
-    new one's.
+    """Say whether a message names a pool, or what is called after it (its picker, a host); the old pool's name may
+    begin the new one's.
     """
-    return any(word == pool or word.startswith(f"{pool}-") for word in _words(message))
+    return any(word == pool or word.startswith((f"{pool}-", f"{pool}.")) for word in _words(message))
 
 
 def _words(message: str) -> Collection[str]:

@@ -51,6 +51,10 @@ def a_word(parents: Any, *, generation: int = 5, controller: str = "", refs: lis
         ([], NOTHING),
         (None, NOTHING),
         (["odd"], NOTHING),
+        (5, NOTHING),
+        ({"parentRef": {}}, NOTHING),
+        ([a_parent([{"type": ["Accepted"], "status": "False"}])], NOTHING),
+        ([a_parent([{"type": {}, "status": {}}, 5.5, *good()])], ACCEPTED),
         ([{"parentRef": None}], NOTHING),
         ([a_parent([])], NOTHING),
         ([a_parent(None)], NOTHING),
@@ -134,6 +138,7 @@ def test_a_refusal_is_told_in_the_gateways_words(conditions: list[Json], said: s
         ([*good(), a_condition("PartiallyInvalid", message="Dropped Rule 2: no policy")], PARTLY),
         ([*good(), a_condition("PartiallyInvalid", message="some of it")], PARTLY),
         ([*good(), a_condition("PartiallyInvalid", message=f"Dropped Rule 2: {NEW} has no picker")], REJECTED),
+        (bad(f"Dropped Rule 2: {NEW}.default.inference.cluster.local has no endpoint"), REJECTED),
         ([*good(), a_condition("PartiallyInvalid", "False")], ACCEPTED),
         ([*good(), a_condition("PartiallyInvalid", seen=4)], ACCEPTED),
         (bad("Dropped Rule 2: RoutePolicy missing not found"), PARTLY),
@@ -188,6 +193,16 @@ def test_the_word_of_the_gateways_own_controller_counts_and_the_others_is_a_note
     assert a_word([a_parent(good(), controller=OTHER)], controller=OWN).says(()) is NOTHING
 
 
+@pytest.mark.parametrize(
+    ("own", "says"), [(good(4), NOTHING), (good(None), NOTHING), (good(5), ACCEPTED), (bad("no picker"), REJECTED)]
+)
+def test_without_a_class_a_strangers_no_does_not_come_before_the_yes_of_who_took_the_route_until_now(
+    own: list[Json], says: GatewaySays
+) -> None:
+    strange = a_parent(bad("not managed by this controller"), controller=OTHER)
+    assert a_word([a_parent(own), strange]).says(()) is says
+
+
 def test_an_old_entry_of_the_controller_says_nothing() -> None:
     assert a_word([a_parent(bad(seen=1)), a_parent(good())], controller=OWN).says(()) is ACCEPTED
 
@@ -223,6 +238,17 @@ def test_what_was_refused_before_our_write_is_no_refusal_of_ours() -> None:
     assert ours.says(known) is REJECTED
     silent = a_word([a_parent(good(4), "a"), a_parent(bad(), "b", namespace="infra")], refs=TWO)
     assert silent.says(known) is NOTHING
+
+
+@pytest.mark.parametrize("part", [{"port": 443}, {"sectionName": "b"}, {"namespace": "infra"}, {"name": "b"}])
+def test_what_one_parent_refused_before_is_news_of_another(part: Json) -> None:
+    first = {"name": "inference-gateway", "sectionName": "a", "port": 80}
+    refs = [first, {**first, **part}]
+    before, after = (
+        a_word([a_parent(bad(), **first), a_parent(second, **refs[1])], refs=refs) for second in (good(), bad())
+    )
+    known = [each.key for each in before.objections]
+    assert (before.says(known), after.says(known)) == (ACCEPTED, REJECTED)
 
 
 def test_a_route_that_all_parents_refused_before_is_never_accepted() -> None:
