@@ -57,6 +57,7 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now
         old_models=models[0].result(),
         new_models=models[1].result(),
         word=gateway_word(copy.document, ANY_GENERATION, ours, parents),
+        says=gateway_word(copy.document, copy.generation, ours, parents).says(()),
         parents=parents,
         routes=[each.document for each in copies],
         companions=companions.list_companions(api, canary.namespace),

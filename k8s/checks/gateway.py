@@ -76,7 +76,7 @@ def _kind(controller: str) -> Line:
 
 
 def _accepts(scene: Scene) -> Line:
-    if scene.word.says(()) is GatewaySays.ACCEPTED:
+    if scene.says is GatewaySays.ACCEPTED:
         return fine(TOPIC, "The gateway accepts the route as it is.")
     if scene.is_new:
         return fine(TOPIC, "The route is new: the gateway has yet to say whether it accepts it.")

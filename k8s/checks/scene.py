@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.rollout import Pool, Rule
-from bot.engine.gateway_word import GatewayWord
+from bot.engine.gateway_word import GatewaySays, GatewayWord
 from bot.engine.route_port import RouteCopy
 from k8s.document import Document
 from k8s.pool_health import PoolParts
@@ -19,7 +19,8 @@ class Scene:
     ``rules`` are those that move, ``routes`` all HTTPRoutes that were read, ``companions`` the InferenceObjectives and
     InferenceModelRewrites of the pools' namespace. ``grants`` are that namespace's ReferenceGrants, where the route is
     in another one: None if they could not be read. ``unread``: namespaces whose routes could not be read.
-    ``definitions`` are the CustomResourceDefinitions that could be read. ``is_new``: the route is so new that its
+    ``definitions`` are the CustomResourceDefinitions that could be read. ``word`` is all that the route's status says,
+    at whatever generation, ``says`` what that proves of the route as it is. ``is_new``: the route is so new that its
     gateway may be silent yet.
     """
 
@@ -32,6 +33,7 @@ class Scene:
     old_models: ServedModels
     new_models: ServedModels
     word: GatewayWord
+    says: GatewaySays
     parents: Sequence[Parent]
     routes: Sequence[Document]
     companions: Sequence[Document]

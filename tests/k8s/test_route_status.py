@@ -242,7 +242,7 @@ def test_what_was_refused_before_our_write_is_no_refusal_of_ours() -> None:
 
 @pytest.mark.parametrize("part", [{"port": 443}, {"sectionName": "b"}, {"namespace": "infra"}, {"name": "b"}])
 def test_what_one_parent_refused_before_is_news_of_another(part: Json) -> None:
-    first = {"name": "inference-gateway", "sectionName": "a", "port": 80}
+    first: Json = {"name": "inference-gateway", "sectionName": "a", "port": 80}
     refs = [first, {**first, **part}]
     before, after = (
         a_word([a_parent(bad(), **first), a_parent(second, **refs[1])], refs=refs) for second in (good(), bad())

@@ -8,15 +8,23 @@ import pytest
 from bot.domain.check import Grade, Line, Report
 from bot.domain.commands.request import StartWords
 from sandbox import objects
+from sandbox.gateway import Answer
 from sandbox.kube import path_of
 from sandbox.objects import POOL_API, picker_name, pool_ref, rule
+from sandbox.robot import Robot
 from tests.builders import ALICE, CANARY, STABLE
 from tests.stage import Stage
+from tests.statuses import GOOD, an_entry
 
 
 def check(stage: Stage, **words: Any) -> Report:
-    """Check as Alice does, once the gateway has answered; nothing may be changed by it."""
+    """Check as Alice does, once the gateway has answered."""
     stage.world.wait_observed()
+    return look(stage, **words)
+
+
+def look(stage: Stage, **words: Any) -> Report:
+    """Check as Alice does; nothing may be changed by it."""
     before = stage.world.http_route()
     request = stage.request("check", by=ALICE, start=StartWords(weight=0, **words))
     report = stage.engine.answer(request, "/rollout").report
@@ -46,6 +54,19 @@ def test_the_guides_world_passes_every_check(stage: Stage) -> None:
             ("Access", "The API server would take the first write (10 %)."),
         ],
     )
+
+
+def test_a_yes_to_an_older_generation_is_not_called_an_acceptance(stage: Stage, robot: Robot) -> None:
+    old = stage.world.http_route()["metadata"]["generation"]
+    yes = an_entry(*GOOD)
+    parents = [{**yes, "conditions": [{**one, "observedGeneration": old} for one in yes["conditions"]]}]
+    robot.answer = Answer(parents=lambda route: parents)
+    stage.world.edit({"spec": {"hostnames": ["chat.example.com"]}})
+    stage.clock.forward(minutes=2)
+    assert [text for topic, text in found(look(stage), Grade.WARN) if topic == "Gateway"] == [
+        "The gateway does not say whether it accepts the route as it is. Each step waits a minute for its word, and "
+        "goes on without it."
+    ]
 
 
 def test_everything_that_stops_a_start_is_named_at_once(stage: Stage) -> None:
