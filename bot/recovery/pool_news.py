@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
-from bot.domain.errors import DependencyError
+from bot.domain.errors import ClusterError, DependencyError, RefusedError, StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import Readiness
-from bot.domain.rollout import Entry, Pool
+from bot.domain.rollout import Entry, Phase, Pool
 from bot.engine.ports import Clock
 from bot.engine.route_port import Routes
 from bot.engine.store_port import Progress, Store
@@ -52,21 +52,40 @@ class PoolNews:
         if not changed and not self._doubts:
             return
         try:
-            self._look_at(changed, goes_on)
+            failed = self._look_at(changed, goes_on)
         except DependencyError as error:
             log.info("the pools are counted again: %s", error)
-            with self._lock:
-                self._changed |= changed
+            failed = changed
+        with self._lock:
+            self._changed |= failed
 
-    def _look_at(self, changed: Set[Pool], goes_on: Callable[[], bool]) -> None:
-        entries = self._store.entries()
+    def _look_at(self, changed: Set[Pool], goes_on: Callable[[], bool]) -> Set[Pool]:
+        """Return the pools to look at again: those of rollouts that could not be looked at, or not any more."""
+        entries, failed = self._store.entries(), set[Pool]()
         self._doubts = {entry.rollout.id: kept for entry in entries if (kept := self._doubts.get(entry.rollout.id))}
         for entry in entries:
-            rollout = entry.rollout
-            if not goes_on():
-                return
-            if rollout.stable in changed or rollout.canary in changed or rollout.id in self._doubts:
-                self._look(entry)
+            pools = changed & {entry.rollout.stable, entry.rollout.canary}
+            if (pools or entry.rollout.id in self._doubts) and not (goes_on() and self._has_looked(entry)):
+                failed |= pools
+        return failed
+
+    def _has_looked(self, entry: Entry) -> bool:
+        """Look at one rollout; pools that nobody can count, or that break the program, must not hide the others.
+
+        The API server may refuse for ever, so only what it does not answer is asked again.
+        """
+        try:
+            self._look(entry)
+        except RefusedError as error:
+            log.info("rollout %s: its pools may not be counted: %s", entry.rollout.id, error)
+        except ClusterError as error:
+            log.info("rollout %s: its pools are counted again: %s", entry.rollout.id, error)
+            return False
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("rollout %s: its pools could not be counted", entry.rollout.id)
+        return True
 
     def _look(self, entry: Entry) -> None:
         rollout, before = entry.rollout, entry.readiness
@@ -76,8 +95,14 @@ class PoolNews:
             self._store.learn(rollout.id, rollout.decision, Progress(readiness=seen, events=told))
 
     def _tell(self, entry: Entry, seen: Readiness) -> tuple[Event, ...]:
-        """Return what people must hear of the old pool: once that it cannot serve, and once that it can again."""
+        """Return what people must hear of the old pool: once that it cannot serve, and once that it can again.
+
+        Nothing once the rollout has finished: then they are asked to remove it.
+        """
         rollout_id, now = entry.rollout.id, self._clock.now()
+        if entry.rollout.phase is Phase.FINISHED:
+            self._doubts.pop(rollout_id, None)
+            return ()
         doubt = self._doubts.get(rollout_id) or _Doubt(now)
         if not seen.stable_doubt:
             self._doubts.pop(rollout_id, None)

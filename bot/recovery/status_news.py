@@ -6,7 +6,7 @@ from datetime import timedelta
 from threading import Lock
 from typing import Final
 
-from bot.domain.errors import DependencyError
+from bot.domain.errors import DependencyError, UnreadableError
 from bot.engine.store_port import Store
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ class StatusNews:
             uid = changed.pop()
             try:
                 self._listen(uid)
+            except UnreadableError as error:  # it stays so: no other route waits for it
+                log.info("what the gateway says of a route is not read: %s", error)
             except DependencyError as error:
                 log.info("what the gateway says of a route is read again: %s", error)
                 changed.add(uid)

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+import pytest
+
+from bot.domain.errors import ClusterError, RefusedError
 from bot.domain.rollout import Phase, Pool
+from bot.engine.route_port import Routes
 from bot.recovery.pool_news import PoolNews
 from sandbox.kube import path_of
 from sandbox.objects import POOL_API, picker_name, pool_ref, rule
@@ -60,6 +64,44 @@ def test_an_old_pool_that_cannot_take_traffic_back_is_on_the_card_at_once_and_to
     news.health_changed(old_pool(stage))
     news.sweep()
     assert told(stage, rollout_id) == [lacks, ("way_back", "")]
+
+
+@pytest.mark.parametrize(
+    ("broken", "is_asked_again"),
+    [(ClusterError("No answer."), True), (RefusedError("You may not."), False), (KeyError("status"), False)],
+)
+def test_pools_that_nobody_can_count_do_not_hide_those_of_other_rollouts(
+    stage: Stage, broken: Exception, is_asked_again: bool
+) -> None:
+    stage.world.add_route("second", [pool_ref(STABLE)], path="/second")
+    ids = [stage.started(10, route=route).rollout.id for route in (stage.world.route, "second")]
+    news = PoolNews(cast(Routes, stage.routes), stage.store, stage.clock)
+
+    def counted() -> list[bool]:
+        return [(seen := stage.load(each).readiness) is not None and seen.canary_ready == 1 for each in ids]
+
+    def fail() -> None:
+        raise broken
+
+    stage.world.set_servers_ready(CANARY, 1)
+    news.health_changed(Pool(stage.world.namespace, CANARY))
+    stage.routes.before("readiness", fail)
+    news.sweep()
+    assert sum(counted()) == 1
+    news.sweep()
+    assert all(counted()) is is_asked_again
+
+
+def test_nobody_is_warned_of_an_old_pool_that_is_removed_after_the_finish(stage: Stage) -> None:
+    rollout_id, news = stage.started(100).rollout.id, news_of(stage)
+    stage.say("finish")
+    stage.world.set_servers_ready(STABLE, 0)
+    news.health_changed(old_pool(stage))
+    for _ in range(2):
+        news.sweep()
+        stage.clock.forward(seconds=20)
+    seen = stage.load(rollout_id).readiness
+    assert (seen and seen.stable_ready, told(stage, rollout_id)) == (0, [])
 
 
 def test_a_roll_back_onto_a_pool_that_cannot_serve_is_obeyed_and_told_until_it_can(stage: Stage) -> None:

@@ -2,7 +2,9 @@
 
 from typing import cast
 
-from bot.domain.errors import StoreError
+import pytest
+
+from bot.domain.errors import StoreError, UnreadableError
 from bot.engine.store_port import Store
 from bot.recovery.status_news import StatusNews
 
@@ -49,12 +51,13 @@ def test_what_the_store_does_not_answer_for_is_listened_to_at_the_next_sweep() -
     assert heard == ["r-1"]
 
 
-def test_a_rollout_that_breaks_the_program_does_not_hide_others() -> None:
+@pytest.mark.parametrize("broken", [ZeroDivisionError(), UnreadableError("It has version 99.")])
+def test_a_rollout_that_breaks_the_program_or_cannot_be_read_does_not_hide_others(broken: Exception) -> None:
     heard: list[str] = []
 
     def hear(rollout_id: str) -> None:
         heard.append(rollout_id)
-        raise ZeroDivisionError
+        raise broken
 
     told = StatusNews(cast(Store, Slots()), hear)
     for uid in ("uid-1", "uid-2"):
