@@ -10,7 +10,7 @@ from bot.domain.commands.request import CHECK, START, Command, Request, StartWor
 from bot.domain.decisions.by_people import slot_taken
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.start import is_in_the_way, rollout_id, start
-from bot.domain.errors import RefusedError, RouteError, UsageError, UserError
+from bot.domain.errors import RefusedError, RouteError, SlotTakenError, UsageError, UserError
 from bot.domain.gate import GateAnswer
 from bot.domain.plan import Plan, make_plan
 from bot.domain.rollout import SLOTLESS, Change, Rollout
@@ -75,7 +75,7 @@ class Starts:
         words = command.start or StartWords(weight=0)
         try:
             scene = self._survey(command.subject, words, CHECK)
-        except RouteError as error:
+        except UserError as error:
             return Report((stop("Route", error.message, error.hint),))
         where = sorted({scene.copy.namespace, scene.canary.namespace})
         rights = [warn("Access", sentence) for sentence in self._routes.missing_rights(where)]
@@ -104,7 +104,7 @@ class Starts:
         if (holder := self._store.slot(scene.copy.uid)) and (entry := self._store.load(holder)):
             raise slot_taken(entry.rollout)
         try:
-            self._rehearse(scene, self._change(request, plan, scene, None))
+            self._rehearse(scene, self._change(request, plan, scene, self._before(scene.copy)))
         except RefusedError as error:
             return stop("Access", error.message, error.hint)
         return fine("Access", f"The API server would take the first write ({plan.steps[0]} %).")
@@ -151,19 +151,27 @@ class Starts:
 
         Returns the rollout before this one on the route, as far as anybody can tell.
         """
-        note, counts = note_on(scene.copy), own_note(scene.copy)
+        counts = own_note(scene.copy)
         if counts is not None and counts.id == mine:
             raise FulfilledError(mine)  # Redis has forgotten the rollout; it will be restored
+        try:
+            return self._before(scene.copy)
+        except SlotTakenError:
+            if counts is not None and self._store.load(counts.id) is None:
+                self._take_up(counts, scene.copy)
+            raise
+
+    def _before(self, copy: RouteCopy) -> Rollout | None:
+        """Return the rollout before this one on a route. Raises SlotTakenError, RouteError if it is not over."""
+        note, counts = note_on(copy), own_note(copy)
         if note is None:
             return None
         entry = self._store.load(note.rollout.id)
-        known = entry.rollout if entry is not None and entry.rollout.route_uid == scene.copy.uid else None
+        known = entry.rollout if entry is not None and entry.rollout.route_uid == copy.uid else None
         if note.rollout.phase in SLOTLESS or (known is not None and known.phase in SLOTLESS):
             return counts or known
         if counts is None and known is None:
-            raise _not_ours(scene.copy, note.rollout)
-        if counts is not None and entry is None:
-            self._take_up(counts, scene.copy)
+            raise _not_ours(copy, note.rollout)
         raise slot_taken(counts or known or note.rollout)
 
 

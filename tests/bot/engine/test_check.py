@@ -7,6 +7,8 @@ import pytest
 
 from bot.domain.check import Grade, Line, Report
 from bot.domain.commands.request import StartWords
+from bot.engine.notes import NO_KEYS
+from k8s.document import ANNOTATION
 from sandbox import objects
 from sandbox.gateway import Answer
 from sandbox.kube import path_of
@@ -14,7 +16,6 @@ from sandbox.objects import POOL_API, picker_name, pool_ref, rule
 from sandbox.robot import Robot
 from tests.builders import ALICE, CANARY, STABLE
 from tests.stage import Stage
-from tests.statuses import GOOD, an_entry
 
 
 def check(stage: Stage, **words: Any) -> Report:
@@ -57,15 +58,16 @@ def test_the_guides_world_passes_every_check(stage: Stage) -> None:
 
 
 def test_a_yes_to_an_older_generation_is_not_called_an_acceptance(stage: Stage, robot: Robot) -> None:
-    old = stage.world.http_route()["metadata"]["generation"]
-    yes = an_entry(*GOOD)
-    parents = [{**yes, "conditions": [{**one, "observedGeneration": old} for one in yes["conditions"]]}]
-    robot.answer = Answer(parents=lambda route: parents)
+    stage.world.wait_observed()
+    robot.answer = Answer(silent=True)
     stage.world.edit({"spec": {"hostnames": ["chat.example.com"]}})
     stage.clock.forward(minutes=2)
-    assert [text for topic, text in found(look(stage), Grade.WARN) if topic == "Gateway"] == [
-        "The gateway does not say whether it accepts the route as it is. Each step waits a minute for its word, and "
-        "goes on without it."
+    assert found(look(stage), Grade.WARN) == [
+        (
+            "Gateway",
+            "The gateway does not say whether it accepts the route as it is. Each step waits a minute for its word, "
+            "and goes on without it.",
+        )
     ]
 
 
@@ -142,6 +144,30 @@ def test_a_route_that_is_taken_stops_it(stage: Stage) -> None:
     ((topic, said),) = found(check(stage), Grade.STOP)
     rollout_id = stage.store.entries()[0].rollout.id
     assert (topic, said.split(",")[0]) == ("Access", f"The route already has rollout `{rollout_id}` of `{CANARY}`")
+
+
+def test_a_route_that_is_taken_stops_it_though_no_rule_of_it_could_move_again(stage: Stage) -> None:
+    stage.started(100)
+    ((topic, said),) = found(check(stage), Grade.STOP)
+    rollout_id = stage.store.entries()[0].rollout.id
+    assert (topic, said.split(",")[0]) == ("Route", f"The route already has rollout `{rollout_id}` of `{CANARY}`")
+
+
+def test_a_route_with_the_note_of_another_bot_stops_it(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    stage.redis.flushdb()
+    stage.world.set_annotations({ANNOTATION: NO_KEYS.write(first)})
+    ((topic, said),) = found(check(stage), Grade.STOP)
+    where = f"HTTPRoute `{stage.world.namespace}/llm-route` carries the note of rollout `{first.id}`"
+    assert (topic, said.split(",")[0]) == ("Access", where)
+
+
+def test_a_rollout_that_the_store_forgot_stops_it_and_is_not_taken_up_by_it(stage: Stage) -> None:
+    first = stage.started(10).rollout
+    stage.redis.flushdb()
+    ((topic, said),) = found(check(stage), Grade.STOP)
+    assert (topic, said.split(",")[0]) == ("Access", f"The route already has rollout `{first.id}` of `{CANARY}`")
+    assert stage.store.entries() == []
 
 
 def test_pools_that_fail_in_another_way_are_a_warning(stage: Stage) -> None:
