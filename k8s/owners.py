@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bot.domain.check import Line, fine, stop, warn
-from k8s.document import FIELD_MANAGER, Document, full_name
+from k8s.document import FIELD_MANAGER, Document, full_name, namespace_of
 
 TOPIC: Final = "Owners"
 
@@ -15,12 +15,18 @@ _CONTROLLERS: Final = {
     "AIGatewayRoute": "Envoy AI Gateway",
 }
 """By the kind of the owner."""
+_HAVE_WEIGHTS: Final = frozenset({"LLMInferenceService", "AIGatewayRoute"})
+"""Kinds in which people write the weights themselves."""
 _ARGO_ROLLOUTS: Final = "rollouts.argoproj.io/gatewayapi-canary"
 _FLUX: Final = "kustomize.toolkit.fluxcd.io/"
 _FLUX_HELM: Final = "helm.toolkit.fluxcd.io/"
 _FLUX_OFF: Final = f"{_FLUX}reconcile"
 _CONFIG_SYNC: Final = ("configsync.gke.io/", "configmanagement.gke.io/")
 _CONFIG_SYNC_OFF: Final = "client.lifecycle.config.k8s.io/mutation"
+
+_FLUX_ASIDE: Final = ((_FLUX_OFF, "disabled"), (f"{_FLUX}ssa", "ignore"), (f"{_FLUX}ssa", "ifnotpresent"))
+_CONFIG_SYNC_ASIDE: Final = ((_CONFIG_SYNC_OFF, "ignore"), ("configmanagement.gke.io/managed", "disabled"))
+"""The marks on an object, and their values in small letters, by which a tool is told to leave it alone."""
 
 
 def lines(route: Document) -> Iterator[Line]:
@@ -37,12 +43,14 @@ def owner_of(route: Document) -> str:
 def _rivals(route: Document) -> Iterator[Line]:
     """Yield the controllers that move weights themselves."""
     for owner in _owners(route):
-        if tool := _CONTROLLERS.get(owner.get("kind", "")):
+        kind = owner.get("kind", "")
+        if tool := _CONTROLLERS.get(kind):
+            of = f"{kind} `{namespace_of(route)}/{owner.get('name', '?')}`"
             yield stop(
                 TOPIC,
-                f"HTTPRoute `{full_name(route)}` is owned by {tool} ({owner['kind']} `{owner.get('name', '?')}`), "
-                "which writes its weights.",
-                f"Roll out with {tool}, or give the bot a route that {tool} does not own.",
+                f"HTTPRoute `{full_name(route)}` is owned by {tool} ({of}), which writes its weights.",
+                f"{'Set the weights there' if kind in _HAVE_WEIGHTS else f'Roll out with {tool}'}, or give the bot a "
+                f"route that {tool} does not own.",
             )
     if _ARGO_ROLLOUTS in _labels(route):
         yield stop(
@@ -58,13 +66,13 @@ def _tools(route: Document) -> Iterator[Line]:
     if _is_argo_cd(route):
         yield warn(TOPIC, f"Argo CD manages HTTPRoute `{name}` and may put its weights back; {_argo_cd(name)}")
     if _any_key(_FLUX, annotations, labels) or _is_manager(route, "kustomize-controller"):
-        yield _flux_line(name, is_off=annotations.get(_FLUX_OFF) == "disabled")
+        yield _flux_line(name, is_off=_is_told(route, _FLUX_ASIDE))
     if _any_key(_FLUX_HELM, annotations, labels) or _is_manager(route, "helm-controller"):
         yield warn(
             TOPIC, f"A Flux HelmRelease manages HTTPRoute `{name}` and may put its weights back; {_flux_helm(name)}"
         )
     if any(_any_key(prefix, annotations, labels) for prefix in _CONFIG_SYNC):
-        yield _config_sync_line(name, is_off=annotations.get(_CONFIG_SYNC_OFF) == "ignore")
+        yield _config_sync_line(name, is_off=_is_told(route, _CONFIG_SYNC_ASIDE))
     if release := annotations.get("meta.helm.sh/release-name"):
         yield warn(
             TOPIC,
@@ -139,6 +147,12 @@ def _unknown_controller(route: Document) -> Iterator[Line]:
                 f"HTTPRoute `{route['metadata']['name']}` is made by {owner.get('kind')} `{owner.get('name')}`, "
                 "whose controller may put the weights back.",
             )
+
+
+def _is_told(route: Document, marks: Sequence[tuple[str, str]]) -> bool:
+    """Say whether a route has one of these labels or annotations, whatever the case of its value."""
+    values = [(key, value.lower()) for each in (_labels(route), _annotations(route)) for key, value in each.items()]
+    return any(mark in values for mark in marks)
 
 
 def _is_manager(route: Document, sign: str) -> bool:

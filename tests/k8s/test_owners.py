@@ -29,22 +29,22 @@ def a_route_with(**metadata: Any) -> dict[str, Any]:
     [
         (
             {"ownerReferences": [{"kind": "LLMInferenceService", "name": "llama"}]},
-            "HTTPRoute `default/llm-route` is owned by KServe (LLMInferenceService `llama`), which writes its weights. "
-            "Roll out with KServe, or give the bot a route that KServe does not own.",
+            "HTTPRoute `default/llm-route` is owned by KServe (LLMInferenceService `default/llama`), which writes its "
+            "weights. Set the weights there, or give the bot a route that KServe does not own.",
         ),
         (
             {"ownerReferences": [{"kind": "Gateway"}, {"kind": "InferenceService", "name": "x"}]},
-            "HTTPRoute `default/llm-route` is owned by KServe (InferenceService `x`), which writes its weights. "
-            "Roll out with KServe, or give the bot a route that KServe does not own.",
+            "HTTPRoute `default/llm-route` is owned by KServe (InferenceService `default/x`), which writes its "
+            "weights. Roll out with KServe, or give the bot a route that KServe does not own.",
         ),
         (
             {"ownerReferences": [{"kind": "AIGatewayRoute", "name": "chat", "controller": True}]},
-            "HTTPRoute `default/llm-route` is owned by Envoy AI Gateway (AIGatewayRoute `chat`), which writes its "
-            "weights. Roll out with Envoy AI Gateway, or give the bot a route that Envoy AI Gateway does not own.",
+            "HTTPRoute `default/llm-route` is owned by Envoy AI Gateway (AIGatewayRoute `default/chat`), which writes "
+            "its weights. Set the weights there, or give the bot a route that Envoy AI Gateway does not own.",
         ),
         (
             {"ownerReferences": [{"kind": "Canary", "name": "x"}]},
-            "HTTPRoute `default/llm-route` is owned by Flagger (Canary `x`), which writes its weights. "
+            "HTTPRoute `default/llm-route` is owned by Flagger (Canary `default/x`), which writes its weights. "
             "Roll out with Flagger, or give the bot a route that Flagger does not own.",
         ),
         (
@@ -70,10 +70,9 @@ def test_routes_of_other_controllers_are_refused_by_name(metadata: dict[str, Any
             {"annotations": {"argocd.argoproj.io/tracking-id": "llm:gateway.networking.k8s.io/HTTPRoute:a/b"}},
             [ARGO_CD],
         ),
-        (
-            {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}},
-            [FLUX],
-        ),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, [FLUX]),
+        ({"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "enabled"}}, [FLUX]),
+        ({"annotations": {"kustomize.toolkit.fluxcd.io/ssa": "Merge"}}, [FLUX]),
         (
             {
                 "labels": {"helm.toolkit.fluxcd.io/name": "llm"},
@@ -115,19 +114,38 @@ def test_deployment_tools_are_warned_of_with_the_rule_that_stops_them(
     assert [line.text for line in lines(a_route_with(**metadata)) if line.grade is Grade.WARN] == texts
 
 
+NO_FLUX = "Flux is told to leave HTTPRoute `llm-route` alone."
+NO_SYNC = "Config Sync is told to leave HTTPRoute `llm-route` alone."
+
+
 @pytest.mark.parametrize(
-    ("annotations", "said"),
+    ("metadata", "said"),
     [
         ({}, "Nobody else is known to write to HTTPRoute `default/llm-route`."),
+        ({"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}}, NO_FLUX),
+        ({"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "Disabled"}}, NO_FLUX),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}}, NO_FLUX),
+        ({"annotations": {"kustomize.toolkit.fluxcd.io/ssa": "Ignore"}}, NO_FLUX),
+        ({"annotations": {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}}, NO_FLUX),
         (
-            {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"},
-            "Flux is told to leave HTTPRoute `llm-route` alone.",
+            {
+                "labels": {"kustomize.toolkit.fluxcd.io/name": "apps"},
+                "annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"},
+                "managedFields": [{"manager": "kustomize-controller"}],
+            },
+            NO_FLUX,
         ),
         (
-            {"configmanagement.gke.io/managed": "enabled", "client.lifecycle.config.k8s.io/mutation": "ignore"},
-            "Config Sync is told to leave HTTPRoute `llm-route` alone.",
+            {
+                "annotations": {
+                    "configmanagement.gke.io/managed": "enabled",
+                    "client.lifecycle.config.k8s.io/mutation": "ignore",
+                }
+            },
+            NO_SYNC,
         ),
+        ({"annotations": {"configmanagement.gke.io/managed": "disabled"}}, NO_SYNC),
     ],
 )
-def test_a_tool_that_was_told_to_stand_aside_is_no_warning(annotations: dict[str, str], said: str) -> None:
-    assert list(lines(a_route_with(annotations=annotations))) == [fine("Owners", said)]
+def test_a_tool_that_was_told_to_stand_aside_is_no_warning(metadata: dict[str, Any], said: str) -> None:
+    assert list(lines(a_route_with(**metadata))) == [fine("Owners", said)]
