@@ -6,7 +6,7 @@ pool's name is a prefix of the canary's in the guide. A rule is known by its nam
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bot.domain.rollout import Pool, Rollout
@@ -72,19 +72,19 @@ def places(rule: Document, pool: Pool, namespace: str) -> tuple[int, ...]:
     return tuple(index for index, ref in enumerate(refs_of(rule)) if pool_of(ref, namespace) == pool)
 
 
+def mirrors_of(rule: Document) -> Iterator[Document]:
+    """Yield every ``requestMirror`` of a rule, of its backendRefs too, that has a backendRef."""
+    for holder in (rule, *refs_of(rule)):
+        mirrors = (each.get("requestMirror") or {} for each in holder.get("filters") or ())
+        yield from (mirror for mirror in mirrors if mirror.get("backendRef"))
+
+
 def sends_to(route: Document, pool: Pool) -> bool:
     """Say whether a route gives a pool weight, or mirrors requests to it."""
-    namespace = namespace_of(route)
-    weighted = (ref for rule in rules_of(route) for ref in refs_of(rule) if weight_of(ref) > 0)
-    mirrored = (mirror["backendRef"] for rule in rules_of(route) for mirror in mirrors_of(rule))
-    return any(pool_of(ref, namespace) == pool for ref in (*weighted, *mirrored))
-
-
-def mirrors_of(rule: Document) -> Sequence[Document]:
-    """Return the requestMirrors of a rule and of its backendRefs, those that name a backend."""
-    filters = [*(rule.get("filters") or ()), *(each for ref in refs_of(rule) for each in ref.get("filters") or ())]
-    mirrors = [each.get("requestMirror") or {} for each in filters]
-    return [mirror for mirror in mirrors if mirror.get("backendRef")]
+    namespace, rules = namespace_of(route), rules_of(route)
+    weighted = (ref for rule in rules for ref in refs_of(rule) if weight_of(ref) > 0)
+    mirrors = (mirror["backendRef"] for rule in rules for mirror in mirrors_of(rule))
+    return any(pool_of(ref, namespace) == pool for ref in (*weighted, *mirrors))
 
 
 def rule_key(rule: Document) -> str:

@@ -129,11 +129,16 @@ def _where(search: Search) -> str:
 
 
 def _rules(search: Search, route: Document) -> Iterator[tuple[int, Document]]:
-    """Yield the rules that ``rule=`` leaves: names, numbers counted from 1, or paths, with commas between them."""
+    """Yield the rules that ``rule=`` leaves: names, numbers counted from 1, or paths, with commas between them.
+
+    A number that is a rule's name means that rule.
+    """
     wanted = set(filter(None, search.words.rule.split(",")))
+    names = {rule.get("name") for rule in rules_of(route)}
     for index, rule in enumerate(rules_of(route)):
+        number = {str(index + 1)} - names
         paths = {str((match.get("path") or {}).get("value")) for match in rule.get("matches") or ()}
-        if not wanted or wanted & {rule.get("name"), str(index + 1), *paths}:
+        if not wanted or wanted & {rule.get("name"), *number, *paths}:
             yield index, rule
 
 

@@ -126,9 +126,8 @@ def _entries(route: Document, ref: Mapping[str, Any]) -> Sequence[Mapping[str, A
     namespace, status = namespace_of(route), route.get("status")
     found = status.get("parents") if isinstance(status, Mapping) else None
     entries = [each for each in _mappings(found) if isinstance(each.get("parentRef"), Mapping)]
-    mine = [each for each in entries if _parent(each["parentRef"], namespace) == _parent(ref, namespace)]
-    exact = [each for each in mine if _part(each["parentRef"]) == _part(ref)]
-    return exact or [each for each in mine if _is_like(_part(each["parentRef"]), _part(ref))]
+    mine = [each for each in entries if may_be_same(each["parentRef"], ref, namespace)]
+    return [each for each in mine if _part(each["parentRef"]) == _part(ref)] or mine
 
 
 def _parent(ref: Mapping[str, Any], namespace: str) -> tuple[object, ...]:
@@ -141,8 +140,11 @@ def _part(ref: Mapping[str, Any]) -> tuple[object, object]:
     return ref.get("sectionName") or None, ref.get("port") or None
 
 
-def _is_like(one: Sequence[object], other: Sequence[object]) -> bool:
-    return all(left == right or None in (left, right) for left, right in zip(one, other, strict=True))
+def may_be_same(one: Mapping[str, Any], other: Mapping[str, Any], namespace: str) -> bool:
+    """Say whether two parentRefs of routes of a namespace may mean the same listener: one may say less."""
+    parts = zip(_part(one), _part(other), strict=True)
+    is_like = all(left == right or None in (left, right) for left, right in parts)
+    return is_like and _parent(one, namespace) == _parent(other, namespace)
 
 
 def _where(ref: Mapping[str, Any], namespace: str) -> str:

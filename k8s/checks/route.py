@@ -21,6 +21,7 @@ from k8s.document import (
     weight_of,
 )
 from k8s.reference_grants import permits
+from k8s.route_status import may_be_same, parent_refs
 from k8s.search import listed
 
 TOPIC: Final = "Route"
@@ -33,8 +34,11 @@ def lines(scene: Scene) -> Iterator[Line]:
     yield _moving(scene)
     yield from _grant(scene)
     yield from _left_alone(scene)
+    rules = rules_of(scene.copy.document)
     for place in (rule.index for rule in scene.rules):
-        yield from _in_rule(scene, place, rules_of(scene.copy.document)[place])
+        yield from _in_rule(scene, place, rules[place])
+    for place, rule in enumerate(rules):
+        yield from _mirrored(scene, rule_label(rule, place), rule)
     yield from _other_routes(scene)
     yield from _unread(scene)
     yield from _older_routes(scene)
@@ -98,22 +102,24 @@ def _in_rule(scene: Scene, index: int, rule: Document) -> Iterator[Line]:
                 f"The backendRef of `{scene.stable.name}` in `{label}` has filters ({kinds}), which are copied.",
                 "Look whether they name a version of the model.",
             )
-    for mirror in mirrors_of(rule):
-        share, pool = _share(mirror), pool_of(mirror["backendRef"], namespace)
-        if pool == scene.canary:
-            yield warn(
-                TOPIC, f"`{label}` also mirrors {share} of its requests to `{pool.name}`, and will go on with that."
-            )
-        elif pool == scene.stable:
-            yield warn(
-                TOPIC, f"`{label}` mirrors {share} of its requests to `{pool.name}`: do not delete that afterwards."
-            )
     for stage in _stages(rule):
         yield warn(
             TOPIC,
             f"`{label}` matches requests of the stage `{stage}`: one request may go to both pools.",
             "Move the rules of all stages together.",
         )
+
+
+def _mirrored(scene: Scene, label: str, rule: Document) -> Iterator[Line]:
+    """Yield the mirrors to one of the pools: they stay, in rules that move and in others."""
+    for mirror in mirrors_of(rule):
+        pool, share = pool_of(mirror["backendRef"], scene.copy.namespace), _share(mirror)
+        if pool == scene.canary:
+            said = f"`{label}` also mirrors {share} of its requests to `{pool.name}`, and will go on with that."
+            yield warn(TOPIC, said)
+        elif pool == scene.stable:
+            said = f"`{label}` mirrors {share} of its requests to `{pool.name}`: do not delete that afterwards."
+            yield warn(TOPIC, said)
 
 
 def _share(mirror: Document) -> str:
@@ -161,7 +167,7 @@ def _unread(scene: Scene) -> Iterator[Line]:
 
 
 def _older_routes(scene: Scene) -> Iterator[Line]:
-    """Yield older routes of the same Gateway, with the same hosts and a match of ours: they get those requests."""
+    """Yield the routes that come before this one where a host and a match are the same: they get those requests."""
     mine = scene.copy.document
     matches = {_as_one(match) for rule in scene.rules for match in _matches(rules_of(mine)[rule.index])}
     for route in scene.routes:
@@ -169,17 +175,16 @@ def _older_routes(scene: Scene) -> Iterator[Line]:
         if theirs & matches and _comes_before(route, mine):
             yield warn(
                 TOPIC,
-                f"HTTPRoute `{full_name(route)}` is older and has a host and a match of this one: it gets those.",
+                f"HTTPRoute `{full_name(route)}` comes first, with a host and a match of this one: it gets those "
+                "requests.",
                 "Roll that one out, or take its match away.",
             )
 
 
 def _comes_before(route: Document, mine: Document) -> bool:
-    """Say whether another route of the same listener, with a host of ours, is older; equally old ones go by name."""
-    if _is_same(route, mine) or _age(route) > _age(mine):
-        return False
-    share_hosts = bool(_hosts(route) & _hosts(mine)) or _hosts(route) == _hosts(mine)
-    return share_hosts and any(_meet(one, other) for one in _parents(route) for other in _parents(mine))
+    """Say whether another route has a listener and a host of ours, and is older; of the same age, the first by name."""
+    is_other = not _is_same(route, mine) and _age(route) < _age(mine)
+    return is_other and _shares_listener(route, mine) and bool(_hosts(route) & _hosts(mine))
 
 
 def _is_same(one: Document, other: Document) -> bool:
@@ -191,20 +196,17 @@ def _age(route: Document) -> tuple[str, str]:
 
 
 def _parents(route: Document) -> Sequence[Document]:
-    refs = route.get("spec", {}).get("parentRefs") or ()
-    return [{**ref, "namespace": ref.get("namespace") or namespace_of(route)} for ref in refs]
+    return [{**ref, "namespace": ref.get("namespace") or namespace_of(route)} for ref in parent_refs(route)]
 
 
-def _meet(one: Document, other: Document) -> bool:
-    """Say whether two parentRefs have a listener in common."""
-    is_same = (one["namespace"], one.get("name")) == (other["namespace"], other.get("name"))
-    return is_same and all(
-        one.get(key) == other.get(key) or None in (one.get(key), other.get(key)) for key in ("sectionName", "port")
-    )
+def _shares_listener(one: Document, other: Document) -> bool:
+    """Say whether two routes may have a listener in common."""
+    return any(may_be_same(left, right, "") for left in _parents(one) for right in _parents(other))
 
 
 def _hosts(route: Document) -> frozenset[str]:
-    return frozenset(route.get("spec", {}).get("hostnames") or ())
+    """Return the hosts of a route; one without any has those of its listeners, so another such one has the same."""
+    return frozenset(route.get("spec", {}).get("hostnames") or ("",))
 
 
 def _matches(rule: Document) -> Sequence[Document]:

@@ -270,3 +270,9 @@ def test_a_canary_with_a_share_up_to_the_first_weight_is_taken_over(before: tupl
     route = copy_of(a_route(a_rule(a_ref(OLD, stable or 1), a_ref(NEW, canary))), NO_KEYS)
 
     assert [rule.canary_before for rule in rules_for(search, route, STABLE, CANARY)] == [canary]
+
+
+@pytest.mark.parametrize(("typed", "places"), [("2", [0]), ("1", [0]), ("b", [1]), ("2,b", [0, 1]), ("/b", [1])])
+def test_a_number_that_is_a_rules_name_means_that_rule(typed: str, places: list[int]) -> None:
+    route = a_route(a_rule(a_ref(OLD), path="/a", name="2"), a_rule(a_ref(OLD), path="/b", name="b"))
+    assert [rule.index for rule in moved(route, rule=typed)] == places

@@ -111,34 +111,6 @@ def test_many_other_routes_are_one_warning(stage: Stage) -> None:
     ]
 
 
-def test_an_older_route_is_named_if_it_gets_requests_that_the_rule_also_matches(stage: Stage) -> None:
-    ours, theirs = ["a.example.com", "b.example.com"], ["b.example.com", "c.example.com"]
-    parent = {"name": stage.world.gateway, "sectionName": "http"}
-    meets: dict[str, dict[str, Any]] = {
-        "a-shares-a-host": {"hostnames": theirs},
-        "b-on-the-same-listener": {"hostnames": ours, "parentRefs": [parent]},
-    }
-    misses: dict[str, dict[str, Any]] = {
-        "c-for-all-hosts": {},
-        "d-of-another-host": {"hostnames": ["c.example.com"]},
-        "e-of-another-gateway": {"hostnames": ours, "parentRefs": [{**parent, "name": "other"}]},
-    }
-    stage.world.delete_route()
-    for name, spec in {
-        **meets,
-        **misses,
-        stage.world.route: {"hostnames": ours},
-        "z-newer": {"hostnames": ours},
-    }.items():
-        stage.world.add_route(name, [pool_ref(STABLE if name == stage.world.route else "other")])
-        stage.world.edit({"spec": spec}, name=name)
-    assert [text for _, text in found(check(stage, route=stage.world.route), Grade.WARN)] == [
-        f"HTTPRoute `{stage.world.namespace}/{name}` is older and has a host and a match of this one: it gets those. "
-        "Roll that one out, or take its match away."
-        for name in meets
-    ]
-
-
 def test_a_route_that_is_taken_stops_it(stage: Stage) -> None:
     stage.started(10)
     ((topic, said),) = found(check(stage), Grade.STOP)

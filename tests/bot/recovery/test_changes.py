@@ -230,8 +230,8 @@ def test_another_tool_that_takes_the_route_pauses_it(watched: Stage) -> None:
     watched.world.edit({"metadata": {"ownerReferences": [owner]}})
     rollout = becomes(watched, rollout_id, Phase.PAUSED)
     assert rollout.why == (
-        f"HTTPRoute `{watched.world.namespace}/llm-route` is owned by KServe (LLMInferenceService `x`), "
-        "which writes its weights."
+        f"HTTPRoute `{watched.world.namespace}/llm-route` is owned by KServe (LLMInferenceService "
+        f"`{watched.world.namespace}/x`), which writes its weights."
     )
 
 

@@ -273,7 +273,7 @@ def test_acceptance_of_a_later_write_only_sets_the_due_time() -> None:
 
 
 DEAD = replace(READY, stable_lack="No picker.")
-SOON = at(1) + LOOK_AT_STABLE_EVERY
+SOON = at(1).now + LOOK_AT_STABLE_EVERY
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,105 @@
+"""What `check` says of a route: what is mirrored, and which other routes take its requests."""
+
+from typing import Any
+
+import pytest
+
+from bot.domain.check import Grade
+from bot.engine.gateway_word import GatewaySays, GatewayWord
+from bot.engine.notes import NO_KEYS
+from k8s.checks.route import lines
+from k8s.checks.scene import Scene
+from k8s.document import sends_to
+from k8s.httproute import copy_of
+from k8s.pool_health import PoolParts
+from k8s.served_models import ServedModels
+from tests.k8s.build import CANARY, GROUP, NEW, OLD, STABLE, Json, a_moving, a_ref, a_route, a_rule
+
+NOBODY = PoolParts(pool={}, pods=())
+
+
+def said(route: Json, *others: Json, moving: int = 0) -> list[str]:
+    """Return the warnings about a route, of which one rule moves, beside others."""
+    scene = Scene(
+        copy=copy_of(route, NO_KEYS),
+        stable=STABLE,
+        canary=CANARY,
+        rules=(a_moving(route, moving),),
+        old=NOBODY,
+        new=NOBODY,
+        word=GatewayWord(),
+        says=GatewaySays.NOTHING,
+        parents=(),
+        routes=(route, *others),
+        companions=(),
+        old_models=ServedModels(None),
+        new_models=ServedModels(None),
+        grants=(),
+        unread=(),
+        definitions=(),
+        is_new=False,
+    )
+    return [line.said for line in lines(scene) if line.grade is Grade.WARN]
+
+
+def a_mirror(pool: str, **share: Any) -> Json:
+    target = {"group": GROUP, "kind": "InferencePool", "name": pool}
+    return {"type": "RequestMirror", "requestMirror": {"backendRef": target, **share}}
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        ({}, "all"),
+        ({"percent": 10}, "10 %"),
+        ({"fraction": {"numerator": 1, "denominator": 5}}, "1/5"),
+        ({"fraction": {"numerator": 1}}, "1/100"),
+    ],
+)
+def test_a_mirror_is_said_wherever_it_stands(share: Json, words: str) -> None:
+    to_new = f"mirrors {words} of its requests to `{NEW}`, and will go on with that."
+    in_rule = a_route(a_rule(a_ref(OLD), filters=[a_mirror(NEW, **share)]))
+    assert said(in_rule) == [f"`rule 1` also {to_new}"]
+    elsewhere = a_route(a_rule(a_ref(OLD)), a_rule(a_ref("docs"), name="docs", filters=[a_mirror(NEW, **share)]))
+    assert said(elsewhere) == [f"`docs` also {to_new}"]
+    on_backend = a_route(a_rule(a_ref(OLD, filters=[a_mirror(NEW, **share)])))
+    assert said(on_backend)[1:] == [f"`rule 1` also {to_new}"]
+
+
+def test_a_mirror_to_the_old_pool_keeps_it_in_use_wherever_it_stands() -> None:
+    rules = [a_rule(a_ref(NEW), filters=[a_mirror(OLD)]), a_rule(a_ref(NEW, filters=[a_mirror(OLD)]))]
+    assert [sends_to(a_route(rule), STABLE) for rule in rules] == [True, True]
+    warned = f"`rule 2` mirrors all of its requests to `{OLD}`: do not delete that afterwards."
+    assert said(a_route(a_rule(a_ref(OLD)), a_rule(a_ref("docs"), filters=[a_mirror(OLD)]))) == [warned]
+
+
+AGE, BEFORE = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
+
+
+def another(name: str = "first", created: str = BEFORE, path: str = "/", **spec: Any) -> Json:
+    route = a_route(a_rule(a_ref("docs"), path=path), name=name, creationTimestamp=created)
+    return {**route, "spec": {**route["spec"], **spec}}
+
+
+@pytest.mark.parametrize(
+    ("other", "is_first"),
+    [
+        (another(), True),
+        (another(created=AGE), True),
+        (another(name="z", created=AGE), False),
+        (another(created="2026-01-03T00:00:00Z"), False),
+        (another(path="/docs"), False),
+        (another(hostnames=["b", "x"]), True),
+        (another(hostnames=["x"]), False),
+        (another(parentRefs=[{"name": "another-gateway"}]), False),
+        (another(parentRefs=[{"name": "inference-gateway", "namespace": "default", "sectionName": "https"}]), True),
+        (another(parentRefs=[{"name": "inference-gateway", "sectionName": "http"}]), False),
+    ],
+)
+def test_a_route_that_takes_the_requests_is_named(other: Json, is_first: bool) -> None:
+    mine = a_route(a_rule(a_ref(OLD)), creationTimestamp=AGE)
+    mine["spec"]["parentRefs"] = [{"name": "inference-gateway", "sectionName": "https"}]
+    if other["spec"].get("hostnames"):
+        mine["spec"]["hostnames"] = ["a", "b"]
+    first = "HTTPRoute `default/first` comes first, with a host and a match of this one: it gets those requests."
+    assert said(mine, other) == ([first] if is_first else [])
