@@ -9,15 +9,16 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from bot.domain.decisions.by_cluster import owned, pool_ending, pool_gone
+from bot.domain.decisions.by_cluster import is_being_deleted, owned, pool_ending, pool_gone, was_deleted
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, UnreadableError
+from bot.domain.events import Event, EventKind
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
 from bot.engine.apply import Applier, new_decision
 from bot.engine.notes import is_unsigned, note_on, own_note, strays
 from bot.engine.ports import Clock
 from bot.engine.route_port import RouteCopy, Routes
-from bot.engine.store_port import Save, Saved, Store
+from bot.engine.store_port import Progress, Save, Saved, Store
 from bot.recovery.rebuild import Rebuilder
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Audit:
     def __init__(
         self, routes: Routes, store: Store, clock: Clock, applier: Applier, rebuilder: Rebuilder, told: set[str]
     ) -> None:
-        """Keep the parts; ``told`` remembers the notes that the log has named."""
+        """Keep the parts; ``told`` remembers what was told once."""
         self._routes = routes
         self._store = store
         self._clock = clock
@@ -105,12 +106,21 @@ class Audit:
         if named and self._routes.is_gone(pool):
             for entry in named:
                 self._save(entry, pool_gone(entry, pool, self._moment()))
+                self._tell_paused(entry, was_deleted(entry.rollout, pool))
 
     def pool_ending(self, pool: Pool) -> None:
         """Decide for every rollout of a pool that is being deleted."""
         for entry in self._store.entries():
             if pool in (entry.rollout.stable, entry.rollout.canary):
                 self._save(entry, pool_ending(entry, pool, self._moment()))
+                self._tell_paused(entry, is_being_deleted(entry.rollout, pool))
+
+    def _tell_paused(self, entry: Entry, why: str) -> None:
+        """Tell people of a paused rollout, once, what would have paused it: they may wait, and requests fail."""
+        rollout = entry.rollout
+        if rollout.phase is Phase.PAUSED and why != rollout.why and self._is_news(f"{rollout.id} {why}"):
+            told = Event(kind=EventKind.TROUBLE, at=self._clock.now(), weight=rollout.weight, reason=why)
+            self._store.learn(rollout.id, rollout.decision, Progress(events=(told,)))
 
     def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
         """Find pools that are gone: the watch may have missed it."""
@@ -148,12 +158,8 @@ class Audit:
 
     def _tell_unsigned(self, copy: RouteCopy) -> None:
         """Name a note that we do not take up, once."""
-        told = f"{copy.uid} {hash(copy.annotation)}"
-        if told in self._told:
+        if not self._is_news(f"{copy.uid} {hash(copy.annotation)}"):
             return
-        if len(self._told) >= MOST_TOLD:
-            self._told.clear()
-        self._told.add(told)
         hand = self._routes.note_hand(copy)
         who = hand.manager if hand and hand.manager else "this bot's field manager"
         log.warning(
@@ -162,6 +168,15 @@ class Audit:
             copy.name,
             who,
         )
+
+    def _is_news(self, told: str) -> bool:
+        """Say whether this was not told before, and remember it."""
+        if told in self._told:
+            return False
+        if len(self._told) >= MOST_TOLD:
+            self._told.clear()
+        self._told.add(told)
+        return True
 
     def _save(self, entry: Entry, change: Change | None) -> None:
         if change is None:

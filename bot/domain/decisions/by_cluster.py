@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot.domain.decisions.moves import Moment, after, event, pause
 from bot.domain.events import EventKind
-from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool
+from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
 
 
 def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
@@ -15,12 +15,7 @@ def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
         return Change(after=to, events=(event(EventKind.CLEANED, moment, to),))
     if rollout.phase in SLOTLESS | {Phase.PAUSED}:
         return None
-    if pool == rollout.canary:
-        then = "Requests that go there fail: roll back, or bring it up again and resume."
-    else:
-        then = "A roll back would have nowhere to go until it is there again."
-    change = pause(entry, f"InferencePool `{pool.name}` was deleted. {then}", moment)
-    return replace(change, after=replace(change.after, stable_gone=rollout.stable_gone or pool == rollout.stable))
+    return _pause(entry, pool, was_deleted(rollout, pool), moment)
 
 
 def pool_ending(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
@@ -28,11 +23,29 @@ def pool_ending(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
     rollout = entry.rollout
     if rollout.phase in SLOTLESS | {Phase.PAUSED} or (pool == rollout.stable and rollout.stable_gone):
         return None
+    return _pause(entry, pool, is_being_deleted(rollout, pool), moment)
+
+
+def was_deleted(rollout: Rollout, pool: Pool) -> str:
+    """Say that a pool was deleted, and what that means for its rollout."""
+    if pool == rollout.canary:
+        then = "Requests that go there fail: roll back, or bring it up again and resume."
+    else:
+        then = "A roll back would have nowhere to go until it is there again."
+    return f"InferencePool `{pool.name}` was deleted. {then}"
+
+
+def is_being_deleted(rollout: Rollout, pool: Pool) -> str:
+    """Say that a pool is being deleted, and what that means for its rollout."""
     if pool == rollout.canary:
         then = "Its requests will fail: roll back, or create it again when it is gone."
     else:
         then = "Soon a roll back will have nowhere to go: promote, or create it again when it is gone."
-    change = pause(entry, f"InferencePool `{pool.name}` is being deleted. {then}", moment)
+    return f"InferencePool `{pool.name}` is being deleted. {then}"
+
+
+def _pause(entry: Entry, pool: Pool, why: str, moment: Moment) -> Change:
+    rollout, change = entry.rollout, pause(entry, why, moment)
     return replace(change, after=replace(change.after, stable_gone=rollout.stable_gone or pool == rollout.stable))
 
 

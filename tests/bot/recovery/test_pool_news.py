@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from bot.domain.decisions.by_cluster import is_being_deleted, was_deleted
 from bot.domain.errors import ClusterError, RefusedError
 from bot.domain.rollout import Phase, Pool
 from bot.engine.route_port import Routes
@@ -139,7 +140,27 @@ def test_a_pool_that_is_being_deleted_stops_its_rollouts_while_it_is_still_there
         f"InferencePool `{STABLE}` is being deleted. Soon a roll back will have nowhere to go: promote, or create it "
         "again when it is gone.",
     )
+    stage.audit.pool_ending(heard[0])
     stage.world.kube.merge(path, {"metadata": {"finalizers": None}})
+    stage.audit.pool_gone(heard[0])
+    troubles = [one.reason for one in stage.store.events(rollout_id, 0) if one.kind.value == "trouble"]
+    assert troubles == [was_deleted(rollout, old_pool(stage))]
+
+
+@pytest.mark.parametrize("name", [STABLE, CANARY])
+def test_a_team_that_has_paused_hears_once_that_a_pool_is_being_deleted_and_once_that_it_was(
+    stage: Stage, name: str
+) -> None:
+    rollout_id, pool = stage.started(10).rollout.id, Pool(stage.world.namespace, name)
+    paused = stage.say("pause", reason="lunch").rollout
+    for _ in range(2):
+        stage.audit.pool_ending(pool)
+    stage.world.delete_pool(name)
+    for _ in range(2):
+        stage.audit.pool_gone(pool)
+    heard = [one.reason for one in stage.store.events(rollout_id, 0) if one.kind.value == "trouble"]
+    assert heard == [is_being_deleted(paused, pool), was_deleted(paused, pool)]
+    assert stage.load(rollout_id).rollout == paused
 
 
 def test_the_routes_that_send_to_the_old_pool_are_counted_with_it(stage: Stage) -> None:
