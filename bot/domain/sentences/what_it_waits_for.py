@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.access import Access, Users
+from bot.domain.access import Access
 from bot.domain.deadlines import (
     ACCEPT_WITHIN,
     APPROVE_WITHIN,
@@ -19,11 +19,22 @@ from bot.domain.deadlines import (
 )
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
-from bot.domain.prose import Prose, capitalised, ended, joined, listed, moment, say
+from bot.domain.prose import Prose, capitalised, ended, joined, moment, say
 from bot.domain.rollout import HAS_WAY_BACK, TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.reasons import reason
-from bot.domain.sentences.who_may import approvers, by, count_approvals, missing_approvals, people
+from bot.domain.sentences.who_may import (
+    approvers,
+    brakes,
+    by,
+    can,
+    count_approvals,
+    missing_approvals,
+    or_brakes,
+    people,
+    still_brakes,
+    who,
+)
 from bot.domain.weights import asked_weight, next_weight, weight_there
 
 
@@ -68,7 +79,7 @@ def _for_the_route(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It waits for the route: {}", _unwritten(entry)),
         since=entry.trouble.since if entry.trouble else rollout.decided_at,
-        who=_brakes(access) if rollout.phase in HAS_WAY_BACK else Prose(),
+        who=brakes(access) if rollout.phase in HAS_WAY_BACK else Prose(),
         deadline=deadline,
         then=then,
         said=entry.trouble.reason if entry.trouble else "",
@@ -109,7 +120,7 @@ def _for_the_gateway(entry: Entry, access: Access, what: Prose) -> Wait:
     return Wait(
         reason=say("It waits for the gateway to accept {}", what),
         since=since,
-        who=_brakes(access),
+        who=brakes(access),
         deadline=since + ACCEPT_WITHIN,  # not its due time, which is only the next look
         then=say("If the gateway has not answered, it goes on"),
     )
@@ -123,7 +134,7 @@ def _progressing(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It waits at {} % before {} %", rollout.weight, after),
         since=rollout.since,
-        who=_or_brakes(access, say("{} can `advance` it now.", _who(access.run))),
+        who=or_brakes(access, say("{} can `advance` it now.", who(access.run))),
         deadline=entry.step_due or rollout.since + rollout.plan.interval,
         then=say("It {} {} %", "asks for approval of" if asks else "goes to", after),
     )
@@ -134,7 +145,7 @@ def _holding(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It holds at {} %", rollout.weight),
         since=rollout.since,
-        who=say("I ask the gate again every {}. {}", f"{ASK_GATES_EVERY.seconds} s", _can(access, say("`pause`"))),
+        who=say("I ask the gate again every {}. {}", f"{ASK_GATES_EVERY.seconds} s", can(access, say("`pause`"))),
         deadline=rollout.since + HOLD_AT_MOST,
         then=say("If the gate still says wait, it pauses"),
         said=hold_reason(entry),
@@ -178,11 +189,11 @@ def _paused(entry: Entry, access: Access) -> Wait:
 def _who_goes_on(rollout: Rollout, access: Access) -> Prose:
     """Say who can end a pause; that somebody can put the route right is not the policy's to say."""
     if not rollout.drifted:
-        return _can(access, say("`resume`"), say("`end`"))
+        return can(access, say("`resume`"), say("`end`"))
     restore = Prose() if lacks_to_restore(rollout) else say("`restore`")
     adopt = Prose() if lacks_to_adopt(rollout) else say("`adopt`")
-    can = _can(access, restore, adopt, say("`end`"))
-    return can if restore or adopt else say("It goes on when the route is put right. {}", can)
+    told = can(access, restore, adopt, say("`end`"))
+    return told if restore or adopt else say("It goes on when the route is put right. {}", told)
 
 
 def _promoted(entry: Entry, access: Access) -> Wait:
@@ -194,7 +205,7 @@ def _promoted(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("All traffic is on the new pool; `{}` is kept for the way back", rollout.stable.name),
         since=rollout.since,
-        who=_or_brakes(access, say("{} can `finish` it now, or `pause` it.", _who(access.run))),
+        who=or_brakes(access, say("{} can `finish` it now, or `pause` it.", who(access.run))),
         deadline=entry.step_due or rollout.since + rollout.plan.bake,
         then=say("If the gates pass, it finishes"),
     )
@@ -205,12 +216,12 @@ def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
     return Wait(
         reason=say("The bake is over, but `{}` stays on the route", rollout.stable.name),
         since=rollout.since + rollout.plan.bake,
-        who=_or_brakes(
+        who=or_brakes(
             access,
             say(
                 "I ask the gates again every {}. {} can `finish` or `pause` it.",
                 f"{ASK_GATES_EVERY.seconds} s",
-                _who(access.run),
+                who(access.run),
             ),
         ),
         deadline=rollout.since + rollout.plan.bake + HOLD_AT_MOST,
@@ -225,7 +236,7 @@ def _finished(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It is done; it waits for somebody to remove the old pool `{}`", rollout.stable.name),
         since=rollout.since,
-        who=_still_brakes(entry, access),
+        who=still_brakes(entry, access),
         deadline=(_due(entry) or rollout.since + DAY) if is_reminded else None,
         then=say("The next reminder comes")
         if is_reminded
@@ -260,7 +271,7 @@ def _over(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=over,
         since=rollout.since,
-        who=_still_brakes(entry, access),
+        who=still_brakes(entry, access),
         deadline=None,
         then=say("It waits for nothing."),
         said=rollout.why,
@@ -281,28 +292,3 @@ _WAITS: dict[Phase, Callable[[Entry, Access], Wait]] = {
     Phase.ENDED: _over,
     Phase.REFUSED: _over,
 }
-
-
-def _can(access: Access, *ways: Prose) -> Prose:
-    """Say who can do what: ``ways`` and roll back are for different people if the policy says so."""
-    if access.run == access.rollback:
-        return say("{} can {} it.", _who(access.run), listed([*ways, say("`rollback`")], "or"))
-    return say("{} can {} it. {}", _who(access.run), listed(ways, "or"), _brakes(access))
-
-
-def _or_brakes(access: Access, told: Prose) -> Prose:
-    """Add who can roll back, where those are other people than ``told`` names."""
-    return told if access.run == access.rollback else joined(" ", (told, _brakes(access)))
-
-
-def _brakes(access: Access) -> Prose:
-    return say("{} can `rollback` it.", _who(access.rollback))
-
-
-def _still_brakes(entry: Entry, access: Access) -> Prose:
-    """Say who can roll back what is done or over; nothing if nobody can."""
-    return say("{} can still `rollback`.", _who(access.rollback)) if entry.can_go_back else Prose()
-
-
-def _who(listed: Users) -> Prose:
-    return capitalised(people(listed))

@@ -1,10 +1,10 @@
-"""Who may use a verb, who may approve, and how many have to."""
+"""Who may use a verb, who may approve, how many have to, and who can end a wait."""
 
 from typing import Final
 
 from bot.domain.access import Access, Users, named
-from bot.domain.prose import Person, Prose, say
-from bot.domain.rollout import Rollout
+from bot.domain.prose import Person, Prose, capitalised, joined, listed, say
+from bot.domain.rollout import Entry, Rollout
 
 NOBODY: Final = say("nobody whom the policy lists")
 
@@ -48,3 +48,30 @@ def missing_approvals(rollout: Rollout) -> int:
     """Count the approvals that are still missing."""
     given = len(rollout.ask.approvals) if rollout.ask else 0
     return max(rollout.plan.approvals - given, 0)
+
+
+def can(access: Access, *ways: Prose) -> Prose:
+    """Say who can do what: ``ways`` and roll back are for different people if the policy says so."""
+    if access.run == access.rollback:
+        return say("{} can {} it.", who(access.run), listed([*ways, say("`rollback`")], "or"))
+    return say("{} can {} it. {}", who(access.run), listed(ways, "or"), brakes(access))
+
+
+def or_brakes(access: Access, told: Prose) -> Prose:
+    """Add who can roll back, where those are other people than ``told`` names."""
+    return told if access.run == access.rollback else joined(" ", (told, brakes(access)))
+
+
+def brakes(access: Access) -> Prose:
+    """Say who can roll back."""
+    return say("{} can `rollback` it.", who(access.rollback))
+
+
+def still_brakes(entry: Entry, access: Access) -> Prose:
+    """Say who can roll back what is done or over; nothing if nobody can."""
+    return say("{} can still `rollback`.", who(access.rollback)) if entry.can_go_back else Prose()
+
+
+def who(listed: Users) -> Prose:
+    """Name people as ``people`` does, to begin a sentence."""
+    return capitalised(people(listed))
