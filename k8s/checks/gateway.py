@@ -7,6 +7,7 @@ from typing import Final
 from bot.domain.check import Grade, Line, fine, stop, warn
 from bot.engine.gateway_word import GatewaySays
 from k8s.checks.scene import Scene
+from k8s.route_status import Parent
 
 TOPIC: Final = "Gateway"
 BEFORE: Final = "It was so before this rollout."
@@ -46,8 +47,7 @@ KNOWN: Final = {
 
 def lines(scene: Scene) -> Iterator[Line]:
     """Yield what was found."""
-    for controller in sorted({parent.facts.controller for parent in scene.parents}):
-        yield _kind(controller)
+    yield from dict.fromkeys(_kind(parent) for parent in scene.parents)
     for said in dict.fromkeys(each.said for each in scene.word.objections):
         yield warn(TOPIC, f"{said}{'' if said.endswith('.') else '.'} {BEFORE}")
     for note in scene.word.notes:
@@ -56,13 +56,20 @@ def lines(scene: Scene) -> Iterator[Line]:
         yield _accepts(scene)
 
 
-def _kind(controller: str) -> Line:
+def _kind(parent: Parent) -> Line:
+    controller, kind = parent.facts.controller, parent.ref.get("kind") or "Gateway"
     known = KNOWN.get(controller)
+    if kind != "Gateway":
+        return warn(
+            TOPIC,
+            f"{kind} `{parent.ref.get('name')}` is a parent of the route and no Gateway: I do not know which "
+            "controller speaks for it, and take the word of any that accepts the route.",
+        )
     if not controller:
         return warn(
             TOPIC,
-            "I do not know which controller speaks for the Gateway: its GatewayClass could not be read.",
-            "See `check-config --cluster` for the missing right.",
+            "I do not know which controller speaks for the Gateway: the Gateway or its GatewayClass could not be read.",
+            "See `check-config --cluster` for a missing right.",
         )
     if known is None:
         return warn(

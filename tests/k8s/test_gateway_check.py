@@ -1,0 +1,91 @@
+"""What `check` says of the gateways of a route: whether their kind splits traffic between two pools."""
+
+import pytest
+
+from bot.domain.check import Grade
+from bot.engine.gateway_word import GatewaySays, GatewayWord
+from bot.engine.notes import NO_KEYS
+from k8s.checks.gateway import KNOWN, lines
+from k8s.checks.scene import Scene
+from k8s.httproute import copy_of
+from k8s.pool_health import PoolParts
+from k8s.route_status import GatewayFacts, Parent
+from tests.k8s.build import CANARY, OLD, STABLE, Json, a_moving, a_ref, a_route, a_rule
+
+NOBODY = PoolParts(pool={}, pods=())
+UNREAD = (
+    Grade.WARN,
+    "I do not know which controller speaks for the Gateway: the Gateway or its GatewayClass could not be read.",
+)
+ACCEPTED = (Grade.PASS, "The gateway accepts the route as it is.")
+
+
+def said(*parents: tuple[str, Json]) -> list[tuple[Grade, str]]:
+    """Return the lines for parents, each with its controller and parentRef, that accept the route."""
+    route = a_route(a_rule(a_ref(OLD)))
+    scene = Scene(
+        copy=copy_of(route, NO_KEYS),
+        stable=STABLE,
+        canary=CANARY,
+        rules=(a_moving(route),),
+        old=NOBODY,
+        new=NOBODY,
+        word=GatewayWord(),
+        says=GatewaySays.ACCEPTED,
+        parents=[Parent(ref=ref, facts=GatewayFacts(controller=controller)) for controller, ref in parents],
+        routes=(route,),
+        companions=(),
+        is_new=False,
+    )
+    return [(line.grade, line.said) for line in lines(scene)]
+
+
+EDGE: Json = {"name": "edge"}
+
+
+@pytest.mark.parametrize(
+    ("controller", "ref", "line"),
+    [
+        ("agentgateway.dev/agentgateway", EDGE, (Grade.PASS, "agentgateway honours weights between InferencePools.")),
+        (
+            "gateway.envoyproxy.io/gatewayclass-controller",
+            EDGE,
+            (Grade.STOP, "Envoy Gateway takes only one InferencePool in a rule."),
+        ),
+        (
+            "kgateway.dev/kgateway",
+            EDGE,
+            (Grade.STOP, "kgateway answers 503 where two InferencePools share a rule."),
+        ),
+        (
+            "example.com/own",
+            EDGE,
+            (Grade.WARN, "I do not know whether `example.com/own` honours weights between InferencePools."),
+        ),
+        ("", EDGE, UNREAD),
+        ("", {"group": None, "kind": None, "name": "edge"}, UNREAD),
+        (
+            "",
+            {"kind": "ListenerSet", "name": "team-a"},
+            (
+                Grade.WARN,
+                "ListenerSet `team-a` is a parent of the route and no Gateway: I do not know which controller speaks "
+                "for it, and take the word of any that accepts the route.",
+            ),
+        ),
+    ],
+)
+def test_each_kind_of_gateway_is_known_warned_of_or_refused(
+    controller: str, ref: Json, line: tuple[Grade, str]
+) -> None:
+    assert said((controller, ref)) == [line, ACCEPTED]
+
+
+def test_a_kind_that_has_several_parents_is_named_once_and_each_other_kind_too() -> None:
+    own = "agentgateway.dev/agentgateway"
+    found = said((own, EDGE), (own, {"name": "edge", "sectionName": "https"}), ("istio.io/gateway-controller", EDGE))
+    assert [grade for grade, _ in found] == [Grade.PASS, Grade.WARN, Grade.PASS]
+
+
+def test_what_does_not_pass_says_what_is_wrong_with_it() -> None:
+    assert [name for name, known in KNOWN.items() if (known.grade is Grade.PASS) is bool(known.said)] == []
