@@ -10,7 +10,7 @@ from bot.domain.deadlines import LOOK_AT_STABLE_EVERY
 from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, after_roll_back, on_due, on_unwritten
 from bot.domain.decisions.moves import Moment, let_go
 from bot.domain.errors import ClusterError, UnreadableError
-from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
+from bot.domain.rollout import SLOTLESS, Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import UNREADABLE, Applier, new_decision
 from bot.engine.gateway_ear import GatewayEar, Heard
 from bot.engine.notes import strays
@@ -95,9 +95,9 @@ class Ticker:
             self.tick(rollout_id)
 
     def hear(self, rollout_id: str) -> None:
-        """Listen to a gateway whose status has changed."""
+        """Listen to a gateway whose status has changed, while the rollout runs or waits for an answer."""
         entry = self._store.load(rollout_id)
-        if entry is None or (entry.rollout.is_over and entry.acceptance is not Acceptance.WAITING):
+        if entry is None or (entry.rollout.phase in SLOTLESS and entry.acceptance is not Acceptance.WAITING):
             return
         if heard := self._ear.news(entry, self._moment()):
             self._follow(entry, heard)

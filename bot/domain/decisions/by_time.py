@@ -49,7 +49,6 @@ ASKS_GATES = frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.PROMOTED})
 WATCHED = ASKS_GATES | {Phase.AWAITING_APPROVAL}
 """Phases in which a gate may fail a rollout between steps. A paused one is left to people."""
 
-
 _STOPPED_BY_GATEWAY = WATCHED | {Phase.STARTING}
 
 
@@ -210,7 +209,7 @@ def on_rejected(entry: Entry, message: str, moment: Moment) -> Change | LookAgai
         case phase if phase in _STOPPED_BY_GATEWAY:
             return pause(entry, why, moment)
         case _:
-            return LookAgain(due=next_look(entry.rollout, moment.now), events=(_trouble(entry, why, moment),))
+            return _told(entry, why, moment)
 
 
 def on_part_refused(entry: Entry, message: str, moment: Moment) -> Change | LookAgain:
@@ -218,8 +217,10 @@ def on_part_refused(entry: Entry, message: str, moment: Moment) -> Change | Look
     why = f"The gateway does not take the whole route: {message}"
     if entry.rollout.phase in _STOPPED_BY_GATEWAY:
         return pause(entry, why, moment)
-    return LookAgain(due=next_look(entry.rollout, moment.now), events=(_trouble(entry, why, moment),))
+    return _told(entry, why, moment)
 
 
-def _trouble(entry: Entry, why: str, moment: Moment) -> Event:
-    return event(EventKind.TROUBLE, moment, entry.rollout, why)
+def _told(entry: Entry, why: str, moment: Moment) -> LookAgain:
+    """Tell of a no that stops nothing, unless the rollout is paused because of the same: some gateways waver."""
+    told = () if why == entry.rollout.why else (event(EventKind.TROUBLE, moment, entry.rollout, why),)
+    return LookAgain(due=next_look(entry.rollout, moment.now), events=told)

@@ -208,6 +208,29 @@ def test_a_person_may_go_on_after_a_no_and_a_new_no_stops_again(stage: Stage, ro
     assert stage.load(rollout_id).rollout.phase is Phase.PAUSED
 
 
+def test_a_gateway_that_wavers_is_told_of_once_while_the_rollout_is_paused(stage: Stage, robot: Robot) -> None:
+    rollout_id = begun(stage, robot, an_entry(*GOOD))
+    for conditions in (NO_BACKEND, GOOD, NO_BACKEND, GOOD, NO_BACKEND):
+        say(stage, robot, an_entry(*conditions))
+        stage.ticker.hear(rollout_id)
+    kinds = stage.events(rollout_id)
+    assert (stage.load(rollout_id).acceptance, kinds.count("paused"), kinds.count("trouble")) == (
+        Acceptance.REFUSED,
+        1,
+        0,
+    )
+
+
+def test_a_gateway_that_refuses_long_after_the_finish_is_not_listened_to(stage: Stage, robot: Robot) -> None:
+    rollout_id = stage.started(100).rollout.id
+    stage.say("finish")
+    stage.wait_observed()
+    stage.pass_time(seconds=1)
+    say(stage, robot, an_entry(*NO_BACKEND))
+    stage.ticker.hear(rollout_id)
+    assert (stage.load(rollout_id).acceptance, "trouble" in stage.events(rollout_id)) == (Acceptance.ACCEPTED, False)
+
+
 def test_an_answer_is_heard_when_the_status_changes(stage: Stage, robot: Robot) -> None:
     say(stage, robot, an_entry(a_condition("Accepted", "Unknown", "Pending")))
     rollout_id = stage.start(10).rollout.id
