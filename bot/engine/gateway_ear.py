@@ -18,6 +18,7 @@ from bot.engine.store_port import Progress
 log = logging.getLogger(__name__)
 
 POLL_AT_MOST: Final = timedelta(seconds=5)
+MOST_TOLD: Final = 1000
 _NOES: Final = frozenset({GatewaySays.REJECTED, GatewaySays.PARTLY})
 SILENT: Final = GatewayWord()
 
@@ -35,6 +36,7 @@ class GatewayEar:
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
+        self._told: set[tuple[str, int, str]] = set()
 
     def answer(self, entry: Entry, applied: Applied, moment: Moment) -> Heard:
         """Hear the answer to weights that were written, or how long to wait for it."""
@@ -59,11 +61,25 @@ class GatewayEar:
             return None
         if entry.acceptance is not Acceptance.WAITING and (no := self.late_no(entry, moment)):
             return no
-        says = self._word(entry.rollout, entry.applied.generation).says(entry.rollout.known)
+        word = self._word(entry.rollout, entry.applied.generation)
+        says, why = word.says(entry.rollout.known), word.why(entry.rollout.known, Bars.PROGRAM)
         if entry.acceptance is Acceptance.WAITING:  # the timer hears the answer, and nobody beside it
             return Heard(Progress(due=moment.now, redraw=False)) if says is not GatewaySays.NOTHING else None
+        if entry.acceptance is Acceptance.ACCEPTED and why and self._is_news(entry.rollout, entry.applied, why):
+            told = Event(kind=EventKind.TROUBLE, at=moment.now, weight=entry.rollout.weight, reason=why)
+            return Heard(Progress(events=(told,)))
         is_new = says is GatewaySays.ACCEPTED and entry.acceptance is not Acceptance.ACCEPTED
         return Heard(Progress(acceptance=Acceptance.ACCEPTED)) if is_new else None
+
+    def _is_news(self, rollout: Rollout, applied: Applied, why: str) -> bool:
+        """Say whether this was not told of these weights before: some gateways waver."""
+        told = rollout.id, applied.generation, why
+        if told in self._told:
+            return False
+        if len(self._told) >= MOST_TOLD:
+            self._told.clear()
+        self._told.add(told)
+        return True
 
     def _word(self, rollout: Rollout, generation: int) -> GatewayWord:
         """Read it from the watch's copy; a no is read again from the server, because we act on it.

@@ -208,6 +208,20 @@ def test_a_person_may_go_on_after_a_no_and_a_new_no_stops_again(stage: Stage, ro
     assert stage.load(rollout_id).rollout.phase is Phase.PAUSED
 
 
+def test_a_data_plane_that_loses_the_route_after_the_yes_is_told_at_once_and_once(stage: Stage, robot: Robot) -> None:
+    rollout_id = begun(stage, robot, an_entry(*GOOD))
+    behind = (*GOOD, a_condition("Reconciled", "False", "ReconciliationFailed", "GWCER104: no endpoint picker"))
+    for conditions in (behind, GOOD, behind):
+        say(stage, robot, an_entry(*conditions))
+        stage.ticker.hear(rollout_id)
+    troubles = [one.reason for one in stage.store.events(rollout_id, 0) if one.kind.value == "trouble"]
+    assert troubles == [
+        f"Gateway `{stage.world.namespace}/inference-gateway`: Reconciled is False (ReconciliationFailed): "
+        "GWCER104: no endpoint picker"
+    ]
+    assert stage.load(rollout_id).rollout.phase is Phase.PROGRESSING
+
+
 def test_a_gateway_that_wavers_is_told_of_once_while_the_rollout_is_paused(stage: Stage, robot: Robot) -> None:
     rollout_id = begun(stage, robot, an_entry(*GOOD))
     for conditions in (NO_BACKEND, GOOD, NO_BACKEND, GOOD, NO_BACKEND):
