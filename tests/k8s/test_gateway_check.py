@@ -3,16 +3,12 @@
 import pytest
 
 from bot.domain.check import Grade
-from bot.engine.gateway_word import GatewaySays, GatewayWord
-from bot.engine.notes import NO_KEYS
+from bot.engine.gateway_word import GatewaySays
 from k8s.checks.gateway import KNOWN, lines
-from k8s.checks.scene import Scene
-from k8s.httproute import copy_of
-from k8s.pool_health import PoolParts
 from k8s.route_status import GatewayFacts, Parent
-from tests.k8s.build import CANARY, OLD, STABLE, Json, a_moving, a_ref, a_route, a_rule
+from tests.k8s.build import OLD, Json, a_ref, a_route, a_rule
+from tests.k8s.scenes import a_scene
 
-NOBODY = PoolParts(pool={}, pods=())
 UNREAD = (
     Grade.WARN,
     "I do not know which controller speaks for the Gateway: the Gateway or its GatewayClass could not be read.",
@@ -23,20 +19,8 @@ ACCEPTED = (Grade.PASS, "The gateway accepts the route as it is.")
 def said(*parents: tuple[str, Json]) -> list[tuple[Grade, str]]:
     """Return the lines for parents, each with its controller and parentRef, that accept the route."""
     route = a_route(a_rule(a_ref(OLD)))
-    scene = Scene(
-        copy=copy_of(route, NO_KEYS),
-        stable=STABLE,
-        canary=CANARY,
-        rules=(a_moving(route),),
-        old=NOBODY,
-        new=NOBODY,
-        word=GatewayWord(),
-        says=GatewaySays.ACCEPTED,
-        parents=[Parent(ref=ref, facts=GatewayFacts(controller=controller)) for controller, ref in parents],
-        routes=(route,),
-        companions=(),
-        is_new=False,
-    )
+    facts = [Parent(ref=ref, facts=GatewayFacts(controller=controller)) for controller, ref in parents]
+    scene = a_scene(route, says=GatewaySays.ACCEPTED, parents=facts)
     return [(line.grade, line.said) for line in lines(scene)]
 
 

@@ -5,40 +5,15 @@ from typing import Any
 import pytest
 
 from bot.domain.check import Grade
-from bot.engine.gateway_word import GatewaySays, GatewayWord
-from bot.engine.notes import NO_KEYS
 from k8s.checks.route import lines
-from k8s.checks.scene import Scene
 from k8s.document import sends_to
-from k8s.httproute import copy_of
-from k8s.pool_health import PoolParts
-from k8s.served_models import ServedModels
-from tests.k8s.build import CANARY, GROUP, NEW, OLD, STABLE, Json, a_moving, a_ref, a_route, a_rule
-
-NOBODY = PoolParts(pool={}, pods=())
+from tests.k8s.build import GROUP, NEW, OLD, STABLE, Json, a_ref, a_route, a_rule
+from tests.k8s.scenes import a_scene
 
 
 def said(route: Json, *others: Json, moving: int = 0) -> list[str]:
     """Return the warnings about a route, of which one rule moves, beside others."""
-    scene = Scene(
-        copy=copy_of(route, NO_KEYS),
-        stable=STABLE,
-        canary=CANARY,
-        rules=(a_moving(route, moving),),
-        old=NOBODY,
-        new=NOBODY,
-        word=GatewayWord(),
-        says=GatewaySays.NOTHING,
-        parents=(),
-        routes=(route, *others),
-        companions=(),
-        old_models=ServedModels(None),
-        new_models=ServedModels(None),
-        grants=(),
-        unread=(),
-        definitions=(),
-        is_new=False,
-    )
+    scene = a_scene(route, *others, moving=moving)
     return [line.said for line in lines(scene) if line.grade is Grade.WARN]
 
 
