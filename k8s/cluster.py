@@ -80,7 +80,7 @@ class Cluster:
         def of_pool(seen: Seen, document: Document) -> None:
             if seen is Seen.GONE:
                 pool_gone(inferencepool.pool_of(document))
-            elif document["metadata"].get("deletionTimestamp"):
+            elif inferencepool.is_ending(document):
                 pool_ending(inferencepool.pool_of(document))
             of_part(POOLS, seen, document)
 
@@ -135,11 +135,18 @@ class Cluster:
 
     def is_gone(self, pool: Pool) -> bool:
         """Ask whether an InferencePool is missing."""
+        return self._pool(pool) is None
+
+    def is_ending(self, pool: Pool) -> bool:
+        """Ask whether an InferencePool is being deleted, and still there."""
+        found = self._pool(pool)
+        return found is not None and inferencepool.is_ending(found)
+
+    def _pool(self, pool: Pool) -> Document | None:
         try:
-            client.get(self._api, POOLS, pool.namespace, pool.name)
+            return client.get(self._api, POOLS, pool.namespace, pool.name)
         except GoneError:
-            return True
-        return False
+            return None
 
     def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""
@@ -236,7 +243,7 @@ class Cluster:
         return self.list(namespace) if kept is None else [httproute.copy_of(document, self._notes) for document in kept]
 
     def pools(self, namespace: str) -> Set[str]:
-        """Return the names of the pools of a namespace: from a watch, else from one call."""
+        """Return the names of the pools of a namespace that are there to stay: from a watch, else from one call."""
         kept = self._watches.objects(POOLS, namespace)
         found = inferencepool.list_pools(self._api, namespace) if kept is None else kept
-        return {str(pool["metadata"]["name"]) for pool in found}
+        return {str(pool["metadata"]["name"]) for pool in found if not inferencepool.is_ending(pool)}

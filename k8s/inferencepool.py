@@ -40,6 +40,11 @@ def pool_of(document: Document) -> Pool:
     return Pool(namespace_of(document), str(document["metadata"]["name"]), GROUP)
 
 
+def is_ending(pool: Document) -> bool:
+    """Say whether a pool is being deleted."""
+    return bool(pool["metadata"].get("deletionTimestamp"))
+
+
 def labels_of(pool: Document) -> Mapping[str, str]:
     """Return the labels that a pool selects pods by."""
     labels: Mapping[str, str] = pool["spec"]["selector"]["matchLabels"]

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Final
 
 from k8s.document import Document, full_name, namespace_of
-from k8s.inferencepool import is_service, picker_of, selector_of
+from k8s.inferencepool import is_ending, is_service, picker_of, selector_of
 
 ROLE: Final = "llm-d.ai/role"
 _STAGES: Final[Mapping[str, frozenset[str]]] = {
@@ -75,7 +75,7 @@ def is_leaving(pod: Document) -> bool:
 def _lacks(parts: PoolParts) -> Iterator[str]:
     """Yield what the pool lacks, the worst first."""
     name = f"InferencePool `{full_name(parts.pool)}`"
-    if parts.pool["metadata"].get("deletionTimestamp"):
+    if is_ending(parts.pool):
         yield f"{name} is being deleted."
     if not parts.pods:
         yield f"{name} selects no pod: none has the labels `{selector_of(parts.pool)}`."

@@ -117,6 +117,9 @@ class Routes(Protocol):
     def is_gone(self, pool: Pool) -> bool:
         """Ask whether an InferencePool is missing."""
 
+    def is_ending(self, pool: Pool) -> bool:
+        """Ask whether an InferencePool is being deleted, and still there."""
+
     @property
     def namespaces(self) -> Sequence[str]:
         """Return the namespaces we work in."""
@@ -128,7 +131,7 @@ class Routes(Protocol):
         """Return the routes of a namespace: a watch's copies, which may be old, else from the API server."""
 
     def pools(self, namespace: str) -> Set[str]:
-        """Return the names of the pools of a namespace: from a watch, else from the API server."""
+        """Return the names of a namespace's pools that are there to stay: from a watch, else from the API server."""
 
     def observe(self, copy: RouteCopy, rollout: Rollout) -> tuple[Pair | None, ...]:
         """Return the weights of each rule of the rollout as the copy has them; None: the rule is gone."""

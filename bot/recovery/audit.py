@@ -123,12 +123,14 @@ class Audit:
             self._store.learn(rollout.id, rollout.decision, Progress(events=(told,)))
 
     def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
-        """Find pools that are gone: the watch may have missed it."""
+        """Find pools that are gone, or being deleted: the watch may have told that when nobody was leader."""
         there = set(pools)
         for rollout in (entry.rollout for entry in active if entry.rollout.phase is not Phase.PAUSED):
             for pool in _needed(rollout):
                 if pool.name not in there:
                     self.pool_gone(pool)
+                    if self._routes.is_ending(pool):
+                        self.pool_ending(pool)
 
     def _compare(self, copy: RouteCopy) -> None:
         named = note_on(copy)

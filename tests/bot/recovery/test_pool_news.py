@@ -147,6 +147,21 @@ def test_a_pool_that_is_being_deleted_stops_its_rollouts_while_it_is_still_there
     assert troubles == [was_deleted(rollout, old_pool(stage))]
 
 
+def test_a_pool_whose_deletion_began_while_nobody_led_stops_its_rollouts(stage: Stage) -> None:
+    rollout_id, path = stage.started(10).rollout.id, path_of(POOL_API, "InferencePool", stage.world.namespace, CANARY)
+    stage.world.kube.merge(path, {"metadata": {"finalizers": ["example.com/keep"]}})
+    stage.audit.inspect()
+    assert stage.load(rollout_id).rollout.phase is Phase.PROGRESSING
+    stage.world.delete_pool(CANARY)
+    for _ in range(2):
+        stage.audit.inspect()
+    rollout = stage.load(rollout_id).rollout
+    pool = Pool(stage.world.namespace, CANARY)
+    assert (rollout.phase, rollout.why) == (Phase.PAUSED, is_being_deleted(rollout, pool))
+    assert stage.events(rollout_id).count("paused") == 1
+    stage.world.kube.merge(path, {"metadata": {"finalizers": None}})
+
+
 @pytest.mark.parametrize("name", [STABLE, CANARY])
 def test_a_team_that_has_paused_hears_once_that_a_pool_is_being_deleted_and_once_that_it_was(
     stage: Stage, name: str
