@@ -16,7 +16,7 @@ from bot.engine.notes import NO_KEYS, Notes
 from bot.engine.route_port import Guard, PoolHealth, RouteCopy, Survey, Written
 from k8s import client, field_managers, httproute, inferencepool, lost_rules, owners, split, survey
 from k8s.document import Document, annotation_of, locate
-from k8s.gateways import Gateways
+from k8s.gateways import CLASSES, GATEWAYS, Gateways, has_parent
 from k8s.httproute import HTTPROUTES
 from k8s.inferencepool import PODS, POOLS, SERVICES, SLICES
 from k8s.pool_reader import PoolReader
@@ -24,7 +24,7 @@ from k8s.rights import Rights, rights_of
 from k8s.route_status import Ours, gateway_word
 from k8s.search import Search
 from k8s.watch import Seen
-from k8s.watches import Watches
+from k8s.watches import Told, Watches
 
 
 def _now() -> datetime:
@@ -51,8 +51,8 @@ class Cluster:
         self._notes = notes
         self._command = command
         self._now = now
-        self._gateways = Gateways(api, now)
         self._watches = Watches()
+        self._gateways = Gateways(api, self._watches, now)
         self._reader = PoolReader(api, self._watches, now)
 
     def watch(
@@ -88,8 +88,18 @@ class Cluster:
             for pool in self._reader.pools_with(resource, document):
                 health_changed(pool)
 
-        parts = {resource: partial(of_part, resource) for resource in (PODS, SERVICES, SLICES)}
-        self._watches.start(self._api, self._namespaces, {HTTPROUTES: of_route, POOLS: of_pool, **parts}, parts)
+        def of_gateway(seen: Seen, document: Document) -> None:
+            for route in self._watches.everywhere(HTTPROUTES):
+                if annotation_of(route) is not None and has_parent(route, document):
+                    route_status(str(route["metadata"]["uid"]))
+
+        def of_gateway_class(seen: Seen, document: Document) -> None:
+            """Only the copy is of use."""
+
+        parts: dict[client.Resource, Told] = {each: partial(of_part, each) for each in (PODS, SERVICES, SLICES)}
+        told = {HTTPROUTES: of_route, POOLS: of_pool, **parts}
+        everywhere = {GATEWAYS: of_gateway, CLASSES: of_gateway_class}
+        self._watches.start(self._api, self._namespaces, told, everywhere, whole=[HTTPROUTES])
 
     def rights(self) -> Rights:
         """Ask the API server for our rights in our namespaces, and whether it serves what we need."""

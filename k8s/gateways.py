@@ -1,6 +1,7 @@
 """Gateways and their classes: whose word counts for a parent of a route, and whether its data plane is programmed.
 
-They are read when somebody asks, and kept for some seconds: the answer is the same for every route of a Gateway.
+They are watched. Without a watch they are read when somebody asks, and kept for some seconds: the answer is the same
+for every route of a Gateway.
 """
 
 import threading
@@ -16,6 +17,7 @@ from bot.engine.gateway_word import Bars, Objection
 from k8s import client
 from k8s.document import Document, full_name, namespace_of
 from k8s.route_status import GATEWAY_API, GatewayFacts, Parent, conditions_in, key_of, objection, parent_refs
+from k8s.watches import Watches
 
 GATEWAYS: Final = client.Resource(f"/apis/{GATEWAY_API}/v1", "gateways", "Gateway")
 CLASSES: Final = client.Resource(f"/apis/{GATEWAY_API}/v1", "gatewayclasses", "GatewayClass")
@@ -47,8 +49,8 @@ class _Kept(Generic[T]):
 class Gateways:
     """Reads Gateways and GatewayClasses. What cannot be read is unknown, or as it was; it never raises."""
 
-    def __init__(self, api: ApiClient, now: Callable[[], datetime]) -> None:
-        self._api, self._now = api, now
+    def __init__(self, api: ApiClient, watches: Watches, now: Callable[[], datetime]) -> None:
+        self._api, self._watches, self._now = api, watches, now
         self._facts: dict[tuple[str, str], _Kept[GatewayFacts]] = {}
         self._controllers: dict[str, _Kept[str]] = {}
         self._lock = threading.Lock()
@@ -60,8 +62,11 @@ class Gateways:
     def _facts_of(self, ref: Mapping[str, Any], namespace: str) -> GatewayFacts:
         if (ref.get("kind") or "Gateway") != "Gateway" or (ref.get("group") or GATEWAY_API) != GATEWAY_API:
             return UNKNOWN
-        key = str(ref.get("namespace") or namespace), str(ref.get("name"))
-        return self._get(self._facts, key, lambda kept: self._read(*key, kept or UNKNOWN))
+        key = gateway_key(ref, namespace)
+        if self._watches.objects(GATEWAYS, "") is None:
+            return self._get(self._facts, key, lambda kept: self._read(*key, kept or UNKNOWN))
+        gateway = self._watches.object(GATEWAYS, *key)
+        return self._facts_in(gateway) if gateway else GatewayFacts(objections=(_missing(*key),))
 
     def _get(self, store: dict[K, _Kept[T]], key: K, read: Callable[[T | None], tuple[T, timedelta]]) -> T:
         """Return what is kept under a key, or read it: ``read`` gets what was kept last."""
@@ -87,9 +92,16 @@ class Gateways:
             return UNKNOWN, REFUSED_KEPT
         except ClusterError:
             return kept, KEPT
+        return self._facts_in(gateway), KEPT
+
+    def _facts_in(self, gateway: Document) -> GatewayFacts:
         class_name = str(gateway.get("spec", {}).get("gatewayClassName") or "")
-        controller = self._get(self._controllers, class_name, lambda kept: self._controller(class_name, kept or ""))
-        return GatewayFacts(controller=controller, objections=objections_of(gateway)), KEPT
+        watched = self._watches.object(CLASSES, "", class_name)
+        if watched is None:
+            controller = self._get(self._controllers, class_name, lambda kept: self._controller(class_name, kept or ""))
+        else:
+            controller = _controller_of(watched)
+        return GatewayFacts(controller=controller, objections=objections_of(gateway))
 
     def _controller(self, class_name: str, kept: str) -> tuple[str, timedelta]:
         """Return the controller that a class names, empty if nobody knows, and for how long."""
@@ -99,7 +111,22 @@ class Gateways:
             return kept, REFUSED_KEPT
         except ClusterError:
             return kept, KEPT
-        return str(found.get("spec", {}).get("controllerName") or ""), CLASS_KEPT
+        return _controller_of(found), CLASS_KEPT
+
+
+def gateway_key(ref: Mapping[str, Any], namespace: str) -> tuple[str, str]:
+    """Return namespace and name of the Gateway that a parentRef of a route of a namespace names."""
+    return str(ref.get("namespace") or namespace), str(ref.get("name"))
+
+
+def has_parent(route: Document, gateway: Document) -> bool:
+    """Say whether one of a route's parentRefs names a Gateway."""
+    key = namespace_of(gateway), str(gateway["metadata"]["name"])
+    return any(gateway_key(ref, namespace_of(route)) == key for ref in parent_refs(route))
+
+
+def _controller_of(gateway_class: Document) -> str:
+    return str(gateway_class.get("spec", {}).get("controllerName") or "")
 
 
 def objections_of(gateway: Document) -> tuple[Objection, ...]:

@@ -32,8 +32,8 @@ _WHOSE_WORD: Final = (
     "the bot does not know whose word about a route counts, and takes that of any controller which accepts it"
 )
 NEEDED_ONCE: Final[Sequence[tuple[Resource, Sequence[str], str]]] = (
-    (GATEWAYS, ("get",), _WHOSE_WORD),
-    (CLASSES, ("get",), _WHOSE_WORD),
+    (GATEWAYS, ("get", "list", "watch"), _WHOSE_WORD),
+    (CLASSES, ("get", "list", "watch"), _WHOSE_WORD),
     (DEFINITIONS, ("get",), "`check` cannot say which versions are installed"),
 )
 """What the bot reads in any namespace, or in none, as ``manifests/kustomize/gateways`` grants it, and what it cannot

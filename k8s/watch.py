@@ -1,4 +1,4 @@
-"""A watch: the objects of one resource in one namespace, kept up to date by the API server's events.
+"""A watch: the objects of one resource in one namespace, or in all of them, kept up to date by the API server's events.
 
 It lists once and then follows. It asks the server to end each answer after half a minute, and gives up an answer that
 stays silent for longer: the connection is half open. In both cases it goes on from the newest resourceVersion that it
@@ -68,7 +68,7 @@ class Once:
 
 
 class Watch:
-    """Keeps the objects of one resource in one namespace; it calls ``changed`` in its own thread.
+    """Keeps the objects of one resource in one namespace (empty: in all); it calls ``changed`` in its own thread.
 
     ``keep`` returns what is kept of an object.
     """
@@ -86,7 +86,7 @@ class Watch:
     ) -> None:
         self._api, self._resource, self._namespace = api, resource, namespace
         self._changed, self._slim, self._silence, self._warn = changed, keep, silence, warn
-        self._objects: dict[str, Document] = {}
+        self._objects: dict[tuple[str, str], Document] = {}
         self._version = ""
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -115,15 +115,15 @@ class Watch:
         with self._lock:
             return tuple(self._objects.values()) if self.is_live else None
 
-    def object(self, name: str) -> Document | None:
+    def object(self, namespace: str, name: str) -> Document | None:
         """Return one object; None if it is not kept."""
         with self._lock:
-            return self._objects.get(name) if self.is_live else None
+            return self._objects.get((namespace, name)) if self.is_live else None
 
     def keep(self, document: Document) -> None:
         """Keep an object from the answer to our own write, unless there is a newer copy."""
         with self._lock:
-            old = self._objects.get(document["metadata"]["name"])
+            old = self._objects.get(_key(document))
             if old is not None and _uid(old) == _uid(document):
                 self._put(document)
 
@@ -154,7 +154,7 @@ class Watch:
             elif error.is_stranger:
                 self._remember_distrust(error)
         except Exception:
-            log.exception("the watch of the %s of namespace %s broke", self._resource.plural, self._namespace)
+            log.exception("the watch of %s broke", self._resource.label(self._namespace))
             self._version, self.is_live = "", False
 
     def _lose(self, error: ClusterError) -> None:
@@ -192,15 +192,15 @@ class Watch:
     def _list(self) -> None:
         """List, and report the differences to the copies."""
         listed, self._version = client.list_at(self._api, self._resource, self._namespace)
-        found: dict[str, Document] = {each["metadata"]["name"]: self._slim(each) for each in listed}
+        found: dict[tuple[str, str], Document] = {_key(each): self._slim(each) for each in listed}
         with self._lock:
             before, self._objects = self._objects, found
-        for name, old in before.items():
-            if name not in found or _uid(found[name]) != _uid(old):
+        for key, old in before.items():
+            if key not in found or _uid(found[key]) != _uid(old):
                 self._changed(Seen.GONE, old)
-        for name, new in found.items():
-            if _version(new) != _version(before.get(name)):
-                self._changed(_seen(before.get(name), new), new)
+        for key, new in found.items():
+            if _version(new) != _version(before.get(key)):
+                self._changed(_seen(before.get(key), new), new)
 
     def _take(self, kind: str, document: dict[str, Any]) -> None:
         self._version = document["metadata"]["resourceVersion"]
@@ -213,22 +213,21 @@ class Watch:
     def _keep(self, document: Document) -> Seen | None:
         """Keep an object; return what has happened to it, None if it is no newer than the copy."""
         with self._lock:
-            old = self._objects.get(document["metadata"]["name"])
+            old = self._objects.get(_key(document))
             return _seen(old, document) if self._put(document) else None
 
     def _put(self, document: Document) -> bool:
-        name = document["metadata"]["name"]
-        old = self._objects.get(name)
+        old = self._objects.get(_key(document))
         if old is not None and _uid(old) == _uid(document) and not _is_newer(document, old):
             return False
-        self._objects[name] = self._slim(document)
+        self._objects[_key(document)] = self._slim(document)
         return True
 
     def _forget(self, document: Document) -> None:
         with self._lock:
-            kept = self._objects.get(document["metadata"]["name"])
+            kept = self._objects.get(_key(document))
             if kept is not None and _uid(kept) == _uid(document):
-                del self._objects[document["metadata"]["name"]]
+                del self._objects[_key(document)]
 
 
 def _seen(old: Document | None, new: Document) -> Seen:
@@ -238,6 +237,12 @@ def _seen(old: Document | None, new: Document) -> Seen:
     before, now = old["metadata"], new["metadata"]
     news = any(before.get(key) != now.get(key) for key in ("uid", "generation", "annotations", "labels", *_OWNERS))
     return Seen.THERE if news else Seen.STATUS
+
+
+def _key(document: Document) -> tuple[str, str]:
+    """Return namespace and name; no namespace for an object that is in none."""
+    meta = document["metadata"]
+    return str(meta.get("namespace") or ""), str(meta["name"])
 
 
 def _version(document: Document | None) -> str:

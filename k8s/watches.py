@@ -26,28 +26,36 @@ def _without_managers(document: Document) -> Document:
 
 
 class Watches:
-    """Copies of objects by resource and namespace; none before ``start``, and none of what may not be watched."""
+    """Copies of objects by resource and namespace; none before ``start``, and none of what may not be watched.
+
+    Some resources are watched in all namespaces at once.
+    """
 
     def __init__(self) -> None:
         self._watches: dict[tuple[Resource, str], Watch] = {}
 
     def start(
-        self, api: ApiClient, namespaces: Sequence[str], told: Mapping[Resource, Told], slim: Collection[Resource]
+        self,
+        api: ApiClient,
+        namespaces: Sequence[str],
+        told: Mapping[Resource, Told],
+        everywhere: Mapping[Resource, Told],
+        whole: Collection[Resource],
     ) -> None:
-        """Watch these resources in these namespaces; changes are told in the watches' own threads.
+        """Watch resources in these namespaces, and others in all; changes are told in the watches' own threads.
 
-        Of ``slim`` resources nobody asks who wrote what.
+        Of resources that are not kept ``whole`` nobody asks who wrote what.
         """
         own, once = client_of(api.configuration), Once()
-        for namespace in namespaces:
-            for resource, tell in told.items():
-                keep = _without_managers if resource in slim else _whole
-                self._watches[resource, namespace] = Watch(own, resource, namespace, tell, keep=keep, warn=once)
+        places = [(resource, namespace, tell) for namespace in namespaces for resource, tell in told.items()]
+        for resource, namespace, tell in [*places, *((one, "", tell) for one, tell in everywhere.items())]:
+            keep = _whole if resource in whole else _without_managers
+            self._watches[resource, namespace] = Watch(own, resource, namespace, tell, keep=keep, warn=once)
         for watch in self._watches.values():
             watch.start()
 
     def objects(self, resource: Resource, namespace: str) -> Sequence[Document] | None:
-        """Return the copies; None if there are none that may be used."""
+        """Return the copies; None if there are none that may be used. The empty namespace is all of them."""
         watch = self._watches.get((resource, namespace))
         return watch.objects() if watch else None
 
@@ -58,8 +66,8 @@ class Watches:
 
     def object(self, resource: Resource, namespace: str, name: str) -> Document | None:
         """Return the copy of one object; None if none is kept."""
-        watch = self._watches.get((resource, namespace))
-        return watch.object(name) if watch else None
+        watch = self._watches.get((resource, namespace)) or self._watches.get((resource, ""))
+        return watch.object(namespace, name) if watch else None
 
     def keep(self, resource: Resource, document: Document) -> None:
         """Keep an object from the answer to our own write."""
@@ -67,8 +75,9 @@ class Watches:
             watch.keep(document)
 
     def refusals(self) -> Sequence[str]:
-        """Say why watches do not work, and what to do; nothing if all of them work."""
-        return [*dict.fromkeys(watch.refusal for watch in self._watches.values() if watch.refusal)]
+        """Say why watches of namespaces do not work, and what to do; nothing if all of them work."""
+        refusals = [watch.refusal for (_, namespace), watch in self._watches.items() if namespace]
+        return [*dict.fromkeys(filter(None, refusals))]
 
     def close(self) -> None:
         """Stop; a watch that hangs in the network ends with the process."""

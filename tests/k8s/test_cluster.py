@@ -51,8 +51,10 @@ def test_the_calls_of_each_question(world: World, counting: CountingClient) -> N
     reads = ["GET inferencepools", "GET pods", "GET services", "GET endpointslices"]
     assert survey[-1] == "PATCH httproutes"
     kinds = ["GET inferenceobjectives", "GET inferencemodelrewrites"] * 2
-    once = ["GET inferencepools", "GET httproutes", "GET gateways", "GET gatewayclasses", *kinds]
-    assert sorted(survey[:-1]) == sorted([*once, *reads[1:] * 2])
+    definitions = ["GET customresourcedefinitions"] * 2
+    once = ["GET inferencepools", "GET httproutes", "GET gateways", "GET gatewayclasses", *kinds, *definitions]
+    asked_pods = ["GET pods"] * 4  # through the API server's proxy: two of each pool
+    assert sorted(survey[:-1]) == sorted([*once, *reads[1:] * 2, *asked_pods])
     write(cluster, replace(rollout, step=1))
     assert sent() == ["GET httproutes", "PATCH httproutes"]
     write(cluster, back(rollout))
@@ -81,7 +83,9 @@ def test_with_a_watch_a_step_is_one_patch_and_what_is_only_looked_at_costs_nothi
     assert [copy.name for copy in cluster.copies(world.namespace)] == [world.route]
     pools = rollout.stable, rollout.canary
     wait_until("a copy of all else", lambda: costs_nothing(counting, lambda: cluster.readiness(*pools)))
-    assert cluster.health(*pools).lack == ""
+    route = cluster.read(world.namespace, world.route)
+    wait_until("the gateway", lambda: costs_nothing(counting, lambda: cluster.gateway_word(route, rollout, 1)))
+    assert (cluster.health(*pools).lack, cluster.gateway_word(route, rollout, 1).objections) == ("", ())
     assert counting.sent == ["GET pods"]
     cluster.close()
 
@@ -99,4 +103,4 @@ def test_a_start_that_is_refused_writes_nothing(world: World, counting: Counting
 
     with pytest.raises(Exception, match="There is no InferencePool"):
         cluster.survey(CANARY, StartWords(weight=10))
-    assert counting.sent == ["GET inferencepools"]
+    assert counting.sent == ["GET inferencepools"] * 2  # of the old group too

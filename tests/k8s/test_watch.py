@@ -65,7 +65,7 @@ def test_it_lists_and_then_follows(api: ApiClient, routes: World, told: Told) ->
         told.wait("there a", "there b")
         routes.set_weights({"pool": 7}, "a")
         told.wait("there a", "there b", "there a")
-        assert watch.object("a") == routes.http_route("a")
+        assert watch.object(routes.namespace, "a") == routes.http_route("a")
         routes.delete_route("b")
         told.wait("there a", "there b", "there a", "gone b")
         assert watch.objects() == (routes.http_route("a"),)
@@ -75,7 +75,7 @@ def test_a_change_of_the_status_alone_is_told_as_one(api: ApiClient, routes: Wor
     with watching(api, routes.namespace, told) as watch:
         live(watch)
         routes.kube.merge(f"{routes.route_path('a')}/status", {"status": {"parents": []}})
-        wait_until("the status", lambda: "status" in (watch.object("a") or {}), seconds=DEADLINE)
+        wait_until("the status", lambda: "status" in (watch.object(routes.namespace, "a") or {}), seconds=DEADLINE)
         routes.add_route("b", [pool_ref("pool", 1)])
         told.wait("there a", "status a", "there b")
 
@@ -130,7 +130,10 @@ def test_an_answer_that_is_cut_goes_on_where_it_was(
         proxy.inject(Fault.CUT, path=routes.namespace)
         routes.set_weights({"pool": 7}, "a")
         told.wait("there a", "there a")
-        assert (watch.object("a"), asking.asked) == (routes.http_route("a"), ["list", "watch", "watch"])
+        assert (watch.object(routes.namespace, "a"), asking.asked) == (
+            routes.http_route("a"),
+            ["list", "watch", "watch"],
+        )
 
 
 def test_a_half_open_connection_is_given_up(asking: Asking, proxy: FaultProxy, routes: World, told: Told) -> None:
@@ -149,7 +152,7 @@ def test_while_the_api_server_is_away_nothing_is_kept_and_what_happened_is_told_
         live(watch)
         with proxy.failing(Fault.REFUSED):
             wait_until("a lost watch", lambda: not watch.is_live, seconds=DEADLINE)
-            assert (watch.objects(), watch.object("a")) == (None, None)
+            assert (watch.objects(), watch.object(routes.namespace, "a")) == (None, None)
             routes.delete_route("a")
             routes.add_route("a", [pool_ref("pool", 1)])
         told.wait("there a", "gone a", "there a")

@@ -126,7 +126,7 @@ def test_a_version_too_old_lists_again_and_tells_what_is_different(kept: Watch, 
     stub.end()
     told.wait("there a", "there a")
     wait_until("the next watch", lambda: len(stub.asked) == 4, seconds=DEADLINE)
-    assert (stub.asked, kept.object("a")) == (["list", "watch 5", "list", "watch 8"], stub.item)
+    assert (stub.asked, kept.object("default", "a")) == (["list", "watch 5", "list", "watch 8"], stub.item)
 
 
 def test_the_same_where_it_is_said_as_a_status(kept: Watch, stub: Stub, told: Told) -> None:
@@ -166,7 +166,7 @@ def test_our_own_write_is_no_news_and_an_older_event_does_not_undo_it(kept: Watc
     stub.say("BOOKMARK", {"metadata": {"resourceVersion": "7"}})
     stub.end()
     wait_until("the next watch", lambda: stub.asked[-1] == "watch 7", seconds=DEADLINE)
-    assert (told.lines, kept.object("a")) == (["there a"], a_version(7, weight=3))
+    assert (told.lines, kept.object("default", "a")) == (["there a"], a_version(7, weight=3))
     stub.say("MODIFIED", a_version(8, weight=4))
     told.wait("there a", "there a")
 
@@ -179,7 +179,7 @@ def test_a_write_to_what_was_deleted_meanwhile_is_not_kept(kept: Watch, stub: St
     stub.say("ADDED", a_version(8, uid="uid-other"))
     told.wait("there a", "gone a", "there a")
     kept.keep(a_version(9))
-    assert kept.object("a") == a_version(8, uid="uid-other")
+    assert kept.object("default", "a") == a_version(8, uid="uid-other")
 
 
 def test_an_answer_that_makes_no_sense_is_asked_for_again(

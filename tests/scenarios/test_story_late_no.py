@@ -62,3 +62,15 @@ def test_a_status_that_is_written_all_the_time_hides_no_edit_of_the_weights(play
         play.see("10 %")
         play.world.edit_weights(60, 40)
         play.see("paused", seconds=5)
+
+
+def test_a_gateway_that_loses_its_address_is_told_at_once(play: Play, robot: Robot) -> None:
+    play.bot()
+    play.start(f"{CANARY} 10 every=1h")
+    play.offers("advance")  # with the gateway's yes
+    robot.answer = Answer(not_programmed="no address")
+    gateway = f"Gateway `{play.world.namespace}/inference-gateway`"
+    play.tells(
+        f"<@{ALICE}> started the rollout at 10 %, from `{STABLE}`.",
+        f"*Trouble*: {gateway}: Programmed is False (AddressNotAssigned): no address.",
+    )
