@@ -11,6 +11,7 @@ from bot.domain.events import Event, EventKind
 from bot.domain.plan import show_duration
 from bot.domain.prose import NAME, Code, Person, Prose, capitalised, joined, listed, moment, said, say, short
 from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
+from bot.domain.sentences.doubts import doubts
 from bot.domain.sentences.gates import evidence
 from bot.domain.sentences.reasons import reason
 from bot.domain.sentences.where_it_stands import headword, state
@@ -91,22 +92,11 @@ def _ready(entry: Entry) -> Prose:
     seen = entry.readiness
     steps = _steps_by_itself(entry.rollout)
     every = say("a step every {}", show_duration(entry.rollout.plan.interval)) if steps else Prose()
-    doubt = stable_doubt(entry)
     if seen is None or entry.rollout.is_over:
-        return doubt or capitalised(every)
+        return doubts(entry) or capitalised(every)
     new, old = f"{seen.canary_ready}/{seen.canary_of}", f"{seen.stable_ready}/{seen.stable_of}"
     counts = joined("  ·  ", (say("Ready: new {}, old {}", new, old), every))
-    return joined("\n", (counts, doubt))
-
-
-def stable_doubt(entry: Entry) -> Prose:
-    """Warn of an old pool that cannot serve, while traffic goes to it or may have to go back."""
-    doubt = entry.readiness.stable_doubt if entry.readiness else ""
-    rollout = entry.rollout
-    if not doubt or (rollout.is_over and rollout.phase is not Phase.ROLLED_BACK):
-        return Prose()
-    what = "serve" if rollout.phase is Phase.ROLLED_BACK else "take traffic back"
-    return say("⚠️ *The old pool cannot {}:* {}", what, reason(doubt, by="", longest=300))
+    return joined("\n", (counts, doubts(entry)))
 
 
 def _steps_by_itself(rollout: Rollout) -> bool:

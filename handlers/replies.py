@@ -10,6 +10,7 @@ from bot.domain.commands.values import say_cut
 from bot.domain.errors import DependencyError, NotHereError, RolloutBotError, StoreError, UserError
 from bot.domain.prose import Channel, Code, Link, Person, Prose, joined, moment, said, say, short
 from bot.domain.rollout import Entry, Rollout
+from bot.domain.sentences.doubts import doubts
 from bot.domain.sentences.what_happened import NOT_CHECKED
 from bot.domain.sentences.what_it_waits_for import Wait
 from bot.domain.sentences.what_it_waits_for import why as why_it_waits
@@ -93,12 +94,12 @@ def detail(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
     title = say("*{}*: {}  ·  {}", said(rollout.canary.name, 100), headword(entry), said(rollout.id, 40))
     where = say("Route {}, old pool `{}`, {}", route(rollout), rollout.stable.name, _where(entry))
-    return joined("\n", (title, state(entry, access), where))
+    return joined("\n", (title, state(entry, access), doubts(entry), where))
 
 
 def why(entry: Entry, wait: Wait) -> Prose:
-    """Say in one sentence what it waits for, who can end it, and the deadline."""
-    return say("`{}`: {}", entry.rollout.canary.name, why_it_waits(wait))
+    """Say in one sentence what it waits for, who can end it, and the deadline; then what is wrong with the pools."""
+    return joined("\n", (say("`{}`: {}", entry.rollout.canary.name, why_it_waits(wait)), doubts(entry)))
 
 
 def rolled_back(entry: Entry) -> Prose:

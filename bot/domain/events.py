@@ -40,6 +40,8 @@ class EventKind(StrEnum):
     WRITTEN = "written"  # after a trouble that was told
     NO_WAY_BACK = "no_way_back"  # the old pool cannot serve; the reason says why
     WAY_BACK = "way_back"  # it can again
+    NOT_SERVING = "not_serving"  # the new pool has traffic and cannot serve; the reason says why
+    SERVING = "serving"  # it can again
     REMINDER = "reminder"
 
 

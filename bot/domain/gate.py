@@ -15,6 +15,9 @@ class GateAnswer(StrEnum):
     FAIL = "fail"
 
 
+_NONE_READY: Final = "it has no ready endpoint."
+
+
 class OnFail(StrEnum):
     """Where the fail of a gate leads; the policy says it for each gate."""
 
@@ -42,7 +45,12 @@ class Readiness:
     @property
     def stable_doubt(self) -> str:
         """Say in a sentence why traffic should not go back to the old pool; empty if it can serve."""
-        return self.stable_lack or ("" if self.stable_ready else "it has no ready endpoint.")
+        return self.stable_lack or ("" if self.stable_ready else _NONE_READY)
+
+    @property
+    def canary_doubt(self) -> str:
+        """Say in a sentence why the new pool cannot serve; empty if it can."""
+        return self.canary_lack or ("" if self.canary_ready else _NONE_READY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

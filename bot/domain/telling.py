@@ -74,6 +74,8 @@ _NEWS = {
     EventKind.WRITTEN: News.TROUBLE,
     EventKind.NO_WAY_BACK: News.TROUBLE,
     EventKind.WAY_BACK: News.TROUBLE,
+    EventKind.NOT_SERVING: News.TROUBLE,
+    EventKind.SERVING: News.TROUBLE,
     EventKind.ROLLED_BACK: News.BRAKES,
     EventKind.WRITTEN_AGAIN: News.BRAKES,
     EventKind.REJECTED: News.BRAKES,

@@ -1,16 +1,17 @@
 """Pools whose health may have changed: cards show both pools as they are now, and people hear of a brake in danger."""
 
 import logging
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from threading import Lock
 from typing import Final
 
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import Readiness
-from bot.domain.rollout import Entry, Phase, Pool
+from bot.domain.rollout import Entry, Phase, Pool, Rollout
 from bot.engine.ports import Clock
 from bot.engine.route_port import Routes
 from bot.engine.store_port import Progress, Store
@@ -20,24 +21,52 @@ log = logging.getLogger(__name__)
 EVERY: Final = timedelta(seconds=1)
 
 PATIENCE: Final = timedelta(seconds=10)
-"""A card says at once that the old pool cannot take traffic back; the channel hears of it only if that lasts."""
+"""A card says at once that a pool cannot serve; the channel hears of it only if that lasts."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Doubt:
-    """Since when an old pool cannot serve, and whether people were told."""
+    """Since when a pool cannot serve, and whether people were told."""
 
     since: datetime
     is_told: bool = False
 
 
-class PoolNews:
-    """Collects what the watches tell; ``sweep`` counts again for the rollouts of those pools."""
+@dataclass(frozen=True, slots=True)
+class _Danger:
+    """A pool that cannot serve: what is told when that begins and ends, and why it is so (empty if it is not)."""
 
-    def __init__(self, routes: Routes, store: Store, clock: Clock) -> None:
-        self._routes, self._store, self._clock = routes, store, clock
+    begins: EventKind
+    ends: EventKind
+    doubt: Callable[[Rollout, Readiness], str]
+
+
+def _old(rollout: Rollout, seen: Readiness) -> str:
+    return seen.stable_doubt
+
+
+def _new(rollout: Rollout, seen: Readiness) -> str:
+    return seen.canary_doubt if rollout.weight else ""
+
+
+_DANGERS: Final = (
+    _Danger(EventKind.NO_WAY_BACK, EventKind.WAY_BACK, _old),
+    _Danger(EventKind.NOT_SERVING, EventKind.SERVING, _new),
+)
+
+
+class PoolNews:
+    """Collects what the watches tell; ``sweep`` counts again for the rollouts of those pools.
+
+    ``events`` returns what people were told of a rollout after the first ones.
+    """
+
+    def __init__(
+        self, routes: Routes, store: Store, clock: Clock, events: Callable[[str, int], Sequence[Event]]
+    ) -> None:
+        self._routes, self._store, self._clock, self._events = routes, store, clock, events
         self._changed: set[Pool] = set()
-        self._doubts: dict[str, _Doubt] = {}
+        self._doubts: dict[str, dict[EventKind, _Doubt]] = {}  # by rollout, and by what is told of it
         self._lock = Lock()
 
     def health_changed(self, pool: Pool) -> None:
@@ -46,7 +75,7 @@ class PoolNews:
             self._changed.add(pool)
 
     def sweep(self, *, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Look at every rollout of a pool that was told of since the last time, or whose old pool cannot serve."""
+        """Look at every rollout of a pool that was told of since the last time, or with one that cannot serve."""
         with self._lock:
             changed, self._changed = self._changed, set()
         if not changed and not self._doubts:
@@ -95,23 +124,34 @@ class PoolNews:
             self._store.learn(rollout.id, rollout.decision, Progress(readiness=seen, events=told))
 
     def _tell(self, entry: Entry, seen: Readiness) -> tuple[Event, ...]:
-        """Return what people must hear of the old pool: once that it cannot serve, and once that it can again.
+        """Return what people must hear: once that a pool cannot serve, and once that it can again.
 
-        Nothing once the rollout has finished: then they are asked to remove it.
+        Nothing once the rollout has finished: then they are asked to remove the old pool.
         """
-        rollout_id, now = entry.rollout.id, self._clock.now()
         if entry.rollout.phase is Phase.FINISHED:
-            self._doubts.pop(rollout_id, None)
+            self._doubts.pop(entry.rollout.id, None)
             return ()
-        doubt = self._doubts.get(rollout_id) or _Doubt(now)
-        if not seen.stable_doubt:
-            self._doubts.pop(rollout_id, None)
-            return (_event(EventKind.WAY_BACK, entry, now),) if doubt.is_told else ()
-        lasts = now - doubt.since >= PATIENCE
-        self._doubts[rollout_id] = _Doubt(doubt.since, doubt.is_told or lasts)
-        is_news = lasts and not doubt.is_told
-        return (_event(EventKind.NO_WAY_BACK, entry, now, seen.stable_doubt),) if is_news else ()
+        told = tuple(chain.from_iterable(self._tell_of(danger, entry, seen) for danger in _DANGERS))
+        if not self._doubts.get(entry.rollout.id):
+            self._doubts.pop(entry.rollout.id, None)
+        return told
 
+    def _tell_of(self, danger: _Danger, entry: Entry, seen: Readiness) -> Iterator[Event]:
+        rollout, now = entry.rollout, self._clock.now()
+        why, doubts = danger.doubt(rollout, seen), self._doubts.setdefault(rollout.id, {})
+        if why:
+            doubt = doubts.setdefault(danger.begins, _Doubt(now))
+            if doubt.is_told or now - doubt.since < PATIENCE:
+                return
+            doubts[danger.begins] = replace(doubt, is_told=True)
+            if not self._is_told(danger, rollout):
+                yield Event(kind=danger.begins, at=now, weight=rollout.weight, reason=why)
+            return
+        was_there = entry.readiness is not None and bool(danger.doubt(rollout, entry.readiness))
+        if (doubts.pop(danger.begins, None) or was_there) and self._is_told(danger, rollout):
+            yield Event(kind=danger.ends, at=now, weight=rollout.weight)
 
-def _event(kind: EventKind, entry: Entry, now: datetime, reason: str = "") -> Event:
-    return Event(kind=kind, at=now, weight=entry.rollout.weight, reason=reason)
+    def _is_told(self, danger: _Danger, rollout: Rollout) -> bool:
+        """Say whether people have heard that it began and not that it ended, from this process or another."""
+        heard = [event.kind for event in self._events(rollout.id, 0) if event.kind in (danger.begins, danger.ends)]
+        return heard[-1:] == [danger.begins]

@@ -94,7 +94,7 @@ class Bot:
         self.leader = Leader(self.lease, begin=self.lead, end=self.follow)
         self.changes = ChangeLane(self.parts.audit, self.leader.leads, self.parts.recovery.look_again)
         self.status_news = StatusNews(self.store, self.parts.ticker.hear)
-        self.pool_news = PoolNews(self.cluster, self.store, self.clock)
+        self.pool_news = PoolNews(self.cluster, self.store, self.clock, self.store.events)
         self.timer = Timer(self.store, self.clock, self.parts.ticker.tick, self.leader.leads)
         catch_up = partial(self.parts.ticker.catch_up, goes_on=self.leader.leads)
         every = self.timer.every

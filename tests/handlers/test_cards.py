@@ -248,6 +248,21 @@ def test_an_old_pool_that_cannot_serve_is_said_loudly() -> None:
     assert "⚠️ *The old pool cannot serve:* Service `default/epp` has no port 8000.\n" in facts
 
 
+def test_a_new_pool_that_cannot_serve_its_traffic_is_said_unless_the_state_says_so() -> None:
+    seen = replace(ready(), canary_lack="No pod is Ready.")
+    said = [
+        "*The new pool cannot serve:* No pod is Ready." in part(an_entry(rollout, readiness=seen), "facts")
+        for rollout in (
+            a_rollout(),
+            in_phase(Phase.PAUSED),
+            in_phase(Phase.HOLDING),
+            in_phase(Phase.ROLLED_BACK),
+            a_rollout(step=-1),
+        )
+    ]
+    assert said == [True, True, False, False, False]
+
+
 def test_other_peoples_words_are_no_markup() -> None:
     entry = an_entry(a_rollout(reason="<!channel> & <@U1>\nnew line"))
     assert part(entry, "origin").endswith("“&lt;!channel&gt; &amp; &lt;@U1&gt; new line”")

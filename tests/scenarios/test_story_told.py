@@ -161,24 +161,35 @@ def test_a_question_a_rejection_a_reminder_and_a_roll_back_are_told_in_the_chann
     ]
 
 
-def test_an_old_pool_that_dies_is_told_and_so_is_its_recovery(room: Room) -> None:
+@pytest.mark.parametrize(
+    ("pool", "dies", "recovers"),
+    [
+        (STABLE, f"*The old pool `{STABLE}` cannot take traffic back*", f"The old pool `{STABLE}` can serve again."),
+        (
+            CANARY,
+            f"*10 % of the traffic goes to the new pool `{CANARY}`, which cannot serve*",
+            f"The new pool `{CANARY}` can serve again.",
+        ),
+    ],
+)
+def test_a_pool_that_dies_is_told_and_so_is_its_recovery(room: Room, pool: str, dies: str, recovers: str) -> None:
     stage, world = room.stage, room.stage.world
     room.told(lambda: stage.started(10))
-    news = PoolNews(stage.cluster, stage.store, stage.clock)
+    news = PoolNews(stage.cluster, stage.store, stage.clock, stage.store.events)
 
     def look() -> None:
-        news.health_changed(Pool(world.namespace, STABLE))
+        news.health_changed(Pool(world.namespace, pool))
         for _ in range(2):
             news.sweep()
             stage.clock.forward(seconds=10)
 
-    world.set_servers_ready(STABLE, 0)
+    world.set_servers_ready(pool, 0)
     loud, _ = room.told(look)
-    lacks = f"InferencePool `{world.namespace}/{STABLE}` has no ready model server: 0 of 2 pods are Ready."
-    assert loud == [f"{NEW}*The old pool `{STABLE}` cannot take traffic back*: {lacks}"]
-    world.set_servers_ready(STABLE, 2)
+    lacks = f"InferencePool `{world.namespace}/{pool}` has no ready model server: 0 of 2 pods are Ready."
+    assert loud == [f"{NEW}{dies}: {lacks}"]
+    world.set_servers_ready(pool, 2)
     loud, _ = room.told(look)
-    assert loud == [f"{NEW}The old pool `{STABLE}` can serve again."]
+    assert loud == [f"{NEW}{recovers}"]
 
 
 def test_a_roll_back_onto_a_dead_pool_is_told_as_that(room: Room) -> None:

@@ -142,6 +142,14 @@ def _cleaned(event: Event, entry: Entry) -> Prose:
     return say("Done. The old pool {} was deleted", _old(entry))
 
 
+def _new(entry: Entry) -> Code:
+    return Code(entry.rollout.canary.name, 50)
+
+
+def _not_serving(event: Event, entry: Entry) -> Prose:
+    return say("*{} % of the traffic goes to the new pool {}, which cannot serve*", _weight(event), _new(entry))
+
+
 def _no_way_back(event: Event, entry: Entry) -> Prose:
     if event.weight == 0:
         return say("*All traffic goes to the old pool {}, which cannot serve*", _old(entry))
@@ -182,6 +190,8 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.WRITTEN: lambda event, entry: say("It is on the route now"),
     EventKind.NO_WAY_BACK: _no_way_back,
     EventKind.WAY_BACK: lambda event, entry: say("The old pool {} can serve again", _old(entry)),
+    EventKind.NOT_SERVING: _not_serving,
+    EventKind.SERVING: lambda event, entry: say("The new pool {} can serve again", _new(entry)),
     EventKind.REMINDER: _reminder,
 }
 
@@ -196,5 +206,6 @@ _SPOKEN = frozenset(EventKind) - {
     EventKind.TROUBLE,
     EventKind.REMINDER,
     EventKind.NO_WAY_BACK,
+    EventKind.NOT_SERVING,
 }
 """Kinds whose reason a person gives."""

@@ -21,6 +21,8 @@ ITSELF = {
         EventKind.WRITTEN,
         EventKind.NO_WAY_BACK,
         EventKind.WAY_BACK,
+        EventKind.NOT_SERVING,
+        EventKind.SERVING,
     },
     News.BRAKES: {EventKind.WRITTEN_AGAIN, EventKind.REJECTED},
     News.REMINDERS: {EventKind.REMINDER},

@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.decisions.by_cluster import is_being_deleted, was_deleted
 from bot.domain.errors import ClusterError, RefusedError
+from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase, Pool
 from bot.engine.route_port import Routes
 from bot.recovery.pool_news import PoolNews
@@ -20,7 +21,7 @@ from tests.stage import Stage
 
 
 def news_of(stage: Stage) -> PoolNews:
-    return PoolNews(stage.cluster, stage.store, stage.clock)
+    return PoolNews(stage.cluster, stage.store, stage.clock, stage.store.events)
 
 
 def old_pool(stage: Stage) -> Pool:
@@ -33,7 +34,7 @@ def no_endpoint(stage: Stage) -> str:
 
 
 def told(stage: Stage, rollout_id: str) -> list[tuple[str, str]]:
-    kinds = ("no_way_back", "way_back")
+    kinds = ("no_way_back", "way_back", "not_serving", "serving")
     return [(one.kind.value, one.reason) for one in stage.store.events(rollout_id, 0) if one.kind.value in kinds]
 
 
@@ -67,6 +68,34 @@ def test_an_old_pool_that_cannot_take_traffic_back_is_on_the_card_at_once_and_to
     assert told(stage, rollout_id) == [lacks, ("way_back", "")]
 
 
+def test_a_new_pool_with_traffic_that_cannot_serve_is_told_if_it_lasts_also_by_another_leader(stage: Stage) -> None:
+    rollout_id, new = stage.started(10).rollout.id, Pool(stage.world.namespace, CANARY)
+    stage.world.set_servers_ready(CANARY, 0)
+    for news in (news_of(stage), news_of(stage)):
+        news.health_changed(new)
+        for _ in range(3):
+            news.sweep()
+            stage.clock.forward(seconds=10)
+    none_ready = f"InferencePool `{stage.world.namespace}/{CANARY}` has no ready model server: 0 of 2 pods are Ready."
+    assert told(stage, rollout_id) == [("not_serving", none_ready)]
+    stage.world.set_servers_ready(CANARY, 2)
+    later = news_of(stage)
+    later.health_changed(new)
+    later.sweep()
+    assert told(stage, rollout_id) == [("not_serving", none_ready), ("serving", "")]
+
+
+def test_a_new_pool_without_traffic_may_be_down(stage: Stage) -> None:
+    rollout_id = stage.start(100, wishes=Wishes(approve_at=(100,))).rollout.id
+    stage.world.set_servers_ready(CANARY, 0)
+    news = news_of(stage)
+    news.health_changed(Pool(stage.world.namespace, CANARY))
+    for _ in range(3):
+        news.sweep()
+        stage.clock.forward(seconds=10)
+    assert told(stage, rollout_id) == []
+
+
 @pytest.mark.parametrize(
     ("broken", "is_asked_again"),
     [(ClusterError("No answer."), True), (RefusedError("You may not."), False), (KeyError("status"), False)],
@@ -76,7 +105,7 @@ def test_pools_that_nobody_can_count_do_not_hide_those_of_other_rollouts(
 ) -> None:
     stage.world.add_route("second", [pool_ref(STABLE)], path="/second")
     ids = [stage.started(10, route=route).rollout.id for route in (stage.world.route, "second")]
-    news = PoolNews(cast(Routes, stage.routes), stage.store, stage.clock)
+    news = PoolNews(cast(Routes, stage.routes), stage.store, stage.clock, stage.store.events)
 
     def counted() -> list[bool]:
         return [(seen := stage.load(each).readiness) is not None and seen.canary_ready == 1 for each in ids]
