@@ -8,7 +8,7 @@ from typing import Final
 
 from bot.domain.commands.request import Request
 from bot.domain.errors import DependencyError
-from bot.domain.rollout import Rollout
+from bot.domain.rollout import Entry
 from bot.engine.lane import Lane
 from bot.engine.store_port import Shown
 from handlers import replies
@@ -31,10 +31,10 @@ class CardLinks:
         self._shown, self._slack, self._private = shown, slack, private
         self._lane, self._ending = Lane("card link", THREADS), Event()
 
-    def follow(self, request: Request, rollout: Rollout) -> None:
+    def follow(self, request: Request, entry: Entry) -> None:
         """Send the link when there is a card, to somebody who typed: whoever pressed a button looks at the card."""
-        if request.turn is None and request.reply_to and rollout.channel.strip():
-            self._lane.take(partial(self._send, request, rollout))
+        if request.turn is None and request.reply_to and entry.rollout.channel.strip():
+            self._lane.take(partial(self._send, request, entry))
 
     def close(self) -> None:
         """Take no more, and wait for no card."""
@@ -42,10 +42,10 @@ class CardLinks:
         self._lane.stop_line()
         self._lane.close()
 
-    def _send(self, request: Request, rollout: Rollout) -> None:
+    def _send(self, request: Request, entry: Entry) -> None:
         for _ in range(LOOKS):
-            if address := self._address(rollout.id):
-                self._private.say(request.reply_to, replies.see_card(address, rollout))
+            if address := self._address(entry.rollout.id):
+                self._private.say(request.reply_to, replies.see_card(address, entry))
                 return
             if self._ending.wait(EVERY):
                 return

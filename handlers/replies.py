@@ -29,7 +29,7 @@ NO_OTHER_TRY: Final = "Do not count on another try."
 ROLLS_BACK_BY_ROUTE: Final = "I roll back from the record on the route"
 ROLLED_BACK_BY_ROUTE: Final = "So I went by the record on route"
 ROLLED_BACK_ALREADY: Final = "is rolled back already, since"
-ROLLED_BACK: Final = "Done: all traffic goes to"
+ROLLED_BACK: Final = "Done: all traffic"
 DONE_ELSEWHERE: Final = "Done; the card of"
 SEE_CARD: Final = "See <http"
 
@@ -104,7 +104,8 @@ def why(entry: Entry, wait: Wait) -> Prose:
 
 def rolled_back(entry: Entry) -> Prose:
     """Tell whoever typed a roll back that it is on the route."""
-    return say("{} `{}` again.", ROLLED_BACK, entry.rollout.stable.name)
+    of_route = say(" of {}", route(entry.rollout)) if entry.other_routes else Prose()
+    return say("{}{} goes to `{}` again.", ROLLED_BACK, of_route, entry.rollout.stable.name)
 
 
 def elsewhere(entry: Entry, told: Prose) -> Prose:
@@ -117,9 +118,10 @@ def elsewhere(entry: Entry, told: Prose) -> Prose:
     return say("{} `{}` is in {}.", DONE_ELSEWHERE, name, _where(entry))
 
 
-def see_card(address: str, rollout: Rollout) -> Prose:
-    """Say where the card is."""
-    return say("See {}.", Link(address, f"the card of {shorten(rollout.canary.name, 100)}"))
+def see_card(address: str, entry: Entry) -> Prose:
+    """Say what became of a rollout, and where its card is."""
+    card = Link(address, f"the card of {shorten(entry.rollout.canary.name, 100)}")
+    return say("See {}: {}.", card, headword(entry))
 
 
 def mishap(error: Exception, ref: str, others: Others = nobody_else) -> Prose:

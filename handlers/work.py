@@ -128,7 +128,7 @@ class Work:
         looked = sentence(self._look(request, entry)) or _done(request, entry)
         if said := looked if sees_it else replies.elsewhere(entry, looked):
             self._private.say(request.reply_to, said)
-        self._links.follow(request, entry.rollout)
+        self._links.follow(request, entry)
 
     def _look(self, request: Request, entry: Entry) -> str:
         try:

@@ -32,7 +32,10 @@ _NAME: Final = re.compile(r"[\w./:@+ -]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class ServedModels:
-    """The names of the models and LoRA adapters that a pool serves; None, and why, if no pod could be asked."""
+    """The names of the models and LoRA adapters that a pool serves.
+
+    None if no pod could be asked: ``why_not`` says why, if one of them is ready.
+    """
 
     names: frozenset[str] | None
     why_not: str = ""
@@ -41,7 +44,7 @@ class ServedModels:
 def ask_pool(api: ApiClient, pool: Document, pods: Sequence[Document]) -> ServedModels:
     """Ask the ready pods of a pool, one after the other, until one answers. It never raises."""
     ports = [int(port["number"]) for port in pool["spec"].get("targetPorts") or ()]
-    why_not = f"InferencePool `{pool['metadata']['name']}` has no ready pod"
+    why_not = ""
     for pod in [each for each in pods if is_ready(each)][:MOST_ASKED] if ports else ():
         for ask in (_through_the_api_server, _at_its_address):
             with suppress(DependencyError, UserError, OSError, ValueError, http.client.HTTPException):

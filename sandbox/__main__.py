@@ -84,7 +84,8 @@ def break_it(options: argparse.Namespace) -> None:
     from sandbox.breaking import break_world
     from sandbox.world import World
 
-    print(f"Now {break_world(World(_kube(options.name), 'default'), options.way)}; `python -m sandbox mend` mends it.")
+    broken = break_world(World(_kube(options.name), "default"), options.way)
+    print(f"Now {broken}; `.venv/bin/python -m sandbox mend` mends it.")
 
 
 def mend(options: argparse.Namespace) -> None:

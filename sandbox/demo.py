@@ -37,6 +37,8 @@ WELCOME = """
                 flush          Valkey forgets everything: the same card goes on
                 stop valkey    Valkey hangs: Roll back still works; `start valkey`
                 stop slack     Slack hangs: the rollout goes on; `start slack`
+                break roles    the new pool cannot serve; see `/rollout check {canary}`
+                mend           takes that back; `break --help` lists seven more ways
   A terminal  eval "$(.venv/bin/python -m sandbox env)"   you are Alice there too
               .venv/bin/rolloutbot status
 

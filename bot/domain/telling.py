@@ -72,6 +72,8 @@ _NEWS = {
     EventKind.HELD_ON: News.TROUBLE,
     EventKind.TROUBLE: News.TROUBLE,
     EventKind.WRITTEN: News.TROUBLE,
+    EventKind.RESTORED: News.TROUBLE,
+    EventKind.KEPT: News.TROUBLE,
     EventKind.NO_WAY_BACK: News.TROUBLE,
     EventKind.WAY_BACK: News.TROUBLE,
     EventKind.NOT_SERVING: News.TROUBLE,

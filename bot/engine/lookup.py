@@ -20,8 +20,8 @@ REMEMBERED = timedelta(hours=24)
 """For this long a verb without a pool means the channel's last rollout."""
 
 IN_VAIN = (
-    "It ended long ago, or another install of the bot has it. Where two installs share a Slack app, try again: each "
-    "gets a part of the clicks."
+    "It is over and forgotten, or another install of the bot has it: use the newest card. Where two installs share a "
+    "Slack app, try again: each gets a part of the clicks."
 )
 """What to make of an id that nobody knows. It was on a button, as people do not make ids up."""
 
@@ -151,7 +151,7 @@ class Lookup:
         if active:
             where = "This channel has" if channel and not command.where else "There are"
             raise self._several(f"{where} several rollouts.", command, active)
-        return self._last(entries, channel, command.where)
+        return self._last(entries, channel, command)
 
     def _on_route(self, entries: Sequence[Entry], command: Command) -> Sequence[Entry]:
         """Return the rollouts of the channel that are where the command says, else those of all channels that are.
@@ -172,12 +172,17 @@ class Lookup:
     def _choices(self, command: Command, entries: Sequence[Entry]) -> Choices:
         return Choices(command.verb, tuple(entries), beside=tuple(self._store.entries()))
 
-    def _last(self, entries: Sequence[Entry], channel: str, where: Where) -> Entry:
-        recent = [e for e in entries if where or self._clock.now() - e.rollout.since <= REMEMBERED]
+    def _last(self, entries: Sequence[Entry], channel: str, command: Command) -> Entry:
+        recent = [e for e in entries if command.where or self._clock.now() - e.rollout.since <= REMEMBERED]
         if recent:
             return recent[0]
-        none = "This channel has no rollout." if channel else "No rollout is under way."
-        raise NotHereError(none, hint="Name its pool, or begin one with `start POOL WEIGHT`.")
+        if not channel:
+            raise NotHereError("No rollout is under way.", hint="Begin one with `start POOL WEIGHT`.")
+        none, running = "This channel has no rollout.", self._store.entries()
+        if not running:
+            raise NotHereError(none, hint="None is running: begin one with `start POOL WEIGHT`.")
+        elsewhere = self._choices(command, running)
+        raise NotHereError(none, hint=f"Elsewhere: {_listed(elsewhere)}.", choices=elsewhere)
 
 
 def rolled_back_before(entries: Sequence[Entry], asked: datetime) -> Entry | None:

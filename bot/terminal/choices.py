@@ -4,7 +4,6 @@ from bot.domain.errors import UserError
 from bot.domain.prose import Prose, Text, joined, sentence
 from bot.domain.sentences.where_it_stands import headword
 from bot.domain.sentences.which_one import naming
-from bot.domain.weights import weight_there
 from bot.terminal.answer import PROGRAM, Answer, Exit
 
 
@@ -17,7 +16,7 @@ def refused(error: UserError, verb: str, code: Exit) -> Answer:
     rows = [
         (
             f"    {PROGRAM} {verb} {naming(entry.rollout, among)}",
-            f"# {weight_there(entry)} % now, {headword(entry)}, {entry.rollout.namespace}/{entry.rollout.route}",
+            f"# {headword(entry)}, {entry.rollout.namespace}/{entry.rollout.route}",
         )
         for entry in entries
     ]

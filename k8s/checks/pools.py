@@ -19,7 +19,7 @@ def lines(scene: Scene) -> Iterator[Line]:
     """Yield what was found."""
     new, old = health_of(scene.new), health_of(scene.old)
     if new.lack:
-        yield stop(TOPIC, new.lack, "Start it again when it is ready.")
+        yield stop(TOPIC, new.lack, "Mend that first.")
     if old.lack:
         yield warn(TOPIC, f"A roll back would not help now: {old.lack}")
     if not new.lack and not old.lack:
@@ -58,8 +58,8 @@ def _models(scene: Scene) -> Iterator[Line]:
     """Yield which models of the old pool the new one lacks: requests for them would fail there."""
     old, new = scene.old_models.names, scene.new_models.names
     if old is None or new is None:
-        why = scene.new_models.why_not or scene.old_models.why_not
-        yield fine(TOPIC, f"I could not compare which models the pools serve: {why}.")
+        if why := scene.new_models.why_not or scene.old_models.why_not:
+            yield fine(TOPIC, f"I could not compare which models the pools serve: {why}.")
         return
     lacking = sorted(name for name in old - new if not _is_rewritten(scene, name))
     if lacking:

@@ -40,7 +40,7 @@ def test_the_thread_tells_in_order() -> None:
         f"{at}  <@{ALICE}> started the rollout at 10 %, from `{OLD}`: “H100 &lt;nodes&gt;”",
         f"{at}  Stepped to *25 %*.",
         f"{at}  *50 % needs approval*.",
-        f"{at}  <@{BOB}> rejected the step: “latency doubled”",
+        f"{at}  <@{BOB}> rejected the step; paused at 25 %: “latency doubled”",
         f"{at}  *Rolled back automatically.* All traffic goes to `{OLD}`: Errors doubled.",
         f"{at}  *<@{BOB}> rolled back.* All traffic goes to `{OLD}`.",
         f"{at}  <@{BOB}> wrote the roll back again.",

@@ -118,7 +118,7 @@ def test_a_third_weighted_backend_is_named(world: World, cluster: Cluster) -> No
 
 def test_a_canary_that_cannot_serve_is_refused(world: World, cluster: Cluster) -> None:
     world.set_picker_ready(CANARY, False)
-    again = "Start it again when it is ready."
+    again = "Mend that first."
     picker = f"Service `{world.namespace}/{picker_name(CANARY)}`, the endpoint picker of InferencePool `{CANARY}`,"
     assert stops(cluster) == [f"{picker} has no ready endpoint. {again}"]
     world.set_servers_ready(CANARY, 0)

@@ -27,7 +27,7 @@ USAGE = (
     'bake=30m approve=50,100|all|none reason="…"]`.'
 )
 WEIGHT = f"is not a weight: give a whole number of percent from 1 to 100, as in `/rollout start {CANARY} 10`."
-NO_ROLLOUT = "This channel has no rollout. Name its pool, or begin one with `start POOL WEIGHT`."
+NO_ROLLOUT = "This channel has no rollout. None is running: begin one with `start POOL WEIGHT`."
 NONE_RUNS = "There is no rollout of `nope`. None is running: begin one with `start POOL WEIGHT`."
 
 TYPED = {
@@ -66,14 +66,13 @@ UNFIT: dict[str, tuple[Callable[[World], object], str, str]] = {
     "a canary that cannot serve": (
         lambda world: world.set_servers_ready(CANARY, 0),
         START,
-        f"InferencePool `{{namespace}}/{CANARY}` has no ready model server: 0 of 2 pods are Ready. "
-        "Start it again when it is ready.",
+        f"InferencePool `{{namespace}}/{CANARY}` has no ready model server: 0 of 2 pods are Ready. Mend that first.",
     ),
     "a canary without a picker": (
         lambda world: world.set_picker_ready(CANARY, False),
         START,
         f"Service `{{namespace}}/{CANARY}-epp`, the endpoint picker of InferencePool `{CANARY}`, "
-        "has no ready endpoint. Start it again when it is ready.",
+        "has no ready endpoint. Mend that first.",
     ),
     "no route": (
         lambda world: world.delete_route(),

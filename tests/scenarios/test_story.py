@@ -123,7 +123,7 @@ def test_every_verb_by_its_word(play: Play) -> None:
         f"<@{BOB}> resumed it.",
         f"<@{BOB}> stepped to *25 %*.",
         ASKED,
-        f"<@{BOB}> rejected the step: “p99 doubled”",
+        f"<@{BOB}> rejected the step; paused at 25 %: “p99 doubled”",
         f"<@{BOB}> resumed it.",
         ASKED,
         "*100 % needs approval*.",
@@ -140,4 +140,4 @@ def test_a_rejection_by_button_asks_why_in_a_dialog(play: Play) -> None:
     assert play.dialog() == "Reject this step"
     play.submit("p99 doubled & <more>", BOB)
     play.see("25 %, paused")
-    play.tells(*TO_25, f"<@{BOB}> rejected the step: “p99 doubled &amp; &lt;more&gt;”")
+    play.tells(*TO_25, f"<@{BOB}> rejected the step; paused at 25 %: “p99 doubled &amp; &lt;more&gt;”")

@@ -113,7 +113,7 @@ def test_drift_is_told_in_the_channel_and_steps_in_the_thread(room: Room, caplog
         stage.wait_observed()
         stage.pass_time(seconds=1)
 
-    assert room.told(restore) == ([], [f"<@{BOB}> restored 10 %."])
+    assert room.told(restore) == ([f"{NEW}<@{BOB}> restored 10 %."], [])
     assert room.told(stage.step) == ([], ["Stepped to *25 %*."])
     assert trail(caplog) == [
         (ALICE, "started", 0, 10),
@@ -147,7 +147,7 @@ def test_a_question_a_rejection_a_reminder_and_a_roll_back_are_told_in_the_chann
     caplog.clear()
     assert room.told(stage.step) == ([f"{NEW}*25 % needs approval*. It waits for <@{BOB}>."], [])
     rejected = room.told(lambda: stage.say("reject", by=BOB, reason="latency doubled"))
-    assert rejected == ([f"{NEW}<@{BOB}> rejected the step: “latency doubled”"], [])
+    assert rejected == ([f"{NEW}<@{BOB}> rejected the step; paused at 10 %: “latency doubled”"], [])
     assert room.mentions(BOB) == 2  # who is asked, and who rejected: the card is edited, and mentions nobody once more
     reminded = room.told(lambda: stage.pass_time(hours=4))
     assert reminded == ([f"{NEW}Reminder: it still waits at 10 %: latency doubled."], [])

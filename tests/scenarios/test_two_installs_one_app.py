@@ -17,7 +17,8 @@ from tests.scenarios.play import Bot, Play
 
 MORE = "more connections of this app than this install has: another install shares the app, and gets a part of the"
 ELSEWHERE = (
-    "It ended long ago, or another install of the bot has it. Where two installs share a Slack app, try again: each "
+    "It is over and forgotten, or another install of the bot has it: use the newest card. Where two installs share a "
+    "Slack app, try again: each "
     "gets a part of the clicks."
 )
 

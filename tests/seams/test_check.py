@@ -21,7 +21,7 @@ def test_in_slack_the_worst_comes_first(stage: Stage, open_slack: Callable[[], F
         LOOKING,
         [
             f"*A rollout of `{CANARY}` cannot start:* 1 thing stops it, 1 warning.",
-            f"⛔ *stop*  Pools: {lacks.format(CANARY)} Start it again when it is ready.",
+            f"⛔ *stop*  Pools: {lacks.format(CANARY)} Mend that first.",
             f"⚠️ *warn*  Pools: A roll back would not help now: {lacks.format(STABLE)}",
             f"✅ pass  Route: `rule 1` of HTTPRoute `{stage.world.namespace}/llm-route` moves from `{STABLE}`.",
         ],

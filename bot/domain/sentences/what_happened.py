@@ -6,6 +6,7 @@ from bot.domain.events import REJECTED, Event, EventKind
 from bot.domain.prose import Code, Person, Prose, ended, say
 from bot.domain.rollout import Entry
 from bot.domain.sentences.reasons import reason
+from bot.domain.sentences.traffic import all_traffic
 
 NOT_CHECKED = say("(not checked: Slack did not say who that is)")
 
@@ -25,7 +26,7 @@ def is_approved(events: Sequence[Event], at: int) -> bool:
 
 
 def _sentence(event: Event, entry: Entry, longest: int, *, approved: bool) -> Prose:
-    did = _led_to(event) if approved else _SENTENCES[event.kind](event, entry)
+    did = _led_to(event, entry) if approved else _SENTENCES[event.kind](event, entry)
     why = reason(event.reason.removeprefix(REJECTED), _author(event, entry), longest)
     if not why:
         return say("{}.", did)
@@ -66,18 +67,22 @@ def _weight(event: Event) -> str:
 
 
 def _started(event: Event, entry: Entry) -> Prose:
-    who = _who(event, say("started the rollout"), say("Started"))
-    return say("{} at {} %, from {}", who, entry.rollout.plan.steps[0], _old(entry))
+    first = entry.rollout.plan.steps[0]
+    if event.weight is not None and event.weight < first:  # people have to approve the first weight
+        who = _who(event, say("asked to start the rollout"), say("The rollout is to start"))
+    else:
+        who = _who(event, say("started the rollout"), say("Started"))
+    return say("{} at {} %, from {}", who, first, _old(entry))
 
 
 def _stepped(event: Event, entry: Entry) -> Prose:
     return say("{} to *{} %*", _who(event, say("stepped"), say("Stepped")), _weight(event))
 
 
-def _led_to(event: Event) -> Prose:
+def _led_to(event: Event, entry: Entry) -> Prose:
     """Write what an approval led to."""
     if event.kind is EventKind.PROMOTED:
-        return say("*100 % approved by {}.* All traffic goes to the new pool", _person(event))
+        return say("*100 % approved by {}.* {} goes to the new pool", _person(event), all_traffic(entry))
     return say("Stepped to *{} %*", _weight(event))
 
 
@@ -98,7 +103,7 @@ def _approved(event: Event, entry: Entry) -> Prose:
 
 
 def _rejected(event: Event, entry: Entry) -> Prose:
-    return _who(event, say("rejected the step"), say("Rejected"))
+    return say("{}; paused at {} %", _who(event, say("rejected the step"), say("Rejected")), _weight(event))
 
 
 def _paused(event: Event, entry: Entry) -> Prose:
@@ -110,7 +115,8 @@ def _resumed(event: Event, entry: Entry) -> Prose:
 
 
 def _promoted(event: Event, entry: Entry) -> Prose:
-    return say("*{}.* All traffic goes to the new pool", _who(event, say("promoted it"), say("Promoted")))
+    who = _who(event, say("promoted it"), say("Promoted"))
+    return say("*{}.* {} goes to the new pool", who, all_traffic(entry))
 
 
 def _finished(event: Event, entry: Entry) -> Prose:
@@ -119,7 +125,7 @@ def _finished(event: Event, entry: Entry) -> Prose:
 
 def _rolled_back(event: Event, entry: Entry) -> Prose:
     who = _who(event, say("rolled back"), say("Rolled back automatically"))
-    return say("*{}.* All traffic goes to {}", who, _old(entry))
+    return say("*{}.* {} goes to {}", who, all_traffic(entry), _old(entry))
 
 
 def _written_again(event: Event, entry: Entry) -> Prose:

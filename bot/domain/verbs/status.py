@@ -16,7 +16,9 @@ def _answer(asking: Asking) -> Reply:
     if subject or where:
         return _named(asking)
     here = tuple(asking.sources.rollouts.entries(channel)) or _last(asking)
-    return Reply(rollouts=here, said=_how_to_name(here) if here else _none(asking))
+    if here:
+        return Reply(rollouts=here, said=_how_to_name(here))
+    return Reply(said=_none(asking))
 
 
 def _named(asking: Asking) -> Reply:

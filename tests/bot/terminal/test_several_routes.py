@@ -40,7 +40,7 @@ def test_what_names_neither_lists_what_to_type(
         [
             f"`{CANARY}` has several rollouts. Type one of these:",
             *(
-                f"{f'    rolloutbot {verb} {CANARY} route={route}':<{wide}}  # 10 % now, 10 %, {here}/{route}"
+                f"{f'    rolloutbot {verb} {CANARY} route={route}':<{wide}}  # 10 %, {here}/{route}"
                 for route in (INNER, OUTER)
             ),
         ],
