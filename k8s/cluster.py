@@ -6,6 +6,7 @@ from functools import partial
 
 from kubernetes.client import ApiClient
 
+from bot.domain.check import Line, warn
 from bot.domain.commands.request import START, StartWords
 from bot.domain.decisions.by_route import is_as_wanted
 from bot.domain.errors import GoneError, NoRoomError
@@ -14,7 +15,7 @@ from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout, Rule
 from bot.engine.gateway_word import GatewayWord
 from bot.engine.notes import NO_KEYS, Notes
 from bot.engine.route_port import Guard, PoolHealth, RouteCopy, Survey, Written
-from k8s import client, field_managers, httproute, inferencepool, lost_rules, owners, split, survey
+from k8s import client, field_managers, httproute, inferencepool, installed, lost_rules, owners, split, survey
 from k8s.document import Document, annotation_of, locate
 from k8s.gateways import CLASSES, GATEWAYS, Gateways, has_parent
 from k8s.httproute import HTTPROUTES
@@ -113,9 +114,10 @@ class Cluster:
         """Stop the watches; one that hangs in the network ends with the process."""
         self._watches.close()
 
-    def missing_rights(self, namespaces: Sequence[str]) -> Sequence[str]:
-        """Say which rights the bot lacks in these namespaces, and what is not served there: a sentence each."""
-        return rights_of(self._api, namespaces).missing
+    def access(self, namespaces: Sequence[str]) -> Sequence[Line]:
+        """Say which rights the bot lacks in these namespaces, what is not served there, and what is installed."""
+        rights = [warn(installed.TOPIC, sentence) for sentence in rights_of(self._api, namespaces).missing]
+        return [*rights, *installed.lines(installed.list_definitions(self._api))]
 
     def survey(self, canary: str, words: StartWords, verb: str = START) -> Survey:
         """Find the route, the stable pool and the rules for a start, and what speaks against it."""

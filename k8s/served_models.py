@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from kubernetes.client import ApiClient
@@ -43,14 +44,15 @@ class ServedModels:
 
 def ask_pool(api: ApiClient, pool: Document, pods: Sequence[Document]) -> ServedModels:
     """Ask the ready pods of a pool, one after the other, until one answers. It never raises."""
-    ports = [int(port["number"]) for port in pool["spec"].get("targetPorts") or ()]
-    why_not = ""
-    for pod in [each for each in pods if is_ready(each)][:MOST_ASKED] if ports else ():
-        for ask in (_through_the_api_server, _at_its_address):
-            with suppress(DependencyError, UserError, OSError, ValueError, http.client.HTTPException):
-                return ServedModels(names_in(ask(api, pod, ports[0])))
-        why_not = f"pod `{pod['metadata']['name']}` does not answer `GET {PATH}` at port {ports[0]}"
-    return ServedModels(None, why_not)
+    ports, ready = pool["spec"].get("targetPorts") or (), [each for each in pods if is_ready(each)][:MOST_ASKED]
+    if not ports or not ready:
+        return ServedModels(None)
+    port, first = int(ports[0]["number"]), ready[0]
+    asks = (partial(_through_the_api_server, api, first, port), *(partial(_at_its_address, pod, port) for pod in ready))
+    for ask in asks:
+        with suppress(DependencyError, UserError, OSError, ValueError, http.client.HTTPException):
+            return ServedModels(names_in(ask()))
+    return ServedModels(None, f"pod `{first['metadata']['name']}` does not answer `GET {PATH}` at port {port}")
 
 
 def names_in(body: bytes) -> frozenset[str]:
@@ -76,7 +78,7 @@ def _through_the_api_server(api: ApiClient, pod: Document, port: int) -> bytes:
     return client.ask_pod(api, namespace_of(pod), name, PATH, seconds=SECONDS, most=LONGEST_ANSWER)
 
 
-def _at_its_address(api: ApiClient, pod: Document, port: int) -> bytes:
+def _at_its_address(pod: Document, port: int) -> bytes:
     """Ask without a proxy, and follow no redirect."""
     with closing(http.client.HTTPConnection(_host(pod), port, timeout=SECONDS)) as connection:
         connection.connect()

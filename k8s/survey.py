@@ -16,7 +16,7 @@ from bot.domain.rollout import Pool
 from bot.domain.slips import likely_meant
 from bot.engine.notes import Notes
 from bot.engine.route_port import RouteCopy, Survey
-from k8s import companions, httproute, inferencepool, installed, owners, pairing
+from k8s import companions, httproute, inferencepool, owners, pairing
 from k8s.checks import gateway, route
 from k8s.checks import pools as pools_topic
 from k8s.checks.scene import Scene
@@ -63,7 +63,6 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now
         companions=companions.list_companions(api, canary.namespace),
         grants=list_grants(api, canary.namespace) if copy.namespace != canary.namespace else (),
         unread=unread,
-        definitions=installed.list_definitions(api),
         is_new=now - datetime.fromisoformat(copy.document["metadata"]["creationTimestamp"]) < NEW,
     )
     return Survey(
@@ -85,7 +84,6 @@ _TOPICS: Final[Sequence[Callable[[Scene], Iterator[Line]]]] = (
     route.lines,
     gateway.lines,
     lambda scene: owners.lines(scene.copy.document),
-    lambda scene: installed.lines(scene.definitions),
 )
 
 

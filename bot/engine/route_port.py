@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from bot.domain.check import Report
+from bot.domain.check import Line, Report
 from bot.domain.commands.request import START, StartWords
 from bot.domain.gate import Readiness
 from bot.domain.rollout import Hand, Pair, Pool, Rollout, Rule
@@ -96,8 +96,8 @@ class Routes(Protocol):
         Raises RouteError with help that is ready to copy; it offers commands of ``verb``.
         """
 
-    def missing_rights(self, namespaces: Sequence[str]) -> Sequence[str]:
-        """Say which rights the bot lacks in these namespaces, and what is not served there: a sentence each."""
+    def access(self, namespaces: Sequence[str]) -> Sequence[Line]:
+        """Say which rights the bot lacks in these namespaces, what is not served there, and what is installed."""
 
     def read(self, namespace: str, route: str) -> RouteCopy:
         """Read one route from the API server."""

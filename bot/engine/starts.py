@@ -78,17 +78,17 @@ class Starts:
         except UserError as error:
             return Report((stop("Route", error.message, error.hint),))
         where = sorted({scene.copy.namespace, scene.canary.namespace})
-        rights = [warn("Access", sentence) for sentence in self._routes.missing_rights(where)]
+        access = self._routes.access(where)
         request = Request(command=command, by=by, origin=NOWHERE, delivery=CHECK, at=self._clock.now())
         try:
             weight = words.weight or self._policy.plan.steps[0]
             plan = make_plan(weight, words.wishes, self._policy.plan, only_stricter=self._policy.from_file)
             return scene.report.with_lines(
-                *rights, self._may_start(request, plan), self._would_begin(request, plan, scene)
+                *access, self._may_start(request, plan), self._would_begin(request, plan, scene)
             )
         except UserError as error:
             last = (stop("Access", error.message, error.hint),)
-        return scene.report.with_lines(*rights, *last)
+        return scene.report.with_lines(*access, *last)
 
     def _may_start(self, request: Request, plan: Plan) -> Line:
         """Say whether this person may start it. Another one may, so it stops nothing."""

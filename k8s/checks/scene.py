@@ -19,9 +19,8 @@ class Scene:
     ``rules`` are those that move, ``routes`` all HTTPRoutes that were read, ``companions`` the InferenceObjectives and
     InferenceModelRewrites of the pools' namespace. ``grants`` are that namespace's ReferenceGrants, where the route is
     in another one: None if they could not be read. ``unread``: namespaces whose routes could not be read.
-    ``definitions`` are the CustomResourceDefinitions that could be read. ``word`` is all that the route's status says,
-    at whatever generation, ``says`` what that proves of the route as it is. ``is_new``: the route is so new that its
-    gateway may be silent yet.
+    ``word`` is all that the route's status says, at whatever generation, ``says`` what that proves of the route as it
+    is. ``is_new``: the route is so new that its gateway may be silent yet.
     """
 
     copy: RouteCopy
@@ -39,5 +38,4 @@ class Scene:
     companions: Sequence[Document]
     grants: Sequence[Document] | None
     unread: Sequence[str]
-    definitions: Sequence[Document]
     is_new: bool

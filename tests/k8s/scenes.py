@@ -26,7 +26,6 @@ def a_scene(route: Json, *others: Json, moving: int = 0, **parts: Any) -> Scene:
         "companions": (),
         "grants": (),
         "unread": (),
-        "definitions": (),
         "is_new": False,
     }
     return Scene(

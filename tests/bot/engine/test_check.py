@@ -40,7 +40,7 @@ def found(report: Report, grade: Grade) -> list[tuple[str, str]]:
 
 def test_the_guides_world_passes_every_check(stage: Stage) -> None:
     report, namespace = check(stage), stage.world.namespace
-    unheard = f"pod `{CANARY}-1` does not answer `GET /v1/models` at port 8000"
+    unheard = f"pod `{CANARY}-0` does not answer `GET /v1/models` at port 8000"
     assert (report.grade, found(report, Grade.PASS)) == (
         Grade.PASS,
         [
