@@ -2,9 +2,9 @@
 
 The floor is what any bot without a watch needs: one GET of a route and one PATCH of its two weights. Its routes carry
 an annotation as long as ours, and it uses the same client and the same server, in turns with the clicks. Both come at
-random moments, as people do. The bot takes its copy of the route from its watch. Advance asks the gates first: one
-GET and three lists. Since Kubernetes 1.31 a list without a resourceVersion waits up to 100 ms, until the API server's
-cache has seen everything that was written before it.
+random moments, as people do. The bot takes its copy of the route from its watch. Advance asks the gates first: one list
+of pods, which the API server may answer from its cache. Since Kubernetes 1.31 any other list waits up to 100 ms, until
+that cache has seen everything that was written before it.
 
 The times of API requests and of Redis round trips are part of the times of the engine's calls to `routes` and
 `store`.
@@ -32,7 +32,7 @@ from k8s.httproute import HTTPROUTES
 from sandbox.objects import pool_ref
 from sandbox.world import CANARY, STABLE
 
-GOALS: dict[str, dict[int, str]] = {"advance": {}, "rollback": {50: "1.1"}}
+GOALS: dict[str, dict[int, str]] = {"advance": {50: "1.3", 99: "2"}, "rollback": {50: "1.1"}}
 WEIGHTS = {"advance": 20, "rollback": 30}
 """The weights that the floor writes; each route's is another one each time."""
 FLOORS = 101

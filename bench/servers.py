@@ -66,7 +66,7 @@ class Servers:
         return counted
 
 
-OURS = frozenset({"httproutes", "inferencepools", "pods", "endpointslices"})
+OURS = frozenset({"httproutes", "inferencepools", "pods", "services", "endpointslices", "gateways", "gatewayclasses"})
 
 
 @contextmanager

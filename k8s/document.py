@@ -79,12 +79,12 @@ def mirrors_of(rule: Document) -> Iterator[Document]:
         yield from (mirror for mirror in mirrors if mirror.get("backendRef"))
 
 
-def sends_to(route: Document, pool: Pool) -> bool:
-    """Say whether a route gives a pool weight, or mirrors requests to it."""
+def pools_reached(route: Document) -> frozenset[Pool]:
+    """Return the pools that a route gives weight, or mirrors requests to."""
     namespace, rules = namespace_of(route), rules_of(route)
     weighted = (ref for rule in rules for ref in refs_of(rule) if weight_of(ref) > 0)
     mirrors = (mirror["backendRef"] for rule in rules for mirror in mirrors_of(rule))
-    return any(pool_of(ref, namespace) == pool for ref in (*weighted, *mirrors))
+    return frozenset(pool for ref in (*weighted, *mirrors) if (pool := pool_of(ref, namespace)))
 
 
 def rule_key(rule: Document) -> str:

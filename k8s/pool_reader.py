@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,7 @@ from bot.domain.gate import Readiness
 from bot.domain.rollout import Pool
 from bot.engine.route_port import PoolHealth
 from k8s import client
-from k8s.document import Document, full_name, namespace_of, sends_to
+from k8s.document import Document, full_name, namespace_of, pools_reached
 from k8s.httproute import HTTPROUTES
 from k8s.inferencepool import (
     OF_SERVICE,
@@ -33,6 +33,15 @@ from k8s.watches import Watches
 _beside: Final = ThreadPoolExecutor(16, "pools")
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """A version of a route, its name, and the pools that it sends to."""
+
+    version: str
+    name: str
+    pools: frozenset[Pool]
+
+
 class PoolReader:
     """Pools, their pods and their pickers. Raises ClusterError if nobody knows.
 
@@ -41,6 +50,7 @@ class PoolReader:
 
     def __init__(self, api: ApiClient, watches: Watches, now: Callable[[], datetime]) -> None:
         self._api, self._watches, self._now = api, watches, now
+        self._reach: dict[str, _Reach] = {}  # by uid
 
     def document(self, pool: Pool) -> Document:
         """Return a pool. Raises GoneError if it does not exist."""
@@ -80,14 +90,15 @@ class PoolReader:
         """Judge both pools before the canary gets more. Raises GoneError if the canary does not exist.
 
         The canary's pods are listed, from the API server's cache where a watch keeps the rest: so a watch that has
-        silently lost its connection does not decide alone.
+        silently lost its connection does not decide alone. Without a watch both pools are read side by side.
         """
-        other = _beside.submit(self._health, stable)
-        pool = self.document(canary)
         is_watched = self._watches.objects(PODS, canary.namespace) is not None
-        listed = _beside.submit(self.listed_pods, pool, version=client.ANY_VERSION if is_watched else "")
-        judged = health_of(replace(self.parts(pool, pods=()), pods=listed.result()))
-        return PoolHealth(lack=judged.lack, readiness=self._readiness(stable, other.result(), judged))
+        beside = None if is_watched else _beside.submit(self._health, stable)
+        pool = self.document(canary)
+        pods = self.listed_pods(pool, version=client.ANY_VERSION if is_watched else "")
+        judged = health_of(self.parts(pool, pods))
+        other = beside.result() if beside else self._health(stable)
+        return PoolHealth(lack=judged.lack, readiness=self._readiness(stable, other, judged))
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Judge both pools, for display; a missing pool has no ready server."""
@@ -112,9 +123,16 @@ class PoolReader:
         )
 
     def _routes_to(self, pool: Pool) -> tuple[str, ...]:
-        """Return the watched HTTPRoutes that give a pool weight, or mirror requests to it."""
+        """Return the watched HTTPRoutes that give a pool weight, or mirror requests to it. A step waits for this."""
         routes = self._watches.everywhere(HTTPROUTES)
-        return tuple(sorted(full_name(route) for route in routes if sends_to(route, pool)))
+        self._reach = reach = {route["metadata"]["uid"]: self._reach_of(route) for route in routes}
+        return tuple(sorted(each.name for each in reach.values() if pool in each.pools))
+
+    def _reach_of(self, route: Document) -> "_Reach":
+        kept, version = self._reach.get(route["metadata"]["uid"]), route["metadata"]["resourceVersion"]
+        if kept is not None and kept.version == version:
+            return kept
+        return _Reach(version, full_name(route), pools_reached(route))
 
     def _service(self, namespace: str, name: str) -> tuple[Document | None, bool]:
         """Return a Service, and whether that is known: the right to look may be missing."""

@@ -14,10 +14,10 @@ from k8s.document import (
     namespace_of,
     places,
     pool_of,
+    pools_reached,
     refs_of,
     rule_label,
     rules_of,
-    sends_to,
     weight_of,
 )
 from k8s.reference_grants import permits
@@ -138,7 +138,9 @@ def _stages(rule: Document) -> Sequence[str]:
 
 def _other_routes(scene: Scene) -> Iterator[Line]:
     """Yield the other routes that send to the old pool: a roll out of this one leaves them where they are."""
-    others = [each for each in scene.routes if not _is_same(each, scene.copy.document) and sends_to(each, scene.stable)]
+    others = [
+        each for each in scene.routes if not _is_same(each, scene.copy.document) and scene.stable in pools_reached(each)
+    ]
     names = [full_name(route) for route in others]
     if len(names) == 1:
         yield warn(

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.check import Grade
 from k8s.checks.route import lines
-from k8s.document import sends_to
+from k8s.document import pools_reached
 from tests.k8s.build import GROUP, NEW, OLD, STABLE, Json, a_ref, a_route, a_rule
 from tests.k8s.scenes import a_scene
 
@@ -43,7 +43,7 @@ def test_a_mirror_is_said_wherever_it_stands(share: Json, words: str) -> None:
 
 def test_a_mirror_to_the_old_pool_keeps_it_in_use_wherever_it_stands() -> None:
     rules = [a_rule(a_ref(NEW), filters=[a_mirror(OLD)]), a_rule(a_ref(NEW, filters=[a_mirror(OLD)]))]
-    assert [sends_to(a_route(rule), STABLE) for rule in rules] == [True, True]
+    assert [STABLE in pools_reached(a_route(rule)) for rule in rules] == [True, True]
     warned = f"`rule 2` mirrors all of its requests to `{OLD}`: do not delete that afterwards."
     assert said(a_route(a_rule(a_ref(OLD)), a_rule(a_ref("docs"), filters=[a_mirror(OLD)]))) == [warned]
 

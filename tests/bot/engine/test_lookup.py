@@ -186,3 +186,21 @@ def test_a_slip_that_may_mean_another_channels_pool_brakes_nothing(stage: Stage)
     with pytest.raises(RouteError) as refused:
         stage.lookup.meant_by(parse(f"rollback {slip}"), "C0ELSEW001", stage.clock.now())
     assert str(refused.value) == f"There is no rollout of `{slip}`. Did you mean `{CANARY}`?"
+
+
+@pytest.mark.parametrize("verb", ["rollback", "pause", "why"])
+def test_in_a_channel_without_a_rollout_those_of_other_channels_are_offered(two: Two, verb: str) -> None:
+    command = two.stage.request(verb, subject="").command
+    with pytest.raises(RouteError) as refused:
+        two.stage.lookup.meant_by(command, "C0GENERAL", two.stage.clock.now())
+    entries = two.stage.store.entries()
+    assert (refused.value.message, refused.value.choices) == (
+        "This channel has no rollout.",
+        Choices(verb, tuple(entries), beside=tuple(entries)),
+    )
+
+
+def test_where_nothing_runs_a_verb_without_a_name_says_so(stage: Stage) -> None:
+    with pytest.raises(RouteError) as refused:
+        stage.lookup.meant_by(stage.request("rollback", subject="").command, "C0GENERAL", stage.clock.now())
+    assert str(refused.value) == "This channel has no rollout. None is running: begin one with `start POOL WEIGHT`."
