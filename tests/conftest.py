@@ -30,6 +30,11 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the whole stories: they take longest, and none should be left to one worker at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in ("scenarios", "seams"))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build before the first test: it can take minutes, people want to see it, and the time limits are for tests."""
     names = {name for item in session.items if isinstance(item, pytest.Function) for name in item.fixturenames}
