@@ -148,12 +148,8 @@ def _cleaned(event: Event, entry: Entry) -> Prose:
     return say("Done. The old pool {} was deleted", _old(entry))
 
 
-def _new(entry: Entry) -> Code:
-    return Code(entry.rollout.canary.name, 50)
-
-
 def _not_serving(event: Event, entry: Entry) -> Prose:
-    return say("*{} % of the traffic goes to the new pool {}, which cannot serve*", _weight(event), _new(entry))
+    return say("*{} % of the traffic goes to the new pool, which cannot serve*", _weight(event))
 
 
 def _no_way_back(event: Event, entry: Entry) -> Prose:
@@ -197,7 +193,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.NO_WAY_BACK: _no_way_back,
     EventKind.WAY_BACK: lambda event, entry: say("The old pool {} can serve again", _old(entry)),
     EventKind.NOT_SERVING: _not_serving,
-    EventKind.SERVING: lambda event, entry: say("The new pool {} can serve again", _new(entry)),
+    EventKind.SERVING: lambda event, entry: say("The new pool can serve again"),
     EventKind.REMINDER: _reminder,
 }
 
