@@ -31,9 +31,12 @@ NEEDED: Final[Sequence[tuple[Resource, Sequence[str]]]] = (
 _WHOSE_WORD: Final = (
     "the bot does not know whose word about a route counts, and takes that of any controller which accepts it"
 )
+_LATE: Final = "the bot asks for it again and again, and sees a change at the next step only"
 NEEDED_ONCE: Final[Sequence[tuple[Resource, Sequence[str], str]]] = (
-    (GATEWAYS, ("get", "list", "watch"), _WHOSE_WORD),
-    (CLASSES, ("get", "list", "watch"), _WHOSE_WORD),
+    (GATEWAYS, ("get",), _WHOSE_WORD),
+    (GATEWAYS, ("list", "watch"), _LATE),
+    (CLASSES, ("get",), _WHOSE_WORD),
+    (CLASSES, ("list", "watch"), _LATE),
     (DEFINITIONS, ("get",), "`check` cannot say which versions are installed"),
 )
 """What the bot reads in any namespace, or in none, as ``manifests/kustomize/gateways`` grants it, and what it cannot
