@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import nsmallest
 from typing import Final
 
 from kubernetes.client import ApiClient
 
 from bot.domain.errors import GoneError, RefusedError
-from bot.domain.gate import Readiness
+from bot.domain.gate import MOST_ROUTES, Readiness
 from bot.domain.rollout import Pool
 from bot.engine.route_port import PoolHealth
 from k8s import client
@@ -123,10 +124,13 @@ class PoolReader:
         )
 
     def _routes_to(self, pool: Pool) -> tuple[str, ...]:
-        """Return the watched HTTPRoutes that give a pool weight, or mirror requests to it. A step waits for this."""
+        """Return the first of the watched HTTPRoutes that give a pool weight, or mirror requests to it.
+
+        A step waits for this, and every rollout keeps it.
+        """
         routes = self._watches.everywhere(HTTPROUTES)
         self._reach = reach = {route["metadata"]["uid"]: self._reach_of(route) for route in routes}
-        return tuple(sorted(each.name for each in reach.values() if pool in each.pools))
+        return tuple(nsmallest(MOST_ROUTES, (each.name for each in reach.values() if pool in each.pools)))
 
     def _reach_of(self, route: Document) -> "_Reach":
         kept, version = self._reach.get(route["metadata"]["uid"]), route["metadata"]["resourceVersion"]

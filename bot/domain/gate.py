@@ -18,6 +18,10 @@ class GateAnswer(StrEnum):
 _NONE_READY: Final = "it has no ready endpoint."
 
 
+MOST_ROUTES: Final = 11
+"""So many routes of the old pool are named, ours among them."""
+
+
 class OnFail(StrEnum):
     """Where the fail of a gate leads; the policy says it for each gate."""
 
@@ -29,7 +33,7 @@ class OnFail(StrEnum):
 class Readiness:
     """Ready endpoints of both pools when they were last looked at; ``of`` is how many there are in all.
 
-    A ``lack`` says why a pool cannot serve, in a sentence; it is empty if the pool can. ``stable_routes`` are the
+    A ``lack`` says why a pool cannot serve, in a sentence; it is empty if the pool can. ``stable_routes`` are the first
     HTTPRoutes (namespace/name) that send to the stable pool, as far as they are watched.
     """
 

@@ -255,7 +255,7 @@ class Entry:
 
     @property
     def other_routes(self) -> tuple[str, ...]:
-        """Return the other HTTPRoutes that send to the old pool (namespace/name), when that was looked at last."""
+        """Return the first of the other HTTPRoutes that send to the old pool (namespace/name), as last looked at."""
         mine = f"{self.rollout.namespace}/{self.rollout.route}"
         return tuple(name for name in self.readiness.stable_routes if name != mine) if self.readiness else ()
 

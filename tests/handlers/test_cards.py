@@ -5,6 +5,7 @@ import pytest
 
 from bot.domain.access import Access
 from bot.domain.events import Event, EventKind
+from bot.domain.gate import MOST_ROUTES
 from bot.domain.rollout import Acceptance, Ask, Entry, Hand, Phase, Rollout, Trouble
 from bot.domain.weights import weight_there
 from handlers.board.rollout_topic import RolloutTopic
@@ -237,6 +238,18 @@ def test_other_routes_that_send_to_the_old_pool_are_on_the_card_until_the_end() 
     finished = an_entry(a_rollout(phase=Phase.FINISHED), readiness=seen)
     assert part(finished, "state") == (
         f"*Finished.* The route holds only the new pool. `default/chat-batch-route` still sends to `{OLD}`."
+    )
+
+
+def test_many_other_routes_fit_on_the_card_and_after_the_finish() -> None:
+    seen = replace(ready(), stable_routes=tuple(f"default/{'r' * 240}-{number}" for number in range(MOST_ROUTES)))
+    for entry in (an_entry(readiness=seen), an_entry(a_rollout(phase=Phase.FINISHED), readiness=seen)):
+        assert faults(card(entry).text, card(entry).blocks) == []
+    few = replace(ready(), stable_routes=tuple(f"default/r{number}" for number in range(MOST_ROUTES)))
+    names = ", ".join(f"`default/r{number}`" for number in range(MOST_ROUTES))
+    finished = part(an_entry(a_rollout(phase=Phase.FINISHED), readiness=few), "state")
+    assert finished == (
+        f"*Finished.* The route holds only the new pool. `{OLD}` still has traffic from {names}, and more."
     )
 
 

@@ -7,10 +7,11 @@ from bot.domain.access import Access, named
 from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, HOLD_AT_MOST
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, say_why
-from bot.domain.prose import Prose, capitalised, clock, ended, joined, moment, say, to_the_second
+from bot.domain.prose import Prose, capitalised, clock, ended, joined, moment, say, short, to_the_second
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.reasons import LONGEST, reason
+from bot.domain.sentences.traffic import other_routes
 from bot.domain.sentences.what_it_waits_for import left_by_refusal
 from bot.domain.sentences.who_may import approvers, by, count_approvals, missing_approvals, people
 from bot.domain.weights import asked_weight, is_moving, next_weight, weight_there
@@ -173,11 +174,11 @@ def _keeping_stable(rollout: Rollout, why: str) -> Prose:
 
 
 def _finished(entry: Entry, access: Access) -> Prose:
-    if others := entry.other_routes:
-        names = joined(", ", [say("`{}`", name) for name in others])
-        return say(
-            "*Finished.* The route holds only the new pool. {} still sends to `{}`.", names, entry.rollout.stable.name
-        )
+    if others := other_routes(entry):
+        old, names = entry.rollout.stable.name, short(others, LONGEST)
+        if len(entry.other_routes) == 1:
+            return say("*Finished.* The route holds only the new pool. {} still sends to `{}`.", names, old)
+        return say("*Finished.* The route holds only the new pool. `{}` still has traffic from {}.", old, names)
     return say(
         "*Finished.* The route holds only the new pool. `{}` is off the route and still runs; remove it once drained.",
         entry.rollout.stable.name,
