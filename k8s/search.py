@@ -1,6 +1,6 @@
 """What a start looks for, and the commands it offers when the words fit more than one thing. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,6 +48,12 @@ def one_of(offers: Iterable[str], *, lead: str = "Say which one:") -> str:
 def listed(names: Iterable[str]) -> str:
     """Write names for a sentence."""
     return ", ".join(f"`{name}`" for name in names)
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Write the first names for a sentence, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{listed(names[:most])}{more}"
 
 
 def _wishes(wishes: Wishes) -> dict[str, str]:

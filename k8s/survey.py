@@ -81,9 +81,9 @@ NEW: Final = timedelta(minutes=1)
 
 _TOPICS: Final[Sequence[Callable[[Scene], Iterator[Line]]]] = (
     pools_topic.lines,
-    route.lines,
     gateway.lines,
     lambda scene: owners.lines(scene.copy.document),
+    route.lines,  # last: a start tells the first warnings, and a route can have many
 )
 
 

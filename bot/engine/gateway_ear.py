@@ -14,11 +14,11 @@ from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollou
 from bot.engine.gateway_word import Bars, GatewaySays, GatewayWord
 from bot.engine.route_port import Routes
 from bot.engine.store_port import Progress
+from bot.engine.told import Told
 
 log = logging.getLogger(__name__)
 
 POLL_AT_MOST: Final = timedelta(seconds=5)
-MOST_TOLD: Final = 1000
 _NOES: Final = frozenset({GatewaySays.REJECTED, GatewaySays.PARTLY})
 SILENT: Final = GatewayWord()
 
@@ -36,7 +36,7 @@ class GatewayEar:
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
-        self._told: set[tuple[str, int, str]] = set()
+        self._told = Told()
 
     def answer(self, entry: Entry, applied: Applied, moment: Moment) -> Heard:
         """Hear the answer to weights that were written, or how long to wait for it."""
@@ -73,13 +73,7 @@ class GatewayEar:
 
     def _is_news(self, rollout: Rollout, applied: Applied, why: str) -> bool:
         """Say whether this was not told of these weights before: some gateways waver."""
-        told = rollout.id, applied.generation, why
-        if told in self._told:
-            return False
-        if len(self._told) >= MOST_TOLD:
-            self._told.clear()
-        self._told.add(told)
-        return True
+        return self._told.is_news((rollout.id, applied.generation, why))
 
     def _word(self, rollout: Rollout, generation: int) -> GatewayWord:
         """Read it from the watch's copy; a no is read again from the server, because we act on it.

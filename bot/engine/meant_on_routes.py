@@ -11,17 +11,16 @@ from bot.domain.errors import ClusterError, NotHereError, RefusedError, UsageErr
 from bot.domain.rollout import SLOTLESS, Entry, Rollout
 from bot.domain.sentences.which_one import listed
 from bot.domain.slips import likely_meant
-from bot.engine.lookup import (
+from bot.engine.brake_words import (
     almost_there,
     did_you_mean,
     is_a_name,
     named_in_reason,
-    not_there,
-    rolled_back_before,
     slip_of,
     the_one_named,
     with_place_as_reason,
 )
+from bot.engine.lookup import not_there, rolled_back_before
 from bot.engine.route_port import Note, Proof
 
 

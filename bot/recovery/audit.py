@@ -7,7 +7,6 @@ another controller that owns the route (the rollout pauses until a person resume
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
 
 from bot.domain.decisions.by_cluster import is_being_deleted, owned, pool_ending, pool_gone, was_deleted
 from bot.domain.decisions.moves import Moment
@@ -19,18 +18,17 @@ from bot.engine.notes import is_unsigned, note_on, own_note, strays
 from bot.engine.ports import Clock
 from bot.engine.route_port import RouteCopy, Routes
 from bot.engine.store_port import Progress, Save, Saved, Store
+from bot.engine.told import Told
 from bot.recovery.rebuild import Rebuilder
 
 log = logging.getLogger(__name__)
-
-MOST_TOLD: Final = 1000
 
 
 class Audit:
     """Compares routes and pools with the records."""
 
     def __init__(
-        self, routes: Routes, store: Store, clock: Clock, applier: Applier, rebuilder: Rebuilder, told: set[str]
+        self, routes: Routes, store: Store, clock: Clock, applier: Applier, rebuilder: Rebuilder, told: Told
     ) -> None:
         """Keep the parts; ``told`` remembers what was told once."""
         self._routes = routes
@@ -118,7 +116,7 @@ class Audit:
     def _tell_paused(self, entry: Entry, why: str) -> None:
         """Tell people of a paused rollout, once, what would have paused it: they may wait, and requests fail."""
         rollout = entry.rollout
-        if rollout.phase is Phase.PAUSED and why != rollout.why and self._is_news(f"{rollout.id} {why}"):
+        if rollout.phase is Phase.PAUSED and why != rollout.why and self._told.is_news(f"{rollout.id} {why}"):
             told = Event(kind=EventKind.TROUBLE, at=self._clock.now(), weight=rollout.weight, reason=why)
             self._store.learn(rollout.id, rollout.decision, Progress(events=(told,)))
 
@@ -160,7 +158,7 @@ class Audit:
 
     def _tell_unsigned(self, copy: RouteCopy) -> None:
         """Name a note that we do not take up, once."""
-        if not self._is_news(f"{copy.uid} {hash(copy.annotation)}"):
+        if not self._told.is_news(f"{copy.uid} {hash(copy.annotation)}"):
             return
         hand = self._routes.note_hand(copy)
         who = hand.manager if hand and hand.manager else "this bot's field manager"
@@ -170,15 +168,6 @@ class Audit:
             copy.name,
             who,
         )
-
-    def _is_news(self, told: str) -> bool:
-        """Say whether this was not told before, and remember it."""
-        if told in self._told:
-            return False
-        if len(self._told) >= MOST_TOLD:
-            self._told.clear()
-        self._told.add(told)
-        return True
 
     def _save(self, entry: Entry, change: Change | None) -> None:
         if change is None:

@@ -16,6 +16,7 @@ from bot.engine.route_port import Routes
 from bot.engine.starts import Starts
 from bot.engine.store_port import Store
 from bot.engine.tick import Ticker
+from bot.engine.told import Told
 from bot.gates import registry
 from bot.gates.gate import GateSources
 from bot.gates.panel import GatePanel
@@ -52,7 +53,7 @@ def put_together(
     """Build what decides and writes. A rebuild has its own audit: ``for_rebuild`` saves while data is missing."""
     gates = GatePanel(registry.gates(), policy.gates, GateSources(pools=routes, routes=routes), clock)
     applier = Applier(routes, store, clock, gates)
-    told: set[str] = set()
+    told = Told()
     rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates), told)
     recovery = StoreRecovery(store, clock, rebuild)
     engine = Engine(
@@ -78,5 +79,5 @@ def put_together(
     )
 
 
-def _audit(routes: Routes, store: Store, clock: Clock, applier: Applier, told: set[str]) -> Audit:
+def _audit(routes: Routes, store: Store, clock: Clock, applier: Applier, told: Told) -> Audit:
     return Audit(routes, store, clock, applier, Rebuilder(routes, store, clock, applier), told)

@@ -7,8 +7,8 @@ from bot.domain.decisions.by_route import applied_by
 from bot.domain.errors import ClusterError, RefusedError, RouteError
 from bot.domain.prose import Prose, ended, joined, moment, say
 from bot.domain.rollout import Acceptance, Entry
+from bot.engine.brake_words import with_place_as_reason
 from bot.engine.gateway_word import Bars, GatewaySays
-from bot.engine.lookup import with_place_as_reason
 from bot.engine.rollback_from_route import Place, RouteRollback, RouteRolledBack
 from bot.service.assembly import ClusterParts
 from bot.terminal.answer import Answer, Exit

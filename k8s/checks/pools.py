@@ -8,10 +8,9 @@ from k8s.checks.scene import Scene
 from k8s.document import Document
 from k8s.inferencepool import picker_of, selector_of
 from k8s.pool_health import PoolParts, health_of
-from k8s.search import listed
+from k8s.search import some
 
 TOPIC: Final = "Pools"
-MOST_NAMES: Final = 3
 _DEFAULT_MODE: Final = "FailClose"
 
 
@@ -35,7 +34,7 @@ def _overlap(new: PoolParts, old: PoolParts) -> Iterator[Line]:
     if both:
         yield warn(
             TOPIC,
-            f"Both pools select the pods {_some(both)}: the split is not what the weights say "
+            f"Both pools select the pods {some(both, 3)}: the split is not what the weights say "
             f"(selectors `{selector_of(new.pool)}` and `{selector_of(old.pool)}`).",
         )
 
@@ -65,12 +64,12 @@ def _models(scene: Scene) -> Iterator[Line]:
     if lacking:
         yield warn(
             TOPIC,
-            f"`{scene.canary.name}` does not serve {_some(lacking)}, which `{scene.stable.name}` serves: requests for "
-            "that would fail there.",
+            f"`{scene.canary.name}` does not serve {some(lacking, 3)}, which `{scene.stable.name}` serves: requests "
+            "for that would fail there.",
             "Serve it too, or map the name by an InferenceModelRewrite.",
         )
     else:
-        yield fine(TOPIC, f"`{scene.canary.name}` serves {_some(sorted(old)) or 'no model, as the old pool'}.")
+        yield fine(TOPIC, f"`{scene.canary.name}` serves {some(sorted(old), 3) or 'no model, as the old pool'}.")
 
 
 def _is_rewritten(scene: Scene, model: str) -> bool:
@@ -85,24 +84,23 @@ def _is_rewritten(scene: Scene, model: str) -> bool:
     return model in named or any(not rule.get("matches") for rule in rules)
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f"{listed(names[:MOST_NAMES])}{more}"
-
-
 def _companions(scene: Scene) -> Iterator[Line]:
     """Yield objectives and rewrites of the old pool that the new one lacks: they count for one pool only."""
-    for document in scene.companions:
-        if _pool_of(document) != scene.stable.name:
-            continue
-        twins = [each for each in scene.companions if _pool_of(each) == scene.canary.name and _is_twin(each, document)]
-        if not twins:
-            name, kind = document["metadata"]["name"], document["kind"]
-            yield warn(
-                TOPIC,
-                f"{kind} `{name}` counts for `{scene.stable.name}` only: `{scene.canary.name}` has none like it.",
-                f"Copy it with `poolRef.name: {scene.canary.name}`.",
-            )
+    theirs = [each for each in scene.companions if _pool_of(each) == scene.canary.name]
+    lacking: dict[str, list[str]] = {}
+    for each in scene.companions:
+        if _pool_of(each) == scene.stable.name and not any(_is_twin(twin, each) for twin in theirs):
+            lacking.setdefault(each["kind"], []).append(each["metadata"]["name"])
+    for kind, names in lacking.items():
+        one = len(names) == 1
+        what = f"{kind} `{names[0]}` counts" if one else f"{len(names)} {kind}s count"
+        which = "" if one else f" ({some(names)})"
+        yield warn(
+            TOPIC,
+            f"{what} for `{scene.stable.name}` only{which}: `{scene.canary.name}` has none like "
+            f"{'it' if one else 'them'}.",
+            f"Copy {'it' if one else 'them'} with `poolRef.name: {scene.canary.name}`.",
+        )
 
 
 def _pool_of(document: Document) -> str:

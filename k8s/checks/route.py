@@ -22,10 +22,9 @@ from k8s.document import (
 )
 from k8s.reference_grants import permits
 from k8s.route_status import may_be_same, parent_refs
-from k8s.search import listed
+from k8s.search import listed, some
 
 TOPIC: Final = "Route"
-MOST_NAMES: Final = 5
 _STAGES: Final = ("prefill", "decode")
 
 
@@ -149,11 +148,9 @@ def _other_routes(scene: Scene) -> Iterator[Line]:
             "Roll it out too before you delete that pool.",
         )
     elif names:
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
         yield warn(
             TOPIC,
-            f"{len(names)} other HTTPRoutes also send to `{scene.stable.name}`, and stay there: "
-            f"{listed(names[:MOST_NAMES])}{more}.",
+            f"{len(names)} other HTTPRoutes also send to `{scene.stable.name}`, and stay there: {some(names)}.",
             "Roll them out too before you delete that pool.",
         )
 
@@ -172,15 +169,24 @@ def _older_routes(scene: Scene) -> Iterator[Line]:
     """Yield the routes that come before this one where a host and a match are the same: they get those requests."""
     mine = scene.copy.document
     matches = {_as_one(match) for rule in scene.rules for match in _matches(rules_of(mine)[rule.index])}
-    for route in scene.routes:
-        theirs = {_as_one(match) for rule in rules_of(route) for match in _matches(rule)}
-        if theirs & matches and _comes_before(route, mine):
-            yield warn(
-                TOPIC,
-                f"HTTPRoute `{full_name(route)}` comes first, with a host and a match of this one: it gets those "
-                "requests.",
-                "Roll that one out, or take its match away.",
-            )
+    names = [full_name(each) for each in scene.routes if _comes_before(each, mine) and matches & _matches_of(each)]
+    if len(names) == 1:
+        yield warn(
+            TOPIC,
+            f"HTTPRoute `{names[0]}` comes first, with a host and a match of this one: it gets those requests.",
+            "Roll that one out, or take its match away.",
+        )
+    elif names:
+        yield warn(
+            TOPIC,
+            f"{len(names)} HTTPRoutes come first, with a host and a match of this one, and get those requests: "
+            f"{some(names)}.",
+            "Roll the first of them out, or take their matches away.",
+        )
+
+
+def _matches_of(route: Document) -> frozenset[str]:
+    return frozenset(_as_one(match) for rule in rules_of(route) for match in _matches(rule))
 
 
 def _comes_before(route: Document, mine: Document) -> bool:

@@ -78,3 +78,11 @@ def test_a_route_that_takes_the_requests_is_named(other: Json, is_first: bool) -
         mine["spec"]["hostnames"] = ["a", "b"]
     first = "HTTPRoute `default/first` comes first, with a host and a match of this one: it gets those requests."
     assert said(mine, other) == ([first] if is_first else [])
+
+
+def test_many_routes_that_come_first_make_one_line() -> None:
+    mine = a_route(a_rule(a_ref(OLD)), creationTimestamp=AGE)
+    older = [another(name=f"r{number}") for number in range(7)]
+    named = "`default/r0`, `default/r1`, `default/r2`, `default/r3`, `default/r4` and 2 more."
+    first = f"7 HTTPRoutes come first, with a host and a match of this one, and get those requests: {named}"
+    assert said(mine, *older) == [first]

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import datetime, timedelta
+from typing import Final
 
 from bot.domain.commands.origin import Origin, Surface
 from bot.domain.commands.request import Request, StartWords
@@ -12,6 +13,9 @@ from bot.domain.errors import UserError
 from bot.domain.events import Event, EventKind
 from bot.domain.plan import Plan
 from bot.domain.rollout import SLOTLESS, Ask, Change, Phase, Pool, Rollout, Rule
+
+MOST_WARNINGS: Final = 12
+"""How many warnings a start tells; `check` lists them all."""
 
 
 def rollout_id(delivery: str) -> str:
@@ -96,5 +100,12 @@ def _told(to: Rollout, moment: Moment, warnings: tuple[str, ...]) -> tuple[Event
     first = to.plan.steps[0]
     started = Event(kind=EventKind.STARTED, at=moment.now, by=moment.by, weight=to.weight, reason=to.reason)
     asked = Event(kind=EventKind.APPROVAL_WANTED, at=moment.now, by=moment.by, weight=first)
-    warned = tuple(Event(kind=EventKind.WARNED, at=moment.now, weight=to.weight, reason=text) for text in warnings)
+    warned = tuple(
+        Event(kind=EventKind.WARNED, at=moment.now, weight=to.weight, reason=text) for text in _few(warnings)
+    )
     return (started, *warned, asked) if to.ask else (started, *warned)
+
+
+def _few(warnings: tuple[str, ...]) -> tuple[str, ...]:
+    left = len(warnings) - MOST_WARNINGS
+    return (*warnings[:MOST_WARNINGS], f"{left} more warnings: `check` lists them all.") if left > 1 else warnings
