@@ -11,7 +11,7 @@ from bot.domain.decisions.by_people import slot_taken
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.start import is_in_the_way, rollout_id, start
 from bot.domain.errors import RefusedError, RouteError, SlotTakenError, UsageError, UserError
-from bot.domain.gate import GateAnswer
+from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.plan import Plan, make_plan
 from bot.domain.rollout import SLOTLESS, Change, Rollout
 from bot.engine.apply import new_decision
@@ -64,8 +64,9 @@ class Starts:
             permit_start(plan, self._policy.access, request.by)
             before = self._require_free(scene, mine)
             change = self._change(request, plan, scene, before)
-            self._require_pass(change.after)
             self._rehearse(scene, change)
+            if held := self._hold(change.after):
+                change = self._change(request, plan, scene, before, held)
         except RefusedError as error:
             raise RouteError(error.message, hint=error.hint or "Nothing was started.") from error
         return Save(change=change, expected=None, request=request.delivery, take_slot=True)
@@ -109,7 +110,9 @@ class Starts:
             return stop("Access", error.message, error.hint)
         return fine("Access", f"The API server would take the first write ({plan.steps[0]} %).")
 
-    def _change(self, request: Request, plan: Plan, scene: Survey, before: Rollout | None) -> Change:
+    def _change(
+        self, request: Request, plan: Plan, scene: Survey, before: Rollout | None, held: Verdict | None = None
+    ) -> Change:
         moment = Moment(now=self._clock.now(), decision=new_decision(), by=request.by, unix_user=request.unix_user)
         return start(
             request,
@@ -119,9 +122,10 @@ class Starts:
             stable=scene.stable,
             canary=scene.canary,
             rules=scene.rules,
-            warnings=tuple(line.text for line in scene.report.of(Grade.WARN)),
+            warnings=tuple(line.text for line in scene.report.of(Grade.WARN) if not held or line.said != held.reason),
             known=scene.known,
             before=before,
+            held=held,
         )
 
     def _survey(self, canary: str, words: StartWords, verb: str = START) -> Survey:
@@ -140,11 +144,17 @@ class Starts:
             raise UsageError("The record would not fit onto the route.", hint="Give a shorter reason.")
         self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
 
-    def _require_pass(self, rollout: Rollout) -> None:
-        """Ask the gates, unless people have to approve the first weight: then they are asked after that."""
+    def _hold(self, rollout: Rollout) -> Verdict | None:
+        """Ask the gates, and return what they say if that is wait. Raises RouteError if they say no.
+
+        If people have to approve the first weight, the gates are asked after that.
+        """
         verdict = self._gates.check(rollout) if rollout.step >= 0 else None
-        if verdict is not None and verdict.answer is not GateAnswer.PASS:
+        if verdict is None or verdict.answer is GateAnswer.PASS:
+            return None
+        if verdict.answer is GateAnswer.FAIL:
             raise RouteError(verdict.reason, hint="Nothing was started; start it again when that is fixed.")
+        return verdict
 
     def _require_free(self, scene: Survey, mine: str) -> Rollout | None:
         """Refuse a route whose note names an active rollout; restore one that the store forgot.

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bot.domain.check import Line, fine, stop, warn
+from bot.domain.deadlines import HOLD_AT_MOST, MINUTE
 from k8s.checks.scene import Scene
 from k8s.document import Document
-from k8s.inferencepool import picker_of, selector_of
+from k8s.inferencepool import is_ending, picker_of, selector_of
 from k8s.pool_health import PoolParts, health_of
 from k8s.search import some
 
@@ -17,8 +18,10 @@ _DEFAULT_MODE: Final = "FailClose"
 def lines(scene: Scene) -> Iterator[Line]:
     """Yield what was found."""
     new, old = health_of(scene.new), health_of(scene.old)
-    if new.lack:
-        yield stop(TOPIC, new.lack, "Mend that first.")
+    if is_ending(scene.new.pool):
+        yield stop(TOPIC, new.lack, "Deploy it again first.")
+    elif new.lack:
+        yield warn(TOPIC, new.lack, f"A start waits for that, {HOLD_AT_MOST // MINUTE} minutes at most.")
     if old.lack:
         yield warn(TOPIC, f"A roll back would not help now: {old.lack}")
     if not new.lack and not old.lack:

@@ -116,14 +116,25 @@ def test_a_third_weighted_backend_is_named(world: World, cluster: Cluster) -> No
     )
 
 
-def test_a_canary_that_cannot_serve_is_refused(world: World, cluster: Cluster) -> None:
+def test_a_canary_that_cannot_serve_is_warned_of(world: World, cluster: Cluster) -> None:
     world.set_picker_ready(CANARY, False)
-    again = "Mend that first."
+    waits = "A start waits for that, 30 minutes at most."
     picker = f"Service `{world.namespace}/{picker_name(CANARY)}`, the endpoint picker of InferencePool `{CANARY}`,"
-    assert stops(cluster) == [f"{picker} has no ready endpoint. {again}"]
+    assert warnings(cluster) == (f"{picker} has no ready endpoint. {waits}",)
     world.set_servers_ready(CANARY, 0)
     servers = f"InferencePool `{world.namespace}/{CANARY}` has no ready model server: 0 of 2 pods are Ready."
-    assert stops(cluster) == [f"{servers} {again}"]
+    assert warnings(cluster) == (f"{servers} {waits}",)
+
+
+def test_a_canary_that_is_being_deleted_stops_a_start(world: World, cluster: Cluster) -> None:
+    path = path_of(POOL_API, "InferencePool", world.namespace, CANARY)
+    world.kube.merge(path, {"metadata": {"finalizers": ["example.com/hold"]}})
+    try:
+        world.kube.delete(path)
+        pool = f"InferencePool `{world.namespace}/{CANARY}`"
+        assert stops(cluster) == [f"{pool} is being deleted. Deploy it again first."]
+    finally:
+        world.kube.merge(path, {"metadata": {"finalizers": None}})
 
 
 def test_a_stable_pool_that_does_not_exist_is_nothing_to_roll_back_to(world: World, cluster: Cluster) -> None:

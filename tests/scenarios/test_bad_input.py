@@ -63,17 +63,6 @@ UNFIT: dict[str, tuple[Callable[[World], object], str, str]] = {
         "start gpt 10",
         f"There is no InferencePool `gpt` in `{{namespace}}`. Deploy it first. There are `{STABLE}`, `{CANARY}`.",
     ),
-    "a canary that cannot serve": (
-        lambda world: world.set_servers_ready(CANARY, 0),
-        START,
-        f"InferencePool `{{namespace}}/{CANARY}` has no ready model server: 0 of 2 pods are Ready. Mend that first.",
-    ),
-    "a canary without a picker": (
-        lambda world: world.set_picker_ready(CANARY, False),
-        START,
-        f"Service `{{namespace}}/{CANARY}-epp`, the endpoint picker of InferencePool `{CANARY}`, "
-        "has no ready endpoint. Mend that first.",
-    ),
     "no route": (
         lambda world: world.delete_route(),
         START,

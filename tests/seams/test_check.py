@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sandbox.breaking import break_world
 from tests.builders import CANARY, STABLE
 from tests.scenarios.front import Front
 from tests.stage import Stage
@@ -14,16 +15,19 @@ LOOKING = "Looking … the answer comes here, within 10 s."
 def test_in_slack_the_worst_comes_first(stage: Stage, open_slack: Callable[[], Front]) -> None:
     stage.world.set_servers_ready(CANARY, 0)
     stage.world.set_servers_ready(STABLE, 0)
+    break_world(stage.world, "owner")
     stage.world.wait_observed()
     looking, said = open_slack().types(f"check {CANARY}")
     lacks = f"InferencePool `{stage.world.namespace}/{{}}` has no ready model server: 0 of 2 pods are Ready."
+    label = "rollouts.argoproj.io/gatewayapi-canary"
+    owned = f"HTTPRoute `{stage.world.namespace}/llm-route` is managed by Argo Rollouts (label `{label}`)."
     assert (looking, said.split("\n")[:4]) == (
         LOOKING,
         [
-            f"*A rollout of `{CANARY}` cannot start:* 1 thing stops it, 1 warning.",
-            f"⛔ *stop*  Pools: {lacks.format(CANARY)} Mend that first.",
+            f"*A rollout of `{CANARY}` cannot start:* 1 thing stops it, 2 warnings.",
+            f"⛔ *stop*  Owners: {owned} Wait for its rollout to end, or take the route out of it.",
+            f"⚠️ *warn*  Pools: {lacks.format(CANARY)} A start waits for that, 30 minutes at most.",
             f"⚠️ *warn*  Pools: A roll back would not help now: {lacks.format(STABLE)}",
-            f"✅ pass  Route: `rule 1` of HTTPRoute `{stage.world.namespace}/llm-route` moves from `{STABLE}`.",
         ],
     )
 

@@ -137,10 +137,26 @@ def test_a_gate_that_judges_more_than_traffic_is_asked_before_the_first_weight(s
 
     with added(Gate(name="calendar", about="the day of the week", check=closed, required=True)):
         stage.parts = stage.replica()
+        rollout = stage.start(10).rollout
+    assert (rollout.phase, rollout.step, rollout.held_by, rollout.why) == (
+        Phase.HOLDING,
+        -1,
+        ("calendar",),
+        "Nothing is rolled out on a Friday.",
+    )
+    assert stage.world.weights() == [(STABLE, 1)]
+
+
+def test_a_gate_that_fails_the_first_weight_refuses_the_start(stage: Stage) -> None:
+    def closed(asked: Asked, keys: Keys) -> Found:
+        return Found(answer=GateAnswer.FAIL, reason="Nothing is rolled out this year.")
+
+    with added(Gate(name="calendar", about="the year", check=closed, required=True, may_fail=True)):
+        stage.parts = stage.replica()
         with pytest.raises(RouteError) as refused:
             stage.start(10)
     assert str(refused.value) == (
-        "Nothing is rolled out on a Friday. Nothing was started; start it again when that is fixed."
+        "Nothing is rolled out this year. Nothing was started; start it again when that is fixed."
     )
     assert stage.world.weights() == [(STABLE, 1)]
 

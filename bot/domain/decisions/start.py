@@ -8,9 +8,10 @@ from typing import Final
 from bot.domain.commands.origin import Origin, Surface
 from bot.domain.commands.request import Request, StartWords
 from bot.domain.deadlines import next_look
-from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.moves import LONGEST_WHY, Moment
 from bot.domain.errors import UserError
 from bot.domain.events import Event, EventKind
+from bot.domain.gate import Verdict
 from bot.domain.plan import Plan
 from bot.domain.rollout import SLOTLESS, Ask, Change, Phase, Pool, Rollout, Rule
 
@@ -59,9 +60,14 @@ def start(
     warnings: tuple[str, ...] = (),
     known: tuple[str, ...] = (),
     before: Rollout | None = None,
+    held: Verdict | None = None,
 ) -> Change:
-    """Begin a rollout on ``route`` (namespace, name, uid): the first weight, or the question for it."""
+    """Begin a rollout on ``route`` (namespace, name, uid): the first weight, the question for it, or a hold.
+
+    ``held`` is what gates that say wait have found.
+    """
     asks = plan.needs_approval(0, plan.steps[0])
+    waits = asks or held is not None
     namespace, name, uid = route
     to = Rollout(
         id=rollout_id(request.delivery),
@@ -76,19 +82,21 @@ def start(
         canary=canary,
         rules=rules,
         plan=plan,
-        phase=Phase.AWAITING_APPROVAL if asks else Phase.STARTING,
+        phase=Phase.AWAITING_APPROVAL if asks else Phase.HOLDING if held else Phase.STARTING,
         since=moment.now,
-        step=-1 if asks else 0,
+        step=-1 if waits else 0,
         base=-1,
         revision=1,
         decision=moment.decision,
         decided_at=moment.now,
         turn=1,
         by=request.by,
+        why=held.reason[:LONGEST_WHY] if held else "",
+        held_by=held.gates if held else (),
         ask=Ask(id=moment.decision, step=0) if asks else None,
         known=known,
     )
-    return Change(after=to, events=_told(to, moment, warnings), due=next_look(to, moment.now) if asks else None)
+    return Change(after=to, events=_told(to, moment, warnings), due=next_look(to, moment.now) if waits else None)
 
 
 def _began(moment: Moment, before: Rollout | None) -> datetime:
@@ -97,13 +105,19 @@ def _began(moment: Moment, before: Rollout | None) -> datetime:
 
 
 def _told(to: Rollout, moment: Moment, warnings: tuple[str, ...]) -> tuple[Event, ...]:
-    first = to.plan.steps[0]
     started = Event(kind=EventKind.STARTED, at=moment.now, by=moment.by, weight=to.weight, reason=to.reason)
-    asked = Event(kind=EventKind.APPROVAL_WANTED, at=moment.now, by=moment.by, weight=first)
-    warned = tuple(
-        Event(kind=EventKind.WARNED, at=moment.now, weight=to.weight, reason=text) for text in _few(warnings)
-    )
-    return (started, *warned, asked) if to.ask else (started, *warned)
+    warned = [Event(kind=EventKind.WARNED, at=moment.now, weight=to.weight, reason=text) for text in _few(warnings)]
+    return (started, *warned, *_waits(to, moment))
+
+
+def _waits(to: Rollout, moment: Moment) -> tuple[Event, ...]:
+    match to.phase:
+        case Phase.AWAITING_APPROVAL:
+            return (Event(kind=EventKind.APPROVAL_WANTED, at=moment.now, by=moment.by, weight=to.plan.steps[0]),)
+        case Phase.HOLDING:
+            return (Event(kind=EventKind.HELD, at=moment.now, weight=to.weight, reason=to.why),)
+        case _:
+            return ()
 
 
 def _few(warnings: tuple[str, ...]) -> tuple[str, ...]:

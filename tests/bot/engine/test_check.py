@@ -10,6 +10,7 @@ from bot.domain.commands.request import StartWords
 from bot.engine.notes import NO_KEYS
 from k8s.document import ANNOTATION
 from sandbox import objects
+from sandbox.breaking import break_world
 from sandbox.gateway import Answer
 from sandbox.kube import path_of
 from sandbox.objects import POOL_API, picker_name, pool_ref, rule
@@ -38,6 +39,14 @@ def found(report: Report, grade: Grade) -> list[tuple[str, str]]:
     return [(line.topic, line.text) for line in report.of(grade)]
 
 
+def stop_twice(stage: Stage) -> None:
+    """Have the new pool being deleted, and the route managed by somebody else."""
+    pool = path_of(POOL_API, "InferencePool", stage.world.namespace, CANARY)
+    stage.world.kube.merge(pool, {"metadata": {"finalizers": ["example.com/hold"]}})
+    stage.world.kube.delete(pool)
+    break_world(stage.world, "owner")
+
+
 def test_the_guides_world_passes_every_check(stage: Stage) -> None:
     report, namespace = check(stage), stage.world.namespace
     unheard = f"pod `{CANARY}-0` does not answer `GET /v1/models` at port 8000"
@@ -46,10 +55,10 @@ def test_the_guides_world_passes_every_check(stage: Stage) -> None:
         [
             ("Pools", "Both can serve: new 2/2 Ready, old 2/2."),
             ("Pools", f"I could not compare which models the pools serve: {unheard}."),
-            ("Route", f"`rule 1` of HTTPRoute `{namespace}/llm-route` moves from `{STABLE}`."),
             ("Gateway", "agentgateway honours weights between InferencePools."),
             ("Gateway", "The gateway accepts the route as it is."),
             ("Owners", f"Nobody else is known to write to HTTPRoute `{namespace}/llm-route`."),
+            ("Route", f"`rule 1` of HTTPRoute `{namespace}/llm-route` moves from `{STABLE}`."),
             ("Access", "Installed: Gateway API v1.6.1, Gateway API Inference Extension v1.6.0."),
             ("Access", "You may start it."),
             ("Access", "The API server would take the first write (10 %)."),
@@ -72,8 +81,7 @@ def test_a_yes_to_an_older_generation_is_not_called_an_acceptance(stage: Stage, 
 
 
 def test_everything_that_stops_a_start_is_named_at_once(stage: Stage) -> None:
-    stage.world.set_servers_ready(CANARY, 0)
-    stage.world.edit({"metadata": {"labels": {"rollouts.argoproj.io/gatewayapi-canary": "in-progress"}}})
+    stop_twice(stage)
     report = check(stage)
     assert [topic for topic, _ in found(report, Grade.STOP)] == ["Pools", "Owners"]
     assert [line.grade for line in report.worst_first()][:3] == [Grade.STOP, Grade.STOP, Grade.PASS]
@@ -191,9 +199,8 @@ def test_what_is_mirrored_is_said_before_the_first_write(stage: Stage) -> None:
 
 
 def test_a_start_that_several_things_stop_names_them_all(stage: Stage) -> None:
-    stage.world.set_servers_ready(CANARY, 0)
-    stage.world.edit({"metadata": {"labels": {"rollouts.argoproj.io/gatewayapi-canary": "in-progress"}}})
-    with pytest.raises(Exception, match=r"(?s)2 things stop this start\.\n?.*0 of 2 pods.*Argo Rollouts"):
+    stop_twice(stage)
+    with pytest.raises(Exception, match=r"(?s)2 things stop this start\.\n?.*is being deleted.*Argo Rollouts"):
         stage.start(10)
 
 

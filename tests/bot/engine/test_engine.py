@@ -15,6 +15,7 @@ from bot.domain.sentences.gates import keeps_stable
 from bot.domain.sentences.what_it_waits_for import waits, why
 from bot.domain.sentences.where_it_stands import state
 from bot.engine.guard import LOST_GUARDS
+from sandbox.breaking import break_world
 from sandbox.gateway import Answer
 from sandbox.kube import Object
 from sandbox.robot import Robot
@@ -165,13 +166,34 @@ def test_a_start_that_names_another_route_is_not_told_of_the_rollout_of_this_one
         stage.start(10, route="other")
 
 
-def test_a_start_is_refused_where_the_canary_cannot_serve_and_nothing_is_written(stage: Stage) -> None:
-    before = stage.world.http_route()["metadata"]["resourceVersion"]
+def test_a_start_is_held_while_the_canary_cannot_serve_and_goes_on_by_itself(stage: Stage) -> None:
+    before = spec(stage)
+    break_world(stage.world, "roles")
+    rollout = stage.start(10).rollout
+    lack = (
+        f"InferencePool `{stage.world.namespace}/{CANARY}` cannot answer: decode 0 of 1 pods Ready "
+        "(label `llm-d.ai/role`)."
+    )
+    assert (rollout.phase, rollout.weight, rollout.why) == (Phase.HOLDING, 0, lack)
+    assert (stage.events(rollout.id), spec(stage)) == (["started", "held"], before)
+    stage.world.set_servers_ready(CANARY, 2)
+    stage.pass_time(seconds=30)
+    stage.wait_observed()
+    stage.pass_time(seconds=1)
+    assert (stage.load(rollout.id).rollout.phase, stage.world.weights()) == (
+        Phase.PROGRESSING,
+        [(STABLE, 90), (CANARY, 10)],
+    )
+
+
+def test_a_start_that_is_held_too_long_pauses_and_a_roll_back_of_it_touches_no_weight(stage: Stage) -> None:
+    before = spec(stage)
     stage.world.set_servers_ready(CANARY, 0)
-    with pytest.raises(RouteError, match="no ready"):
-        stage.start(10)
-    assert stage.world.http_route()["metadata"]["resourceVersion"] == before
-    assert stage.store.entries() == []
+    rollout_id = stage.start(10).rollout.id
+    stage.pass_time(minutes=30)
+    assert (stage.load(rollout_id).rollout.phase, spec(stage)) == (Phase.PAUSED, before)
+    stage.say("rollback")
+    assert (stage.load(rollout_id).rollout.phase, spec(stage)) == (Phase.ROLLED_BACK, before)
 
 
 def test_a_step_is_held_while_the_canary_cannot_serve_and_goes_on_by_itself(stage: Stage) -> None:

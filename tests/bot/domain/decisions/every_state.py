@@ -144,8 +144,8 @@ class World:
 @cache
 def reachable(plan: Plan = MARKED, canary_before: int | None = None) -> tuple[World, ...]:
     """Return one world for each state, those that are reached soonest first."""
-    first = _started(plan, canary_before)
-    found, waiting = {first.key(): first}, deque([first])
+    begun = [_started(plan, canary_before, held) for held in (None, HOLD)]
+    found, waiting = {world.key(): world for world in begun}, deque(begun)
     while waiting:
         for world in _next(waiting.popleft()):
             if world.key() not in found:
@@ -154,12 +154,12 @@ def reachable(plan: Plan = MARKED, canary_before: int | None = None) -> tuple[Wo
     return tuple(found.values())
 
 
-def _started(plan: Plan, canary_before: int | None) -> World:
+def _started(plan: Plan, canary_before: int | None, held: Verdict | None) -> World:
     rules, some = (replace(RULE, canary_before=canary_before),), a_rollout()
     moment, request = Moment(now=NOON, decision="d1", by=ALICE), a_request("start", by=ALICE)
-    change = start(request, plan, moment, route=ROUTE, stable=some.stable, canary=some.canary, rules=rules)
+    change = start(request, plan, moment, route=ROUTE, stable=some.stable, canary=some.canary, rules=rules, held=held)
     entry = Entry(rollout=change.after, pending=("d1",), due=change.due, step_due=change.step_due)
-    return World(entry, (Pair(RULE.stable_before, canary_before),), NOON, ("started",))
+    return World(entry, (Pair(RULE.stable_before, canary_before),), NOON, ("held at its start" if held else "started",))
 
 
 def _next(world: World) -> Iterator[World]:
