@@ -55,6 +55,21 @@ _DANGERS: Final = (
 )
 
 
+class _Counted:
+    """What one sweep has counted: many rollouts may move the same pools. What changes later is looked at again."""
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+        self._counted: dict[tuple[Pool, Pool], Readiness] = {}
+
+    def readiness(self, stable: Pool, canary: Pool) -> Readiness:
+        """Count both pools, once. Raises ClusterError."""
+        pair = stable, canary
+        if pair not in self._counted:
+            self._counted[pair] = self._routes.readiness(stable, canary)
+        return self._counted[pair]
+
+
 class PoolNews:
     """Collects what the watches tell; ``sweep`` counts again for the rollouts of those pools.
 
@@ -90,21 +105,21 @@ class PoolNews:
 
     def _look_at(self, changed: Set[Pool], goes_on: Callable[[], bool]) -> Set[Pool]:
         """Return the pools to look at again: those of rollouts that could not be looked at, or not any more."""
-        entries, failed = self._store.entries(), set[Pool]()
+        entries, failed, counted = self._store.entries(), set[Pool](), _Counted(self._routes)
         self._doubts = {entry.rollout.id: kept for entry in entries if (kept := self._doubts.get(entry.rollout.id))}
         for entry in entries:
             pools = changed & {entry.rollout.stable, entry.rollout.canary}
-            if (pools or entry.rollout.id in self._doubts) and not (goes_on() and self._has_looked(entry)):
+            if (pools or entry.rollout.id in self._doubts) and not (goes_on() and self._has_looked(entry, counted)):
                 failed |= pools
         return failed
 
-    def _has_looked(self, entry: Entry) -> bool:
+    def _has_looked(self, entry: Entry, counted: "_Counted") -> bool:
         """Look at one rollout; pools that nobody can count, or that break the program, must not hide the others.
 
         The API server may refuse for ever, so only what it does not answer is asked again.
         """
         try:
-            self._look(entry)
+            self._look(entry, counted)
         except RefusedError as error:
             log.info("rollout %s: its pools may not be counted: %s", entry.rollout.id, error)
         except ClusterError as error:
@@ -116,9 +131,9 @@ class PoolNews:
             log.exception("rollout %s: its pools could not be counted", entry.rollout.id)
         return True
 
-    def _look(self, entry: Entry) -> None:
+    def _look(self, entry: Entry, counted: "_Counted") -> None:
         rollout, before = entry.rollout, entry.readiness
-        seen = self._routes.readiness(rollout.stable, rollout.canary)
+        seen = counted.readiness(rollout.stable, rollout.canary)
         told = self._tell(entry, seen)
         if told or before is None or replace(seen, at=before.at) != before:
             self._store.learn(rollout.id, rollout.decision, Progress(readiness=seen, events=told))
