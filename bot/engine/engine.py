@@ -31,6 +31,7 @@ from bot.domain.verbs.asking import Reply, Sources
 from bot.domain.verbs.declaration import Verb
 from bot.domain.verbs.registry import verb_of
 from bot.engine.apply import Applier, new_decision
+from bot.engine.gateway_ear import with_known
 from bot.engine.inquiry import answer
 from bot.engine.lookup import Lookup
 from bot.engine.notes import is_unsigned, own_note
@@ -251,7 +252,7 @@ class Engine:
         again = verb.name == ROLLBACK and entry.rollout.phase in SLOTLESS
         if again:
             self._require_last(entry.rollout)
-        change = decide(entry, request, verdict, self._moment(request))
+        change = with_known(decide(entry, request, verdict, self._moment(request)), self._routes)
         return Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
 
     def _is_to_be_written_first(self, entry: Entry, verb: Verb) -> bool:

@@ -1,7 +1,7 @@
 """What the gateway's word means for a rollout: while a write waits for its answer, before a step, and between steps."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +21,22 @@ log = logging.getLogger(__name__)
 POLL_AT_MOST: Final = timedelta(seconds=5)
 _NOES: Final = frozenset({GatewaySays.REJECTED, GatewaySays.PARTLY})
 SILENT: Final = GatewayWord()
+
+
+def with_known(change: Change, routes: Routes) -> Change:
+    """Return a decision; one that begins to write weights knows what the gateways say against the route before that.
+
+    A start may have waited for people or a gate since its survey.
+    """
+    to = change.after
+    if to.phase is not Phase.STARTING:
+        return change
+    try:
+        copy = routes.kept(to.namespace, to.route) or routes.read(to.namespace, to.route)
+    except ClusterError:  # then it cannot be written either
+        return change
+    said = {each.key for each in routes.gateway_word(copy, to, copy.generation).objections}
+    return replace(change, after=replace(to, known=tuple(sorted({*to.known, *said}))))
 
 
 @dataclass(frozen=True, slots=True)

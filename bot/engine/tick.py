@@ -12,7 +12,7 @@ from bot.domain.decisions.moves import Moment, let_go
 from bot.domain.errors import ClusterError, UnreadableError
 from bot.domain.rollout import SLOTLESS, Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import UNREADABLE, Applier, new_decision
-from bot.engine.gateway_ear import GatewayEar, Heard
+from bot.engine.gateway_ear import GatewayEar, Heard, with_known
 from bot.engine.notes import strays
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import Routes
@@ -147,7 +147,8 @@ class Ticker:
             self._wait(entry, outcome, progress)
             return
         self._learn(entry, progress)
-        saved = self._store.save(Save(change=outcome, expected=entry.rollout.decision))
+        save = Save(change=with_known(outcome, self._routes), expected=entry.rollout.decision)
+        saved = self._store.save(save)
         if saved is Saved.YES:
             self._applier.attempt(entry.rollout.id)
 

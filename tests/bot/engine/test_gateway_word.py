@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.domain.plan import ALL_STEPS, Wishes
 from bot.domain.rollout import Acceptance, Phase
 from sandbox.gateway import Answer, same_status
 from sandbox.process import wait_until
 from sandbox.robot import Robot
-from tests.builders import CANARY, STABLE
+from tests.builders import BOB, CANARY, STABLE
 from tests.stage import Stage
 from tests.statuses import GOOD, NO_BACKEND, OTHER, Json, a_condition, an_entry, writes
 
@@ -132,6 +133,22 @@ def test_a_part_that_was_dropped_before_the_start_is_told_and_the_rollout_runs(s
     stage.pass_time(seconds=60)
     stage.pass_time(minutes=10)
     assert stage.world.weights() == [(STABLE, 75), (CANARY, 25)]
+
+
+def test_a_no_that_came_while_people_were_asked_for_the_first_weight_is_no_answer_to_that_weight(
+    stage: Stage, robot: Robot
+) -> None:
+    say(stage, robot, an_entry(*GOOD))
+    rollout_id = stage.start(10, wishes=Wishes(approve_at=ALL_STEPS)).rollout.id
+    no = an_entry(a_condition("Accepted", "False", "NoMatchingListenerHostname", "no listener"))
+    say(stage, robot, no)
+    stage.say("approve", by=BOB)
+    stage.wait_observed()
+    stage.pass_time(seconds=61)
+    assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (
+        Phase.PROGRESSING,
+        [(STABLE, 90), (CANARY, 10)],
+    )
 
 
 def test_no_step_is_taken_while_the_data_plane_does_not_have_the_last_one(stage: Stage, robot: Robot) -> None:
