@@ -5,13 +5,13 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
-from bench import acknowledgement, backlog, burst, click, idle, lateness, masking, noticing, outages, steady
+from bench import acknowledgement, backlog, burst, click, idle, lateness, masking, noticing, outages, steady, storm
 from bench.figures import Finding, report, write
 from bench.population import populate
 from bench.servers import Servers, servers
 
 ROLLOUTS, ROUNDS, EDITED = 200, 4, 80
-PARTS = ("acknowledgement", "clicks", "edits", "lateness", "steady", "outages", "backlog", "masking")
+PARTS = ("acknowledgement", "clicks", "edits", "storm", "lateness", "steady", "outages", "backlog", "masking")
 
 
 def main() -> None:
@@ -42,6 +42,7 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
             lambda: [burst.measure(running, populate(running, "burst", burst.CLICKS + burst.ROUNDS))],
         ),
         "edits": (lambda: [noticing.measure(running, populate(running, "edits", EDITED))],),
+        "storm": (lambda: [storm.measure(running)],),
         "lateness": (lambda: [lateness.measure(running)],),
         "steady": (lambda: [steady.measure(running)],),
         "outages": (lambda: [outages.measure(running)],),
