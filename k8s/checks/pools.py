@@ -21,7 +21,7 @@ def lines(scene: Scene) -> Iterator[Line]:
     if is_ending(scene.new.pool):
         yield stop(TOPIC, new.lack, "Deploy it again first.")
     elif new.lack:
-        yield warn(TOPIC, new.lack, f"A start waits for that, {HOLD_AT_MOST // MINUTE} minutes at most.")
+        yield warn(TOPIC, new.lack, f"A start waits until that is mended, {HOLD_AT_MOST // MINUTE} minutes at most.")
     if old.lack:
         yield warn(TOPIC, f"A roll back would not help now: {old.lack}")
     if not new.lack and not old.lack:
