@@ -136,7 +136,8 @@ class PoolNews:
         seen = counted.readiness(rollout.stable, rollout.canary)
         told = self._tell(entry, seen)
         if told or before is None or replace(seen, at=before.at) != before:
-            self._store.learn(rollout.id, rollout.decision, Progress(readiness=seen, events=told))
+            due = self._clock.now() if _can_go_on(entry, seen) else None
+            self._store.learn(rollout.id, rollout.decision, Progress(readiness=seen, events=told, due=due))
 
     def _tell(self, entry: Entry, seen: Readiness) -> tuple[Event, ...]:
         """Return what people must hear: once that a pool cannot serve, and once that it can again.
@@ -170,3 +171,9 @@ class PoolNews:
         """Say whether people have heard that it began and not that it ended, from this process or another."""
         heard = [event.kind for event in self._events(rollout.id, 0) if event.kind in (danger.begins, danger.ends)]
         return heard[-1:] == [danger.begins]
+
+
+def _can_go_on(entry: Entry, seen: Readiness) -> bool:
+    """Say whether a rollout is held and its new pool can serve now, which it could not: its gates are asked at once."""
+    could = entry.readiness is not None and not entry.readiness.canary_doubt
+    return entry.rollout.phase is Phase.HOLDING and not could and not seen.canary_doubt

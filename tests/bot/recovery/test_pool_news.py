@@ -50,6 +50,18 @@ def test_a_pool_that_changed_is_counted_again_for_its_rollouts(stage: Stage) -> 
     assert after == replace(before, canary_ready=1, at=stage.clock.now())
 
 
+def test_a_rollout_that_is_held_goes_on_as_soon_as_its_new_pool_can_serve(stage: Stage) -> None:
+    news = news_of(stage)
+    stage.world.set_servers_ready(CANARY, 0)
+    rollout_id = stage.start(10).rollout.id
+    for ready, phase in ((0, Phase.HOLDING), (1, Phase.STARTING)):
+        stage.world.set_servers_ready(CANARY, ready)
+        news.health_changed(Pool(stage.world.namespace, CANARY))
+        news.sweep()
+        stage.pass_time(seconds=1)
+        assert stage.load(rollout_id).rollout.phase is phase
+
+
 def test_an_old_pool_that_cannot_take_traffic_back_is_on_the_card_at_once_and_told_if_it_lasts(stage: Stage) -> None:
     rollout_id, news = stage.started(10).rollout.id, news_of(stage)
     stage.world.set_picker_ready(STABLE, False)
