@@ -91,19 +91,18 @@ class PoolReader:
         """Judge both pools before the canary gets more. Raises GoneError if the canary does not exist.
 
         The canary's pods are listed, from the API server's cache where a watch keeps the rest: so a watch that has
-        silently lost its connection does not decide alone. Without a watch both pools are read side by side.
+        silently lost its connection does not decide alone. All else is looked at while the list is on its way.
         """
         is_watched = self._watches.objects(PODS, canary.namespace) is not None
-        beside = None if is_watched else _beside.submit(self._health, stable)
         pool = self.document(canary)
-        pods = self.listed_pods(pool, version=client.ANY_VERSION if is_watched else "")
-        judged = health_of(self.parts(pool, pods))
-        other = beside.result() if beside else self._health(stable)
-        return PoolHealth(lack=judged.lack, readiness=self._readiness(stable, other, judged))
+        pods = _beside.submit(self.listed_pods, pool, version=client.ANY_VERSION if is_watched else "")
+        other, routes = self._health(stable), self._routes_to(stable)
+        judged = health_of(self.parts(pool, pods.result()))
+        return PoolHealth(lack=judged.lack, readiness=self._readiness(other, judged, routes))
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Judge both pools, for display; a missing pool has no ready server."""
-        return self._readiness(stable, self._health(stable), self._health(canary))
+        return self._readiness(self._health(stable), self._health(canary), self._routes_to(stable))
 
     def _health(self, pool: Pool) -> Health:
         try:
@@ -111,7 +110,7 @@ class PoolReader:
         except GoneError:
             return Health(0, 0, f"InferencePool `{pool.namespace}/{pool.name}` does not exist.")
 
-    def _readiness(self, pool: Pool, stable: Health, canary: Health) -> Readiness:
+    def _readiness(self, stable: Health, canary: Health, routes: tuple[str, ...]) -> Readiness:
         return Readiness(
             canary_ready=canary.ready,
             canary_of=canary.of,
@@ -119,7 +118,7 @@ class PoolReader:
             stable_ready=stable.ready,
             stable_of=stable.of,
             stable_lack=stable.lack,
-            stable_routes=self._routes_to(pool),
+            stable_routes=routes,
             at=self._now(),
         )
 
