@@ -23,7 +23,10 @@ ANY_GENERATION: Final = 0
 _NO: Final = {"Accepted": "False", "ResolvedRefs": "False", "PartiallyInvalid": "True"}
 _NOT_PROGRAMMED: Final = {"Reconciled": "False", "Programmed": "False"}  # GKE; some controllers write Programmed here
 
-_PLACE: Final = re.compile(r"\brules\[(\d{1,2})\]|\brules?\W{0,3}(\d{1,2})\b", re.IGNORECASE)
+_SOME: Final = r"\d{1,2}(?:\s*(?:,\s*and\b|,|&|/|-|–|\band\b|\bor\b|\bto\b)\s*\d{1,2})*"
+_INDEXES: Final = re.compile(r"\brules\[([\d,\s]+)\]", re.IGNORECASE)
+_NUMBERS: Final = re.compile(rf"\brules?(?:\(s\))?(?:\W{{0,2}}\[([\d,\s]+)\]|\W{{0,3}}({_SOME})\b)", re.IGNORECASE)
+_RANGE: Final = re.compile(r"(\d{1,2})(?:\s*(?:-|–|\bto\b)\s*(\d{1,2}))?", re.IGNORECASE)
 _WORD: Final = re.compile(r"[A-Za-z0-9.-]+")
 
 
@@ -192,14 +195,21 @@ def _objections(
 
 
 def rules_named(message: str, rules: Sequence[Document]) -> frozenset[int]:
-    """Return the places, counted from 0, of the rules that a message names: ``Dropped Rule 2``, ``spec.rules[1]``,
-    or by a rule's name. A number without brackets counts from 1, unless it is 0.
+    """Return the places, counted from 0, of the rules that a message names: ``Dropped Rule 2``, ``Rules 1, 3``,
+    ``spec.rules[1]``, or by a rule's name. A number counts from 1, unless one is 0 or it is the index of ``rules``.
     """
-    found = [(index, number) for index, number in _PLACE.findall(message)]
-    from_zero = any(number == "0" for _, number in found)
-    places = {int(index) if index else int(number) - (0 if from_zero else 1) for index, number in found}
-    places |= {place for place, rule in enumerate(rules) if _is_named(message, rule.get("name"))}
-    return frozenset(places & set(range(len(rules))))
+    indexes = {number for found in _INDEXES.findall(message) for number in _numbers(found)}
+    listed = _NUMBERS.findall(_INDEXES.sub(" ", message))
+    numbers = {number for found in listed for number in _numbers(" ".join(found))}
+    first = 0 if 0 in numbers else 1
+    named = {place for place, rule in enumerate(rules) if _is_named(message, rule.get("name"))}
+    return frozenset((indexes | {number - first for number in numbers} | named) & set(range(len(rules))))
+
+
+def _numbers(text: str) -> set[int]:
+    """Return the numbers of a list like ``1, 3-5 and 7``."""
+    ranges = [(int(first), int(last or first)) for first, last in _RANGE.findall(text)]
+    return {number for first, last in ranges for number in range(first, last + 1)}
 
 
 def _is_named(message: str, name: object) -> bool:
