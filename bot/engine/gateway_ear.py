@@ -1,6 +1,7 @@
 """What the gateway's word means for a rollout: while a write waits for its answer, before a step, and between steps."""
 
 import logging
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,8 +12,8 @@ from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Acceptance, Applied, Change, Entry, Phase, Rollout
-from bot.engine.gateway_word import Bars, GatewaySays, GatewayWord
-from bot.engine.route_port import Routes
+from bot.engine.gateway_word import Bars, GatewaySays, GatewayWord, Objection
+from bot.engine.route_port import RouteCopy, Routes
 from bot.engine.store_port import Progress
 from bot.engine.told import Told
 
@@ -23,28 +24,45 @@ _NOES: Final = frozenset({GatewaySays.REJECTED, GatewaySays.PARTLY})
 SILENT: Final = GatewayWord()
 
 
-def with_known(change: Change, routes: Routes) -> Change:
-    """Return a decision; one that begins to write weights knows what the gateways say against the route before that.
+def with_earlier_noes(change: Change, routes: Routes) -> Change:
+    """Add to a decision that begins to write weights what the gateways say against the route before that.
 
-    A start may have waited for people or a gate since its survey.
+    A start may have waited for people or a gate since its survey. A no is read from the server, as we act on it.
     """
     to = change.after
     if to.phase is not Phase.STARTING:
         return change
     try:
-        copy = routes.kept(to.namespace, to.route) or routes.read(to.namespace, to.route)
+        noes = _noes(routes.kept(to.namespace, to.route), to, routes)
+        if noes is None or noes:
+            noes = _noes(routes.read(to.namespace, to.route), to, routes) or ()
     except ClusterError:  # then it cannot be written either
         return change
-    said = {each.key for each in routes.gateway_word(copy, to, copy.generation).objections}
-    return replace(change, after=replace(to, known=tuple(sorted({*to.known, *said}))))
+    new = {each.said: None for each in noes if each.key not in to.known}
+    told = [_warned(f"{text} It was so before the first weight.", change) for text in new]
+    known = tuple(sorted({each.key for each in noes}))
+    return replace(change, after=replace(to, known=known), events=(*told, *change.events))
+
+
+def _noes(copy: RouteCopy | None, rollout: Rollout, routes: Routes) -> Sequence[Objection] | None:
+    """Return the objections on a copy; None without one."""
+    return routes.gateway_word(copy, rollout, copy.generation).objections if copy else None
+
+
+def _warned(text: str, change: Change) -> Event:
+    return Event(kind=EventKind.WARNED, at=change.after.decided_at, reason=text)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was heard, and what is decided because of it (None: nothing, only the progress is to be saved)."""
+    """What was heard, and what is decided because of it (None: nothing, only the progress is to be saved).
+
+    ``told`` is given if people are told of it once: remember it when that is saved.
+    """
 
     progress: Progress
     outcome: Change | LookAgain | None = None
+    told: Hashable = None
 
 
 class GatewayEar:
@@ -67,13 +85,13 @@ class GatewayEar:
 
     def late_no(self, entry: Entry, moment: Moment) -> Heard | None:
         """Hear a no that came after the answer to the same weights; None if there is none, or people know it."""
-        if entry.acceptance is Acceptance.REFUSED or entry.applied is None:
+        if entry.acceptance is Acceptance.REFUSED or entry.applied is None or _is_early(entry):
             return None
         return _no(entry, self._word(entry.rollout, entry.applied.generation), moment)
 
     def news(self, entry: Entry, moment: Moment) -> Heard | None:
         """Hear what is new in a status that has changed; None if nothing is."""
-        if entry.applied is None or not entry.is_applied:
+        if entry.applied is None or not entry.is_applied or _is_early(entry):
             return None
         if entry.acceptance is not Acceptance.WAITING and (no := self.late_no(entry, moment)):
             return no
@@ -81,15 +99,17 @@ class GatewayEar:
         says, why = word.says(entry.rollout.known), word.why(entry.rollout.known, Bars.PROGRAM)
         if entry.acceptance is Acceptance.WAITING:  # the timer hears the answer, and nobody beside it
             return Heard(Progress(due=moment.now, redraw=False)) if says is not GatewaySays.NOTHING else None
-        if entry.acceptance is Acceptance.ACCEPTED and why and self._is_news(entry.rollout, entry.applied, why):
-            told = Event(kind=EventKind.TROUBLE, at=moment.now, weight=entry.rollout.weight, reason=why)
-            return Heard(Progress(events=(told,)))
+        told = entry.rollout.id, entry.applied.generation, why  # some gateways waver
+        if entry.acceptance is Acceptance.ACCEPTED and why and not self._told.knows(told):
+            event = Event(kind=EventKind.TROUBLE, at=moment.now, weight=entry.rollout.weight, reason=why)
+            return Heard(Progress(events=(event,)), told=told)
         is_new = says is GatewaySays.ACCEPTED and entry.acceptance is not Acceptance.ACCEPTED
         return Heard(Progress(acceptance=Acceptance.ACCEPTED)) if is_new else None
 
-    def _is_news(self, rollout: Rollout, applied: Applied, why: str) -> bool:
-        """Say whether this was not told of these weights before: some gateways waver."""
-        return self._told.is_news((rollout.id, applied.generation, why))
+    def remember(self, heard: Heard) -> None:
+        """Remember that people were told."""
+        if heard.told:
+            self._told.remember(heard.told)
 
     def _word(self, rollout: Rollout, generation: int) -> GatewayWord:
         """Read it from the watch's copy; a no is read again from the server, because we act on it.
@@ -106,6 +126,11 @@ class GatewayEar:
         except ClusterError as error:
             log.info("rollout %s: could not read what the gateway says: %s", rollout.id, error)
             return SILENT
+
+
+def _is_early(entry: Entry) -> bool:
+    """Say whether nothing of ours is written yet: whatever a gateway says then is no answer to us."""
+    return entry.rollout.step < 0
 
 
 def _no(entry: Entry, word: GatewayWord, moment: Moment) -> Heard | None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from bot.domain.decisions.moves import Moment, let_go
 from bot.domain.errors import ClusterError, UnreadableError
 from bot.domain.rollout import SLOTLESS, Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import UNREADABLE, Applier, new_decision
-from bot.engine.gateway_ear import GatewayEar, Heard, with_known
+from bot.engine.gateway_ear import GatewayEar, Heard, with_earlier_noes
 from bot.engine.notes import strays
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import Routes
@@ -99,15 +100,15 @@ class Ticker:
         entry = self._store.load(rollout_id)
         if entry is None or (entry.rollout.phase in SLOTLESS and entry.acceptance is not Acceptance.WAITING):
             return
-        if heard := self._ear.news(entry, self._moment()):
-            self._follow(entry, heard)
+        if (heard := self._ear.news(entry, self._moment())) and self._follow(entry, heard):
+            self._ear.remember(heard)
 
-    def _follow(self, entry: Entry, heard: Heard) -> None:
-        """Save what a gateway said, and carry out what is decided because of it."""
+    def _follow(self, entry: Entry, heard: Heard) -> bool:
+        """Save what a gateway said, and carry out what is decided because of it; False if it came too late for that."""
         if heard.outcome is None:
-            self._learn(entry, heard.progress)
-        else:
-            self._carry_out(entry, heard.outcome, heard.progress)
+            return self._learn(entry, heard.progress)
+        self._carry_out(entry, heard.outcome, heard.progress)
+        return True
 
     def _on_due(self, entry: Entry) -> None:
         rollout = entry.rollout
@@ -124,6 +125,9 @@ class Ticker:
     def _after_roll_back(self, entry: Entry) -> None:
         """Count again, for a card that says that the old pool cannot serve."""
         rollout = entry.rollout
+        if self._store.latest(rollout.route_uid) != rollout.id:  # a newer rollout tells of the pools
+            self._learn(entry, Progress(no_due=True, redraw=False))
+            return
         try:
             seen = self._routes.readiness(rollout.stable, rollout.canary)
         except ClusterError:
@@ -147,18 +151,26 @@ class Ticker:
             self._wait(entry, outcome, progress)
             return
         self._learn(entry, progress)
-        save = Save(change=with_known(outcome, self._routes), expected=entry.rollout.decision)
+        save = Save(change=with_earlier_noes(outcome, self._routes), expected=entry.rollout.decision)
         saved = self._store.save(save)
         if saved is Saved.YES:
             self._applier.attempt(entry.rollout.id)
+            self._count_after(outcome)
+
+    def _count_after(self, change: Change) -> None:
+        """Count the pools after the finish, for who still sends to the old one."""
+        to = change.after
+        if to.phase is Phase.FINISHED:
+            with suppress(ClusterError):
+                seen = self._routes.readiness(to.stable, to.canary)
+                self._store.learn(to.id, to.decision, Progress(readiness=seen))
 
     def _wait(self, entry: Entry, wait: LookAgain, progress: Progress) -> None:
         learnt = replace(progress, events=(*progress.events, *wait.events))
         self._learn(entry, replace(learnt, due=wait.due, no_due=wait.due is None, step_due=wait.step_due))
 
-    def _learn(self, entry: Entry, progress: Progress) -> None:
-        if progress != Progress():
-            self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
+    def _learn(self, entry: Entry, progress: Progress) -> bool:
+        return progress == Progress() or self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
 
     def _moment(self) -> Moment:
         return Moment(now=self._clock.now(), decision=new_decision())

@@ -7,16 +7,17 @@ MOST: Final = 1000
 
 
 class Told:
-    """Remembers the last things that were told; if it is full, it starts anew."""
+    """Remembers what was told; when it is full, it forgets everything."""
 
     def __init__(self) -> None:
         self._told: set[Hashable] = set()
 
-    def is_news(self, told: Hashable) -> bool:
-        """Say whether this was not told before, and remember it."""
-        if told in self._told:
-            return False
+    def knows(self, told: Hashable) -> bool:
+        """Say whether this was told before."""
+        return told in self._told
+
+    def remember(self, told: Hashable) -> None:
+        """Remember something; do it when it is saved, as it would not be told again."""
         if len(self._told) >= MOST:
             self._told.clear()
         self._told.add(told)
-        return True

@@ -116,9 +116,11 @@ class Audit:
     def _tell_paused(self, entry: Entry, why: str) -> None:
         """Tell people of a paused rollout, once, what would have paused it: they may wait, and requests fail."""
         rollout = entry.rollout
-        if rollout.phase is Phase.PAUSED and why != rollout.why and self._told.is_news(f"{rollout.id} {why}"):
-            told = Event(kind=EventKind.TROUBLE, at=self._clock.now(), weight=rollout.weight, reason=why)
-            self._store.learn(rollout.id, rollout.decision, Progress(events=(told,)))
+        if rollout.phase is not Phase.PAUSED or why == rollout.why or self._told.knows((rollout.id, why)):
+            return
+        told = Event(kind=EventKind.TROUBLE, at=self._clock.now(), weight=rollout.weight, reason=why)
+        if self._store.learn(rollout.id, rollout.decision, Progress(events=(told,))):
+            self._told.remember((rollout.id, why))
 
     def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
         """Find pools that are gone, or being deleted: the watch may have told that when nobody was leader."""
@@ -158,8 +160,10 @@ class Audit:
 
     def _tell_unsigned(self, copy: RouteCopy) -> None:
         """Name a note that we do not take up, once."""
-        if not self._told.is_news(f"{copy.uid} {hash(copy.annotation)}"):
+        told = copy.uid, hash(copy.annotation)
+        if self._told.knows(told):
             return
+        self._told.remember(told)
         hand = self._routes.note_hand(copy)
         who = hand.manager if hand and hand.manager else "this bot's field manager"
         log.warning(

@@ -142,6 +142,8 @@ def test_a_no_that_came_while_people_were_asked_for_the_first_weight_is_no_answe
     rollout_id = stage.start(10, wishes=Wishes(approve_at=ALL_STEPS)).rollout.id
     no = an_entry(a_condition("Accepted", "False", "NoMatchingListenerHostname", "no listener"))
     say(stage, robot, no)
+    stage.parts.ticker.hear(rollout_id)
+    assert stage.load(rollout_id).rollout.phase is Phase.AWAITING_APPROVAL
     stage.say("approve", by=BOB)
     stage.wait_observed()
     stage.pass_time(seconds=61)
@@ -149,6 +151,33 @@ def test_a_no_that_came_while_people_were_asked_for_the_first_weight_is_no_answe
         Phase.PROGRESSING,
         [(STABLE, 90), (CANARY, 10)],
     )
+    assert warnings(stage, rollout_id)[0].endswith("no listener It was so before the first weight.")
+
+
+def test_a_no_that_came_while_a_start_was_held_is_no_answer_to_its_first_weight(stage: Stage, robot: Robot) -> None:
+    say(stage, robot, an_entry(*GOOD))
+    stage.world.set_servers_ready(CANARY, 0)
+    rollout_id = stage.start(10).rollout.id
+    say(stage, robot, an_entry(a_condition("Accepted", "False", "NoMatchingListenerHostname", "no listener")))
+    stage.pass_time(seconds=30)
+    assert stage.load(rollout_id).rollout.phase is Phase.HOLDING
+    stage.world.set_servers_ready(CANARY, 2)
+    stage.pass_time(seconds=30)
+    stage.wait_observed()
+    stage.pass_time(seconds=61)
+    assert (stage.load(rollout_id).rollout.phase, stage.world.weights()[1]) == (Phase.PROGRESSING, (CANARY, 10))
+
+
+def test_a_no_that_was_over_before_the_first_weight_counts_when_it_comes_again(stage: Stage, robot: Robot) -> None:
+    no = an_entry(a_condition("Accepted", "False", "NoMatchingListenerHostname", "no listener"))
+    say(stage, robot, no)
+    rollout_id = stage.start(10, wishes=Wishes(approve_at=ALL_STEPS)).rollout.id
+    say(stage, robot, an_entry(*GOOD))
+    robot.answer = Answer(silent=True)
+    stage.say("approve", by=BOB)
+    say(stage, robot, no)
+    stage.pass_time(seconds=1)
+    assert (stage.load(rollout_id).rollout.phase, stage.world.weights()) == (Phase.ROLLED_BACK, [(STABLE, 1)])
 
 
 def test_no_step_is_taken_while_the_data_plane_does_not_have_the_last_one(stage: Stage, robot: Robot) -> None:
