@@ -8,6 +8,7 @@ from itertools import chain
 from threading import Lock
 from typing import Final
 
+from bot.domain.decisions.drift import share
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, StoreError
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import Readiness
@@ -46,7 +47,8 @@ def _old(rollout: Rollout, seen: Readiness) -> str:
 
 
 def _new(rollout: Rollout, seen: Readiness) -> str:
-    return seen.canary_doubt if rollout.weight else ""
+    found = share(rollout.drift) if rollout.drift else rollout.weight
+    return "" if found == 0 else seen.canary_doubt
 
 
 _DANGERS: Final = (
@@ -113,7 +115,7 @@ class PoolNews:
                 failed |= pools
         return failed
 
-    def _has_looked(self, entry: Entry, counted: "_Counted") -> bool:
+    def _has_looked(self, entry: Entry, counted: _Counted) -> bool:
         """Look at one rollout; pools that nobody can count, or that break the program, must not hide the others.
 
         The API server may refuse for ever, so only what it does not answer is asked again.
@@ -131,7 +133,7 @@ class PoolNews:
             log.exception("rollout %s: its pools could not be counted", entry.rollout.id)
         return True
 
-    def _look(self, entry: Entry, counted: "_Counted") -> None:
+    def _look(self, entry: Entry, counted: _Counted) -> None:
         rollout, before = entry.rollout, entry.readiness
         seen = counted.readiness(rollout.stable, rollout.canary)
         told = self._tell(entry, seen)

@@ -104,6 +104,8 @@ def _step(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     if step is None:
         return take_step(entry, entry.rollout.step, moment)
     match verdict.answer:
+        case GateAnswer.PASS if _is_overdue(entry.rollout, moment):
+            return _held_too_long(entry, entry.rollout.why, moment)
         case GateAnswer.PASS:
             return step_or_ask(entry, step, moment)
         case GateAnswer.FAIL:
@@ -130,6 +132,11 @@ def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     change = hold(entry, verdict.reason, moment, gates=verdict.gates)
     told = replace(change.events[0], kind=EventKind.HELD_ON) if lasts else change.events[0]
     return replace(change, events=(told,))
+
+
+def _is_overdue(rollout: Rollout, moment: Moment) -> bool:
+    """Say whether a hold should have paused it a while ago, when nobody looked: people no longer expect a step."""
+    return rollout.phase is Phase.HOLDING and moment.now - rollout.since >= HOLD_AT_MOST + MINUTE
 
 
 def _passes(entry: Entry, time: datetime, moment: Moment) -> bool:

@@ -128,7 +128,7 @@ def restore(entry: Entry, request: Request, verdict: Verdict, moment: Moment) ->
     drift = _drift_of(rollout)
     if lack := lacks_to_restore(rollout):
         raise TransitionError(f"{lack}.", hint="Put it back and try again; `rollback` works too.")
-    if (rollout.step < 0 or raises_over(rollout, drift)) and verdict.answer is not GateAnswer.PASS:
+    if rollout.weight and raises_over(rollout, drift) and verdict.answer is not GateAnswer.PASS:
         raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is fixed.")
     change = go_on(entry, moment)
     to = replace(change.after, overwrites=drift, restored=(*rollout.restored, drift.hand.manager))

@@ -146,7 +146,7 @@ def go_on(entry: Entry, moment: Moment) -> Change:
     rollout = entry.rollout
     left = rollout.left
     if rollout.step < 0:
-        return step_or_ask(entry, 0, moment)
+        return ask_approval(entry, 0, moment) if must_ask(rollout, 0) else _ask_gates_at_once(entry, moment)
     asked = rollout.ask.step if rollout.ask else rollout.next_step  # a step that was rejected is forgotten
     if left is Phase.AWAITING_APPROVAL and asked is not None and must_ask(rollout, asked):
         return ask_approval(entry, asked, moment)
@@ -155,6 +155,12 @@ def go_on(entry: Entry, moment: Moment) -> Change:
     if left is Phase.HOLDING:
         return Change(after=to, events=(), due=moment.now)
     return Change(after=to, events=(), due=next_look(to, moment.now), step_due=next_step_due(to, moment.now))
+
+
+def _ask_gates_at_once(entry: Entry, moment: Moment) -> Change:
+    """Hold before the first weight until the timer has asked the gates."""
+    to = after(entry, moment, phase=Phase.HOLDING, ask=None, left=None, why="The gates are asked now.")
+    return Change(after=to, events=(), due=moment.now)
 
 
 def roll_back(entry: Entry, reason: str, moment: Moment) -> Change:

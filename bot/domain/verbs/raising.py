@@ -7,7 +7,7 @@ from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, must_ask, step_or_ask
 from bot.domain.errors import TransitionError
 from bot.domain.gate import GateAnswer, Verdict
-from bot.domain.rollout import Acceptance, Change, Entry, Rollout
+from bot.domain.rollout import Acceptance, Change, Entry, Phase, Rollout
 
 LATE_AFTER: Final = timedelta(minutes=5)
 """People who asked longer ago than this may no longer be watching the step."""
@@ -22,6 +22,8 @@ def raise_to(entry: Entry, step: int, request: Request, verdict: Verdict, moment
     """Take a step up now, or ask people for it. Raises TransitionError."""
     if missing := not_settled(entry):
         raise TransitionError(missing, hint="Try again in a moment, or `pause`.")
+    if entry.rollout.phase is Phase.HOLDING and verdict.answer is GateAnswer.HOLD:
+        raise TransitionError(verdict.reason, hint="It goes on by itself when that is fixed.")
     require_pass(verdict)
     return step_or_ask(entry, step, moment, request.command.reason)
 

@@ -12,7 +12,7 @@ from bot.domain.gate import Verdict
 from bot.domain.rollout import Change, Entry, Phase
 from bot.domain.verbs.button import Button, Style
 from bot.domain.verbs.declaration import Kind, Verb
-from bot.domain.verbs.raising import LATE_AFTER, last_decision, require_pass
+from bot.domain.verbs.raising import LATE_AFTER, last_decision
 
 _INSTEAD = "`restore` writes {weight} % again, `adopt` goes on from what is there; `rollback` works too."
 
@@ -21,8 +21,6 @@ def _resume(entry: Entry, request: Request, verdict: Verdict, moment: Moment) ->
     rollout = entry.rollout
     if rollout.drifted:
         raise TransitionError(say_drift(rollout), hint=_INSTEAD.format(weight=rollout.weight))
-    if rollout.step < 0:
-        require_pass(verdict)
     change = go_on(entry, moment)
     return replace(change, events=(event(EventKind.RESUMED, moment, rollout, request.command.reason), *change.events))
 

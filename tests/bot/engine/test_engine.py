@@ -11,7 +11,7 @@ from bot.domain.decisions.start import rollout_id
 from bot.domain.errors import NotAllowedError, RouteError, SlotTakenError
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Acceptance, Phase
-from bot.domain.sentences.gates import keeps_stable
+from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.what_it_waits_for import waits, why
 from bot.domain.sentences.where_it_stands import state
 from bot.engine.guard import LOST_GUARDS
@@ -194,6 +194,45 @@ def test_a_start_that_is_held_too_long_pauses_and_a_roll_back_of_it_touches_no_w
     assert (stage.load(rollout_id).rollout.phase, spec(stage)) == (Phase.PAUSED, before)
     stage.say("rollback")
     assert (stage.load(rollout_id).rollout.phase, spec(stage)) == (Phase.ROLLED_BACK, before)
+
+
+def test_a_held_start_that_was_paused_and_resumed_holds_again_and_goes_on_by_itself(stage: Stage) -> None:
+    stage.world.set_servers_ready(CANARY, 0)
+    rollout_id = stage.start(10).rollout.id
+    stage.say("pause")
+    stage.say("resume")
+    stage.pass_time(seconds=1)
+    held = stage.load(rollout_id).rollout
+    assert (held.phase, held.held_by, stage.world.weights()) == (Phase.HOLDING, ("pools_ready",), [(STABLE, 1)])
+    stage.world.set_servers_ready(CANARY, 2)
+    stage.pass_time(seconds=30)
+    assert stage.world.weights() == [(STABLE, 90), (CANARY, 10)]
+
+
+def test_restore_of_a_held_start_writes_the_weights_from_before_and_holds_again(stage: Stage) -> None:
+    before = spec(stage)
+    stage.world.set_servers_ready(CANARY, 0)
+    rollout_id = stage.start(10).rollout.id
+    stage.world.set_weights({STABLE: 50, CANARY: 50})
+    stage.audit.inspect()
+    assert stage.load(rollout_id).rollout.drifted
+    stage.say("restore")
+    stage.wait_observed()
+    stage.pass_time(seconds=1)
+    assert (stage.load(rollout_id).rollout.phase, spec(stage)) == (Phase.HOLDING, before)
+
+
+def test_a_first_weight_is_held_where_the_old_pool_was_deleted(stage: Stage) -> None:
+    stage.world.set_servers_ready(CANARY, 0)
+    rollout_id = stage.start(10).rollout.id
+    stage.world.delete_pool(STABLE)
+    stage.world.set_servers_ready(CANARY, 2)
+    stage.pass_time(seconds=30)
+    entry = stage.load(rollout_id)
+    assert (entry.rollout.phase, hold_reason(entry)) == (
+        Phase.HOLDING,
+        f"InferencePool `{STABLE}` does not exist any more: there would be nothing to roll back to.",
+    )
 
 
 def test_a_step_is_held_while_the_canary_cannot_serve_and_goes_on_by_itself(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import pytest
 from bot.domain.decisions.by_people import decide, require_fit
 from bot.domain.errors import NotAllowedError, StaleError, TransitionError, UsageError
 from bot.domain.events import Event, EventKind
+from bot.domain.gate import Verdict
 from bot.domain.rollout import Acceptance, Ask, Entry, Pair, Phase, Rollout, wanted
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of, verbs, what_works_now
@@ -176,9 +177,25 @@ def test_resume_of_a_drift_asks_what_to_do_with_the_weights() -> None:
         decide(an_entry(replace(PAUSED, drift=DRIFT)), a_request("resume"), PASS, at(1))
 
 
-def test_resume_of_a_start_that_never_got_onto_the_route_takes_the_first_step() -> None:
+@pytest.mark.parametrize("verdict", [PASS, HOLD])
+def test_resume_before_the_first_weight_holds_and_lets_the_timer_ask_the_gates_at_once(verdict: Verdict) -> None:
     entry = an_entry(replace(PAUSED, step=-1, base=-1, left=Phase.STARTING))
-    assert decide(entry, a_request("resume"), PASS, at(1)).after.phase is Phase.STARTING
+    change = decide(entry, a_request("resume"), verdict, at(1))
+    assert (change.after.phase, change.after.step, change.due) == (Phase.HOLDING, -1, at(1).now)
+
+
+def test_restore_before_the_first_weight_lowers_the_canary_whatever_the_gates_say() -> None:
+    drift = replace(DRIFT, found=(Pair(50, 50),))
+    entry = an_entry(replace(PAUSED, step=-1, base=-1, left=Phase.STARTING, drift=drift))
+    after = decide(entry, a_request("restore"), HOLD, at(1)).after
+    assert (after.phase, after.weight, after.overwrites) == (Phase.HOLDING, 0, drift)
+
+
+def test_promote_leaves_a_pause_only_if_the_old_pool_is_gone() -> None:
+    with pytest.raises(TransitionError, match="You can't promote now"):
+        decide(an_entry(PAUSED), a_request("promote"), PASS, at(1))
+    gone = an_entry(replace(PAUSED, plan=replace(PLAN, approve_at=()), stable_gone=True))
+    assert decide(gone, a_request("promote"), PASS, at(1)).after.weight == 100
 
 
 def test_a_paused_bake_that_drifted_is_not_finished_over_somebody_elses_weights() -> None:

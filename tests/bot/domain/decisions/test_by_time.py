@@ -101,6 +101,11 @@ def test_a_gate_that_holds_for_30_minutes_pauses() -> None:
     assert (change.after.phase, change.after.left) == (Phase.PAUSED, Phase.HOLDING)
 
 
+def test_a_hold_that_should_have_paused_long_ago_pauses_even_if_the_gate_passes_now() -> None:
+    outcomes = [decided(on_due(holding(due=minutes), PASS, at(minutes))).after for minutes in (30.5, 31)]
+    assert [outcome.phase for outcome in outcomes] == [Phase.PROGRESSING, Phase.PAUSED]
+
+
 def test_another_reason_of_the_same_gate_is_no_news_to_a_held_rollout_until_its_half_hour_is_over() -> None:
     held = holding(due=5)
     silent = a_verdict(GateAnswer.HOLD, "The API server did not answer.")
