@@ -44,11 +44,15 @@ class PoolParts:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How many of a pool's pods are Ready, of how many, and why it cannot serve (a sentence; empty if it can)."""
+    """How many of a pool's pods are Ready, of how many, and why it cannot serve (a sentence; empty if it can).
+
+    ``is_gone``: there is no such pool.
+    """
 
     ready: int
     of: int
     lack: str
+    is_gone: bool = False
 
 
 def health_of(parts: PoolParts) -> Health:
@@ -114,11 +118,20 @@ def _stages(pod: Document) -> frozenset[str] | None:
 
 def _port_lacks(name: str, parts: PoolParts) -> Iterator[str]:
     """Yield a sentence if every ready pod declares ports, and none of them is one of the pool's."""
-    wanted = {int(port["number"]) for port in parts.pool["spec"].get("targetPorts") or ()}
-    declared = [_ports(pod) for pod in parts.pods if is_ready(pod)]
-    if declared and wanted and all(ports and not ports & wanted for ports in declared):
-        found = _listed(set().union(*declared))
-        yield f"No pod of {name} listens on port {_listed(wanted)}, which it names: they declare {found}."
+    ready, deaf = [pod for pod in parts.pods if is_ready(pod)], deaf_pods(parts)
+    if ready and len(deaf) == len(ready):
+        found = _listed(set().union(*map(_ports, deaf)))
+        yield f"No pod of {name} listens on port {_listed(_wanted(parts))}, which it names: they declare {found}."
+
+
+def deaf_pods(parts: PoolParts) -> Sequence[Document]:
+    """Return the ready pods that declare ports, and none of the pool's."""
+    wanted = _wanted(parts)
+    return [pod for pod in parts.pods if is_ready(pod) and wanted and (ports := _ports(pod)) and not ports & wanted]
+
+
+def _wanted(parts: PoolParts) -> set[int]:
+    return {int(port["number"]) for port in parts.pool["spec"].get("targetPorts") or ()}
 
 
 def _ports(pod: Document) -> set[int]:

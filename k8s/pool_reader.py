@@ -98,7 +98,8 @@ class PoolReader:
         pods = _beside.submit(self.listed_pods, pool, version=client.ANY_VERSION if is_watched else "")
         other, routes = self._health(stable), self._routes_to(stable)
         judged = health_of(self.parts(pool, pods.result()))
-        return PoolHealth(lack=judged.lack, readiness=self._readiness(other, judged, routes))
+        readiness = self._readiness(other, judged, routes)
+        return PoolHealth(lack=judged.lack, readiness=readiness, is_stable_gone=other.is_gone)
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Judge both pools, for display; a missing pool has no ready server."""
@@ -108,7 +109,7 @@ class PoolReader:
         try:
             return health_of(self.parts(self.document(pool)))
         except GoneError:
-            return Health(0, 0, f"InferencePool `{pool.namespace}/{pool.name}` does not exist.")
+            return Health(0, 0, f"InferencePool `{pool.namespace}/{pool.name}` does not exist.", is_gone=True)
 
     def _readiness(self, stable: Health, canary: Health, routes: tuple[str, ...]) -> Readiness:
         return Readiness(

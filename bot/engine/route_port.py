@@ -78,10 +78,13 @@ class Guard(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolHealth:
-    """Why the canary cannot serve, in a sentence (empty if it can), and the ready endpoints of both pools."""
+    """Why the canary cannot serve, in a sentence (empty if it can), the ready endpoints of both pools, and whether the
+    stable pool does not exist.
+    """
 
     lack: str
     readiness: Readiness
+    is_stable_gone: bool = False
 
 
 class Routes(Protocol):

@@ -107,7 +107,7 @@ def test_a_stable_pool_that_is_gone_does_not_hold(world: World, cluster: Cluster
     world.delete_pool(STABLE)
 
     gone = f"InferencePool `{world.namespace}/{STABLE}` does not exist."
-    assert health(cluster, rollout) == lack("", seen(stable=(0, 0), lacks=gone))
+    assert health(cluster, rollout) == replace(lack("", seen(stable=(0, 0), lacks=gone)), is_stable_gone=True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
     if rollout.phase is Phase.FINISHED and pool == rollout.stable:
         to = after(entry, moment, phase=Phase.CLEANED, why="")
         return Change(after=to, events=(event(EventKind.CLEANED, moment, to),))
-    if rollout.phase in SLOTLESS | {Phase.PAUSED}:
+    is_expected = rollout.phase is Phase.PAUSED and rollout.why == is_being_deleted(rollout, pool)
+    if rollout.phase in SLOTLESS | {Phase.PAUSED} and not is_expected:
         return None
     return _pause(entry, pool, was_deleted(rollout, pool), moment)
 
@@ -28,19 +29,23 @@ def pool_ending(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
 
 def was_deleted(rollout: Rollout, pool: Pool) -> str:
     """Say that a pool was deleted, and what that means for its rollout."""
-    if pool == rollout.canary:
+    if pool == rollout.stable:
+        then = "A roll back would have nowhere to go: promote, or create it again."
+    elif rollout.weight:
         then = "Requests that go there fail: roll back, or bring it up again and resume."
     else:
-        then = "A roll back would have nowhere to go until it is there again."
+        then = "Deploy it again and resume, or roll back."
     return f"InferencePool `{pool.name}` was deleted. {then}"
 
 
 def is_being_deleted(rollout: Rollout, pool: Pool) -> str:
     """Say that a pool is being deleted, and what that means for its rollout."""
-    if pool == rollout.canary:
+    if pool == rollout.stable:
+        then = "Soon a roll back will have nowhere to go: promote, or create it again when it is gone."
+    elif rollout.weight:
         then = "Its requests will fail: roll back, or create it again when it is gone."
     else:
-        then = "Soon a roll back will have nowhere to go: promote, or create it again when it is gone."
+        then = "Deploy it again when it is gone and resume, or roll back."
     return f"InferencePool `{pool.name}` is being deleted. {then}"
 
 

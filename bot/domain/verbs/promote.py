@@ -22,9 +22,17 @@ def _is_asked_for(rollout: Rollout) -> bool:
     return rollout.ask is not None and rollout.ask.step == last_step(rollout)
 
 
+def _is_way_out(rollout: Rollout) -> bool:
+    """Say whether it leaves a pause because the old pool is gone, or will be."""
+    is_paused = rollout.phase is Phase.PAUSED and not rollout.drifted
+    return is_paused and rollout.stable_gone and rollout.step >= 0
+
+
 def _is_shown(entry: Entry) -> bool:
-    """Say whether it would do more than the next step, and nothing else is open."""
+    """Say whether it would do more than the next step, and nothing else is open; or that it leaves a pause."""
     rollout = entry.rollout
+    if rollout.phase is Phase.PAUSED:
+        return _is_way_out(rollout) and is_settled(entry)
     skips = rollout.next_step not in (None, last_step(rollout))
     return rollout.phase is Phase.PROGRESSING and skips and is_settled(entry)
 
@@ -45,6 +53,7 @@ PROMOTE = Verb(
     instead_of=("complete", "done"),
     access=AccessList.RUN,
     phases=frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROVAL}),
+    also_fits=_is_way_out,
     works=lambda rollout: not _is_asked_for(rollout),
     raises=True,
     late_after=LATE_AFTER,

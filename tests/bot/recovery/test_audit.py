@@ -59,7 +59,7 @@ def test_a_deleted_old_pool_that_the_watch_missed_pauses_the_rollout_until_peopl
     rollout = stage.load(rollout_id).rollout
     assert (rollout.phase, rollout.why) == (
         Phase.PAUSED,
-        f"InferencePool `{STABLE}` was deleted. A roll back would have nowhere to go until it is there again.",
+        f"InferencePool `{STABLE}` was deleted. A roll back would have nowhere to go: promote, or create it again.",
     )
     stage.say("resume")
     stage.audit.inspect()

@@ -184,8 +184,8 @@ def test_a_pool_that_is_being_deleted_stops_its_rollouts_while_it_is_still_there
     stage.audit.pool_ending(heard[0])
     stage.world.kube.merge(path, {"metadata": {"finalizers": None}})
     stage.audit.pool_gone(heard[0])
-    troubles = [one.reason for one in stage.store.events(rollout_id, 0) if one.kind.value == "trouble"]
-    assert troubles == [was_deleted(rollout, old_pool(stage))]
+    pauses = [one.reason for one in stage.store.events(rollout_id, 0) if one.kind.value == "paused"]
+    assert pauses == [is_being_deleted(rollout, old_pool(stage)), was_deleted(rollout, old_pool(stage))]
 
 
 def test_a_pool_whose_deletion_began_while_nobody_led_stops_its_rollouts(stage: Stage) -> None:

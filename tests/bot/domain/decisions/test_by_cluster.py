@@ -22,7 +22,7 @@ GOING = (Phase.STARTING, Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROV
         ),
         (
             OLD,
-            f"InferencePool `{STABLE}` was deleted. A roll back would have nowhere to go until it is there again.",
+            f"InferencePool `{STABLE}` was deleted. A roll back would have nowhere to go: promote, or create it again.",
         ),
     ],
 )
