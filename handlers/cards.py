@@ -14,7 +14,7 @@ from bot.domain.rollout import Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.doubts import doubts
 from bot.domain.sentences.gates import evidence
 from bot.domain.sentences.reasons import reason
-from bot.domain.sentences.traffic import other_routes
+from bot.domain.sentences.traffic import listed_routes
 from bot.domain.sentences.where_it_stands import headword, state
 from bot.domain.weights import filled, weight_there
 from handlers.blocks import Block, actions, context, header, section
@@ -108,7 +108,7 @@ def _old_pool(entry: Entry) -> Prose:
     """Name the old pool if the state has not done so."""
     if entry.rollout.phase in (Phase.PROMOTED, Phase.FINISHED, Phase.CLEANED) and entry.is_applied:
         return Prose()
-    old, others = say("Old pool `{}`", entry.rollout.stable.name), other_routes(entry)
+    old, others = say("Old pool `{}`", entry.rollout.stable.name), listed_routes(entry.other_routes)
     if not others or entry.rollout.is_over:
         return old
     return say("{}, also of {}", old, short(others, 300))

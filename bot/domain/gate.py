@@ -18,8 +18,8 @@ class GateAnswer(StrEnum):
 _NONE_READY: Final = "it has no ready endpoint."
 
 
-MOST_ROUTES: Final = 11
-"""So many routes of the old pool are named, ours among them."""
+MOST_ROUTES: Final = 12
+"""So many routes of the old pool are kept: ours, those that are named, and one that says that there are more."""
 
 
 class OnFail(StrEnum):

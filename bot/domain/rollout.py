@@ -260,6 +260,13 @@ class Entry:
         return tuple(name for name in self.readiness.stable_routes if name != mine) if self.readiness else ()
 
     @property
+    def left_on_stable(self) -> tuple[str, ...]:
+        """Return the first HTTPRoutes that send to the old pool after the finish: ours too, if other rules of it do."""
+        if self.readiness is None or self.readiness.at < self.rollout.since:
+            return self.other_routes  # counted before the finish, ours was among them
+        return self.readiness.stable_routes
+
+    @property
     def is_applied(self) -> bool:
         """Say whether the route is known to be what the record wants."""
         return self.applied is not None and self.applied.decision == self.rollout.decision

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from bot.config.policy import Policy
 from bot.domain.access import permit
-from bot.domain.commands.request import ANYWHERE, ROLLBACK, START, STATUS, Command, Request, Where
+from bot.domain.commands.request import ANYWHERE, FINISH, ROLLBACK, START, STATUS, Command, Request, Where
 from bot.domain.decisions.by_people import decide, followed, is_fulfilled, require_fit, slot_taken
 from bot.domain.decisions.by_route import came_after
 from bot.domain.decisions.moves import Moment
@@ -31,7 +31,7 @@ from bot.domain.verbs.asking import Reply, Sources
 from bot.domain.verbs.declaration import Verb
 from bot.domain.verbs.registry import verb_of
 from bot.engine.apply import Applier, new_decision
-from bot.engine.gateway_ear import with_known
+from bot.engine.gateway_ear import with_earlier_noes
 from bot.engine.inquiry import answer
 from bot.engine.lookup import Lookup
 from bot.engine.notes import is_unsigned, own_note
@@ -123,7 +123,7 @@ class Engine:
 
     def look(self, entry: Entry, verb: str) -> str:
         """Count ready endpoints for the card, which may take long; warn if the old pool cannot serve."""
-        if verb not in (START, ROLLBACK):
+        if verb not in (START, ROLLBACK, FINISH):
             return ""
         rollout = entry.rollout
         try:
@@ -252,7 +252,7 @@ class Engine:
         again = verb.name == ROLLBACK and entry.rollout.phase in SLOTLESS
         if again:
             self._require_last(entry.rollout)
-        change = with_known(decide(entry, request, verdict, self._moment(request)), self._routes)
+        change = with_earlier_noes(decide(entry, request, verdict, self._moment(request)), self._routes)
         return Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
 
     def _is_to_be_written_first(self, entry: Entry, verb: Verb) -> bool:

@@ -235,9 +235,17 @@ def test_other_routes_that_send_to_the_old_pool_are_on_the_card_until_the_end() 
     routes = (f"{rollout.namespace}/{rollout.route}", "default/chat-batch-route")
     seen = replace(ready(), stable_routes=routes)
     assert f"Old pool `{OLD}`, also of `default/chat-batch-route`\n" in part(an_entry(readiness=seen), "facts")
-    finished = an_entry(a_rollout(phase=Phase.FINISHED), readiness=seen)
+    finished = an_entry(a_rollout(phase=Phase.FINISHED), readiness=replace(seen, at=NOON - timedelta(seconds=1)))
     assert part(finished, "state") == (
         f"*Finished.* The route holds only the new pool. `default/chat-batch-route` still sends to `{OLD}`."
+    )
+
+
+def test_other_rules_of_the_same_route_that_send_to_the_old_pool_are_on_the_card_after_the_finish() -> None:
+    rollout = a_rollout(phase=Phase.FINISHED)
+    seen = replace(ready(), stable_routes=(f"{rollout.namespace}/{rollout.route}",), at=NOON)
+    assert part(an_entry(rollout, readiness=seen), "state") == (
+        f"*Finished.* Its rules hold only the new pool. `default/llm-route` still sends to `{OLD}`."
     )
 
 
@@ -245,12 +253,13 @@ def test_many_other_routes_fit_on_the_card_and_after_the_finish() -> None:
     seen = replace(ready(), stable_routes=tuple(f"default/{'r' * 240}-{number}" for number in range(MOST_ROUTES)))
     for entry in (an_entry(readiness=seen), an_entry(a_rollout(phase=Phase.FINISHED), readiness=seen)):
         assert faults(card(entry).text, card(entry).blocks) == []
-    few = replace(ready(), stable_routes=tuple(f"default/r{number}" for number in range(MOST_ROUTES)))
-    names = ", ".join(f"`default/r{number}`" for number in range(MOST_ROUTES))
-    finished = part(an_entry(a_rollout(phase=Phase.FINISHED), readiness=few), "state")
-    assert finished == (
-        f"*Finished.* The route holds only the new pool. `{OLD}` still has traffic from {names}, and more."
-    )
+    names = ", ".join(f"`default/r{number}`" for number in range(10))
+    for count, more in ((10, ""), (11, ", and more"), (MOST_ROUTES, ", and more")):
+        few = replace(ready(), stable_routes=tuple(f"default/r{number}" for number in range(count)))
+        finished = part(an_entry(a_rollout(phase=Phase.FINISHED), readiness=few), "state")
+        assert finished == (
+            f"*Finished.* The route holds only the new pool. `{OLD}` still has traffic from {names}{more}."
+        )
 
 
 def test_an_old_pool_that_cannot_serve_is_said_loudly() -> None:
@@ -261,7 +270,7 @@ def test_an_old_pool_that_cannot_serve_is_said_loudly() -> None:
     assert "⚠️ *The old pool cannot serve:* Service `default/epp` has no port 8000.\n" in facts
 
 
-def test_a_new_pool_that_cannot_serve_its_traffic_is_said_unless_the_state_says_so() -> None:
+def test_a_new_pool_that_cannot_serve_is_said_unless_the_state_says_so() -> None:
     seen = replace(ready(), canary_lack="No pod is Ready.")
     said = [
         "*The new pool cannot serve:* No pod is Ready." in part(an_entry(rollout, readiness=seen), "facts")
@@ -273,7 +282,7 @@ def test_a_new_pool_that_cannot_serve_its_traffic_is_said_unless_the_state_says_
             a_rollout(step=-1),
         )
     ]
-    assert said == [True, True, False, False, False]
+    assert said == [True, True, False, False, True]
 
 
 def test_other_peoples_words_are_no_markup() -> None:

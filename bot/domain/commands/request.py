@@ -11,6 +11,7 @@ from bot.domain.rollout import Rollout
 
 START: Final = "start"
 ROLLBACK: Final = "rollback"
+FINISH: Final = "finish"
 END: Final = "end"
 APPROVE: Final = "approve"
 STATUS: Final = "status"

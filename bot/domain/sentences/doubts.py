@@ -1,4 +1,4 @@
-"""Warnings of pools that cannot serve: the old one, which a roll back needs, and the new one, which has traffic."""
+"""Warnings of pools that cannot serve: the old one, which a roll back needs, and the new one, which gets traffic."""
 
 from bot.domain.prose import Prose, joined, say
 from bot.domain.rollout import Entry, Phase
@@ -22,8 +22,8 @@ def stable_doubt(entry: Entry) -> Prose:
 
 
 def canary_doubt(entry: Entry) -> Prose:
-    """Warn of a new pool that cannot serve the traffic that it has, unless a gate holds because of it and says so."""
+    """Warn of a new pool that cannot serve the traffic that it has or gets, unless a gate holds and says so."""
     doubt, rollout = entry.readiness.canary_doubt if entry.readiness else "", entry.rollout
-    if not doubt or rollout.is_over or not rollout.weight or rollout.phase is Phase.HOLDING:
+    if not doubt or rollout.is_over or rollout.phase is Phase.HOLDING:
         return Prose()
     return say("⚠️ *The new pool cannot serve:* {}", reason(doubt, by="", longest=LONGEST))

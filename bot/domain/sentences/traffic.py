@@ -1,8 +1,12 @@
 """Whose traffic a sentence is about: other routes that send to the old pool keep theirs."""
 
-from bot.domain.gate import MOST_ROUTES
+from collections.abc import Sequence
+from typing import Final
+
 from bot.domain.prose import NAME, Code, Prose, joined, say
 from bot.domain.rollout import Entry
+
+MOST_NAMES: Final = 10
 
 
 def all_traffic(entry: Entry) -> Prose:
@@ -13,8 +17,7 @@ def all_traffic(entry: Entry) -> Prose:
     return say("All traffic of {}", Code(f"{rollout.namespace}/{rollout.route}", 2 * NAME))
 
 
-def other_routes(entry: Entry) -> Prose:
-    """Name the other routes that send to the old pool, as far as they are kept; empty if there are none."""
-    others = entry.other_routes
-    more = [say("and more")] if len(others) >= MOST_ROUTES - 1 else []
-    return joined(", ", [*(say("`{}`", name) for name in others), *more])
+def listed_routes(names: Sequence[str]) -> Prose:
+    """Name routes that send to the old pool, as far as they are kept; empty if there are none."""
+    more = [say("and more")] if len(names) > MOST_NAMES else []
+    return joined(", ", [*(say("`{}`", name) for name in names[:MOST_NAMES]), *more])

@@ -68,10 +68,9 @@ def _weight(event: Event) -> str:
 
 def _started(event: Event, entry: Entry) -> Prose:
     first = entry.rollout.plan.steps[0]
-    if event.weight is not None and event.weight < first:  # people have to approve the first weight
-        who = _who(event, say("asked to start the rollout"), say("The rollout is to start"))
-    else:
-        who = _who(event, say("started the rollout"), say("Started"))
+    who = _who(event, say("started the rollout"), say("Started"))
+    if event.weight is not None and event.weight < first:  # it waits for people or a gate
+        return say("{}, first weight {} %, from {}", who, first, _old(entry))
     return say("{} at {} %, from {}", who, first, _old(entry))
 
 

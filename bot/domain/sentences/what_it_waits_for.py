@@ -23,6 +23,7 @@ from bot.domain.prose import Prose, capitalised, ended, joined, moment, say
 from bot.domain.rollout import HAS_WAY_BACK, TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.reasons import reason
+from bot.domain.sentences.traffic import listed_routes
 from bot.domain.sentences.who_may import (
     approvers,
     brakes,
@@ -231,10 +232,13 @@ def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
 
 
 def _finished(entry: Entry, access: Access) -> Wait:
-    rollout = entry.rollout
+    rollout, left = entry.rollout, entry.left_on_stable
     is_reminded = entry.due is not None
+    removal = say("it waits for somebody to remove the old pool `{}`", rollout.stable.name)
+    if left:
+        removal = say("the old pool `{}` still has traffic from {}", rollout.stable.name, listed_routes(left))
     return Wait(
-        reason=say("It is done; it waits for somebody to remove the old pool `{}`", rollout.stable.name),
+        reason=say("It is done; {}", removal),
         since=rollout.since,
         who=still_brakes(entry, access),
         deadline=(_due(entry) or rollout.since + DAY) if is_reminded else None,

@@ -11,7 +11,7 @@ from bot.domain.prose import Prose, capitalised, clock, ended, joined, moment, s
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.reasons import LONGEST, reason
-from bot.domain.sentences.traffic import other_routes
+from bot.domain.sentences.traffic import listed_routes
 from bot.domain.sentences.what_it_waits_for import left_by_refusal
 from bot.domain.sentences.who_may import approvers, by, count_approvals, missing_approvals, people
 from bot.domain.weights import asked_weight, is_moving, next_weight, weight_there
@@ -108,9 +108,10 @@ def _holding(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
     told = say("*Holding before {} %*", asked_weight(rollout))
     until = _at(rollout.since + HOLD_AT_MOST, rollout.since)
-    return say(
-        "{} I ask again every {}, and pause {}.", _because(told, reason(hold_reason(entry), by="")), ASK_AGAIN, until
-    )
+    told = _because(told, reason(hold_reason(entry), by=""))
+    if rollout.weight and entry.readiness and entry.readiness.canary_doubt:
+        told = say("{} *{} % of the traffic goes there now:* a roll back takes it away.", told, rollout.weight)
+    return say("{} I ask again every {} and go on by myself, or pause {}.", told, ASK_AGAIN, until)
 
 
 def _awaiting(entry: Entry, access: Access) -> Prose:
@@ -170,19 +171,20 @@ def _promoted(entry: Entry, access: Access) -> Prose:
 def _keeping_stable(rollout: Rollout, why: str) -> Prose:
     told = say("*All traffic is on the new pool.* `{}` stays on the route", rollout.stable.name)
     until = _at(rollout.since + rollout.plan.bake + HOLD_AT_MOST, rollout.since)
-    return say("{} I ask again every {}, and pause {}.", _because(told, reason(why, by="")), ASK_AGAIN, until)
+    told = _because(told, reason(why, by=""))
+    return say("{} I ask again every {} and go on by myself, or pause {}.", told, ASK_AGAIN, until)
 
 
 def _finished(entry: Entry, access: Access) -> Prose:
-    if others := other_routes(entry):
-        old, names = entry.rollout.stable.name, short(others, LONGEST)
-        if len(entry.other_routes) == 1:
-            return say("*Finished.* The route holds only the new pool. {} still sends to `{}`.", names, old)
-        return say("*Finished.* The route holds only the new pool. `{}` still has traffic from {}.", old, names)
-    return say(
-        "*Finished.* The route holds only the new pool. `{}` is off the route and still runs; remove it once drained.",
-        entry.rollout.stable.name,
-    )
+    rollout, left = entry.rollout, entry.left_on_stable
+    old, names = rollout.stable.name, short(listed_routes(left), LONGEST)
+    is_ours = f"{rollout.namespace}/{rollout.route}" in left
+    done = say("*Finished.* {} only the new pool.", "Its rules hold" if is_ours else "The route holds")
+    if len(left) > 1:
+        return say("{} `{}` still has traffic from {}.", done, old, names)
+    if left:
+        return say("{} {} still sends to `{}`.", done, names, old)
+    return say("{} `{}` is off the route and still runs; remove it once drained.", done, old)
 
 
 def _cleaned(entry: Entry, access: Access) -> Prose:

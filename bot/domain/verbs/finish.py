@@ -1,6 +1,7 @@
 """`finish`: end the bake now, and take the old pool off the route."""
 
 from bot.domain.access import AccessList
+from bot.domain.commands.request import FINISH as NAME
 from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, finish
 from bot.domain.errors import TransitionError
@@ -28,7 +29,7 @@ def _dialog(entry: Entry) -> Dialog:
 
 
 FINISH = Verb(
-    name="finish",
+    name=NAME,
     kind=Kind.ORDER,
     help="end the bake now: the old pool leaves the route",
     usage="[POOL] [reason]",

@@ -14,7 +14,8 @@ from bot.engine.route_port import RouteCopy
 from bot.recovery.changes import MOST, THREADS, ChangeLane
 from k8s.document import ANNOTATION
 from k8s.httproute import copy_of
-from sandbox.objects import pool_ref, rule
+from sandbox.kube import path_of
+from sandbox.objects import POOL_API, pool_ref, rule
 from sandbox.process import wait_until
 from sandbox.world import World
 from tests.builders import CANARY, STABLE
@@ -320,3 +321,32 @@ def test_a_roll_back_of_what_a_forgotten_rollout_has_followed_is_refused_in_word
 def _kept_id(stage: Stage) -> str:
     kept = stage.cluster.kept(stage.world.namespace, stage.world.route)
     return kept.note.rollout.id if kept and kept.note else ""
+
+
+def test_a_finish_says_that_another_rule_of_the_route_still_sends_to_the_old_pool(watched: Stage) -> None:
+    watched.world.set_rules([rule([pool_ref(STABLE)]), rule([pool_ref(STABLE)], "/other")])
+    entry = watched.start(100, rule="1", wishes=Wishes(approve_at=()))
+    watched.wait_observed()
+    watched.pass_time(seconds=1)
+    watched.pass_time(hours=2)
+    finished = watched.load(entry.rollout.id)
+    assert (finished.rollout.phase, finished.left_on_stable) == (
+        Phase.FINISHED,
+        (f"{watched.world.namespace}/{watched.world.route}",),
+    )
+
+
+def test_an_old_pool_that_is_gone_after_it_was_being_deleted_is_told_in_the_words_for_a_missing_one(
+    watched: Stage,
+) -> None:
+    rollout_id = watched.started(10).rollout.id
+    pool = path_of(POOL_API, "InferencePool", watched.world.namespace, STABLE)
+    watched.world.kube.merge(pool, {"metadata": {"finalizers": ["example.com/hold"]}})
+    watched.world.kube.delete(pool)
+    watched.audit.inspect()
+    assert watched.load(rollout_id).rollout.why.startswith(f"InferencePool `{STABLE}` is being deleted.")
+    watched.world.kube.merge(pool, {"metadata": {"finalizers": None}})
+    watched.audit.pool_gone(Pool(watched.world.namespace, STABLE))
+    assert watched.load(rollout_id).rollout.why == (
+        f"InferencePool `{STABLE}` was deleted. A roll back would have nowhere to go: promote, or create it again."
+    )
