@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = (
     "Exit codes: 0 done · 1 refused, with the reason · 2 the command or the settings are wrong · "
-    "3 not confirmed: Redis, the API server or the gateway did not answer · 130 Ctrl-C."
+    "3 not confirmed: Redis, the API server or the gateway did not answer, or a gate holds it · "
+    "4 a check with warnings · 130 Ctrl-C."
 )
 _FREE = {"ignore_unknown_options": True}
 """Keys like ``--every 10m`` are for the grammar to judge."""

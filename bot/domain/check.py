@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bot.domain.deadlines import HOLD_AT_MOST, MINUTE
+
 
 class Grade(StrEnum):
     """What a line means for a start."""
@@ -19,12 +21,18 @@ _WORST: Final = (Grade.STOP, Grade.WARN, Grade.PASS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing that was looked at: what was found, as a sentence, and what to do next (may be empty)."""
+    """One thing that was looked at: what was found, as a sentence, and what to do next (may be empty).
+
+    ``holds``: a rollout would hold before its first weight, for as long as that is so. ``is_watched``: a rollout
+    watches it, and its card shows it as it is then, so a start need not tell it.
+    """
 
     grade: Grade
     topic: str
     said: str
     hint: str = ""
+    holds: bool = False
+    is_watched: bool = False
 
     @property
     def text(self) -> str:
@@ -47,6 +55,11 @@ class Report:
         """Return the lines of one grade."""
         return [line for line in self.lines if line.grade is grade]
 
+    @property
+    def holds(self) -> bool:
+        """Say whether a rollout would hold before its first weight."""
+        return any(line.holds for line in self.lines)
+
     def worst_first(self) -> Sequence[Line]:
         """Return all lines, those that stop a start first."""
         return [line for grade in _WORST for line in self.of(grade)]
@@ -61,9 +74,16 @@ def stop(topic: str, said: str, hint: str = "") -> Line:
     return Line(grade=Grade.STOP, topic=topic, said=said, hint=hint)
 
 
-def warn(topic: str, said: str, hint: str = "") -> Line:
+def warn(topic: str, said: str, hint: str = "", *, is_watched: bool = False) -> Line:
     """Return a warning."""
-    return Line(grade=Grade.WARN, topic=topic, said=said, hint=hint)
+    return Line(grade=Grade.WARN, topic=topic, said=said, hint=hint, is_watched=is_watched)
+
+
+def hold(topic: str, said: str) -> Line:
+    """Return a warning of what a rollout waits for."""
+    minutes = HOLD_AT_MOST // MINUTE
+    hint = f"No weight moves until that is fixed: the rollout holds, and pauses after {minutes} minutes."
+    return Line(grade=Grade.WARN, topic=topic, said=said, hint=hint, holds=True, is_watched=True)
 
 
 def fine(topic: str, said: str) -> Line:

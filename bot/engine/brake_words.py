@@ -1,4 +1,4 @@
-"""The words of a brake that name no rollout as they stand: what each may mean, or that it is part of the reason."""
+"""What to make of a brake's words that name no rollout: a slip, a place, or the beginning of its reason."""
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace

@@ -185,7 +185,8 @@ class Lookup:
         if recent:
             return recent[0]
         if not channel:
-            raise NotHereError("No rollout is under way.", hint="Begin one with `start POOL WEIGHT`.")
+            begin = f"Name the pool of one that is over (`{command.verb} POOL`), or begin one with `start POOL WEIGHT`."
+            raise NotHereError("No rollout is under way.", hint=begin)
         none, running = "This channel has no rollout.", self._store.entries()
         if not running:
             raise NotHereError(none, hint="None is running: begin one with `start POOL WEIGHT`.")

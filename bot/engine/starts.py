@@ -122,7 +122,7 @@ class Starts:
             stable=scene.stable,
             canary=scene.canary,
             rules=scene.rules,
-            warnings=tuple(line.text for line in scene.report.of(Grade.WARN) if not held or line.said != held.reason),
+            warnings=tuple(line.text for line in scene.report.of(Grade.WARN) if not line.is_watched),
             known=scene.known,
             before=before,
             held=held,
@@ -145,7 +145,7 @@ class Starts:
         self._routes.write(scene.copy, change.after, weights=change.after.step >= 0, rehearse=True)
 
     def _hold(self, rollout: Rollout) -> Verdict | None:
-        """Ask the gates, and return what they say if that is wait. Raises RouteError if they say no.
+        """Ask the gates, and return their verdict if they say wait. Raises RouteError if they say no.
 
         If people have to approve the first weight, the gates are asked after that.
         """

@@ -19,9 +19,11 @@ from bot.domain.errors import (
     RouteError,
     StoreError,
 )
+from bot.domain.events import EventKind
 from bot.domain.operation import is_operation_id
 from bot.domain.prose import Prose, Text, joined, say, sentence
 from bot.domain.rollout import Entry
+from bot.domain.sentences.reasons import reason
 from bot.domain.sentences.what_it_waits_for import why as why_it_waits
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of
@@ -99,6 +101,12 @@ class Commands:
         except StoreError as error:
             return _unconfirmed(say("{} {}", error.prose, self._without_store(command)))
 
+    def _with_warnings(self, answer: Answer, entry: Entry) -> Answer:
+        """Add what the start warned of, which its card shows in Slack."""
+        events = self._core.store.events(entry.rollout.id, 0)
+        warned = [say("Warning: {}", reason(one.reason, by="")) for one in events if one.kind is EventKind.WARNED]
+        return replace(answer, said=joined("\n", (answer.said, *warned)))
+
     def _request(self, command: Command) -> Request:
         return Request(
             command=command,
@@ -127,6 +135,8 @@ class Commands:
         try:
             entry = follow(entry, self._core.clock, seconds, tell, self._look)
             answer = self._with_lead(result(entry, request.command.verb))
+            if request.command.verb == START:
+                answer = self._with_warnings(answer, entry)
         except StoreError as error:
             return _unconfirmed(
                 say("It is decided. {} So I do not know what became of it; look with `status`.", error.prose)

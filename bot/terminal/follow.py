@@ -7,6 +7,7 @@ from bot.domain.commands.request import START
 from bot.domain.decisions.by_people import describe
 from bot.domain.prose import Prose, ended, say
 from bot.domain.rollout import Acceptance, Entry, Phase
+from bot.domain.sentences.gates import hold_reason
 from bot.domain.sentences.reasons import reason
 from bot.domain.verbs.registry import verb_of
 from bot.engine.ports import Clock
@@ -42,6 +43,9 @@ def result(entry: Entry, verb: str) -> Answer:
     if _was_undone(entry, verb):
         why = reason(entry.rollout.why, by="") or say("it was taken back.")
         return Answer(said=say("{}: {}", stands, why), exit=Exit.REFUSED, entries=(entry,))
+    if entry.rollout.phase is Phase.HOLDING:
+        why = reason(hold_reason(entry), by="")
+        return Answer(said=say("{}: {}", stands, why), exit=Exit.UNCONFIRMED, entries=(entry,))
     said, code = _written(entry)
     return Answer(said=say("{}; {}", stands, said), exit=code, entries=(entry,))
 

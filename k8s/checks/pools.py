@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bot.domain.check import Line, fine, stop, warn
-from bot.domain.deadlines import HOLD_AT_MOST, MINUTE
+from bot.domain.check import Line, fine, hold, stop, warn
 from k8s.checks.scene import Scene
 from k8s.document import Document
 from k8s.inferencepool import is_ending, picker_of, selector_of
-from k8s.pool_health import PoolParts, health_of
+from k8s.pool_health import PoolParts, deaf_pods, health_of, ready_count
 from k8s.search import some
 
 TOPIC: Final = "Pools"
@@ -21,15 +20,28 @@ def lines(scene: Scene) -> Iterator[Line]:
     if is_ending(scene.new.pool):
         yield stop(TOPIC, new.lack, "Deploy it again first.")
     elif new.lack:
-        yield warn(TOPIC, new.lack, f"A start waits until that is mended, {HOLD_AT_MOST // MINUTE} minutes at most.")
+        yield hold(TOPIC, new.lack)
     if old.lack:
-        yield warn(TOPIC, f"A roll back would not help now: {old.lack}")
+        yield warn(TOPIC, f"A roll back would not help now: {old.lack}", is_watched=True)
     if not new.lack and not old.lack:
         yield fine(TOPIC, f"Both can serve: new {new.ready}/{new.of} Ready, old {old.ready}/{old.of}.")
+    yield from _deaf(scene.new)
     yield from _overlap(scene.new, scene.old)
     yield from _failure_modes(scene)
     yield from _models(scene)
     yield from _companions(scene)
+
+
+def _deaf(new: PoolParts) -> Iterator[Line]:
+    """Yield a part of the new pool's pods that does not listen where the pool sends; all of them are a lack."""
+    deaf, ready = deaf_pods(new), ready_count(new.pods)
+    if 0 < len(deaf) < ready:
+        pool, names = new.pool["metadata"]["name"], some([str(pod["metadata"]["name"]) for pod in deaf], 3)
+        yield warn(
+            TOPIC,
+            f"{len(deaf)} of {ready} ready pods of `{pool}` declare no port that it names ({names}): requests that go "
+            "there fail.",
+        )
 
 
 def _overlap(new: PoolParts, old: PoolParts) -> Iterator[Line]:
@@ -67,9 +79,9 @@ def _models(scene: Scene) -> Iterator[Line]:
     if lacking:
         yield warn(
             TOPIC,
-            f"`{scene.canary.name}` does not serve {some(lacking, 3)}, which `{scene.stable.name}` serves: requests "
-            "for that would fail there.",
-            "Serve it too, or map the name by an InferenceModelRewrite.",
+            f"`{scene.canary.name}` does not serve {some(lacking, 3)}, which `{scene.stable.name}` serves: such "
+            "requests would fail there.",
+            "Serve the same models, or map their names with an InferenceModelRewrite.",
         )
     else:
         yield fine(TOPIC, f"`{scene.canary.name}` serves {some(sorted(old), 3) or 'no model, as the old pool'}.")
@@ -95,15 +107,16 @@ def _companions(scene: Scene) -> Iterator[Line]:
         if _pool_of(each) == scene.stable.name and not any(_is_twin(twin, each) for twin in theirs):
             lacking.setdefault(each["kind"], []).append(each["metadata"]["name"])
     for kind, names in lacking.items():
-        one = len(names) == 1
-        what = f"{kind} `{names[0]}` counts" if one else f"{len(names)} {kind}s count"
-        which = "" if one else f" ({some(names)})"
-        yield warn(
-            TOPIC,
-            f"{what} for `{scene.stable.name}` only{which}: `{scene.canary.name}` has none like "
-            f"{'it' if one else 'them'}.",
-            f"Copy {'it' if one else 'them'} with `poolRef.name: {scene.canary.name}`.",
-        )
+        yield _counts_for_old(scene, kind, names)
+
+
+def _counts_for_old(scene: Scene, kind: str, names: Sequence[str]) -> Line:
+    old, new = scene.stable.name, scene.canary.name
+    if len(names) == 1:
+        said = f"{kind} `{names[0]}` counts for `{old}` only: `{new}` has none like it."
+        return warn(TOPIC, said, f"Copy it with `poolRef.name: {new}`.")
+    said = f"{len(names)} {kind}s count for `{old}` only ({some(names)}): `{new}` has none like them."
+    return warn(TOPIC, said, f"Copy them with `poolRef.name: {new}`.")
 
 
 def _pool_of(document: Document) -> str:

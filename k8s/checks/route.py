@@ -169,19 +169,21 @@ def _older_routes(scene: Scene) -> Iterator[Line]:
     """Yield the routes that come before this one where a host and a match are the same: they get those requests."""
     mine = scene.copy.document
     matches = {_as_one(match) for rule in scene.rules for match in _matches(rules_of(mine)[rule.index])}
-    names = [full_name(each) for each in scene.routes if _comes_before(each, mine) and matches & _matches_of(each)]
+    before = [each for each in scene.routes if _comes_before(each, mine) and matches & _matches_of(each)]
+    names = [full_name(route) for route in sorted(before, key=_age)]
     if len(names) == 1:
         yield warn(
             TOPIC,
-            f"HTTPRoute `{names[0]}` comes first, with a host and a match of this one: it gets those requests.",
-            "Roll that one out, or take its match away.",
+            f"HTTPRoute `{names[0]}` takes precedence over this one: it has the same host and match, so it gets those "
+            "requests.",
+            "Roll that one out, or remove its match.",
         )
     elif names:
         yield warn(
             TOPIC,
-            f"{len(names)} HTTPRoutes come first, with a host and a match of this one, and get those requests: "
-            f"{some(names)}.",
-            "Roll the first of them out, or take their matches away.",
+            f"{len(names)} HTTPRoutes take precedence over this one: they share a host and a match with it, so they "
+            f"get those requests: {some(names)}.",
+            "Roll out those that should serve these requests, or remove their matches.",
         )
 
 

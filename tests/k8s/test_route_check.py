@@ -76,13 +76,18 @@ def test_a_route_that_takes_the_requests_is_named(other: Json, is_first: bool) -
     mine["spec"]["parentRefs"] = [{"name": "inference-gateway", "sectionName": "https"}]
     if other["spec"].get("hostnames"):
         mine["spec"]["hostnames"] = ["a", "b"]
-    first = "HTTPRoute `default/first` comes first, with a host and a match of this one: it gets those requests."
+    first = (
+        "HTTPRoute `default/first` takes precedence over this one: it has the same host and match, so it gets those "
+        "requests."
+    )
     assert said(mine, other) == ([first] if is_first else [])
 
 
-def test_many_routes_that_come_first_make_one_line() -> None:
+def test_many_routes_that_take_the_requests_make_one_line_the_oldest_first() -> None:
     mine = a_route(a_rule(a_ref(OLD)), creationTimestamp=AGE)
-    older = [another(name=f"r{number}") for number in range(7)]
-    named = "`default/r0`, `default/r1`, `default/r2`, `default/r3`, `default/r4` and 2 more."
-    first = f"7 HTTPRoutes come first, with a host and a match of this one, and get those requests: {named}"
-    assert said(mine, *older) == [first]
+    older = [another(name=f"r{number}", created=f"2025-01-0{7 - number}T00:00:00Z") for number in range(7)]
+    first = (
+        "7 HTTPRoutes take precedence over this one: they share a host and a match with it, so they get those requests"
+    )
+    named = "`default/r6`, `default/r5`, `default/r4`, `default/r3`, `default/r2` and 2 more"
+    assert said(mine, *older) == [f"{first}: {named}."]

@@ -118,7 +118,7 @@ def test_a_third_weighted_backend_is_named(world: World, cluster: Cluster) -> No
 
 def test_a_canary_that_cannot_serve_is_warned_of(world: World, cluster: Cluster) -> None:
     world.set_picker_ready(CANARY, False)
-    waits = "A start waits until that is mended, 30 minutes at most."
+    waits = "No weight moves until that is fixed: the rollout holds, and pauses after 30 minutes."
     picker = f"Service `{world.namespace}/{picker_name(CANARY)}`, the endpoint picker of InferencePool `{CANARY}`,"
     assert warnings(cluster) == (f"{picker} has no ready endpoint. {waits}",)
     world.set_servers_ready(CANARY, 0)

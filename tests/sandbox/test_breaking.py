@@ -15,14 +15,14 @@ from tests.serving import a_serving_world
 from tests.stage import Stage
 
 SEEN = {
-    "servers": "0 of 2 pods are Ready",
-    "picker": "no ready endpoint",
-    "port": "has no port 8000",
-    "roles": "decode 0",
-    "owner": "Argo Rollouts",
-    "second": "`default/second-route` also sends",
-    "models": "does not serve",
-    "old": "A roll back would not help now",
+    "servers": (Grade.WARN, "0 of 2 pods are Ready"),
+    "picker": (Grade.WARN, "no ready endpoint"),
+    "port": (Grade.WARN, "has no port 8000"),
+    "roles": (Grade.WARN, "decode 0"),
+    "owner": (Grade.STOP, "Argo Rollouts"),
+    "second": (Grade.WARN, "`default/second-route` also sends"),
+    "models": (Grade.WARN, "does not serve"),
+    "old": (Grade.WARN, "A roll back would not help now"),
 }
 
 
@@ -44,8 +44,8 @@ def world(kube: Kube, namespace: str, robot: Robot) -> Iterator[World]:
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_check_sees_what_is_broken_and_that_it_is_mended(stage: Stage, way: str) -> None:
     break_world(stage.world, way)
-    grade = Grade.STOP if way == "owner" else Grade.WARN
+    grade, words = SEEN[way]
     (line,) = check(stage).of(grade)
-    assert SEEN[way].replace("default/", f"{stage.world.namespace}/") in line.text
+    assert words.replace("default/", f"{stage.world.namespace}/") in line.text
     mend(stage.world)
     assert check(stage).grade is Grade.PASS

@@ -81,7 +81,10 @@ def test_so_has_another_verb(front: Front, text: str) -> None:
 
 def test_a_roll_back_from_the_list_is_answered_because_no_card_is_in_sight(front: Front) -> None:
     front.types("rollback")
-    block, done = listed(front)[OUTER], f"Done: all traffic goes to `{STABLE}` again. Its card is in <#{ROOM}>."
+    block, done = (
+        listed(front)[OUTER],
+        f"Done: `{CANARY}` is rolled back, all traffic goes to `{STABLE}` again. Its card is in <#{ROOM}>.",
+    )
     assert [press(front, block)[-1] for _ in range(2)] == [done, done]
     assert weights(front) == [BEFORE, AT_10]
 

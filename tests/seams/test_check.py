@@ -26,7 +26,8 @@ def test_in_slack_the_worst_comes_first(stage: Stage, open_slack: Callable[[], F
         [
             f"*A rollout of `{CANARY}` cannot start:* 1 thing stops it, 2 warnings.",
             f"⛔ *stop*  Owners: {owned} Wait for its rollout to end, or take the route out of it.",
-            f"⚠️ *warn*  Pools: {lacks.format(CANARY)} A start waits until that is mended, 30 minutes at most.",
+            f"⚠️ *warn*  Pools: {lacks.format(CANARY)} No weight moves until that is fixed: the rollout holds, and "
+            "pauses after 30 minutes.",
             f"⚠️ *warn*  Pools: A roll back would not help now: {lacks.format(STABLE)}",
         ],
     )

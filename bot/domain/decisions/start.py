@@ -16,7 +16,7 @@ from bot.domain.plan import Plan
 from bot.domain.rollout import SLOTLESS, Ask, Change, Phase, Pool, Rollout, Rule
 
 MOST_WARNINGS: Final = 12
-"""How many warnings a start tells; `check` lists them all."""
+"""A start tells so many warnings; `check` lists them all."""
 
 
 def rollout_id(delivery: str) -> str:
@@ -106,7 +106,10 @@ def _began(moment: Moment, before: Rollout | None) -> datetime:
 
 def _told(to: Rollout, moment: Moment, warnings: tuple[str, ...]) -> tuple[Event, ...]:
     started = Event(kind=EventKind.STARTED, at=moment.now, by=moment.by, weight=to.weight, reason=to.reason)
-    warned = [Event(kind=EventKind.WARNED, at=moment.now, weight=to.weight, reason=text) for text in _few(warnings)]
+    warned = [
+        Event(kind=EventKind.WARNED, at=moment.now, weight=to.weight, reason=text)
+        for text in _few(warnings, to.canary.name)
+    ]
     return (started, *warned, *_waits(to, moment))
 
 
@@ -120,6 +123,8 @@ def _waits(to: Rollout, moment: Moment) -> tuple[Event, ...]:
             return ()
 
 
-def _few(warnings: tuple[str, ...]) -> tuple[str, ...]:
-    left = len(warnings) - MOST_WARNINGS
-    return (*warnings[:MOST_WARNINGS], f"{left} more warnings: `check` lists them all.") if left > 1 else warnings
+def _few(warnings: tuple[str, ...], pool: str) -> tuple[str, ...]:
+    if len(warnings) <= MOST_WARNINGS:
+        return warnings
+    left = len(warnings) - MOST_WARNINGS + 1
+    return *warnings[: MOST_WARNINGS - 1], f"{left} more warnings: `check {pool}` lists them all."

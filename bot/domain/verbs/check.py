@@ -23,6 +23,8 @@ def _verdict(asking: Asking, report: Report) -> Prose:
     pool = asking.command.subject
     if stops:
         return say("*A rollout of `{}` cannot start:* {}.", pool, _count(stops, warnings))
+    if report.holds:
+        return say("*A rollout of `{}` would hold before its first weight:* {}.", pool, _count(stops, warnings))
     if warnings:
         return say("*A rollout of `{}` can start*, with {}.", pool, _count(stops, warnings))
     return say("*A rollout of `{}` can start.*", pool)

@@ -16,8 +16,8 @@ from tests.stage import Stage
 
 MODEL, OTHER = "meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-8B"
 LACKS = (
-    f"`{CANARY}` does not serve `{MODEL}`, which `{STABLE}` serves: requests for that would fail there. Serve it too, "
-    "or map the name by an InferenceModelRewrite."
+    f"`{CANARY}` does not serve `{MODEL}`, which `{STABLE}` serves: such requests would fail there. Serve the same "
+    "models, or map their names with an InferenceModelRewrite."
 )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sandbox.breaking import break_world
 from tests.builders import CANARY, STABLE
 from tests.shell import Terminal
 from tests.stage import Stage
@@ -22,7 +23,7 @@ def test_who_may_not_start_is_warned(stage: Stage, terminal: Terminal) -> None:
 
 @pytest.mark.parametrize(
     ("canary", "stable", "code", "grades"),
-    [(2, 2, 0, {"pass"}), (2, 0, 4, {"warn", "pass"}), (0, 2, 1, {"stop", "pass"})],
+    [(2, 2, 0, {"pass"}), (2, 0, 4, {"warn", "pass"}), (0, 2, 4, {"warn", "pass"})],
 )
 def test_in_a_terminal_the_exit_code_says_the_worst(
     stage: Stage, terminal: Terminal, canary: int, stable: int, code: int, grades: set[str]
@@ -35,3 +36,10 @@ def test_in_a_terminal_the_exit_code_says_the_worst(
     checks = document["checks"]
     assert isinstance(checks, list)
     assert (document["exit"], {check["grade"] for check in checks}) == (code, grades)
+
+
+def test_what_stops_a_start_ends_with_1(stage: Stage, terminal: Terminal) -> None:
+    break_world(stage.world, "owner")
+    terminal.write_policy("approvals: {at: []}")
+    document = terminal.json("check", CANARY, "10")
+    assert (document["exit"], document["outcome"]) == (1, "refused")

@@ -33,6 +33,7 @@ from bot.terminal.answer import Exit
 from bot.terminal.commands import Commands
 from sandbox.apiserver import ApiServer
 from sandbox.gateway import Answer
+from sandbox.objects import pool_ref
 from sandbox.process import wait_until
 from sandbox.robot import Robot
 from tests.builders import ALICE, BOB, CANARY, STABLE
@@ -43,6 +44,23 @@ from tests.stage import Meddler, Stage
 
 def timeless(text: str) -> str:
     return re.sub(r"\d\d [A-Z][a-z]{2} \d\d:\d\d UTC", "TIME", text)
+
+
+def test_a_start_tells_its_warnings_and_one_that_is_held_says_why(stage: Stage, terminal: Terminal) -> None:
+    terminal.write_policy(f"terminal: {{users: {{{ME}: {BOB}}}}}")
+    stage.world.add_route("second", [pool_ref(STABLE)], path="/second")
+    stage.world.set_servers_ready(CANARY, 0)
+    code, output = terminal("start", CANARY, "10", f"route={stage.world.route}")
+    lack = f"InferencePool `{stage.world.namespace}/{CANARY}` has no ready model server: 0 of 2 pods are Ready."
+    other = f"HTTPRoute `{stage.world.namespace}/second` also sends to `{STABLE}`, and stays there."
+    assert (code, output.splitlines()[:3]) == (
+        Exit.UNCONFIRMED,
+        [
+            f"`{CANARY}` is holding at 0 %: {lack}",
+            "No bot leads now: steps, deadlines and cards wait for one.",
+            f"Warning: {other} Roll it out too before you delete that pool.",
+        ],
+    )
 
 
 def test_a_rollout_begins_and_is_rolled_back_without_slack(stage: Stage, terminal: Terminal) -> None:

@@ -23,6 +23,6 @@ def warned(count: int) -> list[str]:
     return [event.reason for event in change.events if event.kind is EventKind.WARNED]
 
 
-def test_a_start_tells_a_dozen_warnings_and_says_where_the_others_are() -> None:
-    assert warned(13) == [f"Warning {number}." for number in range(13)]
-    assert warned(2000) == [*warned(12), "1988 more warnings: `check` lists them all."]
+def test_a_start_tells_a_dozen_warnings_at_most_and_says_where_the_others_are() -> None:
+    assert warned(12) == [f"Warning {number}." for number in range(12)]
+    assert warned(2000) == [*warned(11), f"1989 more warnings: `check {CANARY}` lists them all."]
