@@ -29,7 +29,7 @@ NO_OTHER_TRY: Final = "Do not count on another try."
 ROLLS_BACK_BY_ROUTE: Final = "I roll back from the record on the route"
 ROLLED_BACK_BY_ROUTE: Final = "So I went by the record on route"
 ROLLED_BACK_ALREADY: Final = "is rolled back already, since"
-ROLLED_BACK: Final = "Done: all traffic"
+ROLLED_BACK: Final = "is rolled back, all traffic"
 DONE_ELSEWHERE: Final = "Done; the card of"
 SEE_CARD: Final = "See <http"
 
@@ -104,8 +104,9 @@ def why(entry: Entry, wait: Wait) -> Prose:
 
 def rolled_back(entry: Entry) -> Prose:
     """Tell whoever typed a roll back that it is on the route."""
-    of_route = say(" of {}", route(entry.rollout)) if entry.other_routes else Prose()
-    return say("{}{} goes to `{}` again.", ROLLED_BACK, of_route, entry.rollout.stable.name)
+    rollout, of_route = entry.rollout, say(" of {}", route(entry.rollout)) if entry.other_routes else Prose()
+    new, old = rollout.canary.name, rollout.stable.name
+    return say("Done: `{}` {}{} goes to `{}` again.", new, ROLLED_BACK, of_route, old)
 
 
 def elsewhere(entry: Entry, told: Prose) -> Prose:

@@ -110,7 +110,7 @@ def stop(options: argparse.Namespace) -> None:
     from sandbox.meddling import stop as stop_server
 
     stop_server(_state(options.name), options.server)
-    print(f"{options.server} hangs now; `python -m sandbox start {options.server}` lets it go on.")
+    print(f"{options.server} hangs now; `.venv/bin/python -m sandbox start {options.server}` lets it go on.")
 
 
 def start(options: argparse.Namespace) -> None:
@@ -159,7 +159,8 @@ def _add_meddling(commands: Any, named: argparse.ArgumentParser) -> None:
     weigh.add_argument("--namespace", default="default")
     weigh.set_defaults(run=edit)
     broken = commands.add_parser("break", parents=[named], help="break the new pool or the route, for `check` to see")
-    broken.add_argument("way", choices=sorted(WAYS))
+    ways = "; ".join(f"{way}: {told}" for way, (_, told) in WAYS.items())
+    broken.add_argument("way", choices=sorted(WAYS), help=ways)
     broken.set_defaults(run=break_it)
     commands.add_parser("mend", parents=[named], help="mend what `break` broke").set_defaults(run=mend)
     empty = commands.add_parser("flush", parents=[named], help="empty Valkey")
