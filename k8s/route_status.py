@@ -25,7 +25,9 @@ _NOT_PROGRAMMED: Final = {"Reconciled": "False", "Programmed": "False"}  # GKE; 
 
 _SOME: Final = r"\d{1,2}(?:\s*(?:,\s*and\b|,|&|/|-|–|\band\b|\bor\b|\bto\b)\s*\d{1,2})*"
 _INDEXES: Final = re.compile(r"\brules\[([\d,\s]+)\]", re.IGNORECASE)
-_NUMBERS: Final = re.compile(rf"\brules?(?:\(s\))?(?:\W{{0,2}}\[([\d,\s]+)\]|\W{{0,3}}({_SOME})\b)", re.IGNORECASE)
+_NUMBERS: Final = re.compile(
+    rf"\brules?(?:\(s\))?(?:\W{{0,2}}\[([\d,\s]+)\]|\W{{0,3}}({_SOME})\b(?!\.\d))", re.IGNORECASE
+)
 _RANGE: Final = re.compile(r"(\d{1,2})(?:\s*(?:-|–|\bto\b)\s*(\d{1,2}))?", re.IGNORECASE)
 _WORD: Final = re.compile(r"[A-Za-z0-9.-]+")
 
@@ -199,17 +201,17 @@ def rules_named(message: str, rules: Sequence[Document]) -> frozenset[int]:
     ``spec.rules[1]``, or by a rule's name. A number counts from 1, unless one is 0 or it is the index of ``rules``.
     """
     indexes = {number for found in _INDEXES.findall(message) for number in _numbers(found)}
-    listed = _NUMBERS.findall(_INDEXES.sub(" ", message))
-    numbers = {number for found in listed for number in _numbers(" ".join(found))}
-    first = 0 if 0 in numbers else 1
+    listed = [_numbers(" ".join(found)) for found in _NUMBERS.findall(_INDEXES.sub(" ", message))]
+    numbers = set().union(*listed)
+    first = 0 if any(found[0] == 0 for found in listed) else 1
     named = {place for place, rule in enumerate(rules) if _is_named(message, rule.get("name"))}
     return frozenset((indexes | {number - first for number in numbers} | named) & set(range(len(rules))))
 
 
-def _numbers(text: str) -> set[int]:
-    """Return the numbers of a list like ``1, 3-5 and 7``."""
-    ranges = [(int(first), int(last or first)) for first, last in _RANGE.findall(text)]
-    return {number for first, last in ranges for number in range(first, last + 1)}
+def _numbers(text: str) -> Sequence[int]:
+    """Return the numbers of a list like ``1, 3-5 and 7``; there is at least one."""
+    ends = [(int(first), int(last or first)) for first, last in _RANGE.findall(text)]
+    return [number for first, last in ends for number in (range(first, last + 1) if first <= last else (first, last))]
 
 
 def _is_named(message: str, name: object) -> bool:
