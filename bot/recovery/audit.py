@@ -8,7 +8,7 @@ another controller that owns the route (the rollout pauses until a person resume
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from bot.domain.decisions.by_cluster import is_being_deleted, owned, pool_ending, pool_gone, was_deleted
+from bot.domain.decisions.by_cluster import is_being_deleted, owned, paused_over, pool_ending, pool_gone, was_deleted
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, UnreadableError
 from bot.domain.events import Event, EventKind
@@ -125,9 +125,9 @@ class Audit:
     def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
         """Find pools that are gone, or being deleted: the watch may have told that when nobody was leader."""
         there = set(pools)
-        for rollout in (entry.rollout for entry in active if entry.rollout.phase is not Phase.PAUSED):
+        for rollout in (entry.rollout for entry in active):
             for pool in _needed(rollout):
-                if pool.name not in there:
+                if pool.name not in there and (rollout.phase is not Phase.PAUSED or paused_over(rollout, pool)):
                     self.pool_gone(pool)
                     if self._routes.is_ending(pool):
                         self.pool_ending(pool)

@@ -49,6 +49,19 @@ def is_being_deleted(rollout: Rollout, pool: Pool) -> str:
     return f"InferencePool `{pool.name}` is being deleted. {then}"
 
 
+def paused_over(rollout: Rollout, pool: Pool) -> bool:
+    """Say whether it is paused because a pool is gone, or being deleted."""
+    return rollout.phase is Phase.PAUSED and rollout.why in (
+        was_deleted(rollout, pool),
+        is_being_deleted(rollout, pool),
+    )
+
+
+def can_go_without_stable(rollout: Rollout) -> bool:
+    """Say whether it is paused because the old pool is gone, or will be, and 100 % on the new one is a way out."""
+    return paused_over(rollout, rollout.stable) and rollout.step >= 0 and rollout.next_step is not None
+
+
 def _pause(entry: Entry, pool: Pool, why: str, moment: Moment) -> Change:
     rollout, change = entry.rollout, pause(entry, why, moment)
     return replace(change, after=replace(change.after, stable_gone=rollout.stable_gone or pool == rollout.stable))

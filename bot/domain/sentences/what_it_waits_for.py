@@ -17,6 +17,7 @@ from bot.domain.deadlines import (
     REMIND_EVERY,
     WRITE_WITHIN,
 )
+from bot.domain.decisions.by_cluster import can_go_without_stable
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
 from bot.domain.prose import Prose, capitalised, ended, joined, moment, say
@@ -190,7 +191,8 @@ def _paused(entry: Entry, access: Access) -> Wait:
 def _who_goes_on(rollout: Rollout, access: Access) -> Prose:
     """Say who can end a pause; that somebody can put the route right is not the policy's to say."""
     if not rollout.drifted:
-        return can(access, say("`resume`"), say("`end`"))
+        promote = say("`promote`") if can_go_without_stable(rollout) else Prose()
+        return can(access, say("`resume`"), promote, say("`end`"))
     restore = Prose() if lacks_to_restore(rollout) else say("`restore`")
     adopt = Prose() if lacks_to_adopt(rollout) else say("`adopt`")
     told = can(access, restore, adopt, say("`end`"))

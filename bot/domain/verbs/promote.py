@@ -2,6 +2,7 @@
 
 from bot.domain.access import AccessList
 from bot.domain.commands.request import Request
+from bot.domain.decisions.by_cluster import can_go_without_stable
 from bot.domain.decisions.moves import Moment, must_ask
 from bot.domain.errors import TransitionError
 from bot.domain.gate import Verdict
@@ -22,17 +23,11 @@ def _is_asked_for(rollout: Rollout) -> bool:
     return rollout.ask is not None and rollout.ask.step == last_step(rollout)
 
 
-def _is_way_out(rollout: Rollout) -> bool:
-    """Say whether it leaves a pause because the old pool is gone, or will be."""
-    is_paused = rollout.phase is Phase.PAUSED and not rollout.drifted
-    return is_paused and rollout.stable_gone and rollout.step >= 0
-
-
 def _is_shown(entry: Entry) -> bool:
     """Say whether it would do more than the next step, and nothing else is open; or that it leaves a pause."""
     rollout = entry.rollout
     if rollout.phase is Phase.PAUSED:
-        return _is_way_out(rollout) and is_settled(entry)
+        return can_go_without_stable(rollout) and is_settled(entry)
     skips = rollout.next_step not in (None, last_step(rollout))
     return rollout.phase is Phase.PROGRESSING and skips and is_settled(entry)
 
@@ -53,7 +48,7 @@ PROMOTE = Verb(
     instead_of=("complete", "done"),
     access=AccessList.RUN,
     phases=frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.AWAITING_APPROVAL}),
-    also_fits=_is_way_out,
+    also_fits=can_go_without_stable,
     works=lambda rollout: not _is_asked_for(rollout),
     raises=True,
     late_after=LATE_AFTER,
