@@ -93,6 +93,8 @@ def _share(pair: Pair | None) -> int | None:
 
 def raises_over(rollout: Rollout, drift: Drift) -> bool:
     """Say whether our weights put more on the canary than the weights that we found."""
+    if rollout.step < 0 and not any(rule.canary_before for rule in rollout.rules):
+        return False
     theirs = share(drift)
     return theirs is None or rollout.weight > theirs
 
@@ -128,7 +130,7 @@ def restore(entry: Entry, request: Request, verdict: Verdict, moment: Moment) ->
     drift = _drift_of(rollout)
     if lack := lacks_to_restore(rollout):
         raise TransitionError(f"{lack}.", hint="Put it back and try again; `rollback` works too.")
-    if rollout.weight and raises_over(rollout, drift) and verdict.answer is not GateAnswer.PASS:
+    if raises_over(rollout, drift) and verdict.answer is not GateAnswer.PASS:
         raise TransitionError(verdict.reason, hint="Traffic stays as it is; try again when that is fixed.")
     change = go_on(entry, moment)
     to = replace(change.after, overwrites=drift, restored=(*rollout.restored, drift.hand.manager))

@@ -159,7 +159,7 @@ def go_on(entry: Entry, moment: Moment) -> Change:
 
 def _ask_gates_at_once(entry: Entry, moment: Moment) -> Change:
     """Hold before the first weight until the timer has asked the gates."""
-    to = after(entry, moment, phase=Phase.HOLDING, ask=None, left=None, why="The gates are asked now.")
+    to = after(entry, moment, phase=Phase.HOLDING, ask=None, left=None, why="The gates have not answered yet.")
     return Change(after=to, events=(), due=moment.now)
 
 

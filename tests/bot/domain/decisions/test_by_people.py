@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.decisions.by_cluster import was_deleted
 from bot.domain.decisions.by_people import decide, require_fit
 from bot.domain.errors import NotAllowedError, StaleError, TransitionError, UsageError
 from bot.domain.events import Event, EventKind
@@ -10,7 +11,22 @@ from bot.domain.gate import Verdict
 from bot.domain.rollout import Acceptance, Ask, Entry, Pair, Phase, Rollout, wanted
 from bot.domain.verbs.declaration import Kind
 from bot.domain.verbs.registry import verb_of, verbs, what_works_now
-from tests.builders import ALICE, BOB, CAROL, DRIFT, HOLD, NOON, PASS, PLAN, a_request, a_rollout, an_entry, applied, at
+from tests.builders import (
+    ALICE,
+    BOB,
+    CAROL,
+    DRIFT,
+    HOLD,
+    NOON,
+    PASS,
+    PLAN,
+    RULE,
+    a_request,
+    a_rollout,
+    an_entry,
+    applied,
+    at,
+)
 
 AWAITING = a_rollout(phase=Phase.AWAITING_APPROVAL, step=1, base=1, ask=Ask(id="d2", step=2))
 PAUSED = a_rollout(phase=Phase.PAUSED, left=Phase.PROGRESSING, step=1, base=1)
@@ -177,11 +193,11 @@ def test_resume_of_a_drift_asks_what_to_do_with_the_weights() -> None:
         decide(an_entry(replace(PAUSED, drift=DRIFT)), a_request("resume"), PASS, at(1))
 
 
-@pytest.mark.parametrize("verdict", [PASS, HOLD])
-def test_resume_before_the_first_weight_holds_and_lets_the_timer_ask_the_gates_at_once(verdict: Verdict) -> None:
+@pytest.mark.parametrize(("verdict", "phase", "step"), [(PASS, Phase.STARTING, 0), (HOLD, Phase.HOLDING, -1)])
+def test_resume_before_the_first_weight_takes_it_or_holds(verdict: Verdict, phase: Phase, step: int) -> None:
     entry = an_entry(replace(PAUSED, step=-1, base=-1, left=Phase.STARTING))
-    change = decide(entry, a_request("resume"), verdict, at(1))
-    assert (change.after.phase, change.after.step, change.due) == (Phase.HOLDING, -1, at(1).now)
+    after = decide(entry, a_request("resume"), verdict, at(1)).after
+    assert (after.phase, after.step, after.held_by, after.left) == (phase, step, verdict.gates, None)
 
 
 def test_restore_before_the_first_weight_lowers_the_canary_whatever_the_gates_say() -> None:
@@ -191,11 +207,21 @@ def test_restore_before_the_first_weight_lowers_the_canary_whatever_the_gates_sa
     assert (after.phase, after.weight, after.overwrites) == (Phase.HOLDING, 0, drift)
 
 
+def test_restore_before_the_first_weight_that_gives_the_canary_its_share_back_asks_the_gates() -> None:
+    taken = replace(RULE, canary_before=20)
+    drift = replace(DRIFT, found=(Pair(1, None), Pair(100, 0)))
+    entry = an_entry(replace(PAUSED, rules=(RULE, taken), step=-1, base=-1, left=Phase.STARTING, drift=drift))
+    with pytest.raises(TransitionError, match="no ready model server"):
+        decide(entry, a_request("restore"), HOLD, at(1))
+
+
 def test_promote_leaves_a_pause_only_if_the_old_pool_is_gone() -> None:
     with pytest.raises(TransitionError, match="You can't promote now"):
         decide(an_entry(PAUSED), a_request("promote"), PASS, at(1))
-    gone = an_entry(replace(PAUSED, plan=replace(PLAN, approve_at=()), stable_gone=True))
-    assert decide(gone, a_request("promote"), PASS, at(1)).after.weight == 100
+    gone = replace(PAUSED, plan=replace(PLAN, approve_at=()), why=was_deleted(PAUSED, PAUSED.stable))
+    assert decide(an_entry(gone), a_request("promote"), PASS, at(1)).after.weight == 100
+    with pytest.raises(TransitionError, match="You can't promote now"):
+        decide(an_entry(replace(gone, step=3, base=3)), a_request("promote"), PASS, at(1))
 
 
 def test_a_paused_bake_that_drifted_is_not_finished_over_somebody_elses_weights() -> None:
