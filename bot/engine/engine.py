@@ -126,6 +126,8 @@ class Engine:
         if verb not in (START, ROLLBACK, FINISH):
             return ""
         rollout = entry.rollout
+        if verb == FINISH and self._routes.kept(rollout.namespace, rollout.route) is None:
+            return ""  # who else sends to the old pool is known from watches only
         try:
             readiness = self._routes.readiness(rollout.stable, rollout.canary)
         except DependencyError:

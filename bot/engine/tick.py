@@ -158,9 +158,12 @@ class Ticker:
             self._count_after(outcome)
 
     def _count_after(self, change: Change) -> None:
-        """Count the pools after the finish, for who still sends to the old one."""
+        """Count the pools after the finish, for who still sends to the old one; only watches know that."""
         to = change.after
-        if to.phase is Phase.FINISHED:
+        if to.phase is not Phase.FINISHED or self._routes.kept(to.namespace, to.route) is None:
+            return
+        entry = self._store.load(to.id)
+        if entry is not None and entry.is_applied:
             with suppress(ClusterError):
                 seen = self._routes.readiness(to.stable, to.canary)
                 self._store.learn(to.id, to.decision, Progress(readiness=seen))
