@@ -39,7 +39,7 @@ def with_earlier_noes(change: Change, routes: Routes) -> Change:
     except ClusterError:  # then it cannot be written either
         return change
     new = {each.said: None for each in noes if each.key not in to.known}
-    told = [_warned(f"{text} It was so before the first weight.", change) for text in new]
+    told = [_warned(f"{text.rstrip('.')}. It was so before the first weight.", change) for text in new]
     known = tuple(sorted({each.key for each in noes}))
     return replace(change, after=replace(to, known=known), events=(*told, *change.events))
 
@@ -74,6 +74,8 @@ class GatewayEar:
 
     def answer(self, entry: Entry, applied: Applied, moment: Moment) -> Heard:
         """Hear the answer to weights that were written, or how long to wait for it."""
+        if _is_early(entry):
+            return Heard(Progress(acceptance=Acceptance.NOT_WRITTEN), on_accepted(entry, moment))
         word = self._word(entry.rollout, applied.generation)
         if no := _no(entry, word, moment):
             return no

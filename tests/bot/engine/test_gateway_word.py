@@ -151,7 +151,7 @@ def test_a_no_that_came_while_people_were_asked_for_the_first_weight_is_no_answe
         Phase.PROGRESSING,
         [(STABLE, 90), (CANARY, 10)],
     )
-    assert warnings(stage, rollout_id)[0].endswith("no listener It was so before the first weight.")
+    assert warnings(stage, rollout_id)[0].endswith("no listener. It was so before the first weight.")
 
 
 def test_a_no_that_came_while_a_start_was_held_is_no_answer_to_its_first_weight(stage: Stage, robot: Robot) -> None:
