@@ -95,9 +95,10 @@ class PoolReader:
         """
         is_watched = self._watches.objects(PODS, canary.namespace) is not None
         pool = self.document(canary)
-        pods = _beside.submit(self.listed_pods, pool, version=client.ANY_VERSION if is_watched else "")
-        other, routes = self._health(stable), self._routes_to(stable)
-        judged = health_of(self.parts(pool, pods.result()))
+        beside = _beside.submit(lambda: (self._health(stable), self._routes_to(stable)))
+        pods = self.listed_pods(pool, version=client.ANY_VERSION if is_watched else "")
+        judged = health_of(self.parts(pool, pods))
+        other, routes = beside.result()
         readiness = self._readiness(other, judged, routes)
         return PoolHealth(lack=judged.lack, readiness=readiness, is_stable_gone=other.is_gone)
 
