@@ -29,7 +29,7 @@ NO_OTHER_TRY: Final = "Do not count on another try."
 ROLLS_BACK_BY_ROUTE: Final = "I roll back from the record on the route"
 ROLLED_BACK_BY_ROUTE: Final = "So I went by the record on route"
 ROLLED_BACK_ALREADY: Final = "is rolled back already, since"
-ROLLED_BACK: Final = "is rolled back, all traffic"
+ROLLED_BACK: Final = "is rolled back and all traffic"
 DONE_ELSEWHERE: Final = "Done; the card of"
 SEE_CARD: Final = "See <http"
 

@@ -15,6 +15,9 @@ class GateAnswer(StrEnum):
     FAIL = "fail"
 
 
+POOLS_READY: Final = "pools_ready"
+"""The gate that holds while the new pool cannot serve."""
+
 _NONE_READY: Final = "it has no ready endpoint."
 
 

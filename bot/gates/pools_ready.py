@@ -1,7 +1,7 @@
 """The new pool can serve: it is there, its picker and a model server are ready. No policy switches this off."""
 
 from bot.domain.errors import ClusterError
-from bot.domain.gate import GateAnswer
+from bot.domain.gate import POOLS_READY, GateAnswer
 from bot.gates.gate import Asked, Found, Gate, Keys
 
 
@@ -20,7 +20,7 @@ def check(asked: Asked, keys: Keys) -> Found:
 
 
 GATE = Gate(
-    name="pools_ready",
+    name=POOLS_READY,
     about="the new pool is there, and its endpoint picker and a model server are ready",
     check=check,
     required=True,

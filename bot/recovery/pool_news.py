@@ -11,7 +11,7 @@ from typing import Final
 from bot.domain.decisions.drift import share
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, StoreError
 from bot.domain.events import Event, EventKind
-from bot.domain.gate import Readiness
+from bot.domain.gate import POOLS_READY, Readiness
 from bot.domain.rollout import Entry, Phase, Pool, Rollout
 from bot.engine.ports import Clock
 from bot.engine.route_port import Routes
@@ -176,6 +176,7 @@ class PoolNews:
 
 
 def _can_go_on(entry: Entry, seen: Readiness) -> bool:
-    """Say whether a rollout is held and its new pool can serve now, which it could not: its gates are asked at once."""
+    """Say whether a rollout is held for its new pool, which can serve now: its gates are asked at once."""
     could = entry.readiness is not None and not entry.readiness.canary_doubt
-    return entry.rollout.phase is Phase.HOLDING and not could and not seen.canary_doubt
+    is_held = entry.rollout.phase is Phase.HOLDING and POOLS_READY in entry.rollout.held_by
+    return is_held and not could and not seen.canary_doubt

@@ -245,7 +245,7 @@ def test_other_rules_of_the_same_route_that_send_to_the_old_pool_are_on_the_card
     rollout = a_rollout(phase=Phase.FINISHED)
     seen = replace(ready(), stable_routes=(f"{rollout.namespace}/{rollout.route}",), at=NOON)
     assert part(an_entry(rollout, readiness=seen), "state") == (
-        f"*Finished.* Its rules hold only the new pool. `default/llm-route` still sends to `{OLD}`."
+        f"*Finished.* The rollout's rules hold only the new pool. `default/llm-route` still sends to `{OLD}`."
     )
 
 

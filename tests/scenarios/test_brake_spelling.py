@@ -36,7 +36,7 @@ def front(stage: Stage) -> Iterator[Front]:
 @pytest.mark.parametrize(("text", "reason"), TYPED.items(), ids=TYPED)
 def test_a_brake_is_done_and_its_odd_words_are_the_reason(front: Front, text: str, reason: str) -> None:
     rollout_id = front.stage.started(10).rollout.id
-    assert front.types(text) == [f"Done: `{CANARY}` is rolled back, all traffic goes to `{STABLE}` again."]
+    assert front.types(text) == [f"Done: `{CANARY}` is rolled back and all traffic goes to `{STABLE}` again."]
     after = front.stage.load(rollout_id).rollout
     assert (after.phase, after.why, front.stage.world.weights()) == (Phase.ROLLED_BACK, reason, [(STABLE, 1)])
 

@@ -83,7 +83,7 @@ def test_a_roll_back_from_the_list_is_answered_because_no_card_is_in_sight(front
     front.types("rollback")
     block, done = (
         listed(front)[OUTER],
-        f"Done: `{CANARY}` is rolled back, all traffic goes to `{STABLE}` again. Its card is in <#{ROOM}>.",
+        f"Done: `{CANARY}` is rolled back and all traffic goes to `{STABLE}` again. Its card is in <#{ROOM}>.",
     )
     assert [press(front, block)[-1] for _ in range(2)] == [done, done]
     assert weights(front) == [BEFORE, AT_10]

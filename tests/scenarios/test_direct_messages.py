@@ -34,7 +34,9 @@ def start_another(stage: Stage) -> str:
 def test_a_roll_back_without_a_name_means_the_only_rollout(front: Front, text: str) -> None:
     rollout_id = front.stage.started(10).rollout.id
     (said,) = front.types(text, channel=DIRECT)
-    assert said == f"Done: `{CANARY}` is rolled back, all traffic goes to `{STABLE}` again. Its card is in <#{ROOM}>."
+    assert (
+        said == f"Done: `{CANARY}` is rolled back and all traffic goes to `{STABLE}` again. Its card is in <#{ROOM}>."
+    )
     assert front.stage.load(rollout_id).rollout.phase is Phase.ROLLED_BACK
 
 

@@ -26,7 +26,7 @@ def _away() -> None:
 @pytest.mark.parametrize("text", ["rollback", "rollback errors doubled"])
 def test_a_typed_roll_back_is_answered_when_it_is_on_the_route(front: Front, text: str) -> None:
     front.stage.started(10)
-    assert front.types(text) == [f"Done: `{CANARY}` is rolled back, all traffic goes to `{STABLE}` again."]
+    assert front.types(text) == [f"Done: `{CANARY}` is rolled back and all traffic goes to `{STABLE}` again."]
     assert front.stage.world.weights() == [(STABLE, 1)]
 
 

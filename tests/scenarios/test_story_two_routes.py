@@ -68,7 +68,7 @@ def test_a_roll_back_of_a_pool_on_two_routes_asks_which_and_the_button_of_one_ro
     press_in_list(two, INNER)
     route = f"{two.world.namespace}/{INNER}"
     two.told(
-        f"Done: `{CANARY}` is rolled back, all traffic of `{route}` goes to `{STABLE}` again. "
+        f"Done: `{CANARY}` is rolled back and all traffic of `{route}` goes to `{STABLE}` again. "
         "Its card is in <#C0INFER001>."
     )
     assert weights(two) == [AT_10, BEFORE]

@@ -179,7 +179,7 @@ def _finished(entry: Entry, access: Access) -> Prose:
     rollout, left = entry.rollout, entry.left_on_stable
     old, names = rollout.stable.name, short(listed_routes(left), LONGEST)
     is_ours = f"{rollout.namespace}/{rollout.route}" in left
-    done = say("*Finished.* {} only the new pool.", "Its rules hold" if is_ours else "The route holds")
+    done = say("*Finished.* {} only the new pool.", "The rollout's rules hold" if is_ours else "The route holds")
     if len(left) > 1:
         return say("{} `{}` still has traffic from {}.", done, old, names)
     if left:
