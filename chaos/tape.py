@@ -11,7 +11,7 @@ import urllib3
 
 from bot.domain.rollout import SLOTLESS, Rollout
 from bot.engine.notes import Notes
-from bot.engine.route_port import Proof
+from bot.engine.route_port import Note, Proof
 from k8s.document import annotation_of
 from sandbox.bot_process import NOTE_KEY
 from sandbox.errors import ApiError, SandboxError
@@ -42,9 +42,18 @@ class Version:
     @property
     def note(self) -> Rollout | None:
         """Return the record in our annotation, if a bot has signed it."""
-        text = annotation_of(self.document)
-        note = NOTES.read(text) if text else None
+        note = self._read()
         return note.rollout if note and note.proof is Proof.SIGNED else None
+
+    @property
+    def claim(self) -> Rollout | None:
+        """Return the record in our annotation, if no bot has signed it."""
+        note = self._read()
+        return note.rollout if note and note.proof is not Proof.SIGNED else None
+
+    def _read(self) -> Note | None:
+        text = annotation_of(self.document)
+        return NOTES.read(text) if text else None
 
 
 class Tape:

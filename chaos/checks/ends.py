@@ -1,11 +1,17 @@
 """How every rollout stands at the end: over, or waiting for a stated reason, with every decision in its events."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import OVER, SLOTLESS, Phase, Rollout
 from chaos.checks.finding import Found
 from chaos.checks.outcomes import events
 from chaos.checks.writes import Write, ours, standing
 from chaos.evidence import Evidence
+from chaos.tape import Version
+
+UNDER_ANOTHER = "paused over somebody else's weights, and under somebody else's note"
 
 
 def ended(evidence: Evidence) -> Found:
@@ -23,7 +29,9 @@ def ended(evidence: Evidence) -> Found:
             found.broken(rollout, f"{phase.value}, though its route is gone")
         if route is None or phase in SLOTLESS:
             continue
-        if route.note is None or route.note.decision != record["decision"]:
+        if _is_under_another(route, rollout, record):
+            found.excused[UNDER_ANOTHER] += 1
+        elif route.note is None or route.note.decision != record["decision"]:
             found.broken(rollout, f"{phase.value}, and its route says {route.note.phase if route.note else 'nothing'}")
         if "since" not in answers.get(rollout, ""):
             found.broken(rollout, f"{phase.value}, and nobody says why: {answers.get(rollout, '')}")
@@ -37,6 +45,11 @@ def ended(evidence: Evidence) -> Found:
         ):
             found.broken(note.id, f"its route says {note.phase.value}, and the store does not know it")
     return found
+
+
+def _is_under_another(route: Version, rollout: str, record: Mapping[str, Any]) -> bool:
+    """Say whether a rollout that is paused over somebody else's weights leaves somebody else's note alone, too."""
+    return bool(record.get("drift")) and route.claim is not None and route.claim.id != rollout
 
 
 def told(evidence: Evidence) -> Found:

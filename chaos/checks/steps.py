@@ -16,6 +16,7 @@ from k8s.lost_rules import observe
 AGAIN = "started, lost with Redis, and started again for a duplicate of the request"
 UNKNOWN = "somebody took the newer rollout's annotation away, and Redis lost that rollout"
 PUT_BACK = "an older annotation was put back, Redis had lost what came after it, and the rollout was paused"
+TAKEN_AWAY = "somebody took the annotation away or forged it, and Redis had lost the last decisions in it"
 
 SLACK = 0.05
 """How many seconds two clock readings on one machine may differ."""
@@ -61,6 +62,9 @@ def _look(evidence: Evidence, life: Sequence[Write], found: Found) -> None:
             put_back.remove(note.id)
             known.pop(note.id)
             newest = None
+        if _begins_again(evidence, known.get(note.id), write, note):
+            found.excused[TAKEN_AWAY] += 1
+            known.pop(note.id)
         if note.revision == 1 and _was_forgotten(evidence, known.get(note.id), write):
             found.excused[AGAIN] += 1
             known.pop(note.id)
@@ -78,6 +82,13 @@ def _look(evidence: Evidence, life: Sequence[Write], found: Found) -> None:
             for said in _judge(evidence, note, mine):
                 found.broken(note.id, f"version {write.after.number}, revision {note.revision}: {said}")
         mine.saw(note, write.after.at)
+
+
+def _begins_again(evidence: Evidence, known: _Known | None, write: Write, note: Rollout) -> bool:
+    """Return whether a rollout goes on from an older state, without a raise, as nobody knew the newer one any more."""
+    is_older = known is not None and 1 < note.revision <= known.revision and note.decision not in known.decisions
+    was_there = write.note_before is not None and write.note_before.id == note.id
+    return is_older and not was_there and not _rises(write, note) and _was_forgotten(evidence, known, write)
 
 
 def _is_unknown(evidence: Evidence, newest: Rollout, known: _Known | None, write: Write) -> bool:
