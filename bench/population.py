@@ -112,9 +112,23 @@ def _write(memory: Memory, cluster: Cluster, policy: Policy, ids: Sequence[str])
     parts = put_together(cluster, store, memory.for_rebuild, clock, policy)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(parts.applier.apply, ids))
+    # Before that, each tick would only ask again, and take the time that the robot needs for its answers.
+    wait_until("the gateway's answers", lambda: _is_answered(cluster), seconds=180, pause=1)
     settle(store, parts.ticker, ids)
     if len(store.entries()) != len(ids):
         raise SandboxError("Not all rollouts are running.")
+
+
+def _is_answered(cluster: Cluster) -> bool:
+    """Say whether the gateway has said something about every route as it is now."""
+    return all(_last_heard(copy) == copy.generation for copy in cluster.list(cluster.namespaces[0]))
+
+
+def _last_heard(copy: RouteCopy) -> int:
+    """Return the newest generation that a route's status speaks of, 0 if there is none."""
+    parents = copy.document.get("status", {}).get("parents") or ()
+    conditions = [condition for parent in parents for condition in parent["conditions"]]
+    return max((int(condition["observedGeneration"]) for condition in conditions), default=0)
 
 
 def settle(store: RedisStore, ticker: Ticker, ids: Sequence[str]) -> None:
