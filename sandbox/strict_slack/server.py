@@ -28,6 +28,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         words = _words(self)
+        if words is None:
+            self.close_connection = True
+            return None
         if self.path in self.slack.replies:
             return self._go(RESPOND, self.slack.replies[self.path].channel, lambda: self._respond(words))
         method = self.path.removeprefix("/api/")
@@ -144,9 +147,13 @@ def _refusal(request: BaseHTTPRequestHandler, method: str) -> str:
     return "" if method in METHODS else "unknown_method"
 
 
-def _words(request: BaseHTTPRequestHandler) -> Words:
-    body = request.rfile.read(int(request.headers.get("Content-Length") or 0)).decode()
+def _words(request: BaseHTTPRequestHandler) -> Words | None:
+    """Return what a request says; None if the caller was killed before it had said all."""
+    length = int(request.headers.get("Content-Length") or 0)
+    body = request.rfile.read(length)
+    if len(body) < length:
+        return None
     if "json" in request.headers.get("Content-Type", ""):
         words: Words = json.loads(body or "{}")
         return words
-    return dict(parse_qsl(body))
+    return dict(parse_qsl(body.decode()))

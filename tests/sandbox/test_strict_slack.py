@@ -292,3 +292,12 @@ def test_a_delivery_that_is_not_answered_is_noted(slack: StrictSlack) -> None:
         slack.send(typed, broken)
     assert [attempt.outcome for attempt in typed.attempts] == ["operation_timeout", "dispatch_failed"]
     assert not typed.acknowledged
+
+
+def test_a_caller_that_is_killed_in_the_middle_of_a_call_has_said_nothing(slack: StrictSlack) -> None:
+    address = urllib3.util.parse_url(slack.api_url)
+    with closing(socket.create_connection((address.host, address.port))) as caller:
+        caller.sendall(b"POST /api/chat.postMessage HTTP/1.1\r\nContent-Length: 100\r\n\r\nchannel=")
+        caller.shutdown(socket.SHUT_WR)
+        assert caller.recv(10) == b""
+    assert slack.calls == []
