@@ -1,0 +1,93 @@
+"""Users that send requests to a gateway at a steady rate, whether earlier ones are answered or not."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from sandbox.load.ledger import Record
+from sandbox.load.mix import LONG_STREAM, Kind, body, choose
+from sandbox.model_server.api import POD_HEADER
+
+GIVE_UP_SECONDS = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Users:
+    """``record`` gets each request when it is over."""
+
+    url: str
+    model: str
+    adapter: str
+    record: Callable[[Record], None]
+    chance: random.Random
+
+    async def ask_at(self, rate: float, streams: int, stopping: asyncio.Event) -> None:
+        """Send ``rate`` requests a second, and ``streams`` long ones at any time; then wait for the last answers."""
+        connector = aiohttp.TCPConnector(limit=0)
+        timeout = aiohttp.ClientTimeout(total=GIVE_UP_SECONDS)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session, asyncio.TaskGroup() as group:
+            for _ in range(streams):
+                group.create_task(self._keep_streaming(session, stopping))
+            due = time.monotonic()
+            while not stopping.is_set():
+                group.create_task(self.ask(session, choose(self.chance)))
+                due += self.chance.expovariate(rate)
+                await _wait(stopping, due - time.monotonic())
+
+    async def _keep_streaming(self, session: aiohttp.ClientSession, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            await self.ask(session, LONG_STREAM)
+
+    async def ask(self, session: aiohttp.ClientSession, kind: Kind) -> None:
+        """Send one request and record what became of it."""
+        at, begun = time.time(), time.perf_counter()
+        pool, status, first, is_whole, error = "", 0, 0.0, False, ""
+        asks = body(kind, self.chance, self.model, self.adapter)
+        try:
+            async with session.post(self.url + kind.path, json=asks) as answer:
+                pool, status = _pool_of(answer.headers.get(POD_HEADER, "")), answer.status
+                text = b""
+                async for chunk in answer.content.iter_any():
+                    first = first or time.perf_counter() - begun
+                    text += chunk
+                is_whole = _is_whole(kind, status, text)
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            error = f"{type(problem).__name__}: {problem}"
+        self.record(
+            Record(
+                at=at,
+                kind=kind.name,
+                pool=pool,
+                status=status,
+                first_token=round(first, 4),
+                took=round(time.perf_counter() - begun, 4),
+                is_whole=is_whole,
+                error=error,
+            )
+        )
+
+
+async def _wait(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stopping.wait(), max(0.0, seconds))
+    except TimeoutError:
+        return
+
+
+def _pool_of(pod: str) -> str:
+    """Return the pool of a pod: the sandbox's Deployments have the pools' names, and pods two more parts."""
+    return pod.rsplit("-", 2)[0] if pod else ""
+
+
+def _is_whole(kind: Kind, status: int, text: bytes) -> bool:
+    if kind.is_stream and status == 200:
+        return text.endswith(b"data: [DONE]\n\n")
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
