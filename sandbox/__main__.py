@@ -13,6 +13,7 @@ from sandbox.errors import ApiError, SandboxError
 from sandbox.install import say
 from sandbox.kube import Kube, Object, path_of
 from sandbox.signals import stop_on_signals
+from sandbox.world import World
 
 NO_SANDBOX = "No sandbox is running here; start one with `make demo`."
 
@@ -70,10 +71,21 @@ def route(options: argparse.Namespace) -> None:
         print(line)
 
 
+def traffic(options: argparse.Namespace) -> None:
+    """Print who answered the users' requests of the last seconds."""
+    from sandbox.load.ledger import read
+    from sandbox.load.table import table
+
+    ledger = _state(options.name).get("ledger")
+    if ledger is None:
+        raise SandboxError("This sandbox has no traffic; `make demo` has, where its programs can be built.")
+    since = time.time() - options.seconds
+    print(table([record for record in read(Path(ledger)) if record.at >= since]), end="")
+
+
 def edit(options: argparse.Namespace) -> None:
     """Edit the weights of a route as somebody else."""
     from sandbox.meddling import edit as edit_weights
-    from sandbox.world import World
 
     edit_weights(World(_kube(options.name), options.namespace, options.route), options.weights)
     route(options)
@@ -82,18 +94,16 @@ def edit(options: argparse.Namespace) -> None:
 def break_it(options: argparse.Namespace) -> None:
     """Break the new pool or the route in one way."""
     from sandbox.breaking import break_world
-    from sandbox.world import World
 
-    broken = break_world(World(_kube(options.name), "default"), options.way)
+    broken = break_world(_world(options.name), options.way)
     print(f"Now {broken}; `.venv/bin/python -m sandbox mend` mends it.")
 
 
 def mend(options: argparse.Namespace) -> None:
     """Take back everything that `break` did."""
     from sandbox.breaking import mend as mend_world
-    from sandbox.world import World
 
-    mend_world(World(_kube(options.name), "default"))
+    mend_world(_world(options.name))
     print("Everything is well again.")
 
 
@@ -124,11 +134,13 @@ def start(options: argparse.Namespace) -> None:
 def build(options: argparse.Namespace) -> None:
     """Build and install what a sandbox needs, without starting anything."""
     from sandbox.binaries import binaries, crds
+    from sandbox.dataplane.programs import programs
     from sandbox.slack import slack_binary
 
     found = binaries()
     crds()
-    for file in (found.etcd, found.kube_apiserver, slack_binary()):
+    more = programs()
+    for file in (found.etcd, found.kube_apiserver, slack_binary(), more.picker, more.helm, more.prometheus, more.envoy):
         print(file)
 
 
@@ -147,6 +159,9 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("route", nargs="?", default="llm-route")
     show.add_argument("--namespace", default="default")
     show.set_defaults(run=route)
+    seen = commands.add_parser("traffic", parents=[named], help="print who answered the users' requests lately")
+    seen.add_argument("--seconds", type=float, default=30.0, help="how far back to look")
+    seen.set_defaults(run=traffic)
     _add_meddling(commands, named)
     commands.add_parser("build", help="build and install all that a sandbox needs").set_defaults(run=build)
     return parser
@@ -184,6 +199,14 @@ def _state(name: str | None) -> dict[str, Any]:
 def _kube(name: str | None) -> Kube:
     server = _state(name)["api_server"]
     return Kube(server["url"], server["token"], Path(server["ca"]))
+
+
+def _world(name: str | None) -> World:
+    """Return the world of a sandbox, whose pods run or are played."""
+    from sandbox.dataplane.live_world import LiveWorld
+
+    kind = LiveWorld if "gateway" in _state(name) else World
+    return kind(_kube(name), "default")
 
 
 def _weights(name: str, found: Object) -> list[str]:

@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -177,20 +177,22 @@ def _signing_key() -> str:
     return f"-----BEGIN EC PRIVATE KEY-----\n{base64.b64encode(der).decode()}\n-----END EC PRIVATE KEY-----\n"
 
 
-def install_crds(kube: Kube) -> None:
-    """Install the custom resource definitions and wait until their resources are served.
+def install_crds(kube: Kube, files: Iterable[Path] = ()) -> None:
+    """Install the custom resource definitions, or those of ``files``, and wait until their resources are served.
 
     While a definition is new, the API server delays the first creation of its objects by 2 s.
     """
-    with ThreadPoolExecutor(len(crds())) as pool:
-        list(pool.map(partial(_install_crd, kube), crds()))
+    wanted = list(files) or crds()
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        list(pool.map(partial(_install_crd, kube), wanted))
 
 
 def _install_crd(kube: Kube, file: Path) -> None:
     group, _, plural = file.stem.partition("_")
     definition = path_of("apiextensions.k8s.io/v1", "CustomResourceDefinition", name=f"{plural}.{group}")
     kube.apply_file(definition, file.read_bytes())
-    path = f"/apis/{group}/v1/{plural}"
+    versions = kube.get(definition)["spec"]["versions"]
+    path = f"/apis/{group}/{versions[-1]['name']}/{plural}"
     wait_until(f"{path}: being served", partial(_served, kube, path))
 
 

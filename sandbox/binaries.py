@@ -11,7 +11,7 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 from sandbox.folders import TOOLS, cache
 from sandbox.install import install_once, run_visibly, say, version_key
-from sandbox.toolchain import Tool, go
+from sandbox.toolchain import go
 
 # The order matters: etcd shares most packages with the API server, so it builds in seconds after it.
 PACKAGES = {
@@ -44,13 +44,13 @@ class Binaries:
 
 def binaries() -> Binaries:
     """Return the servers. The first call on a machine builds them."""
-    folder = _assets() or install_once(_folder("servers", TOOLS), _build)
+    folder = _assets() or install_once(folder_for("servers", TOOLS), _build)
     return Binaries(etcd=folder / "etcd", kube_apiserver=folder / "kube-apiserver")
 
 
 def crds() -> list[Path]:
     """Return the files of the published custom resource definitions, one object in each."""
-    folder = install_once(_folder("crds", TOOLS / "crds"), _fetch_crds)
+    folder = install_once(folder_for("crds", TOOLS / "crds"), _fetch_crds)
     return sorted(folder.glob("*.yaml"))
 
 
@@ -64,7 +64,8 @@ def _assets() -> Path | None:
     return Path(value)
 
 
-def _folder(kind: str, module: Path) -> Path:
+def folder_for(kind: str, module: Path) -> Path:
+    """Return the folder in the cache for what is built from a module: another one for each machine and version."""
     machine = f"{platform.system()}-{platform.machine()}".lower()
     return cache() / kind / f"{machine}-{version_key(module / 'go.mod', module / 'go.sum')}"
 
@@ -89,19 +90,19 @@ def _version_flags() -> str:
 
 def _fetch_crds(folder: Path) -> None:
     say("custom resource definitions: reading them from their modules ...")
-    tool = go()
-    for module, files in CRD_MODULES.items():
-        source = _module(tool, module)
+    for name, files in CRD_MODULES.items():
+        source = module(name, TOOLS / "crds")
         for file in files:
             (folder / Path(file).name).write_bytes((source / file).read_bytes())
 
 
-def _module(tool: Tool, module: str) -> Path:
-    """Return the folder of a module. Go has checked its content against go.sum."""
-    command = [*tool.command, "mod", "download", "-json", module]
+def module(name: str, pinned_in: Path) -> Path:
+    """Return the folder of a module that the go.mod in ``pinned_in`` names. Go has checked its content."""
+    tool = go()
+    command = [*tool.command, "mod", "download", "-json", name]
     env = {**os.environ, **tool.env}
-    answer = subprocess.run(command, cwd=TOOLS / "crds", env=env, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, cwd=pinned_in, env=env, capture_output=True, text=True, check=False)
     found = json.loads(answer.stdout or "{}")
     if "Dir" not in found:
-        raise SandboxError(f"{module} could not be fetched: {found.get('Error') or answer.stderr.strip()}")
+        raise SandboxError(f"{name} could not be fetched: {found.get('Error') or answer.stderr.strip()}")
     return Path(found["Dir"])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from sandbox.kube import path_of
-from sandbox.model_servers import MODELS
+from sandbox.model_servers import MODEL
 from sandbox.objects import POOL_API, pool_ref
 from sandbox.world import CANARY, STABLE, World
 
@@ -41,7 +41,7 @@ def _second(world: World) -> None:
 
 
 def _models(world: World) -> None:
-    _serve(world, "Qwen/Qwen3-8B")
+    world.serve(CANARY, "Qwen/Qwen3-8B")
 
 
 def _old(world: World) -> None:
@@ -77,7 +77,7 @@ def mend(world: World) -> None:
         _label(world, number, None)
     _set_picker(world, {"port": {"number": 9002}})
     world.edit({"metadata": {"labels": {_OWNED: None}}})
-    _serve(world, None)
+    world.serve(CANARY, MODEL)
     world.delete_route(SECOND)
 
 
@@ -86,12 +86,7 @@ def _set_picker(world: World, change: Mapping[str, object]) -> None:
     world.kube.merge(path, {"spec": {"endpointPickerRef": dict(change)}})
 
 
-def _serve(world: World, model: str | None) -> None:
-    for pod in world.servers(CANARY):
-        path = path_of("v1", "Pod", world.namespace, pod["metadata"]["name"])
-        world.kube.merge(path, {"metadata": {"annotations": {MODELS: model}}})
-
-
 def _label(world: World, number: int, role: str | None) -> None:
-    path = path_of("v1", "Pod", world.namespace, f"{CANARY}-{number}")
+    pod = world.servers(CANARY)[number]["metadata"]["name"]
+    path = path_of("v1", "Pod", world.namespace, pod)
     world.kube.merge(path, {"metadata": {"labels": {_ROLE: role}}})

@@ -2,12 +2,19 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bot.terminal.answer import unix_user
 from sandbox.bot_process import bot_process
+from sandbox.dataplane.plane import ADAPTER, data_plane
+from sandbox.dataplane.programs import programs
+from sandbox.errors import SandboxError
 from sandbox.install import say
+from sandbox.load.running import load
+from sandbox.model_servers import MODEL
 from sandbox.process import Server
-from sandbox.running import running
+from sandbox.running import Sandbox, played_world, servers
 from sandbox.signals import stop_on_signals
 from sandbox.world import CANARY
 
@@ -20,6 +27,11 @@ approvals: {at: [50, 100], needed: 1, requester_may_approve: false}
 
 ALICE = "U0ALICE001"
 
+OPEN = """
+  Slack       {slack}
+              The page is there already; the cluster is on its way.
+"""
+
 WELCOME = """
   Slack       {slack}
               You are Alice. In #inference, type:
@@ -30,7 +42,7 @@ WELCOME = """
               Bob under "Act as", and press Approve.
 
   The route   .venv/bin/python -m sandbox route
-  The bot     kill -9 {pid}   it is started again, and the same card goes on
+{traffic}  The bot     kill -9 {pid}   it is started again, and the same card goes on
               its log: {log}
   Meddle      .venv/bin/python -m sandbox ...
                 edit 60 40     somebody else edits the weights: it pauses and says who
@@ -45,21 +57,53 @@ WELCOME = """
   Ctrl-C ends everything.
 """
 
+TRAFFIC = """\
+  Traffic     .venv/bin/python -m sandbox traffic   who answered in the last 30 s
+"""
+
+USERS_RATE = 6.0
+"""Requests a second: enough to see shares, and cheap on a laptop."""
+
 
 def demo(name: str | None) -> None:
     """Run a sandbox and the bot until somebody stops it. A bot that dies is started again."""
     stop_on_signals()
     say("Starting etcd, kube-apiserver, Valkey, Slack and the bot ...")
-    with running(name, policy=policy()) as sandbox:
+    with servers(name, policy=policy()) as sandbox:
         replica = bot_process("bot", sandbox.folder, sandbox.environment())
         bot = replica.server
         bot.start()
-        bot.wait_ready(replica.is_ready)
-        print(WELCOME.format(slack=sandbox.slack_url, canary=CANARY, pid=bot.pid, log=bot.log), flush=True)
         try:
-            _keep_alive(bot)
+            bot.wait_ready(replica.is_ready)
+            print(OPEN.format(slack=sandbox.slack_url), flush=True)
+            with _world(sandbox) as traffic:
+                known = {"slack": sandbox.slack_url, "canary": CANARY, "pid": bot.pid, "log": bot.log}
+                print(WELCOME.format(**known, traffic=traffic), flush=True)
+                _keep_alive(bot)
         finally:
             bot.terminate(seconds=10)
+
+
+@contextmanager
+def _world(sandbox: Sandbox) -> Iterator[str]:
+    """Build the guide's world with traffic; without it where one of the programs cannot be had.
+
+    Yields the lines about traffic for the person at the terminal.
+    """
+    try:
+        found = programs()
+    except SandboxError as error:
+        say(f"{error}\nThe demo goes on without traffic.")
+        with played_world(sandbox):
+            yield ""
+        return
+    say("Starting Envoy, two endpoint pickers, four model servers and Prometheus ...")
+    with (
+        data_plane(sandbox.api_server, found, sandbox.folder / "plane") as plane,
+        load(plane.url, sandbox.folder / "load", model=MODEL, adapter=ADAPTER, rate=USERS_RATE) as users,
+    ):
+        sandbox.publish(gateway=plane.url, ledger=str(users.file), prometheus=plane.prometheus.url)
+        yield TRAFFIC
 
 
 def policy() -> str:

@@ -13,6 +13,9 @@ GATEWAY_GROUP = "gateway.networking.k8s.io"
 POOL_GROUP = "inference.networking.k8s.io"
 ADDRESS = "127.0.0.1"
 
+Problem = tuple[str, str]
+"""The reason and the message of a condition that is not met."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -47,18 +50,30 @@ def gateway_status(gateway: Object, routes: int, answer: Answer) -> Object:
     }
 
 
-def route_status(route: Object, gateways: Collection[str], pools: Collection[str], answer: Answer) -> Object:
-    """Return the status of an HTTPRoute: one parent for each of our gateways, and the parents of other controllers."""
+def route_status(route: Object, gateways: Collection[str], problem: Problem | None, answer: Answer) -> Object:
+    """Return the status of an HTTPRoute: one parent for each of our gateways, and the parents of other controllers.
+
+    ``problem`` says why a backendRef leads nowhere.
+    """
     if answer.parents is not None:
         return {"parents": answer.parents(route)}
-    ours = [_route_parent(route, ref, pools, answer) for ref in parents_among(route, gateways)]
+    ours = [_route_parent(route, ref, problem, answer) for ref in parents_among(route, gateways)]
     others = [one for one in _parents(route) if one.get("controllerName") != CONTROLLER]
     return {"parents": [*others, *ours]}
 
 
-def pool_status(pool: Object, gateways: Iterable[str]) -> Object:
-    """Return the status of an InferencePool: one parent for each gateway that reaches it through a route, or none."""
-    return {"parents": [_pool_parent(pool, gateway) for gateway in sorted(gateways)]}
+def pool_status(pool: Object, gateways: Iterable[str], problem: Problem | None = None) -> Object:
+    """Return the status of an InferencePool: one parent for each gateway that reaches it through a route, or none.
+
+    ``problem`` says why its picker cannot be found.
+    """
+    return {"parents": [_pool_parent(pool, gateway, problem) for gateway in sorted(gateways)]}
+
+
+def missing_pool(route: Object, pools: Collection[str]) -> Problem | None:
+    """Return what is wrong with a route that sends to a pool which is not among ``pools``."""
+    missing = [name for name in pools_of(route) if name not in pools]
+    return ("BackendNotFound", f"InferencePool {missing[0]} not found") if missing else None
 
 
 def parents_among(route: Object, gateways: Collection[str]) -> list[Object]:
@@ -72,6 +87,12 @@ def pools_of(route: Object) -> list[str]:
     """Return the names of the InferencePools that a route sends to, in order."""
     refs = [ref for rule in route["spec"].get("rules", []) for ref in rule.get("backendRefs", [])]
     return [ref["name"] for ref in refs if ref.get("kind") == "InferencePool" and ref.get("group") == POOL_GROUP]
+
+
+def gateways_of(pool: Object, routes: Iterable[Object], gateways: Collection[str]) -> set[str]:
+    """Return which of ``gateways`` reach a pool through a route."""
+    name = pool["metadata"]["name"]
+    return {ref["name"] for route in routes if name in pools_of(route) for ref in parents_among(route, gateways)}
 
 
 def same_status(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
@@ -100,11 +121,11 @@ def _listener(gateway: Object, name: str, routes: int) -> Object:
     }
 
 
-def _route_parent(route: Object, ref: Object, pools: Collection[str], answer: Answer) -> Object:
+def _route_parent(route: Object, ref: Object, problem: Problem | None, answer: Answer) -> Object:
     return {
         "parentRef": ref,
         "controllerName": CONTROLLER,
-        "conditions": [_accepted(route, answer), _resolved(route, pools)],
+        "conditions": [_accepted(route, answer), _resolved(route, problem)],
     }
 
 
@@ -114,18 +135,16 @@ def _accepted(route: Object, answer: Answer) -> Object:
     return _condition(route, "Accepted", True, "Accepted")
 
 
-def _resolved(route: Object, pools: Collection[str]) -> Object:
-    missing = [name for name in pools_of(route) if name not in pools]
-    if missing:
-        return _condition(route, "ResolvedRefs", False, "BackendNotFound", f"InferencePool {missing[0]} not found")
-    return _condition(route, "ResolvedRefs", True, "ResolvedRefs")
+def _resolved(obj: Object, problem: Problem | None) -> Object:
+    if problem is not None:
+        return _condition(obj, "ResolvedRefs", False, *problem)
+    return _condition(obj, "ResolvedRefs", True, "ResolvedRefs")
 
 
-def _pool_parent(pool: Object, gateway: str) -> Object:
-    kinds = ("Accepted", "ResolvedRefs")
+def _pool_parent(pool: Object, gateway: str, problem: Problem | None) -> Object:
     return {
         "parentRef": {"group": GATEWAY_GROUP, "kind": "Gateway", "name": gateway},
-        "conditions": [_condition(pool, kind, True, kind) for kind in kinds],
+        "conditions": [_condition(pool, "Accepted", True, "Accepted"), _resolved(pool, problem)],
     }
 
 

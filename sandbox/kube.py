@@ -67,6 +67,10 @@ class Kube:
         """Create an object."""
         return self._request("POST", path_of_object(obj).rpartition("/")[0], obj)
 
+    def post(self, path: str, body: Object) -> Object:
+        """Send an object to a subresource, such as a service account's token, and return the answer."""
+        return self._request("POST", path, body)
+
     def ask(self, review: Object) -> Object:
         """Send a review, such as a SubjectAccessReview, and return the answer. It creates no object."""
         return self._request("POST", path_of(review["apiVersion"], review["kind"]), review)
@@ -91,9 +95,11 @@ class Kube:
         """Change an object by a JSON Patch."""
         return self._request("PATCH", path, list(operations), JSON_PATCH)
 
-    def delete(self, path: str, *, missing_ok: bool = True, grace_seconds: int | None = None) -> None:
-        """Delete an object."""
-        options = {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
+    def delete(self, path: str, *, missing_ok: bool = True, grace_seconds: int | None = None, uid: str = "") -> None:
+        """Delete an object; with ``uid``, only if it is still the same one."""
+        options: Object = {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
+        if uid:
+            options["preconditions"] = {"uid": uid}
         try:
             self._request("DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions", **options})
         except ApiError as error:

@@ -30,9 +30,9 @@ def gateway_class() -> Object:
     return _object(GATEWAY_API, "GatewayClass", GATEWAY_CLASS, "", {"controllerName": CONTROLLER})
 
 
-def gateway(name: str, namespace: str) -> Object:
+def gateway(name: str, namespace: str, port: int = 80) -> Object:
     """Return the guide's Gateway."""
-    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    listener = {"name": "http", "port": port, "protocol": "HTTP"}
     return _object(
         GATEWAY_API, "Gateway", name, namespace, {"gatewayClassName": GATEWAY_CLASS, "listeners": [listener]}
     )
@@ -65,12 +65,19 @@ def pool(name: str, namespace: str, port: int = PORT) -> Object:
     return _object(POOL_API, "InferencePool", name, namespace, spec, _chart_labels(name))
 
 
-def model_servers(name: str, namespace: str, replicas: int, port: int = PORT) -> Object:
-    """Return the Deployment of a pool's model servers."""
+def model_servers(
+    name: str, namespace: str, replicas: int, port: int = PORT, *, adapters: Sequence[str] = ()
+) -> Object:
+    """Return the Deployment of a pool's model servers, with some LoRA adapters on the model."""
+    modules = [f"{adapter}=/adapters/{adapter}" for adapter in adapters]
     container: Object = {
         "name": "vllm",
         "image": "vllm/vllm-openai:v0.11.0",
-        "args": ["--model", "meta-llama/Llama-3.1-8B-Instruct"],
+        "args": [
+            *("--model", "meta-llama/Llama-3.1-8B-Instruct"),
+            *(("--enable-lora", "--lora-modules", *modules) if modules else ()),
+        ],
+        "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "ports": [{"name": "http", "containerPort": port}],
     }
     return _deployment(name, namespace, replicas, {"app": name}, container, {})

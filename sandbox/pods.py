@@ -15,7 +15,7 @@ def needs_start(pod: Object) -> bool:
     return not any(condition["type"] == "Ready" for condition in conditions)
 
 
-def running_status(pod: Object, *, ready: bool) -> Object:
+def running_status(pod: Object, *, ready: bool, restarts: int = 0) -> Object:
     """Return the status of a running pod."""
     container = pod["spec"]["containers"][0]
     ip = pod_ip(pod)
@@ -36,8 +36,31 @@ def running_status(pod: Object, *, ready: bool) -> Object:
                 "imageID": container["image"],
                 "ready": ready,
                 "started": True,
-                "restartCount": 0,
+                "restartCount": restarts,
                 "state": {"running": {"startedAt": _now()}},
+            }
+        ],
+    }
+
+
+def failed_status(pod: Object, reason: str) -> Object:
+    """Return the status of a pod whose container cannot start for ``reason``, such as ErrImagePull."""
+    container = pod["spec"]["containers"][0]
+    image = container["image"]
+    conditions = {"PodScheduled": "True", "Initialized": "True", "ContainersReady": "False", "Ready": "False"}
+    return {
+        "phase": "Pending",
+        "conditions": [
+            {"type": kind, "status": value, "lastTransitionTime": _now()} for kind, value in conditions.items()
+        ],
+        "containerStatuses": [
+            {
+                "name": container["name"],
+                "image": image,
+                "imageID": "",
+                "ready": False,
+                "restartCount": 0,
+                "state": {"waiting": {"reason": reason, "message": f"{image} cannot be had here."}},
             }
         ],
     }

@@ -108,6 +108,10 @@ class Server:
             self.kill()
             return self.ended(seconds=0)
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM, and do not wait."""
+        self.signal(signal.SIGTERM)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, unless the program has ended: another process may have its pid by now."""
         if self._process is not None:

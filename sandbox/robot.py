@@ -16,9 +16,10 @@ from sandbox.gateway import (
     Answer,
     class_status,
     gateway_status,
+    gateways_of,
+    missing_pool,
     parents_among,
     pool_status,
-    pools_of,
     route_status,
     same_status,
 )
@@ -127,9 +128,9 @@ class Robot:
             if one["metadata"]["namespace"] == namespace
         }
         for route in () if self._answer.silent else routes:
-            self._write("HTTPRoute", route, route_status(route, names, pools, self._answer))
-        for name, pool in () if self._answer.silent else pools.items():
-            self._write("InferencePool", pool, pool_status(pool, _gateways_of(name, routes, names)))
+            self._write("HTTPRoute", route, route_status(route, names, missing_pool(route, pools), self._answer))
+        for pool in () if self._answer.silent else pools.values():
+            self._write("InferencePool", pool, pool_status(pool, gateways_of(pool, routes, names)))
         for gateway in gateways:
             attached = sum(bool(parents_among(route, {gateway["metadata"]["name"]})) for route in routes)
             self._write("Gateway", gateway, gateway_status(gateway, attached, self._answer))
@@ -137,11 +138,6 @@ class Robot:
     def _write(self, kind: str, obj: Object, status: Object) -> None:
         if not same_status(obj.get("status") or {}, status):
             self._kube.merge(_path(kind, obj) + "/status", {"status": status})
-
-
-def _gateways_of(pool: str, routes: list[Object], gateways: set[str]) -> set[str]:
-    """Return the gateways that reach a pool through a route."""
-    return {ref["name"] for route in routes if pool in pools_of(route) for ref in parents_among(route, gateways)}
 
 
 def _path(kind: str, obj: Object) -> str:

@@ -1,15 +1,17 @@
-"""A whole sandbox: the guide's world with a robot, a Valkey and a Slack."""
+"""A whole sandbox: an API server, a Valkey and a Slack, and the guide's world with a robot in it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.bot_process import NOTE_KEY
+from sandbox.kube import Kube
 from sandbox.model_servers import model_servers
 from sandbox.process import free_ports
-from sandbox.robot import Robot, robot
+from sandbox.robot import robot
 from sandbox.slack import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Mode, Slack, local_slack
 from sandbox.valkey import Valkey, valkey
 from sandbox.workplace import Workplace, workplace
@@ -20,13 +22,11 @@ from sandbox.world import CANARY, STABLE, World, create_world
 class Sandbox:
     """A running sandbox: its parts, and the addresses a bot needs."""
 
-    name: str
-    folder: Path
+    place: Workplace
     api_server: ApiServer
     valkey: Valkey
     slack: Slack
-    world: World
-    robot: Robot
+    kube: Kube
     kubeconfig: Path
     mode: Mode
     policy: Path | None = None
@@ -34,6 +34,22 @@ class Sandbox:
     app_token: str = APP_TOKEN
     signing_secret: str = SIGNING_SECRET
     note_key: str = NOTE_KEY
+    published: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return the name of the sandbox."""
+        return self.place.name
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder with the files of its servers."""
+        return self.place.folder
+
+    @property
+    def world(self) -> World:
+        """Return the guide's world, which `played_world` and the data plane build."""
+        return World(self.kube, "default")
 
     @property
     def redis_url(self) -> str:
@@ -66,12 +82,26 @@ class Sandbox:
             variables["ROLLOUTBOT_CONFIG"] = str(self.policy)
         return variables
 
+    def publish(self, **more: str) -> None:
+        """Tell the other commands where everything is; ``more`` is kept beside what was told before."""
+        self.published.update(more)
+        api = self.api_server
+        self.place.publish(
+            {
+                "name": self.name,
+                "slack_url": self.slack_url,
+                "api_server": {"url": api.url, "ca": str(api.ca), "token": api.tokens["admin"]},
+                "environment": self.environment(),
+                **self.published,
+            }
+        )
+
 
 @contextmanager
-def running(
+def servers(
     name: str | None = None, *, mode: Mode = "socket", request_url: str = "", policy: str = ""
 ) -> Iterator[Sandbox]:
-    """Run a sandbox. Two may run side by side; other commands find one by its name, or take the newest.
+    """Run a sandbox whose cluster is empty. Other commands find one by its name, or take the newest.
 
     ``policy`` is the text of a policy file for the bot.
     """
@@ -80,34 +110,35 @@ def running(
         api_server(place) as control_plane,
         valkey(place) as redis,
         local_slack(place, mode=mode, request_url=request_url) as slack,
+        closing(control_plane.client()) as kube,
     ):
-        kube = control_plane.client()
-        (port,) = free_ports(1)
-        world = create_world(kube, port=port)
-        pods = [pod for pool in (STABLE, CANARY) for pod in world.servers(pool)]
-        with robot(kube) as player, model_servers(kube, pods, port):
-            world.wait_observed()
-            kubeconfig = control_plane.kubeconfig()
-            file = _written(place, policy) if policy else None
-            parts = control_plane, redis, slack, world, player, kubeconfig
-            sandbox = Sandbox(place.name, place.folder, *parts, mode, file)
-            _publish(place, sandbox)
-            yield sandbox
+        file = _written(place, policy) if policy else None
+        sandbox = Sandbox(place, control_plane, redis, slack, kube, control_plane.kubeconfig(), mode, file)
+        sandbox.publish()
+        yield sandbox
+
+
+@contextmanager
+def played_world(sandbox: Sandbox) -> Iterator[None]:
+    """Build the guide's world, with a robot that plays the kubelet and the gateway: no request is answered."""
+    (port,) = free_ports(1)
+    world = create_world(sandbox.kube, port=port)
+    pods = [pod for pool in (STABLE, CANARY) for pod in world.servers(pool)]
+    with robot(sandbox.kube), model_servers(sandbox.kube, pods, port):
+        world.wait_observed()
+        yield
+
+
+@contextmanager
+def running(
+    name: str | None = None, *, mode: Mode = "socket", request_url: str = "", policy: str = ""
+) -> Iterator[Sandbox]:
+    """Run a sandbox with the guide's world in it. Two may run side by side."""
+    with servers(name, mode=mode, request_url=request_url, policy=policy) as sandbox, played_world(sandbox):
+        yield sandbox
 
 
 def _written(place: Workplace, policy: str) -> Path:
     file = place.folder / "policy.yaml"
     file.write_text(policy)
     return file
-
-
-def _publish(place: Workplace, sandbox: Sandbox) -> None:
-    api = sandbox.api_server
-    place.publish(
-        {
-            "name": sandbox.name,
-            "slack_url": sandbox.slack_url,
-            "api_server": {"url": api.url, "ca": str(api.ca), "token": api.tokens["admin"]},
-            "environment": sandbox.environment(),
-        }
-    )

@@ -57,8 +57,7 @@ def _can_build(found: str) -> bool:
 
 
 def _wanted_go() -> tuple[int, int]:
-    files = (TOOLS / "go.mod", TOOLS / "crds" / "go.mod")
-    lines = [re.search(r"^go (\S+)$", file.read_text(), re.MULTILINE) for file in files]
+    lines = [re.search(r"^go (\S+)$", file.read_text(), re.MULTILINE) for file in TOOLS.rglob("go.mod")]
     return max(_version(line[1]) for line in lines if line)
 
 

@@ -66,6 +66,7 @@ class Watch:
         self._kube = kube
         self._path = path
         self._changed = changed
+        self._lock = threading.Lock()
         self._follower = Follower(f"watch {path}", self._run)
 
     def start(self) -> None:
@@ -75,6 +76,11 @@ class Watch:
     def stop(self) -> None:
         """End the thread."""
         self._follower.stop()
+
+    def take_in(self, obj: Object) -> None:
+        """Take in an object that the caller has just created, before the watch tells of it."""
+        with self._lock:
+            self.objects = {key_of(obj): obj, **self.objects}
 
     def _run(self, follower: Follower) -> None:
         while not follower.stopping.is_set():
@@ -89,7 +95,8 @@ class Watch:
     def _list(self) -> str:
         """Take in the whole collection and return its version; the items of a list do not name their kind."""
         answer = self._kube.get(self._path)
-        self.objects = {key_of(item): item for item in answer.get("items") or []}
+        with self._lock:
+            self.objects = {key_of(item): item for item in answer.get("items") or []}
         self.synced.set()
         self._changed()
         return str(answer["metadata"]["resourceVersion"])
@@ -99,6 +106,7 @@ class Watch:
         if event["type"] == "BOOKMARK":
             return
         # A new dictionary each time, so that no dictionary changes while another thread reads it.
-        others = {key: value for key, value in self.objects.items() if key != key_of(obj)}
-        self.objects = others if event["type"] == "DELETED" else {**others, key_of(obj): obj}
+        with self._lock:
+            others = {key: value for key, value in self.objects.items() if key != key_of(obj)}
+            self.objects = others if event["type"] == "DELETED" else {**others, key_of(obj): obj}
         self._changed()

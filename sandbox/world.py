@@ -8,6 +8,7 @@ from sandbox import objects
 from sandbox.errors import ApiError
 from sandbox.gateway import CONTROLLER
 from sandbox.kube import Kube, Object, path_of
+from sandbox.model_servers import MODELS
 from sandbox.objects import GATEWAY_API, PICKER_PORTS, POOL_API, PORT, picker_name, pool_ref, rule
 from sandbox.pods import endpoint_slice, is_ready, running_status
 from sandbox.process import wait_until
@@ -114,6 +115,12 @@ class World:
         """Make a pool's endpoint picker ready or not, and update its EndpointSlice."""
         self._set_first_ready(f"inferencepool={picker_name(pool)}", 1 if ready else 0)
         self._write_slice(pool)
+
+    def serve(self, pool: str, model: str) -> None:
+        """Make a pool's model servers serve another model."""
+        for pod in self.servers(pool):
+            path = path_of("v1", "Pod", self.namespace, pod["metadata"]["name"])
+            self.kube.merge(path, {"metadata": {"annotations": {MODELS: model}}})
 
     def delete_pool(self, name: str) -> None:
         """Delete only the InferencePool; its pods and picker go on."""

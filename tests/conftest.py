@@ -14,6 +14,7 @@ from hypothesis import settings
 from sandbox import apiserver, slack
 from sandbox import valkey as valkey_server
 from sandbox.binaries import binaries, crds
+from sandbox.dataplane.programs import programs
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.kube import Kube
 from sandbox.robot import Robot
@@ -30,9 +31,21 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+LONGEST = ("traffic", "scenarios", "seams")
+"""The folders with whole stories. They come first, so that none is left to one worker at the end."""
+ONE_WORKER = "traffic"
+"""The folder whose tests share a data plane, so that one worker has to run them all."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the whole stories: they take longest, and none should be left to one worker at the end."""
-    items.sort(key=lambda item: item.path.parent.name not in ("scenarios", "seams"))
+    """Begin with the longest tests, and keep those together that share servers: each file, and all of one folder."""
+    items.sort(key=lambda item: LONGEST.index(_folder(item)) if _folder(item) in LONGEST else len(LONGEST))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(ONE_WORKER if _folder(item) == ONE_WORKER else str(item.path)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.parent.name
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -47,6 +60,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             crds()
         if "local_slack" in names:
             slack.slack_binary()
+        if "whole_plane" in names:
+            programs()
 
 
 @pytest.fixture

@@ -1,0 +1,249 @@
+"""The one node of a data plane: it runs pods as processes, and does the work of the controllers that a pod needs.
+
+Those are the controllers of Deployments and of EndpointSlices and the garbage collector, as far as the guide's objects
+need them. Everything that it knows is on the API server, so the rest of the world cannot tell it from a real one.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import urllib3
+
+from sandbox.apiserver import ApiServer
+from sandbox.dataplane import deployments, images, slices
+from sandbox.dataplane.deployments import is_going
+from sandbox.dataplane.images import Program
+from sandbox.dataplane.pod_process import GRACE_SECONDS, PodProcess, environment, kubeconfig, mounted
+from sandbox.dataplane.targets import targets
+from sandbox.errors import ApiError, SandboxError
+from sandbox.kube import Object, path_of
+from sandbox.pods import NODE, failed_status, pod_ip, running_status
+from sandbox.process import free_ports
+from sandbox.watching import Key, Watch, key_of
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.2
+KINDS: Mapping[str, str] = {
+    "Pod": "v1",
+    "Deployment": "apps/v1",
+    "Service": "v1",
+    "EndpointSlice": "discovery.k8s.io/v1",
+}
+
+
+class Node:
+    """One thread that brings processes and objects together after each change."""
+
+    def __init__(self, server: ApiServer, picker: Path, folder: Path) -> None:
+        self._server, self._picker, self._folder = server, picker, folder
+        self._kube = server.client()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._watches = {kind: Watch(self._kube, path_of(api, kind), self._wake.set) for kind, api in KINDS.items()}
+        self._processes: dict[str, PodProcess] = {}
+        self._thread = threading.Thread(target=self._run, name="node", daemon=True)
+
+    @property
+    def targets_file(self) -> Path:
+        """Return the file that tells Prometheus what to scrape."""
+        return self._folder / "targets.json"
+
+    def process_of(self, namespace: str, name: str) -> PodProcess:
+        """Return the process of a pod. Raises SandboxError if it has none."""
+        for process in self._processes.values():
+            if key_of(process.pod) == (namespace, name):
+                return process
+        raise SandboxError(f"Pod {namespace}/{name} has no process.")
+
+    def start(self) -> None:
+        """Start."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.targets_file.write_text("[]")
+        for watch in self._watches.values():
+            watch.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and end all processes."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+        for watch in self._watches.values():
+            watch.stop()
+        for process in self._processes.values():
+            process.kill()
+        self._kube.close()
+
+    def _run(self) -> None:
+        for watch in self._watches.values():
+            while not watch.synced.wait(0.1):
+                if self._stopping.is_set():
+                    return
+        while not self._stopping.is_set():
+            self._wake.wait(RETRY_SECONDS if self._somebody_is_ending() else None)
+            self._wake.clear()
+            try:
+                self._reconcile()
+            except (ApiError, urllib3.exceptions.HTTPError, SandboxError) as error:
+                # An object has changed or gone, or the API server is away: look again.
+                log.debug("node: %s", error)
+                self._stopping.wait(RETRY_SECONDS)
+                self._wake.set()
+
+    def _somebody_is_ending(self) -> bool:
+        return any(is_going(pod) for pod in self._all("Pod"))
+
+    def _reconcile(self) -> None:
+        for deployment in self._all("Deployment"):
+            self._run_deployment(deployment)
+        for pod in deployments.orphans(self._all("Pod"), self._all("Deployment")):
+            self._delete("Pod", pod)
+        for pod in self._all("Pod"):
+            self._run_pod(pod)
+        self._forget_gone()
+        self._write_slices()
+        self._write_targets()
+
+    def _all(self, kind: str) -> list[Object]:
+        return list(self._watches[kind].objects.values())
+
+    # Deployments
+
+    def _run_deployment(self, deployment: Object) -> None:
+        if is_going(deployment):
+            return
+        pods = self._all("Pod")
+        plan = deployments.plan(deployment, pods)
+        for pod in plan.create:
+            self._watches["Pod"].take_in(self._kube.create(pod))
+        for pod in plan.delete:
+            self._delete("Pod", pod)
+        wanted = deployments.status(deployment, pods)
+        now = deployment.get("status") or {}
+        if any(now.get(key, 0) != value for key, value in wanted.items() if key != "conditions"):
+            self._kube.merge(_path("Deployment", deployment) + "/status", {"status": wanted})
+
+    # Pods
+
+    def _run_pod(self, pod: Object) -> None:
+        if pod["spec"].get("nodeName") != NODE:
+            return
+        process = self._processes.get(pod["metadata"]["uid"])
+        if is_going(pod):
+            self._end(pod, process)
+        elif process is None:
+            self._start(pod)
+        else:
+            if not process.runs():
+                process.restart()
+            self._write_status(pod, running_status(pod, ready=process.is_ready, restarts=process.restarts))
+
+    def _start(self, pod: Object) -> None:
+        folder = self._folder / f"{pod['metadata']['name']}.{pod['metadata']['uid'][:8]}"
+        folder.mkdir(exist_ok=True)
+        program = self._program(pod, folder)
+        if program is None:
+            self._write_status(pod, failed_status(pod, "ErrImagePull"))
+            return
+        env = {**environment(pod), **program.env}
+        if program.grpc_probe is not None:
+            env["KUBECONFIG"] = str(self._kubeconfig(pod, folder))
+        process = PodProcess(pod, program, folder, env, self._wake.set)
+        self._processes[process.uid] = process
+        self._write_status(pod, running_status(pod, ready=False))
+
+    def _program(self, pod: Object, folder: Path) -> Program | None:
+        """Return what a pod runs; None if its image cannot be pulled here."""
+        container = pod["spec"]["containers"][0]
+        namespace = pod["metadata"]["namespace"]
+        arguments = mounted(pod, folder, lambda name: self._kube.get(path_of("v1", "ConfigMap", namespace, name)))
+        match images.kind_of(container["image"]):
+            case "picker":
+                return images.picker(self._picker, arguments, free_ports(3))
+            case "vllm" | "sglang":
+                port = (container.get("ports") or [{"containerPort": 8000}])[0]["containerPort"]
+                return images.model_server(container["image"], arguments, pod_ip(pod), port)
+        return None
+
+    def _kubeconfig(self, pod: Object, folder: Path) -> Path:
+        """Write a kubeconfig with a token of the pod's own service account: the chart's rights hold for real."""
+        namespace, account = pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")
+        path = path_of("v1", "ServiceAccount", namespace, account) + "/token"
+        ask = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86400}}
+        token = self._kube.post(path, ask)["status"]["token"]
+        file = folder / "kubeconfig"
+        file.write_text(kubeconfig(self._server.url, self._server.ca, token, namespace))
+        return file
+
+    def _end(self, pod: Object, process: PodProcess | None) -> None:
+        grace = pod["metadata"].get("deletionGracePeriodSeconds", GRACE_SECONDS)
+        if process is None or process.end(grace):
+            self._processes.pop(pod["metadata"]["uid"], None)
+            self._delete("Pod", pod, grace_seconds=0)
+        else:
+            self._write_status(pod, running_status(pod, ready=False, restarts=process.restarts))
+
+    def _forget_gone(self) -> None:
+        """Kill the processes of pods that somebody deleted without a grace period."""
+        there = {pod["metadata"]["uid"] for pod in self._all("Pod")}
+        for uid in set(self._processes) - there:
+            self._processes.pop(uid).kill()
+
+    def _write_status(self, pod: Object, status: Object) -> None:
+        if _timeless(pod.get("status") or {}) != _timeless(status):
+            self._kube.merge(_path("Pod", pod) + "/status", {"status": status})
+
+    # EndpointSlices and scrape targets
+
+    def _write_slices(self) -> None:
+        now = {key: one for key, one in self._watches["EndpointSlice"].objects.items() if slices.is_ours(one)}
+        wanted: dict[Key, Object] = {}
+        running = [pod for pod in self._all("Pod") if pod["metadata"]["uid"] in self._processes]
+        for service in self._all("Service"):
+            for one in slices.slices_of(service, running, self._ports_of):
+                wanted[key_of(one)] = one
+        for key, one in wanted.items():
+            if key not in now or any(now[key].get(part) != one[part] for part in ("endpoints", "ports")):
+                self._kube.apply(one)
+        for key in set(now) - set(wanted):
+            self._delete("EndpointSlice", now[key])
+
+    def _ports_of(self, pod: Object) -> Mapping[int, int]:
+        return self._processes[pod["metadata"]["uid"]].program.ports
+
+    def _write_targets(self) -> None:
+        text = json.dumps(targets(self._processes.values(), self._all("Service")), indent=1)
+        if text != self.targets_file.read_text():
+            draft = self.targets_file.with_suffix(".new")
+            draft.write_text(text)
+            draft.rename(self.targets_file)
+
+    def _delete(self, kind: str, obj: Object, *, grace_seconds: int | None = None) -> None:
+        self._kube.delete(_path(kind, obj), grace_seconds=grace_seconds, uid=obj["metadata"]["uid"])
+
+
+def _path(kind: str, obj: Object) -> str:
+    return path_of(KINDS[kind], kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
+
+
+def _timeless(status: Object) -> Object:
+    """Return what of a pod's status is news when it changes."""
+    conditions = {one["type"]: one["status"] for one in status.get("conditions") or []}
+    containers = [(one["ready"], one["restartCount"], one["image"]) for one in status.get("containerStatuses") or []]
+    return {"phase": status.get("phase"), "ip": status.get("podIP"), "are": conditions, "containers": containers}
+
+
+@contextmanager
+def node(server: ApiServer, picker: Path, folder: Path) -> Iterator[Node]:
+    """Run a node whose endpoint pickers are the program ``picker``, with the pods' files below ``folder``."""
+    running = Node(server, picker, folder)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()

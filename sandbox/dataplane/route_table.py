@@ -1,0 +1,136 @@
+"""From HTTPRoutes to Envoy's routes, with the precedence of the Gateway API: pure functions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.dataplane.backends import WITHOUT_PICKER, Backend, Cluster, backend_of
+from sandbox.dataplane.envoy import Resource
+from sandbox.dataplane.filters import UnsupportedError, backend_filters, route_filters
+from sandbox.kube import Object
+
+Precedence = tuple[Any, ...]
+
+NO_BACKEND = 500
+"""What the share of a backend that is not there gets, and a rule all of whose weights are 0."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One match of one rule; ``precedence`` sorts the one that is asked first to the front."""
+
+    precedence: Precedence
+    hosts: Sequence[str]
+    resource: Resource
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with a route, as the reason and the message of its conditions; None where nothing is."""
+
+    not_accepted: tuple[str, str] | None = None
+    not_resolved: tuple[str, str] | None = None
+
+
+def rows_of(route: Object, cluster: Cluster) -> tuple[list[Row], Verdict]:
+    """Return the rows of a route, and what is wrong with it."""
+    namespace, problems = route["metadata"]["namespace"], []
+    rows: list[Row] = []
+    for number, rule in enumerate(route["spec"].get("rules") or []):
+        backends = [(ref, backend_of(ref, namespace, cluster)) for ref in rule.get("backendRefs") or []]
+        problems += [backend.problem for _, backend in backends if backend.problem]
+        try:
+            action = _action(rule, backends, namespace, cluster)
+        except UnsupportedError as error:
+            return [], Verdict(not_accepted=("UnsupportedValue", str(error)))
+        for match in rule.get("matches") or [{}]:
+            rows.append(
+                Row(
+                    precedence=(*_specific(match), *_age(route), number),
+                    hosts=route["spec"].get("hostnames") or ["*"],
+                    resource={"match": _match(match), **action},
+                )
+            )
+    return rows, Verdict(not_resolved=problems[0] if problems else None)
+
+
+def table(name: str, rows: Iterable[Row]) -> Resource:
+    """Return Envoy's table of some rows: a virtual host for each host name."""
+    hosts: dict[str, list[Resource]] = {}
+    for row in sorted(rows, key=lambda row: row.precedence):
+        for host in row.hosts:
+            hosts.setdefault(host, []).append(row.resource)
+    return {
+        "name": name,
+        "virtual_hosts": [{"name": host, "domains": [host], "routes": found} for host, found in sorted(hosts.items())],
+    }
+
+
+def _action(
+    rule: Mapping[str, Any], backends: Sequence[tuple[Mapping[str, Any], Backend]], namespace: str, cluster: Cluster
+) -> Resource:
+    """Return what is done with a request that matches a rule."""
+    filters = route_filters(rule.get("filters") or [], namespace, cluster)
+    if "redirect" in filters:
+        return {**filters, "typed_per_filter_config": WITHOUT_PICKER}
+    if sum(ref.get("weight", 1) for ref, _ in backends) == 0:
+        answer = {"status": NO_BACKEND, "body": {"inline_string": "no backend has a weight above 0\n"}}
+        return {"direct_response": answer, "typed_per_filter_config": WITHOUT_PICKER}
+    route = {
+        "timeout": (rule.get("timeouts") or {}).get("request", "0s"),
+        "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
+        "weighted_clusters": {"clusters": [_weighted(ref, backend) for ref, backend in backends]},
+        **filters.pop("route", {}),
+    }
+    return {"route": route, **filters}
+
+
+def _weighted(ref: Mapping[str, Any], backend: Backend) -> Resource:
+    return {
+        "name": backend.cluster,
+        "weight": ref.get("weight", 1),
+        "typed_per_filter_config": backend.filters,
+        **backend_filters(ref.get("filters") or []),
+    }
+
+
+def _match(match: Mapping[str, Any]) -> Resource:
+    """Return Envoy's form of a match; without a path it is every path."""
+    path = match.get("path") or {}
+    kind, value = path.get("type", "PathPrefix"), path.get("value", "/")
+    found: Resource
+    if kind == "Exact":
+        found = {"path": value}
+    elif kind == "RegularExpression":
+        found = {"safe_regex": {"regex": value}}
+    else:
+        found = {"prefix": "/"} if value == "/" else {"path_separated_prefix": value.rstrip("/")}
+    headers = [{"name": one["name"], "string_match": _text(one)} for one in match.get("headers") or []]
+    if match.get("method"):
+        headers.append({"name": ":method", "string_match": {"exact": match["method"]}})
+    queries = [{"name": one["name"], "string_match": _text(one)} for one in match.get("queryParams") or []]
+    return {**found, **({"headers": headers} if headers else {}), **({"query_parameters": queries} if queries else {})}
+
+
+def _text(one: Mapping[str, Any]) -> Resource:
+    if one.get("type", "Exact") == "Exact":
+        return {"exact": one["value"]}
+    return {"safe_regex": {"regex": one["value"]}}
+
+
+def _specific(match: Mapping[str, Any]) -> Precedence:
+    """Sort as the Gateway API says: exact path, longest path, method, most headers, most query parameters."""
+    path = match.get("path") or {}
+    return (
+        path.get("type", "PathPrefix") != "Exact",
+        -len(path.get("value", "/")),
+        not match.get("method"),
+        -len(match.get("headers") or []),
+        -len(match.get("queryParams") or []),
+    )
+
+
+def _age(route: Object) -> Precedence:
+    """Between equal matches the oldest route wins, then the first by name."""
+    meta = route["metadata"]
+    return meta["creationTimestamp"], meta["namespace"], meta["name"]
