@@ -38,6 +38,12 @@ KNOWN: Final = {
         "takes only one InferencePool in a rule",
         "Use a gateway that splits between pools.",
     ),
+    "volcano.sh/kthena-router": _Known(
+        "Kthena",
+        Grade.STOP,
+        "sends everything to the first pool of a rule, whatever the weights say",
+        "Use a gateway that splits between pools.",
+    ),
     "kgateway.dev/kgateway": _Known(
         "kgateway", Grade.STOP, "answers 503 where two InferencePools share a rule", "Use its successor, agentgateway."
     ),

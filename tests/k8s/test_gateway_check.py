@@ -42,6 +42,11 @@ EDGE: Json = {"name": "edge"}
             (Grade.STOP, "kgateway answers 503 where two InferencePools share a rule."),
         ),
         (
+            "volcano.sh/kthena-router",
+            EDGE,
+            (Grade.STOP, "Kthena sends everything to the first pool of a rule, whatever the weights say."),
+        ),
+        (
             "example.com/own",
             EDGE,
             (Grade.WARN, "I do not know whether `example.com/own` honours weights between InferencePools."),
