@@ -5,13 +5,37 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 
-from bench import acknowledgement, backlog, burst, click, idle, lateness, masking, noticing, outages, steady, storm
+from bench import (
+    acknowledgement,
+    backlog,
+    burst,
+    click,
+    idle,
+    lateness,
+    masking,
+    noticing,
+    outages,
+    steady,
+    storm,
+    traffic,
+)
 from bench.figures import Finding, report, write
 from bench.population import populate
 from bench.servers import Servers, servers
 
 ROLLOUTS, ROUNDS, EDITED = 200, 4, 80
-PARTS = ("acknowledgement", "clicks", "edits", "storm", "lateness", "steady", "outages", "backlog", "masking")
+PARTS = (
+    "acknowledgement",
+    "clicks",
+    "edits",
+    "storm",
+    "lateness",
+    "steady",
+    "outages",
+    "backlog",
+    "masking",
+    "traffic",
+)
 
 
 def main() -> None:
@@ -48,6 +72,7 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
         "outages": (lambda: [outages.measure(running)],),
         "backlog": (lambda: [backlog.measure(running)],),
         "masking": (lambda: [masking.measure()],),
+        "traffic": (lambda: [traffic.measure()],),
     }
     return [part for name, each in parts.items() if only in (None, name) for part in each]
 

@@ -23,6 +23,8 @@ class Answer:
 
     refuses: str = ""
     """The message of Accepted=False. If it is empty, routes are accepted."""
+    reason: str = "UnsupportedValue"
+    """The reason of Accepted=False."""
     silent: bool = False
     """Whether it writes no status at all, as some gateways do not."""
     delay_seconds: float = 0.0
@@ -84,15 +86,22 @@ def parents_among(route: Object, gateways: Collection[str]) -> list[Object]:
 
 
 def pools_of(route: Object) -> list[str]:
-    """Return the names of the InferencePools that a route sends to, in order."""
+    """Return the names of the InferencePools of its own namespace that a route sends to, in order."""
+    here = route["metadata"]["namespace"]
     refs = [ref for rule in route["spec"].get("rules", []) for ref in rule.get("backendRefs", [])]
-    return [ref["name"] for ref in refs if ref.get("kind") == "InferencePool" and ref.get("group") == POOL_GROUP]
+    pools = [ref for ref in refs if ref.get("kind") == "InferencePool" and ref.get("group") == POOL_GROUP]
+    return [ref["name"] for ref in pools if ref.get("namespace", here) == here]
 
 
 def gateways_of(pool: Object, routes: Iterable[Object], gateways: Collection[str]) -> set[str]:
     """Return which of ``gateways`` reach a pool through a route."""
-    name = pool["metadata"]["name"]
-    return {ref["name"] for route in routes if name in pools_of(route) for ref in parents_among(route, gateways)}
+    meta = pool["metadata"]
+    return {
+        ref["name"]
+        for route in routes
+        if route["metadata"]["namespace"] == meta["namespace"] and meta["name"] in pools_of(route)
+        for ref in parents_among(route, gateways)
+    }
 
 
 def same_status(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
@@ -131,7 +140,7 @@ def _route_parent(route: Object, ref: Object, problem: Problem | None, answer: A
 
 def _accepted(route: Object, answer: Answer) -> Object:
     if answer.refuses:
-        return _condition(route, "Accepted", False, "UnsupportedValue", answer.refuses)
+        return _condition(route, "Accepted", False, answer.reason, answer.refuses)
     return _condition(route, "Accepted", True, "Accepted")
 
 

@@ -1,6 +1,7 @@
 """From everything that a gateway looks at to Envoy's whole configuration: pure functions."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sandbox.dataplane import backends
@@ -19,25 +20,36 @@ _PICKER: Final = "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.
 _ROUTER: Final = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 
 
-def configure(cluster: Cluster, gateways: Sequence[Object], source: Source) -> tuple[Config, Mapping[Key, Verdict]]:
-    """Return what Envoy is told for some Gateways, and what is wrong with each route."""
+@dataclass(frozen=True)
+class Configured:
+    """What Envoy is told, what is wrong with each route, and in which tables each route is."""
+
+    config: Config
+    verdicts: Mapping[Key, Verdict]
+    tables: Mapping[Key, frozenset[str]]
+
+
+def configure(cluster: Cluster, gateways: Sequence[Object], source: Source) -> Configured:
+    """Return the configuration of some Gateways."""
     built = {key: rows_of(route, cluster) for key, route in cluster.routes.items()}
-    listeners, routes = [], {}
-    for gateway in gateways:
-        for one in gateway["spec"]["listeners"]:
-            name = listener_name(gateway, one)
-            attached = [
-                row
-                for key, route in cluster.routes.items()
-                if _is_attached(route, gateway, one)
-                for row in built[key][0]
-            ]
-            listeners.append(_listener(name, one["port"], source("rds", name)))
-            routes[name] = table(name, attached)
+    attached = {
+        listener_name(gateway, one): [key for key, route in cluster.routes.items() if _is_attached(route, gateway, one)]
+        for gateway in gateways
+        for one in gateway["spec"]["listeners"]
+    }
     config = Config(
-        clusters=_clusters(cluster, source), endpoints=_endpoints(cluster), listeners=listeners, routes=routes
+        clusters=_clusters(cluster, source),
+        endpoints=_endpoints(cluster),
+        listeners=[
+            _listener(name, one["port"], source("rds", name))
+            for gateway in gateways
+            for one in gateway["spec"]["listeners"]
+            for name in (listener_name(gateway, one),)
+        ],
+        routes={name: table(name, [row for key in keys for row in built[key][0]]) for name, keys in attached.items()},
     )
-    return config, {key: verdict for key, (_, verdict) in built.items()}
+    tables = {key: frozenset(name for name, keys in attached.items() if key in keys) for key in cluster.routes}
+    return Configured(config, {key: verdict for key, (_, verdict) in built.items()}, tables)
 
 
 def listener_name(gateway: Object, listener: Mapping[str, Any]) -> str:

@@ -65,6 +65,11 @@ def is_owned(pod: Object, deployment: Object) -> bool:
     return _owner(pod) == str(deployment["metadata"]["uid"])
 
 
+def deployment_of(pod: str) -> str:
+    """Return the name of the Deployment whose pod has this name; the sandbox's pools have the same names."""
+    return pod.rsplit("-", 2)[0]
+
+
 def is_going(obj: Object) -> bool:
     """Return whether an object is being deleted."""
     return "deletionTimestamp" in obj["metadata"]

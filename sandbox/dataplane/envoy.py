@@ -36,6 +36,14 @@ class Config:
     routes: Mapping[str, Resource] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Refused:
+    """What Envoy did not take: the listeners and clusters, and tables of routes by name."""
+
+    listeners: bool = False
+    tables: frozenset[str] = frozenset()
+
+
 def file_of(kind: str, name: str = "") -> str:
     """Return the file with the resources of a kind: ``cds``, ``lds``, or one of ``rds`` and ``eds`` by name."""
     return f"{kind}_{re.sub(r'[^a-z0-9-]', '_', name)}.json" if name else f"{kind}.json"
@@ -48,6 +56,8 @@ class Envoy:
         folder.mkdir(parents=True, exist_ok=True)
         (self._admin_port,) = free_ports(1)
         self._folder = folder
+        self._verdicts: dict[str, tuple[str, bool]] = {}
+        self._refused: dict[str, int] = {}
         self._http = urllib3.PoolManager(retries=False, timeout=2.0)
         (folder / "bootstrap.json").write_text(json.dumps(self._bootstrap()))
         flags = ["--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart", "-l", "warning"]
@@ -70,52 +80,63 @@ class Envoy:
         self.server.kill()
         self._http.clear()
 
-    def take(self, before: Config, now: Config) -> bool:
+    def take(self, before: Config, now: Config) -> Refused:
         """Bring a new configuration in, without a moment in which a route names a cluster that is not there.
 
-        Return whether Envoy has taken all of it. Raises SandboxError if it says neither yes nor no.
+        Returns what of it Envoy has refused: there the old one stays. Raises SandboxError if Envoy says nothing.
         """
         for name, endpoints in now.endpoints.items():
             self._write("eds", name, ENDPOINTS, [endpoints])
         names = {cluster["name"] for cluster in now.clusters}
         going = [cluster for cluster in before.clusters if cluster["name"] not in names]
         is_taken = self._change("cds", "", CLUSTER, [*now.clusters, *going], "cluster_manager.cds")
-        for name, routes in now.routes.items():
-            is_taken &= self._change("rds", name, ROUTES, [routes], f"http.{name}.rds.{name}", name in before.routes)
-        is_taken &= self._change("lds", "", LISTENER, now.listeners, "listener_manager.lds")
-        return is_taken & self._change("cds", "", CLUSTER, now.clusters, "cluster_manager.cds")
+        for name in now.routes.keys() - before.routes.keys():
+            self._write("rds", name, ROUTES, [now.routes[name]])  # read as soon as the listener names it
+        listens = self._change("lds", "", LISTENER, now.listeners, "listener_manager.lds")
+        tables = frozenset(
+            name
+            for name, routes in now.routes.items()
+            if not listens or not self._change("rds", name, ROUTES, [routes], f"http.{name}.rds.{name}")
+        )
+        if is_taken and not tables:
+            is_taken = self._change("cds", "", CLUSTER, now.clusters, "cluster_manager.cds")
+        return Refused(listeners=not (is_taken and listens), tables=tables)
 
-    def _change(
-        self, kind: str, name: str, resource: str, values: Sequence[Resource], stat: str, is_read: bool = True
-    ) -> bool:
-        """Write a file and wait until Envoy has taken it or refused it, if it reads the file already."""
-        refused = self._refusals(stat)
+    def _change(self, kind: str, name: str, resource: str, values: Sequence[Resource], stat: str) -> bool:
+        """Write a file, if it is another one, and return whether Envoy has taken it."""
+        file = file_of(kind, name)
         version = self._write(kind, name, resource, values)
-        if not version or not is_read:
-            return True
+        known = self._verdicts.get(file)
+        if known is None or known[0] != version:
+            self._verdicts[file] = (version, self._verdict(file, version, stat))
+        return self._verdicts[file][1]
+
+    def _verdict(self, file: str, version: str, stat: str) -> bool:
+        """Wait until Envoy has taken a version or refused it."""
         deadline = time.monotonic() + TAKEN_SECONDS
         while time.monotonic() < deadline:
             if f'{stat}.version_text: "{version}"' in self._ask("/stats?type=TextReadouts&filter=version_text"):
                 return True
-            if self._refusals(stat) > refused:
+            refusals = self._refusals(stat)
+            if refusals > self._refused.get(stat, 0):
+                self._refused[stat] = refusals
                 return False
             time.sleep(POLL_SECONDS)
-        raise SandboxError(f"Envoy has neither taken nor refused {file_of(kind, name)}.")
+        raise SandboxError(f"Envoy has neither taken nor refused {file}.")
 
     def _refusals(self, stat: str) -> int:
         found = re.search(re.escape(stat) + r"\.update_rejected: (\d+)", self._ask("/stats?filter=update_rejected"))
         return int(found[1]) if found else 0
 
     def _write(self, kind: str, name: str, resource: str, values: Sequence[Resource]) -> str:
-        """Replace a file and return its version; empty if nothing changes."""
+        """Replace a file, if it is another one, and return its version."""
         version = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
         file = self._folder / file_of(kind, name)
         text = json.dumps({"version_info": version, "resources": [{"@type": resource, **value} for value in values]})
-        if file.exists() and file.read_text() == text:
-            return ""
-        draft = file.with_suffix(".new")
-        draft.write_text(text)
-        draft.rename(file)
+        if not file.exists() or file.read_text() != text:
+            draft = file.with_suffix(".new")
+            draft.write_text(text)
+            draft.rename(file)
         return version
 
     def _ask(self, path: str) -> str:

@@ -1,5 +1,6 @@
 """From the filters of an HTTPRoute to Envoy's settings: pure functions."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,8 +14,16 @@ class UnsupportedError(Exception):
     """This gateway has no such filter, so it does not accept the route."""
 
 
-def route_filters(filters: Sequence[Filter], namespace: str, cluster: Cluster) -> Resource:
-    """Return the settings of a rule's filters; below ``route`` those of the forwarding itself."""
+def mirrored(filters: Sequence[Filter]) -> list[Filter]:
+    """Return the backendRefs that get a copy."""
+    return [one["requestMirror"]["backendRef"] for one in filters if one["type"] == "RequestMirror"]
+
+
+def route_filters(filters: Sequence[Filter], prefix: str, namespace: str, cluster: Cluster) -> Resource:
+    """Return the settings of a rule's filters for a match of ``prefix``.
+
+    Those of the forwarding itself are below ``route``.
+    """
     found: Resource = {}
     route: Resource = {}
     for one in filters:
@@ -22,7 +31,7 @@ def route_filters(filters: Sequence[Filter], namespace: str, cluster: Cluster) -
             case "RequestHeaderModifier" | "ResponseHeaderModifier":
                 found |= _headers(one)
             case "URLRewrite":
-                route |= _rewrite(one["urlRewrite"])
+                route |= _rewrite(one["urlRewrite"], prefix)
             case "RequestMirror":
                 mirror = _mirror(one["requestMirror"], namespace, cluster)
                 route["request_mirror_policies"] = [*route.get("request_mirror_policies", []), *mirror]
@@ -55,7 +64,7 @@ def _headers(one: Filter) -> Resource:
     return {f"{way}_headers_to_add": added, f"{way}_headers_to_remove": list(change.get("remove") or [])}
 
 
-def _rewrite(change: Filter) -> Resource:
+def _rewrite(change: Filter, prefix: str) -> Resource:
     found: Resource = {}
     if "hostname" in change:
         found["host_rewrite_literal"] = change["hostname"]
@@ -63,8 +72,14 @@ def _rewrite(change: Filter) -> Resource:
     if path.get("type") == "ReplaceFullPath":
         found["regex_rewrite"] = {"pattern": {"regex": "^/[^?]*"}, "substitution": path["replaceFullPath"]}
     elif path.get("type") == "ReplacePrefixMatch":
-        found["prefix_rewrite"] = path["replacePrefixMatch"]
+        found["regex_rewrite"] = _replaced(prefix.rstrip("/"), path["replacePrefixMatch"].rstrip("/"))
     return found
+
+
+def _replaced(prefix: str, by: str) -> Resource:
+    """Return the rewrite of a path's prefix, whose parts stay apart: `/chat/x` becomes `/v1/x`, never `/v1x`."""
+    rest = r"(/.*)?$" if by else r"/?(.*)$"
+    return {"pattern": {"regex": f"^{re.escape(prefix)}{rest}"}, "substitution": rf"{by or '/'}\1"}
 
 
 def _mirror(change: Filter, namespace: str, cluster: Cluster) -> list[Resource]:
@@ -84,6 +99,9 @@ def _mirror(change: Filter, namespace: str, cluster: Cluster) -> list[Resource]:
 
 def _redirect(change: Filter) -> Resource:
     codes = {301: "MOVED_PERMANENTLY", 302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT"}
-    found: Resource = {"response_code": codes[change.get("statusCode", 302)]}
+    code = codes.get(change.get("statusCode", 302))
+    if code is None or "path" in change:
+        raise UnsupportedError("A RequestRedirect of a path, or with this status, is not supported")
+    found: Resource = {"response_code": code}
     names = {"hostname": "host_redirect", "port": "port_redirect", "scheme": "scheme_redirect"}
     return found | {ours: change[theirs] for theirs, ours in names.items() if theirs in change}

@@ -9,9 +9,8 @@ from functools import partial
 import urllib3
 
 from sandbox.dataplane.backends import Cluster, picker_problem
-from sandbox.dataplane.configuration import configure
-from sandbox.dataplane.envoy import Config, Envoy
-from sandbox.dataplane.route_table import Verdict
+from sandbox.dataplane.configuration import Configured, configure
+from sandbox.dataplane.envoy import Config, Envoy, Refused
 from sandbox.errors import ApiError, SandboxError
 from sandbox.gateway import (
     CONTROLLER,
@@ -25,22 +24,23 @@ from sandbox.gateway import (
     same_status,
 )
 from sandbox.kube import Kube, Object, path_of
+from sandbox.objects import GATEWAY_API, POOL_API
 from sandbox.process import wait_until
 from sandbox.watching import Key, Watch, key_of
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.2
-GATEWAY = "gateway.networking.k8s.io/v1"
+EXPECTED = (ApiError, urllib3.exceptions.HTTPError, SandboxError)
 KINDS: Mapping[str, tuple[str, str]] = {
-    "gateways": (GATEWAY, "Gateway"),
-    "classes": (GATEWAY, "GatewayClass"),
-    "routes": (GATEWAY, "HTTPRoute"),
-    "pools": ("inference.networking.k8s.io/v1", "InferencePool"),
+    "gateways": (GATEWAY_API, "Gateway"),
+    "classes": (GATEWAY_API, "GatewayClass"),
+    "routes": (GATEWAY_API, "HTTPRoute"),
+    "pools": (POOL_API, "InferencePool"),
     "services": ("v1", "Service"),
     "slices": ("discovery.k8s.io/v1", "EndpointSlice"),
     "pods": ("v1", "Pod"),
-    "grants": (f"{GATEWAY}beta1", "ReferenceGrant"),
+    "grants": ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant"),
 }
 """What it watches, under the names of ``Cluster``."""
 
@@ -99,40 +99,51 @@ class GatewayController:
             self._wake.clear()
             try:
                 self._reconcile()
-            except (ApiError, urllib3.exceptions.HTTPError, SandboxError) as error:
+            except EXPECTED as error:
                 # An object has changed or gone, or the API server or Envoy is away: look again.
                 log.warning("gateway: %s", error)
-                self._stopping.wait(RETRY_SECONDS)
-                self._wake.set()
+                self._again()
+            except Exception:
+                log.exception("gateway: a bug of the sandbox")
+                self._again()
+
+    def _again(self) -> None:
+        self._stopping.wait(RETRY_SECONDS)
+        self._wake.set()
 
     def _reconcile(self) -> None:
         cluster = Cluster(**{name: watch.objects for name, watch in self._watches.items()})
         classes = [one for one in cluster.classes.values() if one["spec"]["controllerName"] == CONTROLLER]
         names = {one["metadata"]["name"] for one in classes}
         gateways = [one for one in cluster.gateways.values() if one["spec"]["gatewayClassName"] in names]
-        config, verdicts = configure(cluster, gateways, self._envoy.source)
-        is_taken = self._envoy.take(self._config, config)
-        self._config = config
+        wanted = configure(cluster, gateways, self._envoy.source)
+        refused = self._envoy.take(self._config, wanted.config)
+        if refused == Refused():
+            self._config = wanted.config  # else the old routes stay, and need their clusters
         for one in classes:
             self._write("classes", one, class_status(one))
-        self._tell(cluster, gateways, verdicts, is_taken)
+        for namespace in {one["metadata"]["namespace"] for one in gateways}:
+            here = [one for one in gateways if one["metadata"]["namespace"] == namespace]
+            self._tell(namespace, cluster, here, wanted, refused)
         self._looks += 1
 
-    def _tell(self, cluster: Cluster, gateways: list[Object], verdicts: Mapping[Key, Verdict], is_taken: bool) -> None:
-        """Write the status of everything that Envoy serves now."""
-        for namespace in {one["metadata"]["namespace"] for one in gateways}:
-            names = {one["metadata"]["name"] for one in gateways if one["metadata"]["namespace"] == namespace}
-            routes = [one for key, one in cluster.routes.items() if key[0] == namespace]
-            for route in routes:
-                verdict = verdicts[key_of(route)]
-                answer = _answer(verdict, is_taken)
-                self._write("routes", route, route_status(route, names, verdict.not_resolved, answer))
-            for pool in [one for key, one in cluster.pools.items() if key[0] == namespace]:
-                found = gateways_of(pool, routes, names)
-                self._write("pools", pool, pool_status(pool, found, picker_problem(pool, cluster)))
-            for gateway in [one for one in gateways if one["metadata"]["namespace"] == namespace]:
-                attached = sum(bool(parents_among(route, {gateway["metadata"]["name"]})) for route in routes)
-                self._write("gateways", gateway, gateway_status(gateway, attached, Answer()))
+    def _tell(
+        self, namespace: str, cluster: Cluster, gateways: list[Object], wanted: Configured, refused: Refused
+    ) -> None:
+        """Write the status of everything that Envoy serves now in a namespace."""
+        names = {one["metadata"]["name"] for one in gateways}
+        routes = [one for key, one in cluster.routes.items() if key[0] == namespace]
+        for route in routes:
+            key = key_of(route)
+            verdict, answer = wanted.verdicts[key], _answer(wanted, key, refused)
+            self._write("routes", route, route_status(route, names, verdict.not_resolved, answer))
+        for pool in [one for key, one in cluster.pools.items() if key[0] == namespace]:
+            found = gateways_of(pool, routes, names)
+            self._write("pools", pool, pool_status(pool, found, picker_problem(pool, cluster)))
+        for gateway in gateways:
+            attached = sum(bool(parents_among(route, {gateway["metadata"]["name"]})) for route in routes)
+            answer = Answer(not_programmed="Envoy refused its listeners" if refused.listeners else "")
+            self._write("gateways", gateway, gateway_status(gateway, attached, answer))
 
     def _write(self, name: str, obj: Object, status: Object) -> None:
         if not same_status(obj.get("status") or {}, status):
@@ -145,10 +156,13 @@ def _version(obj: Object) -> str:
     return str(obj["metadata"]["resourceVersion"])
 
 
-def _answer(verdict: Verdict, is_taken: bool) -> Answer:
-    if not is_taken:
-        return Answer(refuses="Envoy refused the configuration")
-    return Answer(refuses=verdict.not_accepted[1]) if verdict.not_accepted else Answer()
+def _answer(wanted: Configured, key: Key, refused: Refused) -> Answer:
+    verdict, tables = wanted.verdicts[key], wanted.tables[key]
+    if verdict.not_accepted:
+        return Answer(refuses=verdict.not_accepted[1])
+    if not tables:
+        return Answer(refuses="No listener has this name or port", reason="NoMatchingParent")
+    return Answer(refuses="Envoy refused the routes of this listener") if tables & refused.tables else Answer()
 
 
 @contextmanager

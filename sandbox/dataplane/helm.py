@@ -43,14 +43,19 @@ class Helm:
 
     def run(self, *arguments: str) -> str:
         """Run one command and return what it prints. Raises SandboxError with Helm's own words."""
-        answer = subprocess.run(
-            [self.binary, *arguments],
-            env={**os.environ, **self.environment()},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=HELM_SECONDS,
-        )
+        # Whoever runs this may have variables that point Helm at another cluster.
+        others = {name: value for name, value in os.environ.items() if not name.startswith(("HELM_", "KUBE"))}
+        try:
+            answer = subprocess.run(
+                [self.binary, *arguments],
+                env={**others, **self.environment()},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=HELM_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise SandboxError(f"helm {arguments[0]} did not end within {HELM_SECONDS} s.") from None
         if answer.returncode:
             raise SandboxError(f"helm {arguments[0]}: {answer.stderr.strip()}")
         return answer.stdout

@@ -64,7 +64,8 @@ def model_server(image: str, arguments: Sequence[str], address: str, port: int) 
     """Return a model server at the pod's own address."""
     command = [sys.executable, "-m", "sandbox.model_server", "--framework", framework_of(image)]
     env = {"PYTHONPATH": str(CHECKOUT)}
-    return Program(command=[*command, "--host", address, *arguments], env=env, http_probe=(port, "/health"))
+    listens = ["--host", address, "--port", str(port)]
+    return Program(command=[*command, *listens, *arguments], env=env, http_probe=(port, "/health"))
 
 
 def framework_of(image: str) -> str:

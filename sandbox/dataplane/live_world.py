@@ -6,9 +6,11 @@ from typing import Any
 import urllib3
 
 from sandbox.dataplane.deployments import is_going
+from sandbox.dataplane.pod_process import port_of
+from sandbox.errors import SandboxError
 from sandbox.kube import Object, path_of
 from sandbox.model_server.api import BEHAVIOUR_PATH
-from sandbox.objects import PORT, picker_name
+from sandbox.objects import picker_name
 from sandbox.pods import is_ready
 from sandbox.process import wait_until
 from sandbox.world import World
@@ -72,5 +74,7 @@ class LiveWorld(World):
 
 def behave(pod: Object, **change: Any) -> None:
     """Change how a model server behaves; see ``sandbox.model_server.behaviour``."""
-    url = f"http://{pod['status']['podIP']}:{PORT}{BEHAVIOUR_PATH}"
-    urllib3.request("POST", url, json=change, retries=False, timeout=2.0)
+    url = f"http://{pod['status']['podIP']}:{port_of(pod)}{BEHAVIOUR_PATH}"
+    answer = urllib3.request("POST", url, json=change, retries=False, timeout=2.0)
+    if answer.status >= 400:
+        raise SandboxError(f"{pod['metadata']['name']}: {answer.data.decode()}")

@@ -7,8 +7,9 @@ need them. Everything that it knows is on the API server, so the rest of the wor
 import json
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import urllib3
@@ -17,7 +18,7 @@ from sandbox.apiserver import ApiServer
 from sandbox.dataplane import deployments, images, slices
 from sandbox.dataplane.deployments import is_going
 from sandbox.dataplane.images import Program
-from sandbox.dataplane.pod_process import GRACE_SECONDS, PodProcess, environment, kubeconfig, mounted
+from sandbox.dataplane.pod_process import GRACE_SECONDS, PodProcess, environment, kubeconfig, mounted, port_of
 from sandbox.dataplane.targets import targets
 from sandbox.errors import ApiError, SandboxError
 from sandbox.kube import Object, path_of
@@ -55,7 +56,7 @@ class Node:
 
     def process_of(self, namespace: str, name: str) -> PodProcess:
         """Return the process of a pod. Raises SandboxError if it has none."""
-        for process in self._processes.values():
+        for process in list(self._processes.values()):
             if key_of(process.pod) == (namespace, name):
                 return process
         raise SandboxError(f"Pod {namespace}/{name} has no process.")
@@ -87,27 +88,35 @@ class Node:
         while not self._stopping.is_set():
             self._wake.wait(RETRY_SECONDS if self._somebody_is_ending() else None)
             self._wake.clear()
-            try:
-                self._reconcile()
-            except (ApiError, urllib3.exceptions.HTTPError, SandboxError) as error:
-                # An object has changed or gone, or the API server is away: look again.
-                log.debug("node: %s", error)
+            tried = [self._tried(work) for work in self._work()]
+            if not all(tried):
                 self._stopping.wait(RETRY_SECONDS)
                 self._wake.set()
+
+    def _tried(self, work: Callable[[], None]) -> bool:
+        """Do one piece of work, and return whether it went well: one object that fails holds up no other."""
+        try:
+            work()
+        except (ApiError, urllib3.exceptions.HTTPError, SandboxError) as error:
+            log.warning("node: %s", error)  # an object has changed or gone, or the API server is away
+        except Exception:
+            log.exception("node: a bug of the sandbox")
+        else:
+            return True
+        return False
 
     def _somebody_is_ending(self) -> bool:
         return any(is_going(pod) for pod in self._all("Pod"))
 
-    def _reconcile(self) -> None:
+    def _work(self) -> Iterator[Callable[[], None]]:
+        """Yield everything that there is to do, piece by piece."""
         for deployment in self._all("Deployment"):
-            self._run_deployment(deployment)
+            yield partial(self._run_deployment, deployment)
         for pod in deployments.orphans(self._all("Pod"), self._all("Deployment")):
-            self._delete("Pod", pod)
+            yield partial(self._delete, "Pod", pod)
         for pod in self._all("Pod"):
-            self._run_pod(pod)
-        self._forget_gone()
-        self._write_slices()
-        self._write_targets()
+            yield partial(self._run_pod, pod)
+        yield from (self._forget_gone, self._write_slices, self._write_targets)
 
     def _all(self, kind: str) -> list[Object]:
         return list(self._watches[kind].objects.values())
@@ -146,29 +155,24 @@ class Node:
     def _start(self, pod: Object) -> None:
         folder = self._folder / f"{pod['metadata']['name']}.{pod['metadata']['uid'][:8]}"
         folder.mkdir(exist_ok=True)
-        program = self._program(pod, folder)
-        if program is None:
+        kind = images.kind_of(pod["spec"]["containers"][0]["image"])
+        if not kind:
             self._write_status(pod, failed_status(pod, "ErrImagePull"))
             return
-        env = {**environment(pod), **program.env}
-        if program.grpc_probe is not None:
-            env["KUBECONFIG"] = str(self._kubeconfig(pod, folder))
+        account = {"KUBECONFIG": str(self._kubeconfig(pod, folder))} if kind == "picker" else {}
+        program = self._program(pod, kind, folder)
+        env = {**environment(pod), **account, **program.env}
         process = PodProcess(pod, program, folder, env, self._wake.set)
         self._processes[process.uid] = process
         self._write_status(pod, running_status(pod, ready=False))
 
-    def _program(self, pod: Object, folder: Path) -> Program | None:
-        """Return what a pod runs; None if its image cannot be pulled here."""
-        container = pod["spec"]["containers"][0]
-        namespace = pod["metadata"]["namespace"]
+    def _program(self, pod: Object, kind: str, folder: Path) -> Program:
+        """Return what a pod runs."""
+        namespace, container = pod["metadata"]["namespace"], pod["spec"]["containers"][0]
         arguments = mounted(pod, folder, lambda name: self._kube.get(path_of("v1", "ConfigMap", namespace, name)))
-        match images.kind_of(container["image"]):
-            case "picker":
-                return images.picker(self._picker, arguments, free_ports(3))
-            case "vllm" | "sglang":
-                port = (container.get("ports") or [{"containerPort": 8000}])[0]["containerPort"]
-                return images.model_server(container["image"], arguments, pod_ip(pod), port)
-        return None
+        if kind == "picker":
+            return images.picker(self._picker, arguments, free_ports(3))
+        return images.model_server(container["image"], arguments, pod_ip(pod), port_of(pod))
 
     def _kubeconfig(self, pod: Object, folder: Path) -> Path:
         """Write a kubeconfig with a token of the pod's own service account: the chart's rights hold for real."""

@@ -16,11 +16,12 @@ from sandbox.dataplane.helm import Helm
 from sandbox.dataplane.images import METRICS_PORT
 from sandbox.dataplane.live_world import LiveWorld
 from sandbox.dataplane.node import Node, node
+from sandbox.dataplane.pod_process import port_of
 from sandbox.dataplane.programs import Programs
 from sandbox.dataplane.prometheus import Prometheus, prometheus
 from sandbox.gateway import ADDRESS
 from sandbox.kube import Kube, Object, path_of
-from sandbox.objects import PORT, picker_name, pool_ref
+from sandbox.objects import picker_name, pool_ref
 from sandbox.pods import is_ready
 from sandbox.process import free_ports, wait_until
 from sandbox.world import CANARY, GATEWAY, ROUTE, STABLE
@@ -37,6 +38,8 @@ class Plane:
 
     url: str
     """Where the gateway answers."""
+    port: int
+    """Where the model servers listen, each at its own address."""
     programs: Programs
     server: ApiServer
     kube: Kube
@@ -48,7 +51,7 @@ class Plane:
 
     def install_pool(self, name: str) -> None:
         """Install a pool by Helm, as the guide does; its model servers have the label ``app`` = its name."""
-        self.helm.install(name, NAMESPACE, self.programs.chart, chart_values(name))
+        self.helm.install(name, NAMESPACE, self.programs.chart, chart_values(name, self.port))
 
     def answers(self) -> bool:
         """Return whether the gateway answers a request for the models with 200."""
@@ -92,7 +95,7 @@ class Plane:
 
     def answered(self, pool: str) -> int:
         """Return how many completions the model servers of a pool have finished."""
-        return sum(int(_sample(f"{pod['status']['podIP']}:{PORT}", FINISHED)) for pod in self.pods(pool))
+        return sum(int(_sample(f"{pod['status']['podIP']}:{port_of(pod)}", FINISHED)) for pod in self.pods(pool))
 
     def _known(self, pool: str) -> int:
         """Return how many ready pods the picker of a pool knows."""
@@ -107,10 +110,10 @@ def _sample(address: str, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name + "{"))
 
 
-def chart_values(pool: str) -> Object:
+def chart_values(pool: str, port: int) -> Object:
     """Return the values with which the guide's pools are installed."""
     return {
-        "inferencePool": {"modelServers": {"matchLabels": {"app": pool}}},
+        "inferencePool": {"modelServers": {"matchLabels": {"app": pool}}, "targetPorts": [{"number": port}]},
         "inferenceExtension": {"failureMode": "FailClose"},
     }
 
@@ -126,14 +129,16 @@ def data_plane(server: ApiServer, programs: Programs, folder: Path, *, servers: 
         gateway_controller(kube, proxy) as controller,
     ):
         install_crds(kube, programs.crds)
-        (port,) = free_ports(1)
+        gate, port = free_ports(2)
         world = LiveWorld(kube, NAMESPACE)
         helm = Helm(programs.helm, server.kubeconfig(), folder / "helm")
-        plane = Plane(f"http://{ADDRESS}:{port}", programs, server, kube, world, running, controller, metrics, helm)
+        plane = Plane(
+            f"http://{ADDRESS}:{gate}", port, programs, server, kube, world, running, controller, metrics, helm
+        )
         kube.create(objects.gateway_class())
-        kube.create(objects.gateway(GATEWAY, NAMESPACE, port))
+        kube.create(objects.gateway(GATEWAY, NAMESPACE, gate))
         for pool in (STABLE, CANARY):
-            kube.create(objects.model_servers(pool, NAMESPACE, servers, adapters=[ADAPTER]))
+            kube.create(objects.model_servers(pool, NAMESPACE, servers, port, adapters=[ADAPTER]))
             plane.install_pool(pool)
         kube.create(objects.route(ROUTE, NAMESPACE, GATEWAY, [objects.rule([pool_ref(STABLE)])]))
         for pool in (STABLE, CANARY):

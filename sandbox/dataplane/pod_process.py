@@ -9,12 +9,14 @@ from pathlib import Path
 from sandbox.dataplane.images import Program
 from sandbox.dataplane.probes import grpc_serves, http_answers
 from sandbox.kube import Object
+from sandbox.objects import PORT
 from sandbox.pods import pod_ip
 from sandbox.process import Server
 
 STARTING_SECONDS = 0.05
 READY_SECONDS = 1.0
 """How long a probe rests: it is asked often until the pod is ready."""
+RESTART_SECONDS = 1.0
 GRACE_SECONDS = 30
 
 
@@ -27,11 +29,10 @@ class PodProcess:
         self.pod, self.program, self.changed = pod, program, changed
         self.address = pod_ip(pod)
         self.restarts = 0
-        self.is_ready = False
         self._told_to_end: float | None = None
         self._is_gone = threading.Event()
         self._server = Server("container", program.command, folder, env)
-        self._server.start()
+        self._start()
         threading.Thread(target=self._probe, name=f"probe {pod['metadata']['name']}", daemon=True).start()
 
     @property
@@ -39,24 +40,20 @@ class PodProcess:
         """Return the pod's uid: another pod may get the same name."""
         return str(self.pod["metadata"]["uid"])
 
-    @property
-    def pid(self) -> int:
-        """Return the process id."""
-        return self._server.pid
-
-    @property
-    def log(self) -> Path:
-        """Return the file with the output."""
-        return self._server.log
-
     def runs(self) -> bool:
         """Return whether the process runs."""
         return self._server.alive()
 
     def restart(self) -> None:
-        """Start the process again after it has ended."""
+        """Start the process again after it has ended, at most once a second."""
+        if time.monotonic() - self._started < RESTART_SECONDS:
+            return
         self.restarts += 1
+        self._start()
+
+    def _start(self) -> None:
         self.is_ready = False
+        self._started = time.monotonic()
         self._server.start()
 
     def end(self, grace_seconds: float) -> bool:
@@ -81,12 +78,11 @@ class PodProcess:
         self._server.kill()
 
     def _probe(self) -> None:
-        was_running = True
         while not self._is_gone.wait(READY_SECONDS if self.is_ready else STARTING_SECONDS):
             running = self.runs()
             ready = running and self._told_to_end is None and self._answers()
-            if ready != self.is_ready or running != was_running:
-                self.is_ready, was_running = ready, running
+            if ready != self.is_ready or not running:
+                self.is_ready = ready
                 self.changed()
 
     def _answers(self) -> bool:
@@ -94,6 +90,11 @@ class PodProcess:
         if program.grpc_probe is not None:
             return grpc_serves(self.address, *program.grpc_probe)
         return program.http_probe is None or http_answers(self.address, *program.http_probe)
+
+
+def port_of(pod: Object) -> int:
+    """Return the first port of a pod's container."""
+    return int((pod["spec"]["containers"][0].get("ports") or [{"containerPort": PORT}])[0]["containerPort"])
 
 
 def mounted(pod: Object, folder: Path, read: Callable[[str], Object]) -> list[str]:

@@ -1,16 +1,23 @@
 """From HTTPRoutes to Envoy's routes, with the precedence of the Gateway API: pure functions."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.dataplane.backends import WITHOUT_PICKER, Backend, Cluster, backend_of
 from sandbox.dataplane.envoy import Resource
-from sandbox.dataplane.filters import UnsupportedError, backend_filters, route_filters
+from sandbox.dataplane.filters import UnsupportedError, backend_filters, mirrored, route_filters
 from sandbox.kube import Object
 
 Precedence = tuple[Any, ...]
 
+SECONDS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
+NOT_FOUND: Resource = {
+    "match": {"prefix": "/"},
+    "direct_response": {"status": 404},
+    "typed_per_filter_config": WITHOUT_PICKER,
+}
 NO_BACKEND = 500
 """What the share of a backend that is not there gets, and a rule all of whose weights are 0."""
 
@@ -38,12 +45,13 @@ def rows_of(route: Object, cluster: Cluster) -> tuple[list[Row], Verdict]:
     rows: list[Row] = []
     for number, rule in enumerate(route["spec"].get("rules") or []):
         backends = [(ref, backend_of(ref, namespace, cluster)) for ref in rule.get("backendRefs") or []]
-        problems += [backend.problem for _, backend in backends if backend.problem]
-        try:
-            action = _action(rule, backends, namespace, cluster)
-        except UnsupportedError as error:
-            return [], Verdict(not_accepted=("UnsupportedValue", str(error)))
+        copies = [backend_of(ref, namespace, cluster) for ref in mirrored(rule.get("filters") or [])]
+        problems += [one.problem for one in (*(backend for _, backend in backends), *copies) if one.problem]
         for match in rule.get("matches") or [{}]:
+            try:
+                action = _action(rule, match, backends, namespace, cluster)
+            except UnsupportedError as error:
+                return [], Verdict(not_accepted=("UnsupportedValue", str(error)))
             rows.append(
                 Row(
                     precedence=(*_specific(match), *_age(route), number),
@@ -55,34 +63,48 @@ def rows_of(route: Object, cluster: Cluster) -> tuple[list[Row], Verdict]:
 
 
 def table(name: str, rows: Iterable[Row]) -> Resource:
-    """Return Envoy's table of some rows: a virtual host for each host name."""
-    hosts: dict[str, list[Resource]] = {}
+    """Return Envoy's table of some rows: a virtual host for each host name. What matches none is not found."""
+    hosts: dict[str, list[Resource]] = {"*": []}
     for row in sorted(rows, key=lambda row: row.precedence):
         for host in row.hosts:
             hosts.setdefault(host, []).append(row.resource)
     return {
         "name": name,
-        "virtual_hosts": [{"name": host, "domains": [host], "routes": found} for host, found in sorted(hosts.items())],
+        "virtual_hosts": [
+            {"name": host, "domains": [host], "routes": [*found, NOT_FOUND]} for host, found in sorted(hosts.items())
+        ],
     }
 
 
 def _action(
-    rule: Mapping[str, Any], backends: Sequence[tuple[Mapping[str, Any], Backend]], namespace: str, cluster: Cluster
+    rule: Mapping[str, Any],
+    match: Mapping[str, Any],
+    backends: Sequence[tuple[Mapping[str, Any], Backend]],
+    namespace: str,
+    cluster: Cluster,
 ) -> Resource:
-    """Return what is done with a request that matches a rule."""
-    filters = route_filters(rule.get("filters") or [], namespace, cluster)
+    """Return what is done with a request that fits a match of a rule."""
+    prefix = (match.get("path") or {}).get("value", "/")
+    filters = route_filters(rule.get("filters") or [], prefix, namespace, cluster)
     if "redirect" in filters:
         return {**filters, "typed_per_filter_config": WITHOUT_PICKER}
     if sum(ref.get("weight", 1) for ref, _ in backends) == 0:
         answer = {"status": NO_BACKEND, "body": {"inline_string": "no backend has a weight above 0\n"}}
         return {"direct_response": answer, "typed_per_filter_config": WITHOUT_PICKER}
     route = {
-        "timeout": (rule.get("timeouts") or {}).get("request", "0s"),
+        "timeout": _timeout(rule.get("timeouts") or {}),
         "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
         "weighted_clusters": {"clusters": [_weighted(ref, backend) for ref, backend in backends]},
         **filters.pop("route", {}),
     }
     return {"route": route, **filters}
+
+
+def _timeout(timeouts: Mapping[str, str]) -> str:
+    """Return the time for a request in seconds, as Envoy wants it; 0 is no limit."""
+    said = timeouts.get("request") or timeouts.get("backendRequest") or "0s"
+    parts = re.findall(r"(\d+)(ms|s|m|h)", said)
+    return f"{sum(int(number) * SECONDS[unit] for number, unit in parts):g}s"
 
 
 def _weighted(ref: Mapping[str, Any], backend: Backend) -> Resource:

@@ -17,7 +17,8 @@ Ports = Mapping[int, int]
 
 def slices_of(service: Object, pods: Iterable[Object], ports_of: Callable[[Object], Ports]) -> list[Object]:
     """Return the slices of a Service. Pods that listen at other ports than the rest have a slice of their own."""
-    selected = [pod for pod in pods if selects(service, pod) and not is_going(pod)]
+    found = [pod for pod in pods if selects(service, pod) and not is_going(pod)]
+    selected = sorted(found, key=lambda pod: str(pod["metadata"]["name"]))
     groups = groupby(sorted(selected, key=lambda pod: _key(pod, ports_of)), key=lambda pod: _key(pod, ports_of))
     return [_slice(service, number, list(group), ports_of) for number, (_, group) in enumerate(groups, 1)]
 
@@ -41,7 +42,7 @@ def _key(pod: Object, ports_of: Callable[[Object], Ports]) -> list[tuple[int, in
 
 def _slice(service: Object, number: int, pods: list[Object], ports_of: Callable[[Object], Ports]) -> Object:
     meta, listens = service["metadata"], ports_of(pods[0])
-    ports = {port.get("name", ""): _target(port) for port in service["spec"]["ports"]}
+    ports = {port.get("name", ""): _target(port) for port in service["spec"].get("ports") or []}
     made = endpoint_slice(
         meta["name"], meta["namespace"], pods, {name: listens.get(port, port) for name, port in ports.items()}
     )

@@ -31,4 +31,4 @@ def _target(process: PodProcess, services: Sequence[Object]) -> Object:
 
 
 def _is_scraped(service: Object) -> bool:
-    return any(port.get("name") == METRICS_NAME for port in service["spec"]["ports"])
+    return any(port.get("name") == METRICS_NAME for port in service["spec"].get("ports") or [])

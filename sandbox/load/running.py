@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.errors import SandboxError
 from sandbox.folders import CHECKOUT
 from sandbox.load import ledger
 from sandbox.load.ledger import Record
@@ -32,8 +33,10 @@ class Load:
         wait_until(f"the load: {count} more answers", lambda: len(self.records(since)) >= count)
 
     def stop(self) -> Sequence[Record]:
-        """Send no more requests, wait for the last answers, and return all records."""
-        self.server.terminate(seconds=LAST_ANSWERS_SECONDS)
+        """Send no more requests, wait for the last answers, and return all records. Raises SandboxError."""
+        status = self.server.terminate(seconds=LAST_ANSWERS_SECONDS)
+        if status:
+            raise SandboxError(f"The users ended with status {status}:\n{self.server.tail()}")
         return self.records()
 
 

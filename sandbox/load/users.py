@@ -6,14 +6,18 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
+from sandbox.dataplane.deployments import deployment_of
 from sandbox.load.ledger import Record
 from sandbox.load.mix import LONG_STREAM, Kind, body, choose
 from sandbox.model_server.api import POD_HEADER
 
 GIVE_UP_SECONDS = 120.0
+REST_SECONDS = 0.1
+"""Between two long streams of one user: they may fail at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,7 @@ class Users:
     async def _keep_streaming(self, session: aiohttp.ClientSession, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             await self.ask(session, LONG_STREAM)
+            await _wait(stopping, REST_SECONDS)
 
     async def ask(self, session: aiohttp.ClientSession, kind: Kind) -> None:
         """Send one request and record what became of it."""
@@ -50,13 +55,13 @@ class Users:
         asks = body(kind, self.chance, self.model, self.adapter)
         try:
             async with session.post(self.url + kind.path, json=asks) as answer:
-                pool, status = _pool_of(answer.headers.get(POD_HEADER, "")), answer.status
+                pool, status = deployment_of(answer.headers.get(POD_HEADER, "")), answer.status
                 text = b""
                 async for chunk in answer.content.iter_any():
                     first = first or time.perf_counter() - begun
                     text += chunk
-                is_whole = _is_whole(kind, status, text)
-        except (aiohttp.ClientError, TimeoutError) as problem:
+                is_whole = ended(kind, status, text)
+        except Exception as problem:  # whatever it was, somebody has no whole answer
             error = f"{type(problem).__name__}: {problem}"
         self.record(
             Record(
@@ -79,15 +84,20 @@ async def _wait(stopping: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _pool_of(pod: str) -> str:
-    """Return the pool of a pod: the sandbox's Deployments have the pools' names, and pods two more parts."""
-    return pod.rsplit("-", 2)[0] if pod else ""
-
-
-def _is_whole(kind: Kind, status: int, text: bytes) -> bool:
-    if kind.is_stream and status == 200:
-        return text.endswith(b"data: [DONE]\n\n")
+def ended(kind: Kind, status: int, text: bytes) -> bool:
+    """Return whether an answer came to its end. A refusal does, if it can be read."""
     try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
+        if status != 200:
+            return "error" in json.loads(text)
+        last = _last_event(text) if kind.is_stream else json.loads(text)
+        return last["choices"][0]["finish_reason"] is not None
+    except (ValueError, KeyError, TypeError, IndexError):
         return False
+
+
+def _last_event(text: bytes) -> Any:
+    """Return the last event of a stream before its end. Raises ValueError if the end is missing."""
+    *events, end = text.decode().removesuffix("\n\n").split("\n\n")
+    if end != "data: [DONE]":
+        raise ValueError("The stream was cut.")
+    return json.loads(events[-1].removeprefix("data: "))

@@ -29,6 +29,7 @@ def main(arguments: Sequence[str]) -> None:
         port=options.port,
         shutdown_timeout=DRAIN_SECONDS,
         access_log=None,
+        handler_cancellation=True,
         print=None,
         reuse_address=True,
     )

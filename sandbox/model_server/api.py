@@ -72,26 +72,26 @@ class ModelServer:
             return _refuse(404, f"The model `{asked.model}` does not exist.")
         if random.random() < self._behaviour.fails:
             return _refuse(self._behaviour.status, "The engine failed.")
-        self._metrics.adapters[asked.model] += asked.model != self._model
-        try:
-            async with self._slots.one():
+        async with self._slots.one():
+            self._metrics.adapters[asked.model] += asked.model != self._model
+            try:
                 return await self._answer(request, asked, begun)
-        finally:
-            self._metrics.adapters[asked.model] -= asked.model != self._model
+            finally:
+                self._metrics.adapters[asked.model] -= asked.model != self._model
 
     async def _answer(self, request: web.Request, asked: Question, begun: float) -> web.StreamResponse:
         """Take the time that a model takes, then say it in one piece or word by word."""
         now = self._behaviour
         pace = 1 + random.uniform(-now.spread, now.spread)
         await asyncio.sleep(pace * (now.first_token_ms + now.prompt_token_ms * asked.prompt_tokens) / 1000)
-        self._metrics.first_token(asked.model, time.perf_counter() - begun)
+        self._metrics.first_token(time.perf_counter() - begun)
         identity, words, each = f"cmpl-{uuid.uuid4().hex}", answers.words_of(asked), pace * now.token_ms / 1000
         if asked.is_stream:
             answer = await self._stream(request, list(answers.pieces(asked, identity, words)), each)
         else:
             await asyncio.sleep(each * (asked.tokens - 1))
             answer = web.json_response(answers.whole(asked, identity, words))
-        self._metrics.finished(asked.model, seconds=time.perf_counter() - begun, tokens=asked.tokens, each=each)
+        self._metrics.finished(seconds=time.perf_counter() - begun, tokens=asked.tokens, each=each)
         return answer
 
     async def _stream(self, request: web.Request, pieces: list[bytes], each: float) -> web.StreamResponse:

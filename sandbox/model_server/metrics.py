@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -31,6 +31,11 @@ class Names:
     generated: str
     adapters: str
     requests: str
+    is_vllm: bool = True
+
+    def labels(self, model: str) -> dict[str, str]:
+        """Return the labels of every series: those of adapters too have the name of the base model."""
+        return {"model_name": model, "engine": "0"} if self.is_vllm else {"model_name": model}
 
 
 VLLM: Final = Names(
@@ -60,6 +65,7 @@ FRAMEWORKS: Final = MappingProxyType(
             generated="sglang:generation_tokens",
             adapters="",
             requests="",
+            is_vllm=False,
         ),
     }
 )
@@ -75,12 +81,16 @@ class Metrics:
         """How many requests run with each adapter."""
         self._names, self._model, self._slots, self._size = names, model, slots, size
         self._registry = CollectorRegistry()
-        labels = ["model_name"]
-        self._first_token = Histogram(names.first_token, "_", labels, buckets=_FIRST_TOKEN, registry=self._registry)
-        self._token = Histogram(names.token, "_", labels, buckets=_TOKEN, registry=self._registry)
-        self._whole = Histogram(names.whole, "_", labels, buckets=_WHOLE, registry=self._registry)
-        self._finished = Counter(names.finished, "_", [*labels, "finished_reason"], registry=self._registry)
-        self._generated = Counter(names.generated, "_", labels, registry=self._registry)
+        labels = names.labels(model)
+        # With the labels they begin at 0: a server that nobody has asked yet has no answers, and not no data.
+        self._first_token = self._histogram(names.first_token, _FIRST_TOKEN).labels(**labels)
+        self._token = self._histogram(names.token, _TOKEN).labels(**labels)
+        self._whole = self._histogram(names.whole, _WHOLE).labels(**labels)
+        reason = {"finished_reason": "length"} if names.is_vllm else {}
+        self._finished = Counter(names.finished, "_", [*labels, *reason], registry=self._registry).labels(
+            **labels, **reason
+        )
+        self._generated = Counter(names.generated, "_", [*labels], registry=self._registry).labels(**labels)
         self._requests = (
             Counter(names.requests, "_", ["handler", "method", "status"], registry=self._registry)
             if names.requests
@@ -88,16 +98,16 @@ class Metrics:
         )
         self._registry.register(_Gauges(self))
 
-    def first_token(self, model: str, seconds: float) -> None:
+    def first_token(self, seconds: float) -> None:
         """Count a first token."""
-        self._first_token.labels(model).observe(seconds)
+        self._first_token.observe(seconds)
 
-    def finished(self, model: str, *, seconds: float, tokens: int, each: float) -> None:
+    def finished(self, *, seconds: float, tokens: int, each: float) -> None:
         """Count a whole answer of ``tokens`` tokens, which took ``seconds``, and ``each`` from one to the next."""
-        self._whole.labels(model).observe(seconds)
-        self._token.labels(model).observe(each)
-        self._finished.labels(model, "length").inc()
-        self._generated.labels(model).inc(tokens)
+        self._whole.observe(seconds)
+        self._token.observe(each)
+        self._finished.inc()
+        self._generated.inc(tokens)
 
     def answered(self, handler: str, method: str, status: int) -> None:
         """Count an answer over HTTP."""
@@ -113,11 +123,15 @@ class Metrics:
         names, slots = self._names, self._slots
         share = min(1.0, slots.running / max(1, self._size()))
         for name, value in ((names.running, slots.running), (names.waiting, slots.waiting), (names.cache, share)):
-            gauge = GaugeMetricFamily(name, "_", labels=["model_name"])
-            gauge.add_metric([self._model], value)
+            labels = names.labels(self._model)
+            gauge = GaugeMetricFamily(name, "_", labels=[*labels])
+            gauge.add_metric([*labels.values()], value)
             yield gauge
         if names.adapters:
             yield self._adapters_now()
+
+    def _histogram(self, name: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(name, "_", [*self._names.labels(self._model)], buckets=buckets, registry=self._registry)
 
     def _adapters_now(self) -> Metric:
         labels = ["max_lora", "running_lora_adapters", "waiting_lora_adapters"]

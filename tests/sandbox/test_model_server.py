@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -156,6 +157,21 @@ def test_the_metrics_have_the_names_of_the_framework(serve: Serve, framework: st
     found = served.metrics()
 
     assert (found[cache], found[token]) == (0.0, 1.0)
+
+
+def test_a_server_that_nobody_asked_yet_has_answered_none(serve: Serve) -> None:
+    assert serve().metrics()["vllm:request_success_total"] == 0.0
+
+
+def test_a_client_that_leaves_frees_its_slot_and_counts_as_no_answer(serve: Serve) -> None:
+    served = serve()
+    served.behave(first_token_ms=60_000)
+    with socket.create_connection(("127.0.0.1", urllib3.util.parse_url(served.url).port)) as client:
+        client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        wait_until("it runs", lambda: served.metrics()["vllm:num_requests_running"] == 1.0)
+
+    wait_until("its slot is free", lambda: served.metrics()["vllm:num_requests_running"] == 0.0)
+    assert served.metrics()["vllm:request_success_total"] == 0.0
 
 
 def test_failures_are_counted_where_vllm_counts_them(serve: Serve) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import urllib3
 
+from sandbox.dataplane.deployments import deployment_of
 from sandbox.model_server.api import POD_HEADER
 from sandbox.model_servers import MODEL
 
@@ -25,7 +26,7 @@ def ask(url: str, *, headers: Mapping[str, str] | None = None, **fields: Any) ->
 def pool_of(answer: urllib3.BaseHTTPResponse) -> str:
     """Return which pool answered; else the status."""
     pod = answer.headers.get(POD_HEADER, "")
-    return pod.rsplit("-", 2)[0] if pod else str(answer.status)
+    return deployment_of(pod) if pod else str(answer.status)
 
 
 def who_answers(url: str, count: int, **fields: Any) -> Mapping[str, int]:

@@ -92,6 +92,35 @@ def test_a_mirror_sends_a_copy_and_the_answer_comes_from_the_backend(plane: Plan
     wait_until("the copies are answered", lambda: plane.answered(CANARY) >= before + 10)
 
 
+def test_a_path_without_a_rule_is_not_found(plane: Plane) -> None:
+    plane.world.set_rules([rule([pool_ref(STABLE, 1)], "/v2")])
+    plane.world.wait_observed()
+
+    assert who_answers(plane.url, 2) == {"404": 2}
+
+
+def test_a_route_that_envoy_refuses_is_not_accepted_and_the_old_one_stays(plane: Plane) -> None:
+    odd = {"matches": [{"path": {"type": "RegularExpression", "value": "("}}], **_to(CANARY)}
+    plane.world.set_rules([odd])
+    plane.world.wait_observed()
+    plane.controller.wait_taken()  # its own status is news for it, and it looks again
+
+    assert plane.world.conditions()["Accepted"][:2] == ("False", "UnsupportedValue")
+    assert who_answers(plane.url, 3) == {STABLE: 3}
+
+
+def test_a_route_that_names_no_listener_is_not_accepted(plane: Plane) -> None:
+    parents = plane.world.http_route()["spec"]["parentRefs"]
+    plane.world.edit({"spec": {"parentRefs": [{**parents[0], "sectionName": "nobody"}]}})
+    try:
+        plane.world.wait_observed()
+        said = plane.world.conditions()["Accepted"][:2]
+    finally:
+        plane.world.edit({"spec": {"parentRefs": parents}})
+
+    assert said == ("False", "NoMatchingParent")
+
+
 def test_a_missing_model_is_the_model_servers_own_404(plane: Plane) -> None:
     answer = ask(plane.url, model="nothing")
 

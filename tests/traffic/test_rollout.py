@@ -9,6 +9,7 @@ from sandbox.dataplane.live_world import behave
 from sandbox.dataplane.plane import ADAPTER, Plane
 from sandbox.load.ledger import failures, shares
 from sandbox.load.running import Load, load
+from sandbox.model_server.behaviour import Behaviour
 from sandbox.model_servers import MODEL
 from sandbox.world import CANARY, STABLE
 from tests.builders import BOB, CAROL
@@ -23,12 +24,14 @@ TOKEN_MS = 20
 def streaming(plane: Plane, tmp_path: Path) -> Iterator[Load]:
     """Return users of whom four read streams of 30 seconds at any time."""
     pods = [pod for pool in (STABLE, CANARY) for pod in plane.pods(pool)]
-    for pod in pods:
-        behave(pod, token_ms=TOKEN_MS)
-    with load(plane.url, tmp_path, model=MODEL, adapter=ADAPTER, rate=8, streams=4) as running:
-        yield running
-    for pod in pods:
-        behave(pod, token_ms=4)
+    try:
+        for pod in pods:
+            behave(pod, token_ms=TOKEN_MS)
+        with load(plane.url, tmp_path, model=MODEL, adapter=ADAPTER, rate=8, streams=4) as running:
+            yield running
+    finally:
+        for pod in pods:
+            behave(pod, token_ms=Behaviour().token_ms)
 
 
 def test_a_rollout_that_is_paused_killed_and_finished_costs_no_request_and_cuts_no_stream(

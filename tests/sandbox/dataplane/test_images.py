@@ -46,10 +46,10 @@ def test_a_picker_listens_at_ports_of_its_own() -> None:
 
 
 def test_a_model_server_listens_at_its_pods_address() -> None:
-    program = model_server("lmsysorg/sglang:v0.5.4", ["--model-path", "llama"], "127.70.1.1", 8000)
+    program = model_server("lmsysorg/sglang:v0.5.4", ["--model-path", "llama"], "127.70.1.1", 8001)
 
     assert program.command[1:] == [
-        *("-m", "sandbox.model_server", "--framework", "sglang", "--host", "127.70.1.1"),
+        *("-m", "sandbox.model_server", "--framework", "sglang", "--host", "127.70.1.1", "--port", "8001"),
         *("--model-path", "llama"),
     ]
-    assert program.http_probe == (8000, "/health")
+    assert program.http_probe == (8001, "/health")

@@ -1,11 +1,12 @@
 """From HTTPRoutes to Envoy's routes: tables."""
 
+import re
 from typing import Any
 
 import pytest
 
 from sandbox.dataplane.backends import Cluster
-from sandbox.dataplane.route_table import Verdict, rows_of, table
+from sandbox.dataplane.route_table import NOT_FOUND, Verdict, rows_of, table
 from sandbox.kube import Object
 from sandbox.objects import pool, pool_ref
 
@@ -29,11 +30,12 @@ def path(value: str, kind: str = "PathPrefix") -> Object:
 
 
 def routes_of(*routes: Object, cluster: Cluster = CLUSTER) -> list[Any]:
-    """Return Envoy's routes for every host, in the order in which they are asked."""
+    """Return Envoy's routes for every host, in the order in which they are asked, but the last: not found."""
     rows = [row for route in routes for row in rows_of(route, cluster)[0]]
     hosts = {host["name"]: host["routes"] for host in table("main", rows)["virtual_hosts"]}
-    found: list[Any] = hosts.get("*", [])
-    return found
+    found: list[Any] = hosts["*"]
+    assert found[-1] == NOT_FOUND
+    return found[:-1]
 
 
 def backends(route: Object) -> list[tuple[str, int]]:
@@ -158,7 +160,7 @@ def test_each_host_name_has_the_routes_that_name_it() -> None:
 
     hosts = {host["name"]: len(host["routes"]) for host in table("main", rows)["virtual_hosts"]}
 
-    assert hosts == {"*": 1, "*.b.com": 1, "a.com": 1}
+    assert hosts == {"*": 2, "*.b.com": 2, "a.com": 2}
 
 
 def test_filters_change_headers_and_paths_and_copy_requests() -> None:
@@ -180,13 +182,65 @@ def test_filters_change_headers_and_paths_and_copy_requests() -> None:
         {"header": {"key": "x-a", "value": "1"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     ]
     assert found["request_headers_to_remove"] == ["x-b"]
-    assert found["route"]["prefix_rewrite"] == "/v1"
+    assert found["route"]["regex_rewrite"] == {"pattern": {"regex": r"^/chat(/.*)?$"}, "substitution": r"/v1\1"}
     assert found["route"]["request_mirror_policies"] == [
         {
             "cluster": "pool/ns/new",
             "runtime_fraction": {"default_value": {"numerator": 100_000, "denominator": "MILLION"}},
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "by", "before", "after"),
+    [
+        ("/chat", "/v1", "/chat/x", "/v1/x"),
+        ("/chat", "/v1/", "/chat", "/v1"),
+        ("/", "/v1", "/x", "/v1/x"),
+        ("/chat", "/", "/chat/x", "/x"),
+        ("/chat", "/", "/chat", "/"),
+    ],
+)
+def test_a_replaced_prefix_leaves_the_parts_of_a_path_apart(prefix: str, by: str, before: str, after: str) -> None:
+    change = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": by}}
+    rule = a_rule(pool_ref("old"), matches=[path(prefix)], filters=[{"type": "URLRewrite", "urlRewrite": change}])
+
+    (found,) = routes_of(a_route(rule))
+
+    rewrite = found["route"]["regex_rewrite"]
+    assert re.sub(rewrite["pattern"]["regex"], rewrite["substitution"], before) == after
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "seconds"),
+    [
+        ({}, "0s"),
+        ({"request": "300s"}, "300s"),
+        ({"request": "1h30m"}, "5400s"),
+        ({"request": "500ms"}, "0.5s"),
+        ({"backendRequest": "10s"}, "10s"),
+    ],
+)
+def test_a_timeout_is_in_seconds(timeouts: dict[str, str], seconds: str) -> None:
+    (found,) = routes_of(a_route(a_rule(pool_ref("old"), timeouts=timeouts)))
+
+    assert found["route"]["timeout"] == seconds
+
+
+def test_a_copy_to_a_pool_that_is_not_there_does_not_resolve() -> None:
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": pool_ref("gone")}}
+
+    rows, verdict = rows_of(a_route(a_rule(pool_ref("old"), filters=[mirror])), CLUSTER)
+
+    assert len(rows) == 1
+    assert verdict == Verdict(not_resolved=("BackendNotFound", "InferencePool gone not found"))
+
+
+@pytest.mark.parametrize("redirect", [{"statusCode": 308}, {"path": {"type": "ReplaceFullPath"}}])
+def test_a_redirect_that_this_gateway_does_not_have_is_a_no(redirect: Any) -> None:
+    filters = [{"type": "RequestRedirect", "requestRedirect": redirect}]
+
+    assert rows_of(a_route(a_rule(filters=filters)), CLUSTER)[1].not_accepted is not None
 
 
 def test_a_filter_that_this_gateway_does_not_have_is_a_no() -> None:
