@@ -6,10 +6,12 @@ import secrets
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from sandbox import apiserver, slack
 from sandbox import valkey as valkey_server
@@ -32,20 +34,27 @@ settings.load_profile("untimed")
 
 
 LONGEST = ("traffic", "scenarios", "seams")
-"""The folders with whole stories. They come first, so that none is left to one worker at the end."""
-ONE_WORKER = "traffic"
+"""The folders with whole stories."""
+ONE_WORKER = "tests/traffic/"
 """The folder whose tests share a data plane, so that one worker has to run them all."""
 
 
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each worker whole files, and one worker a whole folder."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return ONE_WORKER if nodeid.startswith(ONE_WORKER) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Say which tests go to the same worker; asked only where there are several."""
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest tests, and keep those together that share servers: each file, and all of one folder."""
-    items.sort(key=lambda item: LONGEST.index(_folder(item)) if _folder(item) in LONGEST else len(LONGEST))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(ONE_WORKER if _folder(item) == ONE_WORKER else str(item.path)))
-
-
-def _folder(item: pytest.Item) -> str:
-    return item.path.parent.name
+    """Begin with the whole stories: they take longest, and none should be left to one worker at the end."""
+    folders = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: folders.get(item.path.parent.name, len(LONGEST)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

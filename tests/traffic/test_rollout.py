@@ -50,6 +50,7 @@ def test_a_rollout_that_is_paused_killed_and_finished_costs_no_request_and_cuts_
     play.press("approve", BOB)
     play.see("100 %, finished", seconds=30)
 
+    plane.world.wait_observed()
     assert who_answers(plane.url, 10) == {CANARY: 10}
     assert_all_good(streaming)
 
@@ -62,6 +63,7 @@ def test_a_roll_back_costs_no_request_and_cuts_no_stream(streaming: Load, play: 
     play.press("rollback", CAROL)
     play.see("rolled back")
 
+    plane.world.wait_observed()
     assert who_answers(plane.url, 10) == {STABLE: 10}
     assert_all_good(streaming)
 
