@@ -1,17 +1,12 @@
 """The gateway controller of a data plane: Envoy does what HTTPRoutes say, and their status says when it does."""
 
-import logging
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-import urllib3
-
 from sandbox.dataplane.backends import Cluster, picker_problem
 from sandbox.dataplane.configuration import Configured, configure
 from sandbox.dataplane.envoy import Config, Envoy, Refused
-from sandbox.errors import ApiError, SandboxError
 from sandbox.gateway import (
     CONTROLLER,
     Answer,
@@ -26,12 +21,9 @@ from sandbox.gateway import (
 from sandbox.kube import Kube, Object, path_of
 from sandbox.objects import GATEWAY_API, POOL_API
 from sandbox.process import wait_until
-from sandbox.watching import Key, Watch, key_of
+from sandbox.reconciling import Loop
+from sandbox.watching import Key, key_of
 
-log = logging.getLogger(__name__)
-
-RETRY_SECONDS = 0.2
-EXPECTED = (ApiError, urllib3.exceptions.HTTPError, SandboxError)
 KINDS: Mapping[str, tuple[str, str]] = {
     "gateways": (GATEWAY_API, "Gateway"),
     "classes": (GATEWAY_API, "GatewayClass"),
@@ -52,67 +44,37 @@ class GatewayController:
         self._kube, self._envoy = kube, envoy
         self._config = Config()
         self._looks = 0
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._watches = {name: Watch(kube, path_of(*kind), self._wake.set) for name, kind in KINDS.items()}
-        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+        paths = {name: path_of(*kind) for name, kind in KINDS.items()}
+        self._loop = Loop("gateway", kube, paths, self._reconcile)
 
     def start(self) -> None:
-        """Start."""
-        for watch in self._watches.values():
-            watch.start()
-        self._thread.start()
+        """Start watching and answering."""
+        self._loop.start()
 
     def stop(self) -> None:
-        """Stop."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join()
-        for watch in self._watches.values():
-            watch.stop()
+        """End all threads."""
+        self._loop.stop()
 
     def wait_taken(self) -> None:
         """Wait until Envoy has all that is on the API server now."""
         wait_until("the gateway: the newest objects", self._is_up_to_date)
         for _ in range(2):  # the first look may have begun before
             done = self._looks + 1
-            self._wake.set()
+            self._loop.wake()
             wait_until("the gateway: another look", partial(self._has_looked, done))
 
     def _is_up_to_date(self) -> bool:
         for name, kind in KINDS.items():
             there = {key_of(one): _version(one) for one in self._kube.get(path_of(*kind))["items"]}
-            if there != {key: _version(one) for key, one in self._watches[name].objects.items()}:
+            if there != {key: _version(one) for key, one in self._loop.objects(name).items()}:
                 return False
         return True
 
     def _has_looked(self, times: int) -> bool:
         return self._looks >= times
 
-    def _run(self) -> None:
-        for watch in self._watches.values():
-            while not watch.synced.wait(0.1):
-                if self._stopping.is_set():
-                    return
-        while not self._stopping.is_set():
-            self._wake.wait()
-            self._wake.clear()
-            try:
-                self._reconcile()
-            except EXPECTED as error:
-                # An object has changed or gone, or the API server or Envoy is away: look again.
-                log.warning("gateway: %s", error)
-                self._again()
-            except Exception:
-                log.exception("gateway: a bug of the sandbox")
-                self._again()
-
-    def _again(self) -> None:
-        self._stopping.wait(RETRY_SECONDS)
-        self._wake.set()
-
     def _reconcile(self) -> None:
-        cluster = Cluster(**{name: watch.objects for name, watch in self._watches.items()})
+        cluster = Cluster(**{name: self._loop.objects(name) for name in KINDS})
         classes = [one for one in cluster.classes.values() if one["spec"]["controllerName"] == CONTROLLER]
         names = {one["metadata"]["name"] for one in classes}
         gateways = [one for one in cluster.gateways.values() if one["spec"]["gatewayClassName"] in names]

@@ -6,13 +6,10 @@ need them. Everything that it knows is on the API server, so the rest of the wor
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-
-import urllib3
 
 from sandbox.apiserver import ApiServer
 from sandbox.dataplane import deployments, images, slices
@@ -20,15 +17,15 @@ from sandbox.dataplane.deployments import is_going
 from sandbox.dataplane.images import Program
 from sandbox.dataplane.pod_process import GRACE_SECONDS, PodProcess, environment, kubeconfig, mounted, port_of
 from sandbox.dataplane.targets import targets
-from sandbox.errors import ApiError, SandboxError
+from sandbox.errors import SandboxError
 from sandbox.kube import Object, path_of
 from sandbox.pods import NODE, failed_status, pod_ip, running_status
 from sandbox.process import free_ports
-from sandbox.watching import Key, Watch, key_of
+from sandbox.reconciling import EXPECTED, RETRY_SECONDS, Loop
+from sandbox.watching import Key, key_of
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 0.2
 KINDS: Mapping[str, str] = {
     "Pod": "v1",
     "Deployment": "apps/v1",
@@ -43,11 +40,8 @@ class Node:
     def __init__(self, server: ApiServer, picker: Path, folder: Path) -> None:
         self._server, self._picker, self._folder = server, picker, folder
         self._kube = server.client()
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._watches = {kind: Watch(self._kube, path_of(api, kind), self._wake.set) for kind, api in KINDS.items()}
+        self._loop = Loop("node", self._kube, {kind: path_of(api, kind) for kind, api in KINDS.items()}, self._look)
         self._processes: dict[str, PodProcess] = {}
-        self._thread = threading.Thread(target=self._run, name="node", daemon=True)
 
     @property
     def targets_file(self) -> Path:
@@ -65,71 +59,48 @@ class Node:
         """Start."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self.targets_file.write_text("[]")
-        for watch in self._watches.values():
-            watch.start()
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Stop, and end all processes."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join()
-        for watch in self._watches.values():
-            watch.stop()
+        self._loop.stop()
         for process in self._processes.values():
             process.kill()
         self._kube.close()
 
-    def _run(self) -> None:
-        for watch in self._watches.values():
-            while not watch.synced.wait(0.1):
-                if self._stopping.is_set():
-                    return
-        while not self._stopping.is_set():
-            self._wake.wait(RETRY_SECONDS if self._somebody_is_ending() else None)
-            self._wake.clear()
-            tried = [self._tried(work) for work in self._work()]
-            if not all(tried):
-                self._stopping.wait(RETRY_SECONDS)
-                self._wake.set()
+    def _look(self) -> float | None:
+        tried = [self._tried(work) for work in self._work()]
+        is_ending = any(is_going(pod) for pod in self._loop.all("Pod"))
+        return RETRY_SECONDS if is_ending or not all(tried) else None
 
     def _tried(self, work: Callable[[], None]) -> bool:
         """Do one piece of work, and return whether it went well: one object that fails holds up no other."""
         try:
             work()
-        except (ApiError, urllib3.exceptions.HTTPError, SandboxError) as error:
-            log.warning("node: %s", error)  # an object has changed or gone, or the API server is away
-        except Exception:
-            log.exception("node: a bug of the sandbox")
-        else:
-            return True
-        return False
-
-    def _somebody_is_ending(self) -> bool:
-        return any(is_going(pod) for pod in self._all("Pod"))
+        except EXPECTED as error:
+            log.warning("node: %s", error)
+            return False
+        return True
 
     def _work(self) -> Iterator[Callable[[], None]]:
         """Yield everything that there is to do, piece by piece."""
-        for deployment in self._all("Deployment"):
+        for deployment in self._loop.all("Deployment"):
             yield partial(self._run_deployment, deployment)
-        for pod in deployments.orphans(self._all("Pod"), self._all("Deployment")):
+        for pod in deployments.orphans(self._loop.all("Pod"), self._loop.all("Deployment")):
             yield partial(self._delete, "Pod", pod)
-        for pod in self._all("Pod"):
+        for pod in self._loop.all("Pod"):
             yield partial(self._run_pod, pod)
         yield from (self._forget_gone, self._write_slices, self._write_targets)
-
-    def _all(self, kind: str) -> list[Object]:
-        return list(self._watches[kind].objects.values())
 
     # Deployments
 
     def _run_deployment(self, deployment: Object) -> None:
         if is_going(deployment):
             return
-        pods = self._all("Pod")
+        pods = self._loop.all("Pod")
         plan = deployments.plan(deployment, pods)
         for pod in plan.create:
-            self._watches["Pod"].take_in(self._kube.create(pod))
+            self._loop.take_in("Pod", self._kube.create(pod))
         for pod in plan.delete:
             self._delete("Pod", pod)
         wanted = deployments.status(deployment, pods)
@@ -162,7 +133,7 @@ class Node:
         account = {"KUBECONFIG": str(self._kubeconfig(pod, folder))} if kind == "picker" else {}
         program = self._program(pod, kind, folder)
         env = {**environment(pod), **account, **program.env}
-        process = PodProcess(pod, program, folder, env, self._wake.set)
+        process = PodProcess(pod, program, folder, env, self._loop.wake)
         self._processes[process.uid] = process
         self._write_status(pod, running_status(pod, ready=False))
 
@@ -194,7 +165,7 @@ class Node:
 
     def _forget_gone(self) -> None:
         """Kill the processes of pods that somebody deleted without a grace period."""
-        there = {pod["metadata"]["uid"] for pod in self._all("Pod")}
+        there = {pod["metadata"]["uid"] for pod in self._loop.all("Pod")}
         for uid in set(self._processes) - there:
             self._processes.pop(uid).kill()
 
@@ -205,10 +176,10 @@ class Node:
     # EndpointSlices and scrape targets
 
     def _write_slices(self) -> None:
-        now = {key: one for key, one in self._watches["EndpointSlice"].objects.items() if slices.is_ours(one)}
+        now = {key: one for key, one in self._loop.objects("EndpointSlice").items() if slices.is_ours(one)}
         wanted: dict[Key, Object] = {}
-        running = [pod for pod in self._all("Pod") if pod["metadata"]["uid"] in self._processes]
-        for service in self._all("Service"):
+        running = [pod for pod in self._loop.all("Pod") if pod["metadata"]["uid"] in self._processes]
+        for service in self._loop.all("Service"):
             for one in slices.slices_of(service, running, self._ports_of):
                 wanted[key_of(one)] = one
         for key, one in wanted.items():
@@ -221,7 +192,7 @@ class Node:
         return self._processes[pod["metadata"]["uid"]].program.ports
 
     def _write_targets(self) -> None:
-        text = json.dumps(targets(self._processes.values(), self._all("Service")), indent=1)
+        text = json.dumps(targets(self._processes.values(), self._loop.all("Service")), indent=1)
         if text != self.targets_file.read_text():
             draft = self.targets_file.with_suffix(".new")
             draft.write_text(text)

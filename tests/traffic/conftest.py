@@ -19,7 +19,7 @@ from sandbox.world import CANARY, STABLE
 from tests.scenarios.play import Play
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole_plane() -> Iterator[Plane]:
     """Return a data plane on an API server of its own: its node runs every pod that it finds."""
     with (

@@ -22,9 +22,9 @@ def test_before_a_rollout_the_old_pool_answers_everything(plane: Plane) -> None:
 def test_each_pool_gets_its_share(plane: Plane, split: Split, old: int, new: int) -> None:
     split({STABLE: old, CANARY: new})
 
-    found = who_answers(plane.url, 400)
+    found = who_answers(plane.url, 250)
 
-    expected = 400 * new / (old + new)
+    expected = 250 * new / (old + new)
     # Five standard deviations: one run in a million is outside.
     assert abs(found.get(CANARY, 0) - expected) < 5 * (expected * old / (old + new)) ** 0.5
     assert set(found) == {STABLE, CANARY}
