@@ -96,8 +96,6 @@ class Ledger:
     """The events of each rollout: one list for each time that Redis started afresh."""
     cut_short: set[str] = field(default_factory=set)
     """The requests that were decided in the last moment before a bot was killed."""
-    rollouts: int = 0
-    """How many have begun."""
     begun: float = field(default_factory=time.time)
     calm: float = float("inf")
     """When the last fault ended."""

@@ -104,7 +104,7 @@ BLOWS: Mapping[Kind, tuple[int, float, float]] = {
 """How many of each strike in a full run, and how many seconds one lasts at least and at most."""
 
 OVERTIME, SHORT_OVERTIME = 60.0, 20.0
-SHORT_SITES, SHORT_ROLLOUTS = 6, 1
+SHORT_SITES, SHORT_ROLLOUTS = 6, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

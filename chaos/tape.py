@@ -62,6 +62,7 @@ class Tape:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._versions: dict[Key, list[Version]] = defaultdict(list)
+        self._rollouts: set[str] = set()
         self._torn: list[str] = []
 
     def record(self, namespace: str, follower: Follower) -> None:
@@ -85,6 +86,10 @@ class Tape:
         """Raise SandboxError if versions are missing."""
         if self._torn:
             raise SandboxError(f"The tape of the routes is torn: {self._torn[0]}")
+
+    def rollouts(self) -> int:
+        """Return how many rollouts were on a route so far."""
+        return len(self._rollouts)
 
     def routes(self) -> Sequence[Key]:
         return sorted(self._versions)
@@ -114,7 +119,10 @@ class Tape:
         return str(event["object"]["metadata"]["resourceVersion"])
 
     def _put(self, kind: str, document: Object) -> None:
-        self._versions[key_of(document)].append(Version(time.time(), kind, document))
+        version = Version(time.time(), kind, document)
+        self._versions[key_of(document)].append(version)
+        if version.note is not None:
+            self._rollouts.add(version.note.id)
 
 
 @contextmanager
