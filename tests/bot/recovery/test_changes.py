@@ -177,9 +177,16 @@ def in_phase(stage: Stage, phase: Phase) -> str:
     rollout_id = stage.started(10, wishes=Wishes(approve_at=marks)).rollout.id
     if phase is Phase.HOLDING:
         stage.world.set_picker_ready(CANARY, False)
+        wait_until("the loss in the watch's copy", lambda: bool(lack(stage)), seconds=10)
     stage.step()
     assert stage.load(rollout_id).rollout.phase is phase
     return rollout_id
+
+
+def lack(stage: Stage) -> str:
+    """Return what the new pool lacks, as the watches' copies say it."""
+    stable, canary = (Pool(stage.world.namespace, name) for name in (STABLE, CANARY))
+    return stage.cluster.readiness(stable, canary).canary_lack
 
 
 # --- the route, the pools, other owners
