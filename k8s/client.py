@@ -18,6 +18,7 @@ from kubernetes.client.exceptions import ApiException
 from bot.domain.errors import ClusterError
 from k8s.connection import CONNECT_SECONDS
 from k8s.credentials import doubt
+from k8s.document import FIELD_MANAGER
 from k8s.failure import THE_BOT, failure, no_answer
 
 JSON_PATCH: Final = "application/json-patch+json"
@@ -92,6 +93,20 @@ def patch(
     path, what = resource.path(namespace, name), resource.label(namespace, name)
     body = json.dumps(operations, ensure_ascii=False, separators=(",", ":")).translate(_AS_GO).encode()
     return _ask(api, "PATCH", path, query=query, body=body, what=what)
+
+
+def create(api: ApiClient, resource: Resource, namespace: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Make an object. Raises RaceError if there is one of that name."""
+    name = str(document["metadata"]["name"])
+    query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
+    what = resource.label(namespace, name)
+    return _ask(api, "POST", resource.path(namespace), query=query, body=document, what=what)
+
+
+def delete(api: ApiClient, resource: Resource, namespace: str, name: str, uid: str) -> None:
+    """Delete the object with this uid. Raises GoneError if it is gone, RaceError if another one has its name."""
+    body: dict[str, Any] = {"preconditions": {"uid": uid}}
+    _ask(api, "DELETE", resource.path(namespace, name), body=body, what=resource.label(namespace, name))
 
 
 def fetch(api: ApiClient, path: str, *, what: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from bot.engine.route_port import RouteCopy, Written
 from k8s import client
 from k8s.document import FIELD_MANAGER, Document, annotation_of
 from k8s.split import Patch
+from k8s.trial_route import is_trial
 
 HTTPROUTES: Final = client.Resource("/apis/gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute")
 
@@ -35,8 +36,9 @@ def read(api: ApiClient, namespace: str, name: str, notes: Notes) -> RouteCopy:
 
 
 def list_routes(api: ApiClient, namespace: str, notes: Notes) -> Sequence[RouteCopy]:
-    """List the routes of a namespace, in one call."""
-    return [copy_of(document, notes) for document in client.list_all(api, HTTPROUTES, namespace)]
+    """List the routes of a namespace, in one call, without those of trials."""
+    found = client.list_all(api, HTTPROUTES, namespace)
+    return [copy_of(document, notes) for document in found if not is_trial(document)]
 
 
 def write(api: ApiClient, copy: RouteCopy, patch: Patch, *, rehearse: bool = False) -> tuple[Written, Document]:

@@ -11,6 +11,7 @@ from sandbox.kube import Kube, Object
 from sandbox.process import wait_until
 
 RIGHTS: Final = CHECKOUT / "manifests/kustomize/rights/rbac.yaml"
+TRY: Final = CHECKOUT / "manifests/kustomize/try/rbac.yaml"
 GATEWAYS: Final = CHECKOUT / "manifests/kustomize/gateways/rbac.yaml"
 
 
@@ -19,6 +20,11 @@ def give_rights(kube: Kube, namespace: str) -> Object:
     for document in yaml.safe_load_all(GATEWAYS.read_text()):
         kube.apply(_of_bot(document))
     return grant(kube, namespace, list(yaml.safe_load_all(RIGHTS.read_text())))
+
+
+def give_try_rights(kube: Kube, namespace: str) -> Object:
+    """Let the bot make and remove HTTPRoutes for trials in a namespace, and return the Role."""
+    return grant(kube, namespace, list(yaml.safe_load_all(TRY.read_text())))
 
 
 def grant(kube: Kube, namespace: str, documents: Sequence[Object]) -> Object:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from bot.domain.access import Access
 from bot.domain.plan import Plan
 from bot.domain.telling import Tell
+from bot.domain.trial import TrialRules
 
 INSTALL: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 NO_INSTALL: Final = "is not a name for an install; write it like `prod-eu`, in lower case, at most 63 characters"
@@ -35,6 +36,7 @@ class Policy:
     plan: Plan = DEFAULT_PLAN
     access: Access = field(default_factory=Access)
     tell: Tell = field(default_factory=Tell)
+    trial: TrialRules = field(default_factory=TrialRules)
     command: str = "/rollout"
     install: str = ""
     unix_users: Mapping[str, str] = field(default_factory=dict)

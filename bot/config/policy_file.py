@@ -30,6 +30,7 @@ from bot.domain.access import Access
 from bot.domain.commands.tokens import shown
 from bot.domain.slips import likely_meant
 from bot.domain.telling import Audience, Tell
+from bot.domain.trial import TrialRules
 
 _NO_USER: Final = (
     "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`"
@@ -48,10 +49,13 @@ Slash = Annotated[
     ),
 ]
 
+HeaderName = Annotated[str, text(r"[A-Za-z0-9-]{1,100}", "is not the name of a header; write it like `x-team`")]
+HeaderValue = Annotated[str, text(r"[ -~]{1,1000}", "is not the value of a header")]
 Install = Annotated[str, text(INSTALL.pattern, NO_INSTALL)]
 
 Heard = Annotated[Audience, one_word_of(Audience)]
 USUAL: Final = Tell()
+TRIAL: Final = TrialRules()
 
 Gates = Mapping[str, type[Section]]
 """The keys below ``gates``, and what each may say."""
@@ -94,6 +98,20 @@ class TellSection(Section):
     steps: Heard = USUAL.steps
 
 
+class TrySection(Section):
+    """The names are those of ``TrialRules``."""
+
+    path: Annotated[str, text(r"/[!-~]{0,500}", "is not a path; write it like `/v1/completions`")] = TRIAL.path
+    model: Annotated[str, text(r"[\w./:@+ -]{1,200}", "is not the name of a model; see `GET /v1/models`")] = ""
+    prompt: Annotated[str, text(r"(?s).{1,2000}", "is not a prompt of at most 2,000 characters")] = TRIAL.prompt
+    tokens: Annotated[int, whole_number(1000)] = TRIAL.tokens
+    headers: Annotated[dict[HeaderName, HeaderValue], a_mapping("{x-team: search}")] = {}  # noqa: RUF012
+    requests: Annotated[int, whole_number(1000)] = TRIAL.requests
+    most: Annotated[int, whole_number(1000)] = TRIAL.most
+    rate: Annotated[int, whole_number(100)] = TRIAL.rate
+    timeout: Duration = TRIAL.timeout
+
+
 class TerminalSection(Section):
     """What only terminals need."""
 
@@ -108,6 +126,7 @@ class PolicyFile(Section):
     approvals: ApprovalsSection = ApprovalsSection()
     access: AccessSection = AccessSection()
     tell: TellSection = TellSection()
+    trial: TrySection = Field(TrySection(), alias="try")
     command: Slash = "/rollout"
     install: Install = ""
     terminal: TerminalSection = TerminalSection()
@@ -162,6 +181,7 @@ def _policy(said: PolicyFile, default_namespace: str) -> Policy:
         plan=plan if 100 in plan.steps else replace(plan, steps=(*plan.steps, 100)),
         access=Access(**{name: frozenset(users) for name, users in said.access}),
         tell=Tell(**dict(said.tell)),
+        trial=TrialRules(**dict(said.trial)),
         command=said.command,
         install=said.install,
         unix_users=said.terminal.users,

@@ -27,11 +27,30 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from bot.config.policy import Policy
+from bot.domain.commands.tokens import Word
 from bot.domain.operation import NewOperation, Operation
+from bot.engine.lookup import Lookup
 from bot.engine.ports import Clock
 from bot.engine.route_port import Routes
+from bot.engine.trial_port import Trials
 
 State = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a line asks for: the subject, empty if ``begin`` has to find it, and parameters; ``reason`` is one too."""
+
+    subject: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What is done first, and on what: one operation at a time works on a subject."""
+
+    subject: str
+    state: State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +88,8 @@ class Tools:
     """
 
     routes: Routes
+    rollouts: Lookup
+    trials: Trials
     clock: Clock
     policy: Policy
     goes_on: Callable[[], bool]
@@ -89,8 +110,11 @@ class Executor(Protocol):
         """Return what it does, in a few words, for `help`."""
 
     @property
-    def keys(self) -> Sequence[str]:
-        """Return the parameters that people may give, as in ``key=value``."""
+    def usage(self) -> str:
+        """Return what people type after that word."""
+
+    def read(self, words: Sequence[Word]) -> Asked:
+        """Read what was typed there. Raises UsageError."""
 
     @property
     def within(self) -> timedelta:
@@ -100,7 +124,7 @@ class Executor(Protocol):
     def undo_within(self) -> timedelta:
         """Return how long taking it back may take."""
 
-    def begin(self, asked: NewOperation, tools: Tools) -> State:
+    def begin(self, asked: NewOperation, tools: Tools) -> Begun:
         """Return what to do first. Changes nothing; raises UserError if it may not or cannot begin."""
 
     def step(self, operation: Operation, tools: Tools) -> Step:
@@ -111,3 +135,6 @@ class Executor(Protocol):
 
     def left(self, operation: Operation) -> str:
         """Say what is left for people to do by hand if it ended in the middle; asks nobody."""
+
+    def sweep(self, tools: Tools) -> None:
+        """Take away what dead operations have left; called every minute. Raises DependencyError, UserError."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.domain.commands.request import CANCEL
 from bot.domain.verbs.registry import verbs
 from bot.operations.executor import Executor
+from bot.operations.try_out import Try
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +16,12 @@ class Registry:
     executors: tuple[Executor, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise ValueError if a name is a verb's, or a key is one that every operation has."""
+        """Raise ValueError if a name is a verb's."""
         names = [executor.name for executor in self.executors]
         taken = {CANCEL, *(word for verb in verbs() for word in (verb.name, *verb.spellings))}
         for name in names:
             if name in taken or names.count(name) > 1:
                 raise ValueError(f"There is a word `{name}` already.")
-        if any("reason" in executor.keys for executor in self.executors):
-            raise ValueError("Every operation has a key `reason` already.")
 
     def __iter__(self) -> Iterator[Executor]:
         return iter(self.executors)
@@ -32,5 +31,5 @@ class Registry:
         return next((executor for executor in self.executors if executor.name == name), None)
 
 
-EXECUTORS = Registry(())
+EXECUTORS = Registry((Try(),))
 """What the product can do."""

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -92,11 +93,12 @@ class OperationRequests:
             parameters=words.parameters,
             reason=command.reason,
         )
+        begun = executor.begin(asked, self._tools)
         change = begin(
-            asked,
+            replace(asked, subject=begun.subject),
             self._moment(request),
             operation_id=mine,
-            state=executor.begin(asked, self._tools),
+            state=begun.state,
             within=executor.within,
         )
         return SaveOperation(change=change, expected=None, request=request.delivery)
@@ -166,6 +168,8 @@ def _only(subject: str, here: Sequence[Operation], everywhere: Sequence[Operatio
         return meant[0]
     if not meant:
         what = f"No operation works on `{subject}`." if subject else "No operation is under way here."
-        raise UsageError(what, hint="Name one by its id, which is on its card.")
+        raise UsageError(
+            what, hint="Name one by its id, which is on its card. A rollout is stopped by `rollback` or `pause`."
+        )
     ids = ", ".join(f"`{each.id}` ({each.name})" for each in meant)
     raise UsageError("Several operations are under way.", hint=f"Name one: {ids}.")

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from bot.domain.decisions.moves import Moment
-from bot.domain.errors import DependencyError, StoreError, UnreadableError, UserError
+from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UnreadableError, UserError
 from bot.domain.operation import (
     Operation,
     OperationChange,
@@ -53,6 +53,16 @@ class Runner:
                 self._look_at(operation_id)
             except UnreadableError as error:
                 self._leave(operation_id, str(error))
+
+    def sweep(self) -> None:
+        """Let each executor take away what dead operations have left."""
+        for executor in self._registry:
+            if not self._tools.goes_on():
+                return
+            try:
+                executor.sweep(self._tools)
+            except RolloutBotError as error:
+                log.warning("what `%s` has left: %s", executor.name, error)
 
     def close(self) -> None:
         """Start no more steps and wait for those that run; the next process goes on from there."""

@@ -7,6 +7,7 @@ import redis
 
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
+from bot.engine.lookup import Lookup
 from bot.engine.notes import Notes
 from bot.engine.ports import Clock
 from bot.gates.registry import policy_keys
@@ -21,6 +22,7 @@ from k8s.cluster import Cluster
 from k8s.connection import connect as connect_cluster
 from k8s.failure import THE_BOT
 from k8s.identity import cluster_mark, cluster_uid
+from k8s.trials import ClusterTrials
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class ClusterParts:
 
     policy: Policy
     cluster: Cluster
+    trials: ClusterTrials
     clock: Clock
     home: str
     cluster_id: ClusterId
@@ -63,7 +66,8 @@ def cluster_parts(
     cluster = Cluster(connection.api, policy.namespaces, notes=notes, command=command or policy.command, now=clock.now)
     api = connection.api
     cluster_id = ClusterId(lambda: cluster_uid(api), cluster_mark(api.configuration))
-    return ClusterParts(policy, cluster, clock, connection.namespace, cluster_id)
+    trials = ClusterTrials(api, policy.namespaces, clock.now)
+    return ClusterParts(policy, cluster, trials, clock, connection.namespace, cluster_id)
 
 
 def shared_parts(
@@ -84,10 +88,17 @@ def shared_parts(
     near = cluster_parts(settings, clock, account=account, command=command)
     install = Install(Installs(client), settings.install or near.policy.install, near.cluster_id, enter)
     memory = open_memory(client, install.prefix, fell_behind=fell_behind)
-    tools = Tools(routes=near.cluster, clock=near.clock, policy=near.policy, goes_on=lambda: True)
+    tools = Tools(
+        routes=near.cluster,
+        rollouts=Lookup(memory.store, near.clock),
+        trials=near.trials,
+        clock=near.clock,
+        policy=near.policy,
+        goes_on=lambda: True,
+    )
     operations = operation_parts(memory, tools, registry)
     parts = put_together(
         near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, operations.requests.decide
     )
-    shared = (near.policy, near.cluster, near.clock, near.home, near.cluster_id)
+    shared = (near.policy, near.cluster, near.trials, near.clock, near.home, near.cluster_id)
     return SharedParts(*shared, client, install, memory.store, parts, operations)

@@ -110,6 +110,7 @@ class Bot:
         self.runner = self.operations.runner(self.leader.leads)
         if self.operations.registry.executors:
             every(timedelta(seconds=1), "due operations", self.runner.look)
+            every(timedelta(minutes=1), "what operations left", self.runner.sweep)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; the leader also looks at every change."""

@@ -18,12 +18,12 @@ RULE = {
 
 
 @contextmanager
-def refusing_policy(world: World, message: str) -> Iterator[None]:
-    """Have every change of a route of the world refused with 422 and a message."""
+def refusing_policy(world: World, message: str, *, unless: str = "false") -> Iterator[None]:
+    """Have every change of a route of the world refused with 422 and a message, ``unless`` it fits an expression."""
     name = f"{world.namespace}.example.com"
     policy = {
         "matchConstraints": {"resourceRules": [RULE]},
-        "validations": [{"expression": "false", "message": message, "reason": "Invalid"}],
+        "validations": [{"expression": unless, "message": message, "reason": "Invalid"}],
     }
     binding = {
         "policyName": name,

@@ -10,6 +10,7 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase
 from sandbox.apiserver import ApiServer
 from sandbox.kube import Kube, Object
+from sandbox.objects import pool_ref, rule
 from sandbox.rights import give_rights
 from sandbox.world import World
 from tests.builders import BOB, CANARY, STABLE
@@ -20,7 +21,12 @@ from tests.stage import Stage, a_stage
 AT_0 = [(STABLE, 1)]
 AT_10 = [(STABLE, 90), (CANARY, 10)]
 AT_25 = [(STABLE, 75), (CANARY, 25)]
+ALL_OLD = [(STABLE, 100), (CANARY, 0)]
 FROZEN = "routes are frozen for the audit"
+SAME_NAME = "Rule name must be unique within the route"
+DIFFERENT_NAMES = (
+    "object.spec.rules.all(l, !has(l.name) || object.spec.rules.exists_one(r, has(r.name) && l.name == r.name))"
+)
 
 
 @pytest.fixture
@@ -137,3 +143,26 @@ def test_a_webhook_that_cannot_be_called_is_trouble_and_no_refusal(stage: Stage)
     )
     stage.pass_time(seconds=7)
     assert stage.world.weights() == AT_25
+
+
+def test_a_roll_back_that_is_refused_for_two_rules_of_one_name_lands_once_they_are_renamed(stage: Stage) -> None:
+    chat, completions = (rule([pool_ref(STABLE, 1)], path) for path in ("/v1/chat", "/v1/completions"))
+    stage.world.set_rules([{**chat, "name": "chat"}, {**completions, "name": "chat"}])
+    rollout_id = stage.started(10).rollout.id
+    assert both(stage) == [AT_10, AT_10]
+    with refusing_policy(stage.world, SAME_NAME, unless=DIFFERENT_NAMES):
+        with pytest.raises(RefusedError, match=SAME_NAME):
+            stage.say("rollback")
+        stage.pass_time(minutes=1)
+        assert SAME_NAME in card(stage.load(rollout_id))
+        assert both(stage) == [AT_10, AT_10]
+        rules = stage.world.http_route()["spec"]["rules"]
+        stage.world.set_rules([{**each, "name": name} for each, name in zip(rules, ("chat-1", "chat-2"), strict=True)])
+        stage.pass_time(seconds=31)
+        assert (stage.load(rollout_id).is_applied, both(stage)) == (True, [ALL_OLD, ALL_OLD])
+
+
+def both(stage: Stage) -> list[list[tuple[str, int]]]:
+    """Return the weights of both rules."""
+    rules = stage.world.http_route()["spec"]["rules"]
+    return [[(ref["name"], ref["weight"]) for ref in each["backendRefs"]] for each in rules]

@@ -4,6 +4,7 @@
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -12,9 +13,11 @@ from kubernetes.client import ApiClient, CoreV1Api
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from bot.domain.commands.tokens import Word
 from bot.domain.errors import ClusterError, UsageError
 from bot.domain.operation import NewOperation, Operation
-from bot.operations.executor import Done, Failed, Next, State, Step, Tools
+from bot.operations.executor import Asked, Begun, Done, Failed, Next, Step, Tools
+from bot.operations.reading import read_keys, read_subject
 
 LABEL = "rolloutbot/operation"
 
@@ -75,16 +78,21 @@ class CopyConfigMaps:
     config_maps: ConfigMaps
     name: str = "copy"
     about: str = "copy a ConfigMap some times"
-    keys: tuple[str, ...] = ("count", "every")
+    usage: str = "SUBJECT [count=… every=… reason=…]"
     within: timedelta = timedelta(minutes=30)
     undo_within: timedelta = timedelta(minutes=1)
     defaults: dict[str, str] = field(default_factory=lambda: {"count": "3", "every": "0"})
 
-    def begin(self, asked: NewOperation, tools: Tools) -> State:
+    def read(self, words: Sequence[Word]) -> Asked:
+        line = f"{self.name} {self.usage}"
+        return Asked(subject=read_subject(words, line), parameters=read_keys(words, ("count", "every"), line))
+
+    def begin(self, asked: NewOperation, tools: Tools) -> Begun:
         given = {**self.defaults, **asked.parameters}
         if wrong := [key for key, value in given.items() if not value.isdecimal()]:
             raise UsageError(f"`{wrong[0]}` is not a number.", hint="Write it like `count=3`.")
-        return {"next": 1, **{key: int(value) for key, value in given.items()}}
+        state = {"next": 1, **{key: int(value) for key, value in given.items()}}
+        return Begun(subject=asked.subject, state=state)
 
     def step(self, operation: Operation, tools: Tools) -> Step:
         number, count = operation.state["next"], operation.state["count"]
@@ -108,6 +116,9 @@ class CopyConfigMaps:
 
     def left(self, operation: Operation) -> str:
         return f"Copies that are there stay: `kubectl delete configmap -l {LABEL}={operation.id}`."
+
+    def sweep(self, tools: Tools) -> None:
+        """Leave them: people may want them."""
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.config.policy import Policy
 from bot.domain.commands.request import Request
+from bot.engine.lookup import Lookup
 from bot.operations.executor import Tools
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
@@ -19,6 +20,7 @@ from handlers.board.operation_topic import OperationTopics
 from handlers.slack import Slack
 from k8s.cluster import Cluster
 from k8s.connection import connect as connect_cluster
+from k8s.trials import ClusterTrials
 from sandbox.slack import BOT_TOKEN
 from tests.handlers.board.one_round import one_round
 from tests.memory import a_memory
@@ -78,7 +80,14 @@ class Process:
         slack = deadly(Slack(web_client(BOT_TOKEN, base_url=f"{place.slack_url}/api/")), death)
         self._registry = Registry((CopyConfigMaps(self.config_maps),))
         cluster = Cluster(api, policy.namespaces)
-        self._tools = Tools(routes=cluster, clock=self.clock, policy=policy, goes_on=lambda: True)
+        self._tools = Tools(
+            routes=cluster,
+            rollouts=Lookup(memory.store, self.clock),
+            trials=ClusterTrials(api, policy.namespaces, self.clock.now),
+            clock=self.clock,
+            policy=policy,
+            goes_on=lambda: True,
+        )
         requests = OperationRequests(
             self._registry, self.operations, self._tools, receive=self.inbox.receive, drop=self.inbox.drop
         )

@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.check import Grade, Line, Report
 from bot.domain.commands.request import StartWords
+from bot.domain.plan import Wishes
 from bot.engine.notes import NO_KEYS
 from k8s.document import ANNOTATION
 from sandbox import objects
@@ -169,9 +170,15 @@ PINNED = rule([pool_ref(STABLE, 0), pool_ref(CANARY, 100)], "/testers")
 def test_a_rule_that_pins_the_new_pool_is_left_alone_and_said(stage: Stage) -> None:
     stage.world.set_rules([PINNED, rule([pool_ref(STABLE, 1)], "/")])
     assert found(check(stage), Grade.WARN) == [("Route", f"`rule 1` sends to `{CANARY}` already and is left alone.")]
-    stage.started(10)
-    stage.say("rollback")
-    assert stage.world.http_route()["spec"]["rules"][0]["backendRefs"] == PINNED["backendRefs"]
+    pinned = stage.world.http_route()["spec"]["rules"][0]
+    for verbs in (["rollback"], ["advance", "rollback"], ["promote", "finish"]):
+        stage.started(10, wishes=Wishes(approve_at=()))
+        for verb in verbs:
+            stage.say(verb)
+            stage.wait_observed()
+            stage.pass_time(seconds=1)
+            assert stage.world.http_route()["spec"]["rules"][0] == pinned
+    assert stage.world.http_route()["spec"]["rules"][1]["backendRefs"] == [pool_ref(CANARY, 100)]
 
 
 @pytest.mark.parametrize("chosen", ["1", "/pools"])

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from bot.config.policy import Policy
 from bot.domain.commands.request import END, START, Command, OperationWords, Request
+from bot.domain.commands.tokens import Word
 from bot.domain.operation import NewOperation, Operation, operation_id
-from bot.engine.route_port import Routes
-from bot.operations.executor import Done, Next, State, Step, Tools
+from bot.operations.executor import Asked, Begun, Done, Next, Step, Tools
+from bot.operations.reading import read_keys, read_subject
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
 from bot.operations.runner import Runner
@@ -42,13 +43,18 @@ class Scripted:
     remain: Callable[[Operation], str] = lambda operation: f"Look at step {operation.state['next']}."
     name: str = "copy"
     about: str = "copy something"
-    keys: Sequence[str] = ("count",)
+    usage: str = "SUBJECT [count=… reason=…]"
     within: timedelta = timedelta(minutes=30)
     undo_within: timedelta = timedelta(minutes=10)
     states: list[Any] = field(default_factory=list)
+    swept: int = 0
 
-    def begin(self, asked: NewOperation, tools: Tools) -> State:
-        return {"next": 1}
+    def read(self, words: Sequence[Word]) -> Asked:
+        line = f"{self.name} {self.usage}"
+        return Asked(subject=read_subject(words, line), parameters=read_keys(words, ("count",), line))
+
+    def begin(self, asked: NewOperation, tools: Tools) -> Begun:
+        return Begun(subject=asked.subject, state={"next": 1})
 
     def step(self, operation: Operation, tools: Tools) -> Step:
         self.states.append(dict(operation.state))
@@ -59,6 +65,9 @@ class Scripted:
 
     def left(self, operation: Operation) -> str:
         return self.remain(operation)
+
+    def sweep(self, tools: Tools) -> None:
+        self.swept += 1
 
 
 @dataclass
@@ -88,8 +97,15 @@ class Works:
 
     @property
     def _tools(self) -> Tools:
-        policy, routes = Policy(namespaces=("default",)), cast(Routes, None)
-        return Tools(routes=routes, clock=self.clock, policy=policy, goes_on=self.leads.is_set)
+        nobody = cast(Any, None)
+        return Tools(
+            routes=nobody,
+            rollouts=nobody,
+            trials=nobody,
+            clock=self.clock,
+            policy=Policy(namespaces=("default",)),
+            goes_on=self.leads.is_set,
+        )
 
     @property
     def _registry(self) -> Registry:

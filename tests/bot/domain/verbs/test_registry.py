@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from bot.domain.access import AccessList
+from bot.domain.commands.request import CANCEL
 from bot.domain.rollout import Phase, Rollout
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.help import HELP
 from bot.domain.verbs.registry import verbs, what_works_now
+from bot.operations.registry import EXECUTORS
 from tests.builders import DRIFT
 from tests.handlers.records import in_phase
 
+OPERATIONS = (*(executor.name for executor in EXECUTORS), CANCEL)
 ROOT = Path(__file__).parents[4]
 PAUSED, PROMOTED = in_phase(Phase.PAUSED), in_phase(Phase.PROMOTED)
 
@@ -54,6 +57,7 @@ def test_the_configuration_says_which_verbs_a_list_governs(listed: AccessList) -
     (row,) = re.findall(rf"^\| `access\.{listed.value}` \|.*\| who may (.*) \|$", _read("docs/configuration.md"), re.M)
     governed = [verb for verb in verbs() if verb.access is listed]
     names = [verb.spoken or verb.name for verb in governed]
+    names += [*OPERATIONS] if listed is AccessList.RUN else []
     assert row.split(" in Slack")[0] == _list(names)
     (said,) = re.findall(rf"^  {listed.value}: \[\] +# ([^;\n]*)", _read("docs/policy.example.yaml"), re.M)
     assert said.removesuffix(" in Slack").split(", ") == names
@@ -64,12 +68,12 @@ def test_the_readme_lists_every_verb() -> None:
     assert table is not None
     rows = [row.split("|")[1] for row in table[1].splitlines() if "in a shell" not in row]
     named = [code.removeprefix("/rollout ").split()[0] for row in rows for code in re.findall(r"`([^`]*)`", row)]
-    assert sorted(named) == sorted(verb.name for verb in verbs() if verb is not HELP)
+    assert sorted(named) == sorted([*(verb.name for verb in verbs() if verb is not HELP), *OPERATIONS])
 
 
 def test_the_terminals_document_lists_every_verb() -> None:
     (listed,) = re.findall(r"^Verbs: `([^`]*)`, and `history`\.", _read("docs/terminal.md"), re.M)
-    assert listed.split() == [verb.name for verb in verbs()]
+    assert listed.split() == [*(verb.name for verb in verbs()), *OPERATIONS]
 
 
 @pytest.mark.parametrize(

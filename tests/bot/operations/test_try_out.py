@@ -1,0 +1,268 @@
+"""`try` step by step, on a real API server: nobody listens at its gateway's address, unless a test answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.commands.tokens import words
+from bot.domain.decisions.moves import Moment
+from bot.domain.errors import UsageError, UserError
+from bot.domain.operation import NewOperation, Operation, OperationPhase, begin
+from bot.domain.trial import Answer, Ask, TrialRules
+from bot.engine.lookup import Lookup
+from bot.operations.executor import Asked, Done, Failed, Next, Step, Tools
+from bot.operations.gateway_request import ask_gateway
+from bot.operations.try_out import ALONE, Try
+from k8s.connection import connect
+from k8s.trials import ClusterTrials
+from sandbox.apiserver import ApiServer
+from sandbox.kube import path_of
+from sandbox.model_servers import MODEL
+from sandbox.objects import GATEWAY_API, pool_ref, rule
+from sandbox.rights import give_rights
+from tests.builders import ALICE, CANARY, STABLE
+from tests.stage import Stage
+
+CHANNEL = "C0INFER001"
+
+
+@dataclass
+class Gateway:
+    """Answers as the pods of a pool in turns, and keeps what it was asked."""
+
+    pods: Sequence[str]
+    asked: list[Ask] = field(default_factory=list)
+
+    def send(self, ask: Ask) -> Answer:
+        self.asked.append(ask)
+        return Answer(pod=self.pods[len(self.asked) % len(self.pods)], status=200, milliseconds=7, text="Paris")
+
+
+@dataclass
+class Trying:
+    """An executor on a stage, and what becomes of one trial."""
+
+    stage: Stage
+    api_server: ApiServer
+    executor: Try = field(default_factory=Try)
+    user: str = "admin"
+
+    @property
+    def tools(self) -> Tools:
+        api, stage = connect(self.api_server.kubeconfig(self.user)).api, self.stage
+        return Tools(
+            routes=stage.cluster,
+            rollouts=Lookup(stage.store, stage.clock),
+            trials=ClusterTrials(api, stage.policy.namespaces, stage.clock.now),
+            clock=stage.clock,
+            policy=replace(stage.policy, trial=TrialRules(model=MODEL)),
+            goes_on=lambda: True,
+        )
+
+    def begun(self, subject: str = CANARY, **parameters: str) -> Operation:
+        asked = NewOperation(kind="try", subject=subject, by=ALICE, channel=CHANNEL, parameters=parameters)
+        begun = self.executor.begin(asked, self.tools)
+        moment = Moment(now=self.stage.clock.now(), decision="d", by=ALICE)
+        change = begin(
+            replace(asked, subject=begun.subject),
+            moment,
+            operation_id="o-0a1b2c3d",
+            state=begun.state,
+            within=self.executor.within,
+        )
+        return change.after
+
+    def step(self, operation: Operation, *, twice: bool = False) -> tuple[Operation, Step]:
+        for _ in range(1 + twice):
+            step = self.executor.step(operation, self.tools)
+        state = step.state if isinstance(step, Next | Done) else operation.state
+        return replace(operation, state=state), step
+
+    def ended(self, operation: Operation, *, twice: bool = False) -> tuple[list[str], Step]:
+        """Take all steps, each of them ``twice`` if a process died after it, and return what was said."""
+        said, step = list[str](), None
+        for _ in range(60):
+            operation, step = self.step(operation, twice=twice)
+            if isinstance(step, Failed):
+                return said, step
+            said += [step.said] if step.said else []
+            if isinstance(step, Done):
+                return said, step
+            self.stage.world.wait_observed()
+        raise AssertionError(f"It goes on and on: {said}")
+
+    def routes(self) -> list[str]:
+        found = self.stage.world.kube.get(path_of(GATEWAY_API, "HTTPRoute", self.stage.world.namespace))["items"]
+        return sorted(one["metadata"]["name"] for one in found)
+
+
+@pytest.fixture
+def trying(stage: Stage, api_server: ApiServer) -> Trying:
+    return Trying(stage, api_server)
+
+
+def pods(stage: Stage, *pools: str) -> list[str]:
+    return [str(pod["metadata"]["name"]) for pool in pools for pod in stage.world.servers(pool)]
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("", Asked(subject="")),
+        ("100", Asked(subject="", parameters={"requests": "100"})),
+        (f"{CANARY} 5", Asked(subject=CANARY, parameters={"requests": "5"})),
+        ("5 chat-v2 reason=why", Asked(subject="chat-v2", parameters={"requests": "5", "reason": "why"})),
+    ],
+)
+def test_a_number_and_a_pool_are_read_in_any_order(line: str, asked: Asked) -> None:
+    assert Try().read(words(line)) == asked
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a b", "`b` is one word too many. Usage: `try [N] [POOL] [reason=…]`."),
+        ("1 2", "`2` is one word too many. Usage: `try [N] [POOL] [reason=…]`."),
+        ("a model=x", "`model` is not a key of `try`. Usage: `try [N] [POOL] [reason=…]`."),
+        ("-5", "`-5` is not a name for `pool`: names have lower-case letters, digits, `-` and `.`. Did you mean `5`?"),
+    ],
+)
+def test_other_words_are_refused(line: str, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        Try().read(words(line))
+    assert str(refused.value).startswith(said.split("Did you")[0])
+
+
+@pytest.mark.parametrize("count", ["0", "201"])
+def test_a_number_out_of_bounds_is_refused(trying: Trying, count: str) -> None:
+    with pytest.raises(UsageError, match=rf"^A trial of {count} requests cannot be: give 1 to 200\.$"):
+        trying.begun(requests=count)
+
+
+def test_without_a_rollout_a_pool_has_to_be_named(trying: Trying) -> None:
+    with pytest.raises(UserError, match="start POOL WEIGHT"):
+        trying.begun("")
+
+
+def test_a_route_that_takes_no_such_request_is_named(trying: Trying) -> None:
+    trying.stage.world.set_rules([rule([pool_ref(STABLE)], "/v2")])
+    with pytest.raises(UserError) as refused:
+        trying.begun()
+    where = f"HTTPRoute `{trying.stage.world.namespace}/llm-route`"
+    assert str(refused.value) == (
+        f"POST `/v1/completions` reaches neither pool through {where}: no rule takes it. "
+        "Set `try.path` and `try.headers` in the policy to what your users send."
+    )
+
+
+def test_before_a_start_only_the_trials_own_route_is_asked_and_each_step_may_be_repeated(trying: Trying) -> None:
+    gateway = Gateway(pods(trying.stage, CANARY))
+    trying.executor = Try(gateway.send)
+    said, step = trying.ended(trying.begun(requests="3"), twice=True)
+    assert said == [
+        f"HTTPRoute `try-o-0a1b2c3d` sends only this trial's requests to `{CANARY}`.",
+        f"`{CANARY}` answered 3, p50 7 ms, p95 7 ms: “Paris”",
+        "3 requests sent, none failed. No user's request was touched.",
+    ]
+    assert isinstance(step, Done)
+    assert {(ask.address, ask.port, ask.path, ask.headers[ALONE]) for ask in gateway.asked} == {
+        ("127.0.0.1", 80, "/v1/completions", "o-0a1b2c3d")
+    }
+    assert trying.routes() == ["llm-route"]
+
+
+def test_in_a_rollout_it_asks_as_users_do_and_judges_the_split(trying: Trying) -> None:
+    stage = trying.stage
+    stage.started(50)
+    gateway = Gateway(pods(stage, STABLE, CANARY))
+    trying.executor = Try(gateway.send)
+    operation = trying.begun("", requests="8")
+    assert (operation.subject, trying.routes()) == (CANARY, ["llm-route"])
+    said, _ = trying.ended(operation)
+    assert said[-1] == (
+        "8 requests sent, none failed. 4 of 8 went to the new pool, 50 % (95 % interval 22 % to 78 %), "
+        "as the 50 % on the route says."
+    )
+    assert [ask.headers for ask in gateway.asked] == [{}] * 8
+
+
+def test_weights_that_change_meanwhile_are_told_and_nothing_is_judged(trying: Trying) -> None:
+    trying.stage.started(50)
+    gateway = Gateway(pods(trying.stage, STABLE))
+    trying.executor = Try(gateway.send)
+    operation = trying.begun(requests="8")
+    trying.stage.world.edit_weights(90, 10)
+    said, _ = trying.ended(operation)
+    assert said[-1] == "8 requests sent. The weights changed meanwhile: try again."
+
+
+def test_a_gateway_where_nobody_listens_is_asked_a_few_times_only(trying: Trying) -> None:
+    said, _ = trying.ended(trying.begun(requests="100"))
+    assert said[-2:] == [
+        "Nobody we know answered 8, 8 failed (connection refused: 8).",
+        "8 requests sent, 8 failed (connection refused: 8). No user's request was touched.",
+    ]
+    assert trying.routes() == ["llm-route"]
+
+
+def test_without_the_right_to_make_a_route_it_says_which_manifest_gives_it(trying: Trying) -> None:
+    give_rights(trying.stage.world.kube, trying.stage.world.namespace)
+    trying.user = "rolloutbot"
+    _, step = trying.ended(trying.begun())
+    assert step == Failed(
+        "The bot may not `create` `httproutes` of gateway.networking.k8s.io in namespace "
+        f"`{trying.stage.world.namespace}`. It needs a right of its own: apply `manifests/kustomize/try`."
+    )
+
+
+def test_a_route_that_the_gateway_refuses_is_removed(trying: Trying) -> None:
+    operation, _ = trying.step(trying.begun())
+    trying.stage.world.delete_pool(CANARY)
+    trying.stage.world.wait_observed("try-o-0a1b2c3d")
+    _, step = trying.ended(operation)
+    assert isinstance(step, Failed)
+    assert step.reason.startswith("The gateway did not take the trial's route. ")
+    assert trying.routes() == ["llm-route"]
+
+
+def test_a_cancel_removes_the_route(trying: Trying) -> None:
+    operation, _ = trying.step(trying.begun())
+    assert trying.routes() == ["llm-route", "try-o-0a1b2c3d"]
+    for _ in range(2):
+        step = trying.executor.undo(replace(operation, phase=OperationPhase.CANCELLING), trying.tools)
+        assert step == Done(state=operation.state, said="No more requests are sent.")
+    assert trying.routes() == ["llm-route"]
+
+
+def test_a_sweep_removes_the_route_of_a_trial_that_died_once_no_trial_can_need_it(trying: Trying) -> None:
+    operation, _ = trying.step(trying.begun())
+    trying.executor.sweep(trying.tools)
+    assert trying.routes() == ["llm-route", "try-o-0a1b2c3d"]
+    assert trying.executor.left(operation) == (
+        "HTTPRoute `try-o-0a1b2c3d` may be left. It takes no user's request, and I remove it by myself."
+    )
+    trying.stage.clock.forward(minutes=21)
+    trying.executor.sweep(trying.tools)
+    assert trying.routes() == ["llm-route"]
+
+
+def test_a_start_while_a_trial_runs_takes_the_real_route(trying: Trying) -> None:
+    trying.step(trying.begun())
+    assert trying.stage.started(10).rollout.route == "llm-route"
+
+
+@pytest.mark.parametrize(("port", "error"), [(1, "connection refused")])
+def test_a_request_that_nobody_answers_is_an_answer_with_an_error(port: int, error: str) -> None:
+    ask = Ask(
+        address="127.0.0.1",
+        port=port,
+        host="",
+        is_tls=False,
+        path="/",
+        headers={},
+        body={},
+        timeout=timedelta(seconds=1),
+    )
+    assert replace(ask_gateway(ask), milliseconds=0) == Answer(error=error)
