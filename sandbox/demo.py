@@ -39,7 +39,8 @@ WELCOME = """
                 /rollout start {canary} 10
 
               It steps up every 20 s. At 50 % somebody else has to approve: choose
-              Bob under "Act as", and press Approve.
+              Bob under "Act as", and press Approve. `/rollout try 20 {canary}`
+              asks the new pool alone before the start, and tells its share later.
 
   The route   .venv/bin/python -m sandbox route
 {traffic}  The bot     kill -9 {pid}   it is started again, and the same card goes on

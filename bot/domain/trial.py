@@ -113,11 +113,14 @@ class Tally:
         """Return what a pool has answered."""
         return self.pools.get(pool, OfPool())
 
-    def plus(self, answers: Iterable[Answer], pool_of_pod: Mapping[str, str]) -> "Tally":
-        """Add answers; a pod that is not in ``pool_of_pod`` is of no pool that we know."""
-        by_pool: dict[str, list[Answer]] = {}
+    def plus(self, answers: Iterable[Answer], pool_of_pod: Mapping[str, str], nameless: str = "") -> "Tally":
+        """Add answers; a pod that is not in ``pool_of_pod`` is of no pool that we know.
+
+        ``nameless`` is the pool of answers that name no pod, if that is known otherwise.
+        """
+        pools, by_pool = {"": nameless, **pool_of_pod}, dict[str, list[Answer]]()
         for answer in answers:
-            by_pool.setdefault(pool_of_pod.get(answer.pod, ""), []).append(answer)
+            by_pool.setdefault(pools.get(answer.pod, ""), []).append(answer)
         return Tally(pools={**self.pools, **{name: _plus(self.of(name), some) for name, some in by_pool.items()}})
 
     def dumps(self) -> Mapping[str, Any]:

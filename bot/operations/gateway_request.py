@@ -44,7 +44,8 @@ def _answered(ask: Ask, begun: float) -> Answer:
         in_time.daemon = True
         in_time.start()
         try:
-            headers = {"Content-Type": "application/json", "Host": ask.host or ask.address, **ask.headers}
+            host = {"Host": ask.host} if ask.host else {}
+            headers = {"Content-Type": "application/json", **host, **ask.headers}
             connection.request("POST", ask.path, json.dumps(ask.body), headers)
             response = connection.getresponse()
             body = response.read(LONGEST)

@@ -143,7 +143,8 @@ class Try:
         state, rules, pair = operation.state, tools.policy.trial, _pair(operation)
         aim = tools.trials.aim(pair, rules.path, rules.headers)
         answers = self._answers(_asks(aim, rules, operation), state["left"], tools)
-        tally = Tally.loads(state["tally"]).plus(answers, tools.trials.pools_of_pods(pair))
+        nameless = pair.canary.name if state["alone"] else ""
+        tally = Tally.loads(state["tally"]).plus(answers, tools.trials.pools_of_pods(pair), nameless)
         left = 0 if _is_silent(tally) else state["left"] - len(answers)
         moved = state["moved"] or aim.weight != state["weight"]
         after = {**state, "left": left, "tally": tally.dumps(), "moved": moved}

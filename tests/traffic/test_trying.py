@@ -52,7 +52,7 @@ def test_before_a_start_the_new_pool_is_asked_alone_and_its_route_is_removed(
     trying.say(f"{TRY} 20 {CANARY}", ALICE)
     route, of_new, last = trial(trying, "done")
     assert re.fullmatch(rf"HTTPRoute `try-o-[0-9a-f]{{8}}` sends only this trial's requests to `{CANARY}`\.", route)
-    assert re.match(rf"`{CANARY}` answered 20, p50 \d+ ms, p95 \d+ ms: “", of_new)
+    assert re.match(rf"`{CANARY}`: 20 requests, p50 \d+ ms, p95 \d+ ms\. One answer: “", of_new)
     assert last == "20 requests sent, none failed. No user's request was touched."
     assert routes(plane) == ["llm-route"]
     assert plane.world.http_route()["spec"] == before["spec"]
@@ -65,7 +65,9 @@ def test_while_a_rollout_runs_it_says_whether_the_gateway_does_what_the_weights_
     plane.world.wait_observed()
     trying.say(f"{TRY} 40", CAROL)
     of_old, of_new, last = trial(trying, "done")
-    old, new = (int(found[1]) for said in (of_old, of_new) if (found := re.match(r"`\S+` answered (\d+), p50 ", said)))
+    old, new = (
+        int(found[1]) for said in (of_old, of_new) if (found := re.match(r"`\S+`: (\d+) requests?, p50 ", said))
+    )
     assert (old + new, 1 <= new <= 25) == (40, True)  # by chance, one run in 100,000 is outside
     sums = Tally(pools={STABLE: OfPool(times=(1,) * old), CANARY: OfPool(times=(1,) * new)})
     assert last == of_split(sums, STABLE, CANARY, 25)
@@ -82,7 +84,7 @@ def test_a_pool_that_fails_is_told_with_its_failures(trying: Play, plane: Plane)
     finally:
         for pod in pods:
             behave(pod, fails=0)
-    assert of_new == f"`{CANARY}` answered 8, 8 failed (500: 8)."
+    assert of_new == f"`{CANARY}`: 8 requests, 8 failed (500: 8)."
     assert last == "8 requests sent, 8 failed (500: 8). No user's request was touched."
     assert routes(plane) == ["llm-route"]
 

@@ -12,14 +12,14 @@ LONGEST_ANSWER = 120
 
 
 def of_pool(name: str, pool: OfPool) -> str:
-    """Say how many requests a pool has answered, how fast, what failed there, and one of its answers."""
-    who = f"`{name}`" if name else "Nobody we know"
+    """Say how many requests a pool took, how fast it was, what failed there, and one of its answers."""
+    who = f"`{name}`" if name else "No pool's name"
     times = f", p50 {percentile(pool.times, 50)} ms, p95 {percentile(pool.times, 95)} ms" if pool.times else ""
     failed = f", {_failures(pool.failures)}" if pool.failures else ""
     text = one_line(pool.sample).replace("`", "").strip()
     shown = text if len(text) <= LONGEST_ANSWER else f"{text[: LONGEST_ANSWER - 1].rstrip()}…"
-    answer = f": “{masked(shown)}”" if shown else "."
-    return f"{who} answered {pool.answered}{times}{failed}{answer}"
+    answer = f" One answer: “{masked(shown)}”" if shown else ""
+    return f"{who}: {_requests(pool.answered)}{times}{failed}.{answer}"
 
 
 def of_split(tally: Tally, stable: str, canary: str, weight: int) -> str:
@@ -50,7 +50,7 @@ def of_canary(tally: Tally, canary: str) -> str:
 
 
 def _outcome(tally: Tally) -> str:
-    asked = f"{tally.asked} request{'' if tally.asked == 1 else 's'}"
+    asked = _requests(tally.asked)
     if not tally.failed:
         return f"{asked} sent, none failed."
     failures: dict[str, int] = {}
@@ -58,6 +58,10 @@ def _outcome(tally: Tally) -> str:
         for what, count in pool.failures.items():
             failures[what] = failures.get(what, 0) + count
     return f"{asked} sent, {_failures(failures)}."
+
+
+def _requests(count: int) -> str:
+    return f"{count} request{'' if count == 1 else 's'}"
 
 
 def _failures(failures: Mapping[str, int]) -> str:

@@ -75,12 +75,20 @@ def test_it_is_silent_if_nobody_answers_at_all(answer: Answer, is_silent: bool) 
     assert Tally().plus([answer], PODS).is_silent is is_silent
 
 
+def test_answers_that_name_no_pod_count_for_the_pool_that_alone_was_asked() -> None:
+    assert Tally().plus([good("")], PODS, CANARY).pools == {CANARY: OfPool(times=(10,), sample="Paris")}
+    assert of_pool("", OfPool(times=(10,))) == "No pool's name: 1 request, p50 10 ms, p95 10 ms."
+
+
 @pytest.mark.parametrize(
     ("pool", "said"),
     [
-        (OfPool(times=(10, 20, 30), sample="Paris"), "`new` answered 3, p50 20 ms, p95 30 ms: “Paris”"),
-        (OfPool(failures={"500": 1, "503": 2}), "`new` answered 3, 3 failed (503: 2, 500: 1)."),
-        (OfPool(times=(10,), sample="a `b`\nxoxb-123456789-abc"), "`new` answered 1, p50 10 ms, p95 10 ms: “a b ***”"),
+        (OfPool(times=(10, 20, 30), sample="Paris"), "`new`: 3 requests, p50 20 ms, p95 30 ms. One answer: “Paris”"),
+        (OfPool(failures={"500": 1, "503": 2}), "`new`: 3 requests, 3 failed (503: 2, 500: 1)."),
+        (
+            OfPool(times=(10,), sample="a `b`\nxoxb-123456789-abc"),
+            "`new`: 1 request, p50 10 ms, p95 10 ms. One answer: “a b ***”",
+        ),
     ],
 )
 def test_what_a_pool_has_answered_is_one_sentence(pool: OfPool, said: str) -> None:

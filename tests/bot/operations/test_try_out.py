@@ -163,7 +163,7 @@ def test_before_a_start_only_the_trials_own_route_is_asked_and_each_step_may_be_
     said, step = trying.ended(trying.begun(requests="3"), twice=True)
     assert said == [
         f"HTTPRoute `try-o-0a1b2c3d` sends only this trial's requests to `{CANARY}`.",
-        f"`{CANARY}` answered 3, p50 7 ms, p95 7 ms: “Paris”",
+        f"`{CANARY}`: 3 requests, p50 7 ms, p95 7 ms. One answer: “Paris”",
         "3 requests sent, none failed. No user's request was touched.",
     ]
     assert isinstance(step, Done)
@@ -201,7 +201,7 @@ def test_weights_that_change_meanwhile_are_told_and_nothing_is_judged(trying: Tr
 def test_a_gateway_where_nobody_listens_is_asked_a_few_times_only(trying: Trying) -> None:
     said, _ = trying.ended(trying.begun(requests="100"))
     assert said[-2:] == [
-        "Nobody we know answered 8, 8 failed (connection refused: 8).",
+        f"`{CANARY}`: 8 requests, 8 failed (connection refused: 8).",
         "8 requests sent, 8 failed (connection refused: 8). No user's request was touched.",
     ]
     assert trying.routes() == ["llm-route"]
