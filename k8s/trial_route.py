@@ -22,24 +22,25 @@ def is_trial(route: Document) -> bool:
     return trial is not None and route["metadata"]["name"] == name_of(trial)
 
 
-def trial_route(route: Document, rule: int, canary: Pool, trial: str, header: str) -> dict[str, Any]:
+def trial_route(route: Document, rule: int, canary: Pool, trial: str, header: str, key: str) -> dict[str, Any]:
     """Return the route of a trial: parents, hosts, filters and timeouts are those of the real one's rule.
 
-    A mirror is left out, so that nobody else gets the trial's requests.
+    It takes requests with ``header: key``, and writes the same on their answers. A mirror is left out, so that nobody
+    else gets the trial's requests.
     """
     real, spec = rules_of(route)[rule], route["spec"]
     matches: Sequence[Mapping[str, Any]] = real.get("matches") or ({},)
     ours = {
-        "matches": [_with(match, header, trial) for match in matches],
-        "filters": [each for each in real.get("filters") or () if "requestMirror" not in each],
-        "backendRefs": [_ref(route, canary)],
-        **{key: real[key] for key in ("timeouts",) if key in real},
+        "matches": [_with(match, header, key) for match in matches],
+        "filters": _marking(_without_mirrors(real), header, key),
+        "backendRefs": [_ref(route, real, canary)],
+        **{name: real[name] for name in ("timeouts",) if name in real},
     }
     return {
         "apiVersion": route.get("apiVersion", "gateway.networking.k8s.io/v1"),
         "kind": "HTTPRoute",
         "metadata": {"name": name_of(trial), "namespace": namespace_of(route), "labels": {OF_TRIAL: trial}},
-        "spec": {**{key: spec[key] for key in ("parentRefs", "hostnames") if key in spec}, "rules": [ours]},
+        "spec": {**{name: spec[name] for name in ("parentRefs", "hostnames") if name in spec}, "rules": [ours]},
     }
 
 
@@ -48,15 +49,33 @@ def is_stray(route: Document, now: datetime, older_than: timedelta) -> bool:
     return is_trial(route) and now - datetime.fromisoformat(route["metadata"]["creationTimestamp"]) > older_than
 
 
-def _with(match: Mapping[str, Any], header: str, trial: str) -> Mapping[str, Any]:
-    return {**match, "headers": [*(match.get("headers") or ()), {"name": header, "value": trial}]}
+def _with(match: Mapping[str, Any], header: str, key: str) -> Mapping[str, Any]:
+    return {**match, "headers": [*(match.get("headers") or ()), {"name": header, "value": key}]}
 
 
-def _ref(route: Document, canary: Pool) -> Mapping[str, Any]:
-    """Return the canary's backendRef as the real route has it or would have it, with all the weight."""
+def _without_mirrors(holder: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return [each for each in holder.get("filters") or () if "requestMirror" not in each]
+
+
+def _marking(filters: Sequence[Mapping[str, Any]], header: str, key: str) -> Sequence[Mapping[str, Any]]:
+    """Add to the filters one that writes the key on each answer; a rule may have only one of that type."""
+    none: Mapping[str, Any] = {"type": _MARKS}
+    there = next((each for each in filters if each.get("type") == _MARKS), none)
+    change: Mapping[str, Any] = there.get("responseHeaderModifier") or {}
+    marked = {**change, "set": [*(change.get("set") or ()), {"name": header, "value": key}]}
+    return [*(each for each in filters if each is not there), {**there, "responseHeaderModifier": marked}]
+
+
+_MARKS: Final = "ResponseHeaderModifier"
+
+
+def _ref(route: Document, real: Mapping[str, Any], canary: Pool) -> Mapping[str, Any]:
+    """Return the canary's backendRef as the rule has it or would have it, with all the weight."""
     wanted = (canary.group, "InferencePool", canary.namespace, canary.name)
-    for each in (ref for rule in rules_of(route) for ref in refs_of(rule)):
+    for each in refs_of(real):
         if backend_of(each, namespace_of(route)) == wanted:
-            return {**each, "weight": 1}
+            bare = {name: value for name, value in each.items() if name != "filters"}
+            filters = _without_mirrors(each)
+            return {**bare, **({"filters": filters} if filters else {}), "weight": 1}
     elsewhere = {"namespace": canary.namespace} if canary.namespace != namespace_of(route) else {}
     return {"group": canary.group, "kind": "InferencePool", "name": canary.name, **elsewhere, "weight": 1}

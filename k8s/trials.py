@@ -52,7 +52,7 @@ class ClusterTrials:
             host=where.host,
             is_tls=where.is_tls,
             rule=taker.rule,
-            weight=round(100 * weights[1] / sum(weights)),
+            weight=_percent(*weights),
         )
 
     def models(self, pair: Pair) -> tuple[frozenset[str], str]:
@@ -75,14 +75,15 @@ class ClusterTrials:
                 found |= {str(pod["metadata"]["name"]): pool.name for pod in pods}
         return found
 
-    def make_route(self, pair: Pair, rule: int, trial: str, header: str) -> None:
-        """Make a route like the pair's for requests with ``header: trial``, all to the canary; it may be there."""
-        made = trial_route(self._route(pair), rule, pair.canary, trial, header)
+    def make_route(self, pair: Pair, rule: int, trial: str, header: str, key: str) -> None:
+        """Make a route like the pair's for requests with ``header: key``, all to the canary; it may be there."""
+        made = trial_route(self._route(pair), rule, pair.canary, trial, header, key)
         try:
             with suppress(RaceError):
                 client.create(self._api, HTTPROUTES, pair.namespace, made)
         except RefusedError as error:
-            raise RouteError(error.message, hint=_GRANT) from error
+            hint = _GRANT if "may not `create`" in error.message else error.hint
+            raise RouteError(error.message, hint=hint) from error
 
     def is_taken(self, pair: Pair, trial: str) -> bool:
         """Say whether the gateway has accepted the route of a trial. Raises RouteError if it has refused it."""
@@ -102,10 +103,16 @@ class ClusterTrials:
 
     def remove_strays(self, older_than: timedelta) -> None:
         """Remove the routes of all trials that were made so long ago that no trial can still need them."""
+        refusals: list[RefusedError] = []
         for namespace in self._namespaces:
-            for route in client.list_all(self._api, HTTPROUTES, namespace, labels=OF_TRIAL):
-                if is_stray(route, self._now(), older_than):
-                    self._remove(route)
+            try:
+                for route in client.list_all(self._api, HTTPROUTES, namespace, labels=OF_TRIAL):
+                    if is_stray(route, self._now(), older_than):
+                        self._remove(route)
+            except RefusedError as error:
+                refusals.append(error)  # another namespace may let us
+        if refusals:
+            raise refusals[0]
 
     def _remove(self, route: Document) -> None:
         meta = route["metadata"]
@@ -144,6 +151,12 @@ class ClusterTrials:
 
 def _weight(rule: Document, pool: Pool, namespace: str) -> int:
     return sum(weight_of(refs_of(rule)[place]) for place in places(rule, pool, namespace))
+
+
+def _percent(stable: int, canary: int) -> int:
+    """Return the canary's share; a pool that has any traffic has at least one percent."""
+    share = round(100 * canary / (stable + canary))
+    return min(max(share, 1), 99) if stable and canary else share
 
 
 def _misses(pair: Pair, path: str, why: str) -> RouteError:

@@ -49,7 +49,10 @@ Slash = Annotated[
     ),
 ]
 
-HeaderName = Annotated[str, text(r"[A-Za-z0-9-]{1,100}", "is not the name of a header; write it like `x-team`")]
+_HEADER: Final = (
+    r"(?i)(?!(?:host|content-length|content-type|transfer-encoding|connection|x-rollout-try)$)[a-z0-9-]{1,100}"
+)
+HeaderName = Annotated[str, text(_HEADER, "is not the name of a header that you may set; write it like `x-team`")]
 HeaderValue = Annotated[str, text(r"[ -~]{1,1000}", "is not the value of a header")]
 Install = Annotated[str, text(INSTALL.pattern, NO_INSTALL)]
 
@@ -101,7 +104,7 @@ class TellSection(Section):
 class TrySection(Section):
     """The names are those of ``TrialRules``."""
 
-    path: Annotated[str, text(r"/[!-~]{0,500}", "is not a path; write it like `/v1/completions`")] = TRIAL.path
+    path: Annotated[str, text(r"/[!\"$-;=@-~]{0,500}", "is not a path; write it like `/v1/completions`")] = TRIAL.path
     model: Annotated[str, text(r"[\w./:@+ -]{1,200}", "is not the name of a model; see `GET /v1/models`")] = ""
     prompt: Annotated[str, text(r"(?s).{1,2000}", "is not a prompt of at most 2,000 characters")] = TRIAL.prompt
     tokens: Annotated[int, whole_number(1000)] = TRIAL.tokens

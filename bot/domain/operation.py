@@ -1,4 +1,4 @@
-"""Operations: work that takes minutes and writes no route, such as an installation. The record, and every decision.
+"""Operations: work that takes a while and moves no traffic, such as a trial. The record, and every decision.
 
 As with a rollout, each ``Operation`` is one decision with its own random id, and nothing here has an effect. ``state``
 says what is to be done next: it is saved before that is done, and an executor does what it says and no more.

@@ -53,11 +53,12 @@ class Ask:
 class Answer:
     """What became of one request.
 
-    ``pod`` is whose answer it is, by its own word; empty if nothing says so. ``status`` is 0 if there was no answer:
-    ``error`` says why.
+    ``pod`` is whose answer it is, by its own word; empty if nothing says so. ``mark`` is what the trial's own route has
+    written on it. ``status`` is 0 if there was no answer: ``error`` says why.
     """
 
     pod: str = ""
+    mark: str = ""
     status: int = 0
     milliseconds: int = 0
     text: str = ""
@@ -113,14 +114,11 @@ class Tally:
         """Return what a pool has answered."""
         return self.pools.get(pool, OfPool())
 
-    def plus(self, answers: Iterable[Answer], pool_of_pod: Mapping[str, str], nameless: str = "") -> "Tally":
-        """Add answers; a pod that is not in ``pool_of_pod`` is of no pool that we know.
-
-        ``nameless`` is the pool of answers that name no pod, if that is known otherwise.
-        """
-        pools, by_pool = {"": nameless, **pool_of_pod}, dict[str, list[Answer]]()
+    def plus(self, answers: Iterable[Answer], pool_of: Mapping[str, str]) -> "Tally":
+        """Add answers; ``pool_of`` has pools by the name of a pod, and by a mark that only one pool's answers have."""
+        by_pool: dict[str, list[Answer]] = {}
         for answer in answers:
-            by_pool.setdefault(pools.get(answer.pod, ""), []).append(answer)
+            by_pool.setdefault(pool_of.get(answer.pod) or pool_of.get(answer.mark, ""), []).append(answer)
         return Tally(pools={**self.pools, **{name: _plus(self.of(name), some) for name, some in by_pool.items()}})
 
     def dumps(self) -> Mapping[str, Any]:

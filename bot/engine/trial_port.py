@@ -23,7 +23,8 @@ class Aim:
     """Where requests for a route are sent, and what becomes of them there.
 
     ``address`` and ``port`` are the Gateway's own. ``host`` is the name to ask for; empty: any. ``weight`` is the
-    canary's percent of the pair in the rule that takes the requests; ``rule`` is that rule's place, from 0.
+    canary's percent of the pair in the rule that takes the requests, 0 or 100 only if the other one has nothing;
+    ``rule`` is that rule's place, from 0.
     """
 
     address: str
@@ -49,8 +50,11 @@ class Trials(Protocol):
     def pools_of_pods(self, pair: Pair) -> Mapping[str, str]:
         """Return the name of the pool of each pod of the two."""
 
-    def make_route(self, pair: Pair, rule: int, trial: str, header: str) -> None:
-        """Make a route like the pair's for requests with ``header: trial``, all to the canary; it may be there."""
+    def make_route(self, pair: Pair, rule: int, trial: str, header: str, key: str) -> None:
+        """Make a route like the pair's for requests with ``header: key``, all to the canary; it may be there.
+
+        Answers that came through it have the same header.
+        """
 
     def is_taken(self, pair: Pair, trial: str) -> bool:
         """Say whether the gateway has accepted the route of a trial. Raises RouteError if it has refused it."""

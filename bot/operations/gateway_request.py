@@ -15,6 +15,12 @@ from bot.domain.trial import Answer, Ask
 POD: Final = "x-inference-pod"
 """The header by which an answer says which pod gave it."""
 
+MARK: Final = "x-rollout-try"
+"""The header with which a request takes a trial's own route, and by which its answer says so."""
+
+CONNECT: Final = 3.0
+"""So many seconds an address has for a connection."""
+
 LONGEST: Final = 64 * 1024
 LONGEST_TEXT: Final = 300
 
@@ -51,8 +57,11 @@ def _answered(ask: Ask, begun: float) -> Answer:
             body = response.read(LONGEST)
         finally:
             in_time.cancel()
+        if len(body) < LONGEST and response.length:
+            raise http.client.IncompleteRead(body, response.length)
         return Answer(
             pod=response.headers.get(POD, ""),
+            mark=response.headers.get(MARK, ""),
             status=response.status,
             milliseconds=_since(begun),
             text=_text(body) if response.status == http.HTTPStatus.OK else "",
@@ -60,7 +69,8 @@ def _answered(ask: Ask, begun: float) -> Answer:
 
 
 def _connected(ask: Ask, seconds: float) -> socket.socket:
-    sock = socket.create_connection((ask.address, ask.port), seconds)
+    sock = socket.create_connection((ask.address, ask.port), min(seconds, CONNECT))
+    sock.settimeout(seconds)
     if not ask.is_tls:
         return sock
     try:

@@ -5,27 +5,29 @@ route of their own that nobody else's request can take. That route is removed be
 sweep removes those of trials that died.
 """
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from bot.domain.commands.request import STATUS, Command, StartWords
+from bot.domain.commands.request import STATUS, Command, StartWords, Where
 from bot.domain.commands.tokens import Word, shown
 from bot.domain.commands.values import read_name
 from bot.domain.errors import NotHereError, RefusedError, RouteError, UsageError, UserError
 from bot.domain.operation import NewOperation, Operation
 from bot.domain.rollout import SLOTLESS, Pool, Rollout
-from bot.domain.sentences.trial import of_canary, of_pool, of_split
+from bot.domain.sentences.trial import of_canary, of_moving_weights, of_pool, of_split
 from bot.domain.trial import Answer, Ask, Tally, TrialRules
 from bot.engine.trial_port import Aim, Pair
-from bot.operations.executor import Asked, Begun, Done, Failed, Next, Step, Tools
-from bot.operations.gateway_request import ask_gateway, body_of
+from bot.operations.executor import Asked, Begun, Done, Failed, Next, State, Step, Tools
+from bot.operations.gateway_request import MARK, ask_gateway, body_of
 from bot.operations.reading import read_keys
 
-ALONE: Final = "x-rollout-try"
-"""The header with which a request takes the trial's own route; its value is the trial's id."""
+TRY: Final = "try"
+PLACE: Final = ("route", "namespace", "from", "rule")
+"""Keys as of a start, for where more than one route, old pool or rule may be meant."""
 
 AT_ONCE: Final = 4
 """So many requests are under way at a time."""
@@ -33,8 +35,14 @@ AT_ONCE: Final = 4
 STEP: Final = timedelta(seconds=2)
 """How long a step goes on sending."""
 
-LONGEST: Final = timedelta(minutes=1)
+LONGEST: Final = timedelta(seconds=30)
 """A request waits no longer for its answer, whatever the policy says."""
+
+ENOUGH: Final = timedelta(minutes=7)
+"""After that no more requests are sent, so that there is time to tell what became of the others."""
+
+ACCEPTED_WITHIN: Final = timedelta(minutes=2)
+"""So long the gateway has to accept a trial's route."""
 
 SILENCE: Final = 8
 """If nobody answers so many requests at all, no more are sent."""
@@ -50,16 +58,16 @@ class Try:
     """State: ``do`` is the next step's name, ``left`` how many requests are to be sent, ``tally`` what came back."""
 
     send: Callable[[Ask], Answer] = ask_gateway
-    name: str = "try"
+    name: str = TRY
     about: str = "send requests through the gateway: who answers, how fast; before a start, the new pool alone"
-    usage: str = "[N] [POOL] [reason=…]"
+    usage: str = "[N] [POOL] [route=… namespace=… from=… rule=… reason=…]"
     within: timedelta = timedelta(minutes=10)
     undo_within: timedelta = timedelta(minutes=5)
 
     def read(self, words: Sequence[Word]) -> Asked:
         """Read a number and a pool, in any order; both may be left out."""
         line = f"{self.name} {self.usage}"
-        given, pools, numbers = dict(read_keys(words, (), line)), list[str](), list[str]()
+        given, pools, numbers = dict(read_keys(words, PLACE, line)), list[str](), list[str]()
         for word in words:
             if not word.key:
                 (numbers if word.value.isdecimal() else pools).append(word.value)
@@ -67,7 +75,7 @@ class Try:
             if len(several) > 1:
                 raise UsageError(f"{shown(several[1])} is one word too many.", hint=f"Usage: `{line}`.")
         if numbers:
-            given["requests"] = numbers[0][:9]
+            given["requests"] = str(int(numbers[0]))
         return Asked(subject=read_name("pool", pools[0]) if pools else "", parameters=given)
 
     def begin(self, asked: NewOperation, tools: Tools) -> Begun:
@@ -77,7 +85,7 @@ class Try:
         if not 1 <= count <= rules.most:
             raise UsageError(f"A trial of {count} requests cannot be: give 1 to {rules.most}.")
         rollout = _rollout(asked, tools)
-        pair = _pair_of(rollout) if rollout else _pair_before_start(asked.subject, tools)
+        pair = _pair_of(rollout) if rollout else _pair_before_start(asked, tools)
         aim = tools.trials.aim(pair, rules.path, rules.headers)
         alone = aim.weight == 0
         state = {
@@ -86,7 +94,9 @@ class Try:
             "weight": aim.weight,
             "left": count,
             "tally": {},
+            "key": secrets.token_hex(16),
             "moved": False,
+            "removed": False,
             "told": 0,
         }
         return Begun(subject=pair.canary.name, state={**state, "do": "make" if alone else "model"})
@@ -97,7 +107,7 @@ class Try:
         try:
             return _STEPS[state["do"]](self, operation, tools)
         except (UserError, RefusedError) as error:
-            if state["alone"] and state["do"] != "remove":
+            if state["alone"] and state["do"] not in ("remove", "fail"):
                 return Next(state={**state, "do": "remove", "failed": str(error)})
             return Failed(str(error))
 
@@ -108,9 +118,9 @@ class Try:
 
     def left(self, operation: Operation) -> str:
         """Say what may be left."""
-        if not operation.state["alone"]:
+        if not operation.state["alone"] or operation.state["removed"]:
             return ""
-        return f"HTTPRoute `try-{operation.id}` may be left. It takes no user's request, and I remove it by myself."
+        return f"HTTPRoute `try-{operation.id}` may be left. I try to remove it within half an hour."
 
     def sweep(self, tools: Tools) -> None:
         """Remove the routes of trials that died."""
@@ -121,13 +131,16 @@ class Try:
     def _make(self, operation: Operation, tools: Tools) -> Step:
         pair, rules = _pair(operation), tools.policy.trial
         aim = tools.trials.aim(pair, rules.path, rules.headers)
-        tools.trials.make_route(pair, aim.rule, operation.id, ALONE)
+        tools.trials.make_route(pair, aim.rule, operation.id, MARK, operation.state["key"])
         said = f"HTTPRoute `try-{operation.id}` sends only this trial's requests to `{pair.canary.name}`."
         return Next(state={**operation.state, "do": "accepted"}, said=said)
 
     def _accepted(self, operation: Operation, tools: Tools) -> Step:
-        is_taken = tools.trials.is_taken(_pair(operation), operation.id)
-        return Next(state={**operation.state, "do": "model"} if is_taken else operation.state)
+        if tools.trials.is_taken(_pair(operation), operation.id):
+            return Next(state={**operation.state, "do": "model"})
+        if tools.clock.now() - operation.started_at > ACCEPTED_WITHIN:
+            raise RouteError("The gateway has not said whether it takes the trial's route.", hint="Try again later.")
+        return Next(state=operation.state)
 
     def _model(self, operation: Operation, tools: Tools) -> Step:
         model = tools.policy.trial.model
@@ -141,15 +154,15 @@ class Try:
     def _ask(self, operation: Operation, tools: Tools) -> Step:
         """Send for some seconds, and keep what came back."""
         state, rules, pair = operation.state, tools.policy.trial, _pair(operation)
-        aim = tools.trials.aim(pair, rules.path, rules.headers)
-        answers = self._answers(_asks(aim, rules, operation), state["left"], tools)
-        nameless = pair.canary.name if state["alone"] else ""
-        tally = Tally.loads(state["tally"]).plus(answers, tools.trials.pools_of_pods(pair), nameless)
-        left = 0 if _is_silent(tally) else state["left"] - len(answers)
-        moved = state["moved"] or aim.weight != state["weight"]
-        after = {**state, "left": left, "tally": tally.dumps(), "moved": moved}
+        before = tools.trials.aim(pair, rules.path, rules.headers)
+        answers = self._answers(_asks(before, rules, operation), state["left"], tools)
+        after = tools.trials.aim(pair, rules.path, rules.headers)
+        tally = Tally.loads(state["tally"]).plus(answers, _pools_of(pair, state, tools))
+        is_enough = tools.clock.now() - operation.started_at > ENOUGH or _is_silent(tally)
+        left = 0 if is_enough else state["left"] - len(answers)
+        moved = state["moved"] or {before.weight, after.weight} != {state["weight"]}
         then = "ask" if left else "remove" if state["alone"] else "tell"
-        return Next(state={**after, "do": then})
+        return Next(state={**state, "left": left, "tally": tally.dumps(), "moved": moved, "do": then})
 
     def _answers(self, ask: Ask, left: int, tools: Tools) -> Sequence[Answer]:
         """Send some of the requests that are left, a few at a time, at the policy's rate."""
@@ -166,9 +179,11 @@ class Try:
 
     def _remove(self, operation: Operation, tools: Tools) -> Step:
         tools.trials.remove_route(_pair(operation).namespace, operation.id)
-        if failed := operation.state.get("failed"):
-            return Failed(failed)
-        return Next(state={**operation.state, "do": "tell"})
+        then = "fail" if operation.state.get("failed") else "tell"
+        return Next(state={**operation.state, "removed": True, "do": then})
+
+    def _fail(self, operation: Operation, tools: Tools) -> Step:
+        return Failed(operation.state["failed"])
 
     def _tell(self, operation: Operation, tools: Tools) -> Step:
         """Say what each pool has answered, one sentence a step, and at last what that means."""
@@ -181,7 +196,7 @@ class Try:
         if state["alone"]:
             return Done(state=state, said=of_canary(tally, pair.canary.name))
         if state["moved"]:
-            return Done(state=state, said=f"{tally.asked} requests sent. The weights changed meanwhile: try again.")
+            return Done(state=state, said=of_moving_weights(tally))
         return Done(state=state, said=of_split(tally, pair.stable.name, pair.canary.name, state["weight"]))
 
 
@@ -191,14 +206,17 @@ _STEPS: Final[Mapping[str, Callable[[Try, Operation, Tools], Step]]] = {
     "model": Try._model,
     "ask": Try._ask,
     "remove": Try._remove,
+    "fail": Try._fail,
     "tell": Try._tell,
 }
 
 
 def _rollout(asked: NewOperation, tools: Tools) -> Rollout | None:
     """Return the running rollout that is meant; None if a pool is named that has none."""
+    given = asked.parameters
+    where = Where(route=given.get("route", "").rpartition("/")[2], namespace=given.get("namespace", ""))
     try:
-        rollout = tools.rollouts.find(Command(verb=STATUS, subject=asked.subject), asked.channel).rollout
+        rollout = tools.rollouts.find(Command(verb=STATUS, subject=asked.subject, where=where), asked.channel).rollout
     except NotHereError:
         if not asked.subject:
             raise
@@ -218,14 +236,22 @@ def _pair_of(rollout: Rollout) -> Pair:
     return Pair(namespace=rollout.namespace, route=rollout.route, stable=rollout.stable, canary=rollout.canary)
 
 
-def _pair_before_start(pool: str, tools: Tools) -> Pair:
-    survey = tools.routes.survey(pool, StartWords(weight=1))
+def _pair_before_start(asked: NewOperation, tools: Tools) -> Pair:
+    route, namespace, stable, rule = (asked.parameters.get(key, "") for key in PLACE)
+    words = StartWords(weight=0, route=route, namespace=namespace, stable=stable, rule=rule)
+    survey = tools.routes.survey(asked.subject, words, TRY)
     copy = survey.copy
     return Pair(namespace=copy.namespace, route=copy.name, stable=survey.stable, canary=survey.canary)
 
 
+def _pools_of(pair: Pair, state: State, tools: Tools) -> Mapping[str, str]:
+    """Return pools by pod, and the canary by the mark of the trial's own route."""
+    marks = {state["key"]: pair.canary.name} if state["alone"] else {}
+    return {**tools.trials.pools_of_pods(pair), **marks}
+
+
 def _asks(aim: Aim, rules: TrialRules, operation: Operation) -> Ask:
-    own = {ALONE: operation.id} if operation.state["alone"] else {}
+    own = {MARK: operation.state["key"]} if operation.state["alone"] else {}
     return Ask(
         address=aim.address,
         port=aim.port,

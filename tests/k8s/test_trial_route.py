@@ -9,7 +9,8 @@ from bot.domain.rollout import Pool
 from k8s.trial_route import OF_TRIAL, is_stray, is_trial, trial_route
 
 NEW = Pool("models", "chat-v2")
-HEADER = {"name": "x-rollout-try", "value": "o-1"}
+HEADER = {"name": "x-rollout-try", "value": "k"}
+MARKED = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [HEADER]}}
 
 
 def a_ref(name: str, **more: Any) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def a_route(**rule: Any) -> dict[str, Any]:
 
 
 def made(**rule: Any) -> dict[str, Any]:
-    return trial_route(a_route(**rule), 1, NEW, "o-1", "x-rollout-try")
+    return trial_route(a_route(**rule), 1, NEW, "o-1", "x-rollout-try", "k")
 
 
 def test_it_is_like_the_real_one_for_requests_with_our_header_and_all_to_the_canary() -> None:
@@ -50,7 +51,7 @@ def test_it_is_like_the_real_one_for_requests_with_our_header_and_all_to_the_can
                         {**path, "headers": [{"name": "x-team", "value": "a"}, HEADER]},
                         {**path, "headers": [HEADER]},
                     ],
-                    "filters": [rewrite],
+                    "filters": [rewrite, MARKED],
                     "backendRefs": [a_ref("chat-v2", weight=1)],
                     "timeouts": {"request": "30s"},
                 }
@@ -59,11 +60,21 @@ def test_it_is_like_the_real_one_for_requests_with_our_header_and_all_to_the_can
     }
 
 
-def test_it_has_the_canarys_own_backend_ref_where_the_real_one_has_it() -> None:
+def test_it_has_the_canarys_own_backend_ref_where_the_rule_has_it_but_no_mirror_of_it() -> None:
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": a_ref("chat-v0")}}
+    header = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x-debug"]}}
     own = a_ref("chat-v2", weight=0, port=8000)
-    (rule,) = made(backendRefs=[a_ref("chat-v1", weight=1), own])["spec"]["rules"]
-    assert rule["backendRefs"] == [{**own, "weight": 1}]
+    (rule,) = made(backendRefs=[a_ref("chat-v1", weight=1), {**own, "filters": [mirror, header]}])["spec"]["rules"]
+    assert rule["backendRefs"] == [{**own, "filters": [header], "weight": 1}]
     assert rule["matches"] == [{"headers": [HEADER]}]
+
+
+def test_a_rule_that_changes_answers_goes_on_with_that() -> None:
+    other = {"name": "x-served-by", "value": "llm"}
+    change = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [other], "remove": ["server"]}}
+    (rule,) = made(filters=[change])["spec"]["rules"]
+    marked = {"set": [other, HEADER], "remove": ["server"]}
+    assert rule["filters"] == [{"type": "ResponseHeaderModifier", "responseHeaderModifier": marked}]
 
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

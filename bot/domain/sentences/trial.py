@@ -24,10 +24,11 @@ def of_pool(name: str, pool: OfPool) -> str:
 
 def of_split(tally: Tally, stable: str, canary: str, weight: int) -> str:
     """Say whether the shares are as the weights say; ``weight`` is the canary's, in percent."""
-    new, old = tally.of(canary).answered, tally.of(stable).answered
+    new, old, nobody = (tally.of(name).answered for name in (canary, stable, ""))
     both = new + old
-    if not both:
-        return f"{_outcome(tally)} Who answered is not known: no answer names its pod in `x-inference-pod`."
+    if nobody:
+        of = f"{nobody} of {tally.asked}"
+        return f"{_outcome(tally)} {of} came back without a pod's name (`x-inference-pod`), so the split is not known."
     low, high = interval(new, both)
     share = f"{new} of {both} went to the new pool, {_percent(100 * new / both)}"
     room = f"{100 * CONFIDENCE:.0f} % interval {_percent(low)} to {_percent(high)}"
@@ -41,11 +42,19 @@ _FITS: Final[Mapping[Fit, str]] = {
 }
 
 
+def of_moving_weights(tally: Tally) -> str:
+    """Say what can be said where the weights changed during the trial."""
+    return f"{_outcome(tally)} The weights changed meanwhile, so the split is not known: try again."
+
+
 def of_canary(tally: Tally, canary: str) -> str:
     """Say what the canary alone has shown."""
-    others = [name for name in tally.pools if name and name != canary]
+    others = sum(pool.answered for name, pool in tally.pools.items() if name != canary)
     if others:
-        return f"{_outcome(tally)} `{others[0]}` answered too, though the trial's own route sends to `{canary}` only."
+        return (
+            f"{_outcome(tally)} {others} of {tally.asked} did not come through the trial's own route, so they say "
+            f"nothing of `{canary}`."
+        )
     return f"{_outcome(tally)} No user's request was touched."
 
 

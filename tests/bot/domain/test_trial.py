@@ -75,8 +75,9 @@ def test_it_is_silent_if_nobody_answers_at_all(answer: Answer, is_silent: bool) 
     assert Tally().plus([answer], PODS).is_silent is is_silent
 
 
-def test_answers_that_name_no_pod_count_for_the_pool_that_alone_was_asked() -> None:
-    assert Tally().plus([good("")], PODS, CANARY).pools == {CANARY: OfPool(times=(10,), sample="Paris")}
+def test_an_answer_without_a_pod_counts_for_the_pool_whose_mark_it_has() -> None:
+    marked = Answer(mark="k", status=200, milliseconds=10, text="Paris")
+    assert Tally().plus([marked], {**PODS, "k": CANARY}).pools == {CANARY: OfPool(times=(10,), sample="Paris")}
     assert of_pool("", OfPool(times=(10,))) == "No pool's name: 1 request, p50 10 ms, p95 10 ms."
 
 
@@ -110,10 +111,16 @@ def a_tally(old: int, new: int, failures: int = 0) -> Tally:
             "as the 10 % on the route says.",
         ),
         (
-            a_tally(100, 0, failures=1),
+            a_tally(100, 0),
             10,
-            "101 requests sent, 1 failed (503: 1). 0 of 100 went to the new pool, 0 % (95 % interval 0 % to 3.7 %): "
+            "100 requests sent, none failed. 0 of 100 went to the new pool, 0 % (95 % interval 0 % to 3.7 %): "
             "that is not the 10 % on the route.",
+        ),
+        (
+            a_tally(10, 0, failures=10),
+            50,
+            "20 requests sent, 10 failed (503: 10). 10 of 20 came back without a pod's name (`x-inference-pod`), so "
+            "the split is not known.",
         ),
         (
             a_tally(96, 4),
@@ -124,7 +131,8 @@ def a_tally(old: int, new: int, failures: int = 0) -> Tally:
         (
             Tally().plus([good("somebody")], PODS),
             10,
-            "1 request sent, none failed. Who answered is not known: no answer names its pod in `x-inference-pod`.",
+            "1 request sent, none failed. 1 of 1 came back without a pod's name (`x-inference-pod`), so the split is "
+            "not known.",
         ),
     ],
 )
@@ -138,8 +146,8 @@ def test_the_split_is_told_with_what_it_can_prove(tally: Tally, weight: int, sai
         (a_tally(0, 3), "3 requests sent, none failed. No user's request was touched."),
         (
             a_tally(1, 3),
-            f"4 requests sent, none failed. `{STABLE}` answered too, though the trial's own route sends to "
-            f"`{CANARY}` only.",
+            "4 requests sent, none failed. 1 of 4 did not come through the trial's own route, so they say nothing of "
+            f"`{CANARY}`.",
         ),
     ],
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 import pytest
 
@@ -13,8 +12,8 @@ from bot.domain.operation import NewOperation, Operation, OperationPhase, begin
 from bot.domain.trial import Answer, Ask, TrialRules
 from bot.engine.lookup import Lookup
 from bot.operations.executor import Asked, Done, Failed, Next, Step, Tools
-from bot.operations.gateway_request import ask_gateway
-from bot.operations.try_out import ALONE, Try
+from bot.operations.gateway_request import MARK
+from bot.operations.try_out import ENOUGH, Try
 from k8s.connection import connect
 from k8s.trials import ClusterTrials
 from sandbox.apiserver import ApiServer
@@ -37,7 +36,8 @@ class Gateway:
 
     def send(self, ask: Ask) -> Answer:
         self.asked.append(ask)
-        return Answer(pod=self.pods[len(self.asked) % len(self.pods)], status=200, milliseconds=7, text="Paris")
+        pod = self.pods[len(self.asked) % len(self.pods)] if self.pods else ""
+        return Answer(pod=pod, mark=ask.headers.get(MARK, ""), status=200, milliseconds=7, text="Paris")
 
 
 @dataclass
@@ -114,6 +114,8 @@ def pods(stage: Stage, *pools: str) -> list[str]:
         ("100", Asked(subject="", parameters={"requests": "100"})),
         (f"{CANARY} 5", Asked(subject=CANARY, parameters={"requests": "5"})),
         ("5 chat-v2 reason=why", Asked(subject="chat-v2", parameters={"requests": "5", "reason": "why"})),
+        ("chat-v2 route=a from=b", Asked(subject="chat-v2", parameters={"route": "a", "from": "b"})),
+        ("0000000020", Asked(subject="", parameters={"requests": "20"})),
     ],
 )
 def test_a_number_and_a_pool_are_read_in_any_order(line: str, asked: Asked) -> None:
@@ -123,9 +125,12 @@ def test_a_number_and_a_pool_are_read_in_any_order(line: str, asked: Asked) -> N
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("a b", "`b` is one word too many. Usage: `try [N] [POOL] [reason=…]`."),
-        ("1 2", "`2` is one word too many. Usage: `try [N] [POOL] [reason=…]`."),
-        ("a model=x", "`model` is not a key of `try`. Usage: `try [N] [POOL] [reason=…]`."),
+        ("a b", "`b` is one word too many. Usage: `try [N] [POOL] [route=… namespace=… from=… rule=… reason=…]`."),
+        ("1 2", "`2` is one word too many. Usage: `try [N] [POOL] [route=… namespace=… from=… rule=… reason=…]`."),
+        (
+            "a model=x",
+            "`model` is not a key of `try`. Usage: `try [N] [POOL] [route=… namespace=… from=… rule=… reason=…]`.",
+        ),
         ("-5", "`-5` is not a name for `pool`: names have lower-case letters, digits, `-` and `.`. Did you mean `5`?"),
     ],
 )
@@ -158,17 +163,18 @@ def test_a_route_that_takes_no_such_request_is_named(trying: Trying) -> None:
 
 
 def test_before_a_start_only_the_trials_own_route_is_asked_and_each_step_may_be_repeated(trying: Trying) -> None:
-    gateway = Gateway(pods(trying.stage, CANARY))
+    gateway = Gateway(())
     trying.executor = Try(gateway.send)
-    said, step = trying.ended(trying.begun(requests="3"), twice=True)
+    operation = trying.begun(requests="3")
+    said, step = trying.ended(operation, twice=True)
     assert said == [
         f"HTTPRoute `try-o-0a1b2c3d` sends only this trial's requests to `{CANARY}`.",
         f"`{CANARY}`: 3 requests, p50 7 ms, p95 7 ms. One answer: “Paris”",
         "3 requests sent, none failed. No user's request was touched.",
     ]
     assert isinstance(step, Done)
-    assert {(ask.address, ask.port, ask.path, ask.headers[ALONE]) for ask in gateway.asked} == {
-        ("127.0.0.1", 80, "/v1/completions", "o-0a1b2c3d")
+    assert {(ask.address, ask.port, ask.path, ask.headers[MARK]) for ask in gateway.asked} == {
+        ("127.0.0.1", 80, "/v1/completions", operation.state["key"])
     }
     assert trying.routes() == ["llm-route"]
 
@@ -195,14 +201,57 @@ def test_weights_that_change_meanwhile_are_told_and_nothing_is_judged(trying: Tr
     operation = trying.begun(requests="8")
     trying.stage.world.edit_weights(90, 10)
     said, _ = trying.ended(operation)
-    assert said[-1] == "8 requests sent. The weights changed meanwhile: try again."
+    assert said[-1] == (
+        "8 requests sent, none failed. The weights changed meanwhile, so the split is not known: try again."
+    )
+
+
+def test_after_some_minutes_no_more_are_sent_and_what_came_back_is_told(trying: Trying) -> None:
+    stage = trying.stage
+    stage.started(50)
+
+    def late(ask: Ask) -> Answer:
+        stage.clock.forward(seconds=ENOUGH.total_seconds())
+        return Answer(pod=pods(stage, STABLE)[0], status=200, milliseconds=7)
+
+    trying.executor = Try(late)
+    said, step = trying.ended(trying.begun(requests="200"))
+    assert isinstance(step, Done)
+    assert said[-1].startswith("4 requests sent, none failed. 0 of 4 went to the new pool, 0 % ")
+
+
+def test_a_pool_on_two_routes_is_tried_on_the_one_that_is_named(trying: Trying) -> None:
+    trying.stage.world.add_route("second", [pool_ref(STABLE)], path="/v1")
+    with pytest.raises(UserError) as refused:
+        trying.begun()
+    assert str(refused.value) == (
+        f"More than one HTTPRoute fits `{CANARY}`. Say which one:\n`/rollout try {CANARY} route=llm-route`\n"
+        f"`/rollout try {CANARY} route=second`"
+    )
+    operation = trying.begun(route="second")
+    assert operation.state["pair"]["route"] == "second"
+
+
+def test_a_gateway_that_says_nothing_for_two_minutes_ends_it(trying: Trying) -> None:
+    operation, _ = trying.step(trying.begun())
+    world = trying.stage.world
+    world.kube.delete(path_of(GATEWAY_API, "Gateway", world.namespace, world.gateway))
+    operation, step = trying.step(operation)
+    assert step == Next(state=operation.state)
+    trying.stage.clock.forward(minutes=3)
+    operation, _ = trying.step(operation)
+    operation, _ = trying.step(operation)
+    _, step = trying.step(operation)
+    said = "The gateway has not said whether it takes the trial's route. Try again later."
+    assert (step, trying.executor.left(operation), trying.routes()) == (Failed(said), "", ["llm-route"])
 
 
 def test_a_gateway_where_nobody_listens_is_asked_a_few_times_only(trying: Trying) -> None:
     said, _ = trying.ended(trying.begun(requests="100"))
     assert said[-2:] == [
-        f"`{CANARY}`: 8 requests, 8 failed (connection refused: 8).",
-        "8 requests sent, 8 failed (connection refused: 8). No user's request was touched.",
+        "No pool's name: 8 requests, 8 failed (connection refused: 8).",
+        "8 requests sent, 8 failed (connection refused: 8). 8 of 8 did not come through the trial's own route, so they "
+        f"say nothing of `{CANARY}`.",
     ]
     assert trying.routes() == ["llm-route"]
 
@@ -241,7 +290,7 @@ def test_a_sweep_removes_the_route_of_a_trial_that_died_once_no_trial_can_need_i
     trying.executor.sweep(trying.tools)
     assert trying.routes() == ["llm-route", "try-o-0a1b2c3d"]
     assert trying.executor.left(operation) == (
-        "HTTPRoute `try-o-0a1b2c3d` may be left. It takes no user's request, and I remove it by myself."
+        "HTTPRoute `try-o-0a1b2c3d` may be left. I try to remove it within half an hour."
     )
     trying.stage.clock.forward(minutes=21)
     trying.executor.sweep(trying.tools)
@@ -251,18 +300,3 @@ def test_a_sweep_removes_the_route_of_a_trial_that_died_once_no_trial_can_need_i
 def test_a_start_while_a_trial_runs_takes_the_real_route(trying: Trying) -> None:
     trying.step(trying.begun())
     assert trying.stage.started(10).rollout.route == "llm-route"
-
-
-@pytest.mark.parametrize(("port", "error"), [(1, "connection refused")])
-def test_a_request_that_nobody_answers_is_an_answer_with_an_error(port: int, error: str) -> None:
-    ask = Ask(
-        address="127.0.0.1",
-        port=port,
-        host="",
-        is_tls=False,
-        path="/",
-        headers={},
-        body={},
-        timeout=timedelta(seconds=1),
-    )
-    assert replace(ask_gateway(ask), milliseconds=0) == Answer(error=error)
