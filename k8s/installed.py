@@ -52,7 +52,9 @@ def lines(definitions: Sequence[Document]) -> Iterator[Line]:
 
 
 def _is_no(condition: Document) -> bool:
-    return condition.get("type") in ("Established", "NamesAccepted") and condition.get("status") == "False"
+    """Say whether a condition is a refusal. A definition that is only just being installed is none."""
+    is_of_names = condition.get("type") in ("Established", "NamesAccepted")
+    return is_of_names and condition.get("status") == "False" and condition.get("reason") != "Installing"
 
 
 def _version(definition: Document) -> str:

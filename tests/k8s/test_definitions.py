@@ -7,12 +7,18 @@ from k8s.connection import connect
 from k8s.installed import lines, list_definitions
 from sandbox.apiserver import api_server
 from sandbox.binaries import crds
-from sandbox.kube import path_of
+from sandbox.kube import Object, path_of
 from sandbox.process import wait_until
 from sandbox.workplace import workplace
 
 API = "apiextensions.k8s.io/v1"
 ROUTES, POOLS = "httproutes.gateway.networking.k8s.io", "inferencepools.inference.networking.k8s.io"
+
+
+def accepted(definition: Object) -> list[str]:
+    """Return whether the names of a definition are accepted; nothing before anybody knows."""
+    conditions = definition.get("status", {}).get("conditions") or []
+    return [each["status"] for each in conditions if each["type"] == "NamesAccepted"]
 
 
 def test_a_definition_that_ends_or_whose_names_are_taken_stops_a_start() -> None:
@@ -28,12 +34,12 @@ def test_a_definition_that_ends_or_whose_names_are_taken_stops_a_start() -> None
         kube.delete(pools)
         wait_until("no InferencePools", lambda: not kube.exists(pools), seconds=20)
         names = {**definition["spec"]["names"], "plural": "impostors", "singular": "impostor", "shortNames": []}
-        about = {
-            "name": f"impostors.{POOLS.partition('.')[2]}",
-            "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"},
-        }
+        name = f"impostors.{POOLS.partition('.')[2]}"
+        about = {"name": name, "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}}
         spec = {**definition["spec"], "names": names}
         kube.create({"apiVersion": API, "kind": "CustomResourceDefinition", "metadata": about, "spec": spec})
+        impostor = path_of(API, "CustomResourceDefinition", name=name)
+        wait_until("the impostor's names", lambda: "True" in accepted(kube.get(impostor)), seconds=20)
         (file,) = [file for file in crds() if "inferencepools" in file.name]
         kube.apply_file(pools, file.read_bytes())
         wait_until("names that are taken", lambda: bool(stops()), seconds=20)

@@ -60,6 +60,10 @@ INFERENCE = "Gateway API Inference Extension v1.5.0"
                 )
             ],
         ),
+        (
+            [a_definition(POOLS, conditions=[{**a_no("Established")[0], "reason": "Installing"}])],
+            [(Grade.PASS, f"Installed: {INFERENCE}.")],
+        ),
         ([a_definition(POOLS, conditions=a_no("Odd"))], [(Grade.PASS, f"Installed: {INFERENCE}.")]),
         ([a_definition(POOLS, conditions=None)], [(Grade.PASS, f"Installed: {INFERENCE}.")]),
     ],

@@ -90,7 +90,8 @@ class Trying:
             said += [step.said] if step.said else []
             if isinstance(step, Done):
                 return said, step
-            self.stage.world.wait_observed()
+            for name in self.routes():
+                self.stage.world.wait_observed(name)
         raise AssertionError(f"It goes on and on: {said}")
 
     def routes(self) -> list[str]:
