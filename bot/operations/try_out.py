@@ -83,7 +83,7 @@ class Try:
         rules = tools.policy.trial
         count = int(asked.parameters.get("requests", min(rules.requests, rules.most)))
         if not 1 <= count <= rules.most:
-            raise UsageError(f"A trial of {count} requests cannot be: give 1 to {rules.most}.")
+            raise UsageError(f"A trial sends 1 to {rules.most} requests, not {count}.")
         rollout = _rollout(asked, tools)
         pair = _pair_of(rollout) if rollout else _pair_before_start(asked, tools)
         aim = tools.trials.aim(pair, rules.path, rules.headers)

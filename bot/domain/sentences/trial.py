@@ -13,7 +13,7 @@ LONGEST_ANSWER = 120
 
 def of_pool(name: str, pool: OfPool) -> str:
     """Say how many requests a pool took, how fast it was, what failed there, and one of its answers."""
-    who = f"`{name}`" if name else "No pool's name"
+    who = f"`{name}`" if name else "Without a pool's name"
     times = f", p50 {percentile(pool.times, 50)} ms, p95 {percentile(pool.times, 95)} ms" if pool.times else ""
     failed = f", {_failures(pool.failures)}" if pool.failures else ""
     text = one_line(pool.sample).replace("`", "").strip()
@@ -53,7 +53,7 @@ def of_canary(tally: Tally, canary: str) -> str:
     if others:
         return (
             f"{_outcome(tally)} {others} of {tally.asked} did not come through the trial's own route, so they say "
-            f"nothing of `{canary}`."
+            f"nothing about `{canary}`."
         )
     return f"{_outcome(tally)} No user's request was touched."
 

@@ -78,7 +78,7 @@ def test_it_is_silent_if_nobody_answers_at_all(answer: Answer, is_silent: bool) 
 def test_an_answer_without_a_pod_counts_for_the_pool_whose_mark_it_has() -> None:
     marked = Answer(mark="k", status=200, milliseconds=10, text="Paris")
     assert Tally().plus([marked], {**PODS, "k": CANARY}).pools == {CANARY: OfPool(times=(10,), sample="Paris")}
-    assert of_pool("", OfPool(times=(10,))) == "No pool's name: 1 request, p50 10 ms, p95 10 ms."
+    assert of_pool("", OfPool(times=(10,))) == "Without a pool's name: 1 request, p50 10 ms, p95 10 ms."
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_the_split_is_told_with_what_it_can_prove(tally: Tally, weight: int, sai
         (a_tally(0, 3), "3 requests sent, none failed. No user's request was touched."),
         (
             a_tally(1, 3),
-            "4 requests sent, none failed. 1 of 4 did not come through the trial's own route, so they say nothing of "
-            f"`{CANARY}`.",
+            "4 requests sent, none failed. 1 of 4 did not come through the trial's own route, so they say nothing "
+            f"about `{CANARY}`.",
         ),
     ],
 )

@@ -143,7 +143,7 @@ def test_other_words_are_refused(line: str, said: str) -> None:
 
 @pytest.mark.parametrize("count", ["0", "201"])
 def test_a_number_out_of_bounds_is_refused(trying: Trying, count: str) -> None:
-    with pytest.raises(UsageError, match=rf"^A trial of {count} requests cannot be: give 1 to 200\.$"):
+    with pytest.raises(UsageError, match=rf"^A trial sends 1 to 200 requests, not {count}\.$"):
         trying.begun(requests=count)
 
 
@@ -250,9 +250,9 @@ def test_a_gateway_that_says_nothing_for_two_minutes_ends_it(trying: Trying) -> 
 def test_a_gateway_where_nobody_listens_is_asked_a_few_times_only(trying: Trying) -> None:
     said, _ = trying.ended(trying.begun(requests="100"))
     assert said[-2:] == [
-        "No pool's name: 8 requests, 8 failed (connection refused: 8).",
+        "Without a pool's name: 8 requests, 8 failed (connection refused: 8).",
         "8 requests sent, 8 failed (connection refused: 8). 8 of 8 did not come through the trial's own route, so they "
-        f"say nothing of `{CANARY}`.",
+        f"say nothing about `{CANARY}`.",
     ]
     assert trying.routes() == ["llm-route"]
 
