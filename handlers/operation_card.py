@@ -11,10 +11,11 @@ from handlers.cards import Card
 from handlers.mrkdwn import shorten, spoken
 
 CANCEL_ACTION = "operation_cancel"
+APPROVE_ACTION = "operation_approve"
 MOST = 5
 """Events in one message of the thread; with their longest texts they still fit into one text of Slack's."""
 
-_BROADCAST = frozenset({OperationEventKind.DONE, OperationEventKind.FAILED})
+_BROADCAST = frozenset({OperationEventKind.ASKED, OperationEventKind.DONE, OperationEventKind.FAILED})
 """Events that the whole channel sees, not only the thread."""
 
 
@@ -59,24 +60,33 @@ def next_events(events: Sequence[OperationEvent]) -> Sequence[OperationEvent]:
 def _buttons(operation: Operation) -> list[Block]:
     match operation.phase:
         case OperationPhase.RUNNING:
-            return [_button(operation, "Cancel", "Cancel it?", "What was done so far is taken back.", "Cancel it")]
+            return [_cancel(operation, "Cancel", "Cancel it?", "What was done so far is taken back.")]
+        case OperationPhase.ASKING:
+            approve = _button(
+                operation, APPROVE_ACTION, "Approve", "Approve?", "It does what the card lists.", "primary"
+            )
+            return [approve, _cancel(operation, "Cancel", "Cancel it?", "Nothing of what is asked was done.")]
         case OperationPhase.FAILED:
-            return [_button(operation, "Clean up", "Clean up?", "What it has made is taken away.", "Clean up")]
+            return [_cancel(operation, "Clean up", "Clean up?", "What it has made is taken away.")]
         case _:
             return []
 
 
-def _button(operation: Operation, label: str, title: str, text: str, yes: str) -> Block:
+def _cancel(operation: Operation, label: str, title: str, text: str) -> Block:
+    return _button(operation, CANCEL_ACTION, label, title, text, "danger")
+
+
+def _button(operation: Operation, action: str, label: str, title: str, text: str, style: str) -> Block:
     confirm = {
         "title": plain(title),
         "text": plain(f"{shorten(operation.name, 100)}: {text}"),
-        "confirm": plain(yes),
+        "confirm": plain(title.removesuffix("?")),
         "deny": plain("Go back"),
-        "style": "danger",
+        "style": style,
     }
     return {
         "type": "button",
-        "action_id": CANCEL_ACTION,
+        "action_id": action,
         "text": plain(label),
         "value": Press(operation.id, operation.turn).dumps(),
         "accessibility_label": f"{label}: {shorten(operation.name, 60)}",

@@ -73,7 +73,8 @@ def permit(access: Access, listed: AccessList | None, request: Request) -> None:
     could take `kubectl` instead.
     """
     user = request.by
-    listed = AccessList.RUN if request.command.operation else listed
+    if operation := request.command.operation:
+        listed = AccessList.APPROVE if operation.approves else AccessList.RUN
     if listed is AccessList.ROLLBACK and request.origin.surface is Surface.TERMINAL:
         return
     allowed, name = access.of(listed), request.command.name

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.domain.decisions.moves import Moment
-from bot.domain.errors import TransitionError
+from bot.domain.errors import NotAllowedError, TransitionError
 
 MOST_PROGRESS = 6
 """How many of its newest sentences an operation keeps for its card; the thread has all of them."""
@@ -29,6 +29,7 @@ class OperationPhase(StrEnum):
     """Where an operation is in its life."""
 
     RUNNING = "running"
+    ASKING = "asking"  # people have to agree to what comes next
     CANCELLING = "cancelling"  # its work is taken back, step by step
     DONE = "done"
     FAILED = "failed"
@@ -44,6 +45,8 @@ class OperationEventKind(StrEnum):
 
     BEGUN = "begun"
     PROGRESSED = "progressed"
+    ASKED = "asked"
+    APPROVED = "approved"
     DONE = "done"
     FAILED = "failed"
     CANCELLING = "cancelling"
@@ -58,6 +61,24 @@ class OperationEvent:
     at: datetime
     by: str = ""
     said: str = ""  # a sentence of the executor, or the reason that somebody gave
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """What people are asked to agree to: ``lines`` for them to read, and a ``digest`` of exactly that.
+
+    It is reached once ``needed`` people have approved.
+    """
+
+    lines: tuple[str, ...]
+    digest: str
+    needed: int
+    approvals: tuple[str, ...] = ()
+
+    @property
+    def is_reached(self) -> bool:
+        """Say whether enough people have approved."""
+        return len(self.approvals) >= self.needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +113,16 @@ class Operation:
     by: str = ""  # who made this decision; empty: the executor or the clock
     why: str = ""  # why it failed or was cancelled
     left: str = ""  # what is left for people to do by hand
+    agreement: Agreement | None = None  # what people were asked last
 
     @property
     def is_over(self) -> bool:
         """Say whether it is over: nothing more happens by itself."""
         return self.phase in OVER
+
+    def may(self, digest: str) -> bool:
+        """Say whether people have agreed to exactly this."""
+        return self.agreement is not None and self.agreement.digest == digest and self.agreement.is_reached
 
     @property
     def name(self) -> str:
@@ -181,6 +207,34 @@ def go_on(
     return OperationChange(after=to, events=told, due=_no_later(to, moment.now + wait))
 
 
+def ask_people(
+    operation: Operation, agreement: Agreement, state: Mapping[str, Any], within: timedelta, moment: Moment
+) -> OperationChange:
+    """Wait until people agree; without an answer it fails after ``within``."""
+    to = _after(
+        operation, moment, phase=OperationPhase.ASKING, state=state, agreement=agreement, attempts=0, trouble=""
+    )
+    to = replace(to, deadline=moment.now + within)
+    return OperationChange(after=to, events=(_event(OperationEventKind.ASKED, moment, ""),), due=to.deadline)
+
+
+def approve(operation: Operation, within: timedelta, moment: Moment, *, requester_may_approve: bool) -> OperationChange:
+    """Add somebody's approval; with enough of them it goes on. Raises TransitionError, NotAllowedError."""
+    agreement = operation.agreement
+    if operation.phase is not OperationPhase.ASKING or agreement is None:
+        raise TransitionError(f"`{operation.name}` is not waiting for approval.")
+    if moment.by == operation.started_by and not requester_may_approve:
+        raise NotAllowedError("You started this, so your approval does not count.", hint="Ask somebody else.")
+    if moment.by in agreement.approvals:
+        raise TransitionError("You have approved this already.", hint="It needs somebody else too.")
+    given = replace(agreement, approvals=(*agreement.approvals, moment.by))
+    told = (_event(OperationEventKind.APPROVED, moment, ""),)
+    if not given.is_reached:
+        return OperationChange(after=_after(operation, moment, agreement=given), events=told, due=operation.deadline)
+    to = _after(operation, moment, phase=OperationPhase.RUNNING, agreement=given)
+    return OperationChange(after=replace(to, deadline=moment.now + within), events=told, due=moment.now)
+
+
 def try_again(operation: Operation, trouble: str, moment: Moment) -> OperationChange:
     """Note that a step failed; it is tried again, with a longer wait after every failure in a row."""
     to = _after(operation, moment, attempts=operation.attempts + 1, trouble=trouble)
@@ -206,14 +260,17 @@ def fail(operation: Operation, why: str, left: str, moment: Moment) -> Operation
 
 def run_out_of_time(operation: Operation, left: str, moment: Moment) -> OperationChange:
     """Give up because the deadline has passed, and name the last trouble, which is likely the cause."""
-    what = "taken back" if operation.phase is OperationPhase.CANCELLING else "done"
+    what = _UNDONE.get(operation.phase, "done")
     late = f"It was not {what} by {operation.deadline:%H:%M} UTC."
     return fail(operation, f"{late} {operation.trouble}".strip(), left, moment)
 
 
+_UNDONE = {OperationPhase.CANCELLING: "taken back", OperationPhase.ASKING: "approved"}
+
+
 def cancel(operation: Operation, reason: str, within: timedelta, moment: Moment) -> OperationChange:
     """Take back what was done, from the next step on, or what a failure has left. Raises TransitionError."""
-    if operation.phase not in (OperationPhase.RUNNING, OperationPhase.FAILED):
+    if operation.phase not in (OperationPhase.RUNNING, OperationPhase.ASKING, OperationPhase.FAILED):
         raise TransitionError(
             f"You can't cancel `{operation.name}`: it is {operation.phase}.", hint="Its card says how it stands."
         )

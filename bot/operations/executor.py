@@ -77,7 +77,20 @@ class Failed:
     reason: str
 
 
-Step = Next | Done | Failed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """People have to agree before ``state`` is done: to ``lines``, which ``digest`` stands for.
+
+    The step that needs an agreement works out its digest again, and asks anew unless ``operation.may`` it: so nothing
+    is done that people have not seen, also if it has changed since.
+    """
+
+    state: State
+    lines: Sequence[str]
+    digest: str
+
+
+Step = Next | Ask | Done | Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

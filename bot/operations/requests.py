@@ -8,11 +8,12 @@ from typing import Final
 
 from bot.domain.commands.request import OperationWords, Request
 from bot.domain.decisions.moves import Moment
-from bot.domain.errors import DependencyError, SlotTakenError, UsageError
+from bot.domain.errors import DependencyError, SlotTakenError, StaleError, UsageError
 from bot.domain.operation import (
     NewOperation,
     Operation,
     OperationPhase,
+    approve,
     begin,
     cancel,
     is_operation_id,
@@ -76,7 +77,9 @@ class OperationRequests:
         """Return the decision that carries a request out; None if that was done in another way."""
         words = request.command.operation
         assert words is not None
-        return self._begin(request, words) if words.kind else self._cancel(request)
+        if words.kind:
+            return self._begin(request, words)
+        return self._approve(request) if words.approves else self._cancel(request)
 
     def _begin(self, request: Request, words: OperationWords) -> SaveOperation | None:
         mine = operation_id(request.delivery)
@@ -113,6 +116,15 @@ class OperationRequests:
             return None
         within = self._executor(operation.kind).undo_within
         change = cancel(operation, request.command.reason, within, self._moment(request))
+        return SaveOperation(change=change, expected=operation.decision, request=request.delivery)
+
+    def _approve(self, request: Request) -> SaveOperation:
+        operation = self.find(request.command.subject, request.origin.channel)
+        if request.turn is not None and request.turn != operation.turn:
+            raise StaleError("This button is out of date.", hint="Look at the card.")
+        self._require_fresh(request, OperationWords(approves=True))
+        plan, within = self._tools.policy.plan, self._executor(operation.kind).within
+        change = approve(operation, within, self._moment(request), requester_may_approve=plan.requester_may_approve)
         return SaveOperation(change=change, expected=operation.decision, request=request.delivery)
 
     def find(self, subject: str, channel: str) -> Operation:
@@ -154,7 +166,7 @@ class OperationRequests:
 
     def _require_fresh(self, request: Request, words: OperationWords) -> None:
         if self._clock.now() - request.at > LATE_AFTER:
-            late = f"Nothing was done: I did not get to your `{words.kind}` within {LATE_AFTER.seconds // 60} min."
+            late = f"Nothing was done: I did not get to your `{words.name}` within {LATE_AFTER.seconds // 60} min."
             raise UsageError(late, hint="Type it again if you still want it.")
 
     def _moment(self, request: Request) -> Moment:

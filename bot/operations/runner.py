@@ -7,15 +7,18 @@ does not delay it.
 """
 
 import logging
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UnreadableError, UserError
 from bot.domain.operation import (
+    Agreement,
     Operation,
     OperationChange,
     OperationPhase,
+    ask_people,
     fail,
     finish,
     go_on,
@@ -27,13 +30,16 @@ from bot.engine.apply import new_decision
 from bot.engine.lane import Lane
 from bot.engine.operation_ports import Operations, SaveOperation
 from bot.engine.store_port import Saved
-from bot.operations.executor import Done, Executor, Failed, Next, Step, Tools
+from bot.operations.executor import Ask, Done, Executor, Failed, Next, Step, Tools
 from bot.operations.registry import Registry
 
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 8
 """How many operations take a step at the same time."""
+
+ASKED_FOR: Final = timedelta(hours=24)
+"""So long people have to agree, as with a rollout's step."""
 
 NOBODY_KNOWS: Final = "Look at what it has made: the operation's id is on it."
 
@@ -137,6 +143,10 @@ class Runner:
         match step:
             case Next(state=state, said=said, wait=wait):
                 return go_on(operation, state, said, wait, self._moment())
+            case Ask(state=state, lines=lines, digest=digest):
+                needed = self._tools.policy.plan.approvals
+                agreement = Agreement(lines=tuple(lines), digest=digest, needed=needed)
+                return ask_people(operation, agreement, state, ASKED_FOR, self._moment())
             case Done(state=state, said=said):
                 return finish(operation, state, said, self._moment())
             case Failed(reason=reason):

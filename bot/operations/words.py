@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from bot.domain.commands.request import CANCEL, END, START, Command, OperationWords
+from bot.domain.commands.request import APPROVE, CANCEL, END, START, Command, OperationWords
 from bot.domain.commands.tokens import Word
 from bot.domain.commands.values import cut_reason, is_name
+from bot.domain.operation import is_operation_id
 from bot.domain.prose import Code, Prose, joined, say
 from bot.operations.executor import Executor
 from bot.operations.reading import REASON
@@ -32,8 +33,10 @@ def read_operation_words(line: Sequence[Word], registry: Registry) -> Command | 
     first = line[0].value.lower() if line else ""
     if executor := registry.named(first):
         return _begin(executor, line[1:])
+    if first == APPROVE and len(line) > 1 and is_operation_id(line[1].value):
+        return _of_one(line[1:], OperationWords(approves=True))
     # Without operations, people who type `cancel` want to pause or roll back.
-    return _cancel(line[1:]) if first == CANCEL and registry.executors else None
+    return _of_one(line[1:], OperationWords()) if first == CANCEL and registry.executors else None
 
 
 def _begin(executor: Executor, rest: Sequence[Word]) -> Command:
@@ -49,9 +52,9 @@ def _begin(executor: Executor, rest: Sequence[Word]) -> Command:
     )
 
 
-def _cancel(rest: Sequence[Word]) -> Command:
-    """Read what to cancel: the first word if it may be a name, else the only operation; the rest is the reason."""
+def _of_one(rest: Sequence[Word], words: OperationWords) -> Command:
+    """Read which one is meant: the first word if it may be a name, else the only operation; the rest is the reason."""
     subject = rest[0].value if rest and not rest[0].key and is_name(rest[0].value) else ""
-    words = rest[1:] if subject else rest
-    reason, left_out = cut_reason(" ".join(word.value if word.key in ("", REASON) else word.raw for word in words))
-    return Command(verb=END, subject=subject, reason=reason, left_out=left_out, operation=OperationWords())
+    said = rest[1:] if subject else rest
+    reason, left_out = cut_reason(" ".join(word.value if word.key in ("", REASON) else word.raw for word in said))
+    return Command(verb=END, subject=subject, reason=reason, left_out=left_out, operation=words)

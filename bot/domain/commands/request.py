@@ -63,15 +63,16 @@ class StartWords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationWords:
-    """What a command asks of operations: to begin one of a ``kind``; without a kind, to cancel one."""
+    """What a command asks of operations: to begin one of a ``kind``; without a kind, to approve or cancel one."""
 
     kind: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    approves: bool = False
 
     @property
     def name(self) -> str:
         """Return the word that people type."""
-        return self.kind or CANCEL
+        return APPROVE if self.approves else self.kind or CANCEL
 
 
 CANCEL: Final = "cancel"

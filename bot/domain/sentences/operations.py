@@ -1,7 +1,10 @@
 """Operations in words: where one stands, what happened to it, and who began it."""
 
+from collections.abc import Iterator
+
 from bot.domain.operation import Operation, OperationEvent, OperationEventKind, OperationPhase
 from bot.domain.prose import Person, Prose, clock, joined, moment, said, say, sentence, short
+from bot.domain.sentences.who_may import count_approvals
 
 SAID = 500
 """How many characters an executor or a person may say about one event."""
@@ -17,6 +20,8 @@ def state(operation: Operation) -> Prose:
     match operation.phase:
         case OperationPhase.RUNNING:
             return _joined_lines(say("It has until {}.", clock(operation.deadline)), _trouble(operation))
+        case OperationPhase.ASKING:
+            return _joined_lines(*_asked(operation))
         case OperationPhase.CANCELLING:
             who = say("{} cancelled it. ", Person(operation.by)) if operation.by else Prose()
             told = say("{}What was done is being taken back, until {}.", who, clock(operation.deadline))
@@ -28,6 +33,16 @@ def state(operation: Operation) -> Prose:
         case OperationPhase.FAILED:
             left = say("*Left to do:* {}", short(sentence(operation.left), 1000)) if operation.left else Prose()
             return _joined_lines(say("⚠️ {}", short(sentence(operation.why), 1500)), left)
+
+
+def _asked(operation: Operation) -> Iterator[Prose]:
+    """Yield what people are asked to agree to, and how many are missing until when."""
+    agreement = operation.agreement
+    if agreement is None:
+        return
+    missing = agreement.needed - len(agreement.approvals)
+    yield say("*It needs {}* until {}. Then it will:", count_approvals(missing), moment(operation.deadline))
+    yield from (say("• {}", short(sentence(one), 300)) for one in agreement.lines)
 
 
 def line(operation: Operation) -> Prose:
@@ -64,6 +79,10 @@ def told(event: OperationEvent) -> Prose:
             return _with(say("{} started it", Person(event.by)), event)
         case OperationEventKind.PROGRESSED:
             return short(sentence(event.said), SAID)
+        case OperationEventKind.ASKED:
+            return say("*It needs approval*: the card lists what it will do.")
+        case OperationEventKind.APPROVED:
+            return say("{} approved it.", Person(event.by))
         case OperationEventKind.DONE:
             return _with(say("*Done*"), event)
         case OperationEventKind.FAILED:

@@ -87,6 +87,7 @@ class Trying:
             operation, step = self.step(operation, twice=twice)
             if isinstance(step, Failed):
                 return said, step
+            assert isinstance(step, Next | Done)
             said += [step.said] if step.said else []
             if isinstance(step, Done):
                 return said, step
