@@ -1,0 +1,91 @@
+"""What Helm knows of a release, read from its own Secret: the chart, the values, and the objects it made.
+
+A release is `sh.helm.release.v1.NAME.vN`; the payload is JSON, zipped, and encoded twice (once by Kubernetes).
+"""
+
+import base64
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+from kubernetes.client import ApiClient
+
+from k8s import client
+from k8s.document import Document
+
+SECRETS: Final = client.Resource("/api/v1", "secrets", "Secret")
+RELEASE: Final = "meta.helm.sh/release-name"
+RELEASE_NAMESPACE: Final = "meta.helm.sh/release-namespace"
+KEEP: Final = "helm.sh/resource-policy"
+LONGEST: Final = 16 * 1024 * 1024
+"""So many bytes a release may have once it is unzipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelmRelease:
+    """One revision of a release. ``objects`` are those of its manifest, in its order."""
+
+    name: str
+    namespace: str
+    revision: int
+    chart: Mapping[str, Any]
+    values: Mapping[str, Any]
+    objects: Sequence[Document]
+
+
+def owner_of(document: Document) -> tuple[str, str] | None:
+    """Return namespace and name of the release that made an object, as Helm notes it on each; None if none did."""
+    marks: Mapping[str, str] = document["metadata"].get("annotations") or {}
+    name = marks.get(RELEASE)
+    return (marks.get(RELEASE_NAMESPACE) or str(document["metadata"]["namespace"]), name) if name else None
+
+
+def deployed(api: ApiClient, namespace: str, name: str) -> HelmRelease | None:
+    """Read the revision of a release that is deployed; None if there is none. Raises ClusterError, RefusedError."""
+    found = client.list_all(api, SECRETS, namespace, labels=f"owner=helm,name={name},status=deployed")
+    newest = max(found, key=_revision, default=None)
+    return read_release(newest) if newest else None
+
+
+def read_release(secret: Document) -> HelmRelease:
+    """Read a release out of its Secret. Raises ValueError if it is none."""
+    try:
+        zipped = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+        document = json.loads(_unzipped(zipped))
+        return HelmRelease(
+            name=str(document["name"]),
+            namespace=str(document["namespace"]),
+            revision=int(document["version"]),
+            chart=document["chart"],
+            values=document.get("config") or {},
+            objects=tuple(_objects(str(document["manifest"]))),
+        )
+    except (KeyError, TypeError, EOFError, OSError, zlib.error, yaml.YAMLError) as error:
+        raise ValueError(f"Secret `{secret['metadata']['name']}` holds no release of Helm") from error
+
+
+def is_kept(document: Document) -> bool:
+    """Say whether `helm uninstall` leaves an object."""
+    return (document["metadata"].get("annotations") or {}).get(KEEP) == "keep"
+
+
+def _unzipped(zipped: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(zipped)) as file:
+        data = file.read(LONGEST + 1)
+    if len(data) > LONGEST:
+        raise ValueError("a release that is too long")
+    return data
+
+
+def _objects(manifest: str) -> Iterator[Document]:
+    yield from (each for each in yaml.safe_load_all(manifest) if isinstance(each, dict) and each.get("kind"))
+
+
+def _revision(secret: Document) -> int:
+    version = str((secret["metadata"].get("labels") or {}).get("version") or "0")
+    return int(version) if version.isdecimal() else 0
