@@ -15,6 +15,7 @@ from typing import Any, Final
 import yaml
 from kubernetes.client import ApiClient
 
+from bot.domain.errors import RouteError
 from k8s import client
 from k8s.document import Document
 
@@ -33,23 +34,32 @@ class HelmRelease:
     name: str
     namespace: str
     revision: int
+    status: str  # `deployed`, `failed`, `uninstalling`, `uninstalled`, ...
     chart: Mapping[str, Any]
     values: Mapping[str, Any]
     objects: Sequence[Document]
+
+    @property
+    def is_uninstalled(self) -> bool:
+        """Say whether only its history is left."""
+        return self.status == "uninstalled"
 
 
 def owner_of(document: Document) -> tuple[str, str] | None:
     """Return namespace and name of the release that made an object, as Helm notes it on each; None if none did."""
     marks: Mapping[str, str] = document["metadata"].get("annotations") or {}
     name = marks.get(RELEASE)
-    return (marks.get(RELEASE_NAMESPACE) or str(document["metadata"]["namespace"]), name) if name else None
+    return (marks.get(RELEASE_NAMESPACE) or str(document["metadata"].get("namespace")), name) if name else None
 
 
-def deployed(api: ApiClient, namespace: str, name: str) -> HelmRelease | None:
-    """Read the revision of a release that is deployed; None if there is none. Raises ClusterError, RefusedError."""
-    found = client.list_all(api, SECRETS, namespace, labels=f"owner=helm,name={name},status=deployed")
-    newest = max(found, key=_revision, default=None)
-    return read_release(newest) if newest else None
+def newest(api: ApiClient, namespace: str, name: str) -> HelmRelease | None:
+    """Read the newest revision of a release; None if there is none. Raises ClusterError, RefusedError, RouteError."""
+    found = client.list_all(api, SECRETS, namespace, labels=f"owner=helm,name={name}")
+    secret = max(found, key=_revision, default=None)
+    try:
+        return read_release(secret) if secret else None
+    except ValueError as error:
+        raise RouteError(f"I cannot read Helm release `{namespace}/{name}`: {error}.") from error
 
 
 def read_release(secret: Document) -> HelmRelease:
@@ -61,6 +71,7 @@ def read_release(secret: Document) -> HelmRelease:
             name=str(document["name"]),
             namespace=str(document["namespace"]),
             revision=int(document["version"]),
+            status=str(document["info"]["status"]),
             chart=document["chart"],
             values=document.get("config") or {},
             objects=tuple(_objects(str(document["manifest"]))),

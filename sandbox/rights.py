@@ -12,6 +12,7 @@ from sandbox.process import wait_until
 
 RIGHTS: Final = CHECKOUT / "manifests/kustomize/rights/rbac.yaml"
 TRY: Final = CHECKOUT / "manifests/kustomize/try/rbac.yaml"
+CLEAN: Final = CHECKOUT / "manifests/kustomize/clean/rbac.yaml"
 GATEWAYS: Final = CHECKOUT / "manifests/kustomize/gateways/rbac.yaml"
 
 
@@ -25,6 +26,11 @@ def give_rights(kube: Kube, namespace: str) -> Object:
 def give_try_rights(kube: Kube, namespace: str) -> Object:
     """Let the bot make and remove HTTPRoutes for trials in a namespace, and return the Role."""
     return grant(kube, namespace, list(yaml.safe_load_all(TRY.read_text())))
+
+
+def give_clean_rights(kube: Kube, namespace: str) -> Object:
+    """Let the bot uninstall releases of pools in a namespace, and return the Role."""
+    return grant(kube, namespace, list(yaml.safe_load_all(CLEAN.read_text())))
 
 
 def grant(kube: Kube, namespace: str, documents: Sequence[Object]) -> Object:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bot.domain.access import Access
 from bot.domain.plan import Plan
+from bot.domain.removal import CleanRules
 from bot.domain.telling import Tell
 from bot.domain.trial import TrialRules
 
@@ -37,6 +38,7 @@ class Policy:
     access: Access = field(default_factory=Access)
     tell: Tell = field(default_factory=Tell)
     trial: TrialRules = field(default_factory=TrialRules)
+    clean: CleanRules = field(default_factory=CleanRules)
     command: str = "/rollout"
     install: str = ""
     unix_users: Mapping[str, str] = field(default_factory=dict)

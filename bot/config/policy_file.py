@@ -28,6 +28,7 @@ from bot.config.policy_values import (
 from bot.config.yaml_lines import Lines, read_yaml
 from bot.domain.access import Access
 from bot.domain.commands.tokens import shown
+from bot.domain.removal import CleanRules
 from bot.domain.slips import likely_meant
 from bot.domain.telling import Audience, Tell
 from bot.domain.trial import TrialRules
@@ -115,6 +116,13 @@ class TrySection(Section):
     timeout: Duration = TRIAL.timeout
 
 
+class CleanSection(Section):
+    """The names are those of ``CleanRules``."""
+
+    allowed: Flag = False
+    drained_for: Duration = CleanRules().drained_for
+
+
 class TerminalSection(Section):
     """What only terminals need."""
 
@@ -130,6 +138,7 @@ class PolicyFile(Section):
     access: AccessSection = AccessSection()
     tell: TellSection = TellSection()
     trial: TrySection = Field(TrySection(), alias="try")
+    clean: CleanSection = CleanSection()
     command: Slash = "/rollout"
     install: Install = ""
     terminal: TerminalSection = TerminalSection()
@@ -185,6 +194,7 @@ def _policy(said: PolicyFile, default_namespace: str) -> Policy:
         access=Access(**{name: frozenset(users) for name, users in said.access}),
         tell=Tell(**dict(said.tell)),
         trial=TrialRules(**dict(said.trial)),
+        clean=CleanRules(**dict(said.clean)),
         command=said.command,
         install=said.install,
         unix_users=said.terminal.users,

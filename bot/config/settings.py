@@ -140,6 +140,7 @@ class ClusterSettings(BaseSettings):
 
     kubeconfig: Annotated[str, AfterValidator(_kubeconfig)] | None = Field(default=None, alias="KUBECONFIG")
     config: Path | None = Field(default=None, alias="ROLLOUTBOT_CONFIG")
+    helm: str = Field(default="helm", min_length=1, alias="ROLLOUTBOT_HELM")
     note_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_keys)] = Field(
         default=(), alias="ROLLOUTBOT_NOTE_KEYS"
     )

@@ -85,6 +85,10 @@ class Lookup:
     def _is_a_name(self, subject: str, channel: str) -> bool:
         return is_a_name(subject, self._names(channel))
 
+    def under_way(self) -> Sequence[Entry]:
+        """Return the rollouts that are not over, finished ones too, newest first. Raises StoreError."""
+        return self._store.entries()
+
     def find(self, command: Command, channel: str, brakes: datetime | None = None) -> Entry:
         """Return the rollout that a command names, else the one of a channel, or of all if that is empty.
 

@@ -31,8 +31,10 @@ from bot.domain.commands.tokens import Word
 from bot.domain.operation import NewOperation, Operation
 from bot.engine.lookup import Lookup
 from bot.engine.ports import Clock
+from bot.engine.removal_port import Removals
 from bot.engine.route_port import Routes
 from bot.engine.trial_port import Trials
+from bot.engine.way_back import WayBack
 
 State = Mapping[str, Any]
 
@@ -103,6 +105,8 @@ class Tools:
     routes: Routes
     rollouts: Lookup
     trials: Trials
+    removals: Removals
+    way_back: WayBack
     clock: Clock
     policy: Policy
     goes_on: Callable[[], bool]

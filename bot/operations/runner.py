@@ -83,6 +83,8 @@ class Runner:
         if is_out_of_time(operation, self._tools.clock.now()):
             log.warning("operation %s: its deadline has passed", operation_id)
             self._save(operation, run_out_of_time(operation, _left(executor, operation), self._moment()))
+        elif operation.phase is OperationPhase.ASKING:
+            return  # only people end that, or the deadline
         elif executor is None:
             self._leave(operation_id, f"This program knows no `{operation.kind}`.")
         else:
@@ -144,7 +146,7 @@ class Runner:
             case Next(state=state, said=said, wait=wait):
                 return go_on(operation, state, said, wait, self._moment())
             case Ask(state=state, lines=lines, digest=digest):
-                needed = self._tools.policy.plan.approvals
+                needed = max(1, self._tools.policy.plan.approvals)
                 agreement = Agreement(lines=tuple(lines), digest=digest, needed=needed)
                 return ask_people(operation, agreement, state, ASKED_FOR, self._moment())
             case Done(state=state, said=said):

@@ -7,9 +7,11 @@ import redis
 
 from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
+from bot.domain.commands.request import Request
 from bot.engine.lookup import Lookup
 from bot.engine.notes import Notes
 from bot.engine.ports import Clock
+from bot.engine.way_back import WayBack
 from bot.gates.registry import policy_keys
 from bot.operations.executor import Tools
 from bot.operations.registry import EXECUTORS, Registry
@@ -21,7 +23,9 @@ from bot.store.store import RedisStore, open_memory
 from k8s.cluster import Cluster
 from k8s.connection import connect as connect_cluster
 from k8s.failure import THE_BOT
+from k8s.helm import Helm
 from k8s.identity import cluster_mark, cluster_uid
+from k8s.removals import ClusterRemovals
 from k8s.trials import ClusterTrials
 
 
@@ -32,6 +36,7 @@ class ClusterParts:
     policy: Policy
     cluster: Cluster
     trials: ClusterTrials
+    removals: ClusterRemovals
     clock: Clock
     home: str
     cluster_id: ClusterId
@@ -67,7 +72,8 @@ def cluster_parts(
     api = connection.api
     cluster_id = ClusterId(lambda: cluster_uid(api), cluster_mark(api.configuration))
     trials = ClusterTrials(api, policy.namespaces, clock.now)
-    return ClusterParts(policy, cluster, trials, clock, connection.namespace, cluster_id)
+    removals = ClusterRemovals(api, policy.namespaces, policy.clean, Helm(settings.helm, settings.kubeconfig))
+    return ClusterParts(policy, cluster, trials, removals, clock, connection.namespace, cluster_id)
 
 
 def shared_parts(
@@ -88,17 +94,21 @@ def shared_parts(
     near = cluster_parts(settings, clock, account=account, command=command)
     install = Install(Installs(client), settings.install or near.policy.install, near.cluster_id, enter)
     memory = open_memory(client, install.prefix, fell_behind=fell_behind)
+
+    def decide(request: Request) -> None:
+        operations.requests.decide(request)
+
+    parts = put_together(near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, decide)
     tools = Tools(
         routes=near.cluster,
         rollouts=Lookup(memory.store, near.clock),
         trials=near.trials,
+        removals=near.removals,
+        way_back=WayBack(memory.store, near.clock, parts.applier),
         clock=near.clock,
         policy=near.policy,
         goes_on=lambda: True,
     )
     operations = operation_parts(memory, tools, registry)
-    parts = put_together(
-        near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, operations.requests.decide
-    )
-    shared = (near.policy, near.cluster, near.trials, near.clock, near.home, near.cluster_id)
+    shared = (near.policy, near.cluster, near.trials, near.removals, near.clock, near.home, near.cluster_id)
     return SharedParts(*shared, client, install, memory.store, parts, operations)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.operation import Operation, OperationEvent, OperationEventKind, OperationPhase
+from bot.domain.operation import Agreement, Operation, OperationEvent, OperationEventKind, OperationPhase
 from bot.domain.prose import clock, moment, say
 from bot.domain.sentences.operations import detail, line
 from handlers.buttons import Press
@@ -26,6 +26,7 @@ from tests.handlers.test_limits import MARKUP, names, users, words
 from tests.operations import RUNNING, an_operation
 
 UNTIL, SINCE = mrkdwn(say("{}", clock(RUNNING.deadline))), mrkdwn(say("{}", moment(NOON)))
+UNTIL_DAY = mrkdwn(say("{}", moment(RUNNING.deadline)))
 AT = mrkdwn(say("{}", clock(NOON)))
 ORIGIN = f"<@{ALICE}> started it {SINCE}  ·  o-7f3a2c01  ·  count=3"
 COPIED = OperationEvent(kind=OperationEventKind.PROGRESSED, at=NOON, said="Copied 1 & 2.")
@@ -58,6 +59,19 @@ CARDS: dict[str, tuple[dict[str, Any], list[str]]] = {
         [
             "copy models  ·  running",
             f"It has until {UNTIL}.\n⚠️ The API server did not answer. It is tried again.",
+            "Cancel",
+            ORIGIN,
+        ],
+    ),
+    "asking": (
+        {
+            "phase": OperationPhase.ASKING,
+            "agreement": Agreement(lines=("Delete `a`", "Stays: <b>"), digest="x", needed=2, approvals=(BOB,)),
+        },
+        [
+            "copy models  ·  wants approval",
+            f"*It needs 1 approval* until {UNTIL_DAY}. Then it will:\n• Delete `a`\n• Stays: &lt;b&gt;",
+            "Approve",
             "Cancel",
             ORIGIN,
         ],
@@ -109,6 +123,21 @@ def test_cancelling_asks_first_and_carries_only_which_operation() -> None:
     ]
 
 
+def test_approving_asks_first_and_is_good_for_one_question() -> None:
+    asking = an_operation(phase=OperationPhase.ASKING, turn=3, agreement=Agreement(lines=(), digest="x", needed=1))
+    (actions,) = [block for block in draw_operation(asking, n=2).blocks if block["type"] == "actions"]
+    button, cancel = actions["elements"]
+    confirm = button["confirm"]
+    assert (button["action_id"], button["value"]) == ("operation_approve", Press("o-7f3a2c01", 3).dumps())
+    assert [confirm[part]["text"] for part in ("title", "text", "confirm", "deny")] == [
+        "Approve?",
+        "copy models: It does what the card lists.",
+        "Approve",
+        "Go back",
+    ]
+    assert cancel["confirm"]["text"]["text"] == "copy models: Nothing of what is asked was done."
+
+
 def test_a_screen_reader_hears_the_same() -> None:
     assert draw_operation(an_operation(phase=OperationPhase.FAILED, why="No.", left="Look."), n=1).text == (
         "copy models: failed. ⚠️ No.\nLeft to do: Look."
@@ -144,6 +173,14 @@ operations = st.builds(
     started_by=users,
     by=users,
     phase=st.sampled_from(list(OperationPhase)),
+    agreement=st.none()
+    | st.builds(
+        Agreement,
+        lines=st.lists(words, max_size=8).map(tuple),
+        digest=st.just("x"),
+        needed=st.integers(1, 3),
+        approvals=st.lists(users, max_size=3, unique=True).map(tuple),
+    ),
     progress=st.lists(words, max_size=6).map(tuple),
     trouble=words,
     why=words,

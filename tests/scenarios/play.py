@@ -82,6 +82,8 @@ class Play:
     redis_url: str
     folder: Path
     bots: list[Bot] = field(default_factory=list)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the bots have in their environments besides."""
     foreseen: str = "nothing"
     """The error that this play is about: bots may log it with its traceback."""
 
@@ -106,6 +108,7 @@ class Play:
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "ROLLOUTBOT_CONFIG": str(file),
             "ROLLOUTBOT_INSTALL": install,
+            **self.environment,
             **({"SLACK_APP_TOKEN": APP_TOKEN} if mode == "socket" else {"SLACK_SIGNING_SECRET": SIGNING_SECRET}),
         }
         bot = bot_process(name, self.folder, env, address=address)

@@ -4,7 +4,7 @@ import os
 import signal
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from bot.config.policy import Policy
 from bot.domain.commands.request import Request
@@ -84,6 +84,8 @@ class Process:
             routes=cluster,
             rollouts=Lookup(memory.store, self.clock),
             trials=ClusterTrials(api, policy.namespaces, self.clock.now),
+            removals=cast(Any, None),
+            way_back=cast(Any, None),
             clock=self.clock,
             policy=policy,
             goes_on=lambda: True,

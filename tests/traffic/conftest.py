@@ -12,7 +12,7 @@ from sandbox.dataplane.programs import programs
 from sandbox.load.running import Load, load
 from sandbox.model_servers import MODEL
 from sandbox.objects import pool_ref, rule
-from sandbox.rights import give_rights, give_try_rights
+from sandbox.rights import give_clean_rights, give_rights, give_try_rights
 from sandbox.slack import Slack
 from sandbox.workplace import Workplace, workplace
 from sandbox.world import CANARY, STABLE
@@ -29,6 +29,7 @@ def whole_plane() -> Iterator[Plane]:
     ):
         give_rights(plane.kube, NAMESPACE)
         give_try_rights(plane.kube, NAMESPACE)
+        give_clean_rights(plane.kube, NAMESPACE)
         yield plane
 
 
@@ -57,7 +58,8 @@ def play(plane: Plane, place: Workplace, redis_url: str, local_slack: Slack) -> 
     local_slack.reset()
     folder = place.folder / f"play-{secrets.token_hex(4)}"
     folder.mkdir()
-    play = Play(local_slack, plane.world, plane.server, redis_url, folder)
+    helm = {"ROLLOUTBOT_HELM": str(plane.programs.helm)}
+    play = Play(local_slack, plane.world, plane.server, redis_url, folder, environment=helm)
     yield play
     play.close()
 

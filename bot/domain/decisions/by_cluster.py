@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from bot.domain.decisions.moves import Moment, after, event, pause
+from bot.domain.errors import RouteError
 from bot.domain.events import EventKind
 from bot.domain.rollout import SLOTLESS, Change, Entry, Phase, Pool, Rollout
 
@@ -17,6 +18,18 @@ def pool_gone(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
     if rollout.phase in SLOTLESS | {Phase.PAUSED} and not is_expected:
         return None
     return _pause(entry, pool, was_deleted(rollout, pool), moment)
+
+
+def deletion_begins(entry: Entry, moment: Moment) -> Change:
+    """End the way back because the old pool is about to be deleted. Raises RouteError if it is not finished."""
+    rollout = entry.rollout
+    if rollout.phase is not Phase.FINISHED:
+        raise RouteError(
+            f"Nothing was deleted: rollout `{rollout.id}` is {rollout.phase.value.replace('_', ' ')} now.",
+            hint="Only the old pool of a finished rollout can be deleted.",
+        )
+    to = after(entry, moment, phase=Phase.CLEANED, why="")
+    return Change(after=to, events=(event(EventKind.CLEANED, moment, to),))
 
 
 def pool_ending(entry: Entry, pool: Pool, moment: Moment) -> Change | None:

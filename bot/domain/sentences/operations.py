@@ -12,7 +12,7 @@ SAID = 500
 
 def headword(operation: Operation) -> str:
     """Say in a word where it stands."""
-    return operation.phase.value
+    return "wants approval" if operation.phase is OperationPhase.ASKING else operation.phase.value
 
 
 def state(operation: Operation) -> Prose:
@@ -38,11 +38,9 @@ def state(operation: Operation) -> Prose:
 def _asked(operation: Operation) -> Iterator[Prose]:
     """Yield what people are asked to agree to, and how many are missing until when."""
     agreement = operation.agreement
-    if agreement is None:
-        return
-    missing = agreement.needed - len(agreement.approvals)
+    missing = agreement.needed - len(agreement.approvals) if agreement else 1
     yield say("*It needs {}* until {}. Then it will:", count_approvals(missing), moment(operation.deadline))
-    yield from (say("• {}", short(sentence(one), 300)) for one in agreement.lines)
+    yield from (say("• {}", short(sentence(one), 1500)) for one in (agreement.lines if agreement else ()))
 
 
 def line(operation: Operation) -> Prose:
@@ -60,7 +58,7 @@ def detail(operation: Operation) -> Prose:
 
 def progress(operation: Operation) -> Prose:
     """List its executor's last sentences."""
-    return joined("\n", (say("• {}", short(sentence(one), 300)) for one in operation.progress))
+    return joined("\n", (say("• {}", short(sentence(one), 1500)) for one in operation.progress))
 
 
 def origin(operation: Operation) -> Prose:

@@ -144,6 +144,10 @@ def _kept(event: Event, entry: Entry) -> Prose:
 
 
 def _cleaned(event: Event, entry: Entry) -> Prose:
+    if event.by:
+        return say(
+            "*The old pool {} is being deleted*, as {} agreed. There is no way back now", _old(entry), _person(event)
+        )
     return say("Done. The old pool {} was deleted", _old(entry))
 
 

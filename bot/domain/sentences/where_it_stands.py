@@ -188,7 +188,10 @@ def _finished(entry: Entry, access: Access) -> Prose:
 
 
 def _cleaned(entry: Entry, access: Access) -> Prose:
-    return say("*Done.* The old pool `{}` is removed.", entry.rollout.stable.name)
+    rollout = entry.rollout
+    if rollout.by:
+        return say("*Done.* The old pool `{}` is being deleted: `clean` says how far that is.", rollout.stable.name)
+    return say("*Done.* The old pool `{}` is removed.", rollout.stable.name)
 
 
 def _rolled_back(entry: Entry, access: Access) -> Prose:

@@ -8,15 +8,18 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.decisions.moves import Moment
-from bot.domain.errors import TransitionError
+from bot.domain.errors import NotAllowedError, TransitionError
 from bot.domain.operation import (
     OVER,
+    Agreement,
     NewOperation,
     Operation,
     OperationChange,
     OperationEvent,
     OperationEventKind,
     OperationPhase,
+    approve,
+    ask_people,
     begin,
     cancel,
     fail,
@@ -28,11 +31,13 @@ from bot.domain.operation import (
     run_out_of_time,
     try_again,
 )
-from tests.builders import ALICE, BOB, NOON, at
+from tests.builders import ALICE, BOB, CAROL, NOON, at
 from tests.operations import RUNNING, an_operation
 
 HOUR = timedelta(hours=1)
 CANCELLING = an_operation(phase=OperationPhase.CANCELLING, turn=2, by=BOB, why="wrong image")
+ASKED = Agreement(lines=("Delete it.",), digest="abc", needed=2)
+ASKING = an_operation(phase=OperationPhase.ASKING, turn=2, agreement=ASKED)
 FAILED = an_operation(phase=OperationPhase.FAILED, turn=2, why="No.", left="Delete it.")
 
 
@@ -168,6 +173,65 @@ ROWS: dict[str, tuple[Operation, Decision, dict[str, object], tuple[OperationEve
         (told(OperationEventKind.FAILED, "It was not taken back by 12:30 UTC."),),
         None,
     ),
+    "it asks people": (
+        replace(RUNNING, attempts=3, trouble="No answer."),
+        lambda of, now: ask_people(of, ASKED, {"next": 2}, HOUR, now),
+        {
+            "phase": OperationPhase.ASKING,
+            "state": {"next": 2},
+            "agreement": ASKED,
+            "deadline": MINUTE + HOUR,
+            "attempts": 0,
+            "trouble": "",
+        },
+        (told(OperationEventKind.ASKED),),
+        MINUTE + HOUR,
+    ),
+    "it asks again, and what people have approved before does not count": (
+        replace(RUNNING, agreement=replace(ASKED, approvals=(BOB, CAROL))),
+        lambda of, now: ask_people(of, replace(ASKED, digest="def"), {}, HOUR, now),
+        {
+            "phase": OperationPhase.ASKING,
+            "state": {},
+            "agreement": replace(ASKED, digest="def"),
+            "deadline": MINUTE + HOUR,
+        },
+        (told(OperationEventKind.ASKED),),
+        MINUTE + HOUR,
+    ),
+    "somebody approves, and one more has to": (
+        ASKING,
+        lambda of, now: approve(of, HOUR, replace(now, by=BOB), requester_may_approve=False),
+        {"agreement": replace(ASKED, approvals=(BOB,)), "by": BOB},
+        (told(OperationEventKind.APPROVED, by=BOB),),
+        ASKING.deadline,
+    ),
+    "the last one approves, and it goes on": (
+        replace(ASKING, agreement=replace(ASKED, approvals=(BOB,))),
+        lambda of, now: approve(of, HOUR, replace(now, by=CAROL), requester_may_approve=False),
+        {
+            "phase": OperationPhase.RUNNING,
+            "agreement": replace(ASKED, approvals=(BOB, CAROL)),
+            "deadline": MINUTE + HOUR,
+            "by": CAROL,
+        },
+        (told(OperationEventKind.APPROVED, by=CAROL),),
+        MINUTE,
+    ),
+    "whoever started it approves, where the policy allows that": (
+        ASKING,
+        lambda of, now: approve(of, HOUR, replace(now, by=ALICE), requester_may_approve=True),
+        {"agreement": replace(ASKED, approvals=(ALICE,)), "by": ALICE},
+        (told(OperationEventKind.APPROVED, by=ALICE),),
+        ASKING.deadline,
+    ),
+    "nobody approves in time": (
+        ASKING,
+        lambda of, now: run_out_of_time(of, "", now),
+        {"phase": OperationPhase.FAILED, "why": "It was not approved by 12:30 UTC."},
+        (told(OperationEventKind.FAILED, "It was not approved by 12:30 UTC."),),
+        None,
+    ),
     "somebody cancels it": (
         replace(RUNNING, attempts=2, trouble="No answer."),
         lambda of, now: cancel(of, "wrong image", HOUR, replace(now, by=BOB)),
@@ -210,6 +274,30 @@ def test_an_operation_that_is_over_or_being_taken_back_cannot_be_cancelled(phase
         cancel(an_operation(phase=phase), "", HOUR, at(1))
 
 
+@pytest.mark.parametrize(
+    ("operation", "by", "error", "said"),
+    [
+        (RUNNING, BOB, TransitionError, "`copy models` is not waiting for approval."),
+        (ASKING, ALICE, NotAllowedError, "You started this, so your approval does not count. Ask somebody else."),
+        (
+            replace(ASKING, agreement=replace(ASKED, approvals=(BOB,))),
+            BOB,
+            TransitionError,
+            "You have approved this already. It needs somebody else too.",
+        ),
+    ],
+)
+def test_an_approval_that_does_not_count(operation: Operation, by: str, error: type[Exception], said: str) -> None:
+    with pytest.raises(error) as refused:
+        approve(operation, HOUR, at(1, by=by), requester_may_approve=False)
+    assert str(refused.value) == said
+
+
+def test_people_agree_to_one_thing_and_to_no_other() -> None:
+    agreed = replace(ASKING, agreement=replace(ASKED, approvals=(BOB, CAROL)))
+    assert [agreed.may("abc"), agreed.may("def"), ASKING.may("abc"), RUNNING.may("abc")] == [True, False, False, False]
+
+
 # --- every state -----------------------------------------------------------------------------------------------
 
 
@@ -244,6 +332,11 @@ def _next(world: World) -> Iterator[World]:
             "fail": lambda: fail(one, "No.", "Look.", now),
             "late": lambda: run_out_of_time(one, "Look.", late),
         }
+    if one.phase is OperationPhase.ASKING:
+        does = {name: does[name] for name in ("cancel", "late")}
+        does["approve"] = lambda: approve(one, HOUR, replace(now, by=CAROL), requester_may_approve=False)
+    elif one.phase is OperationPhase.RUNNING:
+        does["ask"] = lambda: ask_people(one, replace(ASKED, needed=1), one.state, HOUR, now)
     for name, decide in does.items():
         try:
             yield World(decide(), (*world.story, name))
@@ -283,8 +376,13 @@ def test_every_state_that_is_not_over_can_end_in_each_way() -> None:
         if after.operation.phase is not world.operation.phase
     }
     running, cancelling, failed = OperationPhase.RUNNING, OperationPhase.CANCELLING, OperationPhase.FAILED
+    asking = OperationPhase.ASKING
     assert ends == {
         (running, OperationPhase.DONE),
+        (running, asking),
+        (asking, running),
+        (asking, cancelling),
+        (asking, failed),
         (running, failed),
         (running, cancelling),
         (cancelling, OperationPhase.CANCELLED),

@@ -102,6 +102,8 @@ class Works:
             routes=nobody,
             rollouts=nobody,
             trials=nobody,
+            removals=nobody,
+            way_back=nobody,
             clock=self.clock,
             policy=Policy(namespaces=("default",)),
             goes_on=self.leads.is_set,
@@ -111,13 +113,17 @@ class Works:
     def _registry(self) -> Registry:
         return Registry((self.executor,))
 
-    def request(self, subject: str = "models", *, cancels: bool = False, by: str = "", **words: Any) -> Request:
+    def request(
+        self, subject: str = "models", *, cancels: bool = False, approves: bool = False, by: str = "", **words: Any
+    ) -> Request:
         """Return a request that the inbox has."""
         self.deliveries += 1
         command = Command(
-            verb=END if cancels else START,
+            verb=END if cancels or approves else START,
             subject=subject,
-            operation=OperationWords() if cancels else OperationWords(kind="copy", parameters={"count": "3"}),
+            operation=OperationWords(approves=approves)
+            if cancels or approves
+            else OperationWords(kind="copy", parameters={"count": "3"}),
         )
         request = Request(
             command=command,
@@ -140,6 +146,10 @@ class Works:
         """Bob cancels it."""
         self.requests.decide(self.request(subject, cancels=True))
         return self.only()
+
+    def approve(self, operation: Operation, by: str = BOB, **words: Any) -> None:
+        """Somebody approves it."""
+        self.requests.decide(self.request(operation.id, approves=True, by=by, **words))
 
     def only(self) -> Operation:
         """Return the newest operation that is under way."""

@@ -2,12 +2,13 @@
 
 import pytest
 
-from bot.domain.errors import SlotTakenError, TransitionError, UsageError
-from bot.domain.operation import OperationPhase, operation_id
+from bot.domain.errors import NotAllowedError, SlotTakenError, StaleError, TransitionError, UsageError
+from bot.domain.operation import Operation, OperationPhase, operation_id
 from bot.engine.store_port import Became
+from bot.operations.executor import Ask
 from bot.operations.registry import Registry
 from tests.bot.operations.scripted import Scripted, Works
-from tests.builders import ALICE
+from tests.builders import ALICE, BOB
 from tests.memory import PREFIX
 from tests.operations import an_operation, an_operation_store
 
@@ -93,6 +94,37 @@ def test_cancelling_twice_is_done_once(works: Works) -> None:
     works.requests.decide(second)
     assert works.only().revision == 2
     assert works.store.inbox.became(second.delivery) == Became(operation=works.only().id)
+
+
+def asked(works: Works) -> Operation:
+    """Return an operation of Alice's that waits for approval."""
+    works.executor.act = lambda operation: Ask(state=operation.state, lines=["Do it."], digest="a")
+    operation = works.begun()
+    works.look()
+    return works.load(operation.id)
+
+
+def test_whoever_started_it_cannot_approve_it(works: Works) -> None:
+    operation = asked(works)
+    with pytest.raises(NotAllowedError, match=r"^You started this, so your approval does not count\."):
+        works.approve(operation, ALICE)
+    assert works.load(operation.id) == operation
+
+
+def test_a_button_of_an_earlier_question_approves_nothing(works: Works) -> None:
+    operation = asked(works)
+    with pytest.raises(StaleError, match=r"^This button is out of date\."):
+        works.approve(operation, BOB, turn=operation.turn - 1)
+    assert works.load(operation.id) == operation
+
+
+def test_an_approval_that_waited_long_approves_nothing(works: Works) -> None:
+    operation = asked(works)
+    request = works.request(operation.id, approves=True, by=BOB)
+    works.clock.forward(minutes=5, seconds=1)
+    with pytest.raises(UsageError, match=r"^Nothing was done: I did not get to your `approve` within 5 min\."):
+        works.requests.decide(request)
+    assert works.load(operation.id) == operation
 
 
 def test_a_finished_operation_cannot_be_cancelled(works: Works) -> None:

@@ -7,8 +7,8 @@ from threading import Event
 import pytest
 
 from bot.domain.errors import ClusterError, RouteError
-from bot.domain.operation import Operation, OperationPhase
-from bot.operations.executor import Done, Failed, Next, Step
+from bot.domain.operation import Agreement, Operation, OperationPhase
+from bot.operations.executor import Ask, Done, Failed, Next, Step
 from bot.operations.runner import AT_ONCE, NOBODY_KNOWS
 from bot.store.operations import CLAIM_AHEAD
 from sandbox.process import wait_until
@@ -109,6 +109,54 @@ def test_an_executor_that_cannot_say_what_is_left_ends_all_the_same(works: Works
 
 def raising_left(operation: Operation) -> str:
     raise KeyError("next")
+
+
+def asking_for(*digests: str) -> Callable[[Operation], Step]:
+    """Return a step that needs people to agree to each of these, one after the other; then it is done."""
+
+    def step(operation: Operation) -> Step:
+        at = operation.state["next"] - 1
+        if at == len(digests):
+            return Done(said="Did it.")
+        if operation.may(digests[at]):
+            return Next(state={"next": at + 2})
+        return Ask(state=operation.state, lines=[f"Do {digests[at]}."], digest=digests[at])
+
+    return step
+
+
+def test_a_step_that_people_have_to_agree_to_waits_for_them(works: Works) -> None:
+    works.executor.act = asking_for("a")
+    operation = works.begun()
+    works.look()
+    works.look(hours=2)
+    asked = works.load(operation.id)
+    assert (asked.phase, asked.agreement) == (
+        OperationPhase.ASKING,
+        Agreement(lines=("Do a.",), digest="a", needed=1),
+    )
+    works.approve(operation)
+    works.look()
+    assert works.told(operation.id) == ["begun", "asked", "approved", "done: Did it."]
+
+
+def test_each_thing_is_asked_for_itself(works: Works) -> None:
+    works.executor.act = asking_for("a", "b")
+    operation = works.begun()
+    works.look()
+    works.approve(operation)
+    works.look()
+    assert works.load(operation.id).agreement == Agreement(lines=("Do b.",), digest="b", needed=1)
+
+
+def test_what_nobody_approves_within_a_day_fails(works: Works) -> None:
+    works.executor.act = asking_for("a")
+    operation = works.begun()
+    works.look()
+    works.look(hours=24)
+    failed = works.load(operation.id)
+    until = f"{works.clock.now():%H:%M} UTC"
+    assert (failed.phase, failed.why) == (OperationPhase.FAILED, f"It was not approved by {until}.")
 
 
 def test_the_deadline_ends_what_is_not_done(works: Works) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import pytest
 
@@ -56,6 +57,8 @@ class Trying:
             routes=stage.cluster,
             rollouts=Lookup(stage.store, stage.clock),
             trials=ClusterTrials(api, stage.policy.namespaces, stage.clock.now),
+            removals=cast(Any, None),
+            way_back=cast(Any, None),
             clock=stage.clock,
             policy=replace(stage.policy, trial=TrialRules(model=MODEL)),
             goes_on=lambda: True,

@@ -23,9 +23,17 @@ def cancels(subject: str = "", reason: str = "") -> Command:
     return Command(verb=END, subject=subject, reason=reason, operation=OperationWords())
 
 
+def approves(subject: str, reason: str = "") -> Command:
+    return Command(verb=END, subject=subject, reason=reason, operation=OperationWords(approves=True))
+
+
 @pytest.mark.parametrize(
     ("line", "command"),
     {
+        "approve o-7f3a2c01": approves("o-7f3a2c01"),
+        "approve o-7f3a2c01 looks good": approves("o-7f3a2c01", "looks good"),
+        "approve models": None,
+        "approve": None,
         "copy models": begins(),
         "Copy models count=3": begins(count="3"),
         'copy count=3 models reason="new nodes"': begins(reason="new nodes", count="3"),

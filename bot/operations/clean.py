@@ -1,0 +1,225 @@
+"""`clean [POOL]`: deletes the old pool of a finished rollout, and its endpoint picker, once it serves nothing.
+
+People agree to a list of exactly what goes. Whatever changes before the deletion begins is shown and asked again. Until
+then a roll back works as before. The rollout's own record ends it, on the route too, before anything is deleted.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from bot.domain.commands.request import STATUS, Command, Where
+from bot.domain.commands.tokens import Word, shown
+from bot.domain.commands.values import read_name
+from bot.domain.errors import RouteError, UsageError
+from bot.domain.operation import NewOperation, Operation
+from bot.domain.plan import show_duration
+from bot.domain.removal import Load, Release, Removal, Thing, dump_release, dump_things, load_things
+from bot.domain.rollout import Phase, Pool, Rollout
+from bot.domain.sentences.removal import lines, lines_undrained, named
+from bot.operations.executor import Ask, Asked, Begun, Done, Next, Step, Tools
+from bot.operations.reading import read_keys
+
+PLACE: Final = ("route", "namespace")
+LOOK_EVERY: Final = timedelta(seconds=3)
+"""How often the model servers are asked what they serve."""
+
+
+@dataclass(frozen=True)
+class Clean:
+    """State: ``do`` is the next step's name, ``rollout`` its id; ``things`` and ``release`` are what is deleted."""
+
+    name: str = "clean"
+    about: str = "delete the old pool of a finished rollout and its endpoint picker, once it serves nothing"
+    usage: str = "[POOL] [route=… namespace=… reason=…]"
+    within: timedelta = timedelta(hours=4)
+    undo_within: timedelta = timedelta(minutes=5)
+
+    def read(self, words: Sequence[Word]) -> Asked:
+        """Read a pool, the old or the new one; it may be left out."""
+        line = f"{self.name} {self.usage}"
+        given, pools = read_keys(words, PLACE, line), [word.value for word in words if not word.key]
+        if len(pools) > 1:
+            raise UsageError(f"{shown(pools[1])} is one word too many.", hint=f"Usage: `{line}`.")
+        return Asked(subject=read_name("pool", pools[0]) if pools else "", parameters=given)
+
+    def begin(self, asked: NewOperation, tools: Tools) -> Begun:
+        """Find the rollout whose old pool is meant, and look whether anything forbids the deletion."""
+        if not tools.policy.clean.allowed:
+            raise UsageError("The policy does not let me delete pools.", hint="Set `clean.allowed: true` in it.")
+        rollout = _rollout(asked, tools)
+        _plan(rollout, tools)
+        return Begun(subject=rollout.stable.name, state={"do": "drain", "rollout": rollout.id})
+
+    def step(self, operation: Operation, tools: Tools) -> Step:
+        """Do what the state says."""
+        return _STEPS[operation.state["do"]](self, operation, tools)
+
+    def undo(self, operation: Operation, tools: Tools) -> Step:
+        """Leave it as it is; before the deletion begins there is nothing to take back."""
+        return Done(state=operation.state, said=self.left(operation) or "Nothing was deleted.")
+
+    def left(self, operation: Operation) -> str:
+        """Say what may be half deleted, and how to go on or back."""
+        if "things" not in operation.state:
+            return ""
+        release = _release(operation)
+        told = f"The deletion of {named(_things(operation))} has begun. `clean` again goes on with it"
+        return f"{told}; `{release.undo}` puts back what is gone." if release else f"{told}."
+
+    def sweep(self, tools: Tools) -> None:
+        """Nothing is ever left that nobody knows of."""
+
+    # --- the steps
+
+    def _drain(self, operation: Operation, tools: Tools) -> Step:
+        """Wait until people agree to what goes now, and until the pool has served nothing for a while."""
+        state, rollout = operation.state, _by_id(operation.state["rollout"], tools)
+        plan = _plan(rollout, tools)
+        if operation.may(plan.undrained):
+            return Next(state=_named_in(state, plan))
+        if not operation.may(plan.digest):
+            return Ask(state={**_fresh(state), "do": "drain"}, lines=[*lines(plan)], digest=plan.digest)
+        load, now = tools.removals.load(plan.pool), tools.clock.now()
+        if load.unknown:
+            asked = [*lines_undrained(plan, load.unknown)]
+            return Ask(state=_fresh(state), lines=asked, digest=plan.undrained)
+        idle_since = _idle_since(state, load, now)
+        if idle_since is not None and now - idle_since >= plan.idle_for:
+            return Next(state=_named_in(state, plan))
+        told = _told(load, plan) if _is_news(state, idle_since) else ""
+        known = {"idle_since": idle_since and idle_since.isoformat(), "finished": load.finished, "told": True}
+        return Next(state={**state, **known}, said=told, wait=LOOK_EVERY)
+
+    def _end(self, operation: Operation, tools: Tools) -> Step:
+        """End the way back. From here on things are deleted."""
+        agreement = operation.agreement
+        by = agreement.approvals[-1] if agreement and agreement.approvals else operation.started_by
+        tools.way_back.end(operation.state["rollout"], by)
+        return Next(state={**operation.state, "do": "delete"}, said="Nobody can roll back any more. I delete it now.")
+
+    def _delete(self, operation: Operation, tools: Tools) -> Step:
+        state, release, things = operation.state, _release(operation), _things(operation)
+        if release is None:
+            undo = tools.removals.delete(things, f"undo-{operation.id}") if things else ""
+        elif tools.removals.uninstall(release, things):
+            undo = release.undo
+        else:
+            again = f"Helm release `{release.name}` has changed since you agreed. Nothing more was deleted."
+            return Next(state={**_fresh(state), "do": "drain"}, said=again)
+        return Next(state={**state, "do": "gone", "undo": undo})
+
+    def _gone(self, operation: Operation, tools: Tools) -> Step:
+        """Follow until everything is gone."""
+        state, things = operation.state, _things(operation)
+        left = tools.removals.left(things)
+        if left:
+            told = "" if state.get("waits") else f"Waiting until these are gone: {named(left)}."
+            return Next(state={**state, "waits": True}, said=told, wait=LOOK_EVERY)
+        return Done(state=state, said=f"Deleted: {named(things)}. To put it back: `{state['undo']}`")
+
+
+_STEPS: Final[Mapping[str, Callable[[Clean, Operation, Tools], Step]]] = {
+    "drain": Clean._drain,
+    "end": Clean._end,
+    "delete": Clean._delete,
+    "gone": Clean._gone,
+}
+
+
+def _rollout(asked: NewOperation, tools: Tools) -> Rollout:
+    """Return the rollout whose old pool is meant: by either pool's name, else the channel's only finished one."""
+    where = Where(
+        route=asked.parameters.get("route", "").rpartition("/")[2], namespace=asked.parameters.get("namespace", "")
+    )
+    found = [
+        rollout
+        for rollout in (entry.rollout for entry in tools.rollouts.under_way())
+        if rollout.phase is Phase.FINISHED and where.fits(rollout) and _is_meant(rollout, asked)
+    ]
+    if len(found) > 1:
+        names = ", ".join(f"`{each.stable.name}` (route `{each.namespace}/{each.route}`)" for each in found)
+        raise UsageError("Several rollouts are finished.", hint=f"Name the pool or the route: {names}.")
+    if found:
+        return found[0]
+    rollout = tools.rollouts.find(Command(verb=STATUS, subject=asked.subject, where=where), asked.channel).rollout
+    if rollout.phase is Phase.CLEANED:  # its deletion may have stopped half way
+        return rollout
+    raise UsageError(
+        f"The rollout to `{rollout.canary.name}` is {rollout.phase.value.replace('_', ' ')}.",
+        hint="Only the old pool of a finished rollout can be deleted: `finish` it first.",
+    )
+
+
+def _is_meant(rollout: Rollout, asked: NewOperation) -> bool:
+    if not asked.subject:
+        return asked.channel in ("", rollout.channel)
+    return asked.subject in (rollout.canary.name, rollout.stable.name, rollout.id)
+
+
+def _by_id(rollout_id: str, tools: Tools) -> Rollout:
+    return tools.rollouts.find(Command(verb=STATUS, subject=rollout_id), "").rollout
+
+
+def _plan(rollout: Rollout, tools: Tools) -> Removal:
+    """Return what would be deleted now. Raises RouteError if that must not be."""
+    if rollout.phase not in (Phase.FINISHED, Phase.CLEANED):
+        raise RouteError(f"Nothing was deleted: the rollout is {rollout.phase.value.replace('_', ' ')} now.")
+    others = [entry.rollout for entry in tools.rollouts.under_way() if entry.rollout.id != rollout.id]
+    if using := [each for each in others if _uses(each, rollout.stable)]:
+        raise RouteError(
+            f"Rollout `{using[0].id}` on `{using[0].namespace}/{using[0].route}` uses `{rollout.stable.name}`.",
+            hint="Nothing was deleted. Let it end first.",
+        )
+    plan = tools.removals.plan(rollout)
+    if plan.stops:
+        raise RouteError(" ".join(plan.stops), hint="Nothing was deleted.")
+    return plan
+
+
+def _uses(rollout: Rollout, pool: Pool) -> bool:
+    """Say whether a rollout may send to a pool; one that is finished with it does not."""
+    return rollout.canary == pool or (rollout.stable == pool and rollout.phase is not Phase.FINISHED)
+
+
+def _fresh(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the state of a removal that begins to wait again."""
+    return {name: state[name] for name in ("do", "rollout")}
+
+
+def _named_in(state: Mapping[str, Any], plan: Removal) -> Mapping[str, Any]:
+    """Name what is deleted, before it is."""
+    named_now = {"things": dump_things(plan.things), "release": dump_release(plan.release)}
+    return {**_fresh(state), **named_now, "do": "end"}
+
+
+def _idle_since(state: Mapping[str, Any], load: Load, now: datetime) -> datetime | None:
+    """Return since when the pool has served nothing; None while it serves, also between two looks."""
+    if load.requests:
+        return None
+    since = state.get("idle_since")
+    if since is None or load.finished != state.get("finished"):
+        return now
+    return datetime.fromisoformat(since)
+
+
+def _is_news(state: Mapping[str, Any], idle_since: datetime | None) -> bool:
+    return not state.get("told") or bool(state.get("idle_since")) is not bool(idle_since)
+
+
+def _told(load: Load, plan: Removal) -> str:
+    pool, idle_for = plan.pool.name, show_duration(plan.idle_for)
+    if load.requests:
+        one = load.requests == 1
+        return f"`{pool}` still serves {load.requests} request{'' if one else 's'}. I wait until it is idle."
+    return f"`{pool}` serves nothing now. If that stays so for {idle_for}, I delete it."
+
+
+def _things(operation: Operation) -> tuple[Thing, ...]:
+    return load_things(operation.state["things"])
+
+
+def _release(operation: Operation) -> Release | None:
+    said = operation.state["release"]
+    return Release(**said) if said else None

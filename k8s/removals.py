@@ -1,0 +1,138 @@
+"""What an old pool is made of, and how it is taken away: see ``bot.engine.removal_port.Removals``."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from kubernetes.client import ApiClient
+
+from bot.domain.errors import GoneError, RefusedError, RouteError
+from bot.domain.removal import CleanRules, Load, Release, Removal, Thing
+from bot.domain.rollout import Pool, Rollout
+from k8s import client, helm_releases, undo
+from k8s.companions import list_companions
+from k8s.document import Document, namespace_of
+from k8s.helm import Helm
+from k8s.helm_releases import HelmRelease
+from k8s.httproute import HTTPROUTES
+from k8s.inferencepool import PODS, POOLS, selector_of
+from k8s.kinds import Kinds
+from k8s.pod_load import load_of
+from k8s.removal_check import Found, stays, stops
+from k8s.removal_parts import by_hand
+from k8s.timeouts import longest_timeout
+from k8s.trial_route import is_trial
+
+GRANT: Final = "It needs rights of its own: apply `manifests/kustomize/clean`."
+
+
+@dataclass(frozen=True)
+class ClusterRemovals:
+    """Everything is read from the API server: a removal is rare."""
+
+    api: ApiClient
+    namespaces: Sequence[str]
+    rules: CleanRules
+    helm: Helm
+
+    def plan(self, rollout: Rollout) -> Removal:
+        """Find out what removing the old pool of a finished rollout means now."""
+        try:
+            return self._plan(rollout)
+        except GoneError as error:
+            raise RouteError(error.message, hint=error.hint) from error
+        except RefusedError as error:
+            raise RouteError(error.message, hint=GRANT) from error
+
+    def load(self, pool: Pool) -> Load:
+        """Ask the model servers of a pool what they serve; a pool without pods serves nothing."""
+        try:
+            document = client.get(self.api, POOLS, pool.namespace, pool.name)
+        except GoneError:
+            return Load()
+        return load_of(self.api, document, self._pods(document))
+
+    def uninstall(self, release: Release, things: Sequence[Thing]) -> bool:
+        """Uninstall a release that made no more than these things, and keep its history; it may be gone."""
+        now = helm_releases.newest(self.api, release.namespace, release.name)
+        if now is None or now.is_uninstalled:
+            return True
+        if now.revision != release.revision or {each.thing for each in self._made(now)} - {*things}:
+            return False
+        # Without a wait, because a step is short: whoever calls looks for what is left.
+        self.helm.run("uninstall", release.name, "-n", release.namespace, "--keep-history", "--no-hooks")
+        return True
+
+    def delete(self, things: Sequence[Thing], keep_as: str) -> str:
+        """Delete things that are no release's, and return the command that puts them back."""
+        namespace = next(thing.namespace for thing in things)
+        found = [document for thing in things if (document := self._live(thing)) is not None]
+        undo.keep(self.api, namespace, keep_as, found)
+        for thing in things:
+            with suppress(GoneError):
+                client.delete(self.api, _resource(thing), thing.namespace, thing.name, thing.uid)
+        return undo.command(namespace, keep_as)
+
+    def left(self, things: Sequence[Thing]) -> Sequence[Thing]:
+        """Return those of the things that still exist."""
+        return [thing for thing in things if self._live(thing) is not None]
+
+    def _plan(self, rollout: Rollout) -> Removal:
+        pool = rollout.stable
+        document = client.get(self.api, POOLS, pool.namespace, pool.name)
+        owner = helm_releases.owner_of(document)
+        release = helm_releases.newest(self.api, *owner) if owner else None
+        made = list(self._made(release)) if release else list(by_hand(self.api, document))
+        going = [each for each in made if not each.is_kept]
+        pools = client.list_all(self.api, POOLS, pool.namespace)
+        routes = [route for name in self.namespaces for route in client.list_all(self.api, HTTPROUTES, name)]
+        ours = [route for route in routes if not is_trial(route)]
+        longest = longest_timeout(client.get(self.api, HTTPROUTES, rollout.namespace, rollout.route))
+        pods, companions = self._pods(document), list_companions(self.api, pool.namespace)
+        return Removal(
+            pool=pool,
+            release=_named(release) if release else None,
+            things=tuple(each.thing for each in going),
+            stays=tuple(stays(document, made, pods, companions)),
+            stops=tuple(stops(document, going, pools, ours, release.name if release else "", owner)),
+            idle_for=longest or self.rules.drained_for,
+            has_timeout=longest is not None,
+        )
+
+    def _made(self, release: HelmRelease) -> Iterator[Found]:
+        """Yield what a release has made, of that which exists."""
+        kinds = Kinds(self.api)
+        for each in release.objects:
+            place = kinds.place(each, release.namespace)
+            if place is None:
+                continue
+            resource, namespace = place
+            with suppress(GoneError):
+                live = client.get(self.api, resource, namespace, str(each["metadata"]["name"]))
+                yield Found.of(resource, namespace, live, is_kept=helm_releases.is_kept(each))
+
+    def _pods(self, pool: Document) -> Sequence[Document]:
+        return client.list_all(self.api, PODS, namespace_of(pool), labels=selector_of(pool))
+
+    def _live(self, thing: Thing) -> Document | None:
+        """Return a thing as it is; None if it is gone, or another one has its name."""
+        try:
+            found = client.get(self.api, _resource(thing), thing.namespace, thing.name)
+        except GoneError:
+            return None
+        return found if found["metadata"]["uid"] == thing.uid else None
+
+
+def _resource(thing: Thing) -> client.Resource:
+    return client.Resource(thing.root, thing.plural, thing.kind)
+
+
+def _named(release: HelmRelease) -> Release:
+    chart = release.chart.get("metadata") or {}
+    return Release(
+        namespace=release.namespace,
+        name=release.name,
+        chart=f"{chart.get('name', 'chart')} {chart.get('version', '')}".strip(),
+        revision=release.revision,
+    )
