@@ -38,6 +38,7 @@ class HelmRelease:
     chart: Mapping[str, Any]
     values: Mapping[str, Any]
     objects: Sequence[Document]
+    hooks: int  # how many objects of the chart only run when it is deleted
 
     @property
     def is_uninstalled(self) -> bool:
@@ -75,6 +76,7 @@ def read_release(secret: Document) -> HelmRelease:
             chart=document["chart"],
             values=document.get("config") or {},
             objects=tuple(_objects(str(document["manifest"]))),
+            hooks=sum(_is_of_deletion(hook) for hook in document.get("hooks") or ()),
         )
     except (KeyError, TypeError, EOFError, OSError, zlib.error, yaml.YAMLError) as error:
         raise ValueError(f"Secret `{secret['metadata']['name']}` holds no release of Helm") from error
@@ -95,6 +97,10 @@ def _unzipped(zipped: bytes) -> bytes:
 
 def _objects(manifest: str) -> Iterator[Document]:
     yield from (each for each in yaml.safe_load_all(manifest) if isinstance(each, dict) and each.get("kind"))
+
+
+def _is_of_deletion(hook: Mapping[str, Any]) -> bool:
+    return any(str(event) in ("pre-delete", "post-delete") for event in hook.get("events") or ())
 
 
 def _revision(secret: Document) -> int:

@@ -88,9 +88,11 @@ def _stops_at(
 
 
 def stays(
-    pool: Document, made: Sequence[Found], pods: Sequence[Document], companions: Sequence[Document]
+    pool: Document, made: Sequence[Found], pods: Sequence[Document], companions: Sequence[Document], *, hooks: int
 ) -> Iterator[str]:
-    """Yield what a removal leaves: what Helm keeps, the model servers, and what names the pool."""
+    """Yield what a removal leaves: what Helm keeps, the model servers, what names the pool, and hooks."""
+    if hooks:
+        yield f"{hooks} hook{'s' if hooks != 1 else ''} of the chart for its deletion, which I do not run"
     gone = {(each.thing.kind, each.thing.name) for each in made if not each.is_kept}
     for each in made:
         if each.is_kept:

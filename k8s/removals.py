@@ -94,7 +94,7 @@ class ClusterRemovals:
             pool=pool,
             release=_named(release) if release else None,
             things=tuple(each.thing for each in going),
-            stays=tuple(stays(document, made, pods, companions)),
+            stays=tuple(stays(document, made, pods, companions, hooks=release.hooks if release else 0)),
             stops=tuple(stops(document, going, pools, ours, release.name if release else "", owner)),
             idle_for=longest or self.rules.drained_for,
             has_timeout=longest is not None,

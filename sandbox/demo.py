@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from bot.terminal.answer import unix_user
 from sandbox.bot_process import bot_process
 from sandbox.dataplane.plane import ADAPTER, data_plane
-from sandbox.dataplane.programs import programs
+from sandbox.dataplane.programs import helm_path, programs
 from sandbox.errors import SandboxError
 from sandbox.install import say
 from sandbox.load.running import load
@@ -23,6 +23,7 @@ POLICY = """\
 namespaces: [default]
 plan: {steps: [10, 25, 50, 100], every: 20s, bake: 40s}
 approvals: {at: [50, 100], needed: 1, requester_may_approve: false}
+clean: {allowed: true, drained_for: 10s}
 """
 
 ALICE = "U0ALICE001"
@@ -41,6 +42,7 @@ WELCOME = """
               It steps up every 20 s. At 50 % somebody else has to approve: choose
               Bob under "Act as", and press Approve. `/rollout try 20 {canary}`
               asks the new pool alone before the start, and tells its share later.
+              When it is finished, `/rollout clean` deletes the old pool.
 
   The route   .venv/bin/python -m sandbox route
 {traffic}  The bot     kill -9 {pid}   it is started again, and the same card goes on
@@ -71,7 +73,8 @@ def demo(name: str | None) -> None:
     stop_on_signals()
     say("Starting etcd, kube-apiserver, Valkey, Slack and the bot ...")
     with servers(name, policy=policy()) as sandbox:
-        replica = bot_process("bot", sandbox.folder, sandbox.environment())
+        environment = {**sandbox.environment(), "ROLLOUTBOT_HELM": str(helm_path())}
+        replica = bot_process("bot", sandbox.folder, environment)
         bot = replica.server
         bot.start()
         try:

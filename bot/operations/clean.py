@@ -117,7 +117,8 @@ class Clean:
         if left:
             told = "" if state.get("waits") else f"Waiting until these are gone: {named(left)}."
             return Next(state={**state, "waits": True}, said=told, wait=LOOK_EVERY)
-        return Done(state=state, said=f"Deleted: {named(things)}. To put it back: `{state['undo']}`")
+        undo = f" `{state['undo']}` puts it back: {named(things)}" if things else ""
+        return Done(state=state, said=f"Deleted.{undo}")
 
 
 _STEPS: Final[Mapping[str, Callable[[Clean, Operation, Tools], Step]]] = {

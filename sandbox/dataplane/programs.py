@@ -66,6 +66,11 @@ def programs() -> Programs:
     )
 
 
+def helm_path() -> Path:
+    """Return where Helm is, or will be once it is built."""
+    return folder_for("helm", TOOLS / SOURCES["helm"].folder) / "helm"
+
+
 def _program(name: str) -> Path:
     return install_once(folder_for(name, TOOLS / SOURCES[name].folder), lambda folder: _build(name, folder)) / name
 

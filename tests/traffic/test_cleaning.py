@@ -127,11 +127,8 @@ def test_the_old_release_goes_after_somebody_else_agreed_and_costs_no_request(
     assert there(plane) == ALL
     press(cleaning, "approve", BOB)
     done = see(cleaning, "done")
-    assert (
-        text(done, "progress")
-        .split("\n")[-1]
-        .endswith(f"To put it back: `helm rollback {STABLE} {before} -n {NAMESPACE}`")
-    )
+    put_back = f"• Deleted. `helm rollback {STABLE} {before} -n {NAMESPACE}` puts it back: "
+    assert text(done, "progress").split("\n")[-1].startswith(put_back)
     assert there(plane) == []
     cleaning.until("the rollout's card", lambda: "100 %, cleaned up" in str(cleaning.cards()))
     ended = f"*The old pool `{STABLE}` is being deleted*, as <@{BOB}> agreed. There is no way back now."

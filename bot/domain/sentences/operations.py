@@ -40,7 +40,7 @@ def _asked(operation: Operation) -> Iterator[Prose]:
     agreement = operation.agreement
     missing = agreement.needed - len(agreement.approvals) if agreement else 1
     yield say("*It needs {}* until {}. Then it will:", count_approvals(missing), moment(operation.deadline))
-    yield from (say("• {}", short(sentence(one), 1500)) for one in (agreement.lines if agreement else ()))
+    yield short(joined("\n", (say("• {}", sentence(one)) for one in (agreement.lines if agreement else ()))), 2500)
 
 
 def line(operation: Operation) -> Prose:
@@ -58,7 +58,7 @@ def detail(operation: Operation) -> Prose:
 
 def progress(operation: Operation) -> Prose:
     """List its executor's last sentences."""
-    return joined("\n", (say("• {}", short(sentence(one), 1500)) for one in operation.progress))
+    return joined("\n", (say("• {}", short(sentence(one), 480)) for one in operation.progress))
 
 
 def origin(operation: Operation) -> Prose:

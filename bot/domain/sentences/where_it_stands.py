@@ -184,7 +184,7 @@ def _finished(entry: Entry, access: Access) -> Prose:
         return say("{} `{}` still has traffic from {}.", done, old, names)
     if left:
         return say("{} {} still sends to `{}`.", done, names, old)
-    return say("{} `{}` is off the route and still runs; remove it once drained.", done, old)
+    return say("{} `{}` is off the route and still runs; `clean` deletes it once it is idle.", done, old)
 
 
 def _cleaned(entry: Entry, access: Access) -> Prose:

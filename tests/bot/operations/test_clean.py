@@ -151,8 +151,8 @@ class Serving:
 
 
 GONE = (
-    f"Deleted: InferencePool `{STABLE}`; Service and Deployment `{PICKER}`. To put it back: "
-    "`kubectl get configmap undo-o-0a1b2c3d -n NAMESPACE -o jsonpath='{.data.manifests}' | kubectl apply -f -`"
+    "Deleted. `kubectl get configmap undo-o-0a1b2c3d -n NAMESPACE -o jsonpath='{.data.manifests}' | "
+    f"kubectl apply -f -` puts it back: InferencePool `{STABLE}`; Service and Deployment `{PICKER}`"
 )
 
 
