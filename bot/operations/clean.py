@@ -97,7 +97,8 @@ class Clean:
         agreement = operation.agreement
         by = agreement.approvals[-1] if agreement and agreement.approvals else operation.started_by
         tools.way_back.end(operation.state["rollout"], by)
-        return Next(state={**operation.state, "do": "delete"}, said="Nobody can roll back any more. I delete it now.")
+        said = f"Nobody can roll back any more. I delete {named(_things(operation))}."
+        return Next(state={**operation.state, "do": "delete"}, said=said)
 
     def _delete(self, operation: Operation, tools: Tools) -> Step:
         state, release, things = operation.state, _release(operation), _things(operation)
@@ -117,8 +118,7 @@ class Clean:
         if left:
             told = "" if state.get("waits") else f"Waiting until these are gone: {named(left)}."
             return Next(state={**state, "waits": True}, said=told, wait=LOOK_EVERY)
-        undo = f" `{state['undo']}` puts it back: {named(things)}" if things else ""
-        return Done(state=state, said=f"Deleted.{undo}")
+        return Done(state=state, said=f"All of it is deleted. `{state['undo']}` puts it back." if things else "")
 
 
 _STEPS: Final[Mapping[str, Callable[[Clean, Operation, Tools], Step]]] = {

@@ -116,19 +116,19 @@ def test_the_old_release_goes_after_somebody_else_agreed_and_costs_no_request(
     cleaning.say("clean", ALICE)
     asked = text(see(cleaning, "wants approval"), "state").split("\n")
     assert asked[1:] == [
-        f"• Run `helm uninstall {STABLE} -n {NAMESPACE}` (inferencepool 0.0.0, revision {before})",
-        f"• Deleted: ServiceAccount, ConfigMap, Service and Deployment `{STABLE}-epp`; "
+        f"• wait until `{STABLE}` has served nothing for 2s (the route has no timeout)",
+        "• end the rollout: nobody can roll back after that",
+        f"• run `helm uninstall {STABLE} -n {NAMESPACE}` (inferencepool 0.0.0, revision {before})",
+        f"• delete with it ServiceAccount, ConfigMap, Service and Deployment `{STABLE}-epp`; "
         f"Role and RoleBinding `{STABLE}-epp-non-sa`; Role and RoleBinding `{STABLE}-epp-sa`; "
         f"InferencePool `{STABLE}`",
-        f"• Stays: the model servers: 2 pods with `app={STABLE}`",
-        f"• First `{STABLE}` has to serve nothing for 2s (as the policy says, the route has no timeout)",
-        "• Once the deletion begins, `rollback` no longer works",
+        f"• leave the model servers: 2 pods with `app={STABLE}`",
     ]
     assert there(plane) == ALL
     press(cleaning, "approve", BOB)
     done = see(cleaning, "done")
-    put_back = f"• Deleted. `helm rollback {STABLE} {before} -n {NAMESPACE}` puts it back: "
-    assert text(done, "progress").split("\n")[-1].startswith(put_back)
+    put_back = f"• All of it is deleted. `helm rollback {STABLE} {before} -n {NAMESPACE}` puts it back."
+    assert text(done, "progress").split("\n")[-1] == put_back
     assert there(plane) == []
     cleaning.until("the rollout's card", lambda: "100 %, cleaned up" in str(cleaning.cards()))
     ended = f"*The old pool `{STABLE}` is being deleted*, as <@{BOB}> agreed. There is no way back now."

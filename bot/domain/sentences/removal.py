@@ -1,4 +1,4 @@
-"""A removal of an old pool in words: what goes, what stays, and how it is put back."""
+"""A removal of an old pool in words: what will be done, in this order, and what is left."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,22 +7,16 @@ from bot.domain.removal import Removal, Thing
 
 
 def lines(removal: Removal) -> Iterator[str]:
-    """Yield what people are asked to agree to."""
-    pool = removal.pool.name
-    if release := removal.release:
-        command = f"helm uninstall {release.name} -n {release.namespace}"
-        yield f"Run `{command}` ({release.chart}, revision {release.revision})"
-    yield f"Deleted: {named(removal.things)}"
-    yield from (f"Stays: {each}" for each in removal.stays)
-    why = "the route's longest timeout" if removal.has_timeout else "as the policy says, the route has no timeout"
-    yield f"First `{pool}` has to serve nothing for {show_duration(removal.idle_for)} ({why})"
-    yield "Once the deletion begins, `rollback` no longer works"
+    """Yield what people are asked to agree to: each goes on from "it will"."""
+    why = "the longest timeout of the route" if removal.has_timeout else "the route has no timeout"
+    yield f"wait until `{removal.pool.name}` has served nothing for {show_duration(removal.idle_for)} ({why})"
+    yield from _deletion(removal)
 
 
 def lines_undrained(removal: Removal, why: str) -> Iterator[str]:
     """Yield the same where nobody can see whether the pool is idle."""
-    yield f"*I cannot see whether `{removal.pool.name}` still serves requests: {why}.* They would be cut off"
-    yield from (line for line in lines(removal) if not line.startswith("First "))
+    yield f"not wait until `{removal.pool.name}` is idle: {why}. *What it still serves is cut off*"
+    yield from _deletion(removal)
 
 
 def named(things: Sequence[Thing]) -> str:
@@ -30,10 +24,18 @@ def named(things: Sequence[Thing]) -> str:
     names: dict[str, list[str]] = {}
     for thing in things:
         names.setdefault(thing.name, []).append(thing.kind)
-    return "; ".join(f"{joined_with_and(kinds)} `{name}`" for name, kinds in names.items()) or "nothing: it is gone"
+    return "; ".join(f"{_and(kinds)} `{name}`" for name, kinds in names.items()) or "nothing: it is gone already"
 
 
-def joined_with_and(words: Sequence[str]) -> str:
-    """Return words as a list in a sentence."""
+def _deletion(removal: Removal) -> Iterator[str]:
+    yield "end the rollout: nobody can roll back after that"
+    if release := removal.release:
+        command = f"helm uninstall {release.name} -n {release.namespace}"
+        yield f"run `{command}` ({release.chart}, revision {release.revision})"
+    yield f"delete {'with it ' if removal.release else ''}{named(removal.things)}"
+    yield from (f"leave {each}" for each in removal.stays)
+
+
+def _and(words: Sequence[str]) -> str:
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last

@@ -91,7 +91,7 @@ class Cleaning:
         for _ in range(30):
             operation, step = self.step(operation, twice=twice)
             if isinstance(step, Ask):
-                said.append(f"? {step.lines[0]}")
+                said += [f"? {line}" for line in step.lines]
                 continue
             assert isinstance(step, Next | Done)
             said += [step.said] if step.said else []
@@ -150,10 +150,9 @@ class Serving:
         return getattr(self.cluster, name)
 
 
-GONE = (
-    "Deleted. `kubectl get configmap undo-o-0a1b2c3d -n NAMESPACE -o jsonpath='{.data.manifests}' | "
-    f"kubectl apply -f -` puts it back: InferencePool `{STABLE}`; Service and Deployment `{PICKER}`"
-)
+PUT_BACK = "kubectl get configmap undo-o-0a1b2c3d -n NAMESPACE -o jsonpath='{.data.manifests}' | kubectl apply -f -"
+GONE = f"All of it is deleted. `{PUT_BACK}` puts it back."
+DELETES = f"Nobody can roll back any more. I delete InferencePool `{STABLE}`; Service and Deployment `{PICKER}`."
 
 
 @pytest.mark.parametrize("twice", [False, True])
@@ -162,9 +161,12 @@ def test_an_idle_pool_goes_with_its_picker_and_can_be_put_back(cleaning: Cleanin
     namespace, kube = cleaning.stage.world.namespace, cleaning.stage.world.kube
     before = {kind: kube.get(path_of(version, kind, namespace, name))["spec"] for version, kind, name in PARTS}
     assert cleaning.ended(cleaning.begun(), twice=twice) == [
-        f"? Deleted: InferencePool `{STABLE}`; Service and Deployment `{PICKER}`",
+        f"? wait until `{STABLE}` has served nothing for 9s (the route has no timeout)",
+        "? end the rollout: nobody can roll back after that",
+        f"? delete InferencePool `{STABLE}`; Service and Deployment `{PICKER}`",
+        f"? leave the model servers: 2 pods with `app={STABLE}`",
         f"`{STABLE}` serves nothing now. If that stays so for 9s, I delete it.",
-        "Nobody can roll back any more. I delete it now.",
+        DELETES,
         GONE.replace("NAMESPACE", namespace),
     ]
     assert cleaning.there() == []
@@ -210,8 +212,9 @@ def test_it_has_to_be_idle_all_the_time_also_between_two_looks(cleaning: Cleanin
 def test_where_nobody_can_see_whether_it_serves_people_are_asked_once_more(cleaning: Cleaning) -> None:
     said = cleaning.ended(cleaning.begun())
     pod = cleaning.stage.world.servers(STABLE)[0]["metadata"]["name"]
-    assert said[1].startswith(f"? *I cannot see whether `{STABLE}` still serves requests: pod `{pod}` does not show")
-    assert (said[2], cleaning.there()) == ("Nobody can roll back any more. I delete it now.", [])
+    blind = f"pod `{pod}` does not show how many requests it has at `/metrics`"
+    assert said[4] == f"? not wait until `{STABLE}` is idle: {blind}. *What it still serves is cut off*"
+    assert (said[8], cleaning.there()) == (DELETES, [])
 
 
 def other_route(cleaning: Cleaning) -> None:
@@ -353,7 +356,7 @@ def test_a_deletion_that_stopped_half_way_goes_on_when_it_is_asked_for_again(cle
         f"The deletion of InferencePool `{STABLE}`; Service and Deployment `{PICKER}` has begun. "
         "`clean` again goes on with it."
     )
-    assert cleaning.ended(cleaning.begun(CANARY))[0] == f"? Deleted: InferencePool `{STABLE}`"
+    assert cleaning.ended(cleaning.begun(CANARY))[2] == f"? delete InferencePool `{STABLE}`"
     assert cleaning.there() == []
 
 
