@@ -1,12 +1,13 @@
 """The program `helm`, for what only Helm should do: it changes releases. What it knows of them we read ourselves."""
 
+import json
 import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bot.domain.errors import ClusterError, RouteError
 
@@ -24,14 +25,17 @@ class Helm:
     program: str = "helm"
     kubeconfig: str | None = None
 
-    def run(self, *arguments: str) -> str:
-        """Run a command and return what it prints. Raises RouteError with Helm's own words; ClusterError: no end."""
+    def run(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
+        """Run a command and return what it prints; ``values`` are those of `--values -`.
+
+        Raises RouteError with Helm's own words; ClusterError: it did not end.
+        """
         with tempfile.TemporaryDirectory(prefix="helm-") as folder:
             try:
                 answer = subprocess.run(
                     [self.program, *arguments],
                     env=self._environment(folder),
-                    stdin=subprocess.DEVNULL,
+                    input=json.dumps(values or {}),
                     capture_output=True,
                     text=True,
                     errors="replace",
@@ -46,7 +50,8 @@ class Helm:
                     hint="Install Helm beside the bot, or say where it is in `ROLLOUTBOT_HELM`.",
                 ) from error
         if answer.returncode:
-            raise RouteError(f"Helm said: {' '.join(answer.stderr.split())[:LONGEST]}")
+            said = " ".join(answer.stderr.split()).removeprefix("Error: ")
+            raise RouteError(f"Helm said: {said[:LONGEST]}")
         return answer.stdout
 
     def _environment(self, folder: str) -> Mapping[str, str]:

@@ -38,6 +38,8 @@ class HelmRelease:
     chart: Mapping[str, Any]
     values: Mapping[str, Any]
     objects: Sequence[Document]
+    labels: Mapping[str, str]  # of its Secret
+    said: str  # what Helm says of it
     hooks: int  # how many objects of the chart only run when it is deleted
 
     @property
@@ -76,6 +78,8 @@ def read_release(secret: Document) -> HelmRelease:
             chart=document["chart"],
             values=document.get("config") or {},
             objects=tuple(_objects(str(document["manifest"]))),
+            labels=secret["metadata"].get("labels") or {},
+            said=str(document["info"].get("description") or ""),
             hooks=sum(_is_of_deletion(hook) for hook in document.get("hooks") or ()),
         )
     except (KeyError, TypeError, EOFError, OSError, zlib.error, yaml.YAMLError) as error:

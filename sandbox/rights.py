@@ -13,6 +13,7 @@ from sandbox.process import wait_until
 RIGHTS: Final = CHECKOUT / "manifests/kustomize/rights/rbac.yaml"
 TRY: Final = CHECKOUT / "manifests/kustomize/try/rbac.yaml"
 CLEAN: Final = CHECKOUT / "manifests/kustomize/clean/rbac.yaml"
+DEPLOY: Final = CHECKOUT / "manifests/kustomize/deploy/rbac.yaml"
 GATEWAYS: Final = CHECKOUT / "manifests/kustomize/gateways/rbac.yaml"
 
 
@@ -31,6 +32,11 @@ def give_try_rights(kube: Kube, namespace: str) -> Object:
 def give_clean_rights(kube: Kube, namespace: str) -> Object:
     """Let the bot uninstall releases of pools in a namespace, and return the Role."""
     return grant(kube, namespace, list(yaml.safe_load_all(CLEAN.read_text())))
+
+
+def give_deploy_rights(kube: Kube, namespace: str) -> Object:
+    """Let the bot install releases of pools in a namespace, and return the Role."""
+    return grant(kube, namespace, list(yaml.safe_load_all(DEPLOY.read_text())))
 
 
 def grant(kube: Kube, namespace: str, documents: Sequence[Object]) -> Object:

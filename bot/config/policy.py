@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from bot.domain.access import Access
+from bot.domain.deployment import DeployRules
 from bot.domain.plan import Plan
 from bot.domain.removal import CleanRules
 from bot.domain.telling import Tell
@@ -38,6 +39,7 @@ class Policy:
     access: Access = field(default_factory=Access)
     tell: Tell = field(default_factory=Tell)
     trial: TrialRules = field(default_factory=TrialRules)
+    deploy: DeployRules = field(default_factory=DeployRules)
     clean: CleanRules = field(default_factory=CleanRules)
     command: str = "/rollout"
     install: str = ""

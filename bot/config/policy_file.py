@@ -28,6 +28,7 @@ from bot.config.policy_values import (
 from bot.config.yaml_lines import Lines, read_yaml
 from bot.domain.access import Access
 from bot.domain.commands.tokens import shown
+from bot.domain.deployment import DeployRules
 from bot.domain.removal import CleanRules
 from bot.domain.slips import likely_meant
 from bot.domain.telling import Audience, Tell
@@ -55,6 +56,18 @@ _HEADER: Final = (
 )
 HeaderName = Annotated[str, text(_HEADER, "is not the name of a header that you may set; write it like `x-team`")]
 HeaderValue = Annotated[str, text(r"[ -~]{1,1000}", "is not the value of a header")]
+ChartName = Annotated[str, text(r"[a-zA-Z0-9][\w.-]{0,200}", "is not the name of a chart")]
+Chart = Annotated[
+    str,
+    text(r"(?!-)[\w./:@+-]{1,500}", "is not where a chart is; write it like `oci://registry.example.com/charts/NAME`"),
+]
+ValueKey = Annotated[
+    str,
+    text(
+        r"[\w\\/-]+(\.[\w\\/-]+)*(\.\*)?",
+        "is not a value's key; write it like `inferenceExtension.image.tag` or `a.b.*`",
+    ),
+]
 Install = Annotated[str, text(INSTALL.pattern, NO_INSTALL)]
 
 Heard = Annotated[Audience, one_word_of(Audience)]
@@ -116,6 +129,18 @@ class TrySection(Section):
     timeout: Duration = TRIAL.timeout
 
 
+class DeploySection(Section):
+    """The names are those of ``DeployRules``; the alias is the key in the file."""
+
+    charts: Annotated[
+        dict[ChartName, Chart], a_mapping("{inferencepool: oci://registry.example.com/charts/inferencepool}")
+    ] = {}  # noqa: RUF012
+    settable: Annotated[tuple[ValueKey, ...], a_list("[inferenceExtension.image.tag]"), different] = Field(
+        (), alias="keys"
+    )
+    approval: Flag = True
+
+
 class CleanSection(Section):
     """The names are those of ``CleanRules``."""
 
@@ -138,6 +163,7 @@ class PolicyFile(Section):
     access: AccessSection = AccessSection()
     tell: TellSection = TellSection()
     trial: TrySection = Field(TrySection(), alias="try")
+    deploy: DeploySection = DeploySection()
     clean: CleanSection = CleanSection()
     command: Slash = "/rollout"
     install: Install = ""
@@ -194,6 +220,7 @@ def _policy(said: PolicyFile, default_namespace: str) -> Policy:
         access=Access(**{name: frozenset(users) for name, users in said.access}),
         tell=Tell(**dict(said.tell)),
         trial=TrialRules(**dict(said.trial)),
+        deploy=DeployRules(**dict(said.deploy)),
         clean=CleanRules(**dict(said.clean)),
         command=said.command,
         install=said.install,

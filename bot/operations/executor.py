@@ -29,6 +29,7 @@ from typing import Any, Protocol
 from bot.config.policy import Policy
 from bot.domain.commands.tokens import Word
 from bot.domain.operation import NewOperation, Operation
+from bot.engine.deployment_port import Deployments
 from bot.engine.lookup import Lookup
 from bot.engine.ports import Clock
 from bot.engine.removal_port import Removals
@@ -106,6 +107,7 @@ class Tools:
     rollouts: Lookup
     trials: Trials
     removals: Removals
+    deployments: Deployments
     way_back: WayBack
     clock: Clock
     policy: Policy

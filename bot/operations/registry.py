@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bot.domain.commands.request import CANCEL
 from bot.domain.verbs.registry import verbs
 from bot.operations.clean import Clean
+from bot.operations.deploy import Deploy
 from bot.operations.executor import Executor
 from bot.operations.try_out import Try
 
@@ -32,5 +33,5 @@ class Registry:
         return next((executor for executor in self.executors if executor.name == name), None)
 
 
-EXECUTORS = Registry((Try(), Clean()))
+EXECUTORS = Registry((Deploy(), Try(), Clean()))
 """What the product can do."""

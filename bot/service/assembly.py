@@ -22,6 +22,7 @@ from bot.store.installs import Installs
 from bot.store.store import RedisStore, open_memory
 from k8s.cluster import Cluster
 from k8s.connection import connect as connect_cluster
+from k8s.deployments import ClusterDeployments
 from k8s.failure import THE_BOT
 from k8s.helm import Helm
 from k8s.identity import cluster_mark, cluster_uid
@@ -37,6 +38,7 @@ class ClusterParts:
     cluster: Cluster
     trials: ClusterTrials
     removals: ClusterRemovals
+    deployments: ClusterDeployments
     clock: Clock
     home: str
     cluster_id: ClusterId
@@ -72,8 +74,10 @@ def cluster_parts(
     api = connection.api
     cluster_id = ClusterId(lambda: cluster_uid(api), cluster_mark(api.configuration))
     trials = ClusterTrials(api, policy.namespaces, clock.now)
-    removals = ClusterRemovals(api, policy.namespaces, policy.clean, Helm(settings.helm, settings.kubeconfig))
-    return ClusterParts(policy, cluster, trials, removals, clock, connection.namespace, cluster_id)
+    helm = Helm(settings.helm, settings.kubeconfig)
+    removals = ClusterRemovals(api, policy.namespaces, policy.clean, helm)
+    deployments = ClusterDeployments(api, policy.namespaces, policy.deploy, helm)
+    return ClusterParts(policy, cluster, trials, removals, deployments, clock, connection.namespace, cluster_id)
 
 
 def shared_parts(
@@ -104,11 +108,13 @@ def shared_parts(
         rollouts=Lookup(memory.store, near.clock),
         trials=near.trials,
         removals=near.removals,
+        deployments=near.deployments,
         way_back=WayBack(memory.store, near.clock, parts.applier),
         clock=near.clock,
         policy=near.policy,
         goes_on=lambda: True,
     )
     operations = operation_parts(memory, tools, registry)
-    shared = (near.policy, near.cluster, near.trials, near.removals, near.clock, near.home, near.cluster_id)
+    own = (near.policy, near.cluster, near.trials, near.removals, near.deployments)
+    shared = (*own, near.clock, near.home, near.cluster_id)
     return SharedParts(*shared, client, install, memory.store, parts, operations)

@@ -19,7 +19,7 @@ from bot.config.settings import Settings
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
 KUSTOMIZE = MANIFESTS / "kustomize"
-TRY, CLEAN = KUSTOMIZE / "try", KUSTOMIZE / "clean"
+TRY, CLEAN, DEPLOY = KUSTOMIZE / "try", KUSTOMIZE / "clean", KUSTOMIZE / "deploy"
 FILES = sorted(MANIFESTS.rglob("*.yaml"))
 POLICIES = sorted(KUSTOMIZE.rglob("policy.yaml"))
 KUSTOMIZATIONS = sorted(KUSTOMIZE.rglob("kustomization.yaml"))
@@ -133,7 +133,10 @@ def test_the_role_has_exactly_the_needed_rights() -> None:
 
 def test_nothing_is_granted_anywhere_else() -> None:
     kinds = [
-        document.get("kind", "") for path in FILES if path.parent not in (TRY, CLEAN) for document in documents(path)
+        document.get("kind", "")
+        for path in FILES
+        if path.parent not in (TRY, CLEAN, DEPLOY)
+        for document in documents(path)
     ]
     assert [kind for kind in kinds if "Role" in kind] == ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
 
@@ -145,6 +148,13 @@ def test_a_trials_own_route_needs_a_right_that_nothing_else_takes_in() -> None:
     ]
     assert (binding["kind"], binding["roleRef"]["name"]) == ("RoleBinding", role["metadata"]["name"])
     assert [path for path in KUSTOMIZATIONS if "try" in str(documents(path)[0].get("resources"))] == []
+
+
+def test_the_rights_to_install_are_taken_in_by_nothing_else() -> None:
+    role, binding = documents(DEPLOY / "rbac.yaml")
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} & {"*", "escalate", "bind"} == set()
+    assert (binding["kind"], binding["roleRef"]["name"]) == ("RoleBinding", role["metadata"]["name"])
+    assert [path for path in KUSTOMIZATIONS if "../deploy" in str(documents(path)[0].get("resources"))] == []
 
 
 def test_the_rights_to_delete_are_taken_in_by_nothing_else() -> None:

@@ -85,6 +85,7 @@ class Process:
             rollouts=Lookup(memory.store, self.clock),
             trials=ClusterTrials(api, policy.namespaces, self.clock.now),
             removals=cast(Any, None),
+            deployments=cast(Any, None),
             way_back=cast(Any, None),
             clock=self.clock,
             policy=policy,

@@ -12,7 +12,7 @@ from sandbox.dataplane.programs import programs
 from sandbox.load.running import Load, load
 from sandbox.model_servers import MODEL
 from sandbox.objects import pool_ref, rule
-from sandbox.rights import give_clean_rights, give_rights, give_try_rights
+from sandbox.rights import give_clean_rights, give_deploy_rights, give_rights, give_try_rights
 from sandbox.slack import Slack
 from sandbox.workplace import Workplace, workplace
 from sandbox.world import CANARY, STABLE
@@ -30,6 +30,7 @@ def whole_plane() -> Iterator[Plane]:
         give_rights(plane.kube, NAMESPACE)
         give_try_rights(plane.kube, NAMESPACE)
         give_clean_rights(plane.kube, NAMESPACE)
+        give_deploy_rights(plane.kube, NAMESPACE)
         yield plane
 
 

@@ -25,6 +25,7 @@ from sandbox.objects import GATEWAY_API, pool_ref, rule
 from sandbox.world import CANARY, ROUTE, STABLE
 from tests.builders import ALICE, BOB, CAROL, a_rollout
 from tests.scenarios.play import Play
+from tests.traffic.operating import OperationCard
 
 POLICY: dict[str, Any] = {
     "plan": {"steps": [50, 100], "every": "1s", "bake": "1s"},
@@ -75,60 +76,27 @@ def routes(plane: Plane) -> list[str]:
     return [one["metadata"]["name"] for one in plane.kube.get(path_of(GATEWAY_API, "HTTPRoute", NAMESPACE))["items"]]
 
 
-def card(play: Play, name: str = STABLE) -> dict[str, Any]:
-    """Return the newest card of `clean`."""
-    return [one for one in play.cards() if one["blocks"][0]["text"]["text"].startswith(f"clean {name}")][-1]
-
-
-def see(play: Play, headword: str, *, seconds: float = 30) -> dict[str, Any]:
-    """Wait until the card of `clean` says so, and return it."""
-
-    def says() -> bool:
-        title = f"clean {STABLE}  ·  {headword}"
-        return any(one["blocks"][0]["text"]["text"] == title for one in play.cards())
-
-    play.until(headword, says, seconds=seconds)
-    return card(play)
-
-
-def text(of: dict[str, Any], part: str) -> str:
-    """Return one part of a card."""
-    (block,) = [block for block in of["blocks"] if str(block["block_id"]).endswith(f":{part}")]
-    return str(block["text"]["text"])
-
-
-def press(play: Play, action: str, user: str) -> None:
-    """Press a button of the card of `clean`."""
-    shown = card(play)
-    (block, element) = next(
-        (block, element)
-        for block in shown["blocks"]
-        for element in block.get("elements", [])
-        if element.get("action_id") == f"operation_{action}"
-    )
-    play.slack.press(shown["ts"], element["action_id"], element["value"], block_id=block["block_id"], user=user)
-
-
 def test_the_old_release_goes_after_somebody_else_agreed_and_costs_no_request(
     cleaning: Play, plane: Plane, users: Load
 ) -> None:
     before = revision(plane)
     cleaning.say("clean", ALICE)
-    asked = text(see(cleaning, "wants approval"), "state").split("\n")
-    assert asked[1:] == [
-        f"• wait until `{STABLE}` has served nothing for 2s (the route has no timeout)",
-        "• end the rollout: nobody can roll back after that",
-        f"• run `helm uninstall {STABLE} -n {NAMESPACE}` (inferencepool 0.0.0, revision {before})",
-        f"• delete with it ServiceAccount, ConfigMap, Service and Deployment `{STABLE}-epp`; "
+    shown = OperationCard(cleaning, f"clean {STABLE}")
+    shown.see("wants approval")
+    assert shown.lines("state")[1:] == [
+        f"wait until `{STABLE}` has served nothing for 2s (the route has no timeout)",
+        "end the rollout: nobody can roll back after that",
+        f"run `helm uninstall {STABLE} -n {NAMESPACE}` (inferencepool 0.0.0, revision {before})",
+        f"delete with it ServiceAccount, ConfigMap, Service and Deployment `{STABLE}-epp`; "
         f"Role and RoleBinding `{STABLE}-epp-non-sa`; Role and RoleBinding `{STABLE}-epp-sa`; "
         f"InferencePool `{STABLE}`",
-        f"• leave the model servers: 2 pods with `app={STABLE}`",
+        f"leave the model servers: 2 pods with `app={STABLE}`",
     ]
     assert there(plane) == ALL
-    press(cleaning, "approve", BOB)
-    done = see(cleaning, "done")
-    put_back = f"• All of it is deleted. `helm rollback {STABLE} {before} -n {NAMESPACE}` puts it back."
-    assert text(done, "progress").split("\n")[-1] == put_back
+    shown.approve()
+    shown.see("done")
+    put_back = f"All of it is deleted. `helm rollback {STABLE} {before} -n {NAMESPACE}` puts it back."
+    assert shown.lines("progress")[-1] == put_back
     assert there(plane) == []
     cleaning.until("the rollout's card", lambda: "100 %, cleaned up" in str(cleaning.cards()))
     ended = f"*The old pool `{STABLE}` is being deleted*, as <@{BOB}> agreed. There is no way back now."
@@ -137,12 +105,6 @@ def test_the_old_release_goes_after_somebody_else_agreed_and_costs_no_request(
     cleaning.until("a refusal", lambda: any("The old pool is gone" in said for said in cleaning.private()))
     users.wait_for(20)
     assert failures(users.stop()) == {}
-
-
-def approve_when_asked(play: Play) -> None:
-    """Bob approves as soon as he is asked."""
-    see(play, "wants approval")
-    press(play, "approve", BOB)
 
 
 @contextmanager
@@ -170,22 +132,25 @@ def test_whatever_happens_before_the_deletion_it_takes_what_people_have_agreed_t
 ) -> None:
     """The last stream goes on, the release changes, and the bot is killed again and again."""
     (bot,), before = cleaning.bots, revision(plane)
+    shown = OperationCard(cleaning, f"clean {STABLE}")
     cleaning.say("clean", ALICE)
-    approve_when_asked(cleaning)
+    shown.approve()
     with long_stream(plane) as read:
-        waits = f"• `{STABLE}` still serves 1 request. I wait until it is idle."
-        cleaning.until(waits, lambda: waits in str(card(cleaning)["blocks"]))
+        waits = f"`{STABLE}` still serves 1 request. I wait until it is idle."
+        shown.says(waits)
         plane.helm.run("upgrade", STABLE, str(plane.programs.chart), "--namespace", NAMESPACE, "--reuse-values")
-        assert f"revision {before + 1})" in text(see(cleaning, "wants approval"), "state")
-        approve_when_asked(cleaning)
+        shown.see("wants approval")
+        assert f"revision {before + 1})" in shown.lines("state")[3]
+        shown.approve()
         bot.server.kill()
         bot.start()
         assert there(plane) == ALL
         assert read().endswith(b"data: [DONE]\n\n")
-    cleaning.until("the deletion", lambda: "Nobody can roll back any more" in str(card(cleaning)["blocks"]))
+    shown.says("Nobody can roll back any more")
     bot.server.kill()
     bot.start()
-    done = text(see(cleaning, "done"), "progress")
+    shown.see("done")
+    done = shown.lines("progress")
     assert f"`{STABLE}` serves nothing now. If that stays so for 2s, I delete it." in done
     assert there(plane) == []
 

@@ -1,6 +1,6 @@
 """A removal of an old pool in words: what will be done, in this order, and what is left."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bot.domain.plan import show_duration
 from bot.domain.removal import Removal, Thing
@@ -21,9 +21,14 @@ def lines_undrained(removal: Removal, why: str) -> Iterator[str]:
 
 def named(things: Sequence[Thing]) -> str:
     """Name things, those of one name together."""
+    return named_kinds([(thing.kind, thing.name) for thing in things])
+
+
+def named_kinds(things: Iterable[tuple[str, str]]) -> str:
+    """Name things by their kinds and names, those of one name together."""
     names: dict[str, list[str]] = {}
-    for thing in things:
-        names.setdefault(thing.name, []).append(thing.kind)
+    for kind, name in things:
+        names.setdefault(name, []).append(kind)
     return "; ".join(f"{_and(kinds)} `{name}`" for name, kinds in names.items()) or "nothing: it is gone already"
 
 

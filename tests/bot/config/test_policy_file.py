@@ -91,7 +91,7 @@ terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
     )
 
 
-TOP = "`namespaces`, `plan`, `approvals`, `access`, `tell`, `try`, `clean`, `command`, `install`, `terminal`"
+TOP = "`namespaces`, `plan`, `approvals`, `access`, `tell`, `try`, `deploy`, `clean`, `command`, `install`, `terminal`"
 USER = "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`."
 DURATION = "is not a duration from 1s to 30d; write it like `90s`, `10m`, `2h` or `1d`."
 COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters."

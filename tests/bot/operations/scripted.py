@@ -103,6 +103,7 @@ class Works:
             rollouts=nobody,
             trials=nobody,
             removals=nobody,
+            deployments=cast(Any, None),
             way_back=nobody,
             clock=self.clock,
             policy=Policy(namespaces=("default",)),

@@ -65,6 +65,7 @@ class Cleaning:
             rollouts=stage.lookup,
             trials=cast(Any, None),
             removals=cast(Any, self.removals),
+            deployments=cast(Any, None),
             way_back=WayBack(stage.store, stage.clock, stage.applier),
             clock=stage.clock,
             policy=replace(stage.policy, clean=CleanRules(allowed=self.allowed)),

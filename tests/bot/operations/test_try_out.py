@@ -58,6 +58,7 @@ class Trying:
             rollouts=Lookup(stage.store, stage.clock),
             trials=ClusterTrials(api, stage.policy.namespaces, stage.clock.now),
             removals=cast(Any, None),
+            deployments=cast(Any, None),
             way_back=cast(Any, None),
             clock=stage.clock,
             policy=replace(stage.policy, trial=TrialRules(model=MODEL)),

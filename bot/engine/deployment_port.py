@@ -1,0 +1,39 @@
+"""What a deployment needs of the cluster and of Helm, as a Protocol."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.domain.deployment import Draft
+from bot.domain.rollout import Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where the release of a deployment stands, in Helm's words: ``deployed``, ``failed``, ``pending-install``, ...
+
+    ``is_ours``: it carries the deployment's id. ``said`` is what Helm says of it.
+    """
+
+    status: str
+    is_ours: bool
+    said: str = ""
+
+
+class Deployments(Protocol):
+    """Drafts, installs and removes releases of pools. Every call is bounded in time.
+
+    Raises ClusterError (no answer, an error), RefusedError (403, 404, 422) and RouteError (a sentence for people).
+    """
+
+    def draft(self, old: Pool, name: str, changes: Mapping[str, str]) -> Draft:
+        """Draft a release like that of an old pool, with another name and some values changed."""
+
+    def install(self, draft: Draft, mark: str) -> None:
+        """Install what was drafted, marked with an id. Raises RouteError with Helm's own words."""
+
+    def standing(self, pool: Pool, mark: str) -> Standing | None:
+        """Say where the release of a new pool stands; None if there is none."""
+
+    def remove(self, pool: Pool, mark: str) -> None:
+        """Uninstall a release that carries the id; it may be gone. Raises RouteError if a route names its pool."""

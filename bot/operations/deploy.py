@@ -1,0 +1,167 @@
+"""`deploy NEW from=OLD [set KEY=VALUE ...]`: installs a new pool by Helm, like the release of an old one.
+
+What it will make, and how that differs from the old release, is shown before anything is made. It follows until the new
+pool can take traffic, and moves none.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from bot.domain.commands.tokens import Word, shown
+from bot.domain.commands.values import read_name, read_percent
+from bot.domain.deployment import Draft
+from bot.domain.errors import RouteError, UsageError
+from bot.domain.operation import NewOperation, Operation
+from bot.domain.rollout import Pool
+from bot.domain.sentences.deployment import draft_lines
+from bot.operations.executor import Ask, Asked, Begun, Done, Failed, Next, Step, Tools
+from bot.operations.reading import LONGEST_VALUE, read_keys
+
+KEYS: Final = ("from", "weight", "namespace")
+MOST_CHANGES: Final = 20
+LOOK_EVERY: Final = timedelta(seconds=3)
+GIVE_UP: Final = timedelta(minutes=2)
+"""An installation that Helm has not ended by then was left by a process that died."""
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """State: ``do`` is the next step's name; ``old``, ``name`` and ``changes`` say what is drafted, each time anew."""
+
+    name: str = "deploy"
+    about: str = "install a new pool by Helm, like the release of the old one; moves no traffic"
+    usage: str = "NEW from=OLD [set KEY=VALUE …] [weight=… namespace=… reason=…]"
+    within: timedelta = timedelta(minutes=30)
+    undo_within: timedelta = timedelta(minutes=5)
+
+    def read(self, words: Sequence[Word]) -> Asked:
+        """Read the new pool's name, the old one's, and values to change."""
+        line = f"{self.name} {self.usage}"
+        given = dict(read_keys(words, KEYS, line))
+        bare = [word.value for word in words if not word.key and word.value != "set"]
+        names = [word for word in bare if "=" not in word]
+        if len(names) != 1:
+            wrong = f"{shown(names[1])} is one word too many." if names else f"`{self.name}` needs the new pool's name."
+            raise UsageError(wrong, hint=f"Usage: `{line}`.")
+        if "from" not in given:
+            raise UsageError("`from=` is missing: the old pool.", hint=f"Usage: `{line}`.")
+        given["from"] = read_name("from", given["from"])
+        given.setdefault("weight", "10")
+        if read_percent(given["weight"]) is None:
+            raise UsageError(f"`weight` is a whole number from 1 to 100, not {shown(given['weight'])}.")
+        changes = dict(word.split("=", 1) for word in bare if "=" in word)
+        if len(changes) > MOST_CHANGES or any(len(value) > LONGEST_VALUE for value in changes.values()):
+            raise UsageError(f"At most {MOST_CHANGES} values can be set, of {LONGEST_VALUE} characters each.")
+        return Asked(subject=read_name("pool", names[0]), parameters={**given, **_kept(changes)})
+
+    def begin(self, asked: NewOperation, tools: Tools) -> Begun:
+        """Draft it, and look whether anything forbids it."""
+        rules, given = tools.policy.deploy, asked.parameters
+        if not rules.charts:
+            raise UsageError(
+                "The policy does not let me deploy pools.", hint="Name charts below `deploy.charts` in it."
+            )
+        changes = json.loads(given.get("set", "{}"))
+        if wrong := [key for key in changes if not rules.allows(key)]:
+            allowed = ", ".join(f"`{key}`" for key in rules.settable) or "none"
+            raise UsageError(f"The policy does not let you set {shown(wrong[0])}.", hint=f"It allows {allowed}.")
+        namespace = given.get("namespace") or tools.policy.namespaces[0]
+        if namespace not in tools.policy.namespaces:
+            raise UsageError(f"I work in no namespace `{namespace}`.")
+        state = {
+            "do": "draft",
+            "old": [namespace, given["from"]],
+            "changes": changes,
+            "weight": given["weight"],
+            "name": asked.subject,
+        }
+        _drafted(state, tools)
+        return Begun(subject=asked.subject, state=state)
+
+    def step(self, operation: Operation, tools: Tools) -> Step:
+        """Do what the state says."""
+        return _STEPS[operation.state["do"]](self, operation, tools)
+
+    def undo(self, operation: Operation, tools: Tools) -> Step:
+        """Uninstall what was installed."""
+        if operation.state["do"] == "draft":
+            return Done(state=operation.state, said="Nothing was made.")
+        tools.deployments.remove(_pool(operation.state), operation.id)
+        return Done(state=operation.state, said=f"Helm release `{operation.state['name']}` is uninstalled.")
+
+    def left(self, operation: Operation) -> str:
+        """Say what may be left."""
+        if operation.state["do"] == "draft":
+            return ""
+        return f"Helm release `{operation.state['name']}` may be there, in whole or in part."
+
+    def sweep(self, tools: Tools) -> None:
+        """Nothing is ever left that nobody knows of."""
+
+    # --- the steps
+
+    def _draft(self, operation: Operation, tools: Tools) -> Step:
+        """Show what will be made, and wait until people agree."""
+        draft = _drafted(operation.state, tools)
+        if tools.policy.deploy.approval and not operation.may(draft.digest):
+            return Ask(state=operation.state, lines=[*draft_lines(draft)], digest=draft.digest)
+        return Next(state={**operation.state, "do": "install", "digest": draft.digest})
+
+    def _install(self, operation: Operation, tools: Tools) -> Step:
+        """Install it, if that is still what people saw; what a dead process has begun is looked at first."""
+        state, pool = operation.state, _pool(operation.state)
+        standing = tools.deployments.standing(pool, operation.id)
+        if standing is None:
+            draft = _drafted(state, tools)
+            if draft.digest != state["digest"]:
+                return Next(state={**state, "do": "draft"}, said="It has changed meanwhile. Nothing was made.")
+            tools.deployments.install(draft, operation.id)
+            return Next(state={**state, "do": "follow"}, said=f"Helm release `{pool.name}` is installed.")
+        if not standing.is_ours:
+            raise RouteError(f"Helm release `{pool.name}` was made by somebody else meanwhile.")
+        if standing.status == "deployed":
+            return Next(state={**state, "do": "follow"}, said=f"Helm release `{pool.name}` is installed.")
+        if standing.status == "failed":
+            return Failed(f"Helm could not install it: {standing.said}")
+        if tools.clock.now() - operation.since < GIVE_UP:
+            return Next(state=state, wait=LOOK_EVERY)
+        tools.deployments.remove(pool, operation.id)
+        return Next(state=state, said="The installation was interrupted. I begin again.")
+
+    def _follow(self, operation: Operation, tools: Tools) -> Step:
+        """Wait until the new pool can take traffic."""
+        state, new = operation.state, _pool(operation.state)
+        readiness = tools.routes.readiness(Pool(*state["old"]), new)
+        if lack := readiness.canary_lack:
+            told = lack if lack != state.get("lack") else ""
+            return Next(state={**state, "lack": lack}, said=told, wait=LOOK_EVERY)
+        servers = f"{readiness.canary_ready} of {readiness.canary_of} model servers are ready"
+        begin = f"`start {new.name} {state['weight']}` begins the rollout"
+        return Done(state=state, said=f"`{new.name}` can take traffic: {servers}. {begin}.")
+
+
+_STEPS: Final[Mapping[str, Callable[[Deploy, Operation, Tools], Step]]] = {
+    "draft": Deploy._draft,
+    "install": Deploy._install,
+    "follow": Deploy._follow,
+}
+
+
+def _kept(changes: Mapping[str, str]) -> Mapping[str, str]:
+    """Return changes as one parameter."""
+    return {"set": json.dumps(changes)} if changes else {}
+
+
+def _drafted(state: Mapping[str, Any], tools: Tools) -> Draft:
+    """Draft it as things are now. Raises RouteError if it must not be made."""
+    draft = tools.deployments.draft(Pool(*state["old"]), state["name"], state["changes"])
+    if draft.stops:
+        raise RouteError(" ".join(draft.stops), hint="Nothing was made.")
+    return draft
+
+
+def _pool(state: Mapping[str, Any]) -> Pool:
+    return Pool(state["old"][0], state["name"])

@@ -1,0 +1,81 @@
+"""What forbids a deployment, and how it differs from the old release. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from k8s.document import Document
+from k8s.inferencepool import labels_of
+
+_ROUTES: Final = ("HTTPRoute", "GRPCRoute", "Gateway")
+MOST_DIFFERENCES: Final = 12
+
+
+def stops(name: str, made: Sequence[Document], there: Sequence[str], pools: Sequence[Document]) -> Iterator[str]:
+    """Yield why what a chart makes must not be installed. ``there`` names what exists already, ``pools`` all pools."""
+    for what in there:
+        yield f"{what} exists already."
+    for each in made:
+        if each["kind"] in _ROUTES:
+            yield f"The chart would make {each['kind']} `{each['metadata']['name']}`, which may take requests at once."
+    ours = [each for each in made if each["kind"] == "InferencePool"]
+    if [each["metadata"]["name"] for each in ours] != [name]:
+        yield f"The chart makes no InferencePool `{name}`, or more than that."
+        return
+    for other in pools:
+        if not _are_apart(labels_of(ours[0]), labels_of(other)):
+            yield (
+                f"InferencePool `{name}` would select pods of `{other['metadata']['name']}` too: "
+                f"{_listed(labels_of(ours[0]))} and {_listed(labels_of(other))}. Set another label."
+            )
+
+
+def differences(old: Sequence[Document], new: Sequence[Document], old_name: str, new_name: str) -> Iterator[str]:
+    """Yield how new objects differ from the old ones, apart from the name."""
+    before = {(each["kind"], each["metadata"]["name"]): each for each in _renamed(old, old_name, new_name)}
+    after = {(each["kind"], each["metadata"]["name"]): each for each in new}
+    for kind, name in sorted(before.keys() - after.keys()):
+        yield f"{kind} `{name}`, which is not made"
+    for kind, name in sorted(after.keys() - before.keys()):
+        yield f"{kind} `{name}`, which is new"
+    for key in sorted(before.keys() & after.keys()):
+        for path, was, now in _changes(before[key], after[key], ""):
+            yield f"{key[0]} `{key[1]}`, {path}: `{_short(was)}` → `{_short(now)}`"
+
+
+def bounded(found: Iterator[str]) -> tuple[str, ...]:
+    """Return the first differences, and how many more there are."""
+    lines = list(found)
+    more = len(lines) - MOST_DIFFERENCES
+    return (*lines[:MOST_DIFFERENCES], *([f"{more} more places"] if more > 0 else []))
+
+
+def _renamed(documents: Sequence[Document], old: str, new: str) -> Sequence[Document]:
+    """Return objects with the new name wherever the old one is."""
+    found: Sequence[Document] = json.loads(json.dumps(documents).replace(old, new))
+    return found
+
+
+def _changes(was: Any, now: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in sorted(was.keys() | now.keys(), key=str):
+            yield from _changes(was.get(key), now.get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for at, (left, right) in enumerate(zip(was, now, strict=True)):
+            yield from _changes(left, right, f"{path}[{at}]")
+    elif was != now:
+        yield path, was, now
+
+
+def _are_apart(labels: Mapping[str, str], others: Mapping[str, str]) -> bool:
+    """Say whether no pod can have the labels of both: one of them has two values."""
+    return any(others.get(key, value) != value for key, value in labels.items())
+
+
+def _listed(labels: Mapping[str, str]) -> str:
+    return f"`{','.join(f'{key}={value}' for key, value in labels.items())}`"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

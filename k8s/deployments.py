@@ -1,0 +1,149 @@
+"""Drafts a new pool's release from the old one's, and has Helm install it: see ``bot.engine.deployment_port``."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+from kubernetes.client import ApiClient
+
+from bot.domain.deployment import DeployRules, Draft, changed_values, renamed
+from bot.domain.errors import GoneError, RefusedError, RouteError
+from bot.domain.rollout import Pool
+from bot.engine.deployment_port import Standing
+from k8s import client, helm_releases
+from k8s.deployment_check import bounded, differences, stops
+from k8s.document import Document, full_name, pools_reached
+from k8s.helm import Helm
+from k8s.helm_releases import HelmRelease
+from k8s.httproute import HTTPROUTES
+from k8s.inferencepool import PODS, POOLS, selector_of
+from k8s.kinds import Kinds
+from k8s.pool_health import is_ready
+
+MARK: Final = "rolloutbot"
+"""The label of a release's Secret that carries the id of the deployment."""
+
+GRANT: Final = "It needs rights of its own: apply `manifests/kustomize/deploy`."
+
+
+@dataclass(frozen=True)
+class ClusterDeployments:
+    """Everything is read from the API server: a deployment is rare."""
+
+    api: ApiClient
+    namespaces: Sequence[str]
+    rules: DeployRules
+    helm: Helm
+
+    def draft(self, old: Pool, name: str, changes: Mapping[str, str]) -> Draft:
+        """Draft a release like that of an old pool, with another name and some values changed."""
+        try:
+            return self._draft(old, name, changes)
+        except GoneError as error:
+            raise RouteError(error.message, hint=error.hint) from error
+        except RefusedError as error:
+            raise RouteError(error.message, hint=GRANT) from error
+
+    def install(self, draft: Draft, mark: str) -> None:
+        """Install what was drafted, marked with an id."""
+        self.helm.run("install", *_chart(draft), "--labels", f"{MARK}={mark}", values=draft.values)
+
+    def standing(self, pool: Pool, mark: str) -> Standing | None:
+        """Say where the release of a new pool stands; None if there is none."""
+        release = helm_releases.newest(self.api, pool.namespace, pool.name)
+        if release is None:
+            return None
+        return Standing(status=release.status, is_ours=release.labels.get(MARK) == mark, said=release.said)
+
+    def remove(self, pool: Pool, mark: str) -> None:
+        """Uninstall a release that carries the id. Raises RouteError if a route names its pool."""
+        standing = self.standing(pool, mark)
+        if standing is None or not standing.is_ours:
+            return
+        routes = [route for name in self.namespaces for route in client.list_all(self.api, HTTPROUTES, name)]
+        if users := [full_name(route) for route in routes if pool in pools_reached(route)]:
+            raise RouteError(f"HTTPRoute `{users[0]}` sends to `{pool.name}` now, so I leave it.")
+        self.helm.run("uninstall", pool.name, "-n", pool.namespace, "--ignore-not-found")
+
+    def _draft(self, old: Pool, name: str, changes: Mapping[str, str]) -> Draft:
+        release = self._release_of(old)
+        chart = release.chart["metadata"]
+        where = self.rules.charts.get(str(chart["name"]))
+        if where is None:
+            raise RouteError(
+                f"`{old.name}` was installed from chart `{chart['name']}`, which the policy does not allow.",
+                hint="Name it below `deploy.charts`.",
+            )
+        values = changed_values(_without_route(renamed(release.values, old.name, name)), changes)
+        draft = Draft(
+            pool=Pool(old.namespace, name),
+            old_release=release.name,
+            chart=where,
+            version=str(chart["version"]),
+            values=values,
+            makes=(),
+        )
+        taken = helm_releases.newest(self.api, old.namespace, name)
+        made = self._rendered(draft) if taken is None else ()
+        pools = client.list_all(self.api, POOLS, old.namespace)
+        there = [f"Helm release `{name}` ({taken.status})"] if taken else [*self._there(made, old.namespace)]
+        return Draft(
+            pool=draft.pool,
+            old_release=draft.old_release,
+            chart=where,
+            version=draft.version,
+            values=values,
+            makes=tuple((str(each["kind"]), str(each["metadata"]["name"])) for each in made),
+            differs=bounded(differences(release.objects, made, old.name, name)),
+            stops=tuple(stops(name, made, there, pools)) if taken is None else (f"{there[0]} exists already.",),
+            serves=self._served(made, old.namespace),
+        )
+
+    def _release_of(self, pool: Pool) -> HelmRelease:
+        document = client.get(self.api, POOLS, pool.namespace, pool.name)
+        owner = helm_releases.owner_of(document)
+        release = helm_releases.newest(self.api, *owner) if owner else None
+        if release is None:
+            raise RouteError(f"InferencePool `{pool.name}` was not installed by Helm, so I cannot deploy one like it.")
+        return release
+
+    def _rendered(self, draft: Draft) -> Sequence[Document]:
+        """Have Helm render the objects, and the API server check them; nothing is made."""
+        said = self.helm.run("install", *_chart(draft), "--dry-run=server", "-o", "json", values=draft.values)
+        manifest = str(json.loads(said)["manifest"])
+        return [each for each in yaml.safe_load_all(manifest) if isinstance(each, dict) and each.get("kind")]
+
+    def _there(self, made: Sequence[Document], namespace: str) -> Iterator[str]:
+        kinds = Kinds(self.api)
+        for each in made:
+            place = kinds.place(each, namespace)
+            if place is None:
+                yield f"A definition of {each['kind']} is missing, so what the chart makes"
+                continue
+            with suppress(GoneError):
+                client.get(self.api, place[0], place[1], str(each["metadata"]["name"]))
+                yield place[0].label(place[1], str(each["metadata"]["name"]))
+
+    def _served(self, made: Sequence[Document], namespace: str) -> str:
+        """Say which model servers the new pool would find."""
+        pool = next((each for each in made if each["kind"] == "InferencePool"), None)
+        if pool is None:
+            return "nothing"
+        selector = selector_of(pool)
+        pods = client.list_all(self.api, PODS, namespace, labels=selector)
+        ready = sum(map(is_ready, pods))
+        return f"{len(pods)} pods with `{selector}`, {ready} of them ready" if pods else f"no pod yet: `{selector}`"
+
+
+def _chart(draft: Draft) -> tuple[str, ...]:
+    pool = draft.pool
+    return (pool.name, draft.chart, "--version", draft.version, "-n", pool.namespace, "--values", "-")
+
+
+def _without_route(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return values with which the extension's chart makes no HTTPRoute: a second one would take requests at once."""
+    route = values.get("experimentalHttpRoute")
+    return {**values, "experimentalHttpRoute": {**route, "enabled": False}} if route else values

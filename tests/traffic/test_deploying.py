@@ -1,0 +1,238 @@
+"""`deploy` with the real Helm and the extension's own chart: shown first, agreed to, followed, and cleaned up."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from bot.config.policy import Policy
+from bot.domain.commands.tokens import words
+from bot.domain.decisions.moves import Moment
+from bot.domain.deployment import DeployRules
+from bot.domain.errors import RouteError, UserError
+from bot.domain.operation import NewOperation, Operation, begin
+from bot.operations.deploy import GIVE_UP, Deploy
+from bot.operations.executor import Ask, Done, Failed, Next, Step, Tools
+from k8s.cluster import Cluster
+from k8s.connection import connect
+from k8s.deployments import ClusterDeployments
+from k8s.helm import Helm
+from sandbox import objects
+from sandbox.dataplane.plane import ADAPTER, NAMESPACE, Plane
+from sandbox.kube import path_of
+from sandbox.objects import pool_ref
+from sandbox.process import wait_until
+from sandbox.world import STABLE
+from tests.builders import ALICE
+from tests.scenarios.play import Play
+from tests.stage import HandClock
+from tests.traffic.operating import OperationCard
+
+NEXT = f"{STABLE}-next"
+KEYS = ("inferencePool.modelServers.matchLabels.*", "inferenceExtension.*")
+ID = "o-0a1b2c3d"
+
+
+@pytest.fixture
+def next_pool(plane: Plane) -> Iterator[Plane]:
+    """Return a data plane from which a third pool is taken away afterwards."""
+    yield plane
+    if has_release(plane):
+        plane.helm.uninstall(NEXT, NAMESPACE)
+    plane.kube.delete(path_of("apps/v1", "Deployment", NAMESPACE, NEXT))
+
+
+def has_release(plane: Plane) -> bool:
+    """Say whether Helm has a release of the new pool, in whatever state."""
+    secrets = plane.kube.get(path_of("v1", "Secret", NAMESPACE))["items"]
+    return any((one["metadata"].get("labels") or {}).get("name") == NEXT for one in secrets)
+
+
+def add_servers(plane: Plane) -> None:
+    """Start the new pool's model servers, which in the guide exist already."""
+    plane.kube.create(objects.model_servers(NEXT, NAMESPACE, 1, plane.port, adapters=[ADAPTER]))
+
+
+def is_there(plane: Plane) -> bool:
+    """Say whether the new pool is there."""
+    return plane.kube.exists(path_of("inference.networking.k8s.io/v1", "InferencePool", NAMESPACE, NEXT))
+
+
+def test_a_new_pool_is_shown_agreed_to_installed_and_followed_until_it_can_take_traffic(
+    play: Play, next_pool: Plane
+) -> None:
+    """The bot is killed while it installs, and the model servers come late."""
+    plane = next_pool
+    bot = play.bot(deploy={"charts": {"inferencepool": str(plane.programs.chart)}, "keys": [*KEYS]})
+    play.say(f"deploy {NEXT} from={STABLE} set inferenceExtension.failureMode=FailOpen", ALICE)
+    shown = OperationCard(play, f"deploy {NEXT}")
+    shown.see("wants approval")
+    assert shown.lines("state")[1:] == [
+        f"run `helm install {NEXT} {plane.programs.chart} --version 0.0.0 -n {NAMESPACE}`",
+        f"make ServiceAccount, ConfigMap, Service and Deployment `{NEXT}-epp`; "
+        f"Role and RoleBinding `{NEXT}-epp-non-sa`; Role and RoleBinding `{NEXT}-epp-sa`; InferencePool `{NEXT}`",
+        f"differ from `{STABLE}` in InferencePool `{NEXT}`, spec.endpointPickerRef.failureMode: "
+        "`FailClose` → `FailOpen`",
+        f"send requests to no pod yet: `app={NEXT}`",
+        "move no traffic: `start` does that",
+    ]
+    assert not is_there(plane)
+    shown.approve()
+    play.until("the pool", lambda: is_there(plane))
+    bot.server.kill()
+    bot.start()
+    shown.says("selects no pod")
+    add_servers(plane)
+    shown.see("done")
+    assert shown.lines("progress")[-1] == (
+        f"`{NEXT}` can take traffic: 1 of 1 model servers are ready. `start {NEXT} 10` begins the rollout."
+    )
+    assert plane.helm.releases(NAMESPACE).count(NEXT) == 1
+    assert plane.world.weights() == [(STABLE, 1)]
+
+
+# --- step by step
+
+
+@dataclass
+class Deploying:
+    """An executor on the data plane, with the bot's rights."""
+
+    plane: Plane
+    executor: Deploy = field(default_factory=Deploy)
+    clock: HandClock = field(default_factory=HandClock)
+
+    def __post_init__(self) -> None:
+        api = connect(self.plane.server.kubeconfig("rolloutbot")).api
+        rules = DeployRules(charts={"inferencepool": str(self.plane.programs.chart)}, settable=KEYS)
+        helm = Helm(str(self.plane.programs.helm), str(self.plane.server.kubeconfig("rolloutbot")))
+        nobody = cast(Any, None)
+        self.tools = Tools(
+            routes=Cluster(api, (NAMESPACE,)),
+            rollouts=nobody,
+            trials=nobody,
+            removals=nobody,
+            deployments=ClusterDeployments(api, (NAMESPACE,), rules, helm),
+            way_back=nobody,
+            clock=self.clock,
+            policy=Policy(namespaces=(NAMESPACE,), deploy=replace(rules, approval=False)),
+            goes_on=lambda: True,
+        )
+
+    def begun(self, line: str) -> Operation:
+        """Begin what somebody typed."""
+        read = self.executor.read(words(line))
+        asked = NewOperation(
+            kind="deploy", subject=read.subject, by=ALICE, channel="C1", parameters=dict(read.parameters)
+        )
+        begun = self.executor.begin(asked, self.tools)
+        moment = Moment(now=self.clock.now(), decision="d", by=ALICE)
+        return begin(asked, moment, operation_id=ID, state=begun.state, within=self.executor.within).after
+
+    def step(self, operation: Operation) -> tuple[Operation, Step]:
+        """Take one step."""
+        step = self.executor.step(operation, self.tools)
+        assert isinstance(step, Next | Done | Ask)
+        return replace(operation, state=json.loads(json.dumps(step.state))), step
+
+
+@pytest.fixture
+def deploying(next_pool: Plane) -> Deploying:
+    return Deploying(next_pool)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    {
+        f"{STABLE} from={STABLE}": f"Helm release `{STABLE}` (deployed) exists already. Nothing was made.",
+        f"{NEXT} from={STABLE} inferencePool.modelServers.matchLabels.app={STABLE}": (
+            f"InferencePool `{NEXT}` would select pods of `{STABLE}` too: `app={STABLE}` and `app={STABLE}`. "
+            "Set another label. Nothing was made."
+        ),
+        f"{NEXT} from={STABLE} inferencePool.targetPortNumber=1": (
+            "The policy does not let you set `inferencePool.targetPortNumber`. "
+            "It allows `inferencePool.modelServers.matchLabels.*`, `inferenceExtension.*`."
+        ),
+        f"{NEXT} from={STABLE} namespace=other": "I work in no namespace `other`.",
+        f"{NEXT} from=nobody": f"InferencePool `{NAMESPACE}/nobody` is not there (404).",
+    }.items(),
+)
+def test_what_cannot_be_deployed_is_said_before_anything_is_made(deploying: Deploying, line: str, said: str) -> None:
+    with pytest.raises(UserError) as refused:
+        deploying.begun(line)
+    assert (str(refused.value), is_there(deploying.plane)) == (said, False)
+
+
+def test_an_installation_that_fails_is_told_in_helms_words_and_taken_away(deploying: Deploying) -> None:
+    plane = deploying.plane
+    ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE} inferenceExtension.replicas=many"))
+    with pytest.raises(RouteError, match=r"^Helm said: INSTALLATION FAILED: .*replicas"):
+        deploying.step(ready)
+    assert deploying.executor.step(ready, deploying.tools) == Failed(f"Helm could not install it: {failure(plane)}")
+    assert deploying.executor.left(ready) == f"Helm release `{NEXT}` may be there, in whole or in part."
+    deploying.executor.undo(ready, deploying.tools)
+    assert (is_there(plane), has_release(plane)) == (False, False)
+
+
+def failure(plane: Plane) -> str:
+    """Return what Helm says of the new pool's release."""
+    said = json.loads(plane.helm.run("status", NEXT, "-n", NAMESPACE, "-o", "json"))
+    return str(said["info"]["description"])
+
+
+def test_a_lost_answer_installs_nothing_twice(deploying: Deploying) -> None:
+    ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE}"))
+    deploying.step(ready)
+    again, step = deploying.step(ready)
+    assert (again.state["do"], isinstance(step, Next)) == ("follow", True)
+    assert deploying.plane.helm.releases(NAMESPACE).count(NEXT) == 1
+
+
+def test_what_somebody_made_meanwhile_stops_it(deploying: Deploying) -> None:
+    ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE}"))
+    name = {"name": f"{NEXT}-epp", "namespace": NAMESPACE}
+    config_map = path_of("v1", "ConfigMap", NAMESPACE, name["name"])
+    deploying.plane.kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": name})
+    try:
+        with pytest.raises(RouteError, match=rf"^Helm said: .* ConfigMap \"{NEXT}-epp\" in namespace .* exists"):
+            deploying.step(ready)
+    finally:
+        deploying.plane.kube.delete(config_map)
+
+
+def test_an_installation_that_a_dead_process_left_is_begun_again(deploying: Deploying) -> None:
+    plane = deploying.plane
+    ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE}"))
+    command = [str(plane.programs.helm), "install", NEXT, str(plane.programs.chart), "-n", NAMESPACE, "--wait"]
+    values = ["--labels", f"rolloutbot={ID}", "--set", f"inferencePool.modelServers.matchLabels.app={NEXT}"]
+    with subprocess.Popen([*command, *values], env=plane.helm.environment()) as dying:
+        wait_until("the pool", lambda: is_there(plane))
+        dying.kill()
+    waits, step = deploying.step(ready)
+    assert (waits.state["do"], step) == ("install", Next(state=ready.state, wait=timedelta(seconds=3)))
+    deploying.clock.forward(seconds=GIVE_UP.total_seconds())
+    removed, step = deploying.step(waits)
+    assert step == Next(state=ready.state, said="The installation was interrupted. I begin again.")
+    installed, _ = deploying.step(removed)
+    assert (installed.state["do"], plane.helm.releases(NAMESPACE).count(NEXT)) == ("follow", 1)
+
+
+def test_it_is_taken_away_only_while_no_route_names_it(deploying: Deploying) -> None:
+    plane = deploying.plane
+    ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE}"))
+    installed, _ = deploying.step(ready)
+    plane.world.add_route("other", [pool_ref(NEXT, 1)], path="/other")
+    try:
+        with pytest.raises(RouteError, match=rf"^HTTPRoute `{NAMESPACE}/other` sends to `{NEXT}` now"):
+            deploying.executor.undo(installed, deploying.tools)
+    finally:
+        plane.world.delete_route("other")
+    assert deploying.executor.undo(installed, deploying.tools) == Done(
+        state=installed.state, said=f"Helm release `{NEXT}` is uninstalled."
+    )
+    assert (is_there(plane), has_release(plane)) == (False, False)
+    assert deploying.executor.undo(installed, deploying.tools).state == installed.state  # type: ignore[union-attr]
