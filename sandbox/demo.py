@@ -7,16 +7,17 @@ from contextlib import contextmanager
 
 from bot.terminal.answer import unix_user
 from sandbox.bot_process import bot_process
-from sandbox.dataplane.plane import ADAPTER, data_plane
-from sandbox.dataplane.programs import helm_path, programs
+from sandbox.dataplane.plane import ADAPTER, NAMESPACE, data_plane
+from sandbox.dataplane.programs import chart_path, helm_path, programs
 from sandbox.errors import SandboxError
 from sandbox.install import say
 from sandbox.load.running import load
 from sandbox.model_servers import MODEL
+from sandbox.objects import model_servers
 from sandbox.process import Server
 from sandbox.running import Sandbox, played_world, servers
 from sandbox.signals import stop_on_signals
-from sandbox.world import CANARY
+from sandbox.world import CANARY, STABLE
 
 POLICY = """\
 # The demo is fast: a step every 20 s, and 40 s at 100 % before the old pool leaves the route.
@@ -24,7 +25,13 @@ namespaces: [default]
 plan: {steps: [10, 25, 50, 100], every: 20s, bake: 40s}
 approvals: {at: [50, 100], needed: 1, requester_may_approve: false}
 clean: {allowed: true, drained_for: 10s}
+deploy:
+  charts: {inferencepool: CHART}
+  keys: [inferencePool.modelServers.matchLabels.*, inferenceExtension.*]
 """
+
+NEXT = f"{STABLE}-next"
+"""A pool that people may deploy: its model servers are there, as in the guide."""
 
 ALICE = "U0ALICE001"
 
@@ -43,7 +50,7 @@ WELCOME = """
               Bob under "Act as", and press Approve. `/rollout try 20 {canary}`
               asks the new pool alone before the start, and tells its share later.
               When it is finished, `/rollout clean` deletes the old pool.
-
+{deploy}
   The route   .venv/bin/python -m sandbox route
 {traffic}  The bot     kill -9 {pid}   it is started again, and the same card goes on
               its log: {log}
@@ -58,6 +65,11 @@ WELCOME = """
               .venv/bin/rolloutbot status
 
   Ctrl-C ends everything.
+"""
+
+DEPLOY = f"""\
+              `/rollout deploy {NEXT} from={CANARY}`
+              installs one more pool, for the model servers that are there.
 """
 
 TRAFFIC = """\
@@ -80,41 +92,40 @@ def demo(name: str | None) -> None:
         try:
             bot.wait_ready(replica.is_ready)
             print(OPEN.format(slack=sandbox.slack_url), flush=True)
-            with _world(sandbox) as traffic:
+            with _world(sandbox) as has_traffic:
+                more = {"traffic": TRAFFIC, "deploy": DEPLOY} if has_traffic else {"traffic": "", "deploy": ""}
                 known = {"slack": sandbox.slack_url, "canary": CANARY, "pid": bot.pid, "log": bot.log}
-                print(WELCOME.format(**known, traffic=traffic), flush=True)
+                print(WELCOME.format(**known, **more), flush=True)
                 _keep_alive(bot)
         finally:
             bot.terminate(seconds=10)
 
 
 @contextmanager
-def _world(sandbox: Sandbox) -> Iterator[str]:
-    """Build the guide's world with traffic; without it where one of the programs cannot be had.
-
-    Yields the lines about traffic for the person at the terminal.
-    """
+def _world(sandbox: Sandbox) -> Iterator[bool]:
+    """Build the guide's world with traffic, if all programs can be had; yields whether it has traffic."""
     try:
         found = programs()
     except SandboxError as error:
         say(f"{error}\nThe demo goes on without traffic.")
         with played_world(sandbox):
-            yield ""
+            yield False
         return
     say("Starting Envoy, two endpoint pickers, four model servers and Prometheus ...")
     with (
         data_plane(sandbox.api_server, found, sandbox.folder / "plane") as plane,
         load(plane.url, sandbox.folder / "load", model=MODEL, adapter=ADAPTER, rate=USERS_RATE) as users,
     ):
+        plane.kube.create(model_servers(NEXT, NAMESPACE, 2, plane.port, adapters=[ADAPTER]))
         sandbox.publish(gateway=plane.url, ledger=str(users.file), prometheus=plane.prometheus.url)
-        yield TRAFFIC
+        yield True
 
 
 def policy() -> str:
     """Return the demo's policy. It maps the current user to Alice, if a policy can hold the user's name."""
     user = unix_user()
     known = f"{user}: {ALICE}" if re.fullmatch(r"[A-Za-z_][\w.-]{0,31}", user, re.ASCII) else ""
-    return f"{POLICY}terminal: {{users: {{{known}}}}}\n"
+    return f"{POLICY.replace('CHART', str(chart_path()))}terminal: {{users: {{{known}}}}}\n"
 
 
 def _keep_alive(bot: Server) -> None:

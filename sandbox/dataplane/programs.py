@@ -71,6 +71,11 @@ def helm_path() -> Path:
     return folder_for("helm", TOOLS / SOURCES["helm"].folder) / "helm"
 
 
+def chart_path() -> Path:
+    """Return where the chart of the pools is, or will be once it is read from its module."""
+    return folder_for("charts", TOOLS / "epp") / "inferencepool"
+
+
 def _program(name: str) -> Path:
     return install_once(folder_for(name, TOOLS / SOURCES[name].folder), lambda folder: _build(name, folder)) / name
 

@@ -1,0 +1,84 @@
+"""How what a chart makes differs from the old release, and what it must not make."""
+
+from typing import Any
+
+import pytest
+
+from k8s.deployment_check import MOST_DIFFERENCES, bounded, differences, stops
+from sandbox.objects import pool
+
+OLD, NEW = "llama", "llama-h200"
+
+
+def an_object(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "labels": {"of": name}}, "spec": spec}
+
+
+def found(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[str]:
+    return list(differences(old, new, OLD, NEW))
+
+
+def test_the_name_is_no_difference_wherever_it_stands() -> None:
+    old = [an_object("Deployment", f"{OLD}-epp", args=["--pool-name", OLD], image="epp:1")]
+    new = [an_object("Deployment", f"{NEW}-epp", args=["--pool-name", NEW], image="epp:1")]
+    assert found(old, new) == []
+
+
+def test_each_place_that_differs_is_named_with_both_values() -> None:
+    old = [an_object("Deployment", f"{OLD}-epp", image="epp:1", ports=[1, 2], env={"A": "x"}), an_object("Role", OLD)]
+    new = [an_object("Deployment", f"{NEW}-epp", image="epp:2", ports=[1, 3], replicas=2), an_object("Secret", NEW)]
+    assert found(old, new) == [
+        f"Role `{NEW}`, which is not made",
+        f"Secret `{NEW}`, which is new",
+        f'Deployment `{NEW}-epp`, spec.env: `{{"A": "x"}}` → `null`',
+        f"Deployment `{NEW}-epp`, spec.image: `epp:1` → `epp:2`",
+        f"Deployment `{NEW}-epp`, spec.ports[1]: `2` → `3`",
+        f"Deployment `{NEW}-epp`, spec.replicas: `null` → `2`",
+    ]
+
+
+def test_a_long_value_is_cut_and_many_differences_are_counted() -> None:
+    (line,) = found([an_object("Secret", OLD, a="x" * 100)], [an_object("Secret", NEW, a="y" * 100)])
+    assert line == f"Secret `{NEW}`, spec.a: `{'x' * 79}…` → `{'y' * 79}…`"
+    many = bounded(iter(str(number) for number in range(MOST_DIFFERENCES + 3)))
+    assert (len(many), many[-1]) == (MOST_DIFFERENCES + 1, "3 more places")
+    assert bounded(iter(["one"])) == ("one",)
+
+
+@pytest.mark.parametrize(
+    ("made", "there", "said"),
+    [
+        ([pool(NEW, "default")], [], []),
+        ([pool(NEW, "default")], ["Service `default/x`"], ["Service `default/x` exists already."]),
+        (
+            [pool(NEW, "default"), an_object("HTTPRoute", "llm")],
+            [],
+            ["The chart would make HTTPRoute `llm`, which may take requests at once."],
+        ),
+        ([an_object("Service", NEW)], [], [f"The chart makes no InferencePool `{NEW}`, or more than that."]),
+        (
+            [pool(NEW, "default"), pool("other", "default")],
+            [],
+            [f"The chart makes no InferencePool `{NEW}`, or more than that."],
+        ),
+    ],
+)
+def test_what_must_not_be_installed(made: list[dict[str, Any]], there: list[str], said: list[str]) -> None:
+    assert list(stops(NEW, made, there, [pool(OLD, "default")])) == said
+
+
+@pytest.mark.parametrize(
+    ("labels", "apart"),
+    [
+        ({"app": NEW}, True),
+        ({"app": OLD}, False),
+        ({"app": OLD, "node": "h200"}, False),  # a pod of the new one would be the old one's too
+        ({"node": "h200"}, False),  # a pod may have both
+    ],
+)
+def test_a_pool_that_shares_pods_with_another_is_not_installed(labels: dict[str, str], apart: bool) -> None:
+    new = pool(NEW, "default")
+    new["spec"]["selector"] = {"matchLabels": labels}
+    said = list(stops(NEW, [new], [], [pool(OLD, "default")]))
+    assert said == ([] if apart else said[:1])
+    assert bool(said) is not apart
