@@ -34,10 +34,10 @@ class Card:
     blocks: list[Block]
 
 
-def draw(entry: Entry, access: Access, *, n: int, past: Sequence[Event] = ()) -> Card:
+def draw(entry: Entry, access: Access, *, n: int, past: Sequence[Event] = (), offers: Sequence[Block] = ()) -> Card:
     """Draw a rollout as it is stored now; ``n`` counts the messages that have been its card.
 
-    ``past`` has the events of the kinds that ``shows_past`` names.
+    ``past`` has the events of the kinds that ``shows_past`` names; ``offers`` are buttons beside those of the verbs.
     """
     given = [event for event in past if event.kind is EventKind.APPROVED]
     mark = f"card:{entry.rollout.id}:{n}.{entry.rollout.revision}"
@@ -47,7 +47,7 @@ def draw(entry: Entry, access: Access, *, n: int, past: Sequence[Event] = ()) ->
         *_weights(f"{mark}:weights", entry),
         context(f"{mark}:facts", _facts(entry, access)),
         *_warned(f"{mark}:warned", [event for event in past if event.kind is EventKind.WARNED]),
-        *actions(f"{mark}:do", draw_buttons(entry)),
+        *actions(f"{mark}:do", [*draw_buttons(entry), *offers]),
         context(f"{mark}:origin", joined("\n", (_origin(entry.rollout), _approved(given)))),
     ]
     return Card(text=spoken(_aloud(entry, access)), blocks=blocks)

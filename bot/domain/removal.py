@@ -8,9 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from bot.domain.rollout import Pool
+
+CLEAN: Final = "clean"
+"""The word for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from bot.domain.commands.values import read_name
 from bot.domain.errors import RouteError, UsageError
 from bot.domain.operation import NewOperation, Operation
 from bot.domain.plan import show_duration
-from bot.domain.removal import Load, Release, Removal, Thing, dump_release, dump_things, load_things
+from bot.domain.removal import CLEAN, Load, Release, Removal, Thing, dump_release, dump_things, load_things
 from bot.domain.rollout import Phase, Pool, Rollout
 from bot.domain.sentences.removal import lines, lines_undrained, named
 from bot.operations.executor import Ask, Asked, Begun, Done, Next, Step, Tools
@@ -30,7 +30,7 @@ LOOK_EVERY: Final = timedelta(seconds=3)
 class Clean:
     """State: ``do`` is the next step's name, ``rollout`` its id; ``things`` and ``release`` are what is deleted."""
 
-    name: str = "clean"
+    name: str = CLEAN
     about: str = "delete the old pool of a finished rollout and its endpoint picker, once it serves nothing"
     usage: str = "[POOL] [route=… namespace=… reason=…]"
     within: timedelta = timedelta(hours=4)

@@ -41,9 +41,10 @@ from handlers.board.bell import Bell
 from handlers.board.board import Board
 from handlers.board.lanes import BoardThread
 from handlers.board.operation_topic import OperationTopics
-from handlers.board.rollout_topic import RolloutTopics
+from handlers.board.rollout_topic import RolloutTopics, nothing
 from handlers.board.topic import EveryTopic
 from handlers.census import Census
+from handlers.clean_button import offer_clean
 from handlers.socket import Socket
 from handlers.tokens import BotToken
 from handlers.web import probes, slack_requests
@@ -126,7 +127,8 @@ class Bot:
 
     def lead(self) -> None:
         """Become the leader: keep time, and bring Slack up to date."""
-        rollouts = RolloutTopics(self.store, self.store, self.policy.access, self.policy.tell)
+        offer = offer_clean if self.policy.clean.allowed else nothing
+        rollouts = RolloutTopics(self.store, self.store, self.policy.access, self.policy.tell, offer)
         topics = EveryTopic([rollouts, OperationTopics(self.operations.records)])
         board = Board(self.store, topics, self.handlers.slack)
         self.board = BoardThread(board, self.clock, self.bell, self.leader.leads)

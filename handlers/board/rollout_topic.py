@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.domain.access import Access
 from bot.domain.events import Event
@@ -10,12 +11,21 @@ from bot.domain.rollout import Entry
 from bot.domain.telling import Tell
 from bot.domain.urgency import is_awaited
 from bot.engine.store_port import BoardMemory, Store
+from handlers.blocks import Block
 from handlers.board.topic import Note
 from handlers.cards import Card, draw, shows_past
 from handlers.thread import MOST, USUAL, is_broadcast, message
 
 ON_ITS_WAY = timedelta(seconds=1)
 """How long a decision may take to reach the route before the card says that it is not written."""
+
+
+Offer = Callable[[Entry], Sequence[Block]]
+
+
+def nothing(entry: Entry) -> Sequence[Block]:
+    """Offer nothing."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class RolloutTopic:
     access: Access
     events: Callable[[int], Sequence[Event]]
     tell: Tell = USUAL
+    offer: Offer = nothing
 
     @property
     def id(self) -> str:
@@ -56,7 +67,7 @@ class RolloutTopic:
     def draw(self, n: int) -> Card:
         kinds = shows_past(self.entry.rollout)
         past = [event for event in self.events(0) if event.kind in kinds] if kinds else []
-        return draw(self.entry, self.access, n=n, past=past)
+        return draw(self.entry, self.access, n=n, past=past, offers=self.offer(self.entry))
 
     def note(self, cursor: int, first: int) -> Note | None:
         events = self.events(cursor)[:MOST]
@@ -74,10 +85,13 @@ class RolloutTopics:
     memory: BoardMemory
     access: Access
     tell: Tell = USUAL
+    offer: Offer = nothing
+    """What the card offers beside the verbs."""
 
     def load(self, topic_id: str) -> RolloutTopic | None:
         """Return a rollout. Raises StoreError, UnreadableError."""
         entry = self.store.load(topic_id)
         if entry is None:
             return None
-        return RolloutTopic(entry, self.access, lambda after: self.memory.events(topic_id, after), self.tell)
+        events = partial(self.memory.events, topic_id)
+        return RolloutTopic(entry, self.access, events, self.tell, self.offer)

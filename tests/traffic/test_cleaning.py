@@ -80,7 +80,7 @@ def test_the_old_release_goes_after_somebody_else_agreed_and_costs_no_request(
     cleaning: Play, plane: Plane, users: Load
 ) -> None:
     before = revision(plane)
-    cleaning.say("clean", ALICE)
+    press_delete(cleaning)
     shown = OperationCard(cleaning, f"clean {STABLE}")
     shown.see("wants approval")
     assert shown.lines("state")[1:] == [
@@ -105,6 +105,19 @@ def test_the_old_release_goes_after_somebody_else_agreed_and_costs_no_request(
     cleaning.until("a refusal", lambda: any("The old pool is gone" in said for said in cleaning.private()))
     users.wait_for(20)
     assert failures(users.stop()) == {}
+
+
+def press_delete(play: Play) -> None:
+    """Alice presses the button of the finished card."""
+    card = play.cards()[0]
+    play.until("the button", lambda: "operation_clean" in str(play.cards()[0]["blocks"]))
+    block_id, button = next(
+        (block["block_id"], element)
+        for block in play.cards()[0]["blocks"]
+        for element in block.get("elements", [])
+        if element.get("action_id") == "operation_clean"
+    )
+    play.slack.press(card["ts"], "operation_clean", button["value"], block_id=block_id, user=ALICE)
 
 
 @contextmanager
