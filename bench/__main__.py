@@ -72,7 +72,7 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
         "outages": (lambda: [outages.measure(running)],),
         "backlog": (lambda: [backlog.measure(running)],),
         "masking": (lambda: [masking.measure()],),
-        "traffic": (lambda: [traffic.measure()],),
+        "traffic": (traffic.measure,),
     }
     return [part for name, each in parts.items() if only in (None, name) for part in each]
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import urllib3
 
+from bench import guide
 from bench.figures import Finding, Round, rows_of
 from sandbox.apiserver import api_server
 from sandbox.dataplane.deployments import deployment_of
@@ -32,8 +33,8 @@ REST = 0.3
 """Seconds between two changes, in which requests begin that the next one finds under way."""
 
 
-def measure() -> Finding:
-    """Move all traffic from one pool to the other and back, and count what the users lost."""
+def measure() -> list[Finding]:
+    """Move all traffic from one pool to the other and back, and count what users lost; then see guide.py."""
     with (
         workplace(prefix="bench") as place,
         api_server(place) as server,
@@ -44,9 +45,12 @@ def measure() -> Finding:
         with load(plane.url, place.folder / "load", model=MODEL, adapter=ADAPTER, rate=20, streams=4) as users:
             rounds = [_round(plane) for _ in range(ROUNDS)]
             records = users.stop()
+        plane.world.set_weights({STABLE: 1, CANARY: 0})
+        trial = guide.trial_cost(plane, place.folder / "trial")
+        deletion = guide.deletion_cost(plane, place.folder / "deletion")
     lost = failures(records)
     cut = lost.get("cut", 0)
-    return Finding(
+    followed = Finding(
         title="Requests follow the weights",
         about=__doc__ or "",
         rows=rows_of("weights written to first request by them", rounds),
@@ -55,6 +59,7 @@ def measure() -> Finding:
             f"{sum(lost.values()) - cut} failed, {cut} cut (goal: 0)"
         ],
     )
+    return [followed, trial, deletion]
 
 
 def _round(plane: Plane) -> Round:

@@ -58,7 +58,7 @@ class ClusterRemovals:
         now = helm_releases.newest(self.api, release.namespace, release.name)
         if now is None or now.is_uninstalled:
             return True
-        if now.revision != release.revision or {each.thing for each in self._made(now)} - {*things}:
+        if now.revision != release.revision or {*self.made_by(now)} - {*things}:
             return False
         # Without a wait, because a step is short: whoever calls looks for what is left.
         self.helm.run("uninstall", release.name, "-n", release.namespace, "--keep-history", "--no-hooks")
@@ -73,6 +73,10 @@ class ClusterRemovals:
             with suppress(GoneError):
                 client.delete(self.api, _resource(thing), thing.namespace, thing.name, thing.uid)
         return undo.command(namespace, keep_as)
+
+    def made_by(self, release: HelmRelease) -> Sequence[Thing]:
+        """Return what a release has made, of that which exists and is not kept."""
+        return [each.thing for each in self._made(release) if not each.is_kept]
 
     def left(self, things: Sequence[Thing]) -> Sequence[Thing]:
         """Return those of the things that still exist."""
