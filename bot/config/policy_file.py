@@ -127,6 +127,7 @@ class TrySection(Section):
     most: Annotated[int, whole_number(1000)] = TRIAL.most
     rate: Annotated[int, whole_number(100)] = TRIAL.rate
     timeout: Duration = TRIAL.timeout
+    after_steps: Flag = False
 
 
 class DeploySection(Section):

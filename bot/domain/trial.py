@@ -22,7 +22,10 @@ CERTAIN: Final = 0.999
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRules:
-    """What the policy says of trials. An empty ``model`` means one that both pools serve; ``rate`` is per second."""
+    """What the policy says of trials. An empty ``model`` means one that both pools serve; ``rate`` is per second.
+
+    ``after_steps``: one begins by itself after each step.
+    """
 
     path: str = "/v1/completions"
     model: str = ""
@@ -33,6 +36,7 @@ class TrialRules:
     most: int = 200
     rate: int = 10
     timeout: timedelta = timedelta(seconds=20)
+    after_steps: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,15 +88,15 @@ class Works:
         """Return what decides requests."""
         inbox = self.store.inbox
         return OperationRequests(
-            self._registry, self.store.operations, self._tools, receive=inbox.receive, drop=inbox.drop
+            self._registry, self.store.operations, self.tools, receive=inbox.receive, drop=inbox.drop
         )
 
     def runner(self) -> Runner:
         """Return the runner of another process."""
-        return Runner(self._registry, self.store.operations, self._tools)
+        return Runner(self._registry, self.store.operations, self.tools)
 
     @property
-    def _tools(self) -> Tools:
+    def tools(self) -> Tools:
         nobody = cast(Any, None)
         return Tools(
             routes=nobody,
