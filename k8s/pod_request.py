@@ -27,9 +27,15 @@ def ask(api: ApiClient, pod: Document, port: int, path: str, most: int, read: Ca
 
     ``read`` gets one byte more of an answer that is longer, and raises ValueError if the answer is none.
     """
-    for way in (_through_the_api_server, _at_its_address):
-        with suppress(DependencyError, UserError, OSError, ValueError, http.client.HTTPException):
-            return read(way(api, pod, port, path, most))
+    with suppress(DependencyError, UserError, OSError, ValueError, http.client.HTTPException):
+        return read(_through_the_api_server(api, pod, port, path, most))
+    return ask_directly(pod, port, path, most, read)
+
+
+def ask_directly(pod: Document, port: int, path: str, most: int, read: Callable[[bytes], T]) -> T | None:
+    """Ask a pod as ``ask`` does, only at its own address."""
+    with suppress(DependencyError, UserError, OSError, ValueError, http.client.HTTPException):
+        return read(_at_its_address(pod, port, path, most))
     return None
 
 
@@ -38,7 +44,7 @@ def _through_the_api_server(api: ApiClient, pod: Document, port: int, path: str,
     return client.ask_pod(api, namespace_of(pod), name, path, seconds=SECONDS, most=most)
 
 
-def _at_its_address(api: ApiClient, pod: Document, port: int, path: str, most: int) -> bytes:
+def _at_its_address(pod: Document, port: int, path: str, most: int) -> bytes:
     """Ask without a proxy, and follow no redirect."""
     with closing(http.client.HTTPConnection(_host(pod), port, timeout=SECONDS)) as connection:
         connection.connect()

@@ -37,13 +37,14 @@ def ask_pool(api: ApiClient, pool: Document, pods: Sequence[Document]) -> Served
     ports, ready = pool["spec"].get("targetPorts") or (), [each for each in pods if is_ready(each)][:MOST_ASKED]
     if not ports or not ready:
         return ServedModels(None)
-    port = int(ports[0]["number"])
-    for pod in ready:
-        names = pod_request.ask(api, pod, port, PATH, LONGEST_ANSWER, names_in)
-        if names is not None:
-            return ServedModels(names)
-    first = ready[0]["metadata"]["name"]
-    return ServedModels(None, f"pod `{first}` does not answer `GET {PATH}` at port {port}")
+    port, (first, *others) = int(ports[0]["number"]), ready
+    names = pod_request.ask(api, first, port, PATH, LONGEST_ANSWER, names_in)
+    for pod in others:
+        if names is None:
+            names = pod_request.ask_directly(pod, port, PATH, LONGEST_ANSWER, names_in)
+    if names is not None:
+        return ServedModels(names)
+    return ServedModels(None, f"pod `{first['metadata']['name']}` does not answer `GET {PATH}` at port {port}")
 
 
 def names_in(body: bytes) -> frozenset[str]:

@@ -44,7 +44,8 @@ def test_operations_that_are_under_way_are_counted_by_phase(redis_url: str) -> N
     for operation in (RUNNING, an_operation(id="o-00000002", subject="other", phase=OperationPhase.DONE)):
         store.operations.save(SaveOperation(change=OperationChange(after=operation), expected=None))
     lines = generate_latest(registry).decode().splitlines()[2:]
-    assert lines == ['rolloutbot_operations{phase="running"} 1.0', 'rolloutbot_operations{phase="cancelling"} 0.0']
+    counts = {"running": 1.0, "asking": 0.0, "cancelling": 0.0}
+    assert lines == [f'rolloutbot_operations{{phase="{phase}"}} {count}' for phase, count in counts.items()]
 
 
 def test_without_redis_nothing_is_said_of_operations() -> None:
