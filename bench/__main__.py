@@ -49,8 +49,9 @@ def main() -> None:
     findings: list[Finding] = []
     with servers() as running:
         for part in _parts(running, chosen.only):
-            findings += part()
-            print(report(findings[-1:]), flush=True)
+            found = part()
+            findings += found
+            print(report(found), flush=True)
     if chosen.write:
         print(f"Written: {write(findings)}", file=sys.stderr)
 

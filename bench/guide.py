@@ -67,7 +67,7 @@ def deletion_cost(plane: Plane, folder: Path) -> Finding:
         plane.world.set_weights({STABLE: 0, CANARY: 1})
         begun = time.perf_counter()
         wait_until("an idle pool", lambda: _is_idle(removals, pool), seconds=60)
-        drained = time.perf_counter() - begun
+        drained, ended = time.perf_counter() - begun, time.time()
         things = removals.made_by(release)
         named = Release(namespace=NAMESPACE, name=STABLE, chart="", revision=release.revision)
         begun = time.perf_counter()
@@ -76,6 +76,7 @@ def deletion_cost(plane: Plane, folder: Path) -> Finding:
         gone = time.perf_counter() - begun
         time.sleep(AFTERWARDS)
         records = users.stop()
+    before_and_after = Round(_times(records, ended - AFTERWARDS, ended), _times(records, ended, time.time()))
     lost = failures(records)
     cut = lost.get("cut", 0)
     return Finding(
@@ -83,9 +84,9 @@ def deletion_cost(plane: Plane, folder: Path) -> Finding:
         about=(
             "All traffic goes to the new pool. Users send 20 requests a second and have four streams of 30 seconds "
             f"under way, some on the old pool. Once that has served nothing for {IDLE:g} s, Helm uninstalls it. "
-            "Helm's time is no ratio, because nothing else does what it does."
+            f"The time is a user's to the first token, and the floor is the {AFTERWARDS:g} s before."
         ),
-        rows=[],
+        rows=rows_of("a user's first token from the deletion on", [before_and_after]),
         notes=[
             f"{len(records)} requests: {sum(lost.values()) - cut} failed, {cut} cut (goal: 0)",
             f"idle {drained:.1f} s after the weights, all {len(things)} objects gone {gone:.1f} s after that",
