@@ -1,6 +1,7 @@
 """What forbids a deployment, and how it differs from the old release. Pure."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from k8s.document import Document
 from k8s.inferencepool import labels_of
 
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "Gateway")
+_PRIVATE: Final = re.compile(r"\benv\b|\bdata\b|password|token|secret|credential|key", re.IGNORECASE)
 MOST_DIFFERENCES: Final = 12
 
 
@@ -40,7 +42,9 @@ def differences(old: Sequence[Document], new: Sequence[Document], old_name: str,
         yield f"{kind} `{name}`, which is new"
     for key in sorted(before.keys() & after.keys()):
         for path, was, now in _changes(before[key], after[key], ""):
-            yield f"{key[0]} `{key[1]}`, {path}: `{_short(was)}` → `{_short(now)}`"
+            hidden = _is_private(key[0], path) or isinstance(was, dict | list) or isinstance(now, dict | list)
+            values = "another value" if hidden else f"`{_short(was)}` → `{_short(now)}`"
+            yield f"{key[0]} `{key[1]}`, {path}: {values}"
 
 
 def bounded(found: Iterator[str]) -> tuple[str, ...]:
@@ -65,6 +69,11 @@ def _changes(was: Any, now: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
             yield from _changes(left, right, f"{path}[{at}]")
     elif was != now:
         yield path, was, now
+
+
+def _is_private(kind: str, path: str) -> bool:
+    """Say whether a place may hold a secret: everybody in the channel reads what differs."""
+    return kind == "Secret" or _PRIVATE.search(path) is not None
 
 
 def _are_apart(labels: Mapping[str, str], others: Mapping[str, str]) -> bool:

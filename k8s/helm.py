@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bot.domain.errors import ClusterError, RouteError
+from bot.domain.masking import masked
 
 SECONDS: Final = 25.0
 """How long one command may take. What it began, it may still finish: whoever calls looks again."""
@@ -50,7 +51,7 @@ class Helm:
                     hint="Install Helm beside the bot, or say where it is in `ROLLOUTBOT_HELM`.",
                 ) from error
         if answer.returncode:
-            said = " ".join(answer.stderr.split()).removeprefix("Error: ")
+            said = masked(" ".join(answer.stderr.split())).removeprefix("Error: ")
             raise RouteError(f"Helm said: {said[:LONGEST]}")
         return answer.stdout
 

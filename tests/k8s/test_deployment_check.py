@@ -1,5 +1,6 @@
 """How what a chart makes differs from the old release, and what it must not make."""
 
+import json
 from typing import Any
 
 import pytest
@@ -25,21 +26,37 @@ def test_the_name_is_no_difference_wherever_it_stands() -> None:
 
 
 def test_each_place_that_differs_is_named_with_both_values() -> None:
-    old = [an_object("Deployment", f"{OLD}-epp", image="epp:1", ports=[1, 2], env={"A": "x"}), an_object("Role", OLD)]
+    old = [an_object("Deployment", f"{OLD}-epp", image="epp:1", ports=[1, 2], flags={"A": "x"}), an_object("Role", OLD)]
     new = [an_object("Deployment", f"{NEW}-epp", image="epp:2", ports=[1, 3], replicas=2), an_object("Secret", NEW)]
     assert found(old, new) == [
         f"Role `{NEW}`, which is not made",
         f"Secret `{NEW}`, which is new",
-        f'Deployment `{NEW}-epp`, spec.env: `{{"A": "x"}}` → `null`',
+        f"Deployment `{NEW}-epp`, spec.flags: another value",
         f"Deployment `{NEW}-epp`, spec.image: `epp:1` → `epp:2`",
         f"Deployment `{NEW}-epp`, spec.ports[1]: `2` → `3`",
         f"Deployment `{NEW}-epp`, spec.replicas: `null` → `2`",
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("Secret", {"stringData": {"a": "SECRET"}}),
+        ("Deployment", {"containers": [{"env": [{"name": "A", "value": "SECRET"}]}]}),
+        ("ConfigMap", {"data": {"config": "SECRET"}}),
+        ("Deployment", {"hfToken": "SECRET"}),
+        ("Deployment", {"redis": {"password": "SECRET"}}),
+    ],
+)
+def test_what_may_be_a_secret_is_not_shown(kind: str, place: dict[str, Any]) -> None:
+    other = json.loads(json.dumps(place).replace("SECRET", "HIDDEN"))
+    (line,) = found([an_object(kind, OLD, **place)], [an_object(kind, NEW, **other)])
+    assert line.endswith(": another value")
+
+
 def test_a_long_value_is_cut_and_many_differences_are_counted() -> None:
-    (line,) = found([an_object("Secret", OLD, a="x" * 100)], [an_object("Secret", NEW, a="y" * 100)])
-    assert line == f"Secret `{NEW}`, spec.a: `{'x' * 79}…` → `{'y' * 79}…`"
+    (line,) = found([an_object("Role", OLD, a="x" * 100)], [an_object("Role", NEW, a="y" * 100)])
+    assert line == f"Role `{NEW}`, spec.a: `{'x' * 79}…` → `{'y' * 79}…`"
     many = bounded(iter(str(number) for number in range(MOST_DIFFERENCES + 3)))
     assert (len(many), many[-1]) == (MOST_DIFFERENCES + 1, "3 more places")
     assert bounded(iter(["one"])) == ("one",)
