@@ -2,15 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
+from bot.domain.masking import masked
 from k8s.document import Document
 from k8s.inferencepool import labels_of
 
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "Gateway")
 _PRIVATE: Final = re.compile(r"\benv\b|\bdata\b|password|token|secret|credential|key", re.IGNORECASE)
-MOST_DIFFERENCES: Final = 12
+MOST_DIFFERENCES: Final = 8
 
 
 def stops(name: str, made: Sequence[Document], there: Sequence[str], pools: Sequence[Document]) -> Iterator[str]:
@@ -32,16 +34,25 @@ def stops(name: str, made: Sequence[Document], there: Sequence[str], pools: Sequ
             )
 
 
+def elsewhere(placed: Iterable[tuple[Document, str]], namespace: str) -> Iterator[str]:
+    """Yield what a chart would make outside the namespace; an empty one: it belongs to the whole cluster."""
+    for each, where in placed:
+        if where != namespace:
+            there = f"in namespace `{where}`" if where else "for the whole cluster"
+            yield f"The chart would make {each['kind']} `{each['metadata']['name']}` {there}."
+
+
 def differences(old: Sequence[Document], new: Sequence[Document], old_name: str, new_name: str) -> Iterator[str]:
     """Yield how new objects differ from the old ones, apart from the name."""
-    before = {(each["kind"], each["metadata"]["name"]): each for each in _renamed(old, old_name, new_name)}
+    same = partial(_is_same, old=old_name, new=new_name)
+    before = {(each["kind"], _renamed(each["metadata"]["name"], old_name, new_name)): each for each in old}
     after = {(each["kind"], each["metadata"]["name"]): each for each in new}
     for kind, name in sorted(before.keys() - after.keys()):
         yield f"{kind} `{name}`, which is not made"
     for kind, name in sorted(after.keys() - before.keys()):
         yield f"{kind} `{name}`, which is new"
     for key in sorted(before.keys() & after.keys()):
-        for path, was, now in _changes(before[key], after[key], ""):
+        for path, was, now in _changes(before[key], after[key], "", same):
             hidden = _is_private(key[0], path) or isinstance(was, dict | list) or isinstance(now, dict | list)
             values = "another value" if hidden else f"`{_short(was)}` → `{_short(now)}`"
             yield f"{key[0]} `{key[1]}`, {path}: {values}"
@@ -54,20 +65,24 @@ def bounded(found: Iterator[str]) -> tuple[str, ...]:
     return (*lines[:MOST_DIFFERENCES], *([f"{more} more places"] if more > 0 else []))
 
 
-def _renamed(documents: Sequence[Document], old: str, new: str) -> Sequence[Document]:
-    """Return objects with the new name wherever the old one is."""
-    found: Sequence[Document] = json.loads(json.dumps(documents).replace(old, new))
-    return found
+def _renamed(text: str, old: str, new: str) -> str:
+    """Return a text with the new name in place of the old one, where that stands for itself or begins a name."""
+    return re.sub(rf"(?<![\w.-]){re.escape(old)}(?![\w.])", lambda _: new, text)
 
 
-def _changes(was: Any, now: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+def _is_same(was: Any, now: Any, *, old: str, new: str) -> bool:
+    """Say whether two values are the same, apart from the name."""
+    return was == now or (isinstance(was, str) and _renamed(was, old, new) == now)
+
+
+def _changes(was: Any, now: Any, path: str, same: Callable[[Any, Any], bool]) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(was, dict) and isinstance(now, dict):
         for key in sorted(was.keys() | now.keys(), key=str):
-            yield from _changes(was.get(key), now.get(key), f"{path}.{key}".lstrip("."))
+            yield from _changes(was.get(key), now.get(key), f"{path}.{key}".lstrip("."), same)
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for at, (left, right) in enumerate(zip(was, now, strict=True)):
-            yield from _changes(left, right, f"{path}[{at}]")
-    elif was != now:
+            yield from _changes(left, right, f"{path}[{at}]", same)
+    elif not same(was, now):
         yield path, was, now
 
 
@@ -86,5 +101,5 @@ def _listed(labels: Mapping[str, str]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    text = masked(value if isinstance(value, str) else json.dumps(value))
+    return text if len(text) <= 60 else f"{text[:59]}…"

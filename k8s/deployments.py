@@ -1,5 +1,6 @@
 """Drafts a new pool's release from the old one's, and has Helm install it: see ``bot.engine.deployment_port``."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -11,17 +12,19 @@ from kubernetes.client import ApiClient
 
 from bot.domain.deployment import DeployRules, Draft, changed_values, renamed
 from bot.domain.errors import GoneError, RefusedError, RouteError
+from bot.domain.masking import masked
 from bot.domain.rollout import Pool
 from bot.engine.deployment_port import Standing
 from k8s import client, helm_releases
-from k8s.deployment_check import bounded, differences, stops
-from k8s.document import Document, full_name, pools_reached
+from k8s.deployment_check import bounded, differences, elsewhere, stops
+from k8s.document import Document, full_name
 from k8s.helm import Helm
 from k8s.helm_releases import HelmRelease
 from k8s.httproute import HTTPROUTES
 from k8s.inferencepool import PODS, POOLS, selector_of
 from k8s.kinds import Kinds
 from k8s.pool_health import is_ready
+from k8s.removal_check import names_pool
 
 MARK: Final = "rolloutbot"
 """The label of a release's Secret that carries the id of the deployment."""
@@ -56,7 +59,8 @@ class ClusterDeployments:
         release = helm_releases.newest(self.api, pool.namespace, pool.name)
         if release is None:
             return None
-        return Standing(status=release.status, is_ours=release.labels.get(MARK) == mark, said=release.said)
+        is_ours, said = release.labels.get(MARK) == mark, masked(release.said)
+        return Standing(status=release.status, begun=release.begun, is_ours=is_ours, said=said)
 
     def remove(self, pool: Pool, mark: str) -> None:
         """Uninstall a release that carries the id. Raises RouteError if a route names its pool."""
@@ -64,8 +68,8 @@ class ClusterDeployments:
         if standing is None or not standing.is_ours:
             return
         routes = [route for name in self.namespaces for route in client.list_all(self.api, HTTPROUTES, name)]
-        if users := [full_name(route) for route in routes if pool in pools_reached(route)]:
-            raise RouteError(f"HTTPRoute `{users[0]}` sends to `{pool.name}` now, so I leave it.")
+        if users := [full_name(route) for route in routes if names_pool(route, pool)]:
+            raise RouteError(f"HTTPRoute `{users[0]}` names `{pool.name}` now, so I leave it.")
         self.helm.run("uninstall", pool.name, "-n", pool.namespace, "--ignore-not-found")
 
     def _draft(self, old: Pool, name: str, changes: Mapping[str, str]) -> Draft:
@@ -97,8 +101,11 @@ class ClusterDeployments:
             version=draft.version,
             values=values,
             makes=tuple((str(each["kind"]), str(each["metadata"]["name"])) for each in made),
+            manifest=hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest(),
             differs=bounded(differences(release.objects, made, old.name, name)),
-            stops=tuple(stops(name, made, there, pools)) if taken is None else (f"{there[0]} exists already.",),
+            stops=(*elsewhere(self._places(made, old.namespace), old.namespace), *stops(name, made, there, pools))
+            if taken is None
+            else (f"{there[0]} exists already.",),
             serves=self._served(made, old.namespace),
         )
 
@@ -113,8 +120,13 @@ class ClusterDeployments:
     def _rendered(self, draft: Draft) -> Sequence[Document]:
         """Have Helm render the objects, and the API server check them; nothing is made."""
         said = self.helm.run("install", *_chart(draft), "--dry-run=server", "-o", "json", values=draft.values)
-        manifest = str(json.loads(said)["manifest"])
+        manifest = str(json.loads(said[said.index("{") :])["manifest"])  # before it stands where the chart came from
         return [each for each in yaml.safe_load_all(manifest) if isinstance(each, dict) and each.get("kind")]
+
+    def _places(self, made: Sequence[Document], namespace: str) -> Sequence[tuple[Document, str]]:
+        """Return objects and the namespaces where they would be; empty: they belong to none."""
+        kinds = Kinds(self.api)
+        return [(each, place[1]) for each in made if (place := kinds.place(each, namespace)) is not None]
 
     def _there(self, made: Sequence[Document], namespace: str) -> Iterator[str]:
         kinds = Kinds(self.api)
@@ -140,7 +152,9 @@ class ClusterDeployments:
 
 def _chart(draft: Draft) -> tuple[str, ...]:
     pool = draft.pool
-    return (pool.name, draft.chart, "--version", draft.version, "-n", pool.namespace, "--values", "-")
+    # Hooks and definitions are no part of the manifest, so nobody would see them.
+    shown_alone = ("--no-hooks", "--skip-crds")
+    return (pool.name, draft.chart, "--version", draft.version, "-n", pool.namespace, "--values", "-", *shown_alone)
 
 
 def _without_route(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,6 +15,9 @@ from bot.domain.masking import masked
 SECONDS: Final = 25.0
 """How long one command may take. What it began, it may still finish: whoever calls looks again."""
 
+_NOT_ITS_OWN: Final = ("HELM_", "KUBECONFIG", "SLACK_", "REDIS_", "ROLLOUTBOT_")
+"""Variables that it does not get: they would point it elsewhere, or are secrets of the bot's."""
+
 LONGEST: Final = 600
 """How many characters of Helm's own words people get."""
 
@@ -57,6 +60,7 @@ class Helm:
 
     def _environment(self, folder: str) -> Mapping[str, str]:
         """Return the variables with which Helm writes into ``folder`` alone, and talks to no other cluster."""
-        others = {name: value for name, value in os.environ.items() if not name.startswith(("HELM_", "KUBECONFIG"))}
+        others = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_ITS_OWN)}
         homes = {f"HELM_{home}_HOME": str(Path(folder, home.lower())) for home in ("CACHE", "CONFIG", "DATA")}
-        return {**others, **homes, **({"KUBECONFIG": self.kubeconfig} if self.kubeconfig else {})}
+        caches = {"KUBECACHEDIR": str(Path(folder, "kube"))}
+        return {**others, **homes, **caches, **({"KUBECONFIG": self.kubeconfig} if self.kubeconfig else {})}

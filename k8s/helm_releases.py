@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import yaml
@@ -38,6 +39,7 @@ class HelmRelease:
     chart: Mapping[str, Any]
     values: Mapping[str, Any]
     objects: Sequence[Document]
+    begun: datetime
     labels: Mapping[str, str]  # of its Secret
     said: str  # what Helm says of it
     hooks: int  # how many objects of the chart only run when it is deleted
@@ -78,6 +80,7 @@ def read_release(secret: Document) -> HelmRelease:
             chart=document["chart"],
             values=document.get("config") or {},
             objects=tuple(_objects(str(document["manifest"]))),
+            begun=datetime.fromisoformat(str(secret["metadata"]["creationTimestamp"])),
             labels=secret["metadata"].get("labels") or {},
             said=str(document["info"].get("description") or ""),
             hooks=sum(_is_of_deletion(hook) for hook in document.get("hooks") or ()),

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.domain.removal import Thing
+from bot.domain.rollout import Pool
 from k8s.client import Resource
 from k8s.document import Document, full_name, mirrors_of, namespace_of, pool_of, refs_of, rules_of
-from k8s.helm_releases import owner_of
+from k8s.helm_releases import HelmRelease, owner_of
 from k8s.inferencepool import labels_of, picker_of
 from k8s.inferencepool import pool_of as pool_itself
 
@@ -54,7 +55,7 @@ def stops(
 ) -> Iterator[str]:
     """Yield why a pool may not be removed. ``going`` is what would go, ``pools`` all pools of its namespace."""
     name = pool["metadata"]["name"]
-    if users := [full_name(route) for route in routes if _sends_to(route, pool)]:
+    if users := [full_name(route) for route in routes if names_pool(route, pool_itself(pool))]:
         yield f"{_listed('HTTPRoute', users)} still names InferencePool `{name}`. Take it out of there first."
     if EXPORTED in (pool["metadata"].get("annotations") or {}):
         yield f"InferencePool `{name}` is exported to other clusters. Remove its annotation `{EXPORTED}` first."
@@ -96,7 +97,7 @@ def stays(
     gone = {(each.thing.kind, each.thing.name) for each in made if not each.is_kept}
     for each in made:
         if each.is_kept:
-            yield f"{each.thing.kind} `{each.thing.name}`, which Helm keeps"
+            yield f"{each.thing.kind} `{each.thing.name}`, which Helm leaves"
     templates = [_pod_labels(each.document) for each in made if not each.is_kept]
     if pods and not any(labels_of(pool).items() <= labels.items() for labels in templates if labels):
         labels = ",".join(f"{key}={value}" for key, value in labels_of(pool).items())
@@ -114,12 +115,25 @@ def _pod_labels(document: Mapping[str, Any]) -> Mapping[str, str]:
     return (template.get("metadata") or {}).get("labels") or {}
 
 
-def _sends_to(route: Document, pool: Document) -> bool:
+def names_pool(route: Document, pool: Pool) -> bool:
     """Say whether a route names a pool, whatever the weight, or mirrors to it."""
-    mine, namespace = pool_itself(pool), namespace_of(route)
+    namespace = namespace_of(route)
     refs = [ref for rule in rules_of(route) for ref in refs_of(rule)]
     refs += [mirror["backendRef"] for rule in rules_of(route) for mirror in mirrors_of(rule)]
-    return any(pool_of(ref, namespace) == mine for ref in refs)
+    return any(pool_of(ref, namespace) == pool for ref in refs)
+
+
+def lost_release(
+    pool: Document, owner: tuple[str, str] | None, release: HelmRelease | None, going: Sequence[Found]
+) -> Iterator[str]:
+    """Yield why a pool's own word for its release is not to be believed."""
+    if owner is None:
+        return
+    name, of = f"InferencePool `{pool['metadata']['name']}`", "/".join(owner)
+    if release is None or release.is_uninstalled:
+        yield f"{name} says that Helm release `{of}` made it, and I find no such release. Remove the pool by hand."
+    elif pool["metadata"]["uid"] not in {each.thing.uid for each in going}:
+        yield f"{name} says that Helm release `{of}` made it, and that release does not hold it. Remove it by hand."
 
 
 def _listed(kind: str, names: Sequence[str], most: int = 5) -> str:

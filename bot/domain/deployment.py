@@ -29,8 +29,9 @@ class DeployRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What would be installed. ``values`` are the release's own, ``makes`` the kinds and names of its objects.
+    """What would be installed.
 
+    ``values`` are the release's own, ``makes`` the kinds and names of its objects, ``manifest`` a digest of all.
     ``differs`` and ``stops`` are sentences: how it differs from the old release, and what forbids it. ``serves`` says
     which model servers the new pool would find.
     """
@@ -41,6 +42,7 @@ class Draft:
     version: str
     values: Mapping[str, Any]
     makes: tuple[tuple[str, str], ...]
+    manifest: str = ""
     differs: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
     serves: str = ""
@@ -48,7 +50,16 @@ class Draft:
     @property
     def digest(self) -> str:
         """Stand for exactly what would be installed, for people to agree to."""
-        said = [self.pool.namespace, self.pool.name, self.chart, self.version, self.values, self.makes, self.differs]
+        said = [
+            self.pool.namespace,
+            self.pool.name,
+            self.chart,
+            self.version,
+            self.values,
+            self.makes,
+            self.manifest,
+            self.differs,
+        ]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 

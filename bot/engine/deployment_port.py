@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from bot.domain.deployment import Draft
@@ -12,10 +13,11 @@ from bot.domain.rollout import Pool
 class Standing:
     """Where the release of a deployment stands, in Helm's words: ``deployed``, ``failed``, ``pending-install``, ...
 
-    ``is_ours``: it carries the deployment's id. ``said`` is what Helm says of it.
+    ``begun`` is when this revision began. ``is_ours``: it carries the deployment's id. ``said`` is what Helm says.
     """
 
     status: str
+    begun: datetime
     is_ours: bool
     said: str = ""
 

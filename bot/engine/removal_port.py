@@ -14,15 +14,22 @@ class Removals(Protocol):
     """
 
     def plan(self, rollout: Rollout) -> Removal:
-        """Find out what removing the old pool of a finished rollout means now."""
+        """Find out what removing the old pool of a finished rollout means now, or what is left of it."""
+
+    def users(self, pool: Pool) -> Sequence[str]:
+        """Return the HTTPRoutes (namespace/name) that name a pool, whatever the weight, or mirror to it."""
+
+    def missing_right(self, things: Sequence[Thing]) -> str:
+        """Say in a sentence which of these things we may not delete; empty if we may delete all."""
 
     def load(self, pool: Pool) -> Load:
         """Ask the model servers of a pool what they serve; a pool without pods serves nothing."""
 
     def uninstall(self, release: Release, things: Sequence[Thing]) -> bool:
-        """Uninstall a release that made no more than these things, and keep its history; it may be gone.
+        """Uninstall a release that made no more than these things, and keep its history.
 
-        False, and nothing is done, if it has changed. Raises RouteError with Helm's own words.
+        If that is done, delete those of the things that Helm has left. False, and nothing is done, if the release has
+        changed. Raises RouteError with Helm's own words.
         """
 
     def delete(self, things: Sequence[Thing], keep_as: str) -> str:

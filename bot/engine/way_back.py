@@ -29,9 +29,10 @@ class WayBack:
                 raise RouteError(f"There is no rollout `{rollout_id}` any more.")
             if entry.rollout.phase is Phase.CLEANED and entry.is_applied:
                 return
-            if entry.rollout.phase is not Phase.CLEANED:
+            if entry.rollout.phase is not Phase.CLEANED and entry.is_applied:
                 moment = Moment(now=self._clock.now(), decision=new_decision(), by=by)
                 change = deletion_begins(entry, moment)
                 self._store.save(Save(change=change, expected=entry.rollout.decision))
-            self._applier.apply(rollout_id)  # which takes over what a terminal without Redis wrote on the route
+            # This also writes a finish that is not on the route yet, and takes over what a terminal wrote there.
+            self._applier.apply(rollout_id)
         raise DependencyError(f"Rollout `{rollout_id}` changes all the time.")

@@ -18,12 +18,19 @@ from bot.domain.plan import show_duration
 from bot.domain.removal import CLEAN, Load, Release, Removal, Thing, dump_release, dump_things, load_things
 from bot.domain.rollout import Phase, Pool, Rollout
 from bot.domain.sentences.removal import lines, lines_undrained, named
-from bot.operations.executor import Ask, Asked, Begun, Done, Next, Step, Tools
+from bot.operations.asking import require_approvers
+from bot.operations.executor import Ask, Asked, Begun, Done, Failed, Next, Step, Tools
 from bot.operations.reading import read_keys
 
 PLACE: Final = ("route", "namespace")
 LOOK_EVERY: Final = timedelta(seconds=3)
 """How often the model servers are asked what they serve."""
+
+BLIND_FOR: Final = timedelta(minutes=1)
+"""For so long nobody may know whether a pool is idle; then people are asked, or it has to be idle anew."""
+
+LOOKS: Final = 10
+"""After so many looks at what is left it is deleted once more."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Clean:
     name: str = CLEAN
     about: str = "delete the old pool of a finished rollout and its endpoint picker, once it serves nothing"
     usage: str = "[POOL] [route=… namespace=… reason=…]"
-    within: timedelta = timedelta(hours=4)
+    within: timedelta = timedelta(hours=12)
     undo_within: timedelta = timedelta(minutes=5)
 
     def read(self, words: Sequence[Word]) -> Asked:
@@ -48,8 +55,10 @@ class Clean:
         """Find the rollout whose old pool is meant, and look whether anything forbids the deletion."""
         if not tools.policy.clean.allowed:
             raise UsageError("The policy does not let me delete pools.", hint="Set `clean.allowed: true` in it.")
+        require_approvers(tools.policy, asked.by)
         rollout = _rollout(asked, tools)
-        _plan(rollout, tools)
+        if missing := tools.removals.missing_right(_plan(rollout, tools).things):
+            raise RouteError(missing)
         return Begun(subject=rollout.stable.name, state={"do": "drain", "rollout": rollout.id})
 
     def step(self, operation: Operation, tools: Tools) -> Step:
@@ -57,12 +66,14 @@ class Clean:
         return _STEPS[operation.state["do"]](self, operation, tools)
 
     def undo(self, operation: Operation, tools: Tools) -> Step:
-        """Leave it as it is; before the deletion begins there is nothing to take back."""
-        return Done(state=operation.state, said=self.left(operation) or "Nothing was deleted.")
+        """Leave it as it is: before the deletion begins there is nothing to take back, and later no way."""
+        if operation.state.get("begun"):
+            return Failed("What is deleted stays deleted.")
+        return Done(state=operation.state, said="Nothing was deleted.")
 
     def left(self, operation: Operation) -> str:
         """Say what may be half deleted, and how to go on or back."""
-        if "things" not in operation.state:
+        if not operation.state.get("begun"):
             return ""
         release = _release(operation)
         told = f"The deletion of {named(_things(operation))} has begun. `clean` again goes on with it"
@@ -83,25 +94,27 @@ class Clean:
             return Ask(state={**_fresh(state), "do": "drain"}, lines=[*lines(plan)], digest=plan.digest)
         load, now = tools.removals.load(plan.pool), tools.clock.now()
         if load.unknown:
-            asked = [*lines_undrained(plan, load.unknown)]
-            return Ask(state=_fresh(state), lines=asked, digest=plan.undrained)
+            return _ask_blind(state, plan, load, now)
         idle_since = _idle_since(state, load, now)
         if idle_since is not None and now - idle_since >= plan.idle_for:
             return Next(state=_named_in(state, plan))
         told = _told(load, plan) if _is_news(state, idle_since) else ""
         known = {"idle_since": idle_since and idle_since.isoformat(), "finished": load.finished, "told": True}
-        return Next(state={**state, **known}, said=told, wait=LOOK_EVERY)
+        seen = {**known, "looked": now.isoformat(), "blind_since": None}
+        return Next(state={**state, **seen}, said=told, wait=LOOK_EVERY)
 
     def _end(self, operation: Operation, tools: Tools) -> Step:
         """End the way back. From here on things are deleted."""
-        agreement = operation.agreement
+        rollout, agreement = _by_id(operation.state["rollout"], tools), operation.agreement
+        _require_unused(rollout, tools)
         by = agreement.approvals[-1] if agreement and agreement.approvals else operation.started_by
-        tools.way_back.end(operation.state["rollout"], by)
+        tools.way_back.end(rollout.id, by)
         said = f"Nobody can roll back any more. I delete {named(_things(operation))}."
-        return Next(state={**operation.state, "do": "delete"}, said=said)
+        return Next(state={**operation.state, "do": "delete", "begun": True}, said=said)
 
     def _delete(self, operation: Operation, tools: Tools) -> Step:
         state, release, things = operation.state, _release(operation), _things(operation)
+        _require_unused(_by_id(state["rollout"], tools), tools)
         if release is None:
             undo = tools.removals.delete(things, f"undo-{operation.id}") if things else ""
         elif tools.removals.uninstall(release, things):
@@ -109,15 +122,16 @@ class Clean:
         else:
             again = f"Helm release `{release.name}` has changed since you agreed. Nothing more was deleted."
             return Next(state={**_fresh(state), "do": "drain"}, said=again)
-        return Next(state={**state, "do": "gone", "undo": undo})
+        return Next(state={**state, "do": "gone", "undo": undo, "looks": 0})
 
     def _gone(self, operation: Operation, tools: Tools) -> Step:
         """Follow until everything is gone."""
         state, things = operation.state, _things(operation)
         left = tools.removals.left(things)
         if left:
-            told = "" if state.get("waits") else f"Waiting until these are gone: {named(left)}."
-            return Next(state={**state, "waits": True}, said=told, wait=LOOK_EVERY)
+            told = f"Waiting until these are gone: {named(left)}." if state["looks"] == 1 else ""
+            then = "delete" if state["looks"] >= LOOKS else "gone"
+            return Next(state={**state, "do": then, "looks": state["looks"] + 1}, said=told, wait=LOOK_EVERY)
         return Done(state=state, said=f"All of it is deleted. `{state['undo']}` puts it back." if things else "")
 
 
@@ -167,16 +181,28 @@ def _plan(rollout: Rollout, tools: Tools) -> Removal:
     """Return what would be deleted now. Raises RouteError if that must not be."""
     if rollout.phase not in (Phase.FINISHED, Phase.CLEANED):
         raise RouteError(f"Nothing was deleted: the rollout is {rollout.phase.value.replace('_', ' ')} now.")
-    others = [entry.rollout for entry in tools.rollouts.under_way() if entry.rollout.id != rollout.id]
-    if using := [each for each in others if _uses(each, rollout.stable)]:
-        raise RouteError(
-            f"Rollout `{using[0].id}` on `{using[0].namespace}/{using[0].route}` uses `{rollout.stable.name}`.",
-            hint="Nothing was deleted. Let it end first.",
-        )
+    _require_no_other(rollout, tools)
     plan = tools.removals.plan(rollout)
     if plan.stops:
         raise RouteError(" ".join(plan.stops), hint="Nothing was deleted.")
     return plan
+
+
+def _require_unused(rollout: Rollout, tools: Tools) -> None:
+    """Raise RouteError if anything needs the old pool now, whatever was seen before."""
+    _require_no_other(rollout, tools)
+    if users := tools.removals.users(rollout.stable):
+        raise RouteError(f"HTTPRoute `{users[0]}` names `{rollout.stable.name}` now.", hint="Nothing more was deleted.")
+
+
+def _require_no_other(rollout: Rollout, tools: Tools) -> None:
+    pool = rollout.stable
+    others = [entry for entry in tools.rollouts.under_way() if entry.rollout.id != rollout.id and not entry.is_followed]
+    if using := [entry.rollout for entry in others if _uses(entry.rollout, pool)]:
+        raise RouteError(
+            f"Rollout `{using[0].id}` on `{using[0].namespace}/{using[0].route}` uses `{pool.name}`.",
+            hint="Nothing more was deleted. Let it end first.",
+        )
 
 
 def _uses(rollout: Rollout, pool: Pool) -> bool:
@@ -185,8 +211,9 @@ def _uses(rollout: Rollout, pool: Pool) -> bool:
 
 
 def _fresh(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the state of a removal that begins to wait again."""
-    return {name: state[name] for name in ("do", "rollout")}
+    """Return the state of a removal that begins to wait again, and what it has deleted already."""
+    kept = ("do", "rollout", *(("begun", "things", "release") if state.get("begun") else ()))
+    return {name: state[name] for name in kept}
 
 
 def _named_in(state: Mapping[str, Any], plan: Removal) -> Mapping[str, Any]:
@@ -195,13 +222,23 @@ def _named_in(state: Mapping[str, Any], plan: Removal) -> Mapping[str, Any]:
     return {**_fresh(state), **named_now, "do": "end"}
 
 
+def _ask_blind(state: Mapping[str, Any], plan: Removal, load: Load, now: datetime) -> Step:
+    """Ask people to do without the wait, if nobody could see for a while whether the pool is idle."""
+    since = datetime.fromisoformat(state.get("blind_since") or now.isoformat())
+    if now - since < BLIND_FOR:
+        return Next(state={**state, "blind_since": since.isoformat(), "idle_since": None}, wait=LOOK_EVERY)
+    return Ask(state=_fresh(state), lines=[*lines_undrained(plan, load.unknown)], digest=plan.undrained)
+
+
 def _idle_since(state: Mapping[str, Any], load: Load, now: datetime) -> datetime | None:
     """Return since when the pool has served nothing; None while it serves, also between two looks."""
     if load.requests:
         return None
-    since = state.get("idle_since")
+    since, looked = state.get("idle_since"), state.get("looked")
     if since is None or load.finished != state.get("finished"):
         return now
+    if looked is None or now - datetime.fromisoformat(looked) > BLIND_FOR:
+        return now  # nobody looked for a while
     return datetime.fromisoformat(since)
 
 

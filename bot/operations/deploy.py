@@ -15,16 +15,21 @@ from bot.domain.commands.values import read_name, read_percent
 from bot.domain.deployment import Draft
 from bot.domain.errors import RouteError, UsageError
 from bot.domain.operation import NewOperation, Operation
-from bot.domain.rollout import Pool
+from bot.domain.rollout import Pool, Rollout
 from bot.domain.sentences.deployment import draft_lines
+from bot.operations.asking import require_approvers
 from bot.operations.executor import Ask, Asked, Begun, Done, Failed, Next, Step, Tools
-from bot.operations.reading import LONGEST_VALUE, read_keys
+from bot.operations.reading import LONGEST_VALUE, REASON, read_keys
 
 KEYS: Final = ("from", "weight", "namespace")
 MOST_CHANGES: Final = 20
+_QUOTES: Final = "\"'“”‘’"
 LOOK_EVERY: Final = timedelta(seconds=3)
 GIVE_UP: Final = timedelta(minutes=2)
 """An installation that Helm has not ended by then was left by a process that died."""
+
+SETTLED: Final = timedelta(minutes=1)
+"""Longer than any call of Helm's may take."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +39,15 @@ class Deploy:
     name: str = "deploy"
     about: str = "install a new pool by Helm, like the release of the old one; moves no traffic"
     usage: str = "NEW from=OLD [set KEY=VALUE …] [weight=… namespace=… reason=…]"
-    within: timedelta = timedelta(minutes=30)
+    within: timedelta = timedelta(hours=2)
     undo_within: timedelta = timedelta(minutes=5)
 
     def read(self, words: Sequence[Word]) -> Asked:
         """Read the new pool's name, the old one's, and values to change."""
         line = f"{self.name} {self.usage}"
-        given = dict(read_keys(words, KEYS, line))
-        bare = [word.value for word in words if not word.key and word.value != "set"]
-        names = [word for word in bare if "=" not in word]
+        given = dict(read_keys([word for word in words if word.key in (*KEYS, REASON)], KEYS, line))
+        others = [word for word in words if word.key not in (*KEYS, REASON) and word.value != "set"]
+        names = [word.value for word in others if "=" not in word.raw]
         if len(names) != 1:
             wrong = f"{shown(names[1])} is one word too many." if names else f"`{self.name}` needs the new pool's name."
             raise UsageError(wrong, hint=f"Usage: `{line}`.")
@@ -52,9 +57,7 @@ class Deploy:
         given.setdefault("weight", "10")
         if read_percent(given["weight"]) is None:
             raise UsageError(f"`weight` is a whole number from 1 to 100, not {shown(given['weight'])}.")
-        changes = dict(word.split("=", 1) for word in bare if "=" in word)
-        if len(changes) > MOST_CHANGES or any(len(value) > LONGEST_VALUE for value in changes.values()):
-            raise UsageError(f"At most {MOST_CHANGES} values can be set, of {LONGEST_VALUE} characters each.")
+        changes = _changes([word.raw for word in others if "=" in word.raw])
         return Asked(subject=read_name("pool", names[0]), parameters={**given, **_kept(changes)})
 
     def begin(self, asked: NewOperation, tools: Tools) -> Begun:
@@ -64,6 +67,8 @@ class Deploy:
             raise UsageError(
                 "The policy does not let me deploy pools.", hint="Name charts below `deploy.charts` in it."
             )
+        if rules.approval:
+            require_approvers(tools.policy, asked.by)
         changes = json.loads(given.get("set", "{}"))
         if wrong := [key for key in changes if not rules.allows(key)]:
             allowed = ", ".join(f"`{key}`" for key in rules.settable) or "none"
@@ -87,10 +92,18 @@ class Deploy:
 
     def undo(self, operation: Operation, tools: Tools) -> Step:
         """Uninstall what was installed."""
-        if operation.state["do"] == "draft":
-            return Done(state=operation.state, said="Nothing was made.")
-        tools.deployments.remove(_pool(operation.state), operation.id)
-        return Done(state=operation.state, said=f"Helm release `{operation.state['name']}` is uninstalled.")
+        state, pool = operation.state, _pool(operation.state)
+        if state["do"] == "draft":
+            return Done(state=state, said="Nothing was made.")
+        standing = tools.deployments.standing(pool, operation.id)
+        if standing is None or not standing.is_ours:
+            if tools.clock.now() - operation.since < SETTLED:  # a process that was frozen may still begin one
+                return Next(state=state, wait=LOOK_EVERY)
+            return Done(state=state, said="There is nothing to take away.")
+        if using := [entry.rollout for entry in tools.rollouts.under_way() if pool in _pools_of(entry.rollout)]:
+            raise RouteError(f"Rollout `{using[0].id}` uses `{pool.name}`, so I leave it.", hint="Let it end first.")
+        tools.deployments.remove(pool, operation.id)
+        return Done(state=state, said=f"Helm release `{pool.name}` is uninstalled.")
 
     def left(self, operation: Operation) -> str:
         """Say what may be left."""
@@ -126,7 +139,7 @@ class Deploy:
             return Next(state={**state, "do": "follow"}, said=f"Helm release `{pool.name}` is installed.")
         if standing.status == "failed":
             return Failed(f"Helm could not install it: {standing.said}")
-        if tools.clock.now() - operation.since < GIVE_UP:
+        if tools.clock.now() - standing.begun < GIVE_UP:
             return Next(state=state, wait=LOOK_EVERY)
         tools.deployments.remove(pool, operation.id)
         return Next(state=state, said="The installation was interrupted. I begin again.")
@@ -150,6 +163,22 @@ _STEPS: Final[Mapping[str, Callable[[Deploy, Operation, Tools], Step]]] = {
 }
 
 
+def _changes(typed: Sequence[str]) -> Mapping[str, str]:
+    """Read ``KEY=VALUE``, where the value may be in quotes. Raises UsageError."""
+    changes: dict[str, str] = {}
+    for word in typed:
+        key, _, value = word.strip(_QUOTES).partition("=")
+        value = value.strip(_QUOTES)
+        if key in changes:
+            raise UsageError(f"{shown(key)} is there twice.", hint="Leave one of them out.")
+        if len(value) > LONGEST_VALUE or not value.isprintable():
+            raise UsageError(f"The value of {shown(key)} is no line of at most {LONGEST_VALUE} characters.")
+        changes[key] = value
+    if len(changes) > MOST_CHANGES:
+        raise UsageError(f"At most {MOST_CHANGES} values can be set at a time.")
+    return changes
+
+
 def _kept(changes: Mapping[str, str]) -> Mapping[str, str]:
     """Return changes as one parameter."""
     return {"set": json.dumps(changes)} if changes else {}
@@ -161,6 +190,10 @@ def _drafted(state: Mapping[str, Any], tools: Tools) -> Draft:
     if draft.stops:
         raise RouteError(" ".join(draft.stops), hint="Nothing was made.")
     return draft
+
+
+def _pools_of(rollout: Rollout) -> tuple[Pool, Pool]:
+    return rollout.stable, rollout.canary
 
 
 def _pool(state: Mapping[str, Any]) -> Pool:

@@ -122,6 +122,8 @@ class OperationRequests:
         operation = self.find(request.command.subject, request.origin.channel)
         if request.turn is not None and request.turn != operation.turn:
             raise StaleError("This button is out of date.", hint="Look at the card.")
+        if request.at < operation.since:
+            raise StaleError("It asks for something else since you approved.", hint="Look at the card.")
         self._require_fresh(request, OperationWords(approves=True))
         plan, within = self._tools.policy.plan, self._executor(operation.kind).within
         change = approve(operation, within, self._moment(request), requester_may_approve=plan.requester_may_approve)

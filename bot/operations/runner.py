@@ -30,6 +30,7 @@ from bot.engine.apply import new_decision
 from bot.engine.lane import Lane
 from bot.engine.operation_ports import Operations, SaveOperation
 from bot.engine.store_port import Saved
+from bot.operations.asking import approvals_needed
 from bot.operations.executor import Ask, Done, Executor, Failed, Next, Step, Tools
 from bot.operations.registry import Registry
 
@@ -40,6 +41,11 @@ AT_ONCE: Final = 8
 
 ASKED_FOR: Final = timedelta(hours=24)
 """So long people have to agree, as with a rollout's step."""
+
+MOST_ASKED: Final = 2200
+"""So many characters of a question fit onto a card: nobody may approve what he cannot read."""
+
+TOO_LONG: Final = "What it would do is too long for a card, so nobody could approve it here."
 
 NOBODY_KNOWS: Final = "Look at what it has made: the operation's id is on it."
 
@@ -145,8 +151,10 @@ class Runner:
         match step:
             case Next(state=state, said=said, wait=wait):
                 return go_on(operation, state, said, wait, self._moment())
+            case Ask(lines=lines) if sum(map(len, lines)) > MOST_ASKED:
+                return fail(operation, TOO_LONG, _left(executor, operation), self._moment())
             case Ask(state=state, lines=lines, digest=digest):
-                needed = max(1, self._tools.policy.plan.approvals)
+                needed = approvals_needed(self._tools.policy.plan)
                 agreement = Agreement(lines=tuple(lines), digest=digest, needed=needed)
                 return ask_people(operation, agreement, state, ASKED_FOR, self._moment())
             case Done(state=state, said=said):

@@ -9,6 +9,7 @@ from bot.domain.commands.values import say_cut
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.operation import Operation, OperationPhase
 from bot.domain.prose import Prose, clock, joined, say, sentence
+from bot.domain.sentences.operations import state
 from bot.service.assembly import SharedParts
 from bot.store.lease import is_held
 from bot.terminal.answer import Answer, Exit
@@ -74,6 +75,8 @@ def standing(operation: Operation, *, led: bool) -> Answer:
     said, is_failed = _where(operation), operation.phase is OperationPhase.FAILED
     if is_failed:
         said = joined(" ", (said, sentence(operation.why), sentence(operation.left)))
+    elif operation.phase is OperationPhase.ASKING:
+        said = joined("\n", (said, state(operation)))
     elif not operation.is_over:
         until = say("It has until {}.", clock(operation.deadline))
         said = joined(" ", (said, sentence(operation.trouble), until))

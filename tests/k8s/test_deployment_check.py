@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from k8s.deployment_check import MOST_DIFFERENCES, bounded, differences, stops
+from k8s.deployment_check import MOST_DIFFERENCES, bounded, differences, elsewhere, stops
 from sandbox.objects import pool
 
 OLD, NEW = "llama", "llama-h200"
@@ -23,6 +23,31 @@ def test_the_name_is_no_difference_wherever_it_stands() -> None:
     old = [an_object("Deployment", f"{OLD}-epp", args=["--pool-name", OLD], image="epp:1")]
     new = [an_object("Deployment", f"{NEW}-epp", args=["--pool-name", NEW], image="epp:1")]
     assert found(old, new) == []
+
+
+def test_a_part_of_a_longer_word_is_not_the_name() -> None:
+    old = [an_object("Deployment", f"{OLD}-epp", image=f"registry/my{OLD}:1", args=["kind", "name"])]
+    new = [an_object("Deployment", f"{NEW}-epp", image=f"registry/my{OLD}:1", args=["kind", "name"])]
+    assert found(old, new) == []
+    assert list(differences(old, old, "name", "kind")) == []
+
+
+def test_what_still_has_the_old_name_is_no_difference() -> None:
+    image = f"registry/{OLD}-epp:1"
+    old, new = an_object("Deployment", f"{OLD}-epp", image=image), an_object("Deployment", f"{NEW}-epp", image=image)
+    assert found([old], [new]) == []
+
+
+def test_nothing_is_made_elsewhere() -> None:
+    placed = [
+        (an_object("Role", "a"), "default"),
+        (an_object("Role", "b"), "other"),
+        (an_object("ClusterRole", "c"), ""),
+    ]
+    assert list(elsewhere(placed, "default")) == [
+        "The chart would make Role `b` in namespace `other`.",
+        "The chart would make ClusterRole `c` for the whole cluster.",
+    ]
 
 
 def test_each_place_that_differs_is_named_with_both_values() -> None:
@@ -56,7 +81,7 @@ def test_what_may_be_a_secret_is_not_shown(kind: str, place: dict[str, Any]) -> 
 
 def test_a_long_value_is_cut_and_many_differences_are_counted() -> None:
     (line,) = found([an_object("Role", OLD, a="x" * 100)], [an_object("Role", NEW, a="y" * 100)])
-    assert line == f"Role `{NEW}`, spec.a: `{'x' * 79}…` → `{'y' * 79}…`"
+    assert line == f"Role `{NEW}`, spec.a: `{'x' * 59}…` → `{'y' * 59}…`"
     many = bounded(iter(str(number) for number in range(MOST_DIFFERENCES + 3)))
     assert (len(many), many[-1]) == (MOST_DIFFERENCES + 1, "3 more places")
     assert bounded(iter(["one"])) == ("one",)

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -27,7 +28,14 @@ def a_secret(release: Any, data: dict[str, str] | None = None) -> dict[str, Any]
     text = release if isinstance(release, bytes) else json.dumps(release).encode()
     packed = base64.b64encode(base64.b64encode(gzip.compress(text))).decode()
     labels = {"owner": "helm", "version": "3"}
-    return {"metadata": {"name": "sh.helm.release.v1.llama.v3", "labels": labels}, "data": data or {"release": packed}}
+    return {
+        "metadata": {
+            "name": "sh.helm.release.v1.llama.v3",
+            "labels": labels,
+            "creationTimestamp": "2026-11-23T12:00:00Z",
+        },
+        "data": data or {"release": packed},
+    }
 
 
 def test_a_release_is_read_with_its_objects() -> None:
@@ -43,6 +51,7 @@ def test_a_release_is_read_with_its_objects() -> None:
             {"kind": "Role", "metadata": {"name": "r"}},
         ),
         labels={"owner": "helm", "version": "3"},
+        begun=datetime(2026, 11, 23, 12, tzinfo=UTC),
         said="Upgrade complete",
         hooks=1,
     )

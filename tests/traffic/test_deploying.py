@@ -1,10 +1,11 @@
 """`deploy` with the real Helm and the extension's own chart: shown first, agreed to, followed, and cleaned up."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,8 @@ from bot.domain.decisions.moves import Moment
 from bot.domain.deployment import DeployRules
 from bot.domain.errors import RouteError, UserError
 from bot.domain.operation import NewOperation, Operation, begin
-from bot.operations.deploy import GIVE_UP, Deploy
+from bot.engine.lookup import Lookup
+from bot.operations.deploy import GIVE_UP, SETTLED, Deploy
 from bot.operations.executor import Ask, Done, Failed, Next, Step, Tools
 from k8s.cluster import Cluster
 from k8s.connection import connect
@@ -28,6 +30,7 @@ from sandbox.objects import pool_ref
 from sandbox.process import wait_until
 from sandbox.world import STABLE
 from tests.builders import ALICE
+from tests.memory import a_store
 from tests.scenarios.play import Play
 from tests.stage import HandClock
 from tests.traffic.operating import OperationCard
@@ -103,6 +106,7 @@ class Deploying:
     """An executor on the data plane, with the bot's rights."""
 
     plane: Plane
+    redis_url: str
     executor: Deploy = field(default_factory=Deploy)
     clock: HandClock = field(default_factory=HandClock)
 
@@ -113,7 +117,7 @@ class Deploying:
         nobody = cast(Any, None)
         self.tools = Tools(
             routes=Cluster(api, (NAMESPACE,)),
-            rollouts=nobody,
+            rollouts=Lookup(a_store(self.redis_url), self.clock),
             trials=nobody,
             removals=nobody,
             deployments=ClusterDeployments(api, (NAMESPACE,), rules, helm),
@@ -141,8 +145,8 @@ class Deploying:
 
 
 @pytest.fixture
-def deploying(next_pool: Plane) -> Deploying:
-    return Deploying(next_pool)
+def deploying(next_pool: Plane, redis_url: str) -> Deploying:
+    return Deploying(next_pool, redis_url)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +169,14 @@ def test_what_cannot_be_deployed_is_said_before_anything_is_made(deploying: Depl
     with pytest.raises(UserError) as refused:
         deploying.begun(line)
     assert (str(refused.value), is_there(deploying.plane)) == (said, False)
+
+
+@pytest.mark.parametrize(
+    "value", ["v1\n          securityContext: {privileged: true}", "v1\n---\nkind: Secret", "v1\u2028x", "v1\ttab"]
+)
+def test_a_value_of_several_lines_is_refused(deploying: Deploying, value: str) -> None:
+    with pytest.raises(UserError, match=r"^The value of `inferenceExtension.image.tag` is no line of at most 1000"):
+        deploying.begun(f'{NEXT} from={STABLE} set "inferenceExtension.image.tag={value}"')
 
 
 def test_an_installation_that_fails_is_told_in_helms_words_and_taken_away(deploying: Deploying) -> None:
@@ -206,15 +218,16 @@ def test_what_somebody_made_meanwhile_stops_it(deploying: Deploying) -> None:
 
 def test_an_installation_that_a_dead_process_left_is_begun_again(deploying: Deploying) -> None:
     plane = deploying.plane
+    deploying.clock.set(datetime.now(UTC))
     ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE}"))
     command = [str(plane.programs.helm), "install", NEXT, str(plane.programs.chart), "-n", NAMESPACE, "--wait"]
     values = ["--labels", f"rolloutbot={ID}", "--set", f"inferencePool.modelServers.matchLabels.app={NEXT}"]
-    with subprocess.Popen([*command, *values], env=plane.helm.environment()) as dying:
+    with subprocess.Popen([*command, *values], env={**os.environ, **plane.helm.environment()}) as dying:
         wait_until("the pool", lambda: is_there(plane))
         dying.kill()
     waits, step = deploying.step(ready)
     assert (waits.state["do"], step) == ("install", Next(state=ready.state, wait=timedelta(seconds=3)))
-    deploying.clock.forward(seconds=GIVE_UP.total_seconds())
+    deploying.clock.set(datetime.now(UTC) + GIVE_UP)
     removed, step = deploying.step(waits)
     assert step == Next(state=ready.state, said="The installation was interrupted. I begin again.")
     installed, _ = deploying.step(removed)
@@ -225,9 +238,9 @@ def test_it_is_taken_away_only_while_no_route_names_it(deploying: Deploying) -> 
     plane = deploying.plane
     ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE}"))
     installed, _ = deploying.step(ready)
-    plane.world.add_route("other", [pool_ref(NEXT, 1)], path="/other")
+    plane.world.add_route("other", [pool_ref(NEXT, 0)], path="/other")
     try:
-        with pytest.raises(RouteError, match=rf"^HTTPRoute `{NAMESPACE}/other` sends to `{NEXT}` now"):
+        with pytest.raises(RouteError, match=rf"^HTTPRoute `{NAMESPACE}/other` names `{NEXT}` now"):
             deploying.executor.undo(installed, deploying.tools)
     finally:
         plane.world.delete_route("other")
@@ -235,4 +248,9 @@ def test_it_is_taken_away_only_while_no_route_names_it(deploying: Deploying) -> 
         state=installed.state, said=f"Helm release `{NEXT}` is uninstalled."
     )
     assert (is_there(plane), has_release(plane)) == (False, False)
-    assert deploying.executor.undo(installed, deploying.tools).state == installed.state  # type: ignore[union-attr]
+    waits = deploying.executor.undo(installed, deploying.tools)
+    assert waits == Next(state=installed.state, wait=timedelta(seconds=3))  # a frozen process may still begin one
+    deploying.clock.forward(seconds=SETTLED.total_seconds())
+    assert deploying.executor.undo(installed, deploying.tools) == Done(
+        state=installed.state, said="There is nothing to take away."
+    )

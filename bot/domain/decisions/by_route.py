@@ -71,7 +71,7 @@ def _own(entry: Entry, observed: Observed) -> Move:
     if rollout.phase is Phase.PAUSED and rollout.drift is not None:
         # The same weights again: what people see is still true.
         return Move.DONE if observed == rollout.drift.found else Move.DRIFT
-    if rollout.hands_off or is_as_wanted(observed, rollout):
+    if rollout.hands_off or is_as_wanted(observed, rollout) or _is_past(rollout, observed):
         return Move.DONE
     return Move.WEIGHTS if rollout.phase in TAKEN_BACK else Move.DRIFT
 
@@ -119,13 +119,18 @@ def _is_back(seen: Pair, wished: Pair) -> bool:
 
 def _write_or_drift(entry: Entry, observed: Observed, *, fits: bool) -> Move:
     rollout = entry.rollout
-    if rollout.hands_off:
+    if rollout.hands_off or _is_past(rollout, observed):
         return Move.NOTE
     if rollout.phase in TAKEN_BACK:
         return Move.WEIGHTS  # always both weights, even if an old copy shows them as wanted
     if not fits:
         return Move.DRIFT
     return Move.NOTE if observed == wanted(rollout) else Move.WEIGHTS
+
+
+def _is_past(rollout: Rollout, observed: Observed) -> bool:
+    """Say whether the old pool is deleted, or about to be, and off the route: the rest is not ours any more."""
+    return rollout.phase is Phase.CLEANED and all(seen is None or seen.stable is None for seen in observed)
 
 
 def differs(rollout: Rollout, note: Rollout | None, observed: Observed) -> bool:

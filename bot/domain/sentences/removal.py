@@ -9,7 +9,8 @@ from bot.domain.removal import Removal, Thing
 def lines(removal: Removal) -> Iterator[str]:
     """Yield what people are asked to agree to: each goes on from "it will"."""
     why = "the longest timeout of the route" if removal.has_timeout else "the route has no timeout"
-    yield f"wait until `{removal.pool.name}` has served nothing for {show_duration(removal.idle_for)} ({why})"
+    if removal.idle_for:
+        yield f"wait until `{removal.pool.name}` has served nothing for {show_duration(removal.idle_for)} ({why})"
     yield from _deletion(removal)
 
 

@@ -16,8 +16,9 @@ from bot.domain.removal import CleanRules, Load
 from bot.domain.rollout import Phase
 from bot.engine.way_back import WayBack
 from bot.operations.clean import Clean
-from bot.operations.executor import Ask, Asked, Done, Next, Step, Tools
+from bot.operations.executor import Ask, Asked, Done, Failed, Next, Step, Tools
 from k8s.connection import connect
+from k8s.document import ANNOTATION
 from k8s.helm import Helm
 from k8s.removals import ClusterRemovals
 from sandbox.apiserver import ApiServer
@@ -89,7 +90,7 @@ class Cleaning:
     def ended(self, operation: Operation, *, twice: bool = False) -> list[str]:
         """Take all steps, each of them ``twice`` if a process died after it, and return what was asked and said."""
         said = list[str]()
-        for _ in range(30):
+        for _ in range(60):
             operation, step = self.step(operation, twice=twice)
             if isinstance(step, Ask):
                 said += [f"? {line}" for line in step.lines]
@@ -298,7 +299,7 @@ def test_a_roll_back_at_the_last_moment_wins(cleaning: Cleaning) -> None:
         operation, _ = cleaning.step(operation)
         cleaning.stage.clock.forward(seconds=3)
     cleaning.stage.say("rollback")
-    with pytest.raises(RouteError, match=r"^Nothing was deleted: rollout `r-[0-9a-f]{8}` is rolled back now\."):
+    with pytest.raises(RouteError, match=rf"/llm-route` names `{STABLE}` now\. Nothing more was deleted\.$"):
         cleaning.step(operation)
     assert cleaning.there() == ALL
 
@@ -313,6 +314,47 @@ def test_once_the_deletion_begins_a_roll_back_is_refused(cleaning: Cleaning) -> 
     with pytest.raises(UserError, match="The old pool is gone"):
         cleaning.stage.say("rollback")
     assert cleaning.there() == ALL
+
+
+def at_the_end(cleaning: Cleaning) -> Operation:
+    """Return a removal whose deletion begins with the next step."""
+    idle(cleaning)
+    operation = cleaning.begun()
+    while operation.state["do"] != "end":
+        operation, _ = cleaning.step(operation)
+        cleaning.stage.clock.forward(seconds=3)
+    return operation
+
+
+def set_weight_1(cleaning: Cleaning) -> None:
+    cleaning.stage.world.set_rules([rule([pool_ref(CANARY, 1)])])
+
+
+def remove_the_note(cleaning: Cleaning) -> None:
+    cleaning.stage.world.set_annotations({ANNOTATION: None})
+
+
+def rename_the_rule(cleaning: Cleaning) -> None:
+    cleaning.stage.world.set_rules([rule([pool_ref(CANARY, 100)], path="/v2")])
+
+
+@pytest.mark.parametrize("edit", [set_weight_1, remove_the_note, rename_the_rule])
+def test_what_others_did_to_the_route_since_the_finish_does_not_keep_the_pool(
+    cleaning: Cleaning, edit: Callable[[Cleaning], None]
+) -> None:
+    edit(cleaning)
+    spec = cleaning.stage.world.http_route()["spec"]
+    assert cleaning.ended(at_the_end(cleaning))[-1] == GONE.replace("NAMESPACE", cleaning.stage.world.namespace)
+    assert (cleaning.there(), cleaning.stage.world.http_route()["spec"]) == ([], spec)
+    assert cleaning.stage.note_phase() is Phase.CLEANED
+
+
+def test_a_route_that_names_the_pool_at_the_last_moment_saves_it(cleaning: Cleaning) -> None:
+    operation = at_the_end(cleaning)
+    other_route(cleaning)
+    with pytest.raises(RouteError, match=rf"/other` names `{STABLE}` now\. Nothing more was deleted\.$"):
+        cleaning.step(operation)
+    assert (cleaning.there(), cleaning.stage.note_phase()) == (ALL, Phase.FINISHED)
 
 
 def test_a_rollout_that_wants_the_pool_stops_it(cleaning: Cleaning) -> None:
@@ -357,6 +399,7 @@ def test_a_deletion_that_stopped_half_way_goes_on_when_it_is_asked_for_again(cle
         f"The deletion of InferencePool `{STABLE}`; Service and Deployment `{PICKER}` has begun. "
         "`clean` again goes on with it."
     )
+    assert cleaning.executor.undo(operation, cleaning.tools) == Failed("What is deleted stays deleted.")
     assert cleaning.ended(cleaning.begun(CANARY))[2] == f"? delete InferencePool `{STABLE}`"
     assert cleaning.there() == []
 

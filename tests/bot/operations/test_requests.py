@@ -8,7 +8,7 @@ from bot.engine.store_port import Became
 from bot.operations.executor import Ask
 from bot.operations.registry import Registry
 from tests.bot.operations.scripted import Scripted, Works
-from tests.builders import ALICE, BOB
+from tests.builders import ALICE, BOB, CAROL
 from tests.memory import PREFIX
 from tests.operations import an_operation, an_operation_store
 
@@ -116,6 +116,19 @@ def test_a_button_of_an_earlier_question_approves_nothing(works: Works) -> None:
     with pytest.raises(StaleError, match=r"^This button is out of date\."):
         works.approve(operation, BOB, turn=operation.turn - 1)
     assert works.load(operation.id) == operation
+
+
+def test_words_that_approved_an_earlier_question_approve_nothing(works: Works) -> None:
+    operation = asked(works)
+    kept = works.request(operation.id, approves=True, by=BOB)
+    works.clock.forward(seconds=5)
+    works.executor.act = lambda operation: Ask(state=operation.state, lines=["Do more."], digest="b")
+    works.approve(operation, CAROL)
+    works.look()
+    again = works.load(operation.id)
+    with pytest.raises(StaleError, match=r"^It asks for something else since you approved\."):
+        works.requests.decide(kept)
+    assert works.load(operation.id) == again
 
 
 def test_an_approval_that_waited_long_approves_nothing(works: Works) -> None:

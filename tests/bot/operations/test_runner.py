@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import ClusterError, RouteError
 from bot.domain.operation import Agreement, Operation, OperationPhase
 from bot.operations.executor import Ask, Done, Failed, Next, Step
-from bot.operations.runner import AT_ONCE, NOBODY_KNOWS
+from bot.operations.runner import AT_ONCE, MOST_ASKED, NOBODY_KNOWS, TOO_LONG
 from bot.store.operations import CLAIM_AHEAD
 from sandbox.process import wait_until
 from tests.bot.operations.scripted import Scripted, Works, count_to_three
@@ -147,6 +147,14 @@ def test_each_thing_is_asked_for_itself(works: Works) -> None:
     works.approve(operation)
     works.look()
     assert works.load(operation.id).agreement == Agreement(lines=("Do b.",), digest="b", needed=1)
+
+
+def test_what_is_too_long_to_read_is_not_asked(works: Works) -> None:
+    works.executor.act = lambda operation: Ask(state=operation.state, lines=["x" * (MOST_ASKED + 1)], digest="a")
+    operation = works.begun()
+    works.look()
+    failed = works.load(operation.id)
+    assert (failed.phase, failed.why) == (OperationPhase.FAILED, TOO_LONG)
 
 
 def test_what_nobody_approves_within_a_day_fails(works: Works) -> None:
