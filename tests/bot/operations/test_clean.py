@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.commands.tokens import words
 from bot.domain.decisions.moves import Moment
-from bot.domain.errors import ClusterError, DependencyError, RouteError, UsageError, UserError
+from bot.domain.errors import ClusterError, DependencyError, NotAllowedError, RouteError, UsageError, UserError
 from bot.domain.operation import Agreement, NewOperation, Operation, begin
 from bot.domain.removal import CleanRules, Load
 from bot.domain.rollout import Phase
@@ -378,6 +378,12 @@ def test_the_policy_has_to_allow_it(cleaning: Cleaning) -> None:
         UsageError, match=r"^The policy does not let me delete pools\. Set `clean\.allowed: true` in it\.$"
     ):
         cleaning.begun()
+
+
+def test_nobody_begins_what_he_could_approve_under_another_name(cleaning: Cleaning) -> None:
+    asked = NewOperation(kind="clean", subject="", by="unix:alice", channel=CHANNEL)
+    with pytest.raises(NotAllowedError, match=r"^The policy does not say who Unix user `alice` is in Slack"):
+        cleaning.executor.begin(asked, cleaning.tools)
 
 
 def test_the_right_to_delete_is_one_of_its_own(cleaning: Cleaning) -> None:
