@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from bot.domain.agreement import Agreement
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import NotAllowedError, TransitionError
 
@@ -61,24 +62,6 @@ class OperationEvent:
     at: datetime
     by: str = ""
     said: str = ""  # a sentence of the executor, or the reason that somebody gave
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
-    """What people are asked to agree to: ``lines`` for them to read, and a ``digest`` of exactly that.
-
-    It is reached once ``needed`` people have approved.
-    """
-
-    lines: tuple[str, ...]
-    digest: str
-    needed: int
-    approvals: tuple[str, ...] = ()
-
-    @property
-    def is_reached(self) -> bool:
-        """Say whether enough people have approved."""
-        return len(self.approvals) >= self.needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

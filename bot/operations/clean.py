@@ -80,7 +80,7 @@ class Clean:
         return f"{told}; `{release.undo}` puts back what is gone." if release else f"{told}."
 
     def sweep(self, tools: Tools) -> None:
-        """Nothing is ever left that nobody knows of."""
+        """Do nothing: the card says what is left."""
 
     # --- the steps
 

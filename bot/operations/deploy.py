@@ -112,7 +112,7 @@ class Deploy:
         return f"Helm release `{operation.state['name']}` may be there, in whole or in part."
 
     def sweep(self, tools: Tools) -> None:
-        """Nothing is ever left that nobody knows of."""
+        """Do nothing: the card says what is left."""
 
     # --- the steps
 

@@ -11,10 +11,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from bot.domain.agreement import Agreement
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UnreadableError, UserError
 from bot.domain.operation import (
-    Agreement,
     Operation,
     OperationChange,
     OperationPhase,

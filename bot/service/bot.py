@@ -18,7 +18,6 @@ from bot.domain.deadlines import ASK_GATES_EVERY
 from bot.domain.errors import StoreError
 from bot.operations import trials_after_steps
 from bot.operations.registry import EXECUTORS, Registry
-from bot.operations.trials_after_steps import TrialsAfterSteps
 from bot.recovery import pool_news, status_news
 from bot.recovery.changes import ChangeLane
 from bot.recovery.pool_news import PoolNews
@@ -115,10 +114,7 @@ class Bot:
             every(timedelta(seconds=1), "due operations", self.runner.look)
             every(timedelta(minutes=1), "what operations left", self.runner.sweep)
         if self.policy.trial.after_steps:
-            receive, drop = self.store.receive, self.store.drop
-            decide = self.operations.requests.decide
-            trials = TrialsAfterSteps(self.store.entries, decide, self.clock, receive=receive, drop=drop)
-            every(trials_after_steps.LOOK_EVERY, "trials after steps", trials.look)
+            every(trials_after_steps.LOOK_EVERY, "trials after steps", self.operations.trials(self.store).look)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; the leader also looks at every change."""

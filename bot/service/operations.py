@@ -7,8 +7,9 @@ from bot.operations.executor import Tools
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
 from bot.operations.runner import Runner
+from bot.operations.trials_after_steps import TrialsAfterSteps
 from bot.store.operations import RedisOperations
-from bot.store.store import Memory
+from bot.store.store import Memory, RedisStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class OperationParts:
     def runner(self, leads: Callable[[], bool]) -> Runner:
         """Build what runs operations while this process ``leads``."""
         return Runner(self.registry, self.records, replace(self.tools, goes_on=leads))
+
+    def trials(self, store: RedisStore) -> TrialsAfterSteps:
+        """Build what begins a trial after each step of the rollouts in a store."""
+        decide, clock = self.requests.decide, self.tools.clock
+        return TrialsAfterSteps(store.entries, decide, clock, receive=store.receive, drop=store.drop)
 
 
 def operation_parts(memory: Memory, tools: Tools, registry: Registry) -> OperationParts:

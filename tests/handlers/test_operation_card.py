@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.operation import Agreement, Operation, OperationEvent, OperationEventKind, OperationPhase
+from bot.domain.agreement import Agreement
+from bot.domain.operation import Operation, OperationEvent, OperationEventKind, OperationPhase
 from bot.domain.prose import clock, moment, say
 from bot.domain.sentences.operations import detail, line
 from handlers.buttons import Press

@@ -190,7 +190,7 @@ def _finished(entry: Entry, access: Access) -> Prose:
 def _cleaned(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
     if rollout.by:
-        return say("*Done.* `clean` deletes the old pool `{}`, or has done so.", rollout.stable.name)
+        return say("*Done.* The old pool `{}` is deleted, or about to be.", rollout.stable.name)
     return say("*Done.* The old pool `{}` is removed.", rollout.stable.name)
 
 

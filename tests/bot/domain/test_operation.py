@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.agreement import Agreement
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import NotAllowedError, TransitionError
 from bot.domain.operation import (
     OVER,
-    Agreement,
     NewOperation,
     Operation,
     OperationChange,

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from bot.domain.agreement import Agreement
 from bot.domain.commands.tokens import words
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError, DependencyError, NotAllowedError, RouteError, UsageError, UserError
-from bot.domain.operation import Agreement, NewOperation, Operation, begin
+from bot.domain.operation import NewOperation, Operation, begin
 from bot.domain.removal import CleanRules, Load
 from bot.domain.rollout import Phase
 from bot.engine.way_back import WayBack
@@ -136,6 +137,16 @@ def cleaning(stage: Stage, api_server: ApiServer) -> Cleaning:
 def idle(cleaning: Cleaning) -> None:
     """Have the model servers say that they serve nothing; these ones do not run."""
     cleaning.removals = Meddler(Serving(cleaning.cluster, cleaning.loads))
+
+
+def up_to(cleaning: Cleaning, do: str) -> Operation:
+    """Return a removal of an idle pool whose next step is this one."""
+    idle(cleaning)
+    operation = cleaning.begun()
+    while operation.state["do"] != do:
+        operation, _ = cleaning.step(operation)
+        cleaning.stage.clock.forward(seconds=3)
+    return operation
 
 
 @dataclass
@@ -293,11 +304,7 @@ def test_a_roll_back_before_the_deletion_wins(cleaning: Cleaning) -> None:
 
 def test_a_roll_back_at_the_last_moment_wins(cleaning: Cleaning) -> None:
     """It comes after the last look, and before the bot has said on the route that there is no way back."""
-    idle(cleaning)
-    operation = cleaning.begun()
-    while operation.state["do"] != "end":
-        operation, _ = cleaning.step(operation)
-        cleaning.stage.clock.forward(seconds=3)
+    operation = up_to(cleaning, "end")
     cleaning.stage.say("rollback")
     with pytest.raises(RouteError, match=rf"/llm-route` names `{STABLE}` now\. Nothing more was deleted\.$"):
         cleaning.step(operation)
@@ -305,25 +312,11 @@ def test_a_roll_back_at_the_last_moment_wins(cleaning: Cleaning) -> None:
 
 
 def test_once_the_deletion_begins_a_roll_back_is_refused(cleaning: Cleaning) -> None:
-    idle(cleaning)
-    operation = cleaning.begun()
-    while operation.state["do"] != "delete":
-        operation, _ = cleaning.step(operation)
-        cleaning.stage.clock.forward(seconds=3)
+    up_to(cleaning, "delete")
     assert cleaning.stage.note_phase() is Phase.CLEANED
     with pytest.raises(UserError, match="The old pool is gone"):
         cleaning.stage.say("rollback")
     assert cleaning.there() == ALL
-
-
-def at_the_end(cleaning: Cleaning) -> Operation:
-    """Return a removal whose deletion begins with the next step."""
-    idle(cleaning)
-    operation = cleaning.begun()
-    while operation.state["do"] != "end":
-        operation, _ = cleaning.step(operation)
-        cleaning.stage.clock.forward(seconds=3)
-    return operation
 
 
 def set_weight_1(cleaning: Cleaning) -> None:
@@ -344,13 +337,13 @@ def test_what_others_did_to_the_route_since_the_finish_does_not_keep_the_pool(
 ) -> None:
     edit(cleaning)
     spec = cleaning.stage.world.http_route()["spec"]
-    assert cleaning.ended(at_the_end(cleaning))[-1] == GONE.replace("NAMESPACE", cleaning.stage.world.namespace)
+    assert cleaning.ended(up_to(cleaning, "end"))[-1] == GONE.replace("NAMESPACE", cleaning.stage.world.namespace)
     assert (cleaning.there(), cleaning.stage.world.http_route()["spec"]) == ([], spec)
     assert cleaning.stage.note_phase() is Phase.CLEANED
 
 
 def test_a_route_that_names_the_pool_at_the_last_moment_saves_it(cleaning: Cleaning) -> None:
-    operation = at_the_end(cleaning)
+    operation = up_to(cleaning, "end")
     other_route(cleaning)
     with pytest.raises(RouteError, match=rf"/other` names `{STABLE}` now\. Nothing more was deleted\.$"):
         cleaning.step(operation)
@@ -395,11 +388,7 @@ def test_the_right_to_delete_is_one_of_its_own(cleaning: Cleaning) -> None:
 
 
 def test_a_deletion_that_stopped_half_way_goes_on_when_it_is_asked_for_again(cleaning: Cleaning) -> None:
-    idle(cleaning)
-    operation = cleaning.begun()
-    while operation.state["do"] != "delete":
-        operation, _ = cleaning.step(operation)
-        cleaning.stage.clock.forward(seconds=3)
+    operation = up_to(cleaning, "delete")
     cleaning.stage.world.delete_picker(STABLE)
     assert cleaning.executor.left(operation) == (
         f"The deletion of InferencePool `{STABLE}`; Service and Deployment `{PICKER}` has begun. "
@@ -411,11 +400,7 @@ def test_a_deletion_that_stopped_half_way_goes_on_when_it_is_asked_for_again(cle
 
 
 def test_an_api_server_that_is_away_is_asked_again(cleaning: Cleaning) -> None:
-    idle(cleaning)
-    operation = cleaning.begun()
-    while operation.state["do"] != "delete":
-        operation, _ = cleaning.step(operation)
-        cleaning.stage.clock.forward(seconds=3)
+    operation = up_to(cleaning, "delete")
 
     def lose_the_answer() -> None:
         raise ClusterError("The API server did not answer.")

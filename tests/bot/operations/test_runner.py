@@ -6,8 +6,9 @@ from threading import Event
 
 import pytest
 
+from bot.domain.agreement import Agreement
 from bot.domain.errors import ClusterError, RouteError
-from bot.domain.operation import Agreement, Operation, OperationPhase
+from bot.domain.operation import Operation, OperationPhase
 from bot.operations.executor import Ask, Done, Failed, Next, Step
 from bot.operations.runner import AT_ONCE, MOST_ASKED, NOBODY_KNOWS, TOO_LONG
 from bot.store.operations import CLAIM_AHEAD
