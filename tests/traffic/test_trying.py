@@ -19,13 +19,13 @@ from tests.builders import ALICE, CAROL
 from tests.scenarios.play import Play
 
 TRY = "try"
+POLICY: dict[str, Any] = {"plan": {"steps": [25, 100], "every": "1h", "bake": "1h"}, "approvals": {"at": []}}
 
 
 @pytest.fixture
 def trying(play: Play) -> Play:
     """Return people whose rollouts stay at their first weight."""
-    policy: dict[str, Any] = {"plan": {"steps": [25, 100], "every": "1h", "bake": "1h"}, "approvals": {"at": []}}
-    play.bot(**policy | {"try": {"rate": 100}})
+    play.bot(**POLICY | {"try": {"rate": 100}})
     return play
 
 
@@ -72,6 +72,13 @@ def test_while_a_rollout_runs_it_says_whether_the_gateway_does_what_the_weights_
     sums = Tally(pools={STABLE: OfPool(times=(1,) * old), CANARY: OfPool(times=(1,) * new)})
     assert last == of_split(sums, STABLE, CANARY, 25)
     assert routes(plane) == ["llm-route"]
+
+
+def test_a_step_is_tried_out_by_itself_where_the_policy_says_so(play: Play, plane: Plane) -> None:
+    play.bot(**POLICY | {"try": {"rate": 100, "requests": 8, "after_steps": True}})
+    play.start(f"{CANARY} 25")
+    assert trial(play, "done")[-1].startswith("8 requests sent, none failed.")
+    assert any("after the step to 25 %" in str(card["blocks"]) for card in play.cards())
 
 
 def test_a_pool_that_fails_is_told_with_its_failures(trying: Play, plane: Plane) -> None:
