@@ -37,6 +37,7 @@ from bot.domain.errors import (
 from bot.domain.events import Event, EventKind
 from bot.domain.gate import GateAnswer
 from bot.domain.rollout import SLOTLESS, Applied, Change, Entry, Phase, Rollout, Trouble
+from bot.engine.follower import follower
 from bot.engine.guard import guard_of
 from bot.engine.notes import is_unsigned, note_for, strays
 from bot.engine.ports import Clock, Gates
@@ -138,9 +139,14 @@ class Applier:
             if move is Move.ADOPT and self._is_followed(rollout):
                 return Move.DONE
             return Move.NOTE if move is Move.DONE and note and is_unsigned(copy) else move
-        other = self._store.load(note.id)
         holds = self._store.slot(rollout.route_uid) == rollout.id
-        return judge(entry, note, observed, holds_slot=holds, other_is_over=other.rollout.is_over if other else None)
+        return judge(entry, note, observed, holds_slot=holds, other_is_over=self._is_over(note, rollout))
+
+    def _is_over(self, note: Rollout, mine: Rollout) -> bool | None:
+        """Say whether another rollout, which has its note on the route, is over; None if the store does not know."""
+        if other := self._store.load(note.id):
+            return other.rollout.is_over
+        return True if follower(self._store, note, but=mine.id) else None
 
     def _is_followed(self, rollout: Rollout) -> bool:
         """Say whether a newer rollout came after one that is over: then nobody rolls it back any more."""

@@ -16,6 +16,7 @@ from bot.domain.plan import Plan, make_plan
 from bot.domain.rollout import SLOTLESS, Change, Rollout
 from bot.engine.apply import new_decision
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
+from bot.engine.follower import follower
 from bot.engine.notes import note_on, own_note
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import RouteCopy, Routes, Survey
@@ -180,6 +181,8 @@ class Starts:
         known = entry.rollout if entry is not None and entry.rollout.route_uid == copy.uid else None
         if note.rollout.phase in SLOTLESS or (known is not None and known.phase in SLOTLESS):
             return counts or known
+        if counts is not None and known is None and (newer := follower(self._store, counts)):
+            return _over(newer.rollout)
         if counts is None and known is None:
             raise _not_ours(copy, note.rollout)
         raise slot_taken(counts or known or note.rollout)
@@ -195,6 +198,13 @@ def _require_no_stop(report: Report) -> None:
         case stops:
             each = "".join(f"\n• {line.text}" for line in stops)
             raise RouteError(f"{len(stops)} things stop this start.", hint=each)
+
+
+def _over(rollout: Rollout) -> Rollout:
+    """Return a rollout that is over. Raises SlotTakenError."""
+    if rollout.phase not in SLOTLESS:
+        raise slot_taken(rollout)
+    return rollout
 
 
 def _not_ours(copy: RouteCopy, rollout: Rollout) -> RouteError:

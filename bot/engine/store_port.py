@@ -99,8 +99,8 @@ class Store(Protocol):
     def slot(self, route_uid: str) -> str | None:
         """Return the id of the rollout that has the route."""
 
-    def latest(self, route_uid: str) -> str | None:
-        """Return the id of the newest rollout that was not refused on the route."""
+    def latest(self, route_uid: str, *, but: str = "") -> str | None:
+        """Return the id of the newest rollout that was not refused on the route, other than ``but``."""
 
     def save(self, save: Save) -> Saved:
         """Compare and save one decision."""

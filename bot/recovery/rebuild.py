@@ -13,6 +13,7 @@ from bot.domain.errors import ClusterError
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import OVER, SLOTLESS, Acceptance, Change, Entry, Phase, Rollout
 from bot.engine.apply import Applier, new_decision
+from bot.engine.follower import follower
 from bot.engine.ports import Clock
 from bot.engine.route_port import RouteCopy, Routes
 from bot.engine.store_port import Progress, Save, Saved, Store
@@ -33,7 +34,12 @@ class Rebuilder:
         self._applier = applier
 
     def take_up(self, note: Rollout, copy: RouteCopy) -> None:
-        """Restore a rollout that only its route's annotation knows; one that ended long ago stays forgotten."""
+        """Restore a rollout that only its route's annotation knows; one that ended long ago stays forgotten.
+
+        So does one that another followed: somebody put its annotation back.
+        """
+        if self._is_followed(note):
+            return
         now = self._clock.now()
         note = replace(note, since=min(note.since, now), decided_at=min(note.decided_at, now))
         if note.phase in OVER and now - note.decided_at > STILL_TOLD:
@@ -51,6 +57,20 @@ class Rebuilder:
         if saved is Saved.YES and note.phase not in SLOTLESS:
             # What the gateway said is lost: ask it before the next step.
             self._store.learn(note.id, change.after.decision, Progress(acceptance=Acceptance.WAITING, due=now))
+
+    def _is_followed(self, note: Rollout) -> bool:
+        """Say whether a newer rollout had the route; it looks at the route first, and gives way if it never did.
+
+        Raises ClusterError if it could not look.
+        """
+        newer = follower(self._store, note)
+        if newer is None:
+            return False
+        self._applier.attempt(newer.rollout.id)
+        newer = follower(self._store, note)
+        if newer is not None and not newer.is_applied:
+            raise _unread(note)
+        return newer is not None
 
     def _change(self, note: Rollout, copy: RouteCopy, now: datetime) -> Change:
         """Go on from what the annotation says; but if somebody else put it there, it may be an old one, so pause.
@@ -83,7 +103,7 @@ class Rebuilder:
             return saved
         saved = self._store.save(save)
         if saved is Saved.TAKEN and came_after(holder, mine):
-            raise ClusterError(f"HTTPRoute `{mine.namespace}/{mine.route}` could not be read again.")
+            raise _unread(mine)
         return saved
 
     def _holder(self, mine: Rollout) -> Rollout | None:
@@ -91,3 +111,7 @@ class Rebuilder:
         holder = self._store.slot(mine.route_uid)
         entry = self._store.load(holder) if holder not in (None, mine.id) else None
         return entry.rollout if entry else None
+
+
+def _unread(rollout: Rollout) -> ClusterError:
+    return ClusterError(f"HTTPRoute `{rollout.namespace}/{rollout.route}` could not be read again.")

@@ -88,10 +88,11 @@ class RedisRecords:
         with store_errors():
             return cast(str | None, self._redis.hget(f"{self._prefix()}slots", route_uid))
 
-    def latest(self, route_uid: str) -> str | None:
-        """Return the id of the newest rollout that was not refused on the route."""
+    def latest(self, route_uid: str, *, but: str = "") -> str | None:
+        """Return the id of the newest rollout that was not refused on the route, other than ``but``."""
         with store_errors():
-            return cast(str | None, self._redis.lindex(f"{self._prefix()}order:{route_uid}", -1))
+            newest = cast(list[str], self._redis.lrange(f"{self._prefix()}order:{route_uid}", -2, -1))
+        return next((one for one in reversed(newest) if one != but), None)
 
     def save(self, save: Save) -> Saved:
         """Compare and save one decision; it is sent once more if no reply came, which is safe.
