@@ -34,7 +34,7 @@ def lock_rule(entry: Entry, access: Access) -> Prose:
 
 def _step(entry: Entry, index: int, here: int) -> Prose:
     plan = entry.rollout.plan
-    weight = plan.steps[index]
+    weight = f"mirror {plan.mirror}" if plan.mirror and index == 0 else str(plan.steps[index])
     if index < here:
         return say("{} ✓", weight)
     if index == here:

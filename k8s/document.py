@@ -87,6 +87,17 @@ def pools_reached(route: Document) -> frozenset[Pool]:
     return frozenset(pool for ref in (*weighted, *mirrors) if (pool := pool_of(ref, namespace)))
 
 
+def own_mirrors(rule: Document, rollout: Rollout, namespace: str) -> Sequence[int]:
+    """Return the indices of a rule's filters that mirror to the canary because the rollout wants it."""
+    if not rollout.plan.mirror:
+        return ()
+    return [
+        at
+        for at, each in enumerate(rule.get("filters") or ())
+        if (ref := (each.get("requestMirror") or {}).get("backendRef")) and pool_of(ref, namespace) == rollout.canary
+    ]
+
+
 def rule_key(rule: Document) -> str:
     """Return the key of a rule: its name, else a digest of its matches (with ``#``, which no name contains)."""
     return str(rule["name"]) if rule.get("name") else _digest(rule)
@@ -141,11 +152,16 @@ def _same_key(document: Document, rollout: Rollout, key: str, mine: list[int]) -
 
 
 def _holding(document: Document, rollout: Rollout, *, both: bool) -> list[int]:
-    """Return the indices of rules that hold one of our pools, or both."""
+    """Return the indices of rules that hold one of our pools, or both; our mirror holds the canary too."""
     namespace = namespace_of(document)
     enough = all if both else any
     return [
         index
         for index, rule in enumerate(rules_of(document))
-        if enough(places(rule, pool, namespace) for pool in (rollout.stable, rollout.canary))
+        if enough(
+            (
+                places(rule, rollout.stable, namespace),
+                places(rule, rollout.canary, namespace) or own_mirrors(rule, rollout, namespace),
+            )
+        )
     ]

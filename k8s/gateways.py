@@ -6,7 +6,7 @@ for every route of a Gateway.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
@@ -46,13 +46,21 @@ class _Kept(Generic[T]):
         return timedelta(0) <= now - self.at < self.lasts
 
 
+@dataclass(frozen=True, slots=True)
+class ClassFacts:
+    """The controller that a GatewayClass names, empty if nobody knows, and the features that it says it has."""
+
+    controller: str = ""
+    features: frozenset[str] = frozenset()
+
+
 class Gateways:
     """Reads Gateways and GatewayClasses. What cannot be read is unknown, or as it was; it never raises."""
 
     def __init__(self, api: ApiClient, watches: Watches, now: Callable[[], datetime]) -> None:
         self._api, self._watches, self._now = api, watches, now
         self._facts: dict[tuple[str, str], _Kept[GatewayFacts]] = {}
-        self._controllers: dict[str, _Kept[str]] = {}
+        self._classes: dict[str, _Kept[ClassFacts]] = {}
         self._lock = threading.Lock()
 
     def parents(self, route: Document) -> Sequence[Parent]:
@@ -87,7 +95,7 @@ class Gateways:
         try:
             gateway = client.get(self._api, GATEWAYS, namespace, name)
         except GoneError:
-            return GatewayFacts(controller=kept.controller, objections=(_missing(namespace, name),)), KEPT
+            return replace(kept, objections=(_missing(namespace, name),)), KEPT
         except RefusedError:
             return UNKNOWN, REFUSED_KEPT
         except ClusterError:
@@ -98,20 +106,20 @@ class Gateways:
         class_name = str(gateway.get("spec", {}).get("gatewayClassName") or "")
         watched = self._watches.object(CLASSES, "", class_name)
         if watched is None:
-            controller = self._get(self._controllers, class_name, lambda kept: self._controller(class_name, kept or ""))
+            known = self._get(self._classes, class_name, lambda kept: self._class(class_name, kept or ClassFacts()))
         else:
-            controller = _controller_of(watched)
-        return GatewayFacts(controller=controller, objections=objections_of(gateway))
+            known = _facts_of_class(watched)
+        return GatewayFacts(controller=known.controller, features=known.features, objections=objections_of(gateway))
 
-    def _controller(self, class_name: str, kept: str) -> tuple[str, timedelta]:
-        """Return the controller that a class names, empty if nobody knows, and for how long."""
+    def _class(self, class_name: str, kept: ClassFacts) -> tuple[ClassFacts, timedelta]:
+        """Return what is known of a class, and for how long."""
         try:
             found = client.get(self._api, CLASSES, "", class_name)
         except RefusedError:
             return kept, REFUSED_KEPT
         except ClusterError:
             return kept, KEPT
-        return _controller_of(found), CLASS_KEPT
+        return _facts_of_class(found), CLASS_KEPT
 
 
 def gateway_key(ref: Mapping[str, Any], namespace: str) -> tuple[str, str]:
@@ -125,8 +133,13 @@ def has_parent(route: Document, gateway: Document) -> bool:
     return any(gateway_key(ref, namespace_of(route)) == key for ref in parent_refs(route))
 
 
-def _controller_of(gateway_class: Document) -> str:
-    return str(gateway_class.get("spec", {}).get("controllerName") or "")
+def _facts_of_class(gateway_class: Document) -> ClassFacts:
+    """Read a class; Gateway API 1.1 lists its features as bare names, later versions as objects."""
+    listed = (gateway_class.get("status") or {}).get("supportedFeatures") or ()
+    return ClassFacts(
+        controller=str(gateway_class.get("spec", {}).get("controllerName") or ""),
+        features=frozenset(str(each.get("name") if isinstance(each, Mapping) else each) for each in listed),
+    )
 
 
 def objections_of(gateway: Document) -> tuple[Objection, ...]:

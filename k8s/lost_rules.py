@@ -8,15 +8,16 @@ from typing import Final
 from bot.domain.bounds import HEAVIEST
 from bot.domain.rollout import Pair, Phase, Rollout, Rule
 from k8s.document import Document, locate, namespace_of, places, refs_of, rule_key, rules_of, weight_of
+from k8s.mirror import mirrored
 
 _NOTHING: Final = Pair(None, None)
 
 
 def pair_of(rule: Document, rollout: Rollout, namespace: str) -> Pair:
-    """Return the weights of both pools in a rule; of a pool that it holds twice they are added."""
+    """Return the weights of both pools in a rule, of one that it holds twice added up, and what we mirror there."""
     found = [places(rule, pool, namespace) for pool in (rollout.stable, rollout.canary)]
     stable, canary = (sum(weight_of(refs_of(rule)[at]) for at in each) if each else None for each in found)
-    return Pair(stable, canary)
+    return Pair(stable, canary, mirrored(rule, rollout, namespace))
 
 
 def rewritten(document: Document, rollout: Rollout) -> tuple[Rule, ...]:

@@ -42,9 +42,12 @@ class Ours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayFacts:
-    """What is known of a parent beside the route's status: whose it is (empty: unknown), and what it says of itself."""
+    """What is known of a parent beside the route's status: whose it is (empty: unknown), which features its class says
+    that it has, and what it says of itself.
+    """
 
     controller: str = ""
+    features: frozenset[str] = frozenset()
     objections: tuple[Objection, ...] = ()
 
 

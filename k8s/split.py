@@ -7,13 +7,14 @@ stop the brake. If somebody keeps editing our annotation, a roll back does not t
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.domain.errors import RouteError
 from bot.domain.rollout import TAKEN_BACK, Pair, Rollout, Rule, before, wanted
 from bot.engine.route_port import Guard
+from k8s import mirror
 from k8s.document import (
     ANNOTATION,
     Document,
@@ -47,15 +48,25 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """One rule of the rollout as it is now: the path and content of its refs, and the places of our two."""
+    """One rule of the rollout as it is now: its path and content, and the places of our two refs."""
 
-    path: str
-    refs: Sequence[Document]
+    place: str
+    now: Document
     rule: Rule
     stable: int | None
     canary: int | None
     extra: tuple[int, ...]  # other refs to the canary, which somebody else added
     doubled: bool  # one of the pools occurs more than once
+
+    @property
+    def path(self) -> str:
+        """Return the path of its refs."""
+        return f"{self.place}/backendRefs"
+
+    @property
+    def refs(self) -> Sequence[Document]:
+        """Return its refs."""
+        return refs_of(self.now)
 
 
 def patch(
@@ -91,15 +102,20 @@ def _step_guard(document: Document, rollout: Rollout, guard: Guard) -> list[Oper
     whole = [each for each in found if each is not None and each.stable is not None and each.canary is not None]
     if guard is Guard.GENERATION or len(whole) < len(found):
         return [_test("/metadata/generation", document["metadata"]["generation"])]
-    return [test for each in whole for test in (*_same_rule(document, each), *_same_refs(each))]
+    return [test for each in whole for test in _same(document, rollout, each)]
+
+
+def _same(document: Document, rollout: Rollout, found: _Found) -> Iterator[Operation]:
+    """Test what of a rule a step reads and writes."""
+    yield from _same_rule(document, found)
+    yield from _same_refs(found)
+    yield from mirror.tests(found.place, found.now, rollout, namespace_of(document))
 
 
 def _same_rule(document: Document, found: _Found) -> list[Operation]:
     """Test that a path still leads to this rule: a rule without a name is known by its matches."""
-    path = found.path.removesuffix("/backendRefs")
-    rule = rules_of(document)[int(path.rsplit("/", 1)[1])]
-    known_by = ["name"] if rule.get("name") or len(rules_of(document)) == 1 else ["name", "matches"]
-    return [_test(f"{path}/{field}", rule.get(field)) for field in known_by]
+    known_by = ["name"] if found.now.get("name") or len(rules_of(document)) == 1 else ["name", "matches"]
+    return [_test(f"{found.place}/{field}", found.now.get(field)) for field in known_by]
 
 
 def _same_refs(found: _Found) -> list[Operation]:
@@ -130,6 +146,7 @@ def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tupl
     tests: list[Operation] = []
     edits: list[Operation] = []
     missing: list[str] = []
+    namespace = namespace_of(document)
     for rule, index, pair in zip(rollout.rules, locate(document, rollout), wanted(rollout), strict=True):
         found = None if index is None else _find(document, rollout, rule, index)
         if found is None and not braking:
@@ -137,10 +154,12 @@ def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tupl
         if found is None:
             missing.append(_name(rule))
         elif braking:
-            tests += _identities(found, pair)
+            tests += [*_identities(found, pair), *mirror.tests(found.place, found.now, rollout, namespace)]
             edits += _back(found, pair)
         else:
             edits += _step(document, rollout, found, pair)
+        if found is not None:
+            edits += mirror.edits(found.place, found.now, rollout, rule, pair, namespace)
     for rule in rewritten(document, rollout):
         if found := _find(document, rollout, rule, rule.index):
             tests += _identities(found, before(rule))
@@ -155,8 +174,8 @@ def _find(document: Document, rollout: Rollout, rule: Rule, index: int) -> _Foun
     if not stable and not canary:
         return None
     return _Found(
-        path=f"/spec/rules/{index}/backendRefs",
-        refs=refs_of(now),
+        place=f"/spec/rules/{index}",
+        now=now,
         rule=rule,
         stable=stable[0] if stable else None,
         canary=canary[0] if canary else None,

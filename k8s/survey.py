@@ -17,7 +17,7 @@ from bot.domain.slips import likely_meant
 from bot.engine.notes import Notes
 from bot.engine.route_port import RouteCopy, Survey
 from k8s import companions, httproute, inferencepool, owners, pairing
-from k8s.checks import gateway, route
+from k8s.checks import gateway, mirroring, route
 from k8s.checks import pools as pools_topic
 from k8s.checks.scene import Scene
 from k8s.document import Document, full_name
@@ -63,6 +63,7 @@ def survey(api: ApiClient, search: Search, notes: Notes, gateways: Gateways, now
         companions=companions.list_companions(api, canary.namespace),
         grants=list_grants(api, canary.namespace) if copy.namespace != canary.namespace else (),
         unread=unread,
+        mirror=search.words.wishes.mirror or 0,
         is_new=now - datetime.fromisoformat(copy.document["metadata"]["creationTimestamp"]) < NEW,
     )
     return Survey(
@@ -83,6 +84,7 @@ _TOPICS: Final[Sequence[Callable[[Scene], Iterator[Line]]]] = (
     pools_topic.lines,
     gateway.lines,
     lambda scene: owners.lines(scene.copy.document),
+    mirroring.lines,
     route.lines,  # last: a start tells the first warnings, and a route can have many
 )
 

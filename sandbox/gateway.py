@@ -17,6 +17,10 @@ Problem = tuple[str, str]
 """The reason and the message of a condition that is not met."""
 
 
+FEATURES = frozenset({"HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror"})
+"""Of the features that Gateway API names, those that somebody asks for."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """How the gateway answers a change of a route. Tests set this."""
@@ -37,7 +41,8 @@ class Answer:
 
 def class_status(gateway_class: Object) -> Object:
     """Return the status of an accepted GatewayClass."""
-    return {"conditions": [_condition(gateway_class, "Accepted", True, "Accepted")]}
+    features = [{"name": name} for name in sorted(FEATURES)]
+    return {"conditions": [_condition(gateway_class, "Accepted", True, "Accepted")], "supportedFeatures": features}
 
 
 def gateway_status(gateway: Object, routes: int, answer: Answer) -> Object:

@@ -67,7 +67,9 @@ def _is_plan(plan: Plan) -> bool:
     return (
         bool(steps)
         and steps[-1] == 100
-        and all(low < high for low, high in pairwise((0, *steps)))
+        and all(low < high for low, high in pairwise((-1 if plan.mirror else 0, *steps)))
+        and 0 <= plan.mirror <= 100
+        and (steps[0] == 0) == (plan.mirror > 0)
         and len(marks) <= 100
         and all(0 <= mark <= 100 for mark in marks)
         and 0 <= plan.approvals <= 20
@@ -109,7 +111,9 @@ def _names_pool(ref: str, pool: Pool, namespace: str) -> bool:
 
 
 def _is_drift(drift: Drift, rollout: Rollout) -> bool:
-    weights = [weight for pair in drift.found if isinstance(pair, Pair) for weight in (pair.stable, pair.canary)]
+    weights = [
+        weight for pair in drift.found if isinstance(pair, Pair) for weight in (pair.stable, pair.canary, pair.mirror)
+    ]
     is_known = drift.hand.at is None or _is_time(drift.hand.at)
     names = (drift.hand.manager, drift.hand.rule)
     return (

@@ -14,6 +14,8 @@ LONGEST = timedelta(days=30)
 class Plan:
     """Rising weights of the canary in percent, the last one 100; ``approve_at`` are thresholds in percent.
 
+    ``mirror``: so many percent of the requests are copied to the canary at the first step, whose weight is then 0.
+
     A step that reaches or crosses a threshold waits for ``approvals`` people;
     the starter is one of them only where ``requester_may_approve``.
     """
@@ -24,6 +26,7 @@ class Plan:
     approve_at: tuple[int, ...]
     approvals: int = 1
     requester_may_approve: bool = False
+    mirror: int = 0
 
     def needs_approval(self, before: int, after: int) -> bool:
         """Say whether going from weight ``before`` to ``after`` reaches or crosses a threshold."""
@@ -38,6 +41,7 @@ class Wishes:
     interval: timedelta | None = None
     bake: timedelta | None = None
     approve_at: tuple[int, ...] | None = None  # () is approve=none, ALL_STEPS is approve=all
+    mirror: int | None = None
 
 
 ALL_STEPS = (-1,)
@@ -51,7 +55,8 @@ def make_plan(weight: int, wishes: Wishes, defaults: Plan, *, only_stricter: boo
     steps = _steps(weight, wishes.steps or defaults.steps, given=wishes.steps is not None)
     return replace(
         defaults,
-        steps=steps,
+        steps=(0, *steps) if wishes.mirror else steps,
+        mirror=wishes.mirror or 0,
         interval=defaults.interval if wishes.interval is None else wishes.interval,
         bake=defaults.bake if wishes.bake is None else wishes.bake,
         approve_at=_marks(wishes.approve_at, defaults.approve_at, steps, only_stricter=only_stricter),

@@ -4,7 +4,7 @@ Decisions, not fields, change a record: every ``Rollout`` is one decision with i
 known about writing it (applied, accepted, due) lies beside it in an ``Entry`` and is no decision.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -74,10 +74,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Weights of our two backendRefs in one rule; None: the backendRef is not there."""
+    """Weights of our two backendRefs in one rule; None: the backendRef is not there.
+
+    ``mirror``: percent of the requests that our own RequestMirror filter copies to the canary; None without one.
+    """
 
     stable: int | None
     canary: int | None
+    mirror: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +171,11 @@ class Rollout:
         return round(100 * canary / (rule.stable_before + canary)) if canary else 0
 
     @property
+    def mirror(self) -> int:
+        """Percent of the requests that are wanted as copies at the canary: at the first step, before any weight."""
+        return self.plan.mirror if self.step == 0 and self.phase not in (*SLOTLESS, Phase.ENDED) else 0
+
+    @property
     def is_over(self) -> bool:
         """Say whether it is over: nothing more happens by itself."""
         return self.phase in OVER
@@ -204,6 +213,8 @@ def _wanted(rollout: Rollout, rule: Rule) -> Pair:
         return Pair(None, 100)
     if rollout.step < 0:
         return before(rule)
+    if rollout.step == 0 and rollout.plan.mirror:
+        return replace(before(rule), mirror=rollout.plan.mirror)
     return Pair(100 - rollout.weight, rollout.weight)
 
 

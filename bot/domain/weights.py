@@ -1,6 +1,7 @@
 """Weights that people are shown: what is on the route now, what comes next, what is asked for."""
 
 from bot.domain.decisions.drift import share
+from bot.domain.prose import Prose, say
 from bot.domain.rollout import Entry, Phase, Rollout
 
 
@@ -25,6 +26,17 @@ def next_weight(rollout: Rollout) -> int:
 def asked_weight(rollout: Rollout) -> int:
     """Percent of the step that is asked for, else of the one after this."""
     return rollout.plan.steps[rollout.ask.step] if rollout.ask else next_weight(rollout)
+
+
+def asked_step(rollout: Rollout) -> Prose:
+    """Say what the step is that is asked for: a weight, or the mirror before the first one."""
+    step = rollout.ask.step if rollout.ask else rollout.next_step
+    return mirrored(rollout) if step == 0 and rollout.plan.mirror else say("{} %", asked_weight(rollout))
+
+
+def mirrored(rollout: Rollout) -> Prose:
+    """Say which share the rollout mirrors at its first step."""
+    return say("a mirror of {} %", rollout.plan.mirror)
 
 
 def asked_marks(rollout: Rollout) -> tuple[int, ...]:

@@ -109,7 +109,8 @@ class Starts:
             self._rehearse(scene, self._change(request, plan, scene, self._before(scene.copy)))
         except RefusedError as error:
             return stop("Access", error.message, error.hint)
-        return fine("Access", f"The API server would take the first write ({plan.steps[0]} %).")
+        first = f"mirror {plan.mirror}" if plan.mirror else f"{plan.steps[0]}"
+        return fine("Access", f"The API server would take the first write ({first} %).")
 
     def _change(
         self, request: Request, plan: Plan, scene: Survey, before: Rollout | None, held: Verdict | None = None

@@ -47,7 +47,12 @@ class TrialsAfterSteps:
 
     def _has_stepped(self, entry: Entry) -> bool:
         rollout, applied = entry.rollout, entry.applied
-        is_there = rollout.step >= 0 and rollout.phase not in SLOTLESS and entry.acceptance is Acceptance.ACCEPTED
+        is_there = (
+            rollout.step >= 0
+            and rollout.weight > 0
+            and rollout.phase not in SLOTLESS
+            and entry.acceptance is Acceptance.ACCEPTED
+        )
         return is_there and applied is not None and self._clock.now() - applied.at < FORGET_AFTER
 
     def _begin(self, rollout: Rollout, delivery: str) -> None:

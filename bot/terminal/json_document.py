@@ -52,6 +52,7 @@ def _rollout(entry: Entry, access: Access, names: Names) -> dict[str, Any]:
         "written": entry.is_applied,
         "gateway": entry.acceptance.value,
         "steps": list(plan.steps),
+        "mirror": plan.mirror,
         "approvals": {
             "at": list(plan.approve_at),
             "needed": plan.approvals,

@@ -79,8 +79,9 @@ def _weight(entry: Entry) -> str:
 
 def _steps(rollout: Rollout) -> str:
     plan = rollout.plan
+    named = [f"mirror-{plan.mirror}" if plan.mirror and at == 0 else str(step) for at, step in enumerate(plan.steps)]
     steps = " ".join(
-        f"[{step}]" if at == rollout.step and not rollout.is_over else str(step) for at, step in enumerate(plan.steps)
+        f"[{step}]" if at == rollout.step and not rollout.is_over else step for at, step in enumerate(named)
     )
     before = (0, *plan.steps)
     asked = [str(step) for at, step in enumerate(plan.steps) if plan.needs_approval(before[at], step)]

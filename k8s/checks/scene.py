@@ -20,7 +20,8 @@ class Scene:
     InferenceModelRewrites of the pools' namespace. ``grants`` are that namespace's ReferenceGrants, where the route is
     in another one: None if they could not be read. ``unread``: namespaces whose routes could not be read.
     ``word`` is all that the route's status says, at whatever generation, ``says`` what that proves of the route as it
-    is. ``is_new``: the route is so new that its gateway may be silent yet.
+    is. ``is_new``: the route is so new that its gateway may be silent yet. ``mirror``: percent of the requests that the
+    start wants to copy to the canary first.
     """
 
     copy: RouteCopy
@@ -39,3 +40,4 @@ class Scene:
     grants: Sequence[Document] | None
     unread: Sequence[str]
     is_new: bool
+    mirror: int

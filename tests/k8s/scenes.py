@@ -27,6 +27,7 @@ def a_scene(route: Json, *others: Json, moving: int = 0, **parts: Any) -> Scene:
         "grants": (),
         "unread": (),
         "is_new": False,
+        "mirror": 0,
     }
     return Scene(
         copy=copy_of(route, NO_KEYS),

@@ -14,6 +14,7 @@ from bot.domain.commands.values import (
     is_name,
     lookalike,
     read_marks,
+    read_mirror,
     read_name,
     read_rules,
     read_steps,
@@ -147,6 +148,7 @@ def _start_words(weight: int, keys: dict[str, str]) -> StartWords:
             interval=times.get("every"),
             bake=times.get("bake"),
             approve_at=read_marks(keys["approve"]) if "approve" in keys else None,
+            mirror=read_mirror(keys["mirror"]) if "mirror" in keys else None,
         ),
     )
 

@@ -35,6 +35,15 @@ def read_weight(text: str, pool: str, command: str) -> int:
     raise UsageError(f"{shown(text)} is not a weight: give a whole number of percent from 1 to 100, as in `{example}`.")
 
 
+def read_mirror(text: str) -> int:
+    """Read which share of the requests is copied before the first weight."""
+    percent = read_percent(text)
+    if percent is None:
+        wrong = f"{shown(text)} in `mirror` is not a whole number of percent from 1 to 100."
+        raise UsageError(wrong, hint="Write it like `mirror=10`.")
+    return percent
+
+
 def require_pool_first(pool: str, weight: str, command: str) -> None:
     """Raise UsageError if somebody wrote the weight and then the pool."""
     percent = read_percent(pool)

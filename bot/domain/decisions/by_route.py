@@ -114,7 +114,7 @@ def is_back(observed: Observed) -> bool:
 
 def _is_back(seen: Pair, wished: Pair) -> bool:
     """Compare what a roll back left: a missing canary has no traffic, like one at 0."""
-    return seen.stable == wished.stable and (seen.canary or 0) == (wished.canary or 0)
+    return seen.stable == wished.stable and (seen.canary or 0) == (wished.canary or 0) and seen.mirror is None
 
 
 def _write_or_drift(entry: Entry, observed: Observed, *, fits: bool) -> Move:

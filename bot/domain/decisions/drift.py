@@ -75,7 +75,8 @@ def show_weights(pairs: tuple[Pair | None, ...]) -> str:
 def _pair(pair: Pair | None) -> str:
     if pair is None:
         return "the rule is gone"
-    return "/".join("–" if weight is None else str(weight) for weight in (pair.stable, pair.canary))
+    weights = "/".join("–" if weight is None else str(weight) for weight in (pair.stable, pair.canary))
+    return weights if pair.mirror is None else f"{weights} and {pair.mirror} % mirrored"
 
 
 def share(drift: Drift) -> int | None:

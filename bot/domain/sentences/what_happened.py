@@ -7,6 +7,7 @@ from bot.domain.prose import Code, Person, Prose, ended, say
 from bot.domain.rollout import Entry
 from bot.domain.sentences.reasons import reason
 from bot.domain.sentences.traffic import all_traffic
+from bot.domain.weights import mirrored
 
 NOT_CHECKED = say("(not checked: Slack did not say who that is)")
 
@@ -69,12 +70,16 @@ def _weight(event: Event) -> str:
 def _started(event: Event, entry: Entry) -> Prose:
     first = entry.rollout.plan.steps[0]
     who = _who(event, say("started the rollout"), say("Started"))
+    if entry.rollout.plan.mirror:
+        return say("{} with {}, from {}", who, mirrored(entry.rollout), _old(entry))
     if event.weight is not None and event.weight < first:  # it waits for people or a gate
         return say("{}, first weight {} %, from {}", who, first, _old(entry))
     return say("{} at {} %, from {}", who, first, _old(entry))
 
 
 def _stepped(event: Event, entry: Entry) -> Prose:
+    if event.weight == 0 and entry.rollout.plan.mirror:
+        return _who(event, say("began the mirror"), say("The mirror has begun"))
     return say("{} to *{} %*", _who(event, say("stepped"), say("Stepped")), _weight(event))
 
 

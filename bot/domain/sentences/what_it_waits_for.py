@@ -37,7 +37,7 @@ from bot.domain.sentences.who_may import (
     still_brakes,
     who,
 )
-from bot.domain.weights import asked_weight, next_weight, weight_there
+from bot.domain.weights import asked_weight, mirrored, next_weight, weight_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,9 @@ def _unwritten(entry: Entry) -> Prose:
 
 
 def _starting(entry: Entry, access: Access) -> Wait:
-    return _for_the_gateway(entry, access, say("the first {} %", entry.rollout.weight))
+    rollout = entry.rollout
+    first = mirrored(rollout) if rollout.mirror else say("the first {} %", rollout.weight)
+    return _for_the_gateway(entry, access, first)
 
 
 def _for_the_gateway(entry: Entry, access: Access, what: Prose) -> Wait:
@@ -130,11 +132,12 @@ def _for_the_gateway(entry: Entry, access: Access, what: Prose) -> Wait:
 
 def _progressing(entry: Entry, access: Access) -> Wait:
     rollout, after = entry.rollout, next_weight(entry.rollout)
+    here = mirrored(rollout) if rollout.mirror else say("{} %", rollout.weight)
     if entry.acceptance is Acceptance.WAITING:
-        return _for_the_gateway(entry, access, say("{} %", rollout.weight))
+        return _for_the_gateway(entry, access, here)
     asks = rollout.plan.needs_approval(rollout.weight, after)
     return Wait(
-        reason=say("It waits at {} % before {} %", rollout.weight, after),
+        reason=say("It waits at {} before {} %", here, after),
         since=rollout.since,
         who=or_brakes(access, say("{} can `advance` it now.", who(access.run))),
         deadline=entry.step_due or rollout.since + rollout.plan.interval,

@@ -14,7 +14,7 @@ from bot.domain.sentences.reasons import LONGEST, reason
 from bot.domain.sentences.traffic import listed_routes
 from bot.domain.sentences.what_it_waits_for import left_by_refusal
 from bot.domain.sentences.who_may import approvers, by, count_approvals, missing_approvals, people
-from bot.domain.weights import asked_weight, is_moving, next_weight, weight_there
+from bot.domain.weights import asked_step, asked_weight, is_moving, mirrored, next_weight, weight_there
 
 ASK_AGAIN = f"{ASK_GATES_EVERY.seconds} s"
 NEAR, FAR = timedelta(minutes=5), timedelta(hours=12)
@@ -28,6 +28,8 @@ def headword(entry: Entry) -> str:
         return "paused"
     if is_moving(entry):
         return f"{there} % → {rollout.weight} %"
+    if rollout.mirror and rollout.phase in (Phase.STARTING, Phase.PROGRESSING):
+        return f"mirrors {rollout.mirror} %"
     return _HEADWORDS[rollout.phase].format(weight=rollout.weight, asked=asked_weight(rollout))
 
 
@@ -85,7 +87,9 @@ _WRITES_MORE = TAKEN_BACK | {Phase.FINISHED}
 
 
 def _starting(entry: Entry, access: Access) -> Prose:
-    return say("*Starting at {} %.* Waiting for the gateway to accept it.", entry.rollout.weight)
+    rollout = entry.rollout
+    first = mirrored(rollout) if rollout.mirror else say("{} %", rollout.weight)
+    return say("*Starting at {}.* Waiting for the gateway to accept it.", first)
 
 
 def _progressing(entry: Entry, access: Access) -> Prose:
@@ -94,19 +98,30 @@ def _progressing(entry: Entry, access: Access) -> Prose:
         return _written(entry)
     after, at = next_weight(rollout), _at(entry.step_due, rollout.since)
     if not rollout.plan.needs_approval(rollout.weight, after):
-        return say("*Next: {} %* {}.", after, at)
-    return say("*Next: {} %*, asks for {} {}.", after, count_approvals(rollout.plan.approvals), at)
+        told = say("*Next: {} %* {}.", after, at)
+    else:
+        told = say("*Next: {} %*, asks for {} {}.", after, count_approvals(rollout.plan.approvals), at)
+    return joined("\n", (_mirroring(rollout), told))
+
+
+def _mirroring(rollout: Rollout) -> Prose:
+    if not rollout.mirror:
+        return Prose()
+    new = rollout.canary.name
+    return say("*`{}` gets a copy of {} % of the requests;* nobody sees its answers.", new, rollout.mirror)
 
 
 def _written(entry: Entry) -> Prose:
+    rollout = entry.rollout
+    what = mirrored(rollout) if rollout.mirror else say("{} %", rollout.weight)
     if not entry.is_applied:
-        return say("*{} % is wanted* and not on the route yet.", entry.rollout.weight)
-    return say("*{} % is written.* Waiting for the gateway to accept it.", entry.rollout.weight)
+        return say("*{} is wanted* and not on the route yet.", capitalised(what))
+    return say("*{} is written.* Waiting for the gateway to accept it.", capitalised(what))
 
 
 def _holding(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
-    told = say("*Holding before {} %*", asked_weight(rollout))
+    told = say("*Holding before {}*", asked_step(rollout))
     until = _at(rollout.since + HOLD_AT_MOST, rollout.since)
     told = _because(told, reason(hold_reason(entry), by=""))
     if rollout.weight and entry.readiness and entry.readiness.canary_doubt:

@@ -8,6 +8,7 @@ from bot.domain.decisions.moves import Moment, must_ask, step_or_ask
 from bot.domain.errors import TransitionError
 from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import Acceptance, Change, Entry, Phase, Rollout
+from bot.domain.weights import mirrored
 
 LATE_AFTER: Final = timedelta(minutes=5)
 """People who asked longer ago than this may no longer be watching the step."""
@@ -50,4 +51,5 @@ def last_step(rollout: Rollout) -> int:
 
 def go_or_ask(lead: str, rollout: Rollout, step: int) -> str:
     """Say what a button does: if people have to approve first, it only asks them."""
-    return f"{'Ask for' if must_ask(rollout, step) else lead} {rollout.plan.steps[step]} %"
+    goal = mirrored(rollout) if rollout.plan.mirror and step == 0 else f"{rollout.plan.steps[step]} %"
+    return f"{'Ask for' if must_ask(rollout, step) else lead} {goal}"

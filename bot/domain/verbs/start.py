@@ -12,10 +12,10 @@ START = Verb(
     help="move traffic to a new pool, step by step; the first weight in percent",
     usage="POOL WEIGHT",
     options=(
-        "[from=POOL route=NAME namespace=NAME rule=NAME steps=10,25,50,100 every=10m bake=30m "
+        "[from=POOL route=NAME namespace=NAME rule=NAME mirror=10 steps=10,25,50,100 every=10m bake=30m "
         'approve=50,100|all|none reason="…"]'
     ),
-    own_keys=("weight", "from", "route", "namespace", "rule", "steps", "every", "bake", "approve"),
+    own_keys=("weight", "from", "route", "namespace", "rule", "mirror", "steps", "every", "bake", "approve"),
     instead_of=("begin", "create", "deploy", "new"),
     access=AccessList.START,
     late_after=timedelta(seconds=60),

@@ -39,6 +39,7 @@ SOUND: dict[str, Rollout] = {
     "as many rules as a route has": replace(OURS, rules=(RULE,) * MOST_RULES),
     "as short as a plan may be": with_plan(interval=timedelta(seconds=1), bake=timedelta(seconds=1)),
     "as long as a plan may be": with_plan(interval=timedelta(days=30), bake=timedelta(days=30)),
+    "a mirror": with_plan(mirror=100, steps=(0, 10, 100)),
     "one step": replace(with_plan(steps=(100,)), step=0),
 }
 
@@ -62,6 +63,9 @@ UNSOUND: dict[str, Rollout] = {
     "steps that fall": with_plan(steps=(50, 25, 100)),
     "steps above 100": with_plan(steps=(50, 200)),
     "a step below 1": with_plan(steps=(0, 100)),
+    "a mirror of more than all": with_plan(mirror=101, steps=(0, 100)),
+    "a mirror without a step of its own": with_plan(mirror=10),
+    "two steps of a mirror": with_plan(mirror=10, steps=(0, 0, 100)),
     "a negative mark": with_plan(approve_at=(-1,)),
     "more approvals than there may be": with_plan(approvals=1000),
     "a step beyond the plan": replace(OURS, step=4),

@@ -30,6 +30,12 @@ def test_the_steps_begin_at_the_first_weight_and_end_at_100(
     assert make_plan(weight, Wishes(steps=asked), DEFAULT_PLAN, only_stricter=False).steps == steps
 
 
+def test_a_mirror_is_a_step_before_the_first_weight() -> None:
+    plan = make_plan(10, Wishes(mirror=20), DEFAULT_PLAN, only_stricter=True)
+    assert (plan.mirror, plan.steps) == (20, (0, 10, 25, 50, 100))
+    assert not plan.needs_approval(0, 0)
+
+
 def test_steps_below_the_first_weight_are_refused() -> None:
     with pytest.raises(UsageError) as refusal:
         make_plan(20, Wishes(steps=(10, 50)), DEFAULT_PLAN, only_stricter=False)

@@ -143,6 +143,7 @@ def test_status_and_history_are_told_in_json_and_in_lines(stage: Stage, terminal
             "written": True,
             "gateway": "accepted",
             "steps": [10, 25, 50, 100],
+            "mirror": 0,
             "approvals": {"at": [], "needed": 1, "asked": None, "given": []},
             "gates": [],
             "ready": {

@@ -14,8 +14,8 @@ from bot.domain.verbs.registry import verbs
 
 POOL = "vllm-llama3-8b-instruct-new"
 START_USAGE = (
-    "Usage: `/rollout start POOL WEIGHT [from=POOL route=NAME namespace=NAME rule=NAME steps=10,25,50,100 every=10m "
-    'bake=30m approve=50,100|all|none reason="…"]`.'
+    "Usage: `/rollout start POOL WEIGHT [from=POOL route=NAME namespace=NAME rule=NAME mirror=10 steps=10,25,50,100 "
+    'every=10m bake=30m approve=50,100|all|none reason="…"]`.'
 )
 TOO_MANY = f'is one word too many; write a reason as `reason="…"`. {START_USAGE}'
 STEPS_HINT = "Write it like `steps=10,25,50,100`."
@@ -50,6 +50,8 @@ def an_order(verb: str, subject: str = "", reason: str = "") -> Command:
         (f"start {POOL} 10 —from old", a_start(stable="old")),
         (f"start {POOL} 10 –From=old", a_start(stable="old")),
         (f"start --from=old {POOL} 10", a_start(stable="old")),
+        (f"start {POOL} 10 mirror=20", a_start(wishes=Wishes(mirror=20))),
+        (f"start {POOL} 10 --mirror 20%", a_start(wishes=Wishes(mirror=20))),
         (f"start {POOL} 10 steps=10,25,50", a_start(wishes=Wishes(steps=(10, 25, 50)))),
         (f"start {POOL} 10 steps=10, 25%, 50", a_start(wishes=Wishes(steps=(10, 25, 50)))),
         (f"start {POOL} 10 steps=“10, 25, 50”", a_start(wishes=Wishes(steps=(10, 25, 50)))),
@@ -241,6 +243,10 @@ REFUSED = [
         "`every=soon` is not a duration. Write it like `every=90s`, `10m`, `2h` or `1d`.",
     ),
     (f"start {POOL} 10 bake=31d", "`bake=31d` is out of range. Choose between `1s` and `30d`."),
+    (
+        f"start {POOL} 10 mirror=0",
+        "`0` in `mirror` is not a whole number of percent from 1 to 100. Write it like `mirror=10`.",
+    ),
     (f"start {POOL} 10 steps=10,10", f"`steps` must rise, but 10 follows 10. {STEPS_HINT}"),
     (f"start {POOL} 10 steps=50,25", f"`steps` must rise, but 25 follows 50. {STEPS_HINT}"),
     (f"start {POOL} 10 steps=10,x", f"`x` in `steps` is not a whole number of percent from 1 to 100. {STEPS_HINT}"),
