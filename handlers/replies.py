@@ -25,6 +25,7 @@ from handlers.mrkdwn import shorten
 # The words that identify a sentence, for code that checks what people were told.
 NOT_CONFIRMED: Final = "I could not confirm this"
 IS_KEPT: Final = "Your request is kept"
+MAY_BE_OPEN: Final = "Slack did not say whether it opened the dialog"
 NO_OTHER_TRY: Final = "Do not count on another try."
 ROLLS_BACK_BY_ROUTE: Final = "I roll back from the record on the route"
 ROLLED_BACK_BY_ROUTE: Final = "So I went by the record on route"
@@ -228,6 +229,12 @@ def refused_yet() -> Prose:
 def too_slow(instead: str) -> Prose:
     """Say that a form could not be opened, and what to type instead."""
     told = say("Slack did not open the dialog in time. Try again, or type the command with")
+    return say("{} {}.", told, Code(instead))
+
+
+def perhaps_open(instead: str) -> Prose:
+    """Say that nobody knows whether a form is open, and what to do if it is not."""
+    told = say("{}. If you do not see it, try again, or type the command with", MAY_BE_OPEN)
     return say("{} {}.", told, Code(instead))
 
 

@@ -40,6 +40,7 @@ NOT_REFUSED = (
     *NOT_SURE,
     MAY_COME_AGAIN,  # refused, but Redis does not know: it may still be carried out
     replies.IS_KEPT,
+    replies.MAY_BE_OPEN,
     replies.DONE_ELSEWHERE,
     replies.ROLLS_BACK_BY_ROUTE,
     replies.ROLLED_BACK_BY_ROUTE,

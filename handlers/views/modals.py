@@ -47,6 +47,8 @@ def framed(modal: Modal, opening: Opening) -> dict[str, Any]:
 
 
 def _why_not(modal: Modal, error: Exception) -> Prose:
+    if isinstance(error, SlackError) and error.fault is Fault.UNCLEAR:
+        return replies.perhaps_open(modal.instead)
     if isinstance(error, SlackError) and (error.fault is not Fault.REFUSED or error.error.endswith("_trigger_id")):
         return replies.too_slow(modal.instead)
     return unshown(error)

@@ -329,6 +329,12 @@ def test_people_hear_of_a_dialog_that_slack_does_not_open(bot: Bot) -> None:
     assert bot.said() == [mrkdwn(replies.too_slow("reject POOL reason"))]
 
 
+def test_people_hear_that_a_dialog_may_be_open_if_slacks_answer_is_lost(bot: Bot) -> None:
+    bot.slack.faults.next("views.open", "lost")
+    bot.press("rollout_reject")
+    assert bot.said() == [mrkdwn(replies.perhaps_open("reject POOL reason"))]
+
+
 def test_every_answer_is_acknowledged_while_slack_is_silent(bot: Bot) -> None:
     bot.slack.faults.next("users.info", "lost")
     assert bot.command("pause")[0] == 200
