@@ -147,6 +147,7 @@ class CleanSection(Section):
 
     allowed: Flag = False
     drained_for: Duration = CleanRules().drained_for
+    keep_for: Duration | None = None
 
 
 class TerminalSection(Section):
@@ -214,6 +215,7 @@ def _policy(said: PolicyFile, default_namespace: str) -> Policy:
     plan = replace(
         DEFAULT_PLAN, **said.plan.model_dump(exclude_unset=True), **said.approvals.model_dump(exclude_unset=True)
     )
+    plan = replace(plan, keep=said.clean.keep_for if said.clean.allowed else None)
     gates = getattr(said, "gates", None)
     return Policy(
         namespaces=said.namespaces or (default_namespace,),

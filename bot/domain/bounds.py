@@ -42,6 +42,7 @@ def is_sound(rollout: Rollout) -> bool:
         and all(_is_rule(rule, rollout) for rule in rollout.rules)
         and all(_is_drift(drift, rollout) for drift in (rollout.drift, rollout.overwrites) if drift is not None)
         and all(_is_time(time) for time in (rollout.started_at, rollout.since, rollout.decided_at))
+        and (rollout.kept_until is None or _is_time(rollout.kept_until))
         and all(len(text) <= LONGEST_TEXT for text in (rollout.reason, rollout.why))
         and len(rollout.restored) + len(rollout.held_by) + len(rollout.known) <= MOST_NAMES
     )
@@ -73,7 +74,7 @@ def _is_plan(plan: Plan) -> bool:
         and len(marks) <= 100
         and all(0 <= mark <= 100 for mark in marks)
         and 0 <= plan.approvals <= 20
-        and all(timedelta(seconds=1) <= time <= LONGEST for time in (plan.interval, plan.bake))
+        and all(timedelta(seconds=1) <= time <= LONGEST for time in (plan.interval, plan.bake, plan.keep or LONGEST))
     )
 
 

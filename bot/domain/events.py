@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     DRIFTED = "drifted"  # somebody else changed our weights
     RESTORED = "restored"  # our weights are written again
     KEPT = "kept"  # their weights are the current step now
+    KEPT_LONGER = "kept_longer"  # the old pool; the reason says until when
     CLEANED = "cleaned"
     ADOPTED = "adopted"  # a decision on the route that the store did not know
     REBUILT = "rebuilt"  # the store had forgotten the rollout

@@ -16,6 +16,8 @@ class Plan:
 
     ``mirror``: so many percent of the requests are copied to the canary at the first step, whose weight is then 0.
 
+    ``keep``: how long after the finish people are asked whether to delete the old pool; None: never.
+
     A step that reaches or crosses a threshold waits for ``approvals`` people;
     the starter is one of them only where ``requester_may_approve``.
     """
@@ -27,6 +29,7 @@ class Plan:
     approvals: int = 1
     requester_may_approve: bool = False
     mirror: int = 0
+    keep: timedelta | None = None
 
     def needs_approval(self, before: int, after: int) -> bool:
         """Say whether going from weight ``before`` to ``after`` reaches or crosses a threshold."""

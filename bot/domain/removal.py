@@ -18,10 +18,14 @@ CLEAN: Final = "clean"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanRules:
-    """What the policy says of removals. ``drained_for``: how long a pool must be idle if its route has no timeout."""
+    """What the policy says of removals. ``drained_for``: how long a pool must be idle if its route has no timeout.
+
+    ``keep_for``: how long after the finish people are asked whether to delete the old pool; None: never.
+    """
 
     allowed: bool = False
     drained_for: timedelta = timedelta(minutes=5)
+    keep_for: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

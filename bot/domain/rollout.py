@@ -153,6 +153,7 @@ class Rollout:
     restored: tuple[str, ...] = ()  # field managers over whose weights ours were written again, one entry each time
     ask: Ask | None = None
     known: tuple[str, ...] = ()  # what gateways said against the route before the first write (keys): no news of ours
+    kept_until: datetime | None = None  # of a finished rollout: then people are asked whether to delete the old pool
     stable_gone: bool = False  # it paused because the old pool was deleted, and people may have gone on without it
 
     @property

@@ -16,8 +16,10 @@ from bot.config.policy import Policy
 from bot.config.settings import Address, Settings
 from bot.domain.deadlines import ASK_GATES_EVERY
 from bot.domain.errors import StoreError
-from bot.operations import trials_after_steps
+from bot.operations import removals_when_due, trials_after_steps
 from bot.operations.registry import EXECUTORS, Registry
+from bot.operations.removals_when_due import RemovalsWhenDue
+from bot.operations.trials_after_steps import TrialsAfterSteps
 from bot.recovery import pool_news, status_news
 from bot.recovery.changes import ChangeLane
 from bot.recovery.pool_news import PoolNews
@@ -114,7 +116,11 @@ class Bot:
             every(timedelta(seconds=1), "due operations", self.runner.look)
             every(timedelta(minutes=1), "what operations left", self.runner.sweep)
         if self.policy.trial.after_steps:
-            every(trials_after_steps.LOOK_EVERY, "trials after steps", self.operations.trials(self.store).look)
+            trials = TrialsAfterSteps(self.operations.by_itself(self.store))
+            every(trials_after_steps.LOOK_EVERY, "trials after steps", trials.look)
+        if self.policy.clean.allowed:
+            removals = RemovalsWhenDue(self.operations.by_itself(self.store))
+            every(removals_when_due.LOOK_EVERY, "old pools that were kept long enough", removals.look)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; the leader also looks at every change."""

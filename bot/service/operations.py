@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bot.operations.by_itself import ByItself
 from bot.operations.executor import Tools
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
 from bot.operations.runner import Runner
-from bot.operations.trials_after_steps import TrialsAfterSteps
 from bot.store.operations import RedisOperations
 from bot.store.store import Memory, RedisStore
 
@@ -25,10 +25,10 @@ class OperationParts:
         """Build what runs operations while this process ``leads``."""
         return Runner(self.registry, self.records, replace(self.tools, goes_on=leads))
 
-    def trials(self, store: RedisStore) -> TrialsAfterSteps:
-        """Build what begins a trial after each step of the rollouts in a store."""
+    def by_itself(self, store: RedisStore) -> ByItself:
+        """Build what begins operations that nobody has typed, for the rollouts in a store."""
         decide, clock = self.requests.decide, self.tools.clock
-        return TrialsAfterSteps(store.entries, decide, clock, receive=store.receive, drop=store.drop)
+        return ByItself(store.entries, decide, clock, receive=store.receive, drop=store.drop)
 
 
 def operation_parts(memory: Memory, tools: Tools, registry: Registry) -> OperationParts:

@@ -89,6 +89,7 @@ def test_a_verb_has_its_button_beside_the_rollouts_on_which_it_works_alone(verb:
         "finish": {2: "Finish: drop the old pool"},
         "restore": {},
         "adopt": {},
+        "keep": {},
     }
     named: dict[int, str] = works[verb]
     assert buttons(drawn(verb, *entries)) == {f"r-{number:08x}": label for number, label in named.items()}

@@ -191,6 +191,7 @@ def adopted(entry: Entry, note: Rollout, moment: Moment) -> Change:
         held_by=note.held_by,
         restored=note.restored,
         stable_gone=note.stable_gone,
+        kept_until=note.kept_until,
         phase=phase,
         since=min(winner.since, moment.now),
         by=winner.by,

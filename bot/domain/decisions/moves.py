@@ -185,6 +185,7 @@ def refuse(entry: Entry, reason: str, moment: Moment) -> Change:
 def finish(entry: Entry, reason: str, moment: Moment) -> Change:
     """Leave only the canary on the route, as the guide does at its end."""
     to = after(entry, moment, phase=Phase.FINISHED, ask=None, left=None, why="")
+    to = replace(to, kept_until=moment.now + to.plan.keep if to.plan.keep else None)
     told = (event(EventKind.FINISHED, moment, to, reason),)
     return Change(after=to, events=told, due=next_look(to, moment.now))
 

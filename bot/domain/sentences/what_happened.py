@@ -148,6 +148,10 @@ def _kept(event: Event, entry: Entry) -> Prose:
     return say("{} {} %", _who(event, say("adopted"), say("Adopted")), _weight(event))
 
 
+def _kept_longer(event: Event, entry: Entry) -> Prose:
+    return say("{} {} longer", _who(event, say("keeps the old pool"), say("Kept the old pool")), _old(entry))
+
+
 def _cleaned(event: Event, entry: Entry) -> Prose:
     if event.by:
         return say(
@@ -192,6 +196,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.DRIFTED: lambda event, entry: say("*Paused because somebody else wrote to the route*"),
     EventKind.RESTORED: _restored,
     EventKind.KEPT: _kept,
+    EventKind.KEPT_LONGER: _kept_longer,
     EventKind.CLEANED: _cleaned,
     EventKind.ADOPTED: lambda event, entry: say("Took over a decision that was made on the route without me"),
     EventKind.REBUILT: lambda event, entry: say("Redis had lost this rollout; I restored it from its route"),

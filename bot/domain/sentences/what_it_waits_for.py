@@ -240,6 +240,14 @@ def _finished(entry: Entry, access: Access) -> Wait:
     rollout, left = entry.rollout, entry.left_on_stable
     is_reminded = entry.due is not None
     removal = say("it waits for somebody to remove the old pool `{}`", rollout.stable.name)
+    if rollout.kept_until and not left:
+        return Wait(
+            reason=say("It is done; the old pool `{}` is kept for a while", rollout.stable.name),
+            since=rollout.since,
+            who=still_brakes(entry, access),
+            deadline=rollout.kept_until,
+            then=say("Whether to delete it is asked"),
+        )
     if left:
         removal = say("the old pool `{}` still has traffic from {}", rollout.stable.name, listed_routes(left))
     return Wait(

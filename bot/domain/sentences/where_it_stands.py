@@ -199,6 +199,9 @@ def _finished(entry: Entry, access: Access) -> Prose:
         return say("{} `{}` still has traffic from {}.", done, old, names)
     if left:
         return say("{} {} still sends to `{}`.", done, names, old)
+    if until := rollout.kept_until:
+        kept = say("It is kept until {}, then I ask whether to delete it.", moment(until))
+        return say("{} `{}` is off the route and still runs.\n{}", done, old, kept)
     return say("{} `{}` is off the route and still runs; `clean` deletes it once it is idle.", done, old)
 
 

@@ -13,6 +13,7 @@ from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.end import END
 from bot.domain.verbs.finish import FINISH
 from bot.domain.verbs.help import HELP
+from bot.domain.verbs.keep import KEEP
 from bot.domain.verbs.pause import PAUSE
 from bot.domain.verbs.promote import PROMOTE
 from bot.domain.verbs.reject import REJECT
@@ -49,6 +50,7 @@ _GROUPS: Final[Groups] = (
     (
         ROLLBACK,
         FINISH,
+        KEEP,
         END,
     ),
     (HELP,),

@@ -30,6 +30,7 @@ GOVERNED = {
     "promote": "URUN",
     "rollback": "UBACK",
     "finish": "URUN",
+    "keep": "URUN",
     "end": "URUN",
     "restore": "URUN",
     "adopt": "URUN",

@@ -37,6 +37,7 @@ ITSELF = {
         EventKind.APPROVED,
         EventKind.RESUMED,
         EventKind.FOLLOWED,
+        EventKind.KEPT_LONGER,
         EventKind.ADOPTED,
         EventKind.REBUILT,
         EventKind.WARNED,

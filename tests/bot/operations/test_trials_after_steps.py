@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from bot.domain.operation import Operation
+from bot.operations.by_itself import ByItself
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
 from bot.operations.trials_after_steps import FORGET_AFTER, TrialsAfterSteps
@@ -27,8 +28,9 @@ class Watching:
     def process(self) -> TrialsAfterSteps:
         """Return what one process has."""
         store = self.stage.store
+        decide = self.requests.decide
         return TrialsAfterSteps(
-            store.entries, self.requests.decide, self.stage.clock, receive=store.receive, drop=store.drop
+            ByItself(store.entries, decide, self.stage.clock, receive=store.receive, drop=store.drop)
         )
 
     @property

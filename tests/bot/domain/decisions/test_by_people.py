@@ -340,6 +340,8 @@ def test_every_verb_fits_its_phases_and_refuses_the_others_with_the_next_action(
     request = a_request(verb, reason="because")
     if verb in ("restore", "adopt"):
         rollout = replace(rollout, drift=DRIFT)
+    if verb == "keep":
+        rollout = replace(rollout, plan=replace(rollout.plan, keep=timedelta(days=1)), kept_until=NOON)
     if verb_of(verb).fits(rollout):
         assert decide(an_entry(rollout), request, PASS, at(1)).after.revision == 3
     else:

@@ -1,0 +1,57 @@
+"""Begins an operation that nobody has typed, in the name of whoever started the rollout: once, whoever leads."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from bot.domain.commands.origin import Origin, Surface
+from bot.domain.commands.request import START, Command, OperationWords, Request
+from bot.domain.errors import RolloutBotError, UserError
+from bot.domain.rollout import Entry, Rollout
+from bot.engine.ports import Clock
+from bot.engine.store_port import Became
+
+log = logging.getLogger(__name__)
+
+
+class ByItself:
+    """The rollouts, and a way to begin operations for them. A ``delivery`` is taken once, for a day."""
+
+    def __init__(
+        self,
+        entries: Callable[[], Sequence[Entry]],
+        decide: Callable[[Request], None],
+        clock: Clock,
+        *,
+        receive: Callable[[Request], bool],
+        drop: Callable[[str, Became], bool],
+    ) -> None:
+        """Keep the parts; ``receive`` and ``drop`` are the inbox's."""
+        self.entries, self.clock = entries, clock
+        self._decide, self._receive, self._drop = decide, receive, drop
+        self._begun = set[str]()
+
+    def begin(self, kind: str, rollout: Rollout, delivery: str, *, subject: str, reason: str) -> None:
+        """Begin an operation of a kind, unless it was begun before."""
+        if delivery in self._begun:
+            return
+        self._begun.add(delivery)
+        request = Request(
+            command=Command(verb=START, subject=subject, reason=reason, operation=_words(kind, rollout)),
+            by=rollout.started_by,
+            origin=Origin(surface=Surface.CHANNEL, channel=rollout.channel),
+            delivery=delivery,
+            at=self.clock.now(),
+        )
+        try:
+            if self._receive(request):
+                self._decide(request)
+        except UserError as error:
+            log.warning("rollout %s: no `%s` %s: %s", rollout.id, kind, reason, error)
+            self._drop(delivery, Became(refusal=str(error)))
+        except RolloutBotError as error:
+            log.warning("rollout %s: `%s` %s waits: %s", rollout.id, kind, reason, error)
+
+
+def _words(kind: str, rollout: Rollout) -> OperationWords:
+    place: Mapping[str, str] = {"route": rollout.route, "namespace": rollout.namespace}
+    return OperationWords(kind=kind, parameters=place)
