@@ -30,8 +30,9 @@ REPLICAS = 2
 POLICY = {
     "plan": {"steps": [10, 50, 100], "every": "1s", "bake": "2s"},
     "approvals": {"at": [80], "needed": 1},
+    "clean": {"allowed": True, "keep_for": "1h"},
 }
-"""Plans are short, and the way to 100 % needs an approval in each of them."""
+"""Plans are short, and the way to 100 % needs an approval in each of them. No old pool is deleted meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

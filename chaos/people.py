@@ -70,11 +70,12 @@ class Team:
         weight = self.dice.choice((1, 5, 10, 10, 20, 50, 100))
         steps = self.dice.choice(("", f"steps={weight},60,100", f"steps={weight},30,60,79,100"))
         marks = self.dice.choice(("", "", "approve=50", "approve=all"))
+        mirror = self.dice.choice(("", "", "", "mirror=10"))
         pace = f"every={self.dice.choice((1, 1, 2))}s bake={self.dice.choice((1, 2))}s"
         words = (
             f"{canary} {weight} route={self.site.route} namespace={self.site.namespace} {steps if weight < 60 else ''}"
         )
-        asked = self.requests.types("start", f"{words} {marks} {pace}", "", self._anybody())
+        asked = self.requests.types("start", f"{words} {marks} {mirror} {pace}", "", self._anybody())
         return rollout_id(asked.id)
 
     def _is_there(self, rollout: str) -> bool:
@@ -123,6 +124,8 @@ class Team:
         """Sometimes somebody rolls it back after all, or presses a button of a finished rollout."""
         if self.dice.random() < 0.3:
             self._type("rollback", rollout)
+        elif self.dice.random() < 0.3:
+            self._type("keep", rollout)
         elif self.dice.random() < 0.2:
             self._type(self.dice.choice(("pause", "advance", "end", "why")), rollout)
 

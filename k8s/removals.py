@@ -19,9 +19,10 @@ from k8s.helm_releases import HelmRelease
 from k8s.httproute import HTTPROUTES
 from k8s.inferencepool import PODS, POOLS, selector_of
 from k8s.kinds import Kinds
+from k8s.model_servers import of_pool
 from k8s.pod_load import load_of
 from k8s.removal_check import Found, lost_release, names_pool, stays, stops
-from k8s.removal_parts import by_hand
+from k8s.removal_parts import DEPLOYMENTS, by_hand
 from k8s.timeouts import longest_timeout
 from k8s.trial_route import is_trial
 
@@ -123,15 +124,24 @@ class ClusterRemovals:
         pods, companions = self._pods(document), list_companions(self.api, pool.namespace)
         hooks = release.hooks if release else 0
         unsure = lost_release(document, owner, release, going)
+        servers = [*self._servers(document, pools, going)] if self.rules.model_servers else []
         return Removal(
             pool=pool,
             release=_named(release) if release else None,
             things=tuple(each.thing for each in going),
-            stays=tuple(stays(document, made, pods, companions, hooks=hooks)),
+            servers=tuple(each.thing for each in servers),
+            stays=tuple(stays(document, [*made, *servers], pods, companions, hooks=hooks)),
             stops=(*unsure, *stops(document, going, pools, routes, release.name if release else "", owner)),
             idle_for=longest or self.rules.drained_for,
             has_timeout=longest is not None,
         )
+
+    def _servers(self, pool: Document, pools: Sequence[Document], going: Sequence[Found]) -> Iterator[Found]:
+        """Yield the Deployments of a pool's model servers, but for those that go with its release, or are another's."""
+        known = {each.thing.uid for each in going}
+        for deployment in of_pool(pool, pools, client.list_all(self.api, DEPLOYMENTS, namespace_of(pool))):
+            if deployment["metadata"]["uid"] not in known and helm_releases.owner_of(deployment) is None:
+                yield Found.of(DEPLOYMENTS, namespace_of(pool), deployment)
 
     def _rest(self, pool: Pool) -> Removal | None:
         """Return what is left of a pool that is gone: of a release of its name that made it."""

@@ -140,12 +140,16 @@ class DeploySection(Section):
         (), alias="keys"
     )
     approval: Flag = True
+    model_servers: Annotated[
+        str, text(r"[a-z0-9{][-a-z0-9.{}]{0,252}", "is not a Deployment's name; write it like `{pool}-servers`")
+    ] = ""
 
 
 class CleanSection(Section):
     """The names are those of ``CleanRules``."""
 
     allowed: Flag = False
+    model_servers: Flag = False
     drained_for: Duration = CleanRules().drained_for
     keep_for: Duration | None = None
 

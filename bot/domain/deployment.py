@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 from bot.domain.errors import UsageError
 from bot.domain.rollout import Pool
@@ -15,12 +15,14 @@ from bot.domain.rollout import Pool
 class DeployRules:
     """What the policy lets people deploy: where each chart is, by its name, and which values they may change.
 
-    A key that ends in ``.*`` allows every value below it.
+    A key that ends in ``.*`` allows every value below it. ``model_servers`` names the Deployment that is copied for the
+    new pool, ``{pool}`` in it is the pool's name; empty: the new model servers exist already.
     """
 
     charts: Mapping[str, str] = field(default_factory=dict)
     settable: tuple[str, ...] = ()
     approval: bool = True
+    model_servers: str = ""
 
     def allows(self, key: str) -> bool:
         """Say whether people may change a value."""
@@ -33,7 +35,7 @@ class Draft:
 
     ``values`` are the release's own, ``makes`` the kinds and names of its objects, ``manifest`` a digest of all.
     ``differs`` and ``stops`` are sentences: how it differs from the old release, and what forbids it. ``serves`` says
-    which model servers the new pool would find.
+    which model servers the new pool would find. ``servers`` is the Deployment that is made for it; None: none.
     """
 
     pool: Pool
@@ -46,6 +48,7 @@ class Draft:
     differs: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
     serves: str = ""
+    servers: Mapping[str, Any] | None = None
 
     @property
     def digest(self) -> str:
@@ -59,6 +62,7 @@ class Draft:
             self.makes,
             self.manifest,
             self.differs,
+            self.servers,
         ]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -93,6 +97,16 @@ def _typed(key: str, before: Any, text: str) -> Any:
     if isinstance(before, bool | int):
         raise UsageError(f"`{key}` is `{json.dumps(before)}` now, so it cannot be `{text}`.")
     return text
+
+
+SERVERS: Final = "servers."
+"""How the keys of changes begin that are about the model servers."""
+
+
+def apart(changes: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return the changes of the chart's values, and those of the model servers."""
+    servers = {key.removeprefix(SERVERS): value for key, value in changes.items() if key.startswith(SERVERS)}
+    return {key: value for key, value in changes.items() if not key.startswith(SERVERS)}, servers
 
 
 def renamed(values: Any, old: str, new: str) -> Any:

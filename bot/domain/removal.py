@@ -18,12 +18,15 @@ CLEAN: Final = "clean"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanRules:
-    """What the policy says of removals. ``drained_for``: how long a pool must be idle if its route has no timeout.
+    """What the policy says of removals.
 
-    ``keep_for``: how long after the finish people are asked whether to delete the old pool; None: never.
+    ``model_servers``: whether the Deployments of the pool's model servers go too. ``drained_for``: how long a pool must
+    be idle if its route has no timeout. ``keep_for``: how long after the finish people are asked whether to delete the
+    old pool; None: never.
     """
 
     allowed: bool = False
+    model_servers: bool = False
     drained_for: timedelta = timedelta(minutes=5)
     keep_for: timedelta | None = None
 
@@ -57,7 +60,9 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """What removing a pool means now. ``release`` is None if Helm did not make the pool.
+    """What removing a pool means now.
+
+    ``release`` is None if Helm did not make the pool. ``servers`` are the Deployments of its model servers that go too.
 
     ``stays`` and ``stops`` are sentences: what is left where it is, and what forbids the removal.
     """
@@ -65,6 +70,7 @@ class Removal:
     pool: Pool
     release: Release | None
     things: tuple[Thing, ...]
+    servers: tuple[Thing, ...] = ()
     stays: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
     idle_for: timedelta = timedelta(minutes=5)
@@ -74,7 +80,12 @@ class Removal:
     def digest(self) -> str:
         """Stand for exactly what would be taken away, for people to agree to."""
         said = [self.release and [self.release.namespace, self.release.name, self.release.revision]]
-        return _hash([said, sorted([thing.kind, thing.namespace, thing.name, thing.uid] for thing in self.things)])
+        return _hash(
+            [
+                said,
+                sorted([thing.kind, thing.namespace, thing.name, thing.uid] for thing in (*self.things, *self.servers)),
+            ]
+        )
 
     @property
     def undrained(self) -> str:

@@ -57,7 +57,8 @@ class Clean:
             raise UsageError("The policy does not let me delete pools.", hint="Set `clean.allowed: true` in it.")
         require_approvers(tools.policy, asked.by)
         rollout = _rollout(asked, tools)
-        if missing := tools.removals.missing_right(_plan(rollout, tools).things):
+        plan = _plan(rollout, tools)
+        if missing := tools.removals.missing_right((*plan.things, *plan.servers)):
             raise RouteError(missing)
         return Begun(subject=rollout.stable.name, state={"do": "drain", "rollout": rollout.id})
 
@@ -76,7 +77,7 @@ class Clean:
         if not operation.state.get("begun"):
             return ""
         release = _release(operation)
-        told = f"The deletion of {named(_things(operation))} has begun. `clean` again goes on with it"
+        told = f"The deletion of {named(_all(operation))} has begun. `clean` again goes on with it"
         return f"{told}; `{release.undo}` puts back what is gone." if release else f"{told}."
 
     def sweep(self, tools: Tools) -> None:
@@ -109,8 +110,17 @@ class Clean:
         _require_unused(rollout, tools)
         by = agreement.approvals[-1] if agreement and agreement.approvals else operation.started_by
         tools.way_back.end(rollout.id, by)
-        said = f"Nobody can roll back any more. I delete {named(_things(operation))}."
-        return Next(state={**operation.state, "do": "delete", "begun": True}, said=said)
+        said = f"Nobody can roll back any more. I delete {named(_all(operation))}."
+        return Next(state={**operation.state, "do": "servers", "begun": True}, said=said)
+
+    def _servers(self, operation: Operation, tools: Tools) -> Step:
+        """Delete the model servers; the pool goes last, because people find the rest by it."""
+        state, servers = operation.state, load_things(operation.state.get("servers", ()))
+        _require_unused(_by_id(state["rollout"], tools), tools)
+        undo = [tools.removals.delete(servers, f"undo-servers-{operation.id}")] if servers else []
+        return Next(
+            state={**state, "do": "delete", "undone_by": [*dict.fromkeys([*state.get("undone_by", ()), *undo])]}
+        )
 
     def _delete(self, operation: Operation, tools: Tools) -> Step:
         state, release, things = operation.state, _release(operation), _things(operation)
@@ -122,22 +132,26 @@ class Clean:
         else:
             again = f"Helm release `{release.name}` has changed since you agreed. Nothing more was deleted."
             return Next(state={**_fresh(state), "do": "drain"}, said=again)
-        return Next(state={**state, "do": "gone", "undo": undo, "looks": 0})
+        by = list(dict.fromkeys([*state.get("undone_by", ()), *filter(None, [undo])]))
+        return Next(state={**state, "do": "gone", "undone_by": by, "looks": 0})
 
     def _gone(self, operation: Operation, tools: Tools) -> Step:
         """Follow until everything is gone."""
-        state, things = operation.state, _things(operation)
+        state, things = operation.state, _all(operation)
         left = tools.removals.left(things)
         if left:
             told = f"Waiting until these are gone: {named(left)}." if state["looks"] == 1 else ""
-            then = "delete" if state["looks"] >= LOOKS else "gone"
+            then = "servers" if state["looks"] >= LOOKS else "gone"
             return Next(state={**state, "do": then, "looks": state["looks"] + 1}, said=told, wait=LOOK_EVERY)
-        return Done(state=state, said=f"All of it is deleted. `{state['undo']}` puts it back." if things else "")
+        commands = " and ".join(f"`{command}`" for command in state["undone_by"])
+        puts = "put" if len(state["undone_by"]) > 1 else "puts"
+        return Done(state=state, said=f"All of it is deleted. {commands} {puts} it back." if things else "")
 
 
 _STEPS: Final[Mapping[str, Callable[[Clean, Operation, Tools], Step]]] = {
     "drain": Clean._drain,
     "end": Clean._end,
+    "servers": Clean._servers,
     "delete": Clean._delete,
     "gone": Clean._gone,
 }
@@ -212,13 +226,14 @@ def _uses(rollout: Rollout, pool: Pool) -> bool:
 
 def _fresh(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the state of a removal that begins to wait again, and what it has deleted already."""
-    kept = ("do", "rollout", *(("begun", "things", "release") if state.get("begun") else ()))
-    return {name: state[name] for name in kept}
+    kept = ("do", "rollout", *(("begun", "things", "servers", "release", "undone_by") if state.get("begun") else ()))
+    return {name: state[name] for name in kept if name in state}
 
 
 def _named_in(state: Mapping[str, Any], plan: Removal) -> Mapping[str, Any]:
     """Name what is deleted, before it is."""
-    named_now = {"things": dump_things(plan.things), "release": dump_release(plan.release)}
+    going = {"things": dump_things(plan.things), "servers": dump_things(plan.servers)}
+    named_now = {**going, "release": dump_release(plan.release)}
     return {**_fresh(state), **named_now, "do": "end"}
 
 
@@ -256,6 +271,11 @@ def _told(load: Load, plan: Removal) -> str:
 
 def _things(operation: Operation) -> tuple[Thing, ...]:
     return load_things(operation.state["things"])
+
+
+def _all(operation: Operation) -> tuple[Thing, ...]:
+    """Return all that goes, the pool's model servers too."""
+    return (*load_things(operation.state.get("servers", ())), *_things(operation))
 
 
 def _release(operation: Operation) -> Release | None:

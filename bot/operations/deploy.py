@@ -83,7 +83,7 @@ class Deploy:
             "weight": given["weight"],
             "name": asked.subject,
         }
-        _drafted(state, tools)
+        _drafted(state, tools, mark="")
         return Begun(subject=asked.subject, state=state)
 
     def step(self, operation: Operation, tools: Tools) -> Step:
@@ -96,20 +96,24 @@ class Deploy:
         if state["do"] == "draft":
             return Done(state=state, said="Nothing was made.")
         standing = tools.deployments.standing(pool, operation.id)
-        if standing is None or not standing.is_ours:
+        servers = tools.deployments.servers(pool, operation.id)
+        is_ours = standing is not None and standing.is_ours
+        if not is_ours and not servers:
             if tools.clock.now() - operation.since < SETTLED:  # a process that was frozen may still begin one
                 return Next(state=state, wait=LOOK_EVERY)
             return Done(state=state, said="There is nothing to take away.")
         if using := [entry.rollout for entry in tools.rollouts.under_way() if pool in _pools_of(entry.rollout)]:
             raise RouteError(f"Rollout `{using[0].id}` uses `{pool.name}`, so I leave it.", hint="Let it end first.")
         tools.deployments.remove(pool, operation.id)
-        return Done(state=state, said=f"Helm release `{pool.name}` is uninstalled.")
+        gone = [f"Helm release `{pool.name}` is uninstalled."] if is_ours else []
+        gone += [f"Deployment `{name}` is deleted." for name in servers]
+        return Done(state=state, said=" ".join(gone))
 
     def left(self, operation: Operation) -> str:
         """Say what may be left."""
         if operation.state["do"] == "draft":
             return ""
-        return f"Helm release `{operation.state['name']}` may be there, in whole or in part."
+        return f"Helm release `{operation.state['name']}` may be there, in whole or in part, and its model servers."
 
     def sweep(self, tools: Tools) -> None:
         """Do nothing: the card says what is left."""
@@ -118,7 +122,7 @@ class Deploy:
 
     def _draft(self, operation: Operation, tools: Tools) -> Step:
         """Show what will be made, and wait until people agree."""
-        draft = _drafted(operation.state, tools)
+        draft = _drafted(operation.state, tools, mark=operation.id)
         if tools.policy.deploy.approval and not operation.may(draft.digest):
             return Ask(state=operation.state, lines=[*draft_lines(draft)], digest=draft.digest)
         return Next(state={**operation.state, "do": "install", "digest": draft.digest})
@@ -128,7 +132,7 @@ class Deploy:
         state, pool = operation.state, _pool(operation.state)
         standing = tools.deployments.standing(pool, operation.id)
         if standing is None:
-            draft = _drafted(state, tools)
+            draft = _drafted(state, tools, mark=operation.id)
             if draft.digest != state["digest"]:
                 return Next(state={**state, "do": "draft"}, said="It has changed meanwhile. Nothing was made.")
             tools.deployments.install(draft, operation.id)
@@ -184,9 +188,9 @@ def _kept(changes: Mapping[str, str]) -> Mapping[str, str]:
     return {"set": json.dumps(changes)} if changes else {}
 
 
-def _drafted(state: Mapping[str, Any], tools: Tools) -> Draft:
+def _drafted(state: Mapping[str, Any], tools: Tools, *, mark: str) -> Draft:
     """Draft it as things are now. Raises RouteError if it must not be made."""
-    draft = tools.deployments.draft(Pool(*state["old"]), state["name"], state["changes"])
+    draft = tools.deployments.draft(Pool(*state["old"]), state["name"], state["changes"], mark)
     if draft.stops:
         raise RouteError(" ".join(draft.stops), hint="Nothing was made.")
     return draft

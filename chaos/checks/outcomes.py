@@ -29,6 +29,7 @@ DID: Mapping[str, Sequence[EventKind]] = {
     "adopt": (EventKind.KEPT,),
     "rollback": (EventKind.ROLLED_BACK, EventKind.WRITTEN_AGAIN),
     "finish": (EventKind.FINISHED,),
+    "keep": (EventKind.KEPT_LONGER,),
     "end": (EventKind.ENDED,),
 }
 """The events that a verb leaves behind."""

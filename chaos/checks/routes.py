@@ -7,7 +7,7 @@ from bot.domain.rollout import TAKEN_BACK, Phase, Rollout, Rule
 from chaos.checks.finding import Found
 from chaos.checks.writes import Write, foreign_meta, ours
 from chaos.evidence import Evidence
-from k8s.document import locate
+from k8s.document import locate, own_mirrors
 from sandbox.kube import Object
 
 Pair = tuple[int | None, int | None]
@@ -39,7 +39,7 @@ def _is_right(now: Pair, note: Rollout) -> bool:
         return any(stable == rule.stable_before and not canary for rule in note.rules)
     if note.phase in (Phase.FINISHED, Phase.CLEANED):
         return now == (None, 100)
-    if note.step < 0:
+    if note.step < 0 or note.mirror:
         return any(now == (rule.stable_before, rule.canary_before) for rule in note.rules)
     return stable is not None and canary is not None and stable + canary == 100 and canary == note.weight
 
@@ -71,11 +71,32 @@ def _spec(write: Write, note: Rollout) -> list[str]:
             said.append(f"rule {place} does not belong to the rollout")
         if rule is not None:
             said += [f"rule {place}: {each}" for each in _rule(old, new, note, rule)]
+            said += [f"rule {place}: {each}" for each in _filters(old, new, note)]
     return said
 
 
+def _filters(old: Object, new: Object, note: Rollout) -> list[str]:
+    """Compare the filters of a rule: only the rollout's own mirror may come and go."""
+    (theirs, _), (left, ours) = (_apart(rule, note) for rule in (old, new))
+    said = ["other filters changed"] if theirs != left else []
+    if note.phase in TAKEN_BACK and ours:
+        said.append("its mirror is still there after the roll back")
+    if old.get("filters") != new.get("filters") and len(ours) != (1 if note.mirror else 0):
+        said.append(f"{len(ours)} mirrors of ours at {note.weight} %")
+    return said
+
+
+def _apart(rule: Object, note: Rollout) -> tuple[list[Object], list[Object]]:
+    """Return the filters of others, and those of the rollout."""
+    ours, filters = own_mirrors(rule, note, note.namespace), rule.get("filters") or []
+    return (
+        [each for at, each in enumerate(filters) if at not in ours],
+        [each for at, each in enumerate(filters) if at in ours],
+    )
+
+
 def _rule(old: Object, new: Object, note: Rollout, rule: Rule) -> list[str]:
-    said = [key for key in {*old, *new} - {"backendRefs"} if old.get(key) != new.get(key)]
+    said = [key for key in {*old, *new} - {"backendRefs", "filters"} if old.get(key) != new.get(key)]
     names = (note.stable.name, note.canary.name)
     were, are = _refs(old), _refs(new)
     if [ref for ref in were if ref["name"] not in names] != [ref for ref in are if ref["name"] not in names]:

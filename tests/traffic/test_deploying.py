@@ -98,6 +98,39 @@ def test_a_new_pool_is_shown_agreed_to_installed_and_followed_until_it_can_take_
     assert plane.world.weights() == [(STABLE, 1)]
 
 
+def test_its_model_servers_are_copied_where_the_policy_names_those_of_the_old_pool(
+    play: Play, next_pool: Plane
+) -> None:
+    """The bot is killed after it has made them, and makes them once."""
+    plane = next_pool
+    charts = {"inferencepool": str(plane.programs.chart)}
+    bot = play.bot(deploy={"charts": charts, "keys": ["servers.replicas", "servers.args.*"], "model_servers": "{pool}"})
+    play.say(f"deploy {NEXT} from={STABLE} set servers.replicas=1 servers.args.--seed=7", ALICE)
+    shown = OperationCard(play, f"deploy {NEXT}")
+    shown.see("wants approval")
+    assert shown.lines("state")[2:] == [
+        f"make ServiceAccount, ConfigMap, Service and Deployment `{NEXT}-epp`; "
+        f"Role and RoleBinding `{NEXT}-epp-non-sa`; Role and RoleBinding `{NEXT}-epp-sa`; "
+        f"InferencePool and Deployment `{NEXT}`",
+        f"differ from `{STABLE}` in Deployment `{NEXT}`, spec.replicas: `2` → `1`",
+        f"differ from `{STABLE}` in Deployment `{NEXT}`, spec.template.spec.containers[0].args: another value",
+        f"send requests to the 1 model servers of Deployment `{NEXT}`",
+        "move no traffic: `start` does that",
+    ]
+    deployment = path_of("apps/v1", "Deployment", NAMESPACE, NEXT)
+    assert not plane.kube.exists(deployment)
+    shown.approve()
+    play.until("the model servers", lambda: plane.kube.exists(deployment))
+    bot.server.kill()
+    bot.start()
+    shown.see("done")
+    made = plane.kube.get(deployment)
+    assert made["metadata"]["generation"] == 1
+    assert made["spec"]["template"]["spec"]["containers"][0]["args"][-1] == "--seed=7"
+    assert len(plane.pods(NEXT)) == 1
+    assert plane.world.weights() == [(STABLE, 1)]
+
+
 # --- step by step
 
 
@@ -110,9 +143,12 @@ class Deploying:
     executor: Deploy = field(default_factory=Deploy)
     clock: HandClock = field(default_factory=HandClock)
 
+    model_servers: str = ""
+
     def __post_init__(self) -> None:
         api = connect(self.plane.server.kubeconfig("rolloutbot")).api
-        rules = DeployRules(charts={"inferencepool": str(self.plane.programs.chart)}, settable=KEYS)
+        charts = {"inferencepool": str(self.plane.programs.chart)}
+        rules = DeployRules(charts=charts, settable=(*KEYS, "servers.*"), model_servers=self.model_servers)
         helm = Helm(str(self.plane.programs.helm), str(self.plane.server.kubeconfig("rolloutbot")))
         nobody = cast(Any, None)
         self.tools = Tools(
@@ -159,7 +195,10 @@ def deploying(next_pool: Plane, redis_url: str) -> Deploying:
         ),
         f"{NEXT} from={STABLE} inferencePool.targetPortNumber=1": (
             "The policy does not let you set `inferencePool.targetPortNumber`. "
-            "It allows `inferencePool.modelServers.matchLabels.*`, `inferenceExtension.*`."
+            "It allows `inferencePool.modelServers.matchLabels.*`, `inferenceExtension.*`, `servers.*`."
+        ),
+        f"{NEXT} from={STABLE} servers.replicas=1": (
+            "The policy names no model servers to copy. Name a Deployment with `deploy.model_servers`."
         ),
         f"{NEXT} from={STABLE} namespace=other": "I work in no namespace `other`.",
         f"{NEXT} from=nobody": f"InferencePool `{NAMESPACE}/nobody` is not there (404).",
@@ -185,9 +224,34 @@ def test_an_installation_that_fails_is_told_in_helms_words_and_taken_away(deploy
     with pytest.raises(RouteError, match=r"^Helm said: INSTALLATION FAILED: .*replicas"):
         deploying.step(ready)
     assert deploying.executor.step(ready, deploying.tools) == Failed(f"Helm could not install it: {failure(plane)}")
-    assert deploying.executor.left(ready) == f"Helm release `{NEXT}` may be there, in whole or in part."
+    left = f"Helm release `{NEXT}` may be there, in whole or in part, and its model servers."
+    assert deploying.executor.left(ready) == left
     deploying.executor.undo(ready, deploying.tools)
     assert (is_there(plane), has_release(plane)) == (False, False)
+
+
+def test_model_servers_that_it_made_go_with_an_installation_that_fails(deploying: Deploying) -> None:
+    plane = deploying.plane
+    deploying.model_servers = "{pool}"
+    deploying.__post_init__()
+    deployment = path_of("apps/v1", "Deployment", NAMESPACE, NEXT)
+    ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE} inferenceExtension.replicas=many"))
+    with pytest.raises(RouteError, match=r"^Helm said: INSTALLATION FAILED"):
+        deploying.step(ready)
+    assert plane.kube.exists(deployment)
+    gone = f"Helm release `{NEXT}` is uninstalled. Deployment `{NEXT}` is deleted."
+    assert deploying.executor.undo(ready, deploying.tools) == Done(state=ready.state, said=gone)
+    assert (is_there(plane), has_release(plane), plane.kube.exists(deployment)) == (False, False, False)
+
+
+def test_a_deployment_of_that_name_stops_it_and_stays(deploying: Deploying) -> None:
+    deploying.model_servers = "{pool}"
+    deploying.__post_init__()
+    add_servers(deploying.plane)
+    with pytest.raises(UserError, match=rf"^Deployment `{NEXT}` exists already\. Nothing was made\.$"):
+        deploying.begun(f"{NEXT} from={STABLE}")
+    with pytest.raises(UserError, match=r"`servers.shell` is nothing that I can change"):
+        deploying.begun(f"{NEXT} from={STABLE} servers.shell=sh")
 
 
 def failure(plane: Plane) -> str:

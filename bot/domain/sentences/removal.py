@@ -39,6 +39,8 @@ def _deletion(removal: Removal) -> Iterator[str]:
         command = f"helm uninstall {release.name} -n {release.namespace}"
         yield f"run `{command}` ({release.chart}, revision {release.revision})"
     yield f"delete {'with it ' if removal.release else ''}{named(removal.things)}"
+    if removal.servers:
+        yield f"delete its model servers before that: {named(removal.servers)}"
     yield from (f"leave {each}" for each in removal.stays)
 
 

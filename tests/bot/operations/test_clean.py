@@ -50,6 +50,7 @@ class Cleaning:
     executor: Clean = field(default_factory=Clean)
     user: str = "admin"
     allowed: bool = True
+    servers: bool = False
 
     def __post_init__(self) -> None:
         self.removals = Meddler(self.cluster)
@@ -57,7 +58,8 @@ class Cleaning:
     @property
     def cluster(self) -> ClusterRemovals:
         api, stage = connect(self.api_server.kubeconfig(self.user)).api, self.stage
-        return ClusterRemovals(api, stage.policy.namespaces, CleanRules(drained_for=IDLE), Helm())
+        rules = CleanRules(drained_for=IDLE, model_servers=self.servers)
+        return ClusterRemovals(api, stage.policy.namespaces, rules, Helm())
 
     @property
     def tools(self) -> Tools:
@@ -192,6 +194,41 @@ def test_an_idle_pool_goes_with_its_picker_and_can_be_put_back(cleaning: Cleanin
     assert {kind: {key: value for key, value in spec.items() if key not in given} for kind, spec in after.items()} == {
         kind: {key: value for key, value in spec.items() if key not in given} for kind, spec in before.items()
     }
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_the_model_servers_go_too_where_the_policy_says_so(cleaning: Cleaning, twice: bool) -> None:
+    cleaning.servers = True
+    idle(cleaning)
+    said = cleaning.ended(cleaning.begun(), twice=twice)
+    world = cleaning.stage.world
+    assert said[2:4] == [
+        f"? delete InferencePool `{STABLE}`; Service and Deployment `{PICKER}`",
+        f"? delete its model servers before that: Deployment `{STABLE}`",
+    ]
+    first = PUT_BACK.replace("undo-", "undo-servers-")
+    both = f"All of it is deleted. `{first}` and `{PUT_BACK}` put it back."
+    assert said[-1] == both.replace("NAMESPACE", world.namespace)
+    deployments = [path_of("apps/v1", "Deployment", world.namespace, name) for name in (STABLE, CANARY)]
+    assert (cleaning.there(), [world.kube.exists(path) for path in deployments]) == ([], [False, True])
+
+
+def test_model_servers_that_another_pool_selects_too_stay(cleaning: Cleaning) -> None:
+    cleaning.servers = True
+    idle(cleaning)
+    world = cleaning.stage.world
+    pool = world.kube.get(path_of("inference.networking.k8s.io/v1", "InferencePool", world.namespace, STABLE))
+    meta = {"name": "beside", "namespace": world.namespace}
+    world.kube.create(
+        {
+            "apiVersion": pool["apiVersion"],
+            "kind": pool["kind"],
+            "metadata": meta,
+            "spec": {**pool["spec"], "endpointPickerRef": {"name": "beside-epp", "port": {"number": 9002}}},
+        }
+    )
+    assert not [line for line in cleaning.ended(cleaning.begun()) if "model servers before" in line]
+    assert world.kube.exists(path_of("apps/v1", "Deployment", world.namespace, STABLE))
 
 
 def test_it_has_to_be_idle_all_the_time_also_between_two_looks(cleaning: Cleaning) -> None:

@@ -21,6 +21,7 @@ from sandbox.apiserver import ApiServer
 from sandbox.kube import path_of
 from sandbox.model_servers import MODEL
 from sandbox.objects import GATEWAY_API, pool_ref, rule
+from sandbox.process import wait_until
 from sandbox.rights import give_rights
 from tests.builders import ALICE, CANARY, STABLE
 from tests.stage import Stage
@@ -274,8 +275,9 @@ def test_without_the_right_to_make_a_route_it_says_which_manifest_gives_it(tryin
 
 def test_a_route_that_the_gateway_refuses_is_removed(trying: Trying) -> None:
     operation, _ = trying.step(trying.begun())
-    trying.stage.world.delete_pool(CANARY)
-    trying.stage.world.wait_observed("try-o-0a1b2c3d")
+    world = trying.stage.world
+    world.delete_pool(CANARY)
+    wait_until("the gateway's no", lambda: "False" in str(world.conditions("try-o-0a1b2c3d")))
     _, step = trying.ended(operation)
     assert isinstance(step, Failed)
     assert step.reason.startswith("The gateway did not take the trial's route. ")
