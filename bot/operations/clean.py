@@ -12,7 +12,7 @@ from typing import Any, Final
 from bot.domain.commands.request import STATUS, Command, Where
 from bot.domain.commands.tokens import Word, shown
 from bot.domain.commands.values import read_name
-from bot.domain.errors import RouteError, UsageError
+from bot.domain.errors import NotHereError, RouteError, UsageError
 from bot.domain.operation import NewOperation, Operation
 from bot.domain.plan import show_duration
 from bot.domain.removal import CLEAN, Load, Release, Removal, Thing, dump_release, dump_things, load_things
@@ -172,13 +172,24 @@ def _rollout(asked: NewOperation, tools: Tools) -> Rollout:
         raise UsageError("Several rollouts are finished.", hint=f"Name the pool or the route: {names}.")
     if found:
         return found[0]
-    rollout = tools.rollouts.find(Command(verb=STATUS, subject=asked.subject, where=where), asked.channel).rollout
+    rollout = _last(asked, where, tools)
     if rollout.phase is Phase.CLEANED:  # its deletion may have stopped half way
         return rollout
     raise UsageError(
         f"The rollout to `{rollout.canary.name}` is {rollout.phase.value.replace('_', ' ')}.",
         hint="Only the old pool of a finished rollout can be deleted: `finish` it first.",
     )
+
+
+def _last(asked: NewOperation, where: Where, tools: Tools) -> Rollout:
+    """Return the rollout that the words name; an old pool's name means the channel's last one, if it was that one's."""
+    try:
+        return tools.rollouts.find(Command(verb=STATUS, subject=asked.subject, where=where), asked.channel).rollout
+    except NotHereError:
+        rollout = tools.rollouts.find(Command(verb=STATUS, subject="", where=where), asked.channel).rollout
+        if rollout.stable.name != asked.subject:
+            raise
+        return rollout
 
 
 def _is_meant(rollout: Rollout, asked: NewOperation) -> bool:

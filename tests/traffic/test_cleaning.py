@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import urllib3
 
 from bot.domain.removal import CleanRules
-from bot.domain.rollout import Pool
+from bot.domain.rollout import Phase, Pool
 from k8s.connection import connect
 from k8s.helm import Helm
 from k8s.removals import ClusterRemovals
@@ -22,6 +24,7 @@ from sandbox.load.running import Load
 from sandbox.model_server.behaviour import Behaviour
 from sandbox.model_servers import MODEL
 from sandbox.objects import GATEWAY_API, pool_ref, rule
+from sandbox.process import wait_until
 from sandbox.world import CANARY, ROUTE, STABLE
 from tests.builders import ALICE, BOB, CAROL, a_rollout
 from tests.scenarios.play import Play
@@ -187,3 +190,49 @@ def test_a_release_that_owns_a_route_stops_it_until_helm_is_told_to_leave_the_ro
         assert (removals.plan(rollout).stops, routes(plane)) == ((), [ROUTE, made])
     finally:
         plane.world.delete_route(made)
+
+
+@pytest.fixture
+def removals(plane: Plane) -> Iterator[ClusterRemovals]:
+    """Return what removes pools, with the bot's rights; afterwards the old pool is there again."""
+    plane.world.set_rules([rule([pool_ref(CANARY)])])
+    kubeconfig = plane.server.kubeconfig("rolloutbot")
+    helm = Helm(str(plane.programs.helm), str(kubeconfig))
+    yield ClusterRemovals(connect(kubeconfig).api, (NAMESPACE,), CleanRules(allowed=True), helm)
+    plane.helm.run("rollback", STABLE, str(revision(plane)), "--namespace", NAMESPACE)
+    plane.wait_serving(STABLE, 2)
+
+
+CLEANED = a_rollout(namespace=NAMESPACE, route=ROUTE, stable=Pool(NAMESPACE, STABLE), phase=Phase.CLEANED)
+
+
+def test_a_deletion_that_stopped_when_the_pool_was_gone_goes_on_with_what_is_left_of_the_release(
+    removals: ClusterRemovals, plane: Plane
+) -> None:
+    plane.kube.delete(path_of("inference.networking.k8s.io/v1", "InferencePool", NAMESPACE, STABLE))
+    plan = removals.plan(CLEANED)
+    kinds = sorted({thing.kind for thing in plan.things})
+    assert kinds == ["ConfigMap", "Deployment", "Role", "RoleBinding", "Service", "ServiceAccount"]
+    assert (plan.stops, plan.idle_for) == ((), timedelta(0))
+    assert plan.release is not None
+    assert removals.uninstall(plan.release, plan.things)
+    wait_until("all of it gone", lambda: not removals.left(plan.things))
+    assert there(plane) == []
+
+
+def test_what_helm_has_left_is_deleted_by_its_uid_and_no_namesake_of_it(
+    removals: ClusterRemovals, plane: Plane
+) -> None:
+    plan, release = removals.plan(replace(CLEANED, phase=Phase.FINISHED)), f"{STABLE}-epp"
+    config_map = path_of("v1", "ConfigMap", NAMESPACE, release)
+    plane.kube.merge(config_map, {"metadata": {"annotations": {"helm.sh/resource-policy": "keep"}}})
+    (left,) = [thing for thing in plan.things if thing.kind == "ConfigMap"]
+    document = plane.kube.get(config_map)
+    plane.helm.run("uninstall", STABLE, "--namespace", NAMESPACE, "--keep-history")
+    if not plane.kube.exists(config_map):  # Helm reads that annotation from its own copy of the manifest
+        plane.kube.create({**document, "metadata": {"name": release, "namespace": NAMESPACE}})
+    assert plan.release is not None
+    assert removals.uninstall(plan.release, plan.things)
+    assert [*removals.left([left])] == []
+    assert plane.kube.exists(config_map)
+    plane.kube.delete(config_map)

@@ -16,6 +16,7 @@ from bot.domain.decisions.moves import Moment
 from bot.domain.deployment import DeployRules
 from bot.domain.errors import RouteError, UserError
 from bot.domain.operation import NewOperation, Operation, begin
+from bot.domain.rollout import Pool
 from bot.engine.lookup import Lookup
 from bot.operations.deploy import GIVE_UP, SETTLED, Deploy
 from bot.operations.executor import Ask, Done, Failed, Next, Step, Tools
@@ -242,6 +243,22 @@ def test_model_servers_that_it_made_go_with_an_installation_that_fails(deploying
     gone = f"Helm release `{NEXT}` is uninstalled. Deployment `{NEXT}` is deleted."
     assert deploying.executor.undo(ready, deploying.tools) == Done(state=ready.state, said=gone)
     assert (is_there(plane), has_release(plane), plane.kube.exists(deployment)) == (False, False, False)
+
+
+def test_a_process_that_died_between_the_model_servers_and_helm_left_nothing_to_make_twice(
+    deploying: Deploying,
+) -> None:
+    plane = deploying.plane
+    deploying.model_servers = "{pool}"
+    deploying.__post_init__()
+    ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE}"))
+    copy = deploying.tools.deployments.draft(Pool(NAMESPACE, STABLE), NEXT, {}, ID).servers
+    assert copy is not None
+    labels = {**copy["metadata"]["labels"], "rolloutbot": ID}
+    plane.kube.create({**copy, "metadata": {**copy["metadata"], "labels": labels}})
+    installed, _ = deploying.step(ready)
+    assert (installed.state["do"], plane.helm.releases(NAMESPACE).count(NEXT)) == ("follow", 1)
+    assert deploying.tools.deployments.servers(Pool(NAMESPACE, NEXT), ID) == [NEXT]
 
 
 def test_a_deployment_of_that_name_stops_it_and_stays(deploying: Deploying) -> None:

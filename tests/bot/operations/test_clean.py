@@ -213,6 +213,42 @@ def test_the_model_servers_go_too_where_the_policy_says_so(cleaning: Cleaning, t
     assert (cleaning.there(), [world.kube.exists(path) for path in deployments]) == ([], [False, True])
 
 
+class Killed(BaseException):
+    """The process is killed: nothing of ours handles it."""
+
+
+def kill() -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_whenever_it_is_killed_around_a_deletion_all_goes_and_all_can_be_put_back(
+    cleaning: Cleaning, moment: str, count: int
+) -> None:
+    cleaning.servers = True
+    idle(cleaning)
+    namespace, kube = cleaning.stage.world.namespace, cleaning.stage.world.kube
+    operation, deletions, said = cleaning.begun(), 0, ""
+    while operation.state["do"] != "gone" or said[:3] != "All":
+        if operation.state["do"] in ("servers", "delete"):
+            deletions += 1
+            if deletions == count:
+                getattr(cleaning.removals, moment)("delete", kill)
+                with pytest.raises(Killed):
+                    cleaning.step(operation)
+        operation, step = cleaning.step(operation)
+        if isinstance(step, Next | Done):
+            said = step.said
+            cleaning.stage.clock.forward(seconds=3)
+    assert cleaning.there() == []
+    for name in ("undo-servers-o-0a1b2c3d", "undo-o-0a1b2c3d"):
+        for each in json.loads(kube.get(path_of("v1", "ConfigMap", namespace, name))["data"]["manifests"])["items"]:
+            kube.create(each)
+    assert cleaning.there() == ALL
+    assert kube.exists(path_of("apps/v1", "Deployment", namespace, STABLE))
+
+
 def test_model_servers_that_another_pool_selects_too_stay(cleaning: Cleaning) -> None:
     cleaning.servers = True
     idle(cleaning)
@@ -432,7 +468,8 @@ def test_a_deletion_that_stopped_half_way_goes_on_when_it_is_asked_for_again(cle
         "`clean` again goes on with it."
     )
     assert cleaning.executor.undo(operation, cleaning.tools) == Failed("What is deleted stays deleted.")
-    assert cleaning.ended(cleaning.begun(CANARY))[2] == f"? delete InferencePool `{STABLE}`"
+    assert cleaning.begun(CANARY).state == cleaning.begun().state
+    assert cleaning.ended(cleaning.begun(STABLE))[2] == f"? delete InferencePool `{STABLE}`"
     assert cleaning.there() == []
 
 
