@@ -15,6 +15,7 @@ from chaos.settle import BRAKES_WITHIN
 from chaos.site_requests import QUESTIONS
 
 WITHOUT_REDIS = "rolled back without Redis, then refused to a duplicate of the request"
+CLICKED_TWICE = "carried out, then its dialog was refused to a duplicate of the click that had opened it"
 TAKEN_UP_WITHIN = timedelta(seconds=30)
 """For so long after Redis lost data, the event of a roll back on the route may come again."""
 AGAIN = "decided, lost with Redis, and judged again for a duplicate of the request"
@@ -39,6 +40,8 @@ def acknowledged(evidence: Evidence) -> Found:
             found.excused[AGAIN] += 1
         elif outcome.became is Became.DONE and outcome.refusals and _braked_before_a_copy(evidence, asked):
             found.excused[WITHOUT_REDIS] += 1
+        elif outcome.became is Became.DONE and outcome.refusals and _its_click_came_twice(evidence, asked):
+            found.excused[CLICKED_TWICE] += 1
         elif outcome.became is Became.DONE and outcome.refusals:
             found.broken(asked.rollout, f"{what} was refused and carried out: {outcome.refusals[0]}")
         elif outcome.event is not None:
@@ -65,6 +68,12 @@ def _braked_before_a_copy(evidence: Evidence, asked: Asked) -> bool:
     """Return whether it came twice, with a roll back without Redis: the bot cannot recognise a duplicate then."""
     told = [one for one in evidence.journal if one.block_id.startswith(f"brake:{asked.rollout}:")]
     return len(asked.delivery.attempts) > 1 and any(one.at >= asked.at for one in told)
+
+
+def _its_click_came_twice(evidence: Evidence, asked: Asked) -> bool:
+    """Return whether the click that opened a dialog was delivered again, after the dialog was submitted."""
+    opened = [one for one in evidence.asked if one.only_opens and one.delivery.reply_path == asked.delivery.reply_path]
+    return not asked.only_opens and any(len(one.delivery.attempts) > 1 for one in opened)
 
 
 def _require_seen(evidence: Evidence, outcome: Outcome, at: datetime, what: str, found: Found) -> None:

@@ -75,7 +75,16 @@ def _models(scene: Scene) -> Iterator[Line]:
         if why := scene.new_models.why_not or scene.old_models.why_not:
             yield fine(TOPIC, f"I could not compare which models the pools serve: {why}.")
         return
-    lacking = sorted(name for name in old - new if not _is_rewritten(scene, name))
+    without = sorted(name for name in old - new if not _is_rewritten(scene, name))
+    adapters = [name for name in without if name in scene.old_models.adapters]
+    lacking = [name for name in without if name not in adapters]
+    if adapters:
+        yield stop(
+            TOPIC,
+            f"`{scene.canary.name}` lacks the LoRA adapter{'s' if len(adapters) > 1 else ''} {some(adapters, 3)} of "
+            f"`{scene.stable.name}`: requests for {'them' if len(adapters) > 1 else 'it'} would fail there.",
+            "Load it there too, map its name with an InferenceModelRewrite, or take it off the old pool first.",
+        )
     if lacking:
         yield warn(
             TOPIC,
@@ -83,7 +92,7 @@ def _models(scene: Scene) -> Iterator[Line]:
             "requests would fail there.",
             "Serve the same models, or map their names with an InferenceModelRewrite.",
         )
-    else:
+    elif not adapters:
         yield fine(TOPIC, f"`{scene.canary.name}` serves {some(sorted(old), 3) or 'no model, as the old pool'}.")
 
 

@@ -13,7 +13,7 @@ from bot.domain.events import Event, EventKind
 from bot.domain.prose import Prose
 from bot.domain.rollout import Phase
 from chaos.checks.outcomes import Became, outcomes
-from chaos.checks.verbs import acknowledged, brakes
+from chaos.checks.verbs import CLICKED_TWICE, acknowledged, brakes
 from chaos.evidence import Evidence
 from chaos.ledger import Asked
 from chaos.memory import Held
@@ -148,3 +148,25 @@ def test_a_roll_back_is_on_its_route_even_if_the_bots_clock_is_ahead_of_the_tape
     event = Event(kind=EventKind.ROLLED_BACK, at=decided, weight=0, by=BOB)
     found = brakes(a_run(a_click(), routes={ROUTE: versions}, streams={ROLLOUT: [[event]]}))
     assert (found.cases, found.violations) == (1, [])
+
+
+def a_dialog(clicks: int) -> Evidence:
+    """Return a run in which a dialog was carried out, and its click, which was delivered so often, was refused."""
+    click = a_click()
+    sent = list(click.delivery.attempts) * clicks
+    click = replace(click, verb="reject", delivery=replace(click.delivery, attempts=sent))
+    filled = replace(click.delivery, kind="dialog", attempts=sent[:1])
+    dialog = replace(click, delivery=filled, token="t00001", id="V1")
+    refused = "The rollout has moved on since that button was drawn."
+    event = Event(kind=EventKind.REJECTED, at=NOON, by=BOB, reason="Rejected: t00001 & <so>")
+    notes = enumerate((a_rollout(), a_rollout(decided_at=NOON, decision="d9", phase=Phase.PAUSED)), start=1)
+    versions = [Version(NOON.timestamp() + at, "MODIFIED", _document(at, note)) for at, note in notes]
+    run = a_run(click, streams={ROLLOUT: [[event]]}, routes={ROUTE: versions})
+    return replace(run, asked=(click, dialog), told={click.id: [refused], dialog.id: [refused]})
+
+
+def test_a_click_that_comes_again_after_its_dialog_is_refused_and_the_dialog_is_not() -> None:
+    found = acknowledged(a_dialog(clicks=2))
+    assert (found.violations, found.excused) == ([], {CLICKED_TWICE: 1})
+    (broken,) = acknowledged(a_dialog(clicks=1)).violations
+    assert "was refused and carried out" in broken.said

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient
 
-from k8s.served_models import LONGEST_ANSWER, MOST_MODELS, ServedModels, ask_pool, names_in
+from k8s.served_models import LONGEST_ANSWER, MOST_MODELS, ServedModels, ask_pool, models_in
 from sandbox.kube import Kube
 from sandbox.robot import Robot
 from sandbox.world import CANARY
@@ -35,7 +35,7 @@ def a_list(*models: Any) -> bytes:
     ],
 )
 def test_the_names_in_a_list_of_models(body: bytes, names: set[str]) -> None:
-    assert names_in(body) == names
+    assert models_in(body).names == names
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,25 @@ def test_the_names_in_a_list_of_models(body: bytes, names: set[str]) -> None:
 )
 def test_an_answer_of_another_shape_is_none(body: bytes) -> None:
     with pytest.raises(ValueError, match="not a list of models"):
-        names_in(body)
+        models_in(body)
 
 
 # --- pods
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_adapter"),
+    [
+        ({"id": "food", "parent": "llama"}, True),
+        ({"id": "llama", "parent": None}, False),
+        ({"id": "llama", "parent": ""}, False),
+        ({"id": "llama", "parent": "llama"}, False),
+        ({"id": "llama", "parent": 7}, False),
+        ({"id": "llama"}, False),
+    ],
+)
+def test_an_adapter_is_what_names_another_model_as_its_parent(entry: Any, is_adapter: bool) -> None:
+    assert models_in(a_list(entry)).adapters == (frozenset({entry["id"]}) if is_adapter else frozenset())
 
 
 @contextmanager
