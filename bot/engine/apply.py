@@ -42,6 +42,7 @@ from bot.engine.guard import guard_of
 from bot.engine.notes import is_unsigned, note_for, strays
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import Guard, RouteCopy, Routes, Written
+from bot.engine.seen import Seen
 from bot.engine.store_port import Progress, Save, Saved, Store
 from bot.engine.trail import write_route
 from bot.engine.trouble import failed
@@ -62,10 +63,11 @@ class Applier:
     def __init__(self, routes: Routes, store: Store, clock: Clock, gates: Gates) -> None:
         self._routes, self._store, self._clock, self._gates = routes, store, clock, gates
 
-    def apply(self, rollout_id: str, *, saved: Rollout | None = None) -> None:
+    def apply(self, rollout_id: str, *, saved: Rollout | None = None, seen: Seen | None = None) -> None:
         """Make the route what the record wants. A failure is noted and tried again later; then raises ClusterError.
 
         ``saved`` is the record that this thread has just saved: it says which route to read, without another load.
+        With ``seen`` the first write needs neither.
         """
         entry: Entry | None = None
         for attempt in range(ROUNDS):
@@ -73,7 +75,7 @@ class Applier:
             if entry is None:
                 return
             try:
-                if self._round(entry, attempt):
+                if self._round(entry, attempt, seen if attempt == 0 else None):
                     return
             except RaceError:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
@@ -98,13 +100,13 @@ class Applier:
             log.exception("rollout %s: could not be written", rollout_id)
             self._store.retry_at(rollout_id, self._clock.now() + AFTER_A_BUG)
 
-    def _round(self, before: Entry, attempt: int) -> bool:
+    def _round(self, before: Entry, attempt: int, seen: Seen | None) -> bool:
         """Take a copy of the route, judge, act; True if nothing is left to do. ``attempt`` counts from 0."""
         if self._is_late(before) and not self._may_still_raise(before):
             return False
-        kept = self._kept(before.rollout) if attempt == 0 else None
+        kept = seen.copy if seen else self._kept(before.rollout) if attempt == 0 else None
         copy = kept or self._read(before.rollout)
-        entry = self._store.load(before.rollout.id)
+        entry = seen.entry if seen else self._store.load(before.rollout.id)
         if entry is None:
             return True
         observed = self._routes.observe(copy, entry.rollout)

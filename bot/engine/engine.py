@@ -38,6 +38,7 @@ from bot.engine.notes import is_unsigned, own_note
 from bot.engine.ports import Clock, Gates
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
 from bot.engine.route_port import Routes
+from bot.engine.seen import Seen, seen_before
 from bot.engine.starts import FulfilledError, Starts
 from bot.engine.store_port import Became, Progress, Save, Saved, Store
 
@@ -106,7 +107,7 @@ class Engine:
         UserError (the request is out of the inbox) or DependencyError (it is kept and tried again).
         """
         try:
-            rollout = self._decide(request)
+            decided = self._decide(request)
         except FulfilledError as fulfilled:
             return self._fulfilled(request, str(fulfilled))
         except StoreError:
@@ -116,9 +117,10 @@ class Engine:
             if not self._refuse(request, error):
                 return None  # somebody else has decided it, so it no longer fit
             raise
-        if rollout is None:
+        if decided is None:
             return None
-        self._applier.apply(rollout.id, saved=rollout)
+        rollout, seen = decided
+        self._applier.apply(rollout.id, saved=rollout, seen=seen)
         return self._store.load(rollout.id)
 
     def look(self, entry: Entry, verb: str) -> str:
@@ -195,7 +197,7 @@ class Engine:
         with suppress(StoreError):
             self._store.receive(request)
 
-    def _decide(self, request: Request) -> Rollout | None:
+    def _decide(self, request: Request) -> tuple[Rollout, Seen | None] | None:
         """Save what a request decides; None if it is not about a rollout, or somebody else has decided it."""
         if request.command.operation is not None:
             self._operate(request)
@@ -203,13 +205,13 @@ class Engine:
         self._require_fresh(request)
         for attempt in range(TRIES):
             try:
-                save, saved = self._try(request)
+                save, saved, seen = self._try(request)
             except RaceError:
                 self._clock.sleep(random.uniform(0, 0.005 * (attempt + 1)))
                 continue
             match saved:
                 case Saved.YES:
-                    return save.change.after
+                    return save.change.after, seen
                 case Saved.DECIDED:
                     return None
                 case Saved.TAKEN:
@@ -233,11 +235,16 @@ class Engine:
                 hint="Type it again if you still want it.",
             )
 
-    def _try(self, request: Request) -> tuple[Save, Saved]:
-        save = self._starts.save(request) if request.command.verb == START else self._verb(request)
-        return save, self._store.save(save)
+    def _try(self, request: Request) -> tuple[Save, Saved, Seen | None]:
+        if request.command.verb == START:
+            save = self._starts.save(request)
+            return save, self._store.save(save), None
+        save, entry = self._verb(request)
+        is_brake = verb_of(request.command.verb).is_brake
+        seen = seen_before(self._routes, entry, save.change.after) if is_brake else None
+        return save, self._store.save(save), seen
 
-    def _verb(self, request: Request) -> Save:
+    def _verb(self, request: Request) -> tuple[Save, Entry]:
         entry, command = self._lookup.meant_by(request.command, request.origin.channel, request.at)
         request, verb = replace(request, command=command), verb_of(command.verb)
         if request.turn is not None and entry.rollout.id != command.subject:
@@ -255,7 +262,8 @@ class Engine:
         if again:
             self._require_last(entry.rollout)
         change = with_earlier_noes(decide(entry, request, verdict, self._moment(request)), self._routes)
-        return Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
+        save = Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
+        return save, entry
 
     def _is_to_be_written_first(self, entry: Entry, verb: Verb) -> bool:
         """Say whether the last decision is not on the route yet, or lies there unsigned. A brake waits for neither."""

@@ -23,8 +23,8 @@ from tests.stage import NOTES, Stage
 
 START = f"start {CANARY} 10"
 USAGE = (
-    "Usage: `/rollout start POOL WEIGHT [from=POOL route=NAME namespace=NAME rule=NAME steps=10,25,50,100 every=10m "
-    'bake=30m approve=50,100|all|none reason="…"]`.'
+    "Usage: `/rollout start POOL WEIGHT [from=POOL route=NAME namespace=NAME rule=NAME mirror=10 steps=10,25,50,100 "
+    'every=10m bake=30m approve=50,100|all|none reason="…"]`.'
 )
 WEIGHT = f"is not a weight: give a whole number of percent from 1 to 100, as in `/rollout start {CANARY} 10`."
 NO_ROLLOUT = "This channel has no rollout. None is running: begin one with `start POOL WEIGHT`."
