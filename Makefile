@@ -7,7 +7,7 @@ VENV := .venv
 AUDIT := $(VENV)/audit
 RUN := $(VENV)/bin/python
 
-.PHONY: help demo test check fmt bench chaos hostile audit lock clean
+.PHONY: help demo test check fmt bench chaos hostile pictures audit lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -39,6 +39,10 @@ chaos: $(VENV)/ready ## everything fails at once, three seeds, and every promise
 hostile: $(VENV)/ready ## hostile input of every kind at a running bot, and what got through; about a minute
 	@$(RUN) -m sandbox build
 	$(RUN) -m hostile
+
+pictures: $(VENV)/ready ## the pictures of docs/use-cases, from a story on Slack's page; needs Chromium
+	@$(RUN) -m sandbox build
+	@$(RUN) -m sandbox pictures
 
 audit: $(AUDIT)/ready ## what the image installs, as sbom.cdx.json, and the known vulnerabilities of it
 	$(AUDIT)/tools/bin/cyclonedx-py environment $(AUDIT)/image/bin/python --pyproject pyproject.toml --output-reproducible -o sbom.cdx.json

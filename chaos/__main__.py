@@ -8,6 +8,7 @@ from tempfile import mkdtemp
 
 from chaos.run import play
 from chaos.schedule import schedule
+from chaos.traffic import TrafficRun, play_traffic
 from chaos.verdict import Verdict, judge
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.folders import CHECKOUT
@@ -26,10 +27,14 @@ def main() -> int:
     folder = Path(mkdtemp(prefix="rolloutbot-chaos-"))
     with workplace(prefix="chaos") as place, api_server(place) as server:
         verdicts = [_run(seed, chosen, server, folder) for seed in chosen.seed or SEEDS]
+    runs: list[Verdict | TrafficRun] = [*verdicts]
+    if chosen.traffic:
+        runs.append(play_traffic(chosen.traffic, (chosen.seed or SEEDS)[0]))
+        print(runs[-1].section, flush=True)
     if chosen.write:
-        PAGE.write_text("\n\n".join([TEXT.read_text().strip(), *(verdict.section for verdict in verdicts)]) + "\n")
+        PAGE.write_text("\n\n".join([TEXT.read_text().strip(), *(run.section for run in runs)]) + "\n")
         print(f"Written: {PAGE}", file=sys.stderr)
-    return 0 if all(verdict.is_good for verdict in verdicts) else 1
+    return 0 if all(run.is_good for run in runs) else 1
 
 
 def _arguments() -> Namespace:
@@ -40,6 +45,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--seconds", type=float, default=130, help="how long the faults last")
     parser.add_argument("--sites", type=int, default=40, help="number of routes")
     parser.add_argument("--rollouts", type=int, default=200, help="fail the run if there are fewer rollouts")
+    parser.add_argument("--traffic", type=float, default=60, help="seconds with users on a data plane; 0: none")
     parser.add_argument("--write", action="store_true", help="also write docs/reliability.md")
     return parser.parse_args()
 

@@ -56,6 +56,13 @@ def demo(options: argparse.Namespace) -> None:
     run_demo(options.name)
 
 
+def pictures(options: argparse.Namespace) -> None:
+    """Take the pictures of the docs."""
+    from sandbox.pictures import pictures as take_pictures
+
+    take_pictures()
+
+
 def env(options: argparse.Namespace) -> None:
     """Print the variables that point a bot at the sandbox, for a shell to read."""
     for name, value in _state(options.name)["environment"].items():
@@ -153,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     everything.add_argument("--mode", choices=("socket", "http"), default="socket", help="how Slack reaches the bot")
     everything.add_argument("--request-url", default="", help="where Slack sends requests in mode http")
     everything.set_defaults(run=up)
+    commands.add_parser("pictures", help="take the pictures of the docs; needs Chromium").set_defaults(run=pictures)
     commands.add_parser("demo", parents=[named], help="start everything and the bot").set_defaults(run=demo)
     commands.add_parser("env", parents=[named], help="print the variables for a bot").set_defaults(run=env)
     show = commands.add_parser("route", parents=[named], help="print the weights of the route")

@@ -8,7 +8,7 @@ NAMED = re.compile(r"(tests/[\w/]+\.py)(?:::(test_\w+))?")
 
 
 def test_every_test_that_a_document_names_is_there() -> None:
-    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
     named = {found for document in documents for found in NAMED.findall(document.read_text())}
     assert len(named) > 20
     assert [f"{file}::{test}" for file, test in sorted(named) if not _is_there(file, test)] == []

@@ -29,7 +29,7 @@ from sandbox.dataplane.plane import ADAPTER, NAMESPACE, Plane
 from sandbox.kube import path_of
 from sandbox.objects import pool_ref
 from sandbox.process import wait_until
-from sandbox.world import STABLE
+from sandbox.world import CANARY, STABLE
 from tests.builders import ALICE
 from tests.memory import a_store
 from tests.scenarios.play import Play
@@ -129,6 +129,22 @@ def test_its_model_servers_are_copied_where_the_policy_names_those_of_the_old_po
     assert made["metadata"]["generation"] == 1
     assert made["spec"]["template"]["spec"]["containers"][0]["args"][-1] == "--seed=7"
     assert len(plane.pods(NEXT)) == 1
+    assert plane.world.weights() == [(STABLE, 1)]
+
+
+def test_a_helm_that_hangs_holds_up_no_roll_back(play: Play, plane: Plane) -> None:
+    """More people deploy than there are threads for it; Helm would be ended after 25 seconds."""
+    hangs = play.folder / "helm"
+    hangs.write_text("#!/bin/sh\nexec sleep 60\n")
+    hangs.chmod(0o755)
+    play.environment = {"ROLLOUTBOT_HELM": str(hangs)}
+    play.bot(deploy={"charts": {"inferencepool": str(plane.programs.chart)}})
+    play.start()
+    play.see("10 %")
+    for number in range(20):
+        play.slack.command(f"deploy next-{number} from={STABLE}", user=ALICE)
+    play.slack.command(f"rollback {CANARY}", user=ALICE)
+    play.see("rolled back", seconds=15)
     assert plane.world.weights() == [(STABLE, 1)]
 
 
