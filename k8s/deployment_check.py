@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import Any, Final
 
 from bot.domain.masking import masked
@@ -12,6 +13,7 @@ from k8s.inferencepool import labels_of
 
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "Gateway")
 _PRIVATE: Final = re.compile(r"\benv\b|\bdata\b|password|token|secret|credential|key", re.IGNORECASE)
+_PRIVATE_FLAG: Final = re.compile(r"--?[\w-]*(password|token|secret|credential|key)=", re.IGNORECASE)
 MOST_DIFFERENCES: Final = 8
 
 
@@ -53,8 +55,8 @@ def differences(old: Sequence[Document], new: Sequence[Document], old_name: str,
         yield f"{kind} `{name}`, which is new"
     for key in sorted(before.keys() & after.keys()):
         for path, was, now in _changes(before[key], after[key], "", same):
-            hidden = _is_private(key[0], path) or isinstance(was, dict | list) or isinstance(now, dict | list)
-            values = "another value" if hidden else f"`{_short(was)}` → `{_short(now)}`"
+            hidden = _is_private(key[0], path, was, now) or isinstance(was, dict | list) or isinstance(now, dict | list)
+            values = "another value" if hidden else f"{_shown(was)} → {_shown(now)}"
             yield f"{key[0]} `{key[1]}`, {path}: {values}"
 
 
@@ -76,19 +78,21 @@ def _is_same(was: Any, now: Any, *, old: str, new: str) -> bool:
 
 
 def _changes(was: Any, now: Any, path: str, same: Callable[[Any, Any], bool]) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(was, dict) and isinstance(now, dict):
-        for key in sorted(was.keys() | now.keys(), key=str):
-            yield from _changes(was.get(key), now.get(key), f"{path}.{key}".lstrip("."), same)
-    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
-        for at, (left, right) in enumerate(zip(was, now, strict=True)):
+    if isinstance(was, dict | None) and isinstance(now, dict | None):
+        before, after = was or {}, now or {}
+        for key in sorted(before.keys() | after.keys(), key=str):
+            yield from _changes(before.get(key), after.get(key), f"{path}.{key}".lstrip("."), same)
+    elif isinstance(was, list) and isinstance(now, list) and (len(was) == len(now) or _are_words([*was, *now])):
+        for at, (left, right) in enumerate(zip_longest(was, now)):
             yield from _changes(left, right, f"{path}[{at}]", same)
     elif not same(was, now):
         yield path, was, now
 
 
-def _is_private(kind: str, path: str) -> bool:
+def _is_private(kind: str, path: str, *values: Any) -> bool:
     """Say whether a place may hold a secret: everybody in the channel reads what differs."""
-    return kind == "Secret" or _PRIVATE.search(path) is not None
+    flags = [value for value in values if isinstance(value, str) and _PRIVATE_FLAG.match(value)]
+    return kind == "Secret" or bool(flags) or _PRIVATE.search(path) is not None
 
 
 def _are_apart(labels: Mapping[str, str], others: Mapping[str, str]) -> bool:
@@ -98,6 +102,14 @@ def _are_apart(labels: Mapping[str, str], others: Mapping[str, str]) -> bool:
 
 def _listed(labels: Mapping[str, str]) -> str:
     return f"`{','.join(f'{key}={value}' for key, value in labels.items())}`"
+
+
+def _are_words(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else f"`{_short(value)}`"
 
 
 def _short(value: Any) -> str:

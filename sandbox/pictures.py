@@ -20,6 +20,7 @@ from sandbox.folders import CHECKOUT
 from sandbox.install import say
 from sandbox.load.running import load
 from sandbox.model_servers import MODEL
+from sandbox.process import wait_until
 from sandbox.running import Sandbox, servers
 from sandbox.signals import stop_on_signals
 from sandbox.world import CANARY, STABLE
@@ -30,13 +31,15 @@ plan: {steps: [10, 50, 100], every: 8s, bake: 5s}
 approvals: {at: [50]}
 clean: {allowed: true, model_servers: true, keep_for: 8h, drained_for: 3s}
 deploy:
-  charts: {inferencepool: CHART}
+  charts: {inferencepool: charts/inferencepool}
   keys: [servers.*, inferenceExtension.*]
   model_servers: "{pool}"
 """
 NODES, SGLANG = f"{STABLE}-h200", f"{STABLE}-sglang"
 FOLDER: Final = CHECKOUT / "docs" / "pictures"
 SIZE: Final = "760,900"
+EMPTY: Final = 40_000
+"""Bytes of a picture with nothing on it, and some more."""
 PAGE_MS: Final = 4000
 """How long Slack's page gets to draw itself."""
 
@@ -52,9 +55,15 @@ class Story(People):
         """Take a picture of the channel as it is now."""
         say(f"{name}.png")
         file = self.folder / f"{name}.png"
-        address = f"--screenshot={file}", f"--window-size={SIZE}", f"--virtual-time-budget={PAGE_MS}"
-        command = [browser(), "--headless=new", "--no-sandbox", "--hide-scrollbars", *address, self.slack.url]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        wait_until(name, lambda: _shoot(file, self.slack.url), seconds=120)
+
+
+def _shoot(file: Path, url: str) -> bool:
+    """Take a picture of a page; False if the page was not there yet, which then has hardly anything on it."""
+    page = f"--screenshot={file}", f"--window-size={SIZE}", f"--virtual-time-budget={PAGE_MS}"
+    command = [browser(), "--headless=new", "--no-sandbox", "--hide-scrollbars", *page, url]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return file.stat().st_size > EMPTY
 
 
 def pictures() -> None:
@@ -121,8 +130,8 @@ def browser() -> str:
 
 @contextmanager
 def _story() -> Iterator[Story]:
-    policy = POLICY.replace("CHART", str(chart_path()))
-    with servers(None, policy=policy) as sandbox, _traffic(sandbox) as plane:
+    with servers(None, policy=POLICY) as sandbox, _traffic(sandbox) as plane:
+        (sandbox.folder / "charts").symlink_to(chart_path().parent)  # so that no picture has a path of this machine
         bot = bot_process("bot", sandbox.folder, {**sandbox.environment(), "ROLLOUTBOT_HELM": str(helm_path())})
         bot.server.start()
         try:

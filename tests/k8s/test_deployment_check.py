@@ -56,10 +56,19 @@ def test_each_place_that_differs_is_named_with_both_values() -> None:
     assert found(old, new) == [
         f"Role `{NEW}`, which is not made",
         f"Secret `{NEW}`, which is new",
-        f"Deployment `{NEW}-epp`, spec.flags: another value",
+        f"Deployment `{NEW}-epp`, spec.flags.A: `x` → nothing",
         f"Deployment `{NEW}-epp`, spec.image: `epp:1` → `epp:2`",
         f"Deployment `{NEW}-epp`, spec.ports[1]: `2` → `3`",
-        f"Deployment `{NEW}-epp`, spec.replicas: `null` → `2`",
+        f"Deployment `{NEW}-epp`, spec.replicas: nothing → `2`",
+    ]
+
+
+def test_an_argument_or_a_label_that_is_added_is_shown() -> None:
+    old = [an_object("Deployment", OLD, args=["--model", "llama"])]
+    new = [an_object("Deployment", NEW, args=["--model", "llama", "--tp=2"], nodeSelector={"gpu": "h200"})]
+    assert found(old, new) == [
+        f"Deployment `{NEW}`, spec.args[2]: nothing → `--tp=2`",
+        f"Deployment `{NEW}`, spec.nodeSelector.gpu: nothing → `h200`",
     ]
 
 
@@ -70,6 +79,7 @@ def test_each_place_that_differs_is_named_with_both_values() -> None:
         ("Deployment", {"containers": [{"env": [{"name": "A", "value": "SECRET"}]}]}),
         ("ConfigMap", {"data": {"config": "SECRET"}}),
         ("Deployment", {"hfToken": "SECRET"}),
+        ("Deployment", {"args": ["--api-key=SECRET"]}),
         ("Deployment", {"redis": {"password": "SECRET"}}),
     ],
 )
