@@ -17,7 +17,7 @@ demo: $(VENV)/ready ## a Slack page, a cluster and the bot on this machine, unti
 
 test: $(VENV)/ready ## every test, on real servers
 	@$(RUN) -m sandbox build
-	$(RUN) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+	$(RUN) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready ## formatting, lint, types, and that imports point down
 	$(VENV)/bin/ruff format --check .

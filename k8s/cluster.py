@@ -166,7 +166,8 @@ class Cluster:
 
     def is_rewritten(self, copy: RouteCopy, rollout: Rollout) -> bool:
         """Say whether rules of a roll back are missing while others have exactly what was written there."""
-        return bool(lost_rules.rewritten(copy.document, rollout))
+        document = copy.document
+        return bool(lost_rules.rewritten(document, rollout) or lost_rules.stray_mirrors(document, rollout))
 
     def shows(self, copy: RouteCopy, rollout: Rollout) -> bool:
         """Say whether a route still looks like the rollout's."""

@@ -84,7 +84,8 @@ def _changes(was: Any, now: Any, path: str, same: Callable[[Any, Any], bool]) ->
             yield from _changes(before.get(key), after.get(key), f"{path}.{key}".lstrip("."), same)
     elif isinstance(was, list) and isinstance(now, list) and (len(was) == len(now) or _are_words([*was, *now])):
         for at, (left, right) in enumerate(zip_longest(was, now)):
-            yield from _changes(left, right, f"{path}[{at}]", same)
+            flag = next((each[at - 1] for each in (now, was) if at and len(each) >= at and _is_flag(each[at - 1])), "")
+            yield from _changes(left, right, f"{path}[{at}]{f' ({flag})' if flag else ''}", same)
     elif not same(was, now):
         yield path, was, now
 
@@ -102,6 +103,11 @@ def _are_apart(labels: Mapping[str, str], others: Mapping[str, str]) -> bool:
 
 def _listed(labels: Mapping[str, str]) -> str:
     return f"`{','.join(f'{key}={value}' for key, value in labels.items())}`"
+
+
+def _is_flag(value: Any) -> bool:
+    """Say whether an argument says what the next one means."""
+    return isinstance(value, str) and value.startswith("-") and "=" not in value
 
 
 def _are_words(values: Sequence[Any]) -> bool:

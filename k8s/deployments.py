@@ -145,7 +145,7 @@ class ClusterDeployments:
         if pool is None:
             return None
         model = client.get(self.api, DEPLOYMENTS, old.namespace, template.replace("{pool}", old.name))
-        own = template.replace("{pool}", name) if "{pool}" in template else name
+        own = template.replace("{pool}", name)
         return _Servers(written(model), copied(model, pool, own, (old.name, name), changes))
 
     def _taken(self, servers: "_Servers", mark: str) -> Iterator[str]:
@@ -215,7 +215,7 @@ class _Servers:
     def said(self) -> str:
         """Say which model servers the new pool will find."""
         count, name = self.copy["spec"].get("replicas", 1), self.copy["metadata"]["name"]
-        return f"the {count} model servers of Deployment `{name}`"
+        return f"the {count} model server{'' if count == 1 else 's'} of Deployment `{name}`"
 
 
 def _chart(draft: Draft) -> tuple[str, ...]:

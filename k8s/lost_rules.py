@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.domain.bounds import HEAVIEST
-from bot.domain.rollout import Pair, Phase, Rollout, Rule
+from bot.domain.rollout import TAKEN_BACK, Pair, Phase, Rollout, Rule
 from k8s.document import Document, locate, namespace_of, places, refs_of, rule_key, rules_of, weight_of
 from k8s.mirror import mirrored
 
@@ -30,6 +30,20 @@ def rewritten(document: Document, rollout: Rollout) -> tuple[Rule, ...]:
     return tuple(rule for rule, pair in _others(document, rollout) if pair in wrote)
 
 
+def stray_mirrors(document: Document, rollout: Rollout) -> tuple[int, ...]:
+    """Return the rules from which a roll back takes our mirror although it does not find them: some of its rules are
+    missing, and these mirror exactly what it did.
+    """
+    found, namespace = locate(document, rollout), namespace_of(document)
+    if rollout.phase not in TAKEN_BACK or None not in found:
+        return ()
+    return tuple(
+        index
+        for index, rule in enumerate(rules_of(document))
+        if index not in found and mirrored(rule, rollout, namespace) == (rollout.plan.mirror or -1)
+    )
+
+
 def to_stable(document: Document, rollout: Rollout) -> tuple[Rule, ...]:
     """Return the rules of a rollout that are there, as if the old pool had had all the traffic that both have now.
 
@@ -48,7 +62,7 @@ def shows(document: Document, rollout: Rollout) -> bool:
     """
     found = zip(locate(document, rollout), observe(document, rollout), strict=True)
     known = [(index, pair) for index, pair in found if index is not None and pair and pair != _NOTHING]
-    if any(pair.canary is not None for _, pair in known):
+    if any(pair.canary is not None or pair.mirror is not None for _, pair in known):
         return True
     return bool(known) and all(_total(rules_of(document)[index]) == pair.stable for index, pair in known)
 

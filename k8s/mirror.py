@@ -34,6 +34,8 @@ def edits(
     ours, filters = own_mirrors(rule, rollout, namespace), rule.get("filters") or ()
     if pair.mirror == mirrored(rule, rollout, namespace) and len(ours) < 2:
         return
+    if len(ours) == len(filters):  # what becomes of all of them: nobody may have added another one meanwhile
+        yield {"op": "test", "path": f"{path}/filters", "value": rule.get("filters")}
     if len(ours) == len(filters) and ours:
         yield {"op": "remove", "path": f"{path}/filters"}
         filters = ()

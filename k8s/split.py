@@ -22,15 +22,17 @@ from k8s.document import (
     full_name,
     locate,
     namespace_of,
+    own_mirrors,
     places,
     refs_of,
     rules_of,
 )
-from k8s.lost_rules import rewritten
+from k8s.lost_rules import rewritten, stray_mirrors
 
 Operation = dict[str, Any]
 
 _ANNOTATIONS: Final = "/metadata/annotations"
+_NO_MIRROR: Final = Pair(None, None)
 _IDENTITY: Final = ("group", "kind", "namespace", "name")
 _NOTE: Final = f"{_ANNOTATIONS}/{ANNOTATION.replace('~', '~0').replace('/', '~1')}"
 
@@ -164,6 +166,10 @@ def _edits(document: Document, rollout: Rollout, *, braking: bool) -> tuple[tupl
         if found := _find(document, rollout, rule, rule.index):
             tests += _identities(found, before(rule))
             edits += _back(found, before(rule))
+    for index in stray_mirrors(document, rollout):
+        place, rule_now = f"/spec/rules/{index}", rules_of(document)[index]
+        tests += mirror.tests(place, rule_now, rollout, namespace)
+        edits += mirror.edits(place, rule_now, rollout, rollout.rules[0], _NO_MIRROR, namespace)
     return (*tests, *edits), tuple(missing)
 
 
@@ -171,7 +177,7 @@ def _find(document: Document, rollout: Rollout, rule: Rule, index: int) -> _Foun
     """Find our refs in a rule; None if it holds neither pool, and so is no longer the rule we knew."""
     now = rules_of(document)[index]
     stable, canary = (places(now, pool, namespace_of(document)) for pool in (rollout.stable, rollout.canary))
-    if not stable and not canary:
+    if not stable and not canary and not own_mirrors(now, rollout, namespace_of(document)):
         return None
     return _Found(
         place=f"/spec/rules/{index}",

@@ -141,7 +141,7 @@ class DeploySection(Section):
     )
     approval: Flag = True
     model_servers: Annotated[
-        str, text(r"[a-z0-9{][-a-z0-9.{}]{0,252}", "is not a Deployment's name; write it like `{pool}-servers`")
+        str, text(r"[-a-z0-9.]{0,200}\{pool\}[-a-z0-9.]{0,200}", "needs the pool's name in it, like `{pool}-servers`")
     ] = ""
 
 

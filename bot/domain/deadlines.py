@@ -48,8 +48,9 @@ def next_step_due(rollout: Rollout, now: datetime) -> datetime | None:
 def next_reminder(rollout: Rollout, now: datetime) -> datetime | None:
     """Return when to remind people of a paused or finished rollout again; None: no more."""
     if rollout.phase is Phase.FINISHED:
-        days = (now - rollout.since) // DAY + 1
-        return rollout.since + days * DAY if days <= REMIND_FINISHED else None
+        first = rollout.kept_until or rollout.since  # while the old pool is kept nobody has to do anything
+        days = max((now - first) // DAY + 1, 1)
+        return first + days * DAY if days <= REMIND_FINISHED else None
     count = (now - rollout.since) // REMIND_EVERY + 1
     if count <= REMIND_CLOSELY:
         return rollout.since + count * REMIND_EVERY

@@ -61,8 +61,8 @@ class Draft:
             self.values,
             self.makes,
             self.manifest,
-            self.differs,
-            self.servers,
+            [each for each in self.differs if _REPLICAS not in each],
+            _without_replicas(self.servers),
         ]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -97,6 +97,16 @@ def _typed(key: str, before: Any, text: str) -> Any:
     if isinstance(before, bool | int):
         raise UsageError(f"`{key}` is `{json.dumps(before)}` now, so it cannot be `{text}`.")
     return text
+
+
+_REPLICAS: Final = "spec.replicas"
+
+
+def _without_replicas(servers: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Leave out how many there are, which an autoscaler of the old ones may change at any moment."""
+    if servers is None:
+        return None
+    return {**servers, "spec": {key: value for key, value in servers["spec"].items() if key != "replicas"}}
 
 
 SERVERS: Final = "servers."

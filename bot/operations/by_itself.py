@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from bot.domain.commands.origin import Origin, Surface
 from bot.domain.commands.request import START, Command, OperationWords, Request
@@ -11,6 +13,10 @@ from bot.engine.ports import Clock
 from bot.engine.store_port import Became
 
 log = logging.getLogger(__name__)
+
+
+AGAIN: Final = timedelta(hours=1)
+"""When what was refused is tried again, by the same process."""
 
 
 class ByItself:
@@ -28,18 +34,19 @@ class ByItself:
         """Keep the parts; ``receive`` and ``drop`` are the inbox's."""
         self.entries, self.clock = entries, clock
         self._decide, self._receive, self._drop = decide, receive, drop
-        self._begun = set[str]()
+        self._tried: dict[str, tuple[int, datetime]] = {}
 
     def begin(self, kind: str, rollout: Rollout, delivery: str, *, subject: str, reason: str) -> None:
-        """Begin an operation of a kind, unless it was begun before."""
-        if delivery in self._begun:
+        """Begin an operation of a kind, unless it was begun before; one that is refused is tried again later."""
+        count, again = self._tried.get(delivery, (0, self.clock.now()))
+        if self.clock.now() < again:
             return
-        self._begun.add(delivery)
+        self._tried[delivery] = count + 1, datetime.max.replace(tzinfo=UTC)
         request = Request(
             command=Command(verb=START, subject=subject, reason=reason, operation=_words(kind, rollout)),
             by=rollout.started_by,
             origin=Origin(surface=Surface.CHANNEL, channel=rollout.channel),
-            delivery=delivery,
+            delivery=f"{delivery}-{count}" if count else delivery,
             at=self.clock.now(),
         )
         try:
@@ -47,7 +54,8 @@ class ByItself:
                 self._decide(request)
         except UserError as error:
             log.warning("rollout %s: no `%s` %s: %s", rollout.id, kind, reason, error)
-            self._drop(delivery, Became(refusal=str(error)))
+            self._drop(request.delivery, Became(refusal=str(error)))
+            self._tried[delivery] = count + 1, self.clock.now() + AGAIN
         except RolloutBotError as error:
             log.warning("rollout %s: `%s` %s waits: %s", rollout.id, kind, reason, error)
 

@@ -60,7 +60,7 @@ class Clean:
         plan = _plan(rollout, tools)
         if missing := tools.removals.missing_right((*plan.things, *plan.servers)):
             raise RouteError(missing)
-        return Begun(subject=rollout.stable.name, state={"do": "drain", "rollout": rollout.id})
+        return Begun(subject=rollout.stable.name, state=_first(rollout))
 
     def step(self, operation: Operation, tools: Tools) -> Step:
         """Do what the state says."""
@@ -78,7 +78,9 @@ class Clean:
             return ""
         release = _release(operation)
         told = f"The deletion of {named(_all(operation))} has begun. `clean` again goes on with it"
-        return f"{told}; `{release.undo}` puts back what is gone." if release else f"{told}."
+        undo = [*operation.state.get("undone_by", ()), *([release.undo] if release else [])]
+        commands = " and ".join(f"`{command}`" for command in dict.fromkeys(undo))
+        return f"{told}; {commands} {'put' if len(undo) > 1 else 'puts'} back what is gone." if undo else f"{told}."
 
     def sweep(self, tools: Tools) -> None:
         """Do nothing: the card says what is left."""
@@ -88,6 +90,7 @@ class Clean:
     def _drain(self, operation: Operation, tools: Tools) -> Step:
         """Wait until people agree to what goes now, and until the pool has served nothing for a while."""
         state, rollout = operation.state, _by_id(operation.state["rollout"], tools)
+        _require_not_kept(rollout, state, tools)
         plan = _plan(rollout, tools)
         if operation.may(plan.undrained):
             return Next(state=_named_in(state, plan))
@@ -143,8 +146,9 @@ class Clean:
             told = f"Waiting until these are gone: {named(left)}." if state["looks"] == 1 else ""
             then = "servers" if state["looks"] >= LOOKS else "gone"
             return Next(state={**state, "do": then, "looks": state["looks"] + 1}, said=told, wait=LOOK_EVERY)
-        commands = " and ".join(f"`{command}`" for command in state["undone_by"])
-        puts = "put" if len(state["undone_by"]) > 1 else "puts"
+        undo = state.get("undone_by") or [state["undo"]]  # of the version before
+        commands = " and ".join(f"`{command}`" for command in undo)
+        puts = "put" if len(undo) > 1 else "puts"
         return Done(state=state, said=f"All of it is deleted. {commands} {puts} it back." if things else "")
 
 
@@ -179,6 +183,19 @@ def _rollout(asked: NewOperation, tools: Tools) -> Rollout:
         f"The rollout to `{rollout.canary.name}` is {rollout.phase.value.replace('_', ' ')}.",
         hint="Only the old pool of a finished rollout can be deleted: `finish` it first.",
     )
+
+
+def _first(rollout: Rollout) -> Mapping[str, Any]:
+    """Return the first state; until when the pool was to be kept then is part of it."""
+    kept = {"kept_until": rollout.kept_until.isoformat()} if rollout.kept_until else {}
+    return {"do": "drain", "rollout": rollout.id, **kept}
+
+
+def _require_not_kept(rollout: Rollout, state: Mapping[str, Any], tools: Tools) -> None:
+    """Raise RouteError if somebody has said since the beginning that the pool is kept longer."""
+    until = rollout.kept_until
+    if until and "kept_until" in state and until > datetime.fromisoformat(state["kept_until"]):
+        raise RouteError(f"Nothing was deleted: somebody keeps `{rollout.stable.name}` longer.")
 
 
 def _last(asked: NewOperation, where: Where, tools: Tools) -> Rollout:
@@ -237,7 +254,12 @@ def _uses(rollout: Rollout, pool: Pool) -> bool:
 
 def _fresh(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the state of a removal that begins to wait again, and what it has deleted already."""
-    kept = ("do", "rollout", *(("begun", "things", "servers", "release", "undone_by") if state.get("begun") else ()))
+    kept = (
+        "do",
+        "rollout",
+        "kept_until",
+        *(("begun", "things", "servers", "release", "undone_by") if state.get("begun") else ()),
+    )
     return {name: state[name] for name in kept if name in state}
 
 

@@ -93,7 +93,7 @@ class Deploy:
     def undo(self, operation: Operation, tools: Tools) -> Step:
         """Uninstall what was installed."""
         state, pool = operation.state, _pool(operation.state)
-        if state["do"] == "draft":
+        if state["do"] == "draft" and not state.get("begun"):
             return Done(state=state, said="Nothing was made.")
         standing = tools.deployments.standing(pool, operation.id)
         servers = tools.deployments.servers(pool, operation.id)
@@ -111,7 +111,7 @@ class Deploy:
 
     def left(self, operation: Operation) -> str:
         """Say what may be left."""
-        if operation.state["do"] == "draft":
+        if operation.state["do"] == "draft" and not operation.state.get("begun"):
             return ""
         return f"Helm release `{operation.state['name']}` may be there, in whole or in part, and its model servers."
 
@@ -125,7 +125,7 @@ class Deploy:
         draft = _drafted(operation.state, tools, mark=operation.id)
         if tools.policy.deploy.approval and not operation.may(draft.digest):
             return Ask(state=operation.state, lines=[*draft_lines(draft)], digest=draft.digest)
-        return Next(state={**operation.state, "do": "install", "digest": draft.digest})
+        return Next(state={**operation.state, "do": "install", "digest": draft.digest, "begun": True})
 
     def _install(self, operation: Operation, tools: Tools) -> Step:
         """Install it, if that is still what people saw; what a dead process has begun is looked at first."""
@@ -134,7 +134,7 @@ class Deploy:
         if standing is None:
             draft = _drafted(state, tools, mark=operation.id)
             if draft.digest != state["digest"]:
-                return Next(state={**state, "do": "draft"}, said="It has changed meanwhile. Nothing was made.")
+                return Next(state={**state, "do": "draft"}, said="It has changed meanwhile, so I ask again.")
             tools.deployments.install(draft, operation.id)
             return Next(state={**state, "do": "follow"}, said=f"Helm release `{pool.name}` is installed.")
         if not standing.is_ours:

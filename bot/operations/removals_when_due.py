@@ -9,7 +9,7 @@ from bot.operations.by_itself import ByItself
 
 LOOK_EVERY: Final = timedelta(seconds=5)
 FORGET_AFTER: Final = timedelta(hours=12)
-"""A bot that was away for longer than this does not ask any more. The reminders go on."""
+"""A bot that was away for longer than this does not ask any more."""
 
 
 class RemovalsWhenDue:

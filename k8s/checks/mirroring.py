@@ -28,7 +28,14 @@ def lines(scene: Scene) -> Iterator[Line]:
 def _unsupported(scene: Scene) -> Iterator[Line]:
     needed = {ANY_SHARE} if scene.mirror == 100 else {ANY_SHARE, A_SHARE}
     for parent in scene.parents:
-        if missing := sorted(needed - parent.facts.features):
+        if not parent.facts.controller:
+            yield stop(
+                TOPIC,
+                f"I could not read the GatewayClass of `{parent.ref.get('name')}`, so I do not know whether it can "
+                "mirror requests.",
+                f"See `check-config --cluster` for the missing right. {WITHOUT}",
+            )
+        elif missing := sorted(needed - parent.facts.features):
             yield stop(
                 TOPIC,
                 f"The GatewayClass of Gateway `{parent.ref.get('name')}` does not say that it can mirror requests: its "
@@ -43,6 +50,7 @@ def _in_the_way(scene: Scene) -> Iterator[Line]:
     for known in scene.rules:
         rule, label = rules[known.index], rule_label(rules[known.index], known.index)
         if canary in [pool_of(each["backendRef"], scene.copy.namespace) for each in mirrors_of(rule)]:
-            yield stop(TOPIC, f"`{label}` mirrors to `{canary.name}` already.", WITHOUT)
+            hint = "Remove that filter first, or start without `mirror=`."
+            yield stop(TOPIC, f"`{label}` mirrors to `{canary.name}` already.", hint)
         if known.canary_before:
             yield stop(TOPIC, f"`{label}` sends requests to `{canary.name}` already.", WITHOUT)

@@ -80,6 +80,7 @@ def test_an_argument_or_a_label_that_is_added_is_shown() -> None:
         ("ConfigMap", {"data": {"config": "SECRET"}}),
         ("Deployment", {"hfToken": "SECRET"}),
         ("Deployment", {"args": ["--api-key=SECRET"]}),
+        ("Deployment", {"args": ["--model", "llama", "--api-key", "SECRET"]}),
         ("Deployment", {"redis": {"password": "SECRET"}}),
     ],
 )

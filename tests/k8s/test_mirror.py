@@ -17,6 +17,7 @@ from tests.k8s.build import (
     OLD,
     Json,
     PatchRefusedError,
+    a_moving,
     a_ref,
     a_rollout,
     a_route,
@@ -122,8 +123,46 @@ def test_a_mirroring_rule_whose_match_somebody_edited_is_still_found() -> None:
     assert "filters" not in write(now, back)["spec"]["rules"][0]
 
 
+@pytest.mark.parametrize("back", [True, False])
+def test_a_filter_that_somebody_adds_meanwhile_is_not_lost_with_ours(back: bool) -> None:
+    route = with_filters([])
+    mirrored = write(route, a_mirroring(route))
+    rollout = a_mirroring(route, **(BACK if back else FIRST_WEIGHT))
+    guard = Guard.GENERATION if back else Guard.TOUCHED
+    operations = patch(mirrored, rollout, weights=True, guard=guard).operations
+    rule = {**mirrored["spec"]["rules"][0], "filters": [OURS, TO_ANOTHER]}
+    with pytest.raises(PatchRefusedError):
+        serve({**mirrored, "spec": {**mirrored["spec"], "rules": [rule]}}, operations)
+
+
+def test_a_roll_back_takes_the_mirror_out_of_rules_that_it_no_longer_knows() -> None:
+    three = {"type": "RequestMirror", "requestMirror": {"backendRef": a_ref(NEW, None), "percent": 3}}
+    theirs = {**a_rule(a_ref(OLD), path="/c"), "filters": [three]}
+    route = a_route(a_rule(a_ref(OLD), path="/a"), a_rule(a_ref(OLD), path="/b"), theirs)
+    rollout = a_mirroring(route, rules=(a_moving(route, 0), a_moving(route, 1)))
+    mirrored = write(route, rollout)
+    renamed = [
+        {**rule, "name": f"n{at}", "matches": [{"path": {"type": "Exact", "value": f"/{at}"}}]}
+        for at, rule in enumerate(mirrored["spec"]["rules"][:2])
+    ]
+    now = {**mirrored, "spec": {**mirrored["spec"], "rules": [*renamed, theirs]}}
+    assert None in locate(now, rollout)
+    after = write(now, replace(rollout, **BACK))
+    assert [rule.get("filters") for rule in after["spec"]["rules"]] == [None, None, theirs["filters"]]
+
+
+def test_a_roll_back_from_a_mirror_puts_back_a_stable_ref_that_somebody_replaced() -> None:
+    route = with_filters([])
+    mirrored = write(route, a_mirroring(route))
+    rule = {**mirrored["spec"]["rules"][0], "backendRefs": [a_ref("other")]}
+    after = write({**mirrored, "spec": {**mirrored["spec"], "rules": [rule]}}, a_mirroring(route, **BACK))
+    assert after["spec"]["rules"][0] == {**route["spec"]["rules"][0], "backendRefs": [a_ref(OLD), a_ref("other")]}
+
+
 def a_parent(*features: str) -> Parent:
-    return Parent(ref={"name": "inference-gateway"}, facts=GatewayFacts(features=frozenset(features)))
+    return Parent(
+        ref={"name": "inference-gateway"}, facts=GatewayFacts(controller="example.com/x", features=frozenset(features))
+    )
 
 
 BOTH = ("HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror")

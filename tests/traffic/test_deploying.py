@@ -116,7 +116,7 @@ def test_its_model_servers_are_copied_where_the_policy_names_those_of_the_old_po
         f"differ from `{STABLE}` in Deployment `{NEXT}`, spec.replicas: `2` → `1`",
         f"differ from `{STABLE}` in Deployment `{NEXT}`, spec.template.spec.containers[0].args[5]: "
         "nothing → `--seed=7`",
-        f"send requests to the 1 model servers of Deployment `{NEXT}`",
+        f"send requests to the 1 model server of Deployment `{NEXT}`",
         "move no traffic: `start` does that",
     ]
     deployment = path_of("apps/v1", "Deployment", NAMESPACE, NEXT)

@@ -109,7 +109,7 @@ def is_as_wanted(observed: Observed, rollout: Rollout) -> bool:
 
 def is_back(observed: Observed) -> bool:
     """Say whether the canary has no traffic in any rule, and the stable pool has some, whatever its weight is."""
-    return all(seen is None or (not seen.canary and bool(seen.stable)) for seen in observed)
+    return all(seen is None or (not seen.canary and bool(seen.stable) and seen.mirror is None) for seen in observed)
 
 
 def _is_back(seen: Pair, wished: Pair) -> bool:
@@ -129,8 +129,10 @@ def _write_or_drift(entry: Entry, observed: Observed, *, fits: bool) -> Move:
 
 
 def _is_past(rollout: Rollout, observed: Observed) -> bool:
-    """Say whether the old pool is deleted, or about to be, and off the route: the rest is not ours any more."""
-    return rollout.phase is Phase.CLEANED and all(seen is None or seen.stable is None for seen in observed)
+    """Say whether the old pool is off the route for good: what others make of the rest is theirs."""
+    return rollout.phase in (Phase.FINISHED, Phase.CLEANED) and all(
+        seen is None or seen.stable is None for seen in observed
+    )
 
 
 def differs(rollout: Rollout, note: Rollout | None, observed: Observed) -> bool:
@@ -150,12 +152,12 @@ def _speaks(rollout: Rollout, note: Rollout) -> bool:
 
 
 def raises(rollout: Rollout) -> bool:
-    """Say whether a decision puts more on the canary than was on the route when it was decided."""
+    """Say whether a decision puts more on the canary than was on the route when it was decided: also a mirror."""
     if rollout.phase in TAKEN_BACK:
         return False
     if rollout.overwrites is not None:
         return raises_over(rollout, rollout.overwrites)
-    return rollout.weight > rollout.weight_at(rollout.base)
+    return rollout.weight > rollout.weight_at(rollout.base) or (rollout.mirror > 0 and rollout.base < 0)
 
 
 def taken_back(entry: Entry, reason: str, moment: Moment) -> Change:

@@ -151,7 +151,7 @@ def adopt(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> C
     steps = tuple(sorted({*taken, theirs, *(step for step in rollout.plan.steps if step > theirs)}))
     step = steps.index(theirs)
     phase = Phase.PROMOTED if theirs == 100 else Phase.PROGRESSING
-    plan = replace(rollout.plan, steps=steps)
+    plan = replace(rollout.plan, steps=steps, mirror=rollout.plan.mirror if steps[0] == 0 else 0)
     to = after(entry, moment, phase=phase, plan=plan, step=step, ask=None, left=None, why="")
     to = replace(to, base=step, since=moment.now, turn=rollout.turn + 1)
     return Change(after=to, events=(event(EventKind.KEPT, moment, to, request.command.reason),))

@@ -4,6 +4,7 @@ from bot.domain.access import AccessList
 from bot.domain.commands.request import END as NAME
 from bot.domain.commands.request import Request
 from bot.domain.decisions.moves import Moment, end
+from bot.domain.errors import TransitionError
 from bot.domain.gate import Verdict
 from bot.domain.rollout import OVER, Change, Entry, Phase
 from bot.domain.verbs.button import Button, Dialog, Style, short
@@ -12,6 +13,12 @@ from bot.domain.weights import weight_there
 
 
 def _end(entry: Entry, request: Request, verdict: Verdict, moment: Moment) -> Change:
+    rollout = entry.rollout
+    if rollout.mirror and not rollout.drifted:
+        raise TransitionError(
+            f"The route would go on copying {rollout.mirror} % of the requests to `{rollout.canary.name}`.",
+            hint="`rollback` takes that out, and no weight has moved yet.",
+        )
     return end(entry, request.command.reason, moment)
 
 

@@ -94,3 +94,23 @@ def test_every_part_of_a_draft_counts_for_what_people_agree_to() -> None:
     digests = {first.digest, *(Draft(**{**same, **other}).digest for other in others)}
     assert len(digests) == 1 + len(others)
     assert Draft(**{**same, "values": {"a": 1}}, serves="2 pods").digest == first.digest  # type: ignore[arg-type]
+
+
+def test_how_many_model_servers_the_old_pool_has_now_is_no_news() -> None:
+    servers = {"spec": {"replicas": 2, "template": {}}}
+    rest: dict[str, Any] = {
+        "pool": Pool("default", "new"),
+        "old_release": "old",
+        "chart": "c",
+        "version": "1",
+        "values": {},
+        "makes": (),
+    }
+    first = Draft(**rest, servers=servers, differs=("Deployment `new`, spec.replicas: `2` → `1`",))
+    more = Draft(
+        **rest,
+        servers={"spec": {"replicas": 5, "template": {}}},
+        differs=("Deployment `new`, spec.replicas: `5` → `1`",),
+    )
+    other = Draft(**rest, servers={"spec": {"replicas": 2, "template": {"x": 1}}})
+    assert (first.digest == more.digest, first.digest == other.digest) == (True, False)

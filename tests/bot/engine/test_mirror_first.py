@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.domain.access import Access
-from bot.domain.errors import ClusterError, UserError
+from bot.domain.errors import ClusterError, TransitionError, UserError
 from bot.domain.plan import Wishes
 from bot.domain.prose import plain
 from bot.domain.rollout import Phase
@@ -15,7 +15,7 @@ from bot.domain.sentences.where_it_stands import headword, state
 from bot.engine.notes import own_note
 from sandbox.objects import pool_ref
 from tests.builders import CANARY, STABLE
-from tests.failures import no_answer
+from tests.failures import no_answer, refused
 from tests.stage import Stage
 
 MIRROR = Wishes(approve_at=(), mirror=10)
@@ -118,6 +118,34 @@ def test_somebody_who_changes_our_mirror_pauses_the_rollout_and_restore_writes_i
     assert f"changed the weights (old/new): 1/– and 10 % mirrored before, {found}." in rollout.why
     stage.say("restore")
     assert filters(stage) == [OURS]
+
+
+def test_a_mirror_that_the_api_server_refuses_ends_the_start(stage: Stage) -> None:
+    stage.routes.after("write", lambda: stage.routes.always("write", refused))  # the first one is a rehearsal
+    rollout_id = stage.start(10, wishes=MIRROR).rollout.id
+    assert (stage.load(rollout_id).rollout.phase, filters(stage)) == (Phase.REFUSED, None)
+
+
+def test_weights_that_somebody_sets_before_the_mirror_can_be_adopted(stage: Stage) -> None:
+    stage.world.set_servers_ready(CANARY, 0)
+    rollout_id = stage.start(10, wishes=MIRROR).rollout.id
+    assert stage.load(rollout_id).rollout.phase is Phase.HOLDING
+    stage.world.set_weights({STABLE: 80, CANARY: 20})
+    stage.audit.inspect()
+    stage.say("adopt")
+    plan = stage.load(rollout_id).rollout.plan
+    assert (plan.mirror, plan.steps[0], stage.world.weights()) == (0, 20, [(STABLE, 80), (CANARY, 20)])
+    assert stage.say("rollback").rollout.phase is Phase.ROLLED_BACK
+
+
+def test_nobody_leaves_a_mirror_behind(stage: Stage) -> None:
+    mirroring(stage)
+    with pytest.raises(TransitionError) as stopped:
+        stage.say("end")
+    assert str(stopped.value) == (
+        f"The route would go on copying 10 % of the requests to `{CANARY}`. `rollback` takes that out, and no weight "
+        "has moved yet."
+    )
 
 
 def test_a_new_pool_that_has_traffic_already_is_not_mirrored_to(stage: Stage) -> None:

@@ -366,6 +366,21 @@ def test_what_needs_the_pool_after_the_approval_stops_it_too(cleaning: Cleaning,
     assert cleaning.there() == ALL
 
 
+def test_who_keeps_the_pool_while_people_are_asked_keeps_it(stage: Stage, api_server: ApiServer) -> None:
+    stage.policy = replace(stage.policy, plan=replace(stage.policy.plan, keep=timedelta(hours=8)))
+    stage.__post_init__()
+    finished(stage)
+    cleaning = Cleaning(stage, api_server)
+    operation, _ = cleaning.step(cleaning.begun())
+    stage.say("keep")
+    with pytest.raises(RouteError, match=rf"^Nothing was deleted: somebody keeps `{STABLE}` longer\.$"):
+        cleaning.step(operation)
+    assert cleaning.there() == ALL
+    again, step = cleaning.step(cleaning.begun())
+    assert isinstance(step, Ask)
+    assert again.state["kept_until"] > operation.state["kept_until"]
+
+
 def test_a_roll_back_before_the_deletion_wins(cleaning: Cleaning) -> None:
     idle(cleaning)
     operation, _ = cleaning.step(cleaning.begun())

@@ -7,9 +7,10 @@ import pytest
 
 from bot.config.policy import DEFAULT_PLAN
 from bot.domain.access import Access
-from bot.domain.errors import TransitionError
+from bot.domain.commands.request import Request
+from bot.domain.errors import TransitionError, UserError
 from bot.domain.prose import moment, plain
-from bot.domain.rollout import Entry
+from bot.domain.rollout import Entry, Phase
 from bot.domain.sentences.what_happened import told
 from bot.domain.sentences.what_it_waits_for import waits, why
 from bot.domain.sentences.where_it_stands import state
@@ -17,8 +18,9 @@ from bot.operations.by_itself import ByItself
 from bot.operations.registry import Registry
 from bot.operations.removals_when_due import FORGET_AFTER, RemovalsWhenDue
 from bot.operations.requests import OperationRequests
+from k8s.document import ANNOTATION
 from tests.bot.operations.scripted import Scripted, Works
-from tests.builders import ALICE, BOB, STABLE
+from tests.builders import ALICE, BOB, CANARY, STABLE
 from tests.operations import OperationStore
 from tests.stage import Stage
 
@@ -115,3 +117,30 @@ def test_what_people_read_of_it(stage: Stage) -> None:
     stage.say("keep", reason="the release is on Monday")
     happened = [plain(each, str) for each in told(stage.store.events(entry.rollout.id, 0), entry)]
     assert happened[-1] == f"{BOB} keeps the old pool `{STABLE}` longer: “the release is on Monday”"
+
+
+@pytest.mark.parametrize("edit", [1, None])
+def test_keep_works_after_others_have_edited_the_finished_route(stage: Stage, edit: int | None) -> None:
+    finished(stage)
+    if edit:
+        stage.world.set_weights({CANARY: edit})
+    else:
+        stage.world.set_annotations({ANNOTATION: None})
+    kept = stage.say("keep")
+    assert (kept.rollout.phase, kept.is_applied, stage.note_phase()) == (Phase.FINISHED, True, Phase.FINISHED)
+
+
+def test_a_question_that_is_refused_is_asked_again_an_hour_later(stage: Stage) -> None:
+    finished(stage)
+    stage.clock.forward(hours=8)
+    asked: list[str] = []
+
+    def refuse(request: Request) -> None:
+        asked.append(request.delivery)
+        raise UserError("Another operation works on it.")
+
+    begins = ByItself(stage.store.entries, refuse, stage.clock, receive=stage.store.receive, drop=stage.store.drop)
+    for minutes in (0, 30, 31):
+        stage.clock.forward(minutes=minutes)
+        RemovalsWhenDue(begins).look()
+    assert [delivery.removeprefix(asked[0]) for delivery in asked] == ["", "-1"]
