@@ -34,7 +34,10 @@ def main() -> int:
     if chosen.write:
         PAGE.write_text("\n\n".join([TEXT.read_text().strip(), *(run.section for run in runs)]) + "\n")
         print(f"Written: {PAGE}", file=sys.stderr)
-    return 0 if all(run.is_good for run in runs) else 1
+    never = frozenset.intersection(*(verdict.idle for verdict in verdicts))
+    for verb in sorted(never):
+        print(f"No `{verb}` was carried out in any run.", file=sys.stderr)
+    return 0 if not never and all(run.is_good for run in runs) else 1
 
 
 def _arguments() -> Namespace:

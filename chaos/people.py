@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore
 from bot.domain.decisions.start import rollout_id
-from bot.domain.rollout import Rollout
+from bot.domain.rollout import Phase, Rollout
 from bot.domain.verbs.registry import verbs
 from chaos.cast import CROWD, Cast
 from chaos.site_requests import SiteRequests
@@ -122,10 +122,12 @@ class Team:
 
     def _afterwards(self, rollout: str) -> None:
         """Sometimes somebody rolls it back after all, or presses a button of a finished rollout."""
+        note = self.cast.tape.note(self.site.key)
+        if note is not None and note.id == rollout and note.phase is Phase.FINISHED and self.dice.random() < 0.7:
+            self._type("keep", rollout)
+            self._rest(0.3, 1.6)
         if self.dice.random() < 0.3:
             self._type("rollback", rollout)
-        elif self.dice.random() < 0.3:
-            self._type("keep", rollout)
         elif self.dice.random() < 0.2:
             self._type(self.dice.choice(("pause", "advance", "end", "why")), rollout)
 

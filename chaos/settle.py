@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import redis
 import urllib3
 
-from bot.domain.rollout import Phase
+from bot.domain.rollout import SLOTLESS, Phase
 from chaos.cast import Cast
 from chaos.deliveries import Deliveries
 from chaos.people import PEOPLE
@@ -36,6 +36,7 @@ def calm_down(cast: Cast, deliveries: Deliveries, seed: int) -> Calm:
     dice = random.Random(seed)
     requests = [SiteRequests(cast, deliveries, site, dice) for site in cast.sites]
     quiet = _within(QUIET_WITHIN, lambda: cast.memory.waiting() == (0, 0))
+    _within(QUIET_WITHIN, lambda: _agree(cast))  # a forged note may have come while nobody led
     braked = _brake_most(requests, dice)
 
     def left() -> list[str]:
@@ -48,6 +49,17 @@ def calm_down(cast: Cast, deliveries: Deliveries, seed: int) -> Calm:
         if note := cast.tape.running(one.site.key):
             one.types("why", note.id, note.id, PEOPLE[0])
     return Calm(quiet, is_back, still_left)
+
+
+def _agree(cast: Cast) -> bool:
+    """Return whether each signed note on a route says what the store says of its rollout, if that has the route."""
+    records = cast.memory.look().records
+    for site in cast.sites:
+        note = cast.tape.note(site.key)
+        record = records.get(note.id) if note else None
+        if note and record and Phase(record["phase"]) not in SLOTLESS and record["decision"] != note.decision:
+            return False
+    return True
 
 
 def _lift(cast: Cast) -> None:

@@ -36,11 +36,14 @@ class ByItself:
         self._decide, self._receive, self._drop = decide, receive, drop
         self._tried: dict[str, tuple[int, datetime]] = {}
 
-    def begin(self, kind: str, rollout: Rollout, delivery: str, *, subject: str, reason: str) -> None:
-        """Begin an operation of a kind, unless it was begun before; one that is refused is tried again later."""
+    def begin(self, kind: str, rollout: Rollout, delivery: str, *, subject: str, reason: str) -> str:
+        """Begin an operation of a kind, unless it was begun before; return why it was refused, the first time.
+
+        What was refused is tried again later.
+        """
         count, again = self._tried.get(delivery, (0, self.clock.now()))
         if self.clock.now() < again:
-            return
+            return ""
         self._tried[delivery] = count + 1, datetime.max.replace(tzinfo=UTC)
         request = Request(
             command=Command(verb=START, subject=subject, reason=reason, operation=_words(kind, rollout)),
@@ -56,8 +59,10 @@ class ByItself:
             log.warning("rollout %s: no `%s` %s: %s", rollout.id, kind, reason, error)
             self._drop(request.delivery, Became(refusal=str(error)))
             self._tried[delivery] = count + 1, self.clock.now() + AGAIN
+            return "" if count else str(error)
         except RolloutBotError as error:
             log.warning("rollout %s: `%s` %s waits: %s", rollout.id, kind, reason, error)
+        return ""
 
 
 def _words(kind: str, rollout: Rollout) -> OperationWords:

@@ -28,7 +28,7 @@ from bot.service.assembly import shared_parts
 from bot.service.install import Install
 from bot.service.leader import Leader
 from bot.service.metrics import OperationMetrics, RolloutMetrics
-from bot.service.operations import OperationParts
+from bot.service.operations import OperationParts, tell_trouble
 from bot.service.parts import Parts
 from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
@@ -119,7 +119,8 @@ class Bot:
             trials = TrialsAfterSteps(self.operations.by_itself(self.store))
             every(trials_after_steps.LOOK_EVERY, "trials after steps", trials.look)
         if self.policy.clean.allowed:
-            removals = RemovalsWhenDue(self.operations.by_itself(self.store))
+            tell = partial(tell_trouble, self.store, self.clock)
+            removals = RemovalsWhenDue(self.operations.by_itself(self.store), tell)
             every(removals_when_due.LOOK_EVERY, "old pools that were kept long enough", removals.look)
 
     def watch(self) -> None:

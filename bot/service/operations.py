@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bot.domain.events import Event, EventKind
+from bot.domain.rollout import Rollout
+from bot.engine.ports import Clock
+from bot.engine.store_port import Progress
 from bot.operations.by_itself import ByItself
 from bot.operations.executor import Tools
 from bot.operations.registry import Registry
@@ -29,6 +33,12 @@ class OperationParts:
         """Build what begins operations that nobody has typed, for the rollouts in a store."""
         decide, clock = self.requests.decide, self.tools.clock
         return ByItself(store.entries, decide, clock, receive=store.receive, drop=store.drop)
+
+
+def tell_trouble(store: RedisStore, clock: Clock, rollout: Rollout, why: str) -> None:
+    """Tell people of a rollout that something about it needs a person."""
+    told = Event(kind=EventKind.TROUBLE, at=clock.now(), weight=rollout.weight, reason=why)
+    store.learn(rollout.id, rollout.decision, Progress(events=(told,)))
 
 
 def operation_parts(memory: Memory, tools: Tools, registry: Registry) -> OperationParts:

@@ -15,4 +15,4 @@ def test_in_a_short_chaos_every_promise_is_kept_and_every_fault_hits_something(
     verdict = judge(play(plan, api_server), plan, folder)
 
     timelines = [file.read_text() for file in folder.glob("*")]
-    assert [*verdict.broken, *verdict.unshown] == [], "\n\n".join([verdict.tables, *timelines])
+    assert [*verdict.broken, *verdict.unshown, *verdict.idle] == [], "\n\n".join([verdict.tables, *timelines])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -9,6 +10,7 @@ from bot.config.policy import DEFAULT_PLAN
 from bot.domain.access import Access
 from bot.domain.commands.request import Request
 from bot.domain.errors import TransitionError, UserError
+from bot.domain.events import EventKind
 from bot.domain.prose import moment, plain
 from bot.domain.rollout import Entry, Phase
 from bot.domain.sentences.what_happened import told
@@ -18,6 +20,7 @@ from bot.operations.by_itself import ByItself
 from bot.operations.registry import Registry
 from bot.operations.removals_when_due import FORGET_AFTER, RemovalsWhenDue
 from bot.operations.requests import OperationRequests
+from bot.service.operations import tell_trouble
 from k8s.document import ANNOTATION
 from tests.bot.operations.scripted import Scripted, Works
 from tests.builders import ALICE, BOB, CANARY, STABLE
@@ -50,7 +53,7 @@ def look(stage: Stage, minutes: float = 0) -> list[tuple[str, str]]:
     begins = ByItself(
         stage.store.entries, requests.decide, stage.clock, receive=stage.store.receive, drop=stage.store.drop
     )
-    RemovalsWhenDue(begins).look()
+    RemovalsWhenDue(begins, partial(tell_trouble, stage.store, stage.clock)).look()
     return [(each.started_by, each.subject) for each in stage.kept.operations.under_way()]
 
 
@@ -130,8 +133,8 @@ def test_keep_works_after_others_have_edited_the_finished_route(stage: Stage, ed
     assert (kept.rollout.phase, kept.is_applied, stage.note_phase()) == (Phase.FINISHED, True, Phase.FINISHED)
 
 
-def test_a_question_that_is_refused_is_asked_again_an_hour_later(stage: Stage) -> None:
-    finished(stage)
+def test_a_question_that_is_refused_is_told_once_and_asked_again_an_hour_later(stage: Stage) -> None:
+    rollout_id = finished(stage).rollout.id
     stage.clock.forward(hours=8)
     asked: list[str] = []
 
@@ -140,7 +143,10 @@ def test_a_question_that_is_refused_is_asked_again_an_hour_later(stage: Stage) -
         raise UserError("Another operation works on it.")
 
     begins = ByItself(stage.store.entries, refuse, stage.clock, receive=stage.store.receive, drop=stage.store.drop)
+    removals = RemovalsWhenDue(begins, partial(tell_trouble, stage.store, stage.clock))
     for minutes in (0, 30, 31):
         stage.clock.forward(minutes=minutes)
-        RemovalsWhenDue(begins).look()
+        removals.look()
     assert [delivery.removeprefix(asked[0]) for delivery in asked] == ["", "-1"]
+    told = [event.reason for event in stage.store.events(rollout_id, 0) if event.kind is EventKind.TROUBLE]
+    assert told == [f"I could not ask whether to delete `{STABLE}`: Another operation works on it."]
