@@ -220,19 +220,18 @@ def test_a_deletion_that_stopped_when_the_pool_was_gone_goes_on_with_what_is_lef
     assert there(plane) == []
 
 
-def test_what_helm_has_left_is_deleted_by_its_uid_and_no_namesake_of_it(
+def test_what_somebody_made_since_under_the_name_of_something_deleted_stays(
     removals: ClusterRemovals, plane: Plane
 ) -> None:
-    plan, release = removals.plan(replace(CLEANED, phase=Phase.FINISHED)), f"{STABLE}-epp"
-    config_map = path_of("v1", "ConfigMap", NAMESPACE, release)
-    plane.kube.merge(config_map, {"metadata": {"annotations": {"helm.sh/resource-policy": "keep"}}})
-    (left,) = [thing for thing in plan.things if thing.kind == "ConfigMap"]
-    document = plane.kube.get(config_map)
+    plan, path = (
+        removals.plan(replace(CLEANED, phase=Phase.FINISHED)),
+        path_of("v1", "ConfigMap", NAMESPACE, f"{STABLE}-epp"),
+    )
+    document = plane.kube.get(path)
     plane.helm.run("uninstall", STABLE, "--namespace", NAMESPACE, "--keep-history")
-    if not plane.kube.exists(config_map):  # Helm reads that annotation from its own copy of the manifest
-        plane.kube.create({**document, "metadata": {"name": release, "namespace": NAMESPACE}})
+    plane.kube.create({**document, "metadata": {"name": f"{STABLE}-epp", "namespace": NAMESPACE}})
     assert plan.release is not None
     assert removals.uninstall(plan.release, plan.things)
-    assert [*removals.left([left])] == []
-    assert plane.kube.exists(config_map)
-    plane.kube.delete(config_map)
+    assert [thing for thing in removals.left(plan.things) if thing.kind == "ConfigMap"] == []
+    assert plane.kube.exists(path)
+    plane.kube.delete(path)

@@ -133,11 +133,12 @@ def _for_the_gateway(entry: Entry, access: Access, what: Prose) -> Wait:
 def _progressing(entry: Entry, access: Access) -> Wait:
     rollout, after = entry.rollout, next_weight(entry.rollout)
     here = mirrored(rollout) if rollout.mirror else say("{} %", rollout.weight)
+    waits_at = say("It copies {} % of the requests", rollout.mirror) if rollout.mirror else say("It waits at {}", here)
     if entry.acceptance is Acceptance.WAITING:
         return _for_the_gateway(entry, access, here)
     asks = rollout.plan.needs_approval(rollout.weight, after)
     return Wait(
-        reason=say("It waits at {} before {} %", here, after),
+        reason=say("{} before {} %", waits_at, after),
         since=rollout.since,
         who=or_brakes(access, say("{} can `advance` it now.", who(access.run))),
         deadline=entry.step_due or rollout.since + rollout.plan.interval,
@@ -246,7 +247,7 @@ def _finished(entry: Entry, access: Access) -> Wait:
             since=rollout.since,
             who=still_brakes(entry, access),
             deadline=rollout.kept_until,
-            then=say("Whether to delete it is asked"),
+            then=say("I ask whether to delete it"),
         )
     if left:
         removal = say("the old pool `{}` still has traffic from {}", rollout.stable.name, listed_routes(left))

@@ -58,7 +58,7 @@ def test_what_people_read_of_it(stage: Stage) -> None:
     lines = plain(state(entry, Access()), str).splitlines()
     assert lines[0] == f"`{CANARY}` gets a copy of 10 % of the requests; nobody sees its answers."
     assert lines[1].startswith("Next: 10 % at ")
-    assert "It waits at a mirror of 10 % before 10 %" in plain(why(waits(entry, Access())), str)
+    assert "It copies 10 % of the requests before 10 %" in plain(why(waits(entry, Access())), str)
     said = [plain(each, str) for each in told(stage.store.events(entry.rollout.id, 0), entry)]
     assert said == [f"U0ALICE001 started the rollout with a mirror of 10 %, from `{STABLE}`."]
 

@@ -116,7 +116,7 @@ def test_what_people_read_of_it(stage: Stage) -> None:
     kept = f"It is kept until {moment(until).utc}, then I ask whether to delete it."
     assert plain(state(entry, Access()), str).splitlines()[1] == kept
     said = plain(why(waits(entry, Access())), str)
-    assert said.endswith(f"Whether to delete it is asked {moment(until).utc}.")
+    assert said.endswith(f"I ask whether to delete it {moment(until).utc}.")
     stage.say("keep", reason="the release is on Monday")
     happened = [plain(each, str) for each in told(stage.store.events(entry.rollout.id, 0), entry)]
     assert happened[-1] == f"{BOB} keeps the old pool `{STABLE}` longer: “the release is on Monday”"
