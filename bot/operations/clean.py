@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from bot.domain.commands.request import STATUS, Command, Where
+from bot.domain.commands.request import STATUS, Command
 from bot.domain.commands.tokens import Word, shown
 from bot.domain.commands.values import read_name
-from bot.domain.errors import NotHereError, RouteError, UsageError
+from bot.domain.errors import RouteError, UsageError
 from bot.domain.operation import NewOperation, Operation
 from bot.domain.plan import show_duration
 from bot.domain.removal import CLEAN, Load, Release, Removal, Thing, dump_release, dump_things, load_things
@@ -20,6 +20,7 @@ from bot.domain.rollout import Phase, Pool, Rollout
 from bot.domain.sentences.removal import lines, lines_undrained, named
 from bot.operations.asking import require_approvers
 from bot.operations.executor import Ask, Asked, Begun, Done, Failed, Next, Step, Tools
+from bot.operations.finished_rollout import finished_rollout
 from bot.operations.reading import read_keys
 
 PLACE: Final = ("route", "namespace")
@@ -56,7 +57,7 @@ class Clean:
         if not tools.policy.clean.allowed:
             raise UsageError("The policy does not let me delete pools.", hint="Set `clean.allowed: true` in it.")
         require_approvers(tools.policy, asked.by)
-        rollout = _rollout(asked, tools)
+        rollout = finished_rollout(asked, tools)
         plan = _plan(rollout, tools)
         if missing := tools.removals.missing_right((*plan.things, *plan.servers)):
             raise RouteError(missing)
@@ -161,30 +162,6 @@ _STEPS: Final[Mapping[str, Callable[[Clean, Operation, Tools], Step]]] = {
 }
 
 
-def _rollout(asked: NewOperation, tools: Tools) -> Rollout:
-    """Return the rollout whose old pool is meant: by either pool's name, else the channel's only finished one."""
-    where = Where(
-        route=asked.parameters.get("route", "").rpartition("/")[2], namespace=asked.parameters.get("namespace", "")
-    )
-    found = [
-        rollout
-        for rollout in (entry.rollout for entry in tools.rollouts.under_way())
-        if rollout.phase is Phase.FINISHED and where.fits(rollout) and _is_meant(rollout, asked)
-    ]
-    if len(found) > 1:
-        names = ", ".join(f"`{each.stable.name}` (route `{each.namespace}/{each.route}`)" for each in found)
-        raise UsageError("Several rollouts are finished.", hint=f"Name the pool or the route: {names}.")
-    if found:
-        return found[0]
-    rollout = _last(asked, where, tools)
-    if rollout.phase is Phase.CLEANED:  # its deletion may have stopped half way
-        return rollout
-    raise UsageError(
-        f"The rollout to `{rollout.canary.name}` is {rollout.phase.value.replace('_', ' ')}.",
-        hint="Only the old pool of a finished rollout can be deleted: `finish` it first.",
-    )
-
-
 def _first(rollout: Rollout) -> Mapping[str, Any]:
     """Return the first state; until when the pool was to be kept then is part of it."""
     kept = {"kept_until": rollout.kept_until.isoformat()} if rollout.kept_until else {}
@@ -196,23 +173,6 @@ def _require_not_kept(rollout: Rollout, state: Mapping[str, Any], tools: Tools) 
     until = rollout.kept_until
     if until and "kept_until" in state and until > datetime.fromisoformat(state["kept_until"]):
         raise RouteError(f"Nothing was deleted: somebody keeps `{rollout.stable.name}` longer.")
-
-
-def _last(asked: NewOperation, where: Where, tools: Tools) -> Rollout:
-    """Return the rollout that the words name; an old pool's name means the channel's last one, if it was that one's."""
-    try:
-        return tools.rollouts.find(Command(verb=STATUS, subject=asked.subject, where=where), asked.channel).rollout
-    except NotHereError:
-        rollout = tools.rollouts.find(Command(verb=STATUS, subject="", where=where), asked.channel).rollout
-        if rollout.stable.name != asked.subject:
-            raise
-        return rollout
-
-
-def _is_meant(rollout: Rollout, asked: NewOperation) -> bool:
-    if not asked.subject:
-        return asked.channel in ("", rollout.channel)
-    return asked.subject in (rollout.canary.name, rollout.stable.name, rollout.id)
 
 
 def _by_id(rollout_id: str, tools: Tools) -> Rollout:
