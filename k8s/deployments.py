@@ -84,7 +84,7 @@ class ClusterDeployments:
         if users := [full_name(route) for route in routes if names_pool(route, pool)]:
             raise RouteError(f"HTTPRoute `{users[0]}` names `{pool.name}` now, so I leave it.")
         if is_ours:
-            self.helm.run("uninstall", pool.name, "-n", pool.namespace, "--ignore-not-found")
+            helm_releases.uninstall(self.api, self.helm, pool.namespace, pool.name)
         for each in servers:
             meta = each["metadata"]
             with suppress(GoneError, RaceError):

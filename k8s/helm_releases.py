@@ -16,9 +16,10 @@ from typing import Any, Final
 import yaml
 from kubernetes.client import ApiClient
 
-from bot.domain.errors import RouteError
+from bot.domain.errors import ClusterError, RouteError
 from k8s import client
 from k8s.document import Document
+from k8s.helm import Helm
 
 SECRETS: Final = client.Resource("/api/v1", "secrets", "Secret")
 RELEASE: Final = "meta.helm.sh/release-name"
@@ -65,6 +66,22 @@ def newest(api: ApiClient, namespace: str, name: str) -> HelmRelease | None:
         return read_release(secret) if secret else None
     except ValueError as error:
         raise RouteError(f"I cannot read Helm release `{namespace}/{name}`: {error}.") from error
+
+
+def uninstall(api: ApiClient, helm: Helm, namespace: str, name: str, *flags: str) -> None:
+    """Uninstall a release; it may be gone. It does not wait until everything is gone.
+
+    Raises ClusterError if Helm has begun and was interrupted, so that it is worth another try, and RouteError with
+    Helm's own words.
+    """
+    try:
+        helm.run("uninstall", name, "-n", namespace, "--ignore-not-found", *flags)
+    except RouteError as error:
+        after = newest(api, namespace, name)
+        if after is not None and after.status == "uninstalling":
+            raise ClusterError(error.message) from error
+        if after is not None and not after.is_uninstalled:
+            raise
 
 
 def read_release(secret: Document) -> HelmRelease:

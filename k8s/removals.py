@@ -8,7 +8,7 @@ from typing import Final
 
 from kubernetes.client import ApiClient
 
-from bot.domain.errors import ClusterError, GoneError, RaceError, RefusedError, RouteError
+from bot.domain.errors import GoneError, RaceError, RefusedError, RouteError
 from bot.domain.removal import CleanRules, Load, Release, Removal, Thing
 from bot.domain.rollout import Phase, Pool, Rollout
 from k8s import client, helm_releases, undo
@@ -80,15 +80,7 @@ class ClusterRemovals:
             return True
         if now.revision != release.revision or {*self.made_by(now)} - {*things}:
             return False
-        try:
-            # Without a wait, because a step is short: whoever calls looks for what is left.
-            self.helm.run("uninstall", release.name, "-n", release.namespace, "--keep-history", "--no-hooks")
-        except RouteError as error:
-            after = self._newest(release)
-            if after is not None and after.status == "uninstalling":
-                raise ClusterError(error.message) from error  # it has begun, and goes on
-            if after is not None and not after.is_uninstalled:
-                raise
+        helm_releases.uninstall(self.api, self.helm, release.namespace, release.name, "--keep-history", "--no-hooks")
         return True
 
     def delete(self, things: Sequence[Thing], keep_as: str) -> str:

@@ -10,7 +10,7 @@ import urllib3
 from sandbox import objects
 from sandbox.apiserver import ApiServer, install_crds
 from sandbox.dataplane.deployments import is_going, is_owned
-from sandbox.dataplane.envoy import envoy
+from sandbox.dataplane.envoy import Envoy, envoy
 from sandbox.dataplane.gateway import GatewayController, gateway_controller
 from sandbox.dataplane.helm import Helm
 from sandbox.dataplane.images import METRICS_PORT
@@ -46,6 +46,7 @@ class Plane:
     world: LiveWorld
     node: Node
     controller: GatewayController
+    envoy: Envoy
     prometheus: Prometheus
     helm: Helm
 
@@ -133,7 +134,7 @@ def data_plane(server: ApiServer, programs: Programs, folder: Path, *, servers: 
         world = LiveWorld(kube, NAMESPACE)
         helm = Helm(programs.helm, server.kubeconfig(), folder / "helm")
         plane = Plane(
-            f"http://{ADDRESS}:{gate}", port, programs, server, kube, world, running, controller, metrics, helm
+            f"http://{ADDRESS}:{gate}", port, programs, server, kube, world, running, controller, proxy, metrics, helm
         )
         kube.create(objects.gateway_class())
         kube.create(objects.gateway(GATEWAY, NAMESPACE, gate))

@@ -14,7 +14,7 @@ from bot.config.policy import Policy
 from bot.domain.commands.tokens import words
 from bot.domain.decisions.moves import Moment
 from bot.domain.deployment import DeployRules
-from bot.domain.errors import RouteError, UserError
+from bot.domain.errors import ClusterError, RouteError, UserError
 from bot.domain.operation import NewOperation, Operation, begin
 from bot.domain.rollout import Pool
 from bot.engine.lookup import Lookup
@@ -26,6 +26,8 @@ from k8s.deployments import ClusterDeployments
 from k8s.helm import Helm
 from sandbox import objects
 from sandbox.dataplane.plane import ADAPTER, NAMESPACE, Plane
+from sandbox.fault_proxy import fault_proxy
+from sandbox.faults import Fault
 from sandbox.kube import path_of
 from sandbox.objects import pool_ref
 from sandbox.process import wait_until
@@ -34,6 +36,7 @@ from tests.builders import ALICE
 from tests.memory import a_store
 from tests.scenarios.play import Play
 from tests.stage import HandClock
+from tests.traffic.asking import who_answers
 from tests.traffic.operating import OperationCard
 
 NEXT = f"{STABLE}-next"
@@ -133,7 +136,7 @@ def test_its_model_servers_are_copied_where_the_policy_names_those_of_the_old_po
     assert plane.world.weights() == [(STABLE, 1)]
 
 
-def test_a_helm_that_hangs_holds_up_no_roll_back(play: Play, plane: Plane) -> None:
+def test_while_helm_the_gateway_and_prometheus_all_hang_a_roll_back_lands(play: Play, plane: Plane) -> None:
     """More people deploy than there are threads for it; Helm would be ended after 25 seconds."""
     hangs = play.folder / "helm"
     hangs.write_text("#!/bin/sh\nexec sleep 60\n")
@@ -142,11 +145,14 @@ def test_a_helm_that_hangs_holds_up_no_roll_back(play: Play, plane: Plane) -> No
     play.bot(deploy={"charts": {"inferencepool": str(plane.programs.chart)}})
     play.start()
     play.see("10 %")
-    for number in range(20):
-        play.slack.command(f"deploy next-{number} from={STABLE}", user=ALICE)
-    play.slack.command(f"rollback {CANARY}", user=ALICE)
-    play.see("rolled back", seconds=15)
-    assert plane.world.weights() == [(STABLE, 1)]
+    with plane.envoy.server.frozen(), plane.prometheus.server.frozen():
+        for number in range(20):
+            play.slack.command(f"deploy next-{number} from={STABLE}", user=ALICE)
+        play.slack.command(f"rollback {CANARY}", user=ALICE)
+        play.see("rolled back", seconds=15)
+        assert plane.world.weights() == [(STABLE, 1)]
+    plane.world.wait_observed()
+    assert who_answers(plane.url, 10) == {STABLE: 10}
 
 
 # --- step by step
@@ -300,6 +306,21 @@ def test_a_lost_answer_installs_nothing_twice(deploying: Deploying) -> None:
     again, step = deploying.step(ready)
     assert (again.state["do"], isinstance(step, Next)) == ("follow", True)
     assert deploying.plane.helm.releases(NAMESPACE).count(NEXT) == 1
+
+
+def test_a_helm_that_loses_an_answer_while_it_takes_all_away_is_run_again(deploying: Deploying) -> None:
+    plane = deploying.plane
+    ready, _ = deploying.step(deploying.begun(f"{NEXT} from={STABLE}"))
+    installed, _ = deploying.step(ready)
+    with fault_proxy(plane.server) as proxy, proxy.failing(Fault.LOST, method="DELETE", times=1):
+        through = Helm(str(plane.programs.helm), str(proxy.kubeconfig("rolloutbot")))
+        deployments = cast(ClusterDeployments, deploying.tools.deployments)
+        with pytest.raises(ClusterError, match=r"^Helm said: "):
+            replace(deployments, helm=through).remove(Pool(NAMESPACE, NEXT), ID)
+    assert deploying.executor.undo(installed, deploying.tools) == Done(
+        state=installed.state, said=f"Helm release `{NEXT}` is uninstalled."
+    )
+    assert (is_there(plane), has_release(plane)) == (False, False)
 
 
 def test_what_somebody_made_meanwhile_stops_it(deploying: Deploying) -> None:
