@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -10,6 +10,7 @@ from chaos.run import play
 from chaos.schedule import schedule
 from chaos.traffic import TrafficRun, play_traffic
 from chaos.verdict import Verdict, judge
+from chaos.writes.sweep import WritesRun, play_writes
 from sandbox.apiserver import ApiServer, api_server
 from sandbox.folders import CHECKOUT
 from sandbox.signals import stop_on_signals
@@ -27,9 +28,12 @@ def main() -> int:
     folder = Path(mkdtemp(prefix="rolloutbot-chaos-"))
     with workplace(prefix="chaos") as place, api_server(place) as server:
         verdicts = [_run(seed, chosen, server, folder) for seed in chosen.seed or SEEDS]
-    runs: list[Verdict | TrafficRun] = [*verdicts]
+    runs: list[Verdict | TrafficRun | WritesRun] = [*verdicts]
     if chosen.traffic:
         runs.append(play_traffic(chosen.traffic, (chosen.seed or SEEDS)[0]))
+        print(runs[-1].section, flush=True)
+    if chosen.writes:
+        runs.append(play_writes())
         print(runs[-1].section, flush=True)
     if chosen.write:
         PAGE.write_text("\n\n".join([TEXT.read_text().strip(), *(run.section for run in runs)]) + "\n")
@@ -49,6 +53,9 @@ def _arguments() -> Namespace:
     parser.add_argument("--sites", type=int, default=40, help="number of routes")
     parser.add_argument("--rollouts", type=int, default=200, help="fail the run if there are fewer rollouts")
     parser.add_argument("--traffic", type=float, default=60, help="seconds with users on a data plane; 0: none")
+    parser.add_argument(
+        "--writes", action=BooleanOptionalAction, default=True, help="let each write of `deploy` and `clean` fail once"
+    )
     parser.add_argument("--write", action="store_true", help="also write docs/reliability.md")
     return parser.parse_args()
 

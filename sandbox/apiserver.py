@@ -57,8 +57,9 @@ class ApiServer:
     def kubeconfig(self, user: str = "admin", namespace: str = "default") -> Path:
         """Write a kubeconfig for ``user`` and return its path."""
         file = self.folder / f"kubeconfig-{user}-{namespace}"
-        file.write_text(json.dumps(self._kubeconfig(user, namespace), indent=2))
-        return file
+        new = file.with_suffix(f".{secrets.token_hex(4)}")
+        new.write_text(json.dumps(self._kubeconfig(user, namespace), indent=2))
+        return new.replace(file)  # others may read it now
 
     def _kubeconfig(self, user: str, namespace: str) -> dict[str, object]:
         ca = base64.b64encode(self.ca.read_bytes()).decode()

@@ -62,14 +62,16 @@ class FaultProxy:
         token: str = "",
         times: int | None = None,
         seconds: float = 1.0,
+        spared: int = 0,
     ) -> None:
-        """Fail matching requests: the next ``times``, or all until the fault is lifted.
+        """Fail matching requests: the next ``times`` after the first ``spared``, or all until the fault is lifted.
 
-        A request matches by its ``method``, its ``token``, and a target in which ``path``, a regular expression, is
-        found. The fault that was injected first wins. ``seconds`` is the delay of SLOW and the Retry-After of TOO_MANY.
-        REFUSED is for every request. CUT and SILENT hit each matching watch that runs now, and none that begins later.
+        A request matches by its ``method`` (or several: ``POST|PUT``), its ``token``, and a target in which ``path``, a
+        regular expression, is found. The fault that was injected first wins. ``seconds`` is the delay of SLOW and the
+        Retry-After of TOO_MANY. REFUSED is for every request. CUT and SILENT hit each matching watch that runs now, and
+        none that begins later.
         """
-        rule = Rule(fault, method, re.compile(path), times, seconds, token)
+        rule = Rule(fault, method, re.compile(path), times, seconds, token, spared)
         if fault in (Fault.CUT, Fault.SILENT):
             self._break_watches(rule)
             return

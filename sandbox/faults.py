@@ -39,7 +39,10 @@ Hits = Counter[tuple[Fault, str]]
 
 @dataclass(eq=False)
 class Rule:
-    """An active fault: which requests it hits, and how many more of them (None: until it is lifted)."""
+    """An active fault: which requests it hits, and how many more of them (None: until it is lifted).
+
+    ``method`` may name several, as in ``POST|PUT``. The first ``spared`` requests that fit are not hit.
+    """
 
     fault: Fault
     method: str
@@ -47,13 +50,19 @@ class Rule:
     left: int | None
     seconds: float
     token: str = ""
+    spared: int = 0
     lifted: threading.Event = field(default_factory=threading.Event)
 
     def fits(self, request: Head) -> bool:
         """Return whether the fault hits a request."""
         method, target, _ = request.words
         theirs = self.token in request.fields.get("authorization", "")
-        return self.left != 0 and theirs and self.method in ("", method) and self.path.search(target) is not None
+        return (
+            self.left != 0
+            and theirs
+            and (not self.method or method in self.method.split("|"))
+            and self.path.search(target) is not None
+        )
 
 
 class Faults:
@@ -86,6 +95,9 @@ class Faults:
         """Return the first rule that hits a request, and count the hit."""
         with self._lock:
             rule = next((each for each in self._rules if each.fits(request)), None)
+            if rule is not None and rule.spared:
+                rule.spared -= 1
+                return None
             if rule is not None:
                 self._hits[(rule.fault, request.asks_for)] += 1
                 rule.left = None if rule.left is None else rule.left - 1

@@ -1,0 +1,1 @@
+"""`deploy` and `clean`, killed at each of their writes."""

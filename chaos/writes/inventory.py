@@ -1,0 +1,36 @@
+"""What is there in a namespace, so that one can say what an operation made, changed and deleted."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from sandbox.kube import Kube, Object, path_of
+from sandbox.objects import GATEWAY_API, POOL_API
+
+KINDS: Final = {
+    "Deployment": "apps/v1",
+    "Service": "v1",
+    "ConfigMap": "v1",
+    "ServiceAccount": "v1",
+    "Pod": "v1",
+    "Role": "rbac.authorization.k8s.io/v1",
+    "RoleBinding": "rbac.authorization.k8s.io/v1",
+    "InferencePool": POOL_API,
+    "HTTPRoute": GATEWAY_API,
+}
+Inventory = Mapping[str, str]
+"""By kind and name: the object's uid, and what its owners wrote."""
+
+
+def take(kube: Kube, namespace: str) -> Inventory:
+    """List what is there. Helm's own records do not count."""
+    return {
+        f"{kind} {one['metadata']['name']}": _written(one)
+        for kind, version in KINDS.items()
+        for one in kube.get(path_of(version, kind, namespace))["items"]
+    }
+
+
+def _written(one: Object) -> str:
+    rest = {name: value for name, value in one.items() if name not in ("metadata", "status")}
+    return json.dumps([one["metadata"]["uid"], rest], sort_keys=True)
