@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -38,6 +39,12 @@ SOMEBODY: Final = f"{UNIX}somebody"
 
 LONGEST_WORDS: Final = 300
 """So many characters are taken of what somebody without our signature gives as a reason."""
+
+USUAL_LENGTH: Final = 8 * 1024
+"""No note of ours has more characters."""
+
+REMEMBERED: Final = 1024
+"""So many notes are remembered as read."""
 
 READ: Final = 10 * LONGEST_WORDS
 """Characters of it that are read."""
@@ -81,6 +88,9 @@ class Notes:
 
     def read(self, text: str) -> Note | None:
         """Read a note; None if it is none of ours, or has a version that this program does not know."""
+        return _read_once(self, text) if len(text) <= USUAL_LENGTH else self._read(text)
+
+    def _read(self, text: str) -> Note | None:
         document = read_document(text)
         rollout = read_record(document.get("rollout")) if document else None
         if document is None or rollout is None:
@@ -114,6 +124,12 @@ class Notes:
 
 NO_KEYS: Final = Notes()
 """Of a process that has no key."""
+
+
+@lru_cache(REMEMBERED)
+def _read_once(notes: Notes, text: str) -> Note | None:
+    """Read a note that the watch has shown us: a click on its route finds it read and verified."""
+    return notes._read(text)
 
 
 def _with_room(rollout: Rollout) -> Rollout:
