@@ -44,20 +44,24 @@ def elsewhere(placed: Iterable[tuple[Document, str]], namespace: str) -> Iterato
             yield f"The chart would make {each['kind']} `{each['metadata']['name']}` {there}."
 
 
+OF_PODS: Final = "spec.template.spec."
+"""What the path of everything in a Deployment's pods begins with: too long for a phone, and nobody needs it."""
+
+
 def differences(old: Sequence[Document], new: Sequence[Document], old_name: str, new_name: str) -> Iterator[str]:
     """Yield how new objects differ from the old ones, apart from the name."""
     same = partial(_is_same, old=old_name, new=new_name)
     before = {(each["kind"], _renamed(each["metadata"]["name"], old_name, new_name)): each for each in old}
     after = {(each["kind"], each["metadata"]["name"]): each for each in new}
     for kind, name in sorted(before.keys() - after.keys()):
-        yield f"{kind} `{name}`, which is not made"
+        yield f"{_named(kind, name, new_name)}, which is not made"
     for kind, name in sorted(after.keys() - before.keys()):
-        yield f"{kind} `{name}`, which is new"
+        yield f"{_named(kind, name, new_name)}, which is new"
     for key in sorted(before.keys() & after.keys()):
         for path, was, now in _changes(before[key], after[key], "", same):
             hidden = _is_private(key[0], path, was, now) or isinstance(was, dict | list) or isinstance(now, dict | list)
             values = "another value" if hidden else f"{_shown(was)} → {_shown(now)}"
-            yield f"{key[0]} `{key[1]}`, {path}: {values}"
+            yield f"{_named(*key, new_name)}, {path.removeprefix(OF_PODS)}: {values}"
 
 
 def bounded(found: Iterator[str]) -> tuple[str, ...]:
@@ -65,6 +69,11 @@ def bounded(found: Iterator[str]) -> tuple[str, ...]:
     lines = list(found)
     more = len(lines) - MOST_DIFFERENCES
     return (*lines[:MOST_DIFFERENCES], *([f"{more} more places"] if more > 0 else []))
+
+
+def _named(kind: str, name: str, pool: str) -> str:
+    """Name an object; most have the pool's name, which people read anyway."""
+    return f"the {kind}" if name == pool else f"{kind} `{name}`"
 
 
 def _renamed(text: str, old: str, new: str) -> str:

@@ -54,8 +54,8 @@ def test_each_place_that_differs_is_named_with_both_values() -> None:
     old = [an_object("Deployment", f"{OLD}-epp", image="epp:1", ports=[1, 2], flags={"A": "x"}), an_object("Role", OLD)]
     new = [an_object("Deployment", f"{NEW}-epp", image="epp:2", ports=[1, 3], replicas=2), an_object("Secret", NEW)]
     assert found(old, new) == [
-        f"Role `{NEW}`, which is not made",
-        f"Secret `{NEW}`, which is new",
+        "the Role, which is not made",
+        "the Secret, which is new",
         f"Deployment `{NEW}-epp`, spec.flags.A: `x` → nothing",
         f"Deployment `{NEW}-epp`, spec.image: `epp:1` → `epp:2`",
         f"Deployment `{NEW}-epp`, spec.ports[1]: `2` → `3`",
@@ -67,8 +67,8 @@ def test_an_argument_or_a_label_that_is_added_is_shown() -> None:
     old = [an_object("Deployment", OLD, args=["--model", "llama"])]
     new = [an_object("Deployment", NEW, args=["--model", "llama", "--tp=2"], nodeSelector={"gpu": "h200"})]
     assert found(old, new) == [
-        f"Deployment `{NEW}`, spec.args[2]: nothing → `--tp=2`",
-        f"Deployment `{NEW}`, spec.nodeSelector.gpu: nothing → `h200`",
+        "the Deployment, spec.args[2]: nothing → `--tp=2`",
+        "the Deployment, spec.nodeSelector.gpu: nothing → `h200`",
     ]
 
 
@@ -92,7 +92,7 @@ def test_what_may_be_a_secret_is_not_shown(kind: str, place: dict[str, Any]) -> 
 
 def test_a_long_value_is_cut_and_many_differences_are_counted() -> None:
     (line,) = found([an_object("Role", OLD, a="x" * 100)], [an_object("Role", NEW, a="y" * 100)])
-    assert line == f"Role `{NEW}`, spec.a: `{'x' * 59}…` → `{'y' * 59}…`"
+    assert line == f"the Role, spec.a: `{'x' * 59}…` → `{'y' * 59}…`"
     many = bounded(iter(str(number) for number in range(MOST_DIFFERENCES + 3)))
     assert (len(many), many[-1]) == (MOST_DIFFERENCES + 1, "3 more places")
     assert bounded(iter(["one"])) == ("one",)

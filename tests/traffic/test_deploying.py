@@ -82,8 +82,7 @@ def test_a_new_pool_is_shown_agreed_to_installed_and_followed_until_it_can_take_
         f"run `helm install {NEXT} {plane.programs.chart} --version 0.0.0 -n {NAMESPACE}`",
         f"make ServiceAccount, ConfigMap, Service and Deployment `{NEXT}-epp`; "
         f"Role and RoleBinding `{NEXT}-epp-non-sa`; Role and RoleBinding `{NEXT}-epp-sa`; InferencePool `{NEXT}`",
-        f"differ from `{STABLE}` in InferencePool `{NEXT}`, spec.endpointPickerRef.failureMode: "
-        "`FailClose` → `FailOpen`",
+        f"differ from `{STABLE}` in the InferencePool, spec.endpointPickerRef.failureMode: `FailClose` → `FailOpen`",
         f"send requests to no pod yet: `app={NEXT}`",
         "move no traffic: `start` does that",
     ]
@@ -116,9 +115,8 @@ def test_its_model_servers_are_copied_where_the_policy_names_those_of_the_old_po
         f"make ServiceAccount, ConfigMap, Service and Deployment `{NEXT}-epp`; "
         f"Role and RoleBinding `{NEXT}-epp-non-sa`; Role and RoleBinding `{NEXT}-epp-sa`; "
         f"InferencePool and Deployment `{NEXT}`",
-        f"differ from `{STABLE}` in Deployment `{NEXT}`, spec.replicas: `2` → `1`",
-        f"differ from `{STABLE}` in Deployment `{NEXT}`, spec.template.spec.containers[0].args[5]: "
-        "nothing → `--seed=7`",
+        f"differ from `{STABLE}` in the Deployment, spec.replicas: `2` → `1`",
+        "and in the Deployment, containers[0].args[5]: nothing → `--seed=7`",
         f"send requests to the 1 model server of Deployment `{NEXT}`",
         "move no traffic: `start` does that",
     ]

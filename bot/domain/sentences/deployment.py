@@ -13,6 +13,7 @@ def draft_lines(draft: Draft) -> Iterator[str]:
     yield f"make {named_kinds(draft.makes)}"
     if not draft.differs:
         yield f"make it like release `{draft.old_release}`, but for the name"
-    yield from (f"differ from `{draft.old_release}` in {each}" for each in draft.differs)
+    first = f"differ from `{draft.old_release}` in"
+    yield from (f"{'and in' if place else first} {each}" for place, each in enumerate(draft.differs))
     yield f"send requests to {draft.serves}"
     yield "move no traffic: `start` does that"
