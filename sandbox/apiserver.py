@@ -41,14 +41,12 @@ USERS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ApiServer:
-    """A running control plane. ``tokens`` holds one for each of USERS."""
+    """How to reach a control plane. ``tokens`` holds one for each of USERS; kubeconfigs are written to ``folder``."""
 
     url: str
     ca: Path
     tokens: Mapping[str, str]
     folder: Path
-    etcd: Server
-    server: Server
 
     def client(self, user: str = "admin") -> Kube:
         """Return a client that acts as ``user``."""
@@ -73,17 +71,7 @@ class ApiServer:
             "contexts": [{"name": "sandbox", "context": context}],
         }
 
-    def stop(self) -> None:
-        """Kill the API server, then etcd. Their data is thrown away, so there is no need to wait for them."""
-        self.server.kill()
-        self.etcd.kill()
-
-    def restart(self) -> None:
-        """Start the API server again, at the same address and on the same store."""
-        self.server.start()
-        self.server.wait_ready(self._ready)
-
-    def _ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Return whether the API server is ready. The first start writes the certificate that the client needs."""
         if not self.ca.exists():
             return False
@@ -95,19 +83,7 @@ class ApiServer:
 @contextmanager
 def api_server(place: Workplace) -> Iterator[ApiServer]:
     """Run a control plane with the custom resource definitions installed."""
-    control_plane = _prepare(place.folder / "kubernetes")
-    try:
-        control_plane.etcd.start()
-        control_plane.server.start()
-        control_plane.server.wait_ready(control_plane._ready)
-        with closing(control_plane.client()) as kube:
-            install_crds(kube)
-        yield control_plane
-    finally:
-        control_plane.stop()
-
-
-def _prepare(folder: Path) -> ApiServer:
+    folder = place.folder / "kubernetes"
     certs = folder / "certs"
     certs.mkdir(parents=True)
     store, peers, port = free_ports(3)
@@ -115,14 +91,19 @@ def _prepare(folder: Path) -> ApiServer:
     (folder / "tokens.csv").write_text(_token_file(tokens))
     (folder / "service-accounts.key").write_text(_signing_key())
     found = binaries()
-    return ApiServer(
-        url=f"https://127.0.0.1:{port}",
-        ca=certs / "apiserver.crt",
-        tokens=MappingProxyType(tokens),
-        folder=folder,
-        etcd=Server("etcd", [found.etcd, *_etcd_flags(folder, store, peers)], folder),
-        server=Server("kube-apiserver", [found.kube_apiserver, *_api_server_flags(folder, store, port)], folder),
-    )
+    etcd = Server("etcd", [found.etcd, *_etcd_flags(folder, store, peers)], folder)
+    server = Server("kube-apiserver", [found.kube_apiserver, *_api_server_flags(folder, store, port)], folder)
+    control_plane = ApiServer(f"https://127.0.0.1:{port}", certs / "apiserver.crt", MappingProxyType(tokens), folder)
+    try:
+        etcd.start()
+        server.start()
+        server.wait_ready(control_plane.is_ready)
+        with closing(control_plane.client()) as kube:
+            install_crds(kube)
+        yield control_plane
+    finally:  # the data is thrown away, so there is no need to wait for them
+        server.kill()
+        etcd.kill()
 
 
 def _etcd_flags(folder: Path, store: int, peers: int) -> list[str]:

@@ -18,6 +18,8 @@ from sandbox.starter import spawn
 
 READY_SECONDS = 60.0
 
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 0.1
+
 _held: deque[int] = deque(maxlen=256)
 """Descriptors of the sockets that hold the newest ports. They stay open until the process ends. One test needs far
 fewer than 256, and a process may have far more.
@@ -44,13 +46,21 @@ def _hold_port() -> int:
     return port
 
 
-def wait_until(what: str, done: Callable[[], bool], *, seconds: float = READY_SECONDS, pause: float = 0.02) -> None:
-    """Wait until ``done`` returns True. Raises SandboxError after ``seconds``."""
+def wait_until(
+    what: str, done: Callable[[], bool], *, seconds: float = READY_SECONDS, pause: float | None = None
+) -> None:
+    """Wait until ``done`` returns True. Raises SandboxError after ``seconds``.
+
+    It looks again after each ``pause``; without one soon at first, and less often later: looking keeps servers busy.
+    """
     deadline = time.monotonic() + seconds
+    rest = SHORTEST_PAUSE if pause is None else pause
     while not done():
         if time.monotonic() > deadline:
             raise SandboxError(f"{what} did not happen within {seconds:.0f} s.")
-        time.sleep(pause)
+        time.sleep(rest)
+        if pause is None:
+            rest = min(rest * 1.25, LONGEST_PAUSE)
 
 
 class Server:

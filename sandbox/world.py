@@ -10,7 +10,7 @@ from sandbox.gateway import CONTROLLER
 from sandbox.kube import Kube, Object, path_of
 from sandbox.model_servers import MODELS
 from sandbox.objects import GATEWAY_API, PICKER_PORTS, POOL_API, PORT, picker_name, pool_ref, rule
-from sandbox.pods import endpoint_slice, is_ready, running_status
+from sandbox.pods import BEING_STARTED, endpoint_slice, is_ready, running_status
 from sandbox.process import wait_until
 
 STABLE = "vllm-llama3-8b-instruct"
@@ -102,6 +102,8 @@ class World:
             objects.picker(name, self.namespace, pickers),
         ]
         pods = [pod for deployment in deployments for pod in objects.pods_of(deployment)]
+        for pod in pods:
+            pod["metadata"]["annotations"] = {BEING_STARTED: "true"}
         service, pool = objects.picker_service(name, self.namespace), objects.pool(name, self.namespace, port)
         list(_pool.map(self.kube.create, [pool, *deployments, service, *pods]))
         list(_pool.map(self._set_ready, pods, [True] * len(pods)))
@@ -183,10 +185,10 @@ def create_world(
     world = World(kube, namespace, route, gateway)
     _ensure(kube, objects.namespace(namespace))
     _ensure(kube, objects.gateway_class())
-    kube.create(objects.gateway(gateway, namespace))
     for name in names:
         world.add_pool(name, servers=servers, port=port)
     world.add_route(route, [pool_ref(names[0])])
+    kube.create(objects.gateway(gateway, namespace))
     return world
 
 
