@@ -6,6 +6,7 @@ them unescaped, no guard on the annotation would ever pass again.
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,6 +20,11 @@ from bot.domain.verbs.registry import find_verb
 
 VERSION: Final = 1
 LONGEST_ANNOTATION: Final = 32 * 1024
+USUAL_LENGTH: Final = 8 * 1024
+"""Longer records and notes are read anew each time: anybody may write one into an annotation."""
+
+REMEMBERED: Final = 1024
+"""So many records, and so many notes, are remembered as they were read."""
 
 _ROLLOUT = TypeAdapter(Rollout)
 _REQUEST = TypeAdapter(Request)
@@ -33,8 +39,16 @@ def rollout_json(rollout: Rollout) -> str:
 
 def read_rollout(text: str) -> Rollout | None:
     """Read a record; None if the text is none of ours, or has a version that this program does not know."""
+    return _read_once(text) if len(text) <= USUAL_LENGTH else _read_rollout(text)
+
+
+def _read_rollout(text: str) -> Rollout | None:
     document = read_document(text)
     return read_record(document.get("rollout")) if document else None
+
+
+_read_once = lru_cache(REMEMBERED)(_read_rollout)
+"""Most records are read again and again between two decisions, and a click should not wait for that."""
 
 
 def read_document(text: str) -> Mapping[str, Any] | None:

@@ -28,7 +28,14 @@ from bot.domain.decisions.moves import Moment, roll_back
 from bot.domain.masking import masked
 from bot.domain.prose import one_line
 from bot.domain.rollout import HAS_WAY_BACK, SLOTLESS, Entry, Phase, Rollout
-from bot.engine.encoding import note_document, note_text, read_document, read_record
+from bot.engine.encoding import (
+    REMEMBERED,
+    USUAL_LENGTH,
+    note_document,
+    note_text,
+    read_document,
+    read_record,
+)
 from bot.engine.route_port import Note, Proof, RouteCopy
 
 MOST_DECISIONS: Final = 1_000_000
@@ -39,12 +46,6 @@ SOMEBODY: Final = f"{UNIX}somebody"
 
 LONGEST_WORDS: Final = 300
 """So many characters are taken of what somebody without our signature gives as a reason."""
-
-USUAL_LENGTH: Final = 8 * 1024
-"""No note of ours has more characters."""
-
-REMEMBERED: Final = 1024
-"""So many notes are remembered as read."""
 
 READ: Final = 10 * LONGEST_WORDS
 """Characters of it that are read."""
