@@ -9,6 +9,7 @@ from handlers.blocks import Block, actions, context, header, plain, section
 from handlers.buttons import Press
 from handlers.cards import Card
 from handlers.mrkdwn import shorten, spoken
+from handlers.start_button import offer_start
 
 CANCEL_ACTION = "operation_cancel"
 APPROVE_ACTION = "operation_approve"
@@ -27,7 +28,7 @@ def draw_operation(operation: Operation, *, n: int) -> Card:
         header(mark, f"{shorten(operation.name, 100)}  ·  {headword(operation)}"),
         section(f"{mark}:state", state(operation)),
         *([section(f"{mark}:progress", shown)] if shown else []),
-        *actions(f"{mark}:do", _buttons(operation)),
+        *actions(f"{mark}:do", [*_buttons(operation), *offer_start(operation)]),
         context(f"{mark}:origin", origin(operation)),
     ]
     aloud = say("`{}`: {}. {}", operation.name, headword(operation), state(operation))

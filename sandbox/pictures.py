@@ -96,6 +96,7 @@ def nodes(story: Story) -> None:
     story.picture("nodes-deploy")
     story.press("operation_approve")
     story.see("can take traffic")
+    story.picture("nodes-deployed")
     story.say(f"try 20 {NODES}")
     story.see("No user's request was touched")
     story.picture("nodes-try")

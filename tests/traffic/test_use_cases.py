@@ -55,17 +55,23 @@ def has_pool(plane: Plane, name: str) -> bool:
     return plane.kube.exists(path_of(POOL_API, "InferencePool", NAMESPACE, name))
 
 
-def deploy(play: Play, pool: str, *changes: str) -> None:
-    """Alice deploys a pool like the old one, Bob approves, and it can take traffic."""
-    play.say(f"deploy {pool} from={STABLE} set {' '.join(changes)}", ALICE)
+def deploy(play: Play, pool: str, *changes: str) -> OperationCard:
+    """Alice deploys a pool like the old one, Bob approves, and it can take traffic; returns the card."""
+    play.say(f"deploy {pool} from={STABLE} weight=50 set {' '.join(changes)}", ALICE)
     card = OperationCard(play, f"deploy {pool}")
     card.approve()
     card.see("done", seconds=60)
+    return card
 
 
 def roll_out(play: Play, pool: str) -> None:
     """Alice rolls out to a pool, up to the end."""
     play.say(f"start {pool} 50", ALICE)
+    see_finished(play, pool)
+
+
+def see_finished(play: Play, pool: str) -> None:
+    """Wait until the rollout to a pool is finished."""
     play.until(f"{pool} to be finished", lambda: finished(play, pool), seconds=40)
 
 
@@ -87,10 +93,11 @@ def test_new_nodes_from_the_deployment_of_their_pool_to_the_deletion_of_the_old_
     play: Play, third: Plane, users: Load
 ) -> None:
     play.bot(**a_policy(third))
-    deploy(play, NODES, "servers.replicas=1", "servers.nodeSelector.accelerator=h200")
+    deployed = deploy(play, NODES, "servers.replicas=1", "servers.nodeSelector.accelerator=h200")
     made = third.kube.get(path_of("apps/v1", "Deployment", NAMESPACE, NODES))["spec"]
     assert made["template"]["spec"]["nodeSelector"] == {"accelerator": "h200"}
-    roll_out(play, NODES)
+    deployed.press("start", ALICE)
+    see_finished(play, NODES)
     told = clean(play, STABLE)
     assert told[-1].startswith("All of it is deleted. `kubectl get configmap undo-servers-o-")
     assert third.pods(STABLE) == []
