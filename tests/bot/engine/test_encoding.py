@@ -10,6 +10,7 @@ from bot.domain.commands.request import StartWords
 from bot.domain.plan import Wishes
 from bot.domain.rollout import Ask, Phase
 from bot.engine.encoding import annotation, read_request, read_rollout, request_json, rollout_json
+from bot.engine.notes import Notes
 from tests.builders import a_request, a_rollout
 
 OLDEST = (
@@ -90,3 +91,10 @@ def test_an_annotation_is_ascii_without_what_the_api_server_encodes_otherwise(re
     assert text.isascii()
     assert not set(text) & set("<>&\x7f")
     assert read_rollout(text) == replace(a_rollout(), reason=reason)
+
+
+def test_a_record_out_of_bounds_is_read_neither_from_redis_nor_from_a_note_not_even_a_signed_one() -> None:
+    unsound = replace(a_rollout(), by="x" * 256)
+    signing = Notes((b"k" * 32,))
+    read = read_rollout(rollout_json(unsound)), Notes().read(annotation(unsound)), signing.read(signing.write(unsound))
+    assert read == (None, None, None)
