@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from sandbox.errors import ApiError, SandboxError
 from sandbox.kube import path_of
 from sandbox.model_servers import MODEL
 from sandbox.objects import POOL_API, pool_ref
@@ -64,21 +65,28 @@ WAYS: Final[Mapping[str, tuple[Callable[[World], None], str]]] = {
 def break_world(world: World, way: str) -> str:
     """Break a world, and return what is broken now."""
     run, told = WAYS[way]
-    run(world)
+    try:
+        run(world)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        raise SandboxError("What that would break has been deleted. A new `make demo` has it again.") from None
     return told
 
 
 def mend(world: World) -> None:
-    """Take back everything that may have been broken."""
-    for pool in (STABLE, CANARY):
+    """Take back everything that may have been broken, of what is still there."""
+    for pool in filter(world.has_pool, (STABLE, CANARY)):
         world.set_servers_ready(pool, 2)
         world.set_picker_ready(pool, True)
+    world.edit({"metadata": {"labels": {_OWNED: None}}})
+    world.delete_route(SECOND)
+    if not world.has_pool(CANARY):
+        return
     for number in range(2):
         _label(world, number, None)
     _set_picker(world, {"port": {"number": 9002}})
-    world.edit({"metadata": {"labels": {_OWNED: None}}})
     world.serve(CANARY, MODEL)
-    world.delete_route(SECOND)
 
 
 def _set_picker(world: World, change: Mapping[str, object]) -> None:

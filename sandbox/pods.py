@@ -9,13 +9,13 @@ from sandbox.kube import Object
 NODE = "sandbox"
 
 
-BEING_STARTED = "sandbox/being-started"
+STARTED_BY_MAKER = "sandbox/started-by-maker"
 """The annotation of a pod whose maker writes its first status too, so that nobody else has to."""
 
 
 def needs_start(pod: Object) -> bool:
     """Return whether a pod has no Ready condition yet, and nobody who gives it one."""
-    if BEING_STARTED in (pod["metadata"].get("annotations") or {}):
+    if STARTED_BY_MAKER in (pod["metadata"].get("annotations") or {}):
         return False
     conditions = pod.get("status", {}).get("conditions", [])
     return not any(condition["type"] == "Ready" for condition in conditions)

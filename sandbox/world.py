@@ -10,7 +10,7 @@ from sandbox.gateway import CONTROLLER
 from sandbox.kube import Kube, Object, path_of
 from sandbox.model_servers import MODELS
 from sandbox.objects import GATEWAY_API, PICKER_PORTS, POOL_API, PORT, picker_name, pool_ref, rule
-from sandbox.pods import BEING_STARTED, endpoint_slice, is_ready, running_status
+from sandbox.pods import STARTED_BY_MAKER, endpoint_slice, is_ready, running_status
 from sandbox.process import wait_until
 
 STABLE = "vllm-llama3-8b-instruct"
@@ -103,7 +103,7 @@ class World:
         ]
         pods = [pod for deployment in deployments for pod in objects.pods_of(deployment)]
         for pod in pods:
-            pod["metadata"]["annotations"] = {BEING_STARTED: "true"}
+            pod["metadata"].setdefault("annotations", {})[STARTED_BY_MAKER] = "true"
         service, pool = objects.picker_service(name, self.namespace), objects.pool(name, self.namespace, port)
         list(_pool.map(self.kube.create, [pool, *deployments, service, *pods]))
         list(_pool.map(self._set_ready, pods, [True] * len(pods)))
@@ -136,6 +136,10 @@ class World:
         self.kube.delete(path_of("discovery.k8s.io/v1", "EndpointSlice", self.namespace, f"{epp}-1"))
         for pod in self._pods(f"inferencepool={epp}"):
             self.kube.delete(path_of("v1", "Pod", self.namespace, pod["metadata"]["name"]), grace_seconds=0)
+
+    def has_pool(self, pool: str) -> bool:
+        """Say whether an InferencePool is there."""
+        return self.kube.exists(path_of(POOL_API, "InferencePool", self.namespace, pool))
 
     def servers(self, pool: str) -> Sequence[Object]:
         """Return the pods of a pool's model servers."""
