@@ -84,11 +84,38 @@ class ClusterDeployments:
         if users := [full_name(route) for route in routes if names_pool(route, pool)]:
             raise RouteError(f"HTTPRoute `{users[0]}` names `{pool.name}` now, so I leave it.")
         if is_ours:
-            helm_releases.uninstall(self.api, self.helm, pool.namespace, pool.name)
+            self._uninstall(pool)
         for each in servers:
             meta = each["metadata"]
             with suppress(GoneError, RaceError):
                 client.delete(self.api, DEPLOYMENTS, pool.namespace, str(meta["name"]), str(meta["uid"]))
+
+    def _uninstall(self, pool: Pool) -> None:
+        """Uninstall a release, delete what of it Helm has left, and only then let Helm forget it.
+
+        Helm leaves what it could not read, and says nothing.
+        """
+        release = helm_releases.newest(self.api, pool.namespace, pool.name)
+        if release is None:
+            return
+        if not release.is_uninstalled:
+            helm_releases.retire(self.api, self.helm, pool.namespace, pool.name)
+        for resource, live in self._left(release):
+            meta = live["metadata"]
+            with suppress(GoneError, RaceError):
+                client.delete(self.api, resource, str(meta["namespace"]), str(meta["name"]), str(meta["uid"]))
+        helm_releases.forget(self.api, self.helm, pool.namespace, pool.name)
+
+    def _left(self, release: HelmRelease) -> Iterator[tuple[client.Resource, Document]]:
+        """Yield the objects of a release that are still there, and its own."""
+        kinds = Kinds(self.api)
+        for each in release.objects:
+            if (place := kinds.place(each, release.namespace)) is None or helm_releases.is_kept(each):
+                continue
+            with suppress(GoneError):
+                live = client.get(self.api, place[0], place[1], str(each["metadata"]["name"]))
+                if helm_releases.owner_of(live) == (release.namespace, release.name):
+                    yield place[0], live
 
     def _draft(self, old: Pool, name: str, changes: Mapping[str, str], mark: str) -> Draft:
         of_chart, of_servers = apart(changes)
@@ -194,7 +221,8 @@ class ClusterDeployments:
         selector = selector_of(pool)
         pods = client.list_all(self.api, PODS, namespace, labels=selector)
         ready = sum(map(is_ready, pods))
-        return f"{len(pods)} pods with `{selector}`, {ready} of them ready" if pods else f"no pod yet: `{selector}`"
+        found = f"{len(pods)}, {ready} of them ready" if pods else "there is none yet, and `start` waits for one"
+        return f"pods with `{selector}`: {found}"
 
 
 @dataclass(frozen=True)

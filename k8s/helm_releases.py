@@ -1,4 +1,4 @@
-"""What Helm knows of a release, read from its own Secret: the chart, the values, and the objects it made.
+"""What Helm knows of a release, read from its own Secret: the chart, the values, and the objects it made; and its end.
 
 A release is `sh.helm.release.v1.NAME.vN`; the payload is JSON, zipped, and encoded twice (once by Kubernetes).
 """
@@ -8,7 +8,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -68,20 +68,37 @@ def newest(api: ApiClient, namespace: str, name: str) -> HelmRelease | None:
         raise RouteError(f"I cannot read Helm release `{namespace}/{name}`: {error}.") from error
 
 
-def uninstall(api: ApiClient, helm: Helm, namespace: str, name: str, *flags: str) -> None:
-    """Uninstall a release; it may be gone. It does not wait until everything is gone.
+def retire(api: ApiClient, helm: Helm, namespace: str, name: str) -> None:
+    """Uninstall a release and keep its history. It does not wait until everything is gone, and runs no hooks.
 
-    Raises ClusterError if Helm has begun and was interrupted, so that it is worth another try, and RouteError with
-    Helm's own words.
+    Raises ClusterError if Helm was interrupted, so that it is worth another try, and RouteError with Helm's own words.
     """
+    flags = ("--keep-history", "--no-hooks")
+    _uninstall(api, helm, namespace, name, flags, lambda left: left is None or left.is_uninstalled)
+
+
+def forget(api: ApiClient, helm: Helm, namespace: str, name: str) -> None:
+    """Remove the history of a retired release; it may be gone. Raises as ``retire`` does."""
+    _uninstall(api, helm, namespace, name, (), lambda left: left is None)
+
+
+def _uninstall(
+    api: ApiClient,
+    helm: Helm,
+    namespace: str,
+    name: str,
+    flags: Sequence[str],
+    is_done: Callable[[HelmRelease | None], bool],
+) -> None:
     try:
-        helm.run("uninstall", name, "-n", namespace, "--ignore-not-found", *flags)
+        helm.run("uninstall", name, "-n", namespace, *flags)
     except RouteError as error:
-        after = newest(api, namespace, name)
-        if after is not None and after.status == "uninstalling":
+        left = newest(api, namespace, name)
+        if is_done(left):
+            return
+        if left is not None and left.status in ("uninstalling", "uninstalled"):
             raise ClusterError(error.message) from error
-        if after is not None and not after.is_uninstalled:
-            raise
+        raise
 
 
 def read_release(secret: Document) -> HelmRelease:

@@ -80,7 +80,7 @@ class ClusterRemovals:
             return True
         if now.revision != release.revision or {*self.made_by(now)} - {*things}:
             return False
-        helm_releases.uninstall(self.api, self.helm, release.namespace, release.name, "--keep-history", "--no-hooks")
+        helm_releases.retire(self.api, self.helm, release.namespace, release.name)
         return True
 
     def delete(self, things: Sequence[Thing], keep_as: str) -> str:
@@ -104,9 +104,11 @@ class ClusterRemovals:
         try:
             document = client.get(self.api, POOLS, pool.namespace, pool.name)
         except GoneError:
-            if rollout.phase is Phase.CLEANED and (rest := self._rest(pool)):
+            if rollout.phase is not Phase.CLEANED:
+                raise
+            if rest := self._rest(pool):
                 return rest
-            raise
+            raise RouteError(f"InferencePool `{pool.name}` is deleted already.") from None
         owner = helm_releases.owner_of(document)
         release = helm_releases.newest(self.api, *owner) if owner and owner[0] in self.namespaces else None
         made = list(self._made(release)) if release else list(by_hand(self.api, document))

@@ -10,6 +10,9 @@ from typing import Any, Final
 from bot.domain.errors import UsageError
 from bot.domain.rollout import Pool
 
+DEPLOY: Final = "deploy"
+"""The word that people type."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployRules:

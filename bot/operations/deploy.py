@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bot.domain.commands.tokens import Word, shown
 from bot.domain.commands.values import read_name, read_percent
-from bot.domain.deployment import Draft
+from bot.domain.deployment import DEPLOY, Draft
 from bot.domain.errors import RouteError, UsageError
 from bot.domain.operation import NewOperation, Operation
 from bot.domain.rollout import Pool, Rollout
@@ -36,7 +36,7 @@ SETTLED: Final = timedelta(minutes=1)
 class Deploy:
     """State: ``do`` is the next step's name; ``old``, ``name`` and ``changes`` say what is drafted, each time anew."""
 
-    name: str = "deploy"
+    name: str = DEPLOY
     about: str = "install a new pool by Helm, like the release of the old one; moves no traffic"
     usage: str = "NEW from=OLD [set KEY=VALUE …] [weight=… namespace=… reason=…]"
     within: timedelta = timedelta(hours=2)
@@ -55,8 +55,9 @@ class Deploy:
             raise UsageError("`from=` is missing: the old pool.", hint=f"Usage: `{line}`.")
         given["from"] = read_name("from", given["from"])
         given.setdefault("weight", "10")
-        if read_percent(given["weight"]) is None:
+        if (weight := read_percent(given["weight"])) is None:
             raise UsageError(f"`weight` is a whole number from 1 to 100, not {shown(given['weight'])}.")
+        given["weight"] = str(weight)
         changes = _changes([word.raw for word in others if "=" in word.raw])
         return Asked(subject=read_name("pool", names[0]), parameters={**given, **_kept(changes)})
 
@@ -153,7 +154,7 @@ class Deploy:
         state, new = operation.state, _pool(operation.state)
         readiness = tools.routes.readiness(Pool(*state["old"]), new)
         if lack := readiness.canary_lack:
-            told = lack if lack != state.get("lack") else ""
+            told = f"Not yet: {lack}" if lack != state.get("lack") else ""
             return Next(state={**state, "lack": lack}, said=told, wait=LOOK_EVERY)
         servers = f"{readiness.canary_ready} of {readiness.canary_of} model servers are ready"
         begin = f"`start {new.name} {state['weight']}` begins the rollout"

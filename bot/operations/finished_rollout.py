@@ -25,9 +25,10 @@ def finished_rollout(asked: NewOperation, tools: Tools) -> Rollout:
     rollout = _last(asked, where, tools)
     if rollout.phase is Phase.CLEANED:  # its deletion may have stopped half way
         return rollout
+    may_finish = "" if rollout.is_over else " `finish` ends one once it has all the traffic."
     raise UsageError(
         f"The rollout to `{rollout.canary.name}` is {rollout.phase.value.replace('_', ' ')}.",
-        hint="Only the old pool of a finished rollout can be deleted: `finish` it first.",
+        hint=f"Only the old pool of a finished rollout can be deleted.{may_finish}",
     )
 
 

@@ -155,7 +155,7 @@ def _kept_longer(event: Event, entry: Entry) -> Prose:
 def _cleaned(event: Event, entry: Entry) -> Prose:
     if event.by:
         return say(
-            "*The old pool {} is being deleted*, as {} agreed. There is no way back now", _old(entry), _person(event)
+            "*The old pool {} is being deleted*, as {} agreed. Nobody can roll back now", _old(entry), _person(event)
         )
     return say("Done. The old pool {} was deleted", _old(entry))
 
