@@ -20,11 +20,12 @@ from bot.domain.verbs.registry import find_verb
 
 VERSION: Final = 1
 LONGEST_ANNOTATION: Final = 32 * 1024
-USUAL_LENGTH: Final = 8 * 1024
-"""Longer records and notes are read anew each time: anybody may write one into an annotation."""
+USUAL_LENGTH: Final = 4 * 1024
+REMEMBERED: Final = 256
+"""So many records, and so many notes, are remembered as they were read; longer ones are read anew each time.
 
-REMEMBERED: Final = 1024
-"""So many records, and so many notes, are remembered as they were read."""
+Anybody may write a note: the worst that fit into this take some 10 MB.
+"""
 
 _ROLLOUT = TypeAdapter(Rollout)
 _REQUEST = TypeAdapter(Request)
@@ -39,16 +40,23 @@ def rollout_json(rollout: Rollout) -> str:
 
 def read_rollout(text: str) -> Rollout | None:
     """Read a record; None if the text is none of ours, or has a version that this program does not know."""
-    return _read_once(text) if len(text) <= USUAL_LENGTH else _read_rollout(text)
+    return _read_once(text) if is_usual(text) else _read_rollout(text)
+
+
+def is_usual(text: str) -> bool:
+    """Say whether a text is as short and as plain as what we write."""
+    return len(text) <= USUAL_LENGTH and text.isascii()
+
+
+@lru_cache(REMEMBERED)
+def _read_once(text: str) -> Rollout | None:
+    """Read a record that is read again and again between two decisions: no click should wait for that."""
+    return _read_rollout(text)
 
 
 def _read_rollout(text: str) -> Rollout | None:
     document = read_document(text)
     return read_record(document.get("rollout")) if document else None
-
-
-_read_once = lru_cache(REMEMBERED)(_read_rollout)
-"""Most records are read again and again between two decisions, and a click should not wait for that."""
 
 
 def read_document(text: str) -> Mapping[str, Any] | None:

@@ -30,7 +30,7 @@ from bot.domain.prose import one_line
 from bot.domain.rollout import HAS_WAY_BACK, SLOTLESS, Entry, Phase, Rollout
 from bot.engine.encoding import (
     REMEMBERED,
-    USUAL_LENGTH,
+    is_usual,
     note_document,
     note_text,
     read_document,
@@ -89,7 +89,7 @@ class Notes:
 
     def read(self, text: str) -> Note | None:
         """Read a note; None if it is none of ours, or has a version that this program does not know."""
-        return _read_once(self, text) if len(text) <= USUAL_LENGTH else self._read(text)
+        return _read_once(self, text) if is_usual(text) else self._read(text)
 
     def _read(self, text: str) -> Note | None:
         document = read_document(text)

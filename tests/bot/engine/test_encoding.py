@@ -11,6 +11,7 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Ask, Phase
 from bot.engine.encoding import annotation, read_request, read_rollout, request_json, rollout_json
 from bot.engine.notes import Notes
+from bot.engine.route_port import Proof
 from tests.builders import a_request, a_rollout
 
 OLDEST = (
@@ -98,3 +99,11 @@ def test_a_record_out_of_bounds_is_read_neither_from_redis_nor_from_a_note_not_e
     signing = Notes((b"k" * 32,))
     read = read_rollout(rollout_json(unsound)), Notes().read(annotation(unsound)), signing.read(signing.write(unsound))
     assert read == (None, None, None)
+
+
+def test_a_note_is_read_by_each_process_with_its_own_keys_however_long_it_is() -> None:
+    ours, others = Notes((b"k" * 32,)), Notes((b"o" * 32,))
+    for rollout in (a_rollout(), replace(a_rollout(), restored=("r" * 200,) * 30)):
+        text = ours.write(rollout)
+        proofs = [note.proof for notes in (ours, others, ours) if (note := notes.read(text))]
+        assert proofs == [Proof.SIGNED, Proof.UNSIGNED, Proof.SIGNED]
