@@ -207,8 +207,12 @@ class FaultProxy:
             case Fault.LOST:
                 self._ask(connection, request, body)
             case Fault.HUNG:
-                while not (rule.lifted.wait(HANG_SECONDS) or connection.is_over):
-                    pass
+                _hang(rule, connection)
+            case Fault.UNANSWERED:
+                _, pieces = self._ask(connection, request, body)
+                b"".join(pieces)
+                self._faults.count(rule.fault, request)
+                _hang(rule, connection)
             case _:
                 connection.reset = True
         return False
@@ -275,6 +279,11 @@ def fault_proxy(real: ApiServer) -> Iterator[FaultProxy]:
         yield proxy
     finally:
         proxy.close()
+
+
+def _hang(rule: Rule, connection: Connection) -> None:
+    while not (rule.lifted.wait(HANG_SECONDS) or connection.is_over):
+        pass
 
 
 def _bound(port: int) -> socket.socket:

@@ -19,6 +19,7 @@ class Fault(StrEnum):
     HUNG = "hung"  # a request is not passed on, and nothing comes
     SLOW = "slow"  # a request is passed on late
     LOST = "lost"  # a request is carried out, but its answer does not come
+    UNANSWERED = "unanswered"  # a request is carried out, and then nothing comes
     UNKNOWN_TOKEN = "401"
     TOO_MANY = "429"
     BROKEN = "500"
@@ -41,7 +42,8 @@ Hits = Counter[tuple[Fault, str]]
 class Rule:
     """An active fault: which requests it hits, and how many more of them (None: until it is lifted).
 
-    ``method`` may name several, as in ``POST|PUT``. The first ``spared`` requests that fit are not hit.
+    ``method`` may name several, as in ``POST|PUT``. The first ``spared`` requests that fit are hit neither by it nor by
+    a later rule.
     """
 
     fault: Fault
@@ -99,7 +101,8 @@ class Faults:
                 rule.spared -= 1
                 return None
             if rule is not None:
-                self._hits[(rule.fault, request.asks_for)] += 1
+                if rule.fault is not Fault.UNANSWERED:  # that counts once the request is carried out
+                    self._hits[(rule.fault, request.asks_for)] += 1
                 rule.left = None if rule.left is None else rule.left - 1
             return rule
 

@@ -1,25 +1,20 @@
 """Ends `deploy`, its cancellation and `clean` at each of their writes to the API server, Helm's among them.
 
-Between two writes nothing changes but what the process remembers, so a death before each write, and a death of the
-next process after the last one, is a death at every line. The process is killed with Helm while the API server has not
-taken the write; another one goes on. Then the same with no death, where the answer to one write is lost.
+The process is killed with Helm once the API server has taken the write, before anybody can know that, and another one
+goes on from what Redis has. Then the same without a death, where the answer to one write is lost.
 """
 
-import os
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import timedelta
-from multiprocessing.process import BaseProcess
 from typing import Final
 
 from bot.domain.operation import Operation, OperationPhase
 from bot.operations.deploy import GIVE_UP
-from chaos.writes.inventory import Inventory
+from chaos.writes.fated import NEVER, Fated
+from chaos.writes.inventory import Inventory, without_history
 from chaos.writes.site import NEXT, Site, Sites
-from chaos.writes.worker import PROCESSES, is_through, work
 from sandbox.apiserver import api_server
 from sandbox.dataplane.programs import programs
 from sandbox.errors import SandboxError
@@ -27,32 +22,21 @@ from sandbox.fault_proxy import fault_proxy
 from sandbox.faults import Fault
 from sandbox.markdown import table
 from sandbox.objects import picker_name
-from sandbox.process import wait_until
 from sandbox.robot import robot
 from sandbox.valkey import valkey
 from sandbox.workplace import workplace
 from sandbox.world import STABLE
 
-WRITES: Final = "POST|PUT|PATCH|DELETE"
-ONE_AFTER_THE_OTHER: Final = 6
-"""So many processes may be needed for one operation."""
-
+FATES: Final[Mapping[Fault, str]] = {Fault.UNANSWERED: "killed after it", Fault.LOST: "its answer is lost"}
 AT_ONCE: Final = 2
 """How many cases run side by side."""
 
-PATIENCE: Final = 90.0
-"""Seconds within which a process ends or reaches a write."""
-
-NEVER: Final = 10**6
-"""More writes than any operation needs."""
-
-MADE: Final = 10
-"""So many objects a deployment makes."""
+INSTALLED, EXPLAINED = "installed", "failed, explained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """How one operation ended where one write met a fate; ``wrong`` says what must not be."""
+    """How one operation ended; ``wrong`` says what must not be."""
 
     ended: str
     wrong: str = ""
@@ -69,10 +53,14 @@ class Row:
     @property
     def cells(self) -> tuple[str, ...]:
         """Return the row of the table."""
-        fate = "killed before it" if self.fate is Fault.HUNG else "its answer is lost"
-        ended = sorted({case.ended for case in self.cases})
-        told = ", ".join(f"{sum(case.ended == how for case in self.cases)} {how}" for how in ended)
-        return self.operation, str(len(self.cases)), fate, told, str(sum(bool(case.wrong) for case in self.cases))
+        told = ", ".join(f"{sum(case.ended == how for case in self.cases)} {how}" for how in self.endings)
+        wrong = sum(bool(case.wrong) for case in self.cases)
+        return self.operation, str(len(self.cases)), FATES[self.fate], told, str(wrong)
+
+    @property
+    def endings(self) -> Sequence[str]:
+        """Return how its cases ended."""
+        return sorted({case.ended for case in self.cases})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +79,7 @@ class WritesRun:
         """Return the run's part of docs/reliability.md."""
         head = ("operation", "writes", "what happens to one", "how the operation ends", "wrong")
         wrong = [
-            f"- `{row.operation}`, write {number}: {case.wrong}"
+            f"- `{row.operation}`, write {number}, {FATES[row.fate]}: {case.wrong}"
             for row in self.rows
             for number, case in enumerate(row.cases, start=1)
             if case.wrong
@@ -109,7 +97,7 @@ def play_writes() -> WritesRun:
         kube = stack.enter_context(closing(server.client()))
         stack.enter_context(robot(kube))
         redis = stack.enter_context(valkey(place))
-        kinds = [(name, fate) for name in PLAYS for fate in (Fault.HUNG, Fault.LOST)]
+        kinds = [(name, fate) for name in PLAYS for fate in FATES]
         proxies = [stack.enter_context(fault_proxy(server)) for _ in kinds]
         sites = [Sites(server, kube, proxy, redis, programs(), place.folder) for proxy in proxies]
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -117,124 +105,109 @@ def play_writes() -> WritesRun:
 
 
 def _row(sites: Sites, operation: str, fate: Fault) -> Row:
-    """Play with a fate of the first write, of the second, and so on, until there are no more."""
-    cases = list[Case]()
-    while (case := PLAYS[operation](sites, Fated(fate, len(cases)))) is not None:
-        cases.append(case)
-    return Row(operation=operation, fate=fate, cases=cases)
+    return Row(operation=operation, fate=fate, cases=list(_cases(sites, operation, fate)))
 
 
-@dataclass
-class Fated:
-    """Carries an operation out where one write, after the ``spared`` ones, is not passed on, or not answered.
+def _cases(sites: Sites, operation: str, fate: Fault) -> Iterator[Case]:
+    """Play with a fate of the first write, of the second, and so on, until one run has no such write.
 
-    ``rest`` passes before the next process goes on.
+    That run has to end as if nothing could fail, so that no row ends early.
     """
-
-    fate: Fault
-    spared: int
-    rest: timedelta = timedelta(0)
-    met: bool = False
-
-    def carry_out(self, site: Site, operation: str) -> Operation:
-        """Let one process after the other work until the operation has no more effect."""
-        path = f"/namespaces/{site.namespace}/"
-        before = site.proxy.hits.total()
-        site.proxy.inject(self.fate, method=WRITES, path=path, times=1, spared=self.spared)
+    number = 0
+    while True:
+        fated = Fated(fate, spared=number)
         try:
-            for _ in range(ONE_AFTER_THE_OTHER):
-                self._process(site, operation, lambda: site.proxy.hits.total() > before)
-                if is_through(found := site.operation(operation)):
-                    return found
-                site.clock.jump(self.rest)
-        finally:
-            self.met = site.proxy.hits.total() > before
-            site.proxy.lift()
-        raise SandboxError(f"{operation} does not end: {found}")
-
-    def _process(self, site: Site, operation: str, is_hit: Callable[[], bool]) -> None:
-        """Let a process work until it ends, or kill it and Helm at the write."""
-        process = PROCESSES.Process(target=work, args=(site.environment, site.clock, operation))
-        process.start()
-        was_hit = is_hit()
-        if self.fate is Fault.HUNG and not was_hit:
-            wait_until("a write, or the end", lambda: is_hit() or not process.is_alive(), seconds=PATIENCE)
-            if is_hit():
-                os.killpg(_leader(process), signal.SIGKILL)
-        process.join(PATIENCE)
-        if process.is_alive():
-            process.kill()
-            raise SandboxError(f"A process hangs in {operation}.")
+            case = PLAYS[operation](sites, fated)
+        except SandboxError as error:
+            yield Case(ended="without end", wrong=str(error))
+            return
+        if not fated.met:
+            if case.wrong or case.ended == EXPLAINED:
+                yield Case(ended=case.ended, wrong=f"Nothing failed, and yet: {case.ended}. {case.wrong}")
+            return
+        yield case
+        number += 1
 
 
-def _leader(process: BaseProcess) -> int:
-    assert process.pid is not None
-    return process.pid
-
-
-Play = Callable[[Sites, Fated], Case | None]
-
-
-def _deploy(sites: Sites, fated: Fated) -> Case | None:
+def _deploy(sites: Sites, fated: Fated) -> Case:
     """Deploy; then take it back, so that nothing of a half-done deployment may be left."""
-    site = sites.new()
-    sites.install_old_pool(site)
-    before = site.inventory()
-    mine = site.begin("deploy", NEXT, **{"from": STABLE, "weight": "10"})
+    site, before, mine = _deployment(sites)
     fated.rest = GIVE_UP
     end = fated.carry_out(site, mine)
     after = site.inventory()
     wrong = _changed(before, after)
-    if end.phase is OperationPhase.RUNNING and len(after) - len(before) != MADE:
-        wrong += f"{sorted({*after} - {*before})} is there. "
-    ended = "installed" if end.phase is OperationPhase.RUNNING else f"{end.phase}, explained and taken back"
-    if end.phase is OperationPhase.FAILED and not end.why:
-        wrong += "Nobody says why it failed. "
+    if end.phase is OperationPhase.RUNNING:
+        ended, made = INSTALLED, {*after} - {*before}
+        wrong += "" if {*without_history(made)} == MADE else f"{sorted(made)} was made. "
+    else:
+        ended, lost = EXPLAINED, fated.fate is Fault.LOST
+        wrong += "" if lost and end.phase is OperationPhase.FAILED and end.why else f"It is {end.phase}: {end.why} "
     site.cancel(mine)
     back = Fated(fated.fate, spared=NEVER).carry_out(site, mine)
-    if (back.phase, site.inventory()) != (OperationPhase.CANCELLED, before):
-        wrong += f"Its cancellation left {sorted({*site.inventory()} - {*before})}. "
-    return Case(ended=ended, wrong=wrong.strip()) if fated.met else None
+    return Case(ended=ended, wrong=(wrong + _not_taken_back(back, before, site)).strip())
 
 
-def _cancel(sites: Sites, fated: Fated) -> Case | None:
+def _cancel(sites: Sites, fated: Fated) -> Case:
     """Deploy, and take it back."""
-    site = sites.new()
-    sites.install_old_pool(site)
-    before = site.inventory()
-    mine = site.begin("deploy", NEXT, **{"from": STABLE, "weight": "10"})
-    Fated(fated.fate, spared=NEVER).carry_out(site, mine)
+    site, before, mine = _deployment(sites)
+    begun = Fated(fated.fate, spared=NEVER).carry_out(site, mine)
+    wrong = "" if begun.phase is OperationPhase.RUNNING else f"It was not installed: {begun.why} "
     site.cancel(mine)
     end = fated.carry_out(site, mine)
-    wrong = "" if site.inventory() == before else f"{sorted({*site.inventory()} ^ {*before})} is left or gone."
-    return Case(ended=end.phase.value, wrong=wrong) if fated.met else None
+    return Case(ended=end.phase.value, wrong=(wrong + _not_taken_back(end, before, site)).strip())
 
 
-def _clean(sites: Sites, fated: Fated) -> Case | None:
+def _clean(sites: Sites, fated: Fated) -> Case:
     """Finish a rollout, and delete the old pool with its picker and its model servers."""
     site = sites.new()
     site.roll_out()
     sites.install_old_pool(site)
     before = site.inventory()
-    mine = site.begin("clean", "")
-    end = fated.carry_out(site, mine)
+    end = fated.carry_out(site, site.begin("clean", ""))
     after = site.inventory()
     gone = {*before} - {*after}
     named = {name for name in before if _is_of_old_pool(*name.split(" "))}
-    wrong = _changed({name: said for name, said in before.items() if name not in gone}, after)
-    if gone != named:
-        wrong += f"Gone: {sorted(gone)}. "
-    if end.phase is not OperationPhase.DONE:
-        wrong += f"It is {end.phase}: {end.why} "
-    return Case(ended=end.phase.value, wrong=wrong.strip()) if fated.met else None
+    kept = {name: said for name, said in before.items() if name not in gone and name in {*without_history(before)}}
+    wrong = _changed(kept, after)
+    wrong += "" if gone == named else f"Gone: {sorted(gone)}. "
+    wrong += "" if end.phase is OperationPhase.DONE else f"It is {end.phase}: {end.why} "
+    return Case(ended=end.phase.value, wrong=wrong.strip())
 
 
-PLAYS: Final[dict[str, Play]] = {"deploy": _deploy, "deploy, cancelled": _cancel, "clean": _clean}
+PLAYS: Final[dict[str, Callable[[Sites, Fated], Case]]] = {
+    "deploy": _deploy,
+    "deploy, cancelled": _cancel,
+    "clean": _clean,
+}
+
+_EPP: Final = picker_name(NEXT)
+MADE: Final = {
+    *(f"{kind} {_EPP}" for kind in ("ServiceAccount", "ConfigMap", "Service", "Deployment")),
+    *(f"{kind} {_EPP}-{part}" for kind in ("Role", "RoleBinding") for part in ("sa", "non-sa")),
+    *(f"{kind} {NEXT}" for kind in ("InferencePool", "Deployment")),
+}
+"""What a deployment makes."""
+
+
+def _deployment(sites: Sites) -> tuple[Site, Inventory, str]:
+    """Return a site where a deployment has begun, what was there before, and the deployment's id."""
+    site = sites.new()
+    sites.install_old_pool(site)
+    before = site.inventory()
+    return site, before, site.begin("deploy", NEXT, **{"from": STABLE, "weight": "10"})
+
+
+def _not_taken_back(operation: Operation, before: Inventory, site: Site) -> str:
+    after = site.inventory()
+    other = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    if operation.phase is OperationPhase.CANCELLED and not other:
+        return ""
+    return f"Its cancellation is {operation.phase} ({operation.why}), and this is not as it was: {other}."
 
 
 def _is_of_old_pool(kind: str, name: str) -> bool:
     """Say whether `clean` has to delete it. No controller runs here that would take the pods away."""
-    return kind != "Pod" and (name == STABLE or name.startswith(picker_name(STABLE)))
+    return kind not in ("Pod", "Secret") and (name == STABLE or name.startswith(picker_name(STABLE)))
 
 
 def _changed(before: Inventory, after: Inventory) -> str:
