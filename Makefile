@@ -7,7 +7,7 @@ VENV := .venv
 AUDIT := $(VENV)/audit
 RUN := $(VENV)/bin/python
 
-# Compiled modules are kept: the tests start the bot two hundred times.
+# Compiled modules are kept, because the tests start many bots.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test check fmt bench chaos hostile pictures audit lock clean
