@@ -43,7 +43,7 @@ hostile: $(VENV)/ready ## hostile input of every kind at a running bot, and what
 	@$(RUN) -m sandbox build
 	$(RUN) -m hostile
 
-pictures: $(VENV)/ready ## the pictures of docs/use-cases, from a story on Slack's page; needs Chromium
+pictures: $(VENV)/ready ## the pictures of docs/, from a story on Slack's page; needs Chromium
 	@$(RUN) -m sandbox build
 	@$(RUN) -m sandbox pictures
 

@@ -82,6 +82,6 @@ def _confirm(dialog: Dialog) -> Block:
         "title": {"type": "plain_text", "text": dialog.title},
         "text": {"type": "plain_text", "text": dialog.text},
         "confirm": {"type": "plain_text", "text": dialog.yes},
-        "deny": {"type": "plain_text", "text": "Cancel"},
+        "deny": {"type": "plain_text", "text": "Go back"},  # "Cancel" could mean the rollout
         "style": dialog.style.value,
     }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.domain.operation import Operation, OperationEvent, OperationEventKind, OperationPhase
-from bot.domain.prose import clock, joined, say
+from bot.domain.prose import clock, joined, say, sentence, short
 from bot.domain.sentences.operations import headword, origin, progress, state, told
 from handlers.blocks import Block, actions, context, header, plain, section
 from handlers.buttons import Press
@@ -63,14 +63,18 @@ def _buttons(operation: Operation) -> list[Block]:
         case OperationPhase.RUNNING:
             return [_cancel(operation, "Cancel", "Cancel it?", "What was done so far is taken back.")]
         case OperationPhase.ASKING:
-            approve = _button(
-                operation, APPROVE_ACTION, "Approve", "Approve?", "It does what the card lists.", "primary"
-            )
+            approve = _button(operation, APPROVE_ACTION, "Approve", "Approve?", _agreed_to(operation), "primary")
             return [approve, _cancel(operation, "Cancel", "Cancel it?", "Nothing of what is asked was done.")]
         case OperationPhase.FAILED:
             return [_cancel(operation, "Clean up", "Clean up?", "What it has made is taken away.")]
         case _:
             return []
+
+
+def _agreed_to(operation: Operation) -> str:
+    """Say what an approval means, as much of it as a dialog has room for; the card has it all."""
+    lines = operation.agreement.lines if operation.agreement else ()
+    return spoken(say("It will {}.", short(joined("; ", map(sentence, lines)), 150)))
 
 
 def _cancel(operation: Operation, label: str, title: str, text: str) -> Block:

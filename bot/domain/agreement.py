@@ -7,13 +7,14 @@ from dataclasses import dataclass
 class Agreement:
     """What people are asked to agree to: ``lines`` for them to read, and a ``digest`` of exactly that.
 
-    It is reached once ``needed`` people have approved.
+    It is reached once ``needed`` people have approved, but not ``not_by``, who asked for it; empty: anybody may.
     """
 
     lines: tuple[str, ...]
     digest: str
     needed: int
     approvals: tuple[str, ...] = ()
+    not_by: str = ""
 
     @property
     def is_reached(self) -> bool:

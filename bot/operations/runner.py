@@ -154,8 +154,10 @@ class Runner:
             case Ask(lines=lines) if sum(map(len, lines)) > MOST_ASKED:
                 return fail(operation, TOO_LONG, _left(executor, operation), self._moment())
             case Ask(state=state, lines=lines, digest=digest):
-                needed = approvals_needed(self._tools.policy.plan)
-                agreement = Agreement(lines=tuple(lines), digest=digest, needed=needed)
+                plan = self._tools.policy.plan
+                barred = "" if plan.requester_may_approve else operation.started_by
+                needed = approvals_needed(plan)
+                agreement = Agreement(lines=tuple(lines), digest=digest, needed=needed, not_by=barred)
                 return ask_people(operation, agreement, state, ASKED_FOR, self._moment())
             case Done(state=state, said=said):
                 return finish(operation, state, said, self._moment())

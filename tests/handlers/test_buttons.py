@@ -48,7 +48,7 @@ def test_a_button_carries_the_rollout_and_the_turn_and_the_brake_asks_in_numbers
             "title": {"type": "plain_text", "text": "Roll back?"},
             "text": {"type": "plain_text", "text": f"All traffic goes back to {OLD}. {NEW} has 25 % now."},
             "confirm": {"type": "plain_text", "text": "Roll back"},
-            "deny": {"type": "plain_text", "text": "Cancel"},
+            "deny": {"type": "plain_text", "text": "Go back"},
             "style": "danger",
         },
     }

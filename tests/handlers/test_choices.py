@@ -60,7 +60,7 @@ def test_each_line_names_the_route_the_weight_and_what_to_type_and_has_a_red_but
                 "title": {"type": "plain_text", "text": "Roll back on one?", "emoji": False},
                 "text": {"type": "plain_text", "text": f"All traffic goes back to {OLD}. {NEW} has 25 % now."},
                 "confirm": {"type": "plain_text", "text": "Roll back"},
-                "deny": {"type": "plain_text", "text": "Cancel"},
+                "deny": {"type": "plain_text", "text": "Go back"},
                 "style": "danger",
             },
         },

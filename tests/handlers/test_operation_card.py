@@ -67,11 +67,14 @@ CARDS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "asking": (
         {
             "phase": OperationPhase.ASKING,
-            "agreement": Agreement(lines=("Delete `a`", "Stays: <b>"), digest="x", needed=2, approvals=(BOB,)),
+            "agreement": Agreement(
+                lines=("Delete `a`", "Stays: <b>"), digest="x", needed=2, approvals=(BOB,), not_by=ALICE
+            ),
         },
         [
             "copy models  ·  wants approval",
-            f"*It needs 1 approval* until {UNTIL_DAY}. Then it will:\n• Delete `a`\n• Stays: &lt;b&gt;",
+            f"*It needs 1 approval* from somebody other than <@{ALICE}> until {UNTIL_DAY}. Then it will:\n"
+            "• Delete `a`\n• Stays: &lt;b&gt;",
             "Approve",
             "Cancel",
             ORIGIN,
@@ -92,6 +95,13 @@ CARDS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "done": (
         {"phase": OperationPhase.DONE, "progress": ("All 3 are there.",)},
         ["copy models  ·  done", f"Done {SINCE}.", "• All 3 are there.", ORIGIN],
+    ),
+    "done, as people agreed": (
+        {
+            "phase": OperationPhase.DONE,
+            "agreement": Agreement(lines=("Delete `a`",), digest="x", needed=1, approvals=(BOB,), not_by=ALICE),
+        },
+        ["copy models  ·  done", f"Done {SINCE}. <@{BOB}> approved it.", ORIGIN],
     ),
     "failed": (
         {"phase": OperationPhase.FAILED, "why": "No such chart.", "left": "Delete `models-copy-1`."},
@@ -125,14 +135,15 @@ def test_cancelling_asks_first_and_carries_only_which_operation() -> None:
 
 
 def test_approving_asks_first_and_is_good_for_one_question() -> None:
-    asking = an_operation(phase=OperationPhase.ASKING, turn=3, agreement=Agreement(lines=(), digest="x", needed=1))
+    agreement = Agreement(lines=("copy `models`", "keep the copies"), digest="x", needed=1)
+    asking = an_operation(phase=OperationPhase.ASKING, turn=3, agreement=agreement)
     (actions,) = [block for block in draw_operation(asking, n=2).blocks if block["type"] == "actions"]
     button, cancel = actions["elements"]
     confirm = button["confirm"]
     assert (button["action_id"], button["value"]) == ("operation_approve", Press("o-7f3a2c01", 3).dumps())
     assert [confirm[part]["text"] for part in ("title", "text", "confirm", "deny")] == [
         "Approve?",
-        "copy models: It does what the card lists.",
+        "copy models: It will copy models; keep the copies.",
         "Approve",
         "Go back",
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bot.domain.access import named
 from bot.domain.operation import Operation, OperationEvent, OperationEventKind, OperationPhase
 from bot.domain.prose import Person, Prose, clock, joined, moment, said, say, sentence, short
 from bot.domain.sentences.who_may import count_approvals
@@ -27,7 +28,7 @@ def state(operation: Operation) -> Prose:
             told = say("{}What was done is being taken back, until {}.", who, clock(operation.deadline))
             return _joined_lines(told, _trouble(operation))
         case OperationPhase.DONE:
-            return say("Done {}.", moment(operation.since))
+            return say("Done {}.{}", moment(operation.since), _approved(operation))
         case OperationPhase.CANCELLED:
             return say("Cancelled {}. What was done is taken back.", moment(operation.since))
         case OperationPhase.FAILED:
@@ -35,11 +36,18 @@ def state(operation: Operation) -> Prose:
             return _joined_lines(say("⚠️ {}", short(sentence(operation.why), 1500)), left)
 
 
+def _approved(operation: Operation) -> Prose:
+    given = operation.agreement.approvals if operation.agreement else ()
+    return say(" {} approved it.", named(given, "and")) if given else Prose()
+
+
 def _asked(operation: Operation) -> Iterator[Prose]:
     """Yield what people are asked to agree to, and how many are missing until when."""
     agreement = operation.agreement
     missing = agreement.needed - len(agreement.approvals) if agreement else 1
-    yield say("*It needs {}* until {}. Then it will:", count_approvals(missing), moment(operation.deadline))
+    barred = agreement.not_by if agreement else ""
+    other = say(" from somebody other than {}", Person(barred)) if barred else Prose()
+    yield say("*It needs {}*{} until {}. Then it will:", count_approvals(missing), other, moment(operation.deadline))
     yield short(joined("\n", (say("• {}", sentence(one)) for one in (agreement.lines if agreement else ()))), 2500)
 
 

@@ -117,7 +117,7 @@ def working_now(rollout: Rollout) -> tuple[Verb, ...]:
 _INSTEAD: Final = {
     Phase.STARTING: "The gateway has yet to accept the first weight; {verbs} work now.",
     Phase.HOLDING: "`why` says what it waits for; {verbs} work now.",
-    Phase.CLEANED: "The old pool is gone: start a rollout the other way.",
+    Phase.CLEANED: "The old pool is gone. To go back, deploy it again, and `start` a rollout to it.",
     Phase.ROLLED_BACK: "`start` it to try again.",
     Phase.ENDED: "`start` a new rollout, or `rollback` if none has started on the route since.",
     Phase.REFUSED: "Fix what it names and `start` again.",

@@ -115,7 +115,8 @@ def test_a_roll_back_of_nothing_is_refused_in_words(stage: Stage) -> None:
     with pytest.raises(TransitionError) as refused:
         pull(stage)
     assert str(refused.value) == (
-        f"You can't roll back now: `{CANARY}` is cleaned. The old pool is gone: start a rollout the other way."
+        f"You can't roll back now: `{CANARY}` is cleaned. "
+        "The old pool is gone. To go back, deploy it again, and `start` a rollout to it."
     )
 
 

@@ -14,6 +14,7 @@ from bot.operations.runner import AT_ONCE, MOST_ASKED, NOBODY_KNOWS, TOO_LONG
 from bot.store.operations import CLAIM_AHEAD
 from sandbox.process import wait_until
 from tests.bot.operations.scripted import Scripted, Works, count_to_three
+from tests.builders import ALICE
 from tests.memory import PREFIX
 from tests.operations import an_operation_store
 
@@ -134,7 +135,7 @@ def test_a_step_that_people_have_to_agree_to_waits_for_them(works: Works) -> Non
     asked = works.load(operation.id)
     assert (asked.phase, asked.agreement) == (
         OperationPhase.ASKING,
-        Agreement(lines=("Do a.",), digest="a", needed=1),
+        Agreement(lines=("Do a.",), digest="a", needed=1, not_by=ALICE),
     )
     works.approve(operation)
     works.look()
@@ -147,7 +148,7 @@ def test_each_thing_is_asked_for_itself(works: Works) -> None:
     works.look()
     works.approve(operation)
     works.look()
-    assert works.load(operation.id).agreement == Agreement(lines=("Do b.",), digest="b", needed=1)
+    assert works.load(operation.id).agreement == Agreement(lines=("Do b.",), digest="b", needed=1, not_by=ALICE)
 
 
 def test_what_is_too_long_to_read_is_not_asked(works: Works) -> None:

@@ -42,7 +42,7 @@ PAUSED, PROMOTED = in_phase(Phase.PAUSED), in_phase(Phase.PROMOTED)
         (replace(PAUSED, step=3, left=Phase.PROMOTED), "`resume`, `rollback`, `finish` and `end` work now."),
         (PROMOTED, "`pause`, `rollback`, `finish` and `end` work now."),
         (in_phase(Phase.FINISHED), "`rollback` and `end` work now."),
-        (in_phase(Phase.CLEANED), "The old pool is gone: start a rollout the other way."),
+        (in_phase(Phase.CLEANED), "The old pool is gone. To go back, deploy it again, and `start` a rollout to it."),
         (in_phase(Phase.ROLLED_BACK), "`start` it to try again."),
         (in_phase(Phase.ENDED), "`start` a new rollout, or `rollback` if none has started on the route since."),
         (in_phase(Phase.REFUSED), "Fix what it names and `start` again."),
