@@ -18,6 +18,8 @@ help: ## list these targets
 demo: $(VENV)/ready ## a Slack page, a cluster and the bot on this machine, until Ctrl-C
 	@$(RUN) -m sandbox demo
 
+# The servers are written in Go, and spend less time on garbage where they may keep more of it.
+test: export GOGC ?= 300
 test: $(VENV)/ready ## every test, on real servers
 	@$(RUN) -m sandbox build
 	$(RUN) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder

@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -14,6 +15,7 @@ from types import MappingProxyType
 import urllib3
 
 from sandbox.binaries import binaries, crds
+from sandbox.certificates import make_certificate
 from sandbox.errors import ApiError
 from sandbox.kube import Kube, path_of
 from sandbox.process import Server, free_ports, wait_until
@@ -90,6 +92,8 @@ def api_server(place: Workplace) -> Iterator[ApiServer]:
     tokens = {user: secrets.token_urlsafe(24) for user in USERS}
     (folder / "tokens.csv").write_text(_token_file(tokens))
     (folder / "service-accounts.key").write_text(_signing_key())
+    if shutil.which("openssl"):  # else the API server makes one with RSA, which costs more at each connection
+        make_certificate(certs / "apiserver.crt", certs / "apiserver.key")
     found = binaries()
     etcd = Server("etcd", [found.etcd, *_etcd_flags(folder, store, peers)], folder)
     server = Server("kube-apiserver", [found.kube_apiserver, *_api_server_flags(folder, store, port)], folder)

@@ -37,6 +37,14 @@ def make_certificates(folder: Path) -> Certificates:
     return made
 
 
+def make_certificate(certificate: Path, key: Path) -> None:
+    """Make one for a server on 127.0.0.1 that is its own authority, with an elliptic curve."""
+    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30")
+    usage = ("-addext", "keyUsage=critical,digitalSignature,keyCertSign", "-addext", "extendedKeyUsage=serverAuth")
+    names = ("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
+    _openssl(*new, "-subj", "/CN=127.0.0.1", *names, *usage, "-keyout", key, "-out", certificate)
+
+
 def _openssl(*words: str | Path) -> None:
     subprocess.run(["openssl", *words], check=True, capture_output=True)
 
