@@ -175,7 +175,7 @@ def _people(world: World) -> Iterator[World]:
                 try:
                     change = decide(world.entry, request, verdict, world.moment(by))
                 except UserError:
-                    continue
+                    break  # whatever the gates say
                 yield world.save(f"{verb} by {by}", change)
 
 
