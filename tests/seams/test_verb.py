@@ -84,7 +84,7 @@ def test_its_button_is_drawn_where_it_fits_with_its_dialog_and_style() -> None:
             "title": {"type": "plain_text", "text": "Hurry?"},
             "text": {"type": "plain_text", "text": "Each step lasts half as long."},
             "confirm": {"type": "plain_text", "text": "Hurry"},
-            "deny": {"type": "plain_text", "text": "Cancel"},
+            "deny": {"type": "plain_text", "text": "Go back"},
             "style": "primary",
         },
     }
