@@ -221,7 +221,7 @@ class ClusterDeployments:
         selector = selector_of(pool)
         pods = client.list_all(self.api, PODS, namespace, labels=selector)
         ready = sum(map(is_ready, pods))
-        found = f"{len(pods)}, {ready} of them ready" if pods else "there is none yet, and `start` waits for one"
+        found = f"{len(pods)}, {ready} of them ready" if pods else "there is none yet"
         return f"pods with `{selector}`: {found}"
 
 

@@ -1,4 +1,6 @@
-"""What Helm knows of a release, read from its own Secret: the chart, the values, and the objects it made; and its end.
+"""What Helm knows of a release, read from its own Secret: the chart, the values, and the objects it made.
+
+It also has Helm uninstall releases.
 
 A release is `sh.helm.release.v1.NAME.vN`; the payload is JSON, zipped, and encoded twice (once by Kubernetes).
 """

@@ -83,7 +83,7 @@ def test_a_new_pool_is_shown_agreed_to_installed_and_followed_until_it_can_take_
         f"make ServiceAccount, ConfigMap, Service and Deployment `{NEXT}-epp`; "
         f"Role and RoleBinding `{NEXT}-epp-non-sa`; Role and RoleBinding `{NEXT}-epp-sa`; InferencePool `{NEXT}`",
         f"differ from `{STABLE}` in the InferencePool, spec.endpointPickerRef.failureMode: `FailClose` → `FailOpen`",
-        f"send requests to pods with `app={NEXT}`: there is none yet, and `start` waits for one",
+        f"send requests to pods with `app={NEXT}`: there is none yet",
         "move no traffic: `start` does that",
     ]
     assert not is_there(plane)
