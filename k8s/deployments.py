@@ -221,8 +221,9 @@ class ClusterDeployments:
         selector = selector_of(pool)
         pods = client.list_all(self.api, PODS, namespace, labels=selector)
         ready = sum(map(is_ready, pods))
-        found = f"{len(pods)}, {ready} of them ready" if pods else "there is none yet"
-        return f"pods with `{selector}`: {found}"
+        if not pods:
+            return f"pods with `{selector}`: there is none yet"
+        return f"{len(pods)} pods with `{selector}`, {ready} of them ready"
 
 
 @dataclass(frozen=True)
