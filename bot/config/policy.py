@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bot.domain.access import Access
 from bot.domain.deployment import DeployRules
+from bot.domain.evidence import EvidenceRules
 from bot.domain.plan import Plan
 from bot.domain.removal import CleanRules
 from bot.domain.telling import Tell
@@ -44,5 +45,6 @@ class Policy:
     command: str = "/rollout"
     install: str = ""
     unix_users: Mapping[str, str] = field(default_factory=dict)
+    evidence: EvidenceRules = field(default_factory=EvidenceRules)
     gates: Mapping[str, Any] = field(default_factory=dict)
     from_file: bool = False

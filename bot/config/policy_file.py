@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
-from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from bot.config.mistakes import ConfigError, Place
@@ -29,6 +29,7 @@ from bot.config.yaml_lines import Lines, read_yaml
 from bot.domain.access import Access
 from bot.domain.commands.tokens import shown
 from bot.domain.deployment import DeployRules
+from bot.domain.evidence import EvidenceRules, Idle
 from bot.domain.removal import CleanRules
 from bot.domain.slips import likely_meant
 from bot.domain.telling import Audience, Tell
@@ -73,6 +74,7 @@ Install = Annotated[str, text(INSTALL.pattern, NO_INSTALL)]
 Heard = Annotated[Audience, one_word_of(Audience)]
 USUAL: Final = Tell()
 TRIAL: Final = TrialRules()
+NUMBERS: Final = EvidenceRules()
 
 Gates = Mapping[str, type[Section]]
 """The keys below ``gates``, and what each may say."""
@@ -154,6 +156,31 @@ class CleanSection(Section):
     keep_for: Duration | None = None
 
 
+class EvidenceSection(Section):
+    """The names are those of ``EvidenceRules``."""
+
+    prometheus: Annotated[
+        str,
+        text(
+            r"https?://[\w.:\[\]-]{1,250}(/[\w./~-]{0,250})?",
+            "is not where a Prometheus is; write it like `http://prometheus.monitoring:9090`",
+        ),
+    ] = ""
+    token_file: Annotated[str, text(r"/.{1,500}", "is not the path of a file; begin it with `/`")] = ""
+    ca_file: Annotated[str, text(r"/.{1,500}", "is not the path of a file; begin it with `/`")] = ""
+    window: Duration = NUMBERS.window
+    settle: Duration = NUMBERS.settle
+    forgives: Duration = NUMBERS.forgives
+    requests: Annotated[int, whole_number(100000)] = NUMBERS.requests
+    idle: Annotated[Idle, one_word_of(Idle)] = NUMBERS.idle
+
+    @model_validator(mode="after")
+    def _can_last(self) -> "EvidenceSection":
+        if self.forgives >= self.window / 2:
+            raise MisplacedError(("forgives",), "must be less than half of `window`: nothing would ever last longer")
+        return self
+
+
 class TerminalSection(Section):
     """What only terminals need."""
 
@@ -171,6 +198,7 @@ class PolicyFile(Section):
     trial: TrySection = Field(TrySection(), alias="try")
     deploy: DeploySection = DeploySection()
     clean: CleanSection = CleanSection()
+    evidence: EvidenceSection = EvidenceSection()
     command: Slash = "/rollout"
     install: Install = ""
     terminal: TerminalSection = TerminalSection()
@@ -212,7 +240,20 @@ def _with_gates(gates: Gates) -> type[PolicyFile]:
     """Return a file with one more section, which has a key for each gate."""
     keys: dict[str, Any] = {name: (model, None) for name, model in gates.items()}
     section = create_model("GatesSection", __base__=Section, **keys)
-    return create_model("PolicyFileWithGates", __base__=PolicyFile, gates=(section, section()))
+    needs = {"_have_numbers": field_validator("gates")(_have_numbers)}
+    return create_model("PolicyFileWithGates", __base__=PolicyFile, __validators__=needs, gates=(section, section()))
+
+
+def _have_numbers(gates: Section, info: ValidationInfo) -> Section:
+    """Refuse a gate that has no numbers to judge."""
+    evidence = info.data.get("evidence")
+    if evidence is not None and not evidence.prometheus:
+        for name in filter(gates.model_fields_set.__contains__, type(gates).model_fields):
+            if getattr(gates, name).needs_prometheus:
+                raise MisplacedError(
+                    ("gates", name), "needs numbers: say where Prometheus is with `evidence.prometheus`"
+                )
+    return gates
 
 
 def _policy(said: PolicyFile, default_namespace: str) -> Policy:
@@ -229,6 +270,7 @@ def _policy(said: PolicyFile, default_namespace: str) -> Policy:
         trial=TrialRules(**dict(said.trial)),
         deploy=DeployRules(**dict(said.deploy)),
         clean=CleanRules(**dict(said.clean)),
+        evidence=EvidenceRules(**dict(said.evidence)),
         command=said.command,
         install=said.install,
         unix_users=said.terminal.users,

@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
@@ -23,6 +23,9 @@ class Section(BaseModel):
     """A mapping with known keys; an empty one may be left blank."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs_prometheus: ClassVar[bool] = False
+    """Whether it is of no use unless the file says where Prometheus is."""
 
     @classmethod
     def known(cls) -> str:
@@ -69,6 +72,19 @@ def number() -> BeforeValidator:
             return value
         if not isinstance(value, Scalar) or not _DECIMAL.fullmatch(value.text):
             raise ValueError(f"{what(value)} is not a number of zero or more")
+        return float(value.text)
+
+    return BeforeValidator(read)
+
+
+def number_above_zero() -> BeforeValidator:
+    """Take a number above zero; what is read already stays as it is."""
+
+    def read(value: object) -> float:
+        if isinstance(value, (int, float)):
+            return value
+        if not isinstance(value, Scalar) or not _DECIMAL.fullmatch(value.text) or not float(value.text):
+            raise ValueError(f"{what(value)} is not a number above zero")
         return float(value.text)
 
     return BeforeValidator(read)
@@ -130,6 +146,8 @@ def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _flag(value: object) -> bool:
+    if isinstance(value, bool):  # what is read already stays as it is
+        return value
     if not isinstance(value, Scalar) or value.kind != "bool" or value.text.lower() not in ("true", "false"):
         raise ValueError(f"{what(value)} is neither `true` nor `false`")
     return value.text.lower() == "true"

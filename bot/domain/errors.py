@@ -18,6 +18,7 @@ RolloutBotError
         NoRoomError    the annotations of an object are full
       RaceError        a guard of our patch no longer held: somebody was faster
     StoreError         Redis
+    MetricsError       Prometheus
     LateError          nobody knew the answer to an inquiry in time
     UnreadableError    a record has a version that this program does not know
 """
@@ -125,6 +126,10 @@ class UnreadableError(DependencyError):
 
 class StoreError(DependencyError):
     """Redis did not answer, or answered with an error."""
+
+
+class MetricsError(DependencyError):
+    """Prometheus did not answer, or answered with an error."""
 
 
 def lost_data() -> StoreError:

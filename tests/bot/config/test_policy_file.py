@@ -17,6 +17,7 @@ from bot.config.policy_file import read_policy
 from bot.config.policy_values import Duration, Section, text, whole_number
 from bot.config.yaml_lines import Scalar
 from bot.domain.access import Access
+from bot.domain.evidence import EvidenceRules, Idle
 from bot.domain.telling import Audience, Tell
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "policy.example.yaml"
@@ -91,7 +92,10 @@ terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
     )
 
 
-TOP = "`namespaces`, `plan`, `approvals`, `access`, `tell`, `try`, `deploy`, `clean`, `command`, `install`, `terminal`"
+TOP = (
+    "`namespaces`, `plan`, `approvals`, `access`, `tell`, `try`, `deploy`, `clean`, `evidence`, `command`, `install`, "
+    "`terminal`"
+)
 USER = "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`."
 DURATION = "is not a duration from 1s to 30d; write it like `90s`, `10m`, `2h` or `1d`."
 COMMAND = "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters."
@@ -259,3 +263,19 @@ def test_any_file_is_read_or_refused_with_lines(document: dict[str, object]) -> 
         read_policy(Path("policy.yaml"), default_namespace="default")
     except ConfigError as refusal:
         assert all(mistake.startswith("policy.yaml:") for mistake in refusal.mistakes)  # noqa: PT017
+
+
+def test_evidence_is_read() -> None:
+    Path("policy.yaml").write_text('evidence: {prometheus: "https://prom.example.com/api", window: 10m, idle: pass}\n')
+    policy = read_policy(Path("policy.yaml"), default_namespace="default")
+    assert policy.evidence == EvidenceRules(
+        prometheus="https://prom.example.com/api", window=timedelta(minutes=10), idle=Idle.PASS
+    )
+
+
+@pytest.mark.parametrize("url", ["prometheus:9090", "http://user:pass@prometheus", "file:///etc/passwd"])
+def test_what_is_no_address_of_a_prometheus_is_refused(url: str) -> None:
+    assert mistakes(f'evidence: {{prometheus: "{url}"}}') == [
+        f"policy.yaml:1: evidence.prometheus: `{url}` is not where a Prometheus is; "
+        "write it like `http://prometheus.monitoring:9090`."
+    ]

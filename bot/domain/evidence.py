@@ -1,0 +1,31 @@
+"""Where the gates' numbers come from, and how much of them is enough: the policy's section ``evidence``, as a value."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Idle(StrEnum):
+    """What gates say while nobody asks either pool."""
+
+    HOLD = "hold"
+    PASS = "pass"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRules:
+    """``prometheus`` is its base URL; empty: there is none, and no gate that needs numbers is on.
+
+    The numbers of at most ``window`` are judged. Those of the first ``settle`` after a change of weights are left out:
+    caches are cold. What happens within ``forgives`` is no reason to roll back. ``requests``: so many of them the new
+    pool must have had in the window before a gate passes.
+    """
+
+    prometheus: str = ""
+    token_file: str = ""
+    ca_file: str = ""
+    window: timedelta = timedelta(minutes=10)
+    settle: timedelta = timedelta(minutes=1)
+    forgives: timedelta = timedelta(minutes=1)
+    requests: int = 50
+    idle: Idle = Idle.HOLD

@@ -1,0 +1,1 @@
+"""Prometheus, and whatever else answers its HTTP API: the only part that asks it."""

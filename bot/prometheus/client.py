@@ -1,0 +1,137 @@
+"""A client for the HTTP API of Prometheus. It follows no redirect, reads so much and no more, and waits for so long."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import requests
+import urllib3
+from pydantic import BaseModel, ValidationError
+
+from bot.domain.errors import MetricsError
+from bot.engine.metrics_port import Series, Span
+
+ANSWERS_WITHIN: Final = 5.0
+"""Seconds for a whole answer. Gates have ten."""
+LONGEST: Final = 16 * 1024 * 1024
+"""Bytes of an answer that are read: twice what some hundred model servers show over a window."""
+CONNECTS_WITHIN: Final = 2.0
+RESTS: Final = 5.0
+"""Seconds in which a Prometheus that did not answer is not asked again: many rollouts would wait for it in turn."""
+_PIECE: Final = 64 * 1024
+
+
+class PrometheusClient:
+    """Asks one Prometheus; may be used by many threads. ``token_file`` is read for each query: tokens change."""
+
+    def __init__(
+        self, url: str, *, token_file: str = "", ca_file: str = "", answers_within: float = ANSWERS_WITHIN
+    ) -> None:
+        self._url, self._token_file, self._ca_file = url.rstrip("/"), token_file, ca_file
+        self._within = answers_within
+        self._away_until, self._why_away = 0.0, ""
+
+    def over(self, promql: str, span: Span) -> Sequence[Series]:
+        """Return what a query gives at each time of a span. Raises MetricsError."""
+        times = {"start": span.start, "end": span.end, "step": span.step}
+        return [_series(each.metric, each.values) for each in self._ask("query_range", promql, times)]
+
+    def now(self, promql: str, at: float) -> Sequence[Series]:
+        """Return what a query gives at one time. Raises MetricsError."""
+        found = self._ask("query", promql, {"time": at})
+        return [_series(each.metric, [each.value]) for each in found if each.value is not None]
+
+    def _ask(self, kind: str, promql: str, times: Mapping[str, float]) -> Sequence["_Found"]:
+        # Thanos answers with what it has unless it is told not to: some pods would seem to be all of them.
+        fields = {"query": promql, "timeout": f"{self._within:g}s", "partial_response": "false", **times}
+        body = self._post(f"{self._url}/api/v1/{kind}", fields)
+        try:
+            answer = _Answer.model_validate_json(body)
+        except ValidationError as error:
+            raise MetricsError("Prometheus answered with something other than numbers.") from error
+        if answer.status != "success":
+            raise MetricsError(f"Prometheus refused the query: {_short(answer.error)}")
+        return answer.data.result
+
+    def _post(self, url: str, fields: Mapping[str, object]) -> bytes:
+        until = time.monotonic() + self._within
+        if time.monotonic() < self._away_until:
+            raise MetricsError(self._why_away)
+        try:
+            with requests.post(
+                url,
+                data=fields,
+                headers=self._headers(),
+                timeout=(CONNECTS_WITHIN, self._within),
+                verify=self._ca_file or True,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                body = _read(answer, until)
+                status = answer.status_code
+        except (requests.Timeout, TimeoutError, urllib3.exceptions.TimeoutError) as error:
+            raise self._away(f"Prometheus did not answer within {self._within:g} seconds.") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise self._away("Prometheus cannot be reached.") from error
+        if status in (401, 403):
+            raise MetricsError(f"Prometheus refused us ({status}); see `evidence.token_file` in the policy.")
+        if status not in (200, 400, 422):  # the last two have a sentence in them
+            raise MetricsError(f"Prometheus answered with status {status}.")
+        return body
+
+    def _away(self, why: str) -> MetricsError:
+        self._away_until, self._why_away = time.monotonic() + RESTS, why
+        return MetricsError(why)
+
+    def _headers(self) -> Mapping[str, str]:
+        if not self._token_file:
+            return {}
+        try:
+            token = Path(self._token_file).read_text().strip()
+        except (OSError, ValueError) as error:
+            raise MetricsError("The file `evidence.token_file` of the policy cannot be read.") from error
+        return {"Authorization": f"Bearer {token}"}
+
+
+def _read(answer: requests.Response, until: float) -> bytes:
+    """Read an answer as it comes, so that no server can keep us with one byte at a time.
+
+    Raises MetricsError, requests.Timeout, urllib3's errors.
+    """
+    body = bytearray()
+    while piece := answer.raw.read1(_PIECE, decode_content=True):
+        body += piece
+        if len(body) > LONGEST:
+            raise MetricsError("Prometheus answered with too much.")
+        if time.monotonic() > until:
+            raise requests.Timeout
+    return bytes(body)
+
+
+class _Found(BaseModel):
+    """One series, with the values of a range or with one."""
+
+    metric: dict[str, str]
+    values: list[tuple[float, float]] = []
+    value: tuple[float, float] | None = None
+
+
+class _Data(BaseModel):
+    result: list[_Found] = []
+
+
+class _Answer(BaseModel):
+    status: str
+    error: str = ""
+    data: _Data = _Data()
+
+
+def _series(labels: Mapping[str, str], points: Sequence[tuple[float, float]]) -> Series:
+    """Leave out what is no number: a share of nothing, for one."""
+    return Series(labels, {at: value for at, value in points if math.isfinite(value)})
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:300] or "it said nothing."

@@ -1,0 +1,162 @@
+"""The client against servers that misbehave; tests/traffic asks a real Prometheus."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+
+from bot.domain.errors import MetricsError
+from bot.engine.metrics_port import Series, Span
+from bot.prometheus.client import PrometheusClient
+
+SPAN = Span(start=0, end=30, step=15)
+Act = Callable[[BaseHTTPRequestHandler], None]
+
+
+def says(status: int, body: object, **headers: str) -> Act:
+    """Return a server's answer."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    def act(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data)
+
+    return act
+
+
+def drips(request: BaseHTTPRequestHandler) -> None:
+    """Send a byte now and then, for ever, so that no single read is slow."""
+    request.send_response(200)
+    request.end_headers()
+    while True:
+        request.wfile.write(b" ")
+        time.sleep(0.02)
+
+
+@contextmanager
+def server(act: Act) -> Iterator[tuple[str, list[tuple[str, dict[str, list[str]], str]]]]:
+    """Run a server; yields its address, and what it was asked: path, fields and authorization."""
+    asked: list[tuple[str, dict[str, list[str]], str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            asked.append((self.path, parse_qs(body), self.headers.get("Authorization", "")))
+            try:
+                act(self)
+            except OSError:
+                return
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    running.daemon_threads = True
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{running.server_port}", asked
+    finally:
+        running.shutdown()
+        thread.join()
+        running.server_close()
+
+
+def answer(kind: str, *series: object) -> object:
+    return {"status": "success", "data": {"resultType": kind, "result": list(series)}}
+
+
+def test_a_range_comes_with_its_labels_and_without_what_is_no_number() -> None:
+    found = answer("matrix", {"metric": {"pod": "a"}, "values": [[0, "1"], [15, "NaN"], [30, "+Inf"]]})
+    with server(says(200, found)) as (url, asked):
+        assert PrometheusClient(url).over("up", SPAN) == [Series({"pod": "a"}, {0.0: 1.0})]
+    ((path, fields, authorization),) = asked
+    assert (path, authorization) == ("/api/v1/query_range", "")
+    assert fields == {
+        "query": ["up"],
+        "start": ["0"],
+        "end": ["30"],
+        "step": ["15"],
+        "timeout": ["5s"],
+        "partial_response": ["false"],
+    }
+
+
+def test_one_time_comes_as_series_with_one_value() -> None:
+    with server(says(200, answer("vector", {"metric": {}, "value": [7, "2.5"]}))) as (url, asked):
+        assert PrometheusClient(f"{url}/prom/").now("up", 7) == [Series({}, {7.0: 2.5})]
+    assert asked[0][0] == "/prom/api/v1/query"
+
+
+def test_the_token_is_read_anew_for_each_query(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    with server(says(200, answer("matrix"))) as (url, asked):
+        client = PrometheusClient(url, token_file=str(token))
+        for text in ("one\n", "two\n"):
+            token.write_text(text)
+            client.over("up", SPAN)
+    assert [authorization for _, _, authorization in asked] == ["Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize(
+    ("act", "sentence"),
+    [
+        (says(400, {"status": "error", "error": "parse error: x"}), "Prometheus refused the query: parse error: x"),
+        (says(401, b"no"), "Prometheus refused us (401); see `evidence.token_file` in the policy."),
+        (says(503, b"starting"), "Prometheus answered with status 503."),
+        (says(302, b"", Location="http://127.0.0.1:1/"), "Prometheus answered with status 302."),
+        (says(200, b"<html>"), "Prometheus answered with something other than numbers."),
+        (
+            says(200, {"status": "success", "data": {"result": 3}}),
+            "Prometheus answered with something other than numbers.",
+        ),
+        (drips, "Prometheus did not answer within 0.3 seconds."),
+        (lambda request: time.sleep(1), "Prometheus did not answer within 0.3 seconds."),
+    ],
+    ids=["bad query", "no right", "not ready", "elsewhere", "no JSON", "no series", "slow byte by byte", "silent"],
+)
+def test_what_goes_wrong_is_one_sentence(act: Act, sentence: str) -> None:
+    with server(act) as (url, _), pytest.raises(MetricsError) as refused:
+        PrometheusClient(url, answers_within=0.3).over("up", SPAN)
+    assert str(refused.value) == sentence
+
+
+def test_one_that_did_not_answer_is_not_asked_again_at_once() -> None:
+    with server(lambda request: time.sleep(1)) as (url, asked):
+        client = PrometheusClient(url, answers_within=0.3)
+        for _ in range(3):
+            with pytest.raises(MetricsError, match=r"^Prometheus did not answer within 0\.3 seconds\.$"):
+                client.over("up", SPAN)
+    assert len(asked) == 1
+
+
+def test_nobody_there_is_one_sentence() -> None:
+    with pytest.raises(MetricsError, match=r"^Prometheus cannot be reached\.$"):
+        PrometheusClient("http://127.0.0.1:1").over("up", SPAN)
+
+
+def test_a_token_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    client = PrometheusClient("http://127.0.0.1:1", token_file=str(tmp_path / "none"))
+    with pytest.raises(MetricsError, match=r"^The file `evidence.token_file` of the policy cannot be read\.$"):
+        client.over("up", SPAN)
+
+
+def test_an_answer_without_end_is_given_up() -> None:
+    def floods(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        while True:
+            request.wfile.write(b" " * 1_000_000)
+
+    with server(floods) as (url, _), pytest.raises(MetricsError, match=r"^Prometheus answered with too much\.$"):
+        PrometheusClient(url).over("up", SPAN)
