@@ -14,9 +14,9 @@ from bot.domain.gate import Readiness
 from bot.domain.rollout import TAKEN_BACK, Hand, Pair, Pool, Rollout, Rule
 from bot.engine.gateway_word import GatewayWord
 from bot.engine.notes import NO_KEYS, Notes
-from bot.engine.route_port import Guard, PoolHealth, RouteCopy, Survey, Written
+from bot.engine.route_port import Guard, PoolHealth, PoolMembers, RouteCopy, Survey, Written
 from k8s import client, field_managers, httproute, inferencepool, installed, lost_rules, owners, split, survey
-from k8s.document import Document, annotation_of, locate
+from k8s.document import Document, annotation_of, has_rules_beside, locate
 from k8s.gateways import CLASSES, GATEWAYS, Gateways, has_parent
 from k8s.httproute import HTTPROUTES
 from k8s.inferencepool import PODS, POOLS, SERVICES, SLICES
@@ -233,6 +233,14 @@ class Cluster:
         ours = Ours(rules=frozenset(place for place in places if place is not None), canary=rollout.canary.name)
         return gateway_word(copy.document, generation, ours, self._gateways.parents(copy.document))
 
+    def senders(self, pool: Pool) -> Sequence[str]:
+        """Return the first watched HTTPRoutes that send to a pool (namespace/name)."""
+        return self._reader.routes_to(pool)
+
+    def has_rules_beside(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        """Say whether the route has rules with one of our pools that are not the rollout's."""
+        return has_rules_beside(copy.document, rollout)
+
     def health(self, stable: Pool, canary: Pool) -> PoolHealth:
         """Say whether the canary can serve, and judge both pools. Raises ClusterError."""
         return self._reader.health(stable, canary)
@@ -240,6 +248,10 @@ class Cluster:
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Judge both pools, for display."""
         return self._reader.readiness(stable, canary)
+
+    def members(self, pool: Pool) -> PoolMembers:
+        """Name the pods and the picker's Service of a pool. Raises ClusterError."""
+        return self._reader.members(pool)
 
     @property
     def namespaces(self) -> tuple[str, ...]:

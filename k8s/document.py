@@ -141,6 +141,11 @@ def locate(document: Document, rollout: Rollout) -> tuple[int | None, ...]:
     return tuple(found)
 
 
+def has_rules_beside(document: Document, rollout: Rollout) -> bool:
+    """Say whether the route has rules with one of our pools that are not the rollout's."""
+    return not {*_holding(document, rollout, both=False)} <= {*locate(document, rollout)}
+
+
 def _same_key(document: Document, rollout: Rollout, key: str, mine: list[int]) -> list[tuple[int, int]]:
     """Pair rules of the rollout that share a key with rules of the document that have it."""
     candidates = [index for index, rule in enumerate(rules_of(document)) if key in (rule.get("name"), _digest(rule))]

@@ -12,7 +12,7 @@ from kubernetes.client import ApiClient
 from bot.domain.errors import GoneError, RefusedError
 from bot.domain.gate import MOST_ROUTES, Readiness
 from bot.domain.rollout import Pool
-from bot.engine.route_port import PoolHealth
+from bot.engine.route_port import PoolHealth, PoolMembers
 from k8s import client
 from k8s.document import Document, full_name, namespace_of, pools_reached
 from k8s.httproute import HTTPROUTES
@@ -77,6 +77,14 @@ class PoolReader:
         mine = [pod for pod in kept if labels <= (pod["metadata"].get("labels") or {}).items()]
         return [pod for pod in mine if not is_leaving(pod)]
 
+    def members(self, pool: Pool) -> PoolMembers:
+        """Name the pods and the picker's Service of a pool. Raises GoneError if it does not exist."""
+        document = self.document(pool)
+        names = sorted(str(pod["metadata"]["name"]) for pod in self.pods(document))
+        picker = picker_of(document)
+        service = str(picker["name"]) if picker is not None and is_service(picker) else ""
+        return PoolMembers(pool=pool, pods=tuple(names), picker=service)
+
     def listed_pods(self, pool: Document, *, version: str = "") -> Sequence[Document]:
         """List the pods that a pool selects, without those that leave."""
         found = client.list_all(self._api, PODS, namespace_of(pool), labels=selector_of(pool), version=version)
@@ -95,7 +103,7 @@ class PoolReader:
         """
         is_watched = self._watches.objects(PODS, canary.namespace) is not None
         pool = self.document(canary)
-        beside = _beside.submit(lambda: (self._health(stable), self._routes_to(stable)))
+        beside = _beside.submit(lambda: (self._health(stable), self.routes_to(stable)))
         pods = self.listed_pods(pool, version=client.ANY_VERSION if is_watched else "")
         judged = health_of(self.parts(pool, pods))
         other, routes = beside.result()
@@ -104,7 +112,7 @@ class PoolReader:
 
     def readiness(self, stable: Pool, canary: Pool) -> Readiness:
         """Judge both pools, for display; a missing pool has no ready server."""
-        return self._readiness(self._health(stable), self._health(canary), self._routes_to(stable))
+        return self._readiness(self._health(stable), self._health(canary), self.routes_to(stable))
 
     def _health(self, pool: Pool) -> Health:
         try:
@@ -124,7 +132,7 @@ class PoolReader:
             at=self._now(),
         )
 
-    def _routes_to(self, pool: Pool) -> tuple[str, ...]:
+    def routes_to(self, pool: Pool) -> tuple[str, ...]:
         """Return the first of the watched HTTPRoutes that give a pool weight, or mirror requests to it.
 
         A step waits for this, and every rollout keeps it.

@@ -77,6 +77,15 @@ class Guard(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolMembers:
+    """Who serves a pool now, by their exact names: its pods, and the Service of its endpoint picker (empty: none)."""
+
+    pool: Pool
+    pods: tuple[str, ...]
+    picker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolHealth:
     """Why the canary cannot serve, in a sentence (empty if it can), the ready endpoints of both pools, and whether the
     stable pool does not exist.
@@ -172,6 +181,15 @@ class Routes(Protocol):
 
     def gateway_word(self, copy: RouteCopy, rollout: Rollout, generation: int) -> GatewayWord:
         """Read what every parent says about ``generation`` out of a copy, and what the Gateways say of themselves."""
+
+    def senders(self, pool: Pool) -> Sequence[str]:
+        """Return the first watched HTTPRoutes that send to a pool (namespace/name)."""
+
+    def has_rules_beside(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        """Say whether the route has rules with one of the rollout's pools that are not the rollout's."""
+
+    def members(self, pool: Pool) -> PoolMembers:
+        """Name the pods and the picker's Service of a pool."""
 
     def health(self, stable: Pool, canary: Pool) -> PoolHealth:
         """Say whether the canary can serve, and count the ready endpoints of both pools."""

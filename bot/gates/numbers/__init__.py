@@ -1,0 +1,1 @@
+"""What two pools did over the same minutes, from the metrics of their model servers and endpoint pickers."""

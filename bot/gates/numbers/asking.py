@@ -1,0 +1,41 @@
+"""How a gate asks for numbers, and what it says where there are none to judge."""
+
+from collections.abc import Callable
+from typing import Final
+
+from bot.domain.errors import ClusterError, MetricsError
+from bot.domain.evidence import EvidenceRules, Idle
+from bot.domain.gate import GateAnswer
+from bot.gates.gate import Asked, Found
+from bot.gates.numbers.window import LackError, NothingToCompareError, Window
+
+NO_PROMETHEUS: Final = "The policy names no Prometheus (`evidence.prometheus`)."
+Judge = Callable[[Window, EvidenceRules], Found]
+
+
+def on_numbers(asked: Asked, judge: Judge) -> Found:
+    """Judge the window of a rollout; hold where there is none, and where neither pool has requests."""
+    numbers = asked.sources.numbers
+    if numbers is None:
+        return Found(answer=GateAnswer.HOLD, reason=NO_PROMETHEUS)
+    nothing = Found(answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone, or new")
+    if asked.rollout.stable_gone:
+        return nothing
+    try:
+        window = numbers.window(asked.entry, asked.now)
+    except NothingToCompareError:
+        return nothing
+    except LackError as lack:
+        return Found(answer=GateAnswer.HOLD, reason=str(lack), evidence="no numbers yet")
+    except (MetricsError, ClusterError) as error:
+        return Found(answer=GateAnswer.HOLD, reason=str(error), evidence="no numbers")
+    is_idle = not window.canary().arrived and (bool(window.earlier) or not window.stable().arrived)
+    if is_idle:
+        return _idle(numbers.rules)
+    return judge(window, numbers.rules)
+
+
+def _idle(rules: EvidenceRules) -> Found:
+    if rules.idle is Idle.PASS:
+        return Found(answer=GateAnswer.PASS, evidence="idle: nobody asks either pool")
+    return Found(answer=GateAnswer.HOLD, reason="Both pools are idle: there are no requests to judge.", evidence="idle")

@@ -1,0 +1,94 @@
+"""The numbers of a rollout's two pools: one query for all gates that look at the same time."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Final, Protocol
+
+from bot.domain.evidence import EvidenceRules
+from bot.domain.rollout import Entry, Pool
+from bot.engine.metrics_port import Metrics
+from bot.engine.route_port import PoolMembers
+from bot.gates.numbers.query import promql
+from bot.gates.numbers.reading import read
+from bot.gates.numbers.tally import Tally
+from bot.gates.numbers.window import (
+    NO_TRAFFIC,
+    LackError,
+    NothingToCompareError,
+    Window,
+    earlier_span,
+    span_since,
+    window_of,
+)
+
+FRESH: Final = timedelta(seconds=10)
+"""Gates that are asked again so soon get the same numbers."""
+
+
+class MemberSource(Protocol):
+    """Who serves a pool. Raises ClusterError."""
+
+    def members(self, pool: Pool) -> PoolMembers:
+        """Name the pods and the picker's Service of a pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    at: datetime
+    window: "Future[Window]"
+
+
+class Numbers:
+    """May be used by many threads; those that ask about one rollout at the same time wait for one answer."""
+
+    def __init__(
+        self, metrics: Metrics, pools: MemberSource, rules: EvidenceRules, *, fresh: timedelta = FRESH
+    ) -> None:
+        self.metrics, self.pools, self.rules, self._fresh = metrics, pools, rules, fresh
+        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._lock = Lock()
+
+    def window(self, entry: Entry, now: datetime) -> Window:
+        """Return what both pools did since the weights changed. Raises LackError, MetricsError, ClusterError."""
+        key = entry.rollout.id, entry.applied.decision if entry.applied else ""
+        with self._lock:
+            is_mine, kept = False, self._kept.get(key)
+            if kept is None or now - kept.at >= self._fresh:
+                is_mine, kept = True, _Kept(now, Future())
+                self._kept = {each: of for each, of in self._kept.items() if now - of.at < self._fresh} | {key: kept}
+        if is_mine:
+            _carry_out(kept.window, lambda: self._ask(entry, now))
+        return kept.window.result()
+
+    def _ask(self, entry: Entry, now: datetime) -> Window:
+        rollout, applied = entry.rollout, entry.applied
+        if applied is None or not (applied.weight or rollout.mirror):
+            raise LackError(NO_TRAFFIC)
+        stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
+        pods = len(stable.pods) + len(canary.pods)
+        span, query = span_since(applied.weighed_since, now, self.rules, pods), promql(stable, canary)
+        both = applied.weight < 100
+        window = window_of(self.metrics.over(query, span), stable, canary, span, both=both)
+        if both:
+            return window
+        return replace(window, earlier=self._earlier(stable, applied.weighed_since))
+
+    def _earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:
+        """Return what the old pool did before it lost its last traffic. Raises NothingToCompareError."""
+        span = earlier_span(weighed_at, self.rules)
+        query = promql(stable)
+        tallies = read(self.metrics.over(query, span), stable, span).tallies if query else ()
+        seen = tuple(tally for tally in tallies if tally.pods)
+        if not seen:
+            raise NothingToCompareError
+        return seen
+
+
+def _carry_out(future: "Future[Window]", ask: Callable[[], Window]) -> None:
+    try:
+        future.set_result(ask())
+    except Exception as error:
+        future.set_exception(error)

@@ -1,0 +1,43 @@
+"""The one query that asks for everything that two pools have counted: exact pods and exact pickers, never a prefix."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from bot.engine.route_port import PoolMembers
+from bot.gates.numbers.names import PICKERS, REQUESTS, SERVERS, Level
+
+RUNNING: Final = tuple(name for name, meaning in SERVERS.items() if meaning is Level.RUNNING)
+"""What a model server shows at all times."""
+ALIVE: Final = ("inference_pool_ready_pods", "llm_d_epp_ready_endpoints")
+"""What a picker shows before its first request too."""
+
+
+def promql(*pools: PoolMembers) -> str:
+    """Ask for the counters of the pools as they are, and for when each program was scraped last.
+
+    Increases are worked out here, not by `increase()`: that misses what a series begins with, so the first errors.
+    """
+    parts: list[str] = []
+    namespace = pools[0].pool.namespace
+    if pods := [pod for pool in pools for pod in pool.pods]:
+        where = f'namespace="{namespace}",pod=~"{any_of(pods)}"'
+        parts += [_selected([*SERVERS, REQUESTS], where), *_scraped("pod,job,instance", RUNNING, where)]
+    if pickers := [pool.picker for pool in pools if pool.picker]:
+        for label in ("job", "service"):
+            where = f'namespace="{namespace}",{label}=~"{any_of(pickers)}"'
+            parts += [_selected(PICKERS, where), *_scraped("job,service,instance", ALIVE, where)]
+    return " or ".join(parts)
+
+
+def _scraped(labels: str, names: Iterable[str], where: str) -> Iterator[str]:
+    """Ask for the time of the last scrape. Each name is asked for alone: without their names two series may be one."""
+    return (f"max by ({labels}) (timestamp({_selected([name], where)}))" for name in names)
+
+
+def _selected(names: Iterable[str], where: str) -> str:
+    return f'{{__name__=~"{any_of(names)}",{where}}}'
+
+
+def any_of(names: Iterable[str]) -> str:
+    """Write an alternation of exact names for `=~`. Names of Kubernetes have no other sign that means something."""
+    return "|".join(name.replace(".", "[.]") for name in names)

@@ -1,0 +1,192 @@
+"""From the series of two pools to what each did between two times: pure functions.
+
+A counter that begins again (a program was restarted) counts from zero. One that appears while its program was scraped
+before begins at zero: a server shows no errors until the first.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from bot.engine.metrics_port import Series, Span
+from bot.engine.route_port import PoolMembers
+from bot.gates.numbers.names import PICKERS, PREFERRED, REQUESTS, SERVERS, Count, Level, Meaning, Time
+from bot.gates.numbers.tally import EVER, Buckets, Streams, Tally, added
+
+_NAME = "__name__"
+_THE_SERVERS = "ModelServerError"
+"""The error code with which a picker may count what the model server has failed, and counts itself."""
+_BY_STATUS = {"2": Count.GOOD, "3": Count.GOOD, "4": Count.TURNED_AWAY, "5": Count.BROKEN}
+
+
+Target = tuple[str, str]
+"""What is scraped: a job and an instance. A pod, or a picker's Service, may have several."""
+
+
+@dataclass(slots=True)
+class _Program:
+    """What one pod or one picker shows. ``scraped``: when each target was scraped last, at each time of the span."""
+
+    scraped: dict[Target, Mapping[float, float]] = field(default_factory=dict)
+    series: list[Series] = field(default_factory=list)
+
+    def saw(self, start: float, end: float) -> bool:
+        return any(start in times and end in times for times in self.scraped.values())
+
+    def of(self, names: Mapping[str, Meaning]) -> Mapping[Meaning, list[Series]]:
+        """Return its series by what they mean; where two names mean the same, those of one name."""
+        named: dict[Meaning, dict[str, list[Series]]] = defaultdict(lambda: defaultdict(list))
+        for each in self.series:
+            name = each.labels[_NAME]
+            if (meaning := names.get(name)) is not None:
+                named[meaning][name].append(each)
+        return {meaning: found[min(found, key=_rank)] for meaning, found in named.items()}
+
+    def growth(self, found: Iterable[Series], start: float, end: float) -> float:
+        """Add up by how much counters grew. What was not scraped at both times is not known."""
+        return sum(
+            _growth(each, start, end)
+            for each in found
+            if (times := self.scraped.get(_target(each))) is not None and start in times and end in times
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolNumbers:
+    """A pool's tallies, and when its newest numbers are from (seconds since 1970; 0: there are none)."""
+
+    tallies: tuple[Tally, ...]
+    newest: float
+
+
+def read(series: Sequence[Series], pool: PoolMembers, span: Span) -> PoolNumbers:
+    """Read what a pool did between the times of a span. Series of other pods and pickers are passed over."""
+    servers = [_program(series, "pod", pod) for pod in pool.pods]
+    picker = _program(series, "job", pool.picker)
+    if not picker.scraped:
+        picker = _program(series, "service", pool.picker)
+    seen = [_Server(name, server) for name, server in zip(pool.pods, servers, strict=True)]
+    chosen = picker.of(PICKERS)
+    tallies = [_tally(seen, picker, chosen, start, end) for start, end in pairwise(times_of(span))]
+    scrapes = [time for each in servers for times in each.scraped.values() for time in times.values()]
+    return PoolNumbers(tuple(tallies), max(scrapes, default=0.0))
+
+
+def times_of(span: Span) -> list[float]:
+    """Return the times of a span."""
+    return [span.start + number * span.step for number in range(int((span.end - span.start) / span.step) + 1)]
+
+
+def _program(series: Iterable[Series], label: str, name: str) -> _Program:
+    program = _Program()
+    for each in series:
+        if not name or each.labels.get(label) != name:
+            continue
+        if _NAME in each.labels:
+            program.series.append(each)
+        else:
+            program.scraped[_target(each)] = each.values
+    return program
+
+
+def _target(series: Series) -> Target:
+    return series.labels.get("job", ""), series.labels.get("instance", "")
+
+
+class _Server:
+    """A model server's series, sorted once for all the stretches. Of several jobs that scrape it, one counts."""
+
+    def __init__(self, name: str, program: _Program) -> None:
+        running = [each for each in program.series if SERVERS.get(each.labels[_NAME]) is Level.RUNNING]
+        job = min((each.labels.get("job", "") for each in running), default="")
+        targets = {target: times for target, times in program.scraped.items() if target[0] == job}
+        one = _Program(targets, [each for each in program.series if each.labels.get("job", "") == job])
+        by_meaning = one.of(SERVERS)
+        self.name, self.saw, self.growth = name, one.saw, one.growth
+        self.counters: dict[Count, list[Series]] = defaultdict(list)
+        for meaning, found in by_meaning.items():
+            if isinstance(meaning, Count):
+                self.counters[meaning] = found
+        for each in one.series:
+            if each.labels[_NAME] == REQUESTS and (status := _status(each)) is not None:
+                self.counters[status].append(each)
+        self.histograms = {
+            meaning: _by_bound(found) for meaning, found in by_meaning.items() if isinstance(meaning, Time)
+        }
+        self.levels = {meaning: found for meaning, found in by_meaning.items() if isinstance(meaning, Level)}
+
+    def times(self, start: float, end: float) -> Mapping[Time, Buckets]:
+        """Return the histograms of a stretch."""
+        return {
+            time: {bound: self.growth(found, start, end) for bound, found in bounds.items()}
+            for time, bounds in self.histograms.items()
+        }
+
+    def level(self, level: Level, at: float) -> float:
+        """Return a level at one end of a stretch."""
+        return sum(each.values.get(at, 0.0) for each in self.levels.get(level, ()))
+
+    def streams(self, times: Mapping[Time, Buckets], start: float, end: float) -> Streams | None:
+        """Return the answers of a stretch; None if the server does not show how many run."""
+        first, whole = times.get(Time.FIRST_TOKEN), times.get(Time.WHOLE)
+        if Level.RUNNING not in self.levels or not first or not whole:
+            return None
+        return Streams(first[EVER] - whole[EVER], self.level(Level.RUNNING, start), self.level(Level.RUNNING, end))
+
+
+def _status(series: Series) -> Count | None:
+    """Say how a request was answered; None if it was none for the model."""
+    labels = series.labels
+    if labels.get("method", "POST") != "POST" or not labels.get("handler", "").startswith("/v1/"):
+        return None
+    return _BY_STATUS.get(labels.get("status", "")[:1])
+
+
+def _by_bound(found: Iterable[Series]) -> Mapping[float, list[Series]]:
+    bounds: dict[float, list[Series]] = defaultdict(list)
+    for each in found:
+        bounds[float(each.labels["le"])].append(each)
+    return bounds
+
+
+def _tally(
+    servers: Sequence[_Server], picker: _Program, picked: Mapping[Meaning, list[Series]], start: float, end: float
+) -> Tally:
+    seen = [server for server in servers if server.saw(start, end)]
+    counts: dict[Count, float] = defaultdict(float)
+    times: dict[Time, list[Buckets]] = defaultdict(list)
+    streams: dict[str, Streams] = {}
+    for server in seen:
+        for count, found in server.counters.items():
+            counts[count] += server.growth(found, start, end)
+        took = server.times(start, end)
+        for time, buckets in took.items():
+            times[time].append(buckets)
+        if known := server.streams(took, start, end):
+            streams[server.name] = known
+    if picker.saw(start, end):
+        counts[Count.PICKED] += picker.growth(picked.get(Count.PICKED, ()), start, end)
+        refused = [each for each in picked.get(Count.UNPICKED, ()) if each.labels.get("error_code") != _THE_SERVERS]
+        counts[Count.UNPICKED] += picker.growth(refused, start, end)
+    levels = {level for server in seen for level in server.levels}
+    return Tally(
+        start=start,
+        end=end,
+        pods=len(seen),
+        counts=dict(counts),
+        times={time: added(parts) for time, parts in times.items()},
+        before={level: sum(server.level(level, start) for server in seen) for level in levels},
+        after={level: sum(server.level(level, end) for server in seen) for level in levels},
+        servers=streams,
+    )
+
+
+def _growth(series: Series, start: float, end: float) -> float:
+    before, after = series.values.get(start, 0.0), series.values.get(end, 0.0)
+    return after - before if after >= before else after
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """Order names that mean the same: the preferred ones first."""
+    return next((rank for rank, each in enumerate(PREFERRED) if name.endswith(each)), len(PREFERRED)), name

@@ -1,0 +1,150 @@
+"""What one pool did in a stretch of time, and what several stretches add up to: pure functions."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import floor
+from typing import Final
+
+from bot.gates.numbers.names import Count, Level, Time
+
+NOT_BEGUN: Final = 0.25
+"""Of the requests that run, at most such a part has no first token yet."""
+EVER: Final = math.inf
+"""The upper bound of a histogram's last bucket: it counts everything."""
+
+_HTTP: Final = frozenset({Count.GOOD, Count.TURNED_AWAY, Count.BROKEN})
+
+Buckets = Mapping[float, float]
+"""By an upper bound in seconds: how many took at most that long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Answers of one server in a stretch: how many more began than ended, and how many ran at both ends."""
+
+    unended: float
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """A pool from ``start`` to ``end`` (seconds since 1970), over its pods that were scraped at both times.
+
+    A count that nobody shows is not there, which is not the same as zero. ``before`` and ``after`` are the levels at
+    both ends, added up over the pods; ``servers`` has the streams of each pod that shows them.
+    """
+
+    start: float
+    end: float
+    pods: int = 0
+    counts: Mapping[Count, float] = field(default_factory=dict)
+    times: Mapping[Time, Buckets] = field(default_factory=dict)
+    before: Mapping[Level, float] = field(default_factory=dict)
+    after: Mapping[Level, float] = field(default_factory=dict)
+    servers: Mapping[str, Streams] = field(default_factory=dict)
+
+    @property
+    def is_seen(self) -> bool:
+        """Say whether anything is known: a pool without pods has a picker, which refuses what comes."""
+        return bool(self.pods or self.counts.get(Count.UNPICKED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """What a pool did in some stretches. ``cut``: how many streams were surely cut.
+
+    Nobody counts those. They are the answers that began and did not end, less those that have come to run meanwhile.
+    Some of what runs has not begun to answer, so a part of it is taken off besides.
+    """
+
+    counts: Mapping[Count, float]
+    times: Mapping[Time, Buckets]
+    cut: int
+    open: int
+    """How many requests run or wait at the end."""
+
+    def count(self, what: Count) -> int:
+        """Return how many there were; 0 if nobody shows it."""
+        return round(self.counts.get(what, 0))
+
+    def began(self) -> int:
+        """Return how many answers have begun."""
+        return _all(self.times.get(Time.FIRST_TOKEN, {}))
+
+    def ended(self) -> int:
+        """Return how many answers have come to their end."""
+        return _all(self.times.get(Time.WHOLE, {}))
+
+    @property
+    def arrived(self) -> int:
+        """Return how many requests were sent here: those that the picker was asked for, else those with an answer."""
+        if Count.PICKED in self.counts:
+            return self.count(Count.PICKED) + self.count(Count.UNPICKED)
+        return max(self.began(), self.answered) + self.count(Count.UNPICKED)
+
+    @property
+    def knows_failures(self) -> bool:
+        """Say whether anybody counts what goes wrong: the model servers by status, or a picker what it sends them."""
+        return bool((_HTTP | {Count.PICKED, Count.UNPICKED}) & self.counts.keys())
+
+    @property
+    def unanswered(self) -> int:
+        """Return how many requests a picker has surely sent to a model server that never answered them."""
+        begun = max(self.began() + self.count(Count.TURNED_AWAY) + self.count(Count.BROKEN), self.answered)
+        return max(0, self.count(Count.PICKED) - begun - self.open)
+
+    @property
+    def answered(self) -> int:
+        """Return how many requests the model servers have answered, well or badly."""
+        known = [self.count(each) for each in _HTTP]
+        return sum(known) if _HTTP & self.counts.keys() else self.began()
+
+
+def total(tallies: Sequence[Tally]) -> Total:
+    """Add up stretches in the order of time; some may be missing between them."""
+    counts: Counter[Count] = Counter()
+    for tally in tallies:
+        counts.update(tally.counts)
+    shown = {time for tally in tallies for time in tally.times}
+    times = {time: added([tally.times[time] for tally in tallies if time in tally.times]) for time in shown}
+    last = tallies[-1].after if tallies else {}
+    still = round(last.get(Level.RUNNING, 0) + last.get(Level.WAITING, 0))
+    return Total(counts=dict(counts), times=times, cut=_cut(tallies), open=still)
+
+
+def added(parts: Sequence[Buckets]) -> Buckets:
+    """Add histograms up, at the bounds that all of them have."""
+    bounds = set.intersection(*(set(part) for part in parts)) if parts else set()
+    return {bound: sum(part[bound] for part in parts) for bound in sorted(bounds)}
+
+
+def _cut(tallies: Sequence[Tally]) -> int:
+    return sum(_cut_of(name, tallies) for name in {name for tally in tallies for name in tally.servers})
+
+
+def _cut_of(server: str, tallies: Sequence[Tally]) -> int:
+    """Count the streams that a server has surely cut, over each run of stretches without a gap."""
+    cut = 0
+    for run in _runs([tally for tally in tallies if server in tally.servers]):
+        streams = [tally.servers[server] for tally in run]
+        before, after = streams[0].before, streams[-1].after
+        waiting_to_begin = NOT_BEGUN * (before + after)
+        cut += max(0, floor(sum(each.unended for each in streams) - (after - before) - waiting_to_begin))
+    return cut
+
+
+def _runs(tallies: Sequence[Tally]) -> list[list[Tally]]:
+    runs: list[list[Tally]] = []
+    for tally in tallies:
+        if runs and runs[-1][-1].end == tally.start:
+            runs[-1].append(tally)
+        else:
+            runs.append([tally])
+    return runs
+
+
+def _all(buckets: Buckets) -> int:
+    return round(buckets.get(EVER, 0))

@@ -1,0 +1,189 @@
+"""What is asked, and what is said where there are no numbers to judge."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.domain.errors import MetricsError
+from bot.domain.evidence import EvidenceRules
+from bot.domain.rollout import Applied, Entry, Pool
+from bot.engine.metrics_port import Series, Span
+from bot.engine.route_port import PoolMembers
+from bot.gates.numbers.names import Count
+from bot.gates.numbers.numbers import Numbers
+from bot.gates.numbers.reading import times_of
+from bot.gates.numbers.window import LackError, NothingToCompareError, span_since
+from tests.builders import CANARY, NOON, STABLE, a_rollout, an_entry
+
+RULES = EvidenceRules(prometheus="http://prometheus")
+
+
+@dataclass
+class Memory:
+    """A metrics server that answers with what a test puts in, for every time of a span."""
+
+    pods: Sequence[str] = ("old", "new")
+    age: float = 1.0
+    error: MetricsError | None = None
+    asked: list[tuple[str, Span]] = field(default_factory=list)
+
+    def over(self, promql: str, span: Span) -> Sequence[Series]:
+        self.asked.append((promql, span))
+        if self.error:
+            raise self.error
+        times = times_of(span)
+        return [
+            series
+            for pod in self.pods
+            if f'"{pod}' in promql or f"|{pod}" in promql
+            for series in self._pod(pod, times)
+        ]
+
+    def now(self, promql: str, at: float) -> Sequence[Series]:
+        raise NotImplementedError
+
+    def _pod(self, pod: str, times: Sequence[float]) -> Sequence[Series]:
+        labels = {"pod": pod, "job": "servers"}
+        asks = {"handler": "/v1/completions", "method": "POST", "status": "2xx"}
+        return [
+            Series({"__name__": "vllm:num_requests_running", **labels}, dict.fromkeys(times, 1.0)),
+            Series({"__name__": "http_requests_total", **labels, **asks}, {time: time for time in times}),
+            Series(labels, {time: time - self.age for time in times}),
+        ]
+
+
+class Members:
+    """Each pool has one pod: `old` and `new`."""
+
+    def members(self, pool: Pool) -> PoolMembers:
+        return PoolMembers(pool=pool, pods=("old" if pool.name == STABLE else "new",), picker=f"{pool.name}-epp")
+
+
+def weighed(weight: int, at: datetime = NOON) -> Entry:
+    """Return a rollout whose weights came onto the route at a time."""
+    rollout = a_rollout()
+    applied = Applied(revision=2, decision=rollout.decision, weight=weight, at=at, weighed_at=at)
+    return replace(an_entry(rollout), applied=applied)
+
+
+def numbers(memory: Memory, rules: EvidenceRules = RULES) -> Numbers:
+    return Numbers(memory, Members(), rules)
+
+
+def lack(memory: Memory, entry: Entry, now: datetime) -> str:
+    with pytest.raises(LackError) as refused:
+        numbers(memory).window(entry, now)
+    return str(refused.value)
+
+
+def test_both_pools_are_counted_over_the_same_minutes() -> None:
+    memory = Memory()
+    window = numbers(memory).window(weighed(10), NOON + timedelta(minutes=5))
+    start = NOON.timestamp() + 60
+    assert [span for _, span in memory.asked] == [Span(start=start, end=start + 240, step=12)]
+    assert (window.canary().answered, window.stable().answered, window.seconds) == (240, 240, 240)
+
+
+def test_a_window_is_never_longer_than_the_policy_says() -> None:
+    memory = Memory()
+    window = numbers(memory).window(weighed(10), NOON + timedelta(hours=3))
+    assert (window.seconds, window.step) == (600, 30)
+
+
+def test_with_many_pods_a_window_has_fewer_slices() -> None:
+    span = span_since(NOON, NOON + timedelta(hours=1), RULES, pods=240)
+    assert (span.step, (span.end - span.start) / span.step) == (100, 6)
+
+
+def test_a_decision_that_leaves_the_weights_alone_does_not_begin_the_window_again() -> None:
+    entry, memory = weighed(10), Memory()
+    assert entry.applied is not None
+    noted = replace(entry.applied, decision="d9", at=NOON + timedelta(minutes=4))
+    window = numbers(memory).window(replace(entry, applied=noted), NOON + timedelta(minutes=5))
+    assert window.seconds == 240
+
+
+@pytest.mark.parametrize(
+    ("memory", "weight", "after", "why"),
+    [
+        (Memory(), 0, 5, "The new pool has no traffic yet."),
+        (Memory(), 10, 0.5, "The weights are new, and caches are cold; I start judging in 33s."),
+        (Memory(pods=("old",)), 10, 5, f"Prometheus has no numbers of the model servers of `{CANARY}`."),
+        (Memory(pods=("new",)), 10, 5, f"Prometheus has no numbers of the model servers of `{STABLE}`."),
+        (Memory(age=180), 10, 5, f"The newest numbers of `{STABLE}` are 3m old."),
+    ],
+)
+def test_without_numbers_it_says_why(memory: Memory, weight: int, after: float, why: str) -> None:
+    assert lack(memory, weighed(weight), NOON + timedelta(minutes=after)) == why
+
+
+def test_with_all_traffic_the_new_pool_is_compared_with_the_old_one_before() -> None:
+    memory = Memory()
+    window = numbers(memory).window(weighed(100), NOON + timedelta(minutes=5))
+    (_, now), (asked, before) = memory.asked
+    assert (before.start, before.end) == (NOON.timestamp() - 600, NOON.timestamp())
+    assert "new" not in asked.replace(CANARY, "")
+    assert (window.canary().answered, window.stable().answered) == (240, 600)
+    assert now.end == NOON.timestamp() + 300
+
+
+def test_a_pool_without_pods_is_seen_by_what_its_picker_refuses() -> None:
+    class Refusing(Memory):
+        def over(self, promql: str, span: Span) -> Sequence[Series]:
+            times = times_of(span)
+            error = {"__name__": "inference_objective_request_error_total", "job": f"{CANARY}-epp"}
+            refused = Series(error, {time: time - span.start for time in times})
+            return [
+                *super().over(promql, span),
+                refused,
+                Series({"job": f"{CANARY}-epp"}, {time: time for time in times}),
+            ]
+
+    window = numbers(Refusing(pods=("old",))).window(weighed(10), NOON + timedelta(minutes=5))
+    assert window.canary().count(Count.UNPICKED) == 240
+
+
+def test_copies_of_requests_are_judged_too() -> None:
+    entry = weighed(0)
+    plan = replace(entry.rollout.plan, mirror=10, steps=(0, 10, 100))
+    mirrored = replace(entry, rollout=replace(entry.rollout, plan=plan))
+    assert numbers(Memory()).window(mirrored, NOON + timedelta(minutes=5)).canary().answered == 240
+
+
+def test_with_all_traffic_and_old_servers_that_are_new_there_is_nothing_to_compare_with() -> None:
+    with pytest.raises(NothingToCompareError):
+        numbers(Memory(pods=("new",))).window(weighed(100), NOON + timedelta(minutes=5))
+
+
+@pytest.mark.parametrize("seconds", range(100, 900, 37))
+def test_every_span_ends_at_one_of_its_times_which_are_multiples_of_the_step(seconds: int) -> None:
+    span = span_since(NOON, NOON + timedelta(seconds=seconds), RULES)
+    assert times_of(span)[-1] == span.end
+    assert (span.start % span.step, span.end % span.step) == (0, 0)
+    assert span.start >= NOON.timestamp() + 60
+
+
+def test_gates_that_look_together_cost_one_query() -> None:
+    memory = Memory()
+    shared = numbers(memory)
+    with ThreadPoolExecutor(5) as gates:
+        windows = list(gates.map(lambda _: shared.window(weighed(10), NOON + timedelta(minutes=5)), range(5)))
+    assert (len(memory.asked), len(set(map(id, windows)))) == (1, 1)
+
+
+def test_a_later_look_asks_again() -> None:
+    memory = Memory()
+    shared = numbers(memory)
+    for minutes in (5, 6):
+        shared.window(weighed(10), NOON + timedelta(minutes=minutes))
+    assert len(memory.asked) == 2
+
+
+def test_all_gates_that_look_together_hear_of_the_same_error() -> None:
+    shared = numbers(Memory(error=MetricsError("Prometheus cannot be reached.")))
+    for _ in range(2):
+        with pytest.raises(MetricsError, match="Prometheus cannot be reached"):
+            shared.window(weighed(10), NOON + timedelta(minutes=5))

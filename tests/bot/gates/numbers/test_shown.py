@@ -1,0 +1,32 @@
+from dataclasses import replace
+
+from bot.domain.rollout import Pool
+from bot.engine.route_port import PoolMembers
+from bot.gates.numbers import shown
+from bot.gates.numbers.names import Time
+from tests.bot.gates.windows import a_window, always
+
+WINDOW = a_window(always(good=1), always(good=1))
+VLLM = replace(
+    WINDOW,
+    names=frozenset({"http_requests_total", "vllm:time_to_first_token_seconds_bucket", "vllm:num_requests_waiting"}),
+)
+
+
+def test_a_query_names_the_pools_pods_and_the_series_that_are_there() -> None:
+    assert shown.latency(VLLM, Time.FIRST_TOKEN, 0.95) == (
+        'histogram_quantile(0.95, sum by (le) (rate(vllm:time_to_first_token_seconds_bucket{pod=~"new-a|new-b"}[5m])))'
+    )
+    assert shown.waiting(VLLM) == 'avg(vllm:num_requests_waiting{pod=~"new-a|new-b"})'
+    assert shown.errors(VLLM) == (
+        'sum(rate(http_requests_total{pod=~"new-a|new-b",handler=~"/v1/.*",status=~"5.*"}[5m]))'
+        ' / sum(rate(http_requests_total{pod=~"new-a|new-b",handler=~"/v1/.*"}[5m]))'
+    )
+    assert shown.picked(VLLM).endswith(',job="new-epp"}[5m]))')
+
+
+def test_there_is_no_query_for_what_a_pool_does_not_show() -> None:
+    alone = replace(WINDOW, members=PoolMembers(pool=Pool("default", "new"), pods=("new-a",)))
+    assert [shown.errors(alone), shown.cache(alone), shown.latency(alone, Time.WHOLE, 0.5), shown.picked(alone)] == [
+        ""
+    ] * 4
