@@ -60,15 +60,38 @@ class Readiness:
         return self.canary_lack or ("" if self.canary_ready else _NONE_READY)
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of both pools, as people read it, with its unit."""
+
+    name: str
+    new: str
+    old: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one gate found. ``reason`` is a sentence if it does not pass; ``evidence`` a few words for the card."""
+    """What one gate found. ``reason`` is a sentence if it does not pass; ``evidence`` a few words for the card.
+
+    ``standing`` are a few words that the card says whatever the answer is; ``figures`` are for the thread.
+    """
 
     gate: str
     answer: GateAnswer
     reason: str = ""
     evidence: str = ""
+    standing: str = ""
+    figures: tuple[Figure, ...] = ()
     on_fail: OnFail = OnFail.ROLL_BACK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A finding for whoever asks, with what was counted, and a query for the same numbers (PromQL; may be empty)."""
+
+    finding: Finding
+    details: str = ""
+    promql: str = ""
 
 
 _STRICTEST: Final = (GateAnswer.FAIL, GateAnswer.HOLD, GateAnswer.PASS)
@@ -110,8 +133,8 @@ def strictest(findings: Sequence[Finding]) -> GateAnswer:
 
 
 def reason(findings: Sequence[Finding]) -> str:
-    """Join the reasons of the findings with the strictest answer; empty if all pass."""
-    return " ".join(finding.reason for finding in _decisive(findings) if finding.reason)
+    """Join the reasons of the findings with the strictest answer, each once; empty if all pass."""
+    return " ".join(dict.fromkeys(finding.reason for finding in _decisive(findings) if finding.reason))
 
 
 def _decisive(findings: Sequence[Finding]) -> Sequence[Finding]:

@@ -1,15 +1,16 @@
 """What a gate is: a name, the keys that the policy file may give it, and a check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
-from bot.config.policy_values import Section, one_word_of
-from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness
-from bot.domain.rollout import Pool, Rollout
+from bot.config.policy_values import Flag, Section, one_word_of
+from bot.domain.gate import Figure, Finding, GateAnswer, OnFail, Readiness
+from bot.domain.rollout import Entry, Pool, Rollout
 from bot.engine.gateway_word import GatewayWord
-from bot.engine.route_port import PoolHealth, RouteCopy
+from bot.engine.route_port import PoolHealth, PoolMembers, RouteCopy
+from bot.gates.numbers.numbers import Numbers
 
 
 class Pools(Protocol):
@@ -17,6 +18,9 @@ class Pools(Protocol):
 
     def health(self, stable: Pool, canary: Pool) -> PoolHealth:
         """Say whether the canary can serve, and count the ready endpoints of both. Raises ClusterError."""
+
+    def members(self, pool: Pool) -> PoolMembers:
+        """Name the pods and the picker's Service of a pool. Raises ClusterError."""
 
 
 class RouteStatus(Protocol):
@@ -28,44 +32,71 @@ class RouteStatus(Protocol):
     def read(self, namespace: str, route: str) -> RouteCopy:
         """Read one route from the API server."""
 
+    def senders(self, pool: Pool) -> Sequence[str]:
+        """Return the first watched HTTPRoutes that send to a pool (namespace/name)."""
+
+    def has_rules_beside(self, copy: RouteCopy, rollout: Rollout) -> bool:
+        """Say whether the route has rules with one of our pools that are not the rollout's."""
+
     def gateway_word(self, copy: RouteCopy, rollout: Rollout, generation: int) -> GatewayWord:
         """Read what every parent says about ``generation``."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateSources:
-    """Where gates get their numbers from. Every call is bounded in time."""
+    """Where gates look. Every call is bounded in time. ``numbers``: None without a Prometheus."""
 
     pools: Pools
     routes: RouteStatus
+    numbers: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a gate is asked about: the rollout as it is now, and when. ``sources`` answer questions."""
 
-    rollout: Rollout
+    entry: Entry
     now: datetime
     sources: GateSources
+
+    @property
+    def rollout(self) -> Rollout:
+        """Return the rollout's record."""
+        return self.entry.rollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What a check returns: the answer, why it is no pass (a sentence), and what was seen (a few words).
 
-    ``readiness`` is set by a gate that has counted endpoints anyway, so that nobody counts them twice.
+    ``standing`` are words for the card that do not depend on the answer.
+
+    ``readiness`` is set by a gate that has counted endpoints anyway, so that nobody counts them twice. ``details`` are
+    sentences for whoever asks: what was counted, over which time, and what it would take to fail; ``promql`` asks for
+    the same numbers elsewhere.
     """
 
     answer: GateAnswer
     reason: str = ""
     evidence: str = ""
+    standing: str = ""
+    figures: tuple[Figure, ...] = ()
+    details: str = ""
+    promql: str = ""
     readiness: Readiness | None = None
 
 
 class Keys(Section):
     """The keys of every gate in the policy file; a gate with more of them has a subclass."""
 
+    enabled: Flag = True
     on_fail: Annotated[OnFail, one_word_of(OnFail)] = OnFail.ROLL_BACK
+
+
+class NumberKeys(Keys):
+    """The keys of a gate that judges numbers of Prometheus."""
+
+    needs_prometheus: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +106,7 @@ class Gate:
     ``check`` gets what is asked and the gate's keys. It may take some seconds and raise anything: no answer in time,
     and an error, are a hold. ``may_fail``: it is also asked between steps. ``judges_traffic``: it is not asked about
     the first weight, before which the canary has no requests. ``required``: no policy switches it off.
+    ``by_default``: it is on wherever the policy names a Prometheus, unless it is switched off.
     """
 
     name: str
@@ -84,6 +116,7 @@ class Gate:
     may_fail: bool = False
     judges_traffic: bool = False
     required: bool = False
+    by_default: bool = False
 
     def finding(self, found: Found, keys: Keys) -> Finding:
         """Put the gate's name and the policy's word on what it found."""
@@ -92,5 +125,7 @@ class Gate:
             answer=found.answer,
             reason=found.reason,
             evidence=found.evidence,
+            standing=found.standing,
+            figures=found.figures,
             on_fail=keys.on_fail,
         )

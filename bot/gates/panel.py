@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Final
 
-from bot.domain.gate import GateAnswer, Verdict
-from bot.domain.rollout import Rollout
+from bot.domain.gate import GateAnswer, Look, Verdict
+from bot.domain.rollout import Entry
 from bot.engine.ports import Clock
 from bot.gates.gate import Asked, Found, Gate, GateSources, Keys
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 ANSWER_WITHIN: Final = 10.0
 """Seconds; the slowest request to the API server gives up before that."""
 
-THREADS: Final = 32
+THREADS: Final = 64
 
 
 class GatePanel:
@@ -31,8 +31,10 @@ class GatePanel:
         *,
         answer_within: float = ANSWER_WITHIN,
     ) -> None:
-        """``keys`` are those of the policy file by the gate's name; a gate that it does not name is off."""
-        self._gates = [(gate, keys.get(gate.name, gate.keys())) for gate in gates if gate.required or gate.name in keys]
+        """``keys`` are those of the policy file by the gate's name; of the others, some are on by default."""
+        on = [gate for gate in gates if gate.required or gate.name in keys or (gate.by_default and sources.numbers)]
+        known = [(gate, keys[gate.name] if gate.name in keys else gate.keys()) for gate in on]
+        self._gates = [(gate, of) for gate, of in known if gate.required or of.enabled]
         self._sources, self._clock, self._answer_within = sources, clock, answer_within
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="gate")
         self._asked: dict[tuple[str, str], Future[Found]] = {}
@@ -48,23 +50,33 @@ class GatePanel:
         """Say whether a gate is on that is to be asked between steps too."""
         return any(gate.may_fail for gate, _ in self._gates)
 
-    def check(self, rollout: Rollout) -> Verdict:
+    def check(self, entry: Entry) -> Verdict:
         """Ask every gate whether the canary may get more."""
-        is_first = rollout.base < 0
-        return self._verdict(rollout, [each for each in self._gates if not (is_first and each[0].judges_traffic)])
+        is_first = entry.rollout.base < 0
+        return self._verdict(entry, [each for each in self._gates if not (is_first and each[0].judges_traffic)])
 
-    def check_between_steps(self, rollout: Rollout) -> Verdict:
+    def check_between_steps(self, entry: Entry) -> Verdict:
         """Ask the gates that can fail a rollout."""
-        return self._verdict(rollout, [(gate, keys) for gate, keys in self._gates if gate.may_fail])
+        return self._verdict(entry, [(gate, keys) for gate, keys in self._gates if gate.may_fail])
 
-    def _verdict(self, rollout: Rollout, gates: Sequence[tuple[Gate, Keys]]) -> Verdict:
-        asked = Asked(rollout, self._clock.now(), self._sources)
+    def look(self, entry: Entry) -> Sequence[Look]:
+        """Ask every gate, for somebody who wants to see more than a verdict."""
+        found = self._all_found(entry, self._gates)
+        return [
+            Look(finding=gate.finding(each, keys), details=each.details, promql=each.promql)
+            for gate, keys, each in found
+        ]
+
+    def _verdict(self, entry: Entry, gates: Sequence[tuple[Gate, Keys]]) -> Verdict:
+        found = self._all_found(entry, gates)
+        readiness = next((each.readiness for _, _, each in found if each.readiness), None)
+        return Verdict(findings=tuple(gate.finding(each, keys) for gate, keys, each in found), readiness=readiness)
+
+    def _all_found(self, entry: Entry, gates: Sequence[tuple[Gate, Keys]]) -> Sequence[tuple[Gate, Keys, Found]]:
+        asked = Asked(entry, self._clock.now(), self._sources)
         answers = [self._ask(gate, keys, asked) for gate, keys in gates]
         wait(answers, self._answer_within)
-        found = [self._found(gate, answer) for (gate, _), answer in zip(gates, answers, strict=True)]
-        findings = [gate.finding(each, keys) for (gate, keys), each in zip(gates, found, strict=True)]
-        readiness = next((each.readiness for each in found if each.readiness), None)
-        return Verdict(findings=tuple(findings), readiness=readiness)
+        return [(gate, keys, self._found(gate, answer)) for (gate, keys), answer in zip(gates, answers, strict=True)]
 
     def _ask(self, gate: Gate, keys: Keys, asked: Asked) -> "Future[Found]":
         """Ask a gate; one that still thinks about this decision is not asked again beside that."""

@@ -4,10 +4,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from bot.gates import gateway, pools_ready
+from bot.gates import capacity, errors, gateway, latency, pools_ready, queries, saturation, split
 from bot.gates.gate import Gate, Keys
 
-_GATES: Final[tuple[Gate, ...]] = (pools_ready.GATE, gateway.GATE)
+_GATES: Final[tuple[Gate, ...]] = (
+    pools_ready.GATE,
+    gateway.GATE,
+    errors.GATE,
+    latency.GATE,
+    saturation.GATE,
+    split.GATE,
+    capacity.GATE,
+    queries.GATE,
+)
 
 _added: list[Gate] = []
 

@@ -9,11 +9,11 @@ import pytest
 from bot.domain.errors import ClusterError
 from bot.domain.gate import Finding, GateAnswer, OnFail, Readiness
 from bot.domain.rollout import Pool
-from bot.engine.route_port import PoolHealth
+from bot.engine.route_port import PoolHealth, PoolMembers
 from bot.gates import pools_ready
 from bot.gates.gate import Asked, Found, Gate, GateSources, Keys, RouteStatus
 from bot.gates.panel import GatePanel
-from tests.builders import NOON, READY, a_rollout
+from tests.builders import NOON, READY, a_rollout, an_entry
 from tests.handlers.fakes import Hand
 
 
@@ -28,6 +28,9 @@ class Pools:
         if self.error:
             raise self.error
         return PoolHealth(lack=self.lack, readiness=READY)
+
+    def members(self, pool: Pool) -> PoolMembers:
+        return PoolMembers(pool=pool, pods=())
 
 
 class Limit(Keys):
@@ -76,23 +79,23 @@ def test_every_gate_is_asked_with_the_rollout_and_its_own_keys() -> None:
     limit, other = Probe("limit", over), Probe("other")
     keys = {"limit": Limit(most=9, on_fail=OnFail.PAUSE), "other": Keys()}
     asking = panel(limit.gate(keys=Limit), other.gate(), keys=keys)
-    assert asking.check(a_rollout()).findings == (
+    assert asking.check(an_entry()).findings == (
         Finding(gate="limit", answer=GateAnswer.FAIL, reason="10 is over 9.", evidence="10", on_fail=OnFail.PAUSE),
         Finding(gate="other", answer=GateAnswer.PASS),
     )
-    assert limit.asked == [Asked(a_rollout(), NOON, limit.asked[0].sources)]
+    assert limit.asked == [Asked(an_entry(), NOON, limit.asked[0].sources)]
 
 
 def test_a_gate_that_the_policy_does_not_name_is_off_unless_it_is_required() -> None:
     off, required = Probe("off"), Probe("required")
-    verdict = panel(off.gate(), required.gate(required=True), keys={}).check(a_rollout())
+    verdict = panel(off.gate(), required.gate(required=True), keys={}).check(an_entry())
     assert ([finding.gate for finding in verdict.findings], off.asked) == (["required"], [])
 
 
 def test_between_steps_only_gates_that_may_fail_are_asked() -> None:
     holds, fails = Probe("holds"), Probe("fails")
     asking = panel(holds.gate(), fails.gate(may_fail=True))
-    verdict = asking.check_between_steps(a_rollout())
+    verdict = asking.check_between_steps(an_entry())
     assert (asking.may_fail, [finding.gate for finding in verdict.findings], holds.asked) == (True, ["fails"], [])
     assert not panel(holds.gate()).may_fail
 
@@ -104,7 +107,7 @@ def test_gates_are_asked_side_by_side() -> None:
         both.wait()
         return Found(answer=GateAnswer.PASS)
 
-    verdict = panel(Probe("one", meet).gate(), Probe("two", meet).gate()).check(a_rollout())
+    verdict = panel(Probe("one", meet).gate(), Probe("two", meet).gate()).check(an_entry())
     assert verdict.answer is GateAnswer.PASS
 
 
@@ -113,7 +116,7 @@ def test_a_gate_that_gives_no_answer_in_time_holds_and_the_others_count(latch: t
         latch.wait()
         return Found(answer=GateAnswer.PASS)
 
-    verdict = panel(Probe("slow", hang).gate(), Probe("quick").gate(), within=0.05).check(a_rollout())
+    verdict = panel(Probe("slow", hang).gate(), Probe("quick").gate(), within=0.05).check(an_entry())
     assert verdict.findings == (
         Finding(gate="slow", answer=GateAnswer.HOLD, reason="The gate `slow` gave no answer within 0.05 seconds."),
         Finding(gate="quick", answer=GateAnswer.PASS),
@@ -128,19 +131,19 @@ def test_a_gate_that_still_thinks_about_a_decision_is_not_asked_again_beside_tha
     slow = Probe("slow", hang)
     asking = panel(slow.gate(), within=0.05)
     with ThreadPoolExecutor(4) as people:
-        list(people.map(asking.check, [a_rollout()] * 4))
+        list(people.map(asking.check, [an_entry()] * 4))
     assert len(slow.asked) == 1
-    asking.check(a_rollout(decision="another"))
+    asking.check(an_entry(a_rollout(decision="another")))
     assert len(slow.asked) == 2
     latch.set()
-    assert asking.check(a_rollout()).answer is GateAnswer.PASS
+    assert asking.check(an_entry()).answer is GateAnswer.PASS
 
 
 def test_a_check_that_returns_nothing_holds() -> None:
     def forget(asked: Asked, keys: Keys) -> Any:
         return None
 
-    assert panel(Probe("empty", forget).gate()).check(a_rollout()).reason == (
+    assert panel(Probe("empty", forget).gate()).check(an_entry()).reason == (
         "The gate `empty` broke; the bot's log says how."
     )
 
@@ -149,7 +152,7 @@ def test_a_gate_that_breaks_holds_and_is_in_the_log(caplog: pytest.LogCaptureFix
     def break_(asked: Asked, keys: Keys) -> Found:
         raise ZeroDivisionError
 
-    verdict = panel(Probe("broken", break_).gate()).check(a_rollout())
+    verdict = panel(Probe("broken", break_).gate()).check(an_entry())
     assert (verdict.answer, verdict.reason) == (GateAnswer.HOLD, "The gate `broken` broke; the bot's log says how.")
     assert [(record.getMessage(), bool(record.exc_info)) for record in caplog.records] == [("gate broken broke", True)]
 
@@ -165,5 +168,5 @@ def test_a_gate_that_breaks_holds_and_is_in_the_log(caplog: pytest.LogCaptureFix
 def test_the_pools_are_always_asked_and_no_answer_of_the_cluster_is_a_hold(
     pools: Pools, answer: GateAnswer, reason: str, readiness: Readiness | None
 ) -> None:
-    verdict = panel(pools_ready.GATE, keys={}, pools=pools).check(a_rollout())
+    verdict = panel(pools_ready.GATE, keys={}, pools=pools).check(an_entry())
     assert (verdict.answer, verdict.reason, verdict.readiness) == (answer, reason, readiness)

@@ -1,0 +1,189 @@
+"""The new pool is slower than the old one: to the first token, for each token, for the whole answer.
+
+A time is compared at the old pool's p50 and p95: which share of the new pool's requests takes longer than that? Where
+the new pool got longer prompts, or longer answers were asked of it, it may take longer by as much.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Final
+
+from bot.config.policy_values import number_above_zero
+from bot.domain.evidence import EvidenceRules
+from bot.domain.gate import Figure, GateAnswer
+from bot.domain.plan import show_duration
+from bot.gates.gate import Asked, Found, Gate, NumberKeys
+from bot.gates.judging.quantiles import above_at_least, above_at_most, bound_at, quantile
+from bot.gates.judging.shares import Bar, Judged, Share, Shares, judge
+from bot.gates.judging.words import count, seconds, verdict
+from bot.gates.numbers import shown
+from bot.gates.numbers.asking import on_numbers
+from bot.gates.numbers.names import Count, Time
+from bot.gates.numbers.tally import EVER, Total
+from bot.gates.numbers.window import Slice, Window
+
+SHORTEST: Final = {Time.FIRST_TOKEN: 0.01, Time.PER_TOKEN: 0.002, Time.WHOLE: 0.05}
+"""Seconds. A difference below is nobody's trouble."""
+
+
+class LatencyKeys(NumberKeys):
+    """So many times the old pool's p50, or its p95, is too slow."""
+
+    p50: Annotated[float, number_above_zero()] = 1.3
+    p95: Annotated[float, number_above_zero()] = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """One time at one quantile, in seconds. ``longer``: by so much the new pool may be slower for what it was asked."""
+
+    time: Time
+    q: float
+    times: float
+    new: float
+    old: float
+    longer: float
+    judged: Judged
+
+    @property
+    def ratio(self) -> float:
+        return self.new / (self.old * self.longer) if self.old else 0.0
+
+    @property
+    def is_shown(self) -> bool:
+        return (self.time, self.q) in _SHOWN
+
+    @property
+    def name(self) -> str:
+        return f"{self.time} p{100 * self.q:g}"
+
+    @property
+    def words(self) -> str:
+        return f"{self.name} {seconds(self.new)} (old {seconds(self.old)})"
+
+
+_SHOWN: Final = {(Time.FIRST_TOKEN, 0.5), (Time.FIRST_TOKEN, 0.95), (Time.PER_TOKEN, 0.5), (Time.WHOLE, 0.95)}
+"""What the thread shows; `gates` shows all."""
+_ORDER: Final = (Judged.AS_GOOD, Judged.DOUBTFUL, Judged.WORSE)
+_BARS: Final = {0.5: Bar(points=15.0, times=1.2), 0.95: Bar(points=5.0, times=2.0)}
+
+
+def check(asked: Asked, keys: LatencyKeys) -> Found:
+    """Compare each time that both pools show, and tell of the worst."""
+    return on_numbers(asked, partial(_judge, keys))
+
+
+def _judge(keys: LatencyKeys, window: Window, rules: EvidenceRules) -> Found:
+    seen = list(_compare(keys, window, rules))
+    if not seen:
+        nothing = "The pools show no latency that can be compared."
+        return Found(answer=GateAnswer.HOLD, reason=nothing, evidence="no latency")
+    worst = max(seen, key=lambda each: (_ORDER.index(each.judged), each.ratio))
+    answer, why = verdict(worst.judged, _slower(worst), window.canary().ended(), rules.requests)
+    if window.earlier and answer is GateAnswer.FAIL:
+        answer = GateAnswer.HOLD  # it has more to do than the old pool had, and perhaps at another time of the day
+    return Found(
+        answer=answer,
+        reason=why,
+        evidence=worst.words,
+        figures=tuple(Figure(each.name, seconds(each.new), seconds(each.old)) for each in seen if each.is_shown),
+        details=_details(seen, window, keys, rules),
+        promql=shown.latency(window, worst.time, worst.q),
+    )
+
+
+def _compare(keys: LatencyKeys, window: Window, rules: EvidenceRules) -> Iterator[_Compared]:
+    old, new = window.stable(), window.canary()
+    for time in Time:
+        if not (old.times.get(time, {}).get(EVER) and new.times.get(time, {}).get(EVER)):
+            continue
+        longer = _longer(time, old, new)
+        for q, times in ((0.5, keys.p50), (0.95, keys.p95)):
+            at = quantile(new.times[time], q), quantile(old.times[time], q)
+            is_slow = at[0] >= times * longer * at[1] and at[0] - longer * at[1] >= SHORTEST[time]
+            bound = bound_at(old.times[time], q)
+            shares = partial(_shares, window, time, bound, longer)
+            judged = Judged.AS_GOOD
+            if is_slow:
+                judged = judge(window.slices, shares, _BARS[q], window.lasting(rules.forgives))
+            yield _Compared(time=time, q=q, times=times, new=at[0], old=at[1], longer=longer, judged=judged)
+
+
+def _shares(window: Window, time: Time, bound: float, longer: float, slices: Sequence[Slice]) -> Shares:
+    """Return which share takes longer than a bound: in the new pool surely, in the old one at most."""
+    old, new = window.stable(slices), window.canary(slices)
+    return Shares(
+        stable=_scaled(above_at_most(old.times.get(time, {}), bound), old, time),
+        canary=_scaled(above_at_least(new.times.get(time, {}), bound * longer), new, time),
+    )
+
+
+def _scaled(slow: tuple[float, float], pool: Total, time: Time) -> Share:
+    """Count no more than the requests: the tokens of one answer are slow together."""
+    above, of = slow
+    whole = pool.ended()
+    scale = min(1.0, whole / of) if of and time is Time.PER_TOKEN else 1.0
+    return Share(round(above * scale), round(of * scale))
+
+
+def _longer(time: Time, old: Total, new: Total) -> float:
+    """Say how many times the tokens of an old request a new one has; 1 where nobody knows, or if it has fewer."""
+    prompts = _ratio(_to_read(old), _to_read(new))
+    match time:
+        case Time.FIRST_TOKEN:
+            return prompts
+        case Time.WHOLE:
+            return max(prompts, _ratio(_each(Count.TOKENS, old), _each(Count.TOKENS, new)))
+        case _:
+            return 1.0
+
+
+def _to_read(pool: Total) -> float:
+    """Return how many tokens of a prompt a server had to work out, on average: what its cache has costs nothing."""
+    if Count.LOOKED_UP in pool.counts:
+        return _each(Count.LOOKED_UP, pool) - _each(Count.CACHED, pool)
+    return _each(Count.PROMPT_TOKENS, pool)
+
+
+def _each(tokens: Count, pool: Total) -> float:
+    return pool.counts.get(tokens, 0.0) / pool.began() if pool.began() else 0.0
+
+
+def _ratio(old: float, new: float) -> float:
+    return max(1.0, new / old) if old > 0 else 1.0
+
+
+def _slower(worst: _Compared) -> str:
+    allowed = f", although its requests are {worst.longer:.1f} times as long" if worst.longer > 1.1 else ""
+    return (
+        f"The new pool's {_NAMES[worst.time]} is {worst.ratio * worst.longer:.1f} times the old pool's{allowed}: "
+        f"p{100 * worst.q:g} {seconds(worst.new)} and {seconds(worst.old)}."
+    )
+
+
+_NAMES: Final = {
+    Time.FIRST_TOKEN: "time to the first token",
+    Time.PER_TOKEN: "time for each token",
+    Time.WHOLE: "time for a whole answer",
+}
+
+
+def _details(seen: Sequence[_Compared], window: Window, keys: LatencyKeys, rules: EvidenceRules) -> str:
+    figures = "; ".join(each.words for each in seen)
+    ended = f"{count(window.canary().ended())} new and {count(window.stable().ended())} old answers"
+    return (
+        f"{figures}; {ended} in {window.seconds:g} s. Fails from {keys.p50:g} times the old p50 or "
+        f"{keys.p95:g} times the old p95, if that lasts longer than {show_duration(rules.forgives)}."
+    )
+
+
+GATE = Gate(
+    name="latency",
+    about="the new pool is as fast as the old one: first token, each token, whole answer",
+    check=check,
+    keys=LatencyKeys,
+    may_fail=True,
+    judges_traffic=True,
+    by_default=True,
+)

@@ -1,0 +1,161 @@
+"""One's own queries: PromQL that gives one number, and how large it may be, alone or beside the old pool's."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Final
+
+from pydantic import model_validator
+
+from bot.config.policy_values import Section, a_list, number, one_or_more, text
+from bot.domain.errors import ClusterError, MetricsError
+from bot.domain.gate import Figure, GateAnswer
+from bot.domain.rollout import Pool
+from bot.engine.metrics_port import Span
+from bot.engine.route_port import PoolMembers
+from bot.gates.gate import Asked, Found, Gate, NumberKeys
+from bot.gates.numbers.asking import NO_PROMETHEUS
+from bot.gates.numbers.numbers import Numbers
+from bot.gates.numbers.query import any_of
+from bot.gates.numbers.reading import times_of
+from bot.gates.numbers.window import NO_TRAFFIC, LackError, earlier_span, span_since
+
+_PLACE: Final = re.compile(r"\{\{ *([\w.]+) *\}\}")
+_PLACES: Final = (
+    "canary.pods",
+    "canary.pool",
+    "canary.picker",
+    "stable.pods",
+    "stable.pool",
+    "stable.picker",
+    "namespace",
+)
+_NO_QUERY: Final = "is not a query of at most 4,000 characters"
+
+Bound = Annotated[float | None, number()]
+
+
+class QuerySection(Section):
+    """One query. ``most`` and ``least`` bound its value, ``times_stable`` the value beside the old pool's.
+
+    The old pool's value is that of the same query with `stable` for `canary`.
+    """
+
+    name: Annotated[str, text(r"[\w -]{1,40}", "is not a name of at most 40 letters, digits, spaces, `_` and `-`")]
+    query: Annotated[str, text(r"(?s).{1,4000}", _NO_QUERY)]
+    most: Bound = None
+    least: Bound = None
+    times_stable: Bound = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "QuerySection":
+        unknown = [place for place in _PLACE.findall(self.query) if place not in _PLACES]
+        if unknown:
+            known = ", ".join(f"`{{{{{place}}}}}`" for place in _PLACES)
+            raise ValueError(f"has `{{{{{unknown[0]}}}}}`, which I cannot fill in; I know {known}")
+        if self.times_stable is not None and "canary." not in self.query:
+            raise ValueError("needs a `{{canary.…}}` in its query, or `times_stable` compares it with itself")
+        if self.most is None and self.least is None and self.times_stable is None:
+            raise ValueError("needs `most`, `least` or `times_stable`")
+        return self
+
+
+class QueriesKeys(NumberKeys):
+    """The queries in the order of the policy."""
+
+    queries: Annotated[tuple[QuerySection, ...], a_list("[{name: …, query: …, most: 5}]"), one_or_more]
+
+
+def check(asked: Asked, keys: QueriesKeys) -> Found:
+    """Ask each query over the window: hold if its newest value is out of bounds, fail if that lasts."""
+    numbers, applied = asked.sources.numbers, asked.entry.applied
+    if numbers is None:
+        return Found(answer=GateAnswer.HOLD, reason=NO_PROMETHEUS)
+    if applied is None:
+        return Found(answer=GateAnswer.HOLD, reason=NO_TRAFFIC)
+    try:
+        pools = {name: numbers.pools.members(pool) for name, pool in _pools(asked).items()}
+        span = span_since(applied.weighed_since, asked.now, numbers.rules)
+        # Without traffic the old pool is compared as it was before, as the other gates do.
+        old = span if applied.weight < 100 else earlier_span(applied.weighed_since, numbers.rules)
+        found = [_one(query, numbers, pools, (span, old)) for query in keys.queries]
+    except (LackError, MetricsError, ClusterError) as error:
+        return Found(answer=GateAnswer.HOLD, reason=str(error), evidence="no numbers")
+    return _worst(found)
+
+
+def _pools(asked: Asked) -> Mapping[str, Pool]:
+    return {"canary": asked.rollout.canary, "stable": asked.rollout.stable}
+
+
+def _one(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers], spans: tuple[Span, Span]) -> Found:
+    promql, (span, old) = filled(query.query, pools), spans
+    values = _values(query.name, numbers, promql, span)
+    if span.end not in values:
+        return Found(answer=GateAnswer.HOLD, reason=f"The query `{query.name}` gives no number now.", promql=promql)
+    other = None
+    if query.times_stable is not None:
+        known = _values(query.name, numbers, filled(_of_stable(query.query), pools), old)
+        other = sum(known.values()) / len(known) if known else 0.0
+        if not other:
+            why = f"The query `{query.name}` gives nothing of the old pool that can be compared."
+            return Found(answer=GateAnswer.HOLD, reason=why, promql=promql)
+    why_now = _why(query, values[span.end], other)
+    recent = [time for time in times_of(span) if time >= (span.start + span.end) / 2]
+    lasts = span.end - span.start > 2 * numbers.rules.forgives.total_seconds()
+    is_bad = lasts and all(time in values and _why(query, values[time], other) for time in recent)
+    now, before = f"{values[span.end]:.4g}", f"{other:.4g}" if other is not None else "–"
+    return Found(
+        answer=GateAnswer.FAIL if is_bad else GateAnswer.HOLD if why_now else GateAnswer.PASS,
+        reason=why_now,
+        evidence=f"{query.name} {now}" + (f" (old {before})" if other is not None else ""),
+        figures=(Figure(query.name, now, before),),
+        promql=promql,
+    )
+
+
+def _values(name: str, numbers: Numbers, promql: str, span: Span) -> Mapping[float, float]:
+    series = numbers.metrics.over(promql, span)
+    if len(series) > 1:
+        raise LackError(f"The query `{name}` gives {len(series)} series, and one number is needed: sum them up.")
+    return series[0].values if series else {}
+
+
+def _why(query: QuerySection, value: float, other: float | None) -> str:
+    """Say how a value is out of bounds; empty if it is not."""
+    if query.most is not None and value > query.most:
+        return f"`{query.name}` is {value:.4g}, more than {query.most:g}."
+    if query.least is not None and value < query.least:
+        return f"`{query.name}` is {value:.4g}, less than {query.least:g}."
+    if query.times_stable is not None and other is not None and value > query.times_stable * other:
+        return f"`{query.name}` is {value:.4g}, more than {query.times_stable:g} times the old pool's {other:.4g}."
+    return ""
+
+
+def filled(promql: str, pools: Mapping[str, PoolMembers]) -> str:
+    """Put the pools' exact names into a query; pods are an alternation for `=~`."""
+    known = {"namespace": pools["canary"].pool.namespace}
+    for name, pool in pools.items():
+        known |= {f"{name}.pods": any_of(pool.pods), f"{name}.pool": pool.pool.name, f"{name}.picker": pool.picker}
+    return _PLACE.sub(lambda place: known[place[1]], promql)
+
+
+def _of_stable(promql: str) -> str:
+    return _PLACE.sub(lambda place: place[0].replace("canary.", "stable."), promql)
+
+
+def _worst(found: Sequence[Found]) -> Found:
+    """Return what the worst query found, with the figures of all."""
+    order = (GateAnswer.FAIL, GateAnswer.HOLD, GateAnswer.PASS)
+    worst = min(found, key=lambda each: order.index(each.answer))
+    return replace(worst, figures=tuple(figure for each in found for figure in each.figures))
+
+
+GATE = Gate(
+    name="queries",
+    about="what one's own PromQL says",
+    check=check,
+    keys=QueriesKeys,
+    may_fail=True,
+    judges_traffic=True,
+)

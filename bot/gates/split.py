@@ -1,0 +1,145 @@
+"""The gateway takes the weights, and asks each pool's own picker.
+
+How many requests each pool got is compared with the weights by an exact binomial test. A gateway that ignores weights
+is no fault of the new pool, so the rollout pauses unless the policy says otherwise.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Final
+
+from bot.config.policy_values import one_word_of
+from bot.domain.evidence import EvidenceRules
+from bot.domain.gate import Figure, GateAnswer, OnFail
+from bot.gates.gate import Asked, Found, Gate, NumberKeys
+from bot.gates.judging.shares import SURE, chance_of_share
+from bot.gates.judging.words import count
+from bot.gates.numbers import shown
+from bot.gates.numbers.asking import on_numbers
+from bot.gates.numbers.names import Count
+from bot.gates.numbers.tally import Total, total
+from bot.gates.numbers.window import Window
+
+FAR_OFF: Final = 2.0
+"""So many times too much or too little is no burst, and no connection that stays with one pool."""
+LEAK: Final = 5
+"""So many requests to a pool without weight are more than what was under way."""
+MOST: Final = 0.8
+"""Of the requests that a pool serves; so much more its picker is asked for, or less."""
+
+
+class SplitKeys(NumberKeys):
+    """The gateway's fault pauses a rollout."""
+
+    on_fail: Annotated[OnFail, one_word_of(OnFail)] = OnFail.PAUSE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Split:
+    """Requests that were sent to each pool, that it has ``served`` (old, new), and that its picker was asked for (None:
+    it does not say).
+    """
+
+    old: int
+    new: int
+    served: tuple[int, int]
+    old_picked: int | None
+    new_picked: int | None
+
+    @property
+    def all(self) -> int:
+        return self.old + self.new
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.new / self.all if self.all else 0.0
+
+
+def check(asked: Asked, keys: SplitKeys) -> Found:
+    """Compare the requests of both pools with the weights, unless others send requests to them too."""
+    routes, rollout = asked.sources.routes, asked.rollout
+    copy = routes.kept(rollout.namespace, rollout.route) or routes.read(rollout.namespace, rollout.route)
+    mine = f"{rollout.namespace}/{rollout.route}"
+    senders = {*asked.entry.other_routes, *routes.senders(rollout.stable), *routes.senders(rollout.canary)}
+    if senders - {mine} or routes.has_rules_beside(copy, rollout):
+        return Found(answer=GateAnswer.PASS, evidence="split not judged: other rules send to these pools too")
+    weight = asked.entry.applied.weight if asked.entry.applied else rollout.weight
+    if rollout.mirror:
+        return Found(answer=GateAnswer.PASS, evidence="split not judged: the new pool gets copies")
+    return on_numbers(asked, partial(_judge, weight))
+
+
+def _judge(weight: int, window: Window, rules: EvidenceRules) -> Found:
+    old = total([each.stable for each in window.slices])  # not what it did earlier
+    split = _split(window.canary(), old)
+    evidence = f"split {split.percent:.1f} % new at {weight} %"
+    looked = f"{count(split.new)} new and {count(split.old)} old requests in {window.seconds:g} s"
+    details = f"{looked}, at a weight of {weight} %. Fails at less than half or more than twice of that."
+    why = (_wrong_picker(split) if weight < 100 else "") or _wrong_share(split, weight)
+    answer = GateAnswer.FAIL if why else GateAnswer.PASS
+    figures = (Figure("share", f"{split.percent:.1f} %", f"{100 - split.percent:.1f} %"),)
+    return Found(
+        answer=answer, reason=why, evidence=evidence, figures=figures, details=details, promql=shown.picked(window)
+    )
+
+
+def _split(new: Total, old: Total) -> _Split:
+    return _Split(
+        old=old.arrived,
+        new=new.arrived,
+        served=(old.began(), new.began()),
+        old_picked=_picked(old),
+        new_picked=_picked(new),
+    )
+
+
+def _picked(pool: Total) -> int | None:
+    return pool.count(Count.PICKED) if Count.PICKED in pool.counts else None
+
+
+def _wrong_share(split: _Split, weight: int) -> str:
+    """Say how the shares are wrong; empty if they are as the weights say, or chance explains it."""
+    if weight == 100:
+        return "" if split.old <= LEAK else f"The old pool got {count(split.old)} requests at a weight of 0."
+    if chance_of_share(split.new, split.all, weight / 100) >= SURE:
+        return ""
+    if not split.new or not split.old:
+        only, other = ("old", "new") if not split.new else ("new", "old")
+        return (
+            f"The gateway sends all {count(split.all)} requests to the {only} pool, and none to the {other} one, "
+            f"at a weight of {weight} %: it does not take the weights."
+        )
+    if _is_near(split.percent, weight) and _is_near(100 - split.percent, 100 - weight):
+        return ""
+    sent = f"The gateway sends {split.percent:.0f} % of {count(split.all)} requests to the new pool"
+    return f"{sent} at a weight of {weight} %."
+
+
+def _is_near(percent: float, weight: int) -> bool:
+    return weight / FAR_OFF <= percent <= weight * FAR_OFF
+
+
+def _wrong_picker(split: _Split) -> str:
+    """Say if one picker is asked for both pools, although both serve requests."""
+    if split.old_picked is None or split.new_picked is None:
+        return ""
+    picks, served = split.old_picked + split.new_picked, sum(split.served)
+    both = (("new", split.new_picked, "old", split.served[0]), ("old", split.old_picked, "new", split.served[1]))
+    for pool, asked, other, rest in both:
+        if picks >= MOST * served and asked >= picks - (1 - MOST) * rest and rest > LEAK:
+            return (
+                f"The gateway asks the {pool} pool's endpoint picker for {count(asked)} of {count(picks)} requests, "
+                f"although the {other} pool serves {count(rest)} of them: one picker decides for both pools."
+            )
+    return ""
+
+
+GATE = Gate(
+    name="split",
+    about="the gateway takes the weights, and asks each pool's own endpoint picker",
+    check=check,
+    keys=SplitKeys,
+    may_fail=True,
+    judges_traffic=True,
+    by_default=True,
+)

@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.gate import GateAnswer
+from bot.domain.rollout import Entry, Phase
+from bot.gates.capacity import CapacityKeys, check
+from tests.bot.gates.windows import a_window, always, asked
+from tests.builders import a_rollout, an_entry
+
+ROOM = "The old pool has room for all traffic"
+
+
+def at(step: int) -> Entry:
+    entry = an_entry(a_rollout(step=step, phase=Phase.PROGRESSING))
+    assert entry.applied is not None
+    return replace(entry, applied=replace(entry.applied, weight=entry.rollout.weight))
+
+
+@pytest.mark.parametrize(
+    ("cache", "pods", "step", "evidence", "reason"),
+    [
+        (0.3, 2, 0, "25 % needs 1 of 2 new servers", ""),
+        (
+            1.0,
+            2,
+            0,
+            "25 % needs 3 of 2 new servers",
+            "The new pool would be full at 25 %: it has 2 of the 3 model servers that this needs; scale it up.",
+        ),
+        (1.0, 4, 0, "25 % needs 3 of 4 new servers", ""),
+        (
+            3.0,
+            4,
+            1,
+            "50 % needs 8 of 4 new servers",
+            "The new pool would be full at 50 %: it has 4 of the 8 model servers that this needs; scale it up.",
+        ),
+    ],
+)
+def test_the_load_so_far_says_how_many_servers_the_next_weight_needs(
+    cache: float, pods: int, step: int, evidence: str, reason: str
+) -> None:
+    window = a_window(always(good=15, cache=cache, pods=pods), always(good=135, cache=0.1, pods=8))
+    seen = check(asked(window, entry=at(step)), CapacityKeys())
+    assert (seen.evidence, seen.reason, seen.standing) == (evidence, reason, ROOM)
+    assert seen.answer is (GateAnswer.HOLD if reason else GateAnswer.PASS)
+
+
+def test_it_always_says_whether_the_old_pool_has_room_for_the_way_back() -> None:
+    window = a_window(always(good=135, cache=3.0, pods=4), always(good=15, cache=0.3, pods=2))
+    seen = check(asked(window, entry=at(3)), CapacityKeys())
+    assert (seen.answer, seen.standing) == (
+        GateAnswer.PASS,
+        "⚠️ A roll back needs 4 model servers of the old pool, and 2 are there",
+    )
+
+
+def test_from_which_use_on_a_server_is_full_is_the_policys() -> None:
+    window = a_window(always(good=15, cache=0.7, pods=2), always(good=135, pods=8))
+    assert check(asked(window, entry=at(0)), CapacityKeys(cache=95)).answer is GateAnswer.PASS
+    assert check(asked(window, entry=at(0)), CapacityKeys(cache=40)).answer is GateAnswer.HOLD

@@ -1,0 +1,141 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.evidence import Idle
+from bot.domain.gate import Figure, GateAnswer
+from bot.gates.errors import ErrorKeys, check
+from bot.gates.gate import Found
+from bot.gates.numbers.names import Count, Time
+from bot.gates.numbers.tally import EVER, Streams
+from tests.bot.gates.windows import RULES, Story, a_window, always, asked, shorter
+
+HEALTHY = always(good=135)
+
+
+def found(canary: Story, stable: Story = HEALTHY, **keys: float) -> Found:
+    return check(asked(a_window(canary, stable)), ErrorKeys(**keys))
+
+
+def test_a_pool_that_fails_nothing_passes() -> None:
+    assert found(always(good=15)) == Found(
+        answer=GateAnswer.PASS,
+        evidence="errors 0.0 % (old 0.0 %)",
+        figures=(
+            Figure("requests", "240", "2,160"),
+            Figure("errors", "0.0 %", "0.0 %"),
+        ),
+        details="240 new and 2,160 old requests in 240 s. "
+        "Fails if the share is 0.5 percentage points higher and 2 times the old pool's, if that lasts longer than "
+        "1m; at once if it is 25 points higher.",
+    )
+
+
+def test_5xx_of_the_model_servers_fail_it_with_the_one_figure() -> None:
+    seen = found(always(good=14, broken=1))
+    assert (seen.answer, seen.evidence, seen.reason) == (
+        GateAnswer.FAIL,
+        "errors 6.7 % (old 0.0 %)",
+        "6.7 % of the new pool's 240 requests failed (16 with 5xx), and 0.0 % of the old pool's 2,160.",
+    )
+
+
+def test_requests_that_its_picker_refuses_fail_it() -> None:
+    seen = found(always(good=12, more={Count.PICKED: 12, Count.UNPICKED: 3}))
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.FAIL,
+        "20.0 % of the new pool's 240 requests failed (48 refused by its picker), and 0.0 % of the old pool's 2,160.",
+    )
+
+
+def test_an_empty_pool_whose_picker_refuses_all_fails_it_at_once() -> None:
+    window = a_window(always(pods=0), HEALTHY, slices=3)
+    slices = [replace(each, canary=replace(each.canary, counts={Count.UNPICKED: 15})) for each in window.slices]
+    seen = check(asked(replace(window, slices=tuple(slices))), ErrorKeys())
+    assert (seen.answer, seen.evidence) == (GateAnswer.FAIL, "errors 100 % (old 0.0 %)")
+
+
+def test_streams_that_are_cut_fail_it() -> None:
+    seen = found(always(good=15, streams=Streams(unended=3, before=2, after=2)))
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.FAIL,
+        "16.4 % of the new pool's 287 requests failed (47 cut), and 0.0 % of the old pool's 2,160.",
+    )
+
+
+def test_requests_that_are_never_answered_fail_it() -> None:
+    seen = found(always(more={Count.PICKED: 15}), always(good=135, more={Count.PICKED: 135}))
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.FAIL,
+        "100 % of the new pool's 240 requests failed (240 not answered), and 0.0 % of the old pool's 2,160.",
+    )
+
+
+def test_a_picker_that_is_asked_for_the_other_pools_requests_too_is_not_the_new_pools_failure() -> None:
+    picks = {"more": {Count.PICKED: 150}}
+    assert found(always(good=15, **picks), always(good=135, more={Count.PICKED: 0})).answer is GateAnswer.PASS
+
+
+def test_where_nobody_counts_errors_it_holds() -> None:
+    sglang = always(times={Time.FIRST_TOKEN: {EVER: 15}, Time.WHOLE: {EVER: 15}})
+    assert (found(sglang).answer, found(sglang).evidence) == (GateAnswer.HOLD, "errors not counted")
+
+
+def test_requests_that_only_it_turns_away_fail_it_as_those_for_a_missing_adapter_do() -> None:
+    seen = found(always(good=13, away=2), always(good=134, away=1))
+    assert (seen.answer, seen.evidence, seen.reason) == (
+        GateAnswer.FAIL,
+        "4xx 13.3 % (old 0.7 %)",
+        "13.3 % of the new pool's 240 requests were turned away with 4xx, and 0.7 % of the old pool's 2,160.",
+    )
+
+
+def test_errors_that_both_pools_have_pass() -> None:
+    assert found(always(good=13, broken=2), always(good=117, broken=18)).answer is GateAnswer.PASS
+
+
+def test_one_bad_minute_holds_and_does_not_fail_it() -> None:
+    seen = found(lambda number: {"good": 5, "broken": 10} if 8 <= number < 10 else {"good": 15})
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        "8.3 % of the new pool's 240 requests failed (20 with 5xx), and 0.0 % of the old pool's 2,160; "
+        "I wait to see whether that lasts.",
+    )
+
+
+def test_a_gross_effect_fails_it_at_once_and_the_policy_says_what_that_is() -> None:
+    def sudden(number: int) -> Mapping[str, int]:
+        return {"good": 9} if number < 14 else {"broken": 30}
+
+    assert found(sudden).answer is GateAnswer.FAIL
+    assert found(sudden, at_once=90).answer is GateAnswer.HOLD
+
+
+def test_few_requests_hold() -> None:
+    seen = check(asked(a_window(always(good=2), HEALTHY)), ErrorKeys())
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        "The new pool has had 32 of the 50 requests that a judgement needs.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("idle", "answer", "reason"),
+    [
+        (Idle.HOLD, GateAnswer.HOLD, "Both pools are idle: there are no requests to judge."),
+        (Idle.PASS, GateAnswer.PASS, ""),
+    ],
+)
+def test_of_idle_pools_the_policy_decides(idle: Idle, answer: GateAnswer, reason: str) -> None:
+    window = a_window(always(), always())
+    seen = check(asked(window, rules=shorter(idle=idle)), ErrorKeys())
+    assert (seen.answer, seen.reason) == (answer, reason)
+
+
+def test_what_is_forgiven_is_the_policys() -> None:
+    window = a_window(lambda number: {"good": 5, "broken": 10} if 6 <= number < 11 else {"good": 15}, HEALTHY)
+    assert check(asked(window), ErrorKeys()).answer is GateAnswer.FAIL
+    assert check(asked(window, rules=shorter(forgives=timedelta(seconds=75))), ErrorKeys()).answer is GateAnswer.HOLD
+    assert RULES.forgives == timedelta(minutes=1)

@@ -1,0 +1,91 @@
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bot.domain.gate import GateAnswer
+from bot.gates.gate import Found
+from bot.gates.latency import LatencyKeys, check
+from bot.gates.numbers.names import Count, Time
+from tests.bot.gates.windows import Story, a_window, always, asked, buckets
+
+SPREAD: Sequence[float] = [0.03, 0.045, 0.055, 0.07, 0.09]
+
+
+def answers(*, times: float = 1.0, each: int = 3, prompt: int = 200) -> dict[str, Any]:
+    """Return a slice of answers that take so many times as long to the first token; each prompt has so many tokens."""
+    first = [times * each for each in SPREAD] * each
+    return {
+        "good": len(first),
+        "times": {Time.FIRST_TOKEN: buckets(first), Time.WHOLE: buckets([1.0] * len(first))},
+        "more": {Count.PROMPT_TOKENS: prompt * len(first)},
+    }
+
+
+OLD: Story = always(**answers(each=27))
+
+
+def found(canary: Story, stable: Story = OLD, keys: LatencyKeys = LatencyKeys()) -> Found:  # noqa: B008
+    return check(asked(a_window(canary, stable)), keys)
+
+
+def test_a_pool_that_is_as_fast_passes_and_shows_the_worst_ratio() -> None:
+    seen = found(lambda number: answers())
+    assert (seen.answer, seen.evidence) == (GateAnswer.PASS, "first token p50 55 ms (old 55 ms)")
+    assert "whole answer p95" in seen.details
+
+
+def test_a_pool_that_stays_slow_fails() -> None:
+    seen = found(lambda number: answers(times=3))
+    assert (seen.answer, seen.reason.startswith("The new pool's time to the first token is ")) == (
+        GateAnswer.FAIL,
+        True,
+    )
+
+
+def test_a_pool_that_was_slow_for_a_minute_holds() -> None:
+    seen = found(lambda number: answers(times=30 if 6 <= number < 9 else 1))
+    assert (seen.answer, seen.reason.endswith("; I wait to see whether that lasts.")) == (GateAnswer.HOLD, True)
+
+
+def test_a_slow_tail_fails_although_the_median_is_as_fast() -> None:
+    first = [*SPREAD, *SPREAD, 4.0]
+    seen = found(lambda number: answers(each=3) | {"times": {Time.FIRST_TOKEN: buckets(first * 2)}})
+    assert (seen.answer, "p95" in seen.reason) == (GateAnswer.FAIL, True)
+
+
+def test_longer_prompts_may_take_longer_by_as_much() -> None:
+    assert found(lambda number: answers(times=3, prompt=600)).answer is GateAnswer.PASS
+    assert found(lambda number: answers(times=3, prompt=200)).answer is GateAnswer.FAIL
+    assert found(lambda number: answers(times=3, prompt=50)).answer is GateAnswer.FAIL
+
+
+def test_the_tokens_of_one_answer_count_as_one() -> None:
+    """Few answers with many slow tokens each prove nothing."""
+    tokens = {Time.PER_TOKEN: buckets([0.2] * 40), Time.FIRST_TOKEN: buckets([0.05]), Time.WHOLE: buckets([1.0])}
+    usual = {Time.PER_TOKEN: buckets([0.03] * 4000), Time.WHOLE: buckets([1.0] * 100)}
+
+    def canary(number: int) -> dict[str, Any]:
+        return {"good": 1, "times": tokens} if number < 4 else {"good": 1}
+
+    assert found(canary, always(good=100, times=usual)).answer is not GateAnswer.FAIL
+
+
+def test_few_answers_hold() -> None:
+    seen = found(always(good=2))
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        "The new pool has had 32 of the 50 requests that a judgement needs.",
+    )
+
+
+def test_pools_without_a_common_latency_hold() -> None:
+    nothing = always(good=15, times={Time.FIRST_TOKEN: {}, Time.WHOLE: {}})
+    assert found(nothing).reason == "The pools show no latency that can be compared."
+
+
+@pytest.mark.parametrize(
+    ("keys", "answer"), [(LatencyKeys(p50=5, p95=5), GateAnswer.PASS), (LatencyKeys(), GateAnswer.FAIL)]
+)
+def test_how_many_times_is_too_slow_is_the_policys(keys: LatencyKeys, answer: GateAnswer) -> None:
+    assert found(lambda number: answers(times=3), keys=keys).answer is answer

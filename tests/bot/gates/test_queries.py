@@ -1,0 +1,160 @@
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bot.config.mistakes import ConfigError
+from bot.config.policy_file import read_policy
+from bot.domain.evidence import EvidenceRules
+from bot.domain.gate import GateAnswer
+from bot.domain.rollout import Applied, Entry, Pool
+from bot.engine.metrics_port import Series, Span
+from bot.engine.route_port import PoolMembers
+from bot.gates.gate import Asked, Found, GateSources
+from bot.gates.numbers.numbers import Numbers
+from bot.gates.queries import QueriesKeys, QuerySection, check
+from bot.gates.registry import policy_keys
+from tests.builders import CANARY, NOON, STABLE, a_rollout, an_entry
+
+Value = Callable[[str, float], float | None]
+"""What a query gives at a part of the span, from 0 to 1."""
+
+
+@dataclass
+class Answers:
+    """A metrics server on which a test decides what each query gives."""
+
+    value: Value
+    series: int = 1
+    asked: list[str] = field(default_factory=list)
+
+    def over(self, promql: str, span: Span) -> Sequence[Series]:
+        self.asked.append(promql)
+        times = [span.start + number * span.step for number in range(int((span.end - span.start) / span.step) + 1)]
+        known = {time: self.value(promql, (time - span.start) / (span.end - span.start)) for time in times}
+        values = {time: value for time, value in known.items() if value is not None}
+        return [Series({}, values) for _ in range(self.series if values else 0)]
+
+    def now(self, promql: str, at: float) -> Sequence[Series]:
+        raise NotImplementedError
+
+
+class Members:
+    def members(self, pool: Pool) -> PoolMembers:
+        name = "new" if pool.name == CANARY else "old"
+        return PoolMembers(pool=pool, pods=(f"{name}-a", f"{name}.b"), picker=f"{name}-epp")
+
+
+def weighed() -> Entry:
+    rollout = a_rollout()
+    applied = Applied(revision=2, decision=rollout.decision, weight=10, at=NOON, weighed_at=NOON)
+    return replace(an_entry(rollout), applied=applied)
+
+
+def found(answers: Answers, *queries: QuerySection) -> Found:
+    numbers = Numbers(answers, Members(), EvidenceRules(prometheus="http://prometheus"))
+    sources = GateSources(pools=cast(Any, None), routes=cast(Any, None), numbers=numbers)
+    return check(Asked(weighed(), NOON + timedelta(minutes=5), sources), QueriesKeys.model_construct(queries=queries))
+
+
+def a_query(**more: Any) -> QuerySection:
+    return QuerySection.model_construct(
+        **{"name": "gpu", "query": 'max(x{pod=~"{{canary.pods}}"})', "most": None, "least": None, "times_stable": None}
+        | more
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "answer", "reason"),
+    [
+        (lambda promql, part: 4.0, {"most": 5.0}, GateAnswer.PASS, ""),
+        (lambda promql, part: 6.0, {"most": 5.0}, GateAnswer.FAIL, "`gpu` is 6, more than 5."),
+        (lambda promql, part: 6.0 if part > 0.9 else 1.0, {"most": 5.0}, GateAnswer.HOLD, "`gpu` is 6, more than 5."),
+        (lambda promql, part: 0.5, {"least": 0.9}, GateAnswer.FAIL, "`gpu` is 0.5, less than 0.9."),
+        (
+            lambda promql, part: 3.0 if "new" in promql else 1.0,
+            {"times_stable": 2.0},
+            GateAnswer.FAIL,
+            "`gpu` is 3, more than 2 times the old pool's 1.",
+        ),
+        (lambda promql, part: 3.0 if "new" in promql else 2.0, {"times_stable": 2.0}, GateAnswer.PASS, ""),
+        (lambda promql, part: None, {"most": 5.0}, GateAnswer.HOLD, "The query `gpu` gives no number now."),
+        (
+            lambda promql, part: 1.0 if part < 0.9 else None,
+            {"most": 5.0},
+            GateAnswer.HOLD,
+            "The query `gpu` gives no number now.",
+        ),
+        (
+            lambda promql, part: 3.0 if "new" in promql else None,
+            {"times_stable": 2.0},
+            GateAnswer.HOLD,
+            "The query `gpu` gives nothing of the old pool that can be compared.",
+        ),
+    ],
+)
+def test_a_number_out_of_bounds_holds_and_one_that_stays_there_fails(
+    value: Value, bounds: Mapping[str, float], answer: GateAnswer, reason: str
+) -> None:
+    seen = found(Answers(value), a_query(**bounds))
+    assert (seen.answer, seen.reason) == (answer, reason)
+
+
+def test_the_pools_exact_names_are_put_into_it() -> None:
+    answers = Answers(lambda promql, part: 1.0)
+    names = 'pod=~"{{canary.pods}}",p="{{ canary.pool }}",j="{{canary.picker}}",n="{{namespace}}"'
+    query = f'a{{{names}}} / b{{p="{{{{stable.pool}}}}"}}'
+    seen = found(answers, a_query(query=query, times_stable=2.0))
+    assert answers.asked == [
+        f'a{{pod=~"new-a|new[.]b",p="{CANARY}",j="new-epp",n="default"}} / b{{p="{STABLE}"}}',
+        f'a{{pod=~"old-a|old[.]b",p="{STABLE}",j="old-epp",n="default"}} / b{{p="{STABLE}"}}',
+    ]
+    assert seen.evidence == "gpu 1 (old 1)"
+
+
+def test_more_than_one_series_is_no_number() -> None:
+    seen = found(Answers(lambda promql, part: 1.0, series=3), a_query(query="x", most=2.0))
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        "The query `gpu` gives 3 series, and one number is needed: sum them up.",
+    )
+
+
+def test_the_worst_of_several_queries_counts() -> None:
+    answers = Answers(lambda promql, part: {"a": 1.0, "b": 9.0}[promql])
+    seen = found(answers, a_query(name="first", query="a", most=5.0), a_query(name="second", query="b", most=5.0))
+    assert (seen.answer, seen.evidence) == (GateAnswer.FAIL, "second 9")
+
+
+@pytest.mark.parametrize(
+    ("yaml", "mistake"),
+    [
+        ("[{name: a, query: up}]", "gates.queries.queries: needs `most`, `least` or `times_stable`."),
+        ("[{query: up, most: 1}]", "gates.queries.queries: `name` is missing; add it."),
+        (
+            '[{name: a, query: "x{pod=~\\"{{canary.pod}}\\"}", most: 1}]',
+            "gates.queries.queries: has `{{canary.pod}}`, which I cannot fill in; I know `{{canary.pods}}`, "
+            "`{{canary.pool}}`, `{{canary.picker}}`, `{{stable.pods}}`, `{{stable.pool}}`, `{{stable.picker}}`, "
+            "`{{namespace}}`.",
+        ),
+    ],
+)
+def test_a_mistake_in_a_query_is_explained(tmp_path: Path, yaml: str, mistake: str) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(f'evidence: {{prometheus: "http://prometheus:9090"}}\ngates: {{queries: {{queries: {yaml}}}}}\n')
+    with pytest.raises(ConfigError) as refused:
+        read_policy(file, default_namespace="default", gates=policy_keys())
+    assert mistake in str(refused.value)
+
+
+def test_a_gate_that_judges_numbers_needs_a_prometheus(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("gates:\n  errors: {points: 1}\n")
+    with pytest.raises(ConfigError) as refused:
+        read_policy(file, default_namespace="default", gates=policy_keys())
+    assert str(refused.value) == (
+        f"{file}:2: gates.errors: needs numbers: say where Prometheus is with `evidence.prometheus`."
+    )

@@ -1,0 +1,119 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import pytest
+
+from bot.domain.gate import GateAnswer, OnFail
+from bot.domain.rollout import Entry
+from bot.gates.gate import Found
+from bot.gates.numbers.names import Count
+from bot.gates.split import GATE, SplitKeys, check
+from tests.bot.gates.windows import Story, a_window, always, asked
+from tests.builders import PLAN, READY, a_rollout, an_entry
+
+
+@dataclass
+class Route:
+    """A route, and whether other rules of it hold our pools."""
+
+    beside: bool = False
+    others: Sequence[str] = ("default/llm-route",)
+
+    def kept(self, namespace: str, route: str) -> Any:
+        return "the route"
+
+    def senders(self, pool: object) -> Sequence[str]:
+        return self.others
+
+    def has_rules_beside(self, copy: object, rollout: object) -> bool:
+        return self.beside
+
+
+def weighed(weight: int) -> Entry:
+    entry = an_entry(a_rollout())
+    assert entry.applied is not None
+    return replace(entry, applied=replace(entry.applied, weight=weight))
+
+
+def found(
+    canary: Story, stable: Story, *, weight: int = 10, entry: Entry | None = None, route: Route | None = None
+) -> Found:
+    window = a_window(canary, stable)
+    return check(asked(window, entry=entry or weighed(weight), routes=cast(Any, route or Route())), SplitKeys())
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "weight", "reason"),
+    [
+        (15, 135, 10, ""),
+        (12, 138, 10, ""),
+        (0, 1, 10, ""),  # too few to say
+        (
+            0,
+            150,
+            10,
+            "The gateway sends all 2,400 requests to the old pool, and none to the new one, "
+            "at a weight of 10 %: it does not take the weights.",
+        ),
+        (
+            150,
+            0,
+            10,
+            "The gateway sends all 2,400 requests to the new pool, and none to the old one, "
+            "at a weight of 10 %: it does not take the weights.",
+        ),
+        (75, 75, 10, "The gateway sends 50 % of 2,400 requests to the new pool at a weight of 10 %."),
+        (75, 75, 90, "The gateway sends 50 % of 2,400 requests to the new pool at a weight of 90 %."),
+        (150, 0, 100, ""),
+        (140, 10, 100, "The old pool got 160 requests at a weight of 0."),
+    ],
+)
+def test_the_requests_of_both_pools_are_compared_with_the_weights(new: int, old: int, weight: int, reason: str) -> None:
+    seen = found(always(good=new), always(good=old), weight=weight)
+    assert (seen.reason, seen.answer) == (reason, GateAnswer.FAIL if reason else GateAnswer.PASS)
+
+
+def test_it_says_what_it_saw() -> None:
+    assert found(always(good=15), always(good=135)).evidence == "split 10.0 % new at 10 %"
+
+
+def test_a_picker_that_is_asked_for_both_pools_is_named() -> None:
+    seen = found(
+        always(good=15, more={Count.PICKED: 150}),
+        always(good=135, more={Count.PICKED: 0}),
+    )
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.FAIL,
+        "The gateway asks the new pool's endpoint picker for 2,400 of 2,400 requests, although the old pool serves "
+        "2,160 of them: one picker decides for both pools.",
+    )
+
+
+def test_pickers_that_are_each_asked_for_their_own_pool_are_as_they_should_be() -> None:
+    seen = found(always(good=15, more={Count.PICKED: 15}), always(good=135, more={Count.PICKED: 135}))
+    assert seen.answer is GateAnswer.PASS
+
+
+@pytest.mark.parametrize(
+    ("entry", "route"),
+    [
+        (weighed(10), Route(beside=True)),
+        (replace(weighed(10), readiness=replace(READY, stable_routes=("default/llm-route", "default/other"))), Route()),
+        (weighed(10), Route(others=("default/llm-route", "default/other"))),
+    ],
+    ids=["another rule of the route", "another route to the old pool", "another route to the new pool"],
+)
+def test_where_others_send_requests_to_the_pools_too_it_does_not_judge(entry: Entry, route: Route) -> None:
+    seen = found(always(good=0), always(good=150), entry=entry, route=route)
+    assert seen == Found(answer=GateAnswer.PASS, evidence="split not judged: other rules send to these pools too")
+
+
+def test_while_requests_are_only_mirrored_there_is_no_split_to_judge() -> None:
+    rollout = a_rollout(plan=replace(PLAN, mirror=10, steps=(0, 10, 100)), step=0)
+    seen = found(always(good=15), always(good=150), entry=an_entry(rollout))
+    assert seen == Found(answer=GateAnswer.PASS, evidence="split not judged: the new pool gets copies")
+
+
+def test_the_gateways_fault_pauses_unless_the_policy_says_otherwise() -> None:
+    assert GATE.keys().on_fail is OnFail.PAUSE
