@@ -7,7 +7,8 @@ from bot.domain.rollout import STEPS_BY_ITSELF, Phase, Rollout
 WRITE_WITHIN = timedelta(seconds=60)  # for a decision to raise the canary, counted from when its gates passed
 ACCEPT_WITHIN = timedelta(seconds=60)
 POLL_ACCEPTANCE = timedelta(milliseconds=300)
-ASK_GATES_EVERY = timedelta(seconds=30)
+ASK_GATES_EVERY = timedelta(seconds=30)  # while they hold a step
+WATCH_GATES_EVERY = timedelta(seconds=15)  # between steps, for those that may fail
 HOLD_AT_MOST = timedelta(minutes=30)
 BAKE_HOLD_LASTS = timedelta(minutes=1)  # after the bake, before people hear that the old pool stays
 WRITE_LASTS = timedelta(seconds=30)  # for a write to fail before the channel hears of it

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.gate import Figure
+
 REJECTED = "Rejected: "
 """How the stored reason of a rejection begins; a sentence that says so already leaves it out."""
 
@@ -59,4 +61,5 @@ class Event:
     unix_user: str = ""
     is_checked: bool = True
     weight: int | None = None  # of the canary in percent, after it
+    figures: tuple[Figure, ...] = ()  # what the gates saw when it was decided
     reason: str = ""  # a sentence of the person, the gate, the gateway or the API server

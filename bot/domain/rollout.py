@@ -231,13 +231,22 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The last decision known to be on the route, and the route's generation after its weights."""
+    """The last decision known to be on the route, and the route's generation after its weights.
+
+    ``weighed_at`` is when these weights came onto the route; later decisions may have left them as they are.
+    """
 
     revision: int
     decision: str
     weight: int
     at: datetime
     generation: int = 0
+    weighed_at: datetime | None = None
+
+    @property
+    def weighed_since(self) -> datetime:
+        """Since when the route surely has these weights."""
+        return self.weighed_at or self.at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

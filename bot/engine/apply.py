@@ -171,7 +171,10 @@ class Applier:
     def _write(self, entry: Entry, copy: RouteCopy, guard: Guard, *, weights: bool) -> bool:
         written = write_route(self._routes, self._clock, copy, entry.rollout, weights=weights, guard=guard)
         moved = weights or _wants_acceptance(entry)
-        self._store.applied(entry.rollout.id, self._applied(entry.rollout, written.generation), moved=moved)
+        applied = self._applied(entry.rollout, written.generation)
+        if not weights:
+            applied = with_weights_since(applied, entry.applied)
+        self._store.applied(entry.rollout.id, applied, moved=moved)
         if entry.trouble is not None and entry.trouble.is_told:
             self._tell(entry, EventKind.WRITTEN, "")
         if written.missing:
@@ -187,7 +190,7 @@ class Applier:
 
     def _done(self, entry: Entry, generation: int) -> bool:
         if not entry.is_applied or entry.pending:
-            done = self._applied(entry.rollout, generation)
+            done = with_weights_since(self._applied(entry.rollout, generation), entry.applied)
             self._store.applied(entry.rollout.id, done, moved=_wants_acceptance(entry))
         return True
 
@@ -210,7 +213,7 @@ class Applier:
 
     def _may_still_raise(self, entry: Entry) -> bool:
         """Ask the gates again for a step that waited too long; take it back where they do not pass."""
-        verdict = self._gates.check(entry.rollout)
+        verdict = self._gates.check(entry)
         if verdict.answer is GateAnswer.PASS:
             return True
         why = f"It could not be written within {WRITE_WITHIN.seconds} seconds. {verdict.reason}"
@@ -276,12 +279,14 @@ class Applier:
         self._store.learn(entry.rollout.id, entry.rollout.decision, Progress(trouble=trouble, events=(told,)))
 
     def _applied(self, rollout: Rollout, generation: int) -> Applied:
+        now = self._clock.now()
         return Applied(
             revision=rollout.revision,
             decision=rollout.decision,
             weight=rollout.weight,
-            at=self._clock.now(),
+            at=now,
             generation=generation,
+            weighed_at=now,
         )
 
     def _moment(self) -> Moment:
@@ -291,6 +296,13 @@ class Applier:
 def new_decision() -> str:
     """Return a fresh random id for a decision."""
     return uuid.uuid4().hex[:16]
+
+
+def with_weights_since(applied: Applied, before: Applied | None) -> Applied:
+    """Keep the time since when the route has its weights, where a decision has not changed them."""
+    if before is None or before.weight != applied.weight:
+        return applied
+    return replace(applied, weighed_at=before.weighed_since)
 
 
 def _wants_acceptance(entry: Entry) -> bool:

@@ -16,6 +16,7 @@ from bot.domain.commands.request import ANYWHERE, FINISH, ROLLBACK, START, STATU
 from bot.domain.decisions.by_people import decide, followed, is_fulfilled, require_fit, slot_taken
 from bot.domain.decisions.by_route import came_after
 from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.seen import with_figures
 from bot.domain.decisions.start import require_channel
 from bot.domain.errors import (
     DependencyError,
@@ -257,11 +258,12 @@ class Engine:
             self._applier.apply(entry.rollout.id)
             entry = self._store.load(entry.rollout.id) or entry
             require_fit(entry, request)
-        verdict = self._gates.check(entry.rollout) if verb.raises else None
+        verdict = self._gates.check(entry) if verb.raises else None
         again = verb.name == ROLLBACK and entry.rollout.phase in SLOTLESS
         if again:
             self._require_last(entry.rollout)
-        change = with_earlier_noes(decide(entry, request, verdict, self._moment(request)), self._routes)
+        decided = with_figures(decide(entry, request, verdict, self._moment(request)), verdict)
+        change = with_earlier_noes(decided, self._routes)
         save = Save(change=change, expected=entry.rollout.decision, request=request.delivery, take_slot=again)
         return save, entry
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from bot.domain.decisions.by_time import WATCHED, on_failed
 from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.seen import with_figures
 from bot.domain.errors import DependencyError
 from bot.domain.gate import Finding, GateAnswer, Verdict
 from bot.domain.rollout import Entry, Rollout
@@ -23,7 +24,7 @@ AT_ONCE: Final = 8
 
 
 class GateWatch:
-    """Runs in the leader, every ``ASK_GATES_EVERY``."""
+    """Runs in the leader, every ``WATCH_GATES_EVERY``."""
 
     def __init__(self, routes: Routes, store: Store, clock: Clock, gates: Gates, applier: Applier) -> None:
         self._routes, self._store, self._clock, self._gates = routes, store, clock, gates
@@ -44,11 +45,16 @@ class GateWatch:
 
     def look(self, entry: Entry) -> None:
         """Ask for one rollout. A fail is decided on the record that was asked about, or not at all."""
-        verdict = self._with_readiness(self._gates.check_between_steps(entry.rollout), entry.rollout)
-        progress = Progress(findings=_merged(entry.findings, verdict.findings), readiness=verdict.readiness)
+        verdict = self._with_readiness(self._gates.check_between_steps(entry), entry.rollout)
+        found = _merged(entry.findings, verdict.findings)
+        progress = Progress(findings=found, readiness=verdict.readiness, redraw=_is_news(entry.findings, found))
         self._store.learn(entry.rollout.id, entry.rollout.decision, progress)
         change = on_failed(entry, verdict, Moment(now=self._clock.now(), decision=new_decision()))
-        if change and self._store.save(Save(change=change, expected=entry.rollout.decision)) is Saved.YES:
+        if (
+            change
+            and self._store.save(Save(change=with_figures(change, verdict), expected=entry.rollout.decision))
+            is Saved.YES
+        ):
             self._applier.attempt(entry.rollout.id)
 
     def _with_readiness(self, verdict: Verdict, rollout: Rollout) -> Verdict:
@@ -75,6 +81,13 @@ def _merged(before: Sequence[Finding], now: Sequence[Finding]) -> tuple[Finding,
     """Keep what the gates said that are not asked between steps."""
     asked = {finding.gate for finding in now}
     return (*(finding for finding in before if finding.gate not in asked), *now)
+
+
+def _is_news(before: Sequence[Finding], now: Sequence[Finding]) -> bool:
+    """Say whether a card should change: for an answer, not for a figure, which changes all the time."""
+    return [(each.gate, each.answer, each.standing) for each in before] != [
+        (each.gate, each.answer, each.standing) for each in now
+    ]
 
 
 def _is_watched(entry: Entry) -> bool:

@@ -1,11 +1,11 @@
 """What the engine needs beside the cluster and the store: time, and gates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bot.domain.gate import Verdict
-from bot.domain.rollout import Rollout
+from bot.domain.gate import Look, Verdict
+from bot.domain.rollout import Entry
 
 
 class Clock(Protocol):
@@ -29,8 +29,11 @@ class Gates(Protocol):
     def may_fail(self) -> bool:
         """Say whether any gate that can fail a rollout between steps is switched on."""
 
-    def check(self, rollout: Rollout) -> Verdict:
+    def check(self, entry: Entry) -> Verdict:
         """Ask every gate whether the canary may get more."""
 
-    def check_between_steps(self, rollout: Rollout) -> Verdict:
+    def look(self, entry: Entry) -> Sequence[Look]:
+        """Ask every gate, for somebody who wants to see more than a verdict."""
+
+    def check_between_steps(self, entry: Entry) -> Verdict:
         """Ask the gates that can fail a rollout."""

@@ -13,7 +13,7 @@ from bot.domain.decisions.start import is_in_the_way, rollout_id, start
 from bot.domain.errors import RefusedError, RouteError, SlotTakenError, UsageError, UserError
 from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.plan import Plan, make_plan
-from bot.domain.rollout import SLOTLESS, Change, Rollout
+from bot.domain.rollout import SLOTLESS, Change, Entry, Rollout
 from bot.engine.apply import new_decision
 from bot.engine.encoding import LONGEST_ANNOTATION, annotation
 from bot.engine.follower import follower
@@ -151,7 +151,7 @@ class Starts:
 
         If people have to approve the first weight, the gates are asked after that.
         """
-        verdict = self._gates.check(rollout) if rollout.step >= 0 else None
+        verdict = self._gates.check(Entry(rollout=rollout)) if rollout.step >= 0 else None
         if verdict is None or verdict.answer is GateAnswer.PASS:
             return None
         if verdict.answer is GateAnswer.FAIL:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from bot.domain.deadlines import LOOK_AT_STABLE_EVERY
 from bot.domain.decisions.by_time import ASKS_GATES, LookAgain, after_roll_back, on_due, on_unwritten
 from bot.domain.decisions.moves import Moment, let_go
+from bot.domain.decisions.seen import with_figures
 from bot.domain.errors import ClusterError, UnreadableError
 from bot.domain.rollout import SLOTLESS, Acceptance, Applied, Change, Entry, Phase, Rollout
 from bot.engine.apply import UNREADABLE, Applier, new_decision
@@ -118,9 +119,10 @@ class Ticker:
         if rollout.phase is Phase.ROLLED_BACK:
             self._after_roll_back(entry)
             return
-        verdict = self._gates.check(rollout) if rollout.phase in ASKS_GATES else None
+        verdict = self._gates.check(entry) if rollout.phase in ASKS_GATES else None
         learnt = Progress(readiness=verdict.readiness, findings=verdict.findings) if verdict else Progress()
-        self._carry_out(entry, on_due(entry, verdict, self._moment()), learnt)
+        outcome = on_due(entry, verdict, self._moment())
+        self._carry_out(entry, with_figures(outcome, verdict) if isinstance(outcome, Change) else outcome, learnt)
 
     def _after_roll_back(self, entry: Entry) -> None:
         """Count again, for a card that says that the old pool cannot serve."""

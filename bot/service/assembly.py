@@ -9,12 +9,14 @@ from bot.config.policy import Policy
 from bot.config.settings import ClusterSettings, TerminalSettings, read_policy
 from bot.domain.commands.request import Request
 from bot.engine.lookup import Lookup
+from bot.engine.metrics_port import Metrics
 from bot.engine.notes import Notes
 from bot.engine.ports import Clock
 from bot.engine.way_back import WayBack
 from bot.gates.registry import policy_keys
 from bot.operations.executor import Tools
 from bot.operations.registry import EXECUTORS, Registry
+from bot.prometheus.client import PrometheusClient
 from bot.service.install import ClusterId, Enter, Install
 from bot.service.operations import OperationParts, operation_parts
 from bot.service.parts import Parts, put_together
@@ -80,6 +82,13 @@ def cluster_parts(
     return ClusterParts(policy, cluster, trials, removals, deployments, clock, connection.namespace, cluster_id)
 
 
+def _metrics(policy: Policy) -> Metrics | None:
+    rules = policy.evidence
+    if not rules.prometheus:
+        return None
+    return PrometheusClient(rules.prometheus, token_file=rules.token_file, ca_file=rules.ca_file)
+
+
 def shared_parts(
     settings: TerminalSettings,
     client: "redis.Redis",
@@ -102,7 +111,9 @@ def shared_parts(
     def decide(request: Request) -> None:
         operations.requests.decide(request)
 
-    parts = put_together(near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, decide)
+    parts = put_together(
+        near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, decide, _metrics(near.policy)
+    )
     tools = Tools(
         routes=near.cluster,
         rollouts=Lookup(memory.store, near.clock),

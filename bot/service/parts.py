@@ -10,6 +10,7 @@ from bot.engine.apply import Applier
 from bot.engine.engine import Engine
 from bot.engine.gate_watch import GateWatch
 from bot.engine.lookup import Lookup
+from bot.engine.metrics_port import Metrics
 from bot.engine.ports import Clock
 from bot.engine.rollback_from_route import RouteRollback
 from bot.engine.route_port import Routes
@@ -19,6 +20,7 @@ from bot.engine.tick import Ticker
 from bot.engine.told import Told
 from bot.gates import registry
 from bot.gates.gate import GateSources
+from bot.gates.numbers.numbers import Numbers
 from bot.gates.panel import GatePanel
 from bot.recovery.audit import Audit
 from bot.recovery.rebuild import Rebuilder
@@ -49,9 +51,12 @@ def put_together(
     clock: Clock,
     policy: Policy,
     operate: Callable[[Request], None] = no_operations,
+    metrics: Metrics | None = None,
 ) -> Parts:
     """Build what decides and writes. A rebuild has its own audit: ``for_rebuild`` saves while data is missing."""
-    gates = GatePanel(registry.gates(), policy.gates, GateSources(pools=routes, routes=routes), clock)
+    numbers = Numbers(metrics, routes, policy.evidence) if metrics else None
+    sources = GateSources(pools=routes, routes=routes, numbers=numbers)
+    gates = GatePanel(registry.gates(), policy.gates, sources, clock)
     applier = Applier(routes, store, clock, gates)
     told = Told()
     rebuild = _audit(routes, for_rebuild, clock, Applier(routes, for_rebuild, clock, gates), told)

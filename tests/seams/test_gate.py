@@ -8,7 +8,7 @@ import pytest
 
 from bot.config.policy_values import number
 from bot.domain.errors import RouteError
-from bot.domain.gate import GateAnswer, OnFail
+from bot.domain.gate import Figure, GateAnswer, OnFail
 from bot.domain.rollout import Phase
 from bot.gates.gate import Asked, Found, Gate, Keys
 from bot.gates.registry import added, gates
@@ -37,7 +37,8 @@ class ErrorRate:
             return Found(answer=GateAnswer.HOLD, reason="There were no requests.", evidence="no requests")
         evidence = f"{self.percent:g} % of requests failed"
         if self.percent <= keys.most:
-            return Found(answer=GateAnswer.PASS, evidence=evidence)
+            figures = (Figure("failed", f"{self.percent:g} %", "0.1 %"),)
+            return Found(answer=GateAnswer.PASS, evidence=evidence, figures=figures)
         answer = GateAnswer.FAIL if self.percent > 2 * keys.most else GateAnswer.HOLD
         return Found(answer=answer, reason=f"{evidence}, more than {keys.most:g} %.", evidence=evidence)
 
@@ -117,6 +118,51 @@ def test_the_card_and_status_tell_what_it_saw(stage: Stage, on: ErrorRate, open_
     stage.clock.forward(minutes=10)
     stage.ticker.tick(rollout_id)
     assert "There were no requests." in open_slack().acknowledged("why")
+
+
+def test_gates_shows_every_gate_now_with_what_it_saw(
+    stage: Stage, on: ErrorRate, open_slack: Callable[[], Front], open_terminal: Callable[[], Terminal]
+) -> None:
+    stage.started(10)
+    on.percent = 1.5
+    (_, said) = open_slack().types("gates")
+    assert said.split("\n") == [
+        f"*The gates of `{CANARY}` now*",
+        "✅ pass  `pools_ready`",
+        "✅ pass  `gateway`",
+        "⏳ *hold*  `error_rate`: 1.5 % of requests failed",
+        "1.5 % of requests failed, more than 1 %.",
+    ]
+    terminal = open_terminal()
+    terminal.write_policy("gates:\n  error_rate: {}\n")
+    code, told = terminal("gates", CANARY)
+    assert (code, "hold  `error_rate`: 1.5 % of requests failed" in told) == (0, True), told
+
+
+def test_of_a_rollout_that_is_over_nobody_asks_the_gates(
+    stage: Stage, on: ErrorRate, open_slack: Callable[[], Front]
+) -> None:
+    stage.started(10)
+    stage.say("rollback")
+    (_, said) = open_slack().types(f"gates {CANARY}")
+    assert said == f"`{CANARY}` is over; nobody asks its gates any more."
+
+
+def test_it_is_switched_off_by_name(stage: Stage, on: ErrorRate) -> None:
+    stage.policy = replace(stage.policy, gates={"error_rate": ErrorRateKeys(enabled=False)})
+    stage.parts = stage.replica()
+    rollout_id = stage.started(10).rollout.id
+    on.percent = 9
+    stage.parts.gate_watch.sweep()
+    assert stage.load(rollout_id).rollout.phase is Phase.PROGRESSING
+
+
+def test_the_thread_shows_its_figures_beside_the_decision(stage: Stage, on: ErrorRate) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.clock.forward(minutes=10)
+    stage.ticker.tick(rollout_id)
+    (_, stepped) = stage.store.events(rollout_id, 0)
+    assert (stepped.kind.value, stepped.figures) == ("stepped", (Figure("failed", "0.2 %", "0.1 %"),))
 
 
 def test_a_raise_by_hand_is_refused_in_its_words(stage: Stage, on: ErrorRate, open_slack: Callable[[], Front]) -> None:
@@ -201,7 +247,7 @@ def test_a_terminal_asks_it_and_tells_of_it(stage: Stage, on: ErrorRate, open_te
     ("yaml", "mistake"),
     [
         ("most: many", "gates.error_rate.most: `many` is not a number of zero or more."),
-        ("least: 3", "gates.error_rate: `least` is not a key; the keys here are `on_fail`, `most`."),
+        ("least: 3", "gates.error_rate: `least` is not a key; the keys here are `enabled`, `on_fail`, `most`."),
         ("on_fail: explode", "gates.error_rate.on_fail: `explode` is not `rollback` or `pause`."),
     ],
 )

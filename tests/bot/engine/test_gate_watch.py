@@ -32,7 +32,7 @@ class Errors:
 
     @property
     def gate(self) -> Gate:
-        return Gate(name="errors", about="errors", check=self.check, may_fail=True)
+        return Gate(name="error_rate", about="error_rate", check=self.check, may_fail=True)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def errors(stage: Stage) -> Iterator[Errors]:
 
 
 def switch_on(stage: Stage, on_fail: OnFail) -> Parts:
-    stage.policy = replace(stage.policy, gates={"errors": Keys(on_fail=on_fail)})
+    stage.policy = replace(stage.policy, gates={"error_rate": Keys(on_fail=on_fail)})
     stage.parts = stage.replica()
     return stage.parts
 
@@ -77,9 +77,24 @@ def test_findings_between_steps_are_kept_for_the_card_and_decide_nothing(stage: 
     after = stage.load(before.rollout.id)
     assert after == replace(
         before,
-        findings=(Finding(gate="errors", answer=GateAnswer.HOLD, reason="No requests yet.", evidence="0 requests"),),
+        findings=(
+            Finding(gate="error_rate", answer=GateAnswer.HOLD, reason="No requests yet.", evidence="0 requests"),
+        ),
     )
     assert (stage.events(before.rollout.id), stage.world.weights()) == (["started"], AT_10)
+
+
+def test_a_card_changes_for_an_answer_and_not_for_a_figure(stage: Stage, errors: Errors) -> None:
+    rollout_id = stage.started(10).rollout.id
+
+    def redraws(answer: GateAnswer, evidence: str) -> bool:
+        stage.store.clean(rollout_id, stage.store.dirty(10).get(rollout_id, ""))
+        errors.found = Found(answer=answer, reason=evidence, evidence=evidence)
+        stage.parts.gate_watch.look(stage.load(rollout_id))
+        return rollout_id in stage.store.dirty(10)
+
+    looks = [(GateAnswer.PASS, "0 errors"), (GateAnswer.PASS, "1 error"), (GateAnswer.HOLD, "2 errors")]
+    assert [redraws(*each) for each in (*looks, (GateAnswer.HOLD, "3 errors"))] == [True, False, True, False]
 
 
 def test_what_other_gates_said_stays(stage: Stage, errors: Errors) -> None:
@@ -87,7 +102,7 @@ def test_what_other_gates_said_stays(stage: Stage, errors: Errors) -> None:
     stage.clock.forward(minutes=10)
     stage.ticker.tick(rollout_id)
     stage.parts.gate_watch.sweep()
-    assert [finding.gate for finding in stage.load(rollout_id).findings] == ["pools_ready", "gateway", "errors"]
+    assert [finding.gate for finding in stage.load(rollout_id).findings] == ["pools_ready", "gateway", "error_rate"]
 
 
 def test_a_paused_rollout_is_left_to_people(stage: Stage, errors: Errors) -> None:
@@ -146,7 +161,7 @@ def test_a_hold_whose_number_changes_is_the_same_hold(stage: Stage, errors: Erro
     assert (held.rollout.phase, held.rollout.why, held.rollout.held_by) == (
         Phase.HOLDING,
         "5xx is 2.31 %.",
-        ("errors",),
+        ("error_rate",),
     )
 
     errors.found = Found(answer=GateAnswer.HOLD, reason="5xx is 2.32 %.")
