@@ -1,6 +1,7 @@
 """Roll out InferencePools from Slack, and from here when Slack is gone."""
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,7 @@ from bot.config.settings import (
     read_as,
     read_settings,
 )
-from bot.domain.errors import ClusterError
+from bot.domain.errors import ClusterError, MetricsError
 from bot.gates.registry import policy_keys
 from bot.operations.registry import EXECUTORS
 from bot.service.logs import Masked
@@ -59,6 +60,9 @@ def check_config(
     ] = False,
     redis: Annotated[bool, typer.Option("--redis", help="Also ask Redis whether it takes the bot.")] = False,
     slack: Annotated[bool, typer.Option("--slack", help="Also ask Slack whether it takes the tokens.")] = False,
+    prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="Also ask Prometheus whether it has the gates' numbers.")
+    ] = False,
 ) -> None:
     """Explain every mistake in the environment and the policy file, with its line."""
     file = policy or policy_file(os.environ)
@@ -72,6 +76,8 @@ def check_config(
         typer.echo(_notes())
     if redis or slack:
         _check_services(redis=redis, slack=slack)
+    if prometheus:
+        _check_numbers(file)
     if cluster:
         _check_cluster(file)
 
@@ -99,6 +105,20 @@ def _check_services(*, redis: bool, slack: bool) -> None:
         raise _explained(faults, code=3)
     asked = " and ".join(name for name, was_asked in (("Redis", redis), ("Slack", slack)) if was_asked)
     typer.echo(f"{asked} {'take' if redis and slack else 'takes'} the bot.")
+
+
+def _check_numbers(file: Path | None) -> None:
+    """Say what Prometheus has for the gates, with exit code 3 if it does not answer, or has nothing."""
+    from bot.config.policy_file import read_policy
+    from bot.service.checkup import numbers_of
+
+    if file is None:
+        raise _explained(["No policy file is set, so no Prometheus is named."], code=3)
+    policy = read_policy(file, default_namespace="default", gates=policy_keys())
+    try:
+        typer.echo(numbers_of(policy.evidence, policy.namespaces, time.time()))
+    except MetricsError as error:
+        raise _explained([str(error)], code=3) from None
 
 
 def _check_cluster(file: Path | None) -> None:

@@ -82,7 +82,7 @@ def _unmarked(piece: Person | Channel | Link | Time) -> str:
             is_known = re.fullmatch(r"[CGD][A-Z0-9]{1,30}", channel)
             return f"<#{channel}>" if is_known else _bounded(Prose((Text(one_line(channel)),)), 40, mrkdwn)
         case Link(address, words):
-            return f"<{_escaped(address)}|{_plain(one_line(words).replace('|', ' '))}>"
+            return f"<{escaped(address)}|{_plain(one_line(words).replace('|', ' '))}>"
         case Time(at, shown):
             return f"<!date^{int(at.timestamp())}^{_DATES[shown]}|{piece.utc}>"
 
@@ -94,7 +94,7 @@ def _name(text: str, longest: int | None) -> str:
 
 
 def _fitting(text: str, longest: int | None) -> str:
-    drawn = _escaped(text)
+    drawn = escaped(text)
     return drawn if longest is None or units(drawn) <= longest else _cut(_letters(text), longest)
 
 
@@ -114,7 +114,7 @@ def _parts(prose: Prose, draw: Callable[[Prose], str]) -> Iterator[str]:
 
 
 def _letters(text: str) -> Iterator[str]:
-    return map(_escaped, _LETTER.findall(text))
+    return map(escaped, _LETTER.findall(text))
 
 
 def _cut(parts: Iterable[str], longest: int) -> str:
@@ -129,12 +129,13 @@ def _cut(parts: Iterable[str], longest: int) -> str:
 
 
 def _plain(text: str) -> str:
-    return _escaped(_harmless(text))
+    return escaped(_harmless(text))
 
 
 def _harmless(text: str) -> str:
     return _MARK.sub(lambda mark: _LIKE[mark[0]], text)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Escape the signs that Slack reads as links and mentions, for a text in which nothing else is a mark."""
     return text.translate(_ENTITIES)

@@ -11,6 +11,7 @@ from bot.domain.sentences.what_happened import is_approved, told
 from bot.domain.sentences.who_may import approvers_aloud
 from bot.domain.telling import Audience, Tell
 from handlers.cards import Card
+from handlers.figures import table
 from handlers.mrkdwn import mrkdwn, spoken, units
 
 MOST = 40
@@ -33,7 +34,7 @@ def message(events: Sequence[Event], entry: Entry, access: Access, *, first: int
         heads[asks] = joined(" ", (sentence, _concerned(events, asks, entry, access)))
     texts = _packed(lines(events, entry, heads))
     blocks = [_section(f"{mark}:{at}" if at else mark, text) for at, text in enumerate(texts)]
-    return Card(text=spoken(head or texts[-1]), blocks=blocks)
+    return Card(text=spoken(head or texts[-1]), blocks=[*blocks, *table(mark, events)])
 
 
 def is_broadcast(events: Sequence[Event], tell: Tell) -> bool:

@@ -1,12 +1,15 @@
-"""Whether Redis and Slack take what the environment says, for `check-config`: every no, as a sentence."""
+"""Whether Redis, Slack and Prometheus answer as they should, for `check-config`: every no, as a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http.client import HTTPException
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.config.settings import Settings, TerminalSettings
-from bot.domain.errors import StoreError
+from bot.domain.errors import MetricsError, StoreError
+from bot.domain.evidence import EvidenceRules
+from bot.gates.numbers.query import ALIVE, RUNNING, any_of
+from bot.prometheus.client import PrometheusClient
 from bot.store.clock import RedisClock
 from bot.store.connection import connect, store_errors
 from bot.store.installs import KEY
@@ -43,6 +46,25 @@ def slack_faults(settings: Settings) -> Sequence[str]:
         except (OSError, HTTPException, SlackClientError, ValueError) as error:
             faults.append(app_token_refusal(error) or _no_answer(error))
     return faults
+
+
+def numbers_of(rules: EvidenceRules, namespaces: Sequence[str], now: float) -> str:
+    """Say what Prometheus has of model servers and pickers. Raises MetricsError, also if it has nothing of servers."""
+    if not rules.prometheus:
+        raise MetricsError("The policy names no Prometheus (`evidence.prometheus`).")
+    client = PrometheusClient(rules.prometheus, token_file=rules.token_file, ca_file=rules.ca_file)
+    servers, pickers = (_count(client, names, namespaces, now) for names in (RUNNING, ALIVE))
+    where = ", ".join(f"`{namespace}`" for namespace in namespaces)
+    if not servers:
+        raise MetricsError(
+            f"Prometheus has no numbers of model servers in {where}.", hint="docs/gates.md says what it has to scrape."
+        )
+    return f"Prometheus has numbers of {servers} model servers and {pickers} endpoint pickers in {where}."
+
+
+def _count(client: PrometheusClient, names: Iterable[str], namespaces: Sequence[str], now: float) -> int:
+    query = f'count({{__name__=~"{any_of(names)}",namespace=~"{any_of(namespaces)}"}})'
+    return sum(int(value) for series in client.now(query, now) for value in series.values.values())
 
 
 def _no_answer(error: Exception) -> str:

@@ -68,6 +68,20 @@ def test_the_policy_alone_is_checked_without_the_environment_and_found_there(run
     assert (result.exit_code, len(result.output.splitlines()), "policy.yaml:1: plan" in result.output) == (2, 1, True)
 
 
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        ("{}", "The policy names no Prometheus (`evidence.prometheus`)."),
+        ('{prometheus: "http://127.0.0.1:1"}', "Prometheus cannot be reached."),
+    ],
+)
+def test_a_prometheus_that_does_not_answer_is_told(runner: CliRunner, tmp_path: Path, evidence: str, said: str) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"evidence: {evidence}\n")
+    result = runner.invoke(app, ["check-config", str(policy), "--policy-only", "--prometheus"])
+    assert (result.exit_code, result.output.splitlines()[-1]) == (3, said)
+
+
 def test_every_mistake_is_explained_at_once_with_its_line(runner: CliRunner, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("plan:\n  steps: [25, 10]\n  evry: 10m\n")

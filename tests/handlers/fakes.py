@@ -11,7 +11,7 @@ from bot.config.policy import Policy
 from bot.domain.commands.request import ANYWHERE, STATUS, Request, Where
 from bot.domain.errors import UnreadableError, UserError
 from bot.domain.events import Event
-from bot.domain.gate import Verdict
+from bot.domain.gate import Look, Verdict
 from bot.domain.rollout import Entry, Rollout
 from bot.domain.verbs.asking import Cluster, Reply, Sources, Starts
 from bot.engine.inquiry import answer
@@ -29,9 +29,13 @@ class NoGates:
         """Return nothing."""
         return {}
 
-    def check(self, rollout: Rollout) -> Verdict:
+    def check(self, entry: Entry) -> Verdict:
         """Pass."""
         return Verdict()
+
+    def look(self, entry: Entry) -> Sequence[Look]:
+        """Return nothing."""
+        return []
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """What the gates said last: what they saw, and why a rollout waits for them."""
 
-from bot.domain.gate import GateAnswer, Verdict
+from collections.abc import Sequence
+
+from bot.domain.gate import Finding, GateAnswer, Verdict, strictest
 from bot.domain.prose import Prose, joined, said, say
 from bot.domain.rollout import Acceptance, Entry, Phase
 
@@ -13,9 +15,21 @@ def hold_reason(entry: Entry) -> str:
 
 
 def evidence(entry: Entry) -> Prose:
-    """Say what the gates saw, a few words for each; empty if none has any, or nobody asks them any more."""
-    seen = [finding for finding in entry.findings if finding.evidence and not entry.rollout.is_over]
-    return joined("  ·  ", (say("{}: {}", finding.gate, said(finding.evidence, 100)) for finding in seen))
+    """Say what the strictest gate saw, or that all pass, and what is always told; empty if nobody asks any more."""
+    if entry.rollout.is_over:
+        return Prose()
+    seen = [finding for finding in entry.findings if finding.evidence]
+    standing = [said(finding.standing, 200) for finding in entry.findings if finding.standing]
+    return joined("\n", (_strictest(seen), *standing))
+
+
+def _strictest(seen: Sequence[Finding]) -> Prose:
+    answer = strictest(seen)
+    if not seen or (answer is GateAnswer.PASS and len(seen) > 1):
+        first = say(": {}", said(seen[0].evidence, 100)) if seen else Prose()
+        return say("{} gates pass{}", len(seen), first) if seen else Prose()
+    worst = next(finding for finding in seen if finding.answer is answer)
+    return say("{}: {}", worst.gate, said(worst.evidence, 100))
 
 
 def keeps_stable(entry: Entry) -> str:

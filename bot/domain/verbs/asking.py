@@ -9,10 +9,10 @@ from bot.domain.access import Access
 from bot.domain.check import Report
 from bot.domain.commands.origin import Origin
 from bot.domain.commands.request import ANYWHERE, STATUS, Command, Where
-from bot.domain.gate import Readiness, Verdict
+from bot.domain.gate import Look, Readiness, Verdict
 from bot.domain.plan import Plan
 from bot.domain.prose import Prose
-from bot.domain.rollout import Entry, Pool, Rollout
+from bot.domain.rollout import Entry, Pool
 from bot.domain.sentences.what_it_waits_for import Wait
 
 if TYPE_CHECKING:
@@ -49,8 +49,11 @@ class Gates(Protocol):
     def about(self) -> Mapping[str, str]:
         """Return what each gate checks, by its name."""
 
-    def check(self, rollout: Rollout) -> Verdict:
+    def check(self, entry: Entry) -> Verdict:
         """Ask every gate whether the canary may get more."""
+
+    def look(self, entry: Entry) -> Sequence[Look]:
+        """Ask every gate, for somebody who wants to see more than a verdict."""
 
 
 class Rules(Protocol):

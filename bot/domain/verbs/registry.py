@@ -12,6 +12,7 @@ from bot.domain.verbs.check import CHECK
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.end import END
 from bot.domain.verbs.finish import FINISH
+from bot.domain.verbs.gates import GATES
 from bot.domain.verbs.help import HELP
 from bot.domain.verbs.keep import KEEP
 from bot.domain.verbs.pause import PAUSE
@@ -32,6 +33,7 @@ _GROUPS: Final[Groups] = (
         CHECK,
         STATUS,
         WHY,
+        GATES,
     ),
     (
         APPROVE,

@@ -35,7 +35,7 @@ GOVERNED = {
     "restore": "URUN",
     "adopt": "URUN",
 }
-READS = ["check", "status", "why", "help"]
+READS = ["check", "status", "why", "gates", "help"]
 
 
 TERMINAL = Origin(surface=Surface.TERMINAL)

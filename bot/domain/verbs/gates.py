@@ -1,0 +1,47 @@
+"""`gates`: each gate now, its figures, what it would take to fail, and a query for the same numbers."""
+
+from datetime import timedelta
+from typing import Final
+
+from bot.domain.gate import GateAnswer, Look
+from bot.domain.prose import Code, Prose, joined, said, say, sentence
+from bot.domain.rollout import OVER, Phase
+from bot.domain.verbs.asking import Asking, Reply
+from bot.domain.verbs.declaration import Kind, Verb
+
+_MARKS: Final = {
+    GateAnswer.FAIL: say("⛔ *fail*"),
+    GateAnswer.HOLD: say("⏳ *hold*"),
+    GateAnswer.PASS: say("✅ pass"),
+}
+_LONGEST_QUERY: Final = 600
+
+
+def _answer(asking: Asking) -> Reply:
+    command, sources = asking.command, asking.sources
+    entry = sources.rollouts.find(command.subject, asking.origin.channel, command.where, verb=command.verb)
+    if entry.rollout.phase not in GATES.phases:
+        return Reply(said=say("`{}` is over; nobody asks its gates any more.", entry.rollout.canary.name))
+    looks = sources.gates.look(entry)
+    title = say("*The gates of `{}` now*", entry.rollout.canary.name)
+    return Reply(said=joined("\n", [title, *map(_line, looks)]))
+
+
+def _line(look: Look) -> Prose:
+    finding = look.finding
+    seen = say(": {}", said(finding.evidence, 200)) if finding.evidence else Prose()
+    head = say("{}  `{}`{}", _MARKS[finding.answer], finding.gate, seen)
+    more = [sentence(text) for text in (finding.reason, look.details) if text]
+    query = say("Query: {}", Code(look.promql, _LONGEST_QUERY)) if look.promql else Prose()
+    return joined("\n", [head, *more, query])
+
+
+GATES = Verb(
+    name="gates",
+    kind=Kind.INQUIRY,
+    help="each gate now: its figures, and what it would take to fail",
+    usage="[POOL]",
+    phases=frozenset(Phase) - OVER,
+    within=timedelta(seconds=15),
+    answer=_answer,
+)
