@@ -14,8 +14,9 @@ from prometheus_client import REGISTRY
 
 from bot.config.policy import Policy
 from bot.config.settings import Address, Settings
-from bot.domain.deadlines import ASK_GATES_EVERY
+from bot.domain.deadlines import WATCH_GATES_EVERY
 from bot.domain.errors import StoreError
+from bot.gates.judging.shares import load_statistics
 from bot.operations import removals_when_due, trials_after_steps
 from bot.operations.registry import EXECUTORS, Registry
 from bot.operations.removals_when_due import RemovalsWhenDue
@@ -108,7 +109,7 @@ class Bot:
         every(status_news.EVERY, "what gateways say", partial(self.status_news.sweep, goes_on=self.leader.leads))
         every(pool_news.EVERY, "both pools", partial(self.pool_news.sweep, goes_on=self.leader.leads))
         every(timedelta(seconds=2), "waiting requests", self.resume_requests)
-        every(ASK_GATES_EVERY, "gates between steps", partial(self.parts.gate_watch.sweep, goes_on=self.leader.leads))
+        every(WATCH_GATES_EVERY, "gates between steps", partial(self.parts.gate_watch.sweep, goes_on=self.leader.leads))
         every(timedelta(seconds=30), "routes", self.parts.audit.sweep)
         every(timedelta(seconds=30), "the list of installs", self.install.stay)
         self.runner = self.operations.runner(self.leader.leads)
@@ -227,11 +228,13 @@ def run(settings: Settings, registry: Registry = EXECUTORS) -> None:
     bot = assemble(settings, registry)
     if not settings.note_keys:
         log.warning("notes on routes are not signed: ROLLOUTBOT_NOTE_KEYS is not set")
-    REGISTRY.register(RolloutMetrics(bot.store, bot.leader.leads))
+    REGISTRY.register(RolloutMetrics(bot.store, bot.leader.leads, bot.clock))
     REGISTRY.register(OperationMetrics(bot.operations.records))
     _begin("Redis's time", bot.clock.ask_until, bot.ending)
     _begin("cluster's id", bot.install.ask_until_known, bot.ending)
     _begin("token", bot.token.watch, bot.ending)
+    if bot.policy.evidence.prometheus:
+        _begin("statistics", load_statistics)  # before a gate waits for it
     server = _take_requests(bot)
     _answer_probes(bot)  # alive means that the other one listens too
     if settings.slack_app_token is not None:

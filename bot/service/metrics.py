@@ -10,15 +10,16 @@ from bot.domain.errors import StoreError
 from bot.domain.operation import OVER, OperationPhase
 from bot.domain.rollout import Phase
 from bot.engine.operation_ports import Operations
+from bot.engine.ports import Clock
 from bot.engine.store_port import Store
+from bot.service.rollout_metrics import metrics_of
 
 
 class RolloutMetrics(Collector):
-    """Rollouts by phase, writes that are not on their route yet, and whether this process leads."""
+    """Rollouts, writes that are not on their route yet, and whether this process leads."""
 
-    def __init__(self, store: Store, leads: Callable[[], bool]) -> None:
-        self._store = store
-        self._leads = leads
+    def __init__(self, store: Store, leads: Callable[[], bool], clock: Clock) -> None:
+        self._store, self._leads, self._clock = store, leads, clock
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing: otherwise registering it asks Redis, and a start must not wait for Redis."""
@@ -40,6 +41,7 @@ class RolloutMetrics(Collector):
         yield rollouts
         unapplied = sum(not entry.is_applied for entry in entries)
         yield GaugeMetricFamily("rolloutbot_unapplied", "Rollouts whose last decision is not on the route.", unapplied)
+        yield from metrics_of(entries, self._clock.now())
 
 
 class OperationMetrics(Collector):

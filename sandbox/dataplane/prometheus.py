@@ -23,20 +23,26 @@ class Prometheus:
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """Return the result of a query at this moment."""
-        answer = urllib3.request("GET", f"{self.url}/api/v1/query", fields={"query": promql}, retries=False).json()
+        answer = urllib3.request(
+            "GET", f"{self.url}/api/v1/query", fields={"query": promql}, retries=False, timeout=3.0
+        ).json()
         result: list[dict[str, Any]] = answer["data"]["result"]
         return result
 
 
 @contextmanager
-def prometheus(binary: Path, targets: Path, folder: Path) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes what the file ``targets`` names. It looks into that file at most each 5 s."""
+def prometheus(binary: Path, targets: Path, folder: Path, *, rules: Path | None = None) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes what the file ``targets`` names. It looks into that file at most each 5 s.
+
+    ``rules`` is a file of alert rules; Prometheus does not start if it cannot read them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
     job = {"job_name": "pods", "file_sd_configs": [{"files": [str(targets)]}]}
     times = {"scrape_interval": f"{SCRAPE_SECONDS}s", "scrape_timeout": f"{SCRAPE_SECONDS}s"}
     # JSON is YAML too.
-    (folder / "prometheus.yml").write_text(json.dumps({"global": times, "scrape_configs": [job]}))
+    settings = {"global": times, "scrape_configs": [job], "rule_files": [str(rules)] if rules else []}
+    (folder / "prometheus.yml").write_text(json.dumps(settings))
     flags = [
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",

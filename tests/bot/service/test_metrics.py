@@ -3,9 +3,12 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
 from bot.domain.errors import StoreError
+from bot.domain.gate import Finding, GateAnswer
 from bot.domain.operation import OperationChange, OperationPhase
 from bot.engine.operation_ports import SaveOperation
+from bot.engine.store_port import Progress
 from bot.service.metrics import OperationMetrics, RolloutMetrics
+from tests.builders import CANARY, STABLE
 from tests.operations import RUNNING, an_operation, an_operation_store
 from tests.stage import Stage
 
@@ -13,7 +16,7 @@ from tests.stage import Stage
 def values(stage: Stage) -> dict[str, float]:
     """Return each value that is not 0, as a replica that leads gives them."""
     registry = CollectorRegistry()
-    registry.register(RolloutMetrics(stage.memory, lambda: True))
+    registry.register(RolloutMetrics(stage.memory, lambda: True, stage.clock))
     lines = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
     found = {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
     return {name: value for name, value in found.items() if value}
@@ -21,7 +24,33 @@ def values(stage: Stage) -> dict[str, float]:
 
 def test_rollouts_are_counted_by_phase_and_with_what_is_not_written(stage: Stage) -> None:
     stage.started()
-    assert values(stage) == {"rolloutbot_leader": 1.0, 'rolloutbot_rollouts{phase="progressing"}': 1.0}
+    found = {name: value for name, value in values(stage).items() if "rollout_" not in name}
+    assert found == {"rolloutbot_leader": 1.0, 'rolloutbot_rollouts{phase="progressing"}': 1.0}
+
+
+def test_each_rollout_shows_its_weights_its_phase_and_what_its_gates_said(stage: Stage) -> None:
+    entry = stage.started(10)
+    finding = Finding(gate="errors", answer=GateAnswer.HOLD)
+    stage.store.learn(entry.rollout.id, entry.rollout.decision, Progress(findings=(finding,)))
+    old, new = (
+        f'namespace="{stage.world.namespace}",old_pool="{STABLE}"',
+        f'pool="{CANARY}",route="{stage.world.route}"',
+    )
+    assert {name: value for name, value in values(stage).items() if "rollout_" in name} == {
+        f'rolloutbot_rollout_weight_percent{{{old},{new},state="wanted"}}': 10.0,
+        f'rolloutbot_rollout_weight_percent{{{old},{new},state="written"}}': 10.0,
+        f'rolloutbot_rollout_weight_percent{{{old},{new},state="accepted"}}': 10.0,
+        f'rolloutbot_rollout_phase{{{old},phase="progressing",{new}}}': 1.0,
+        f'rolloutbot_rollout_gate{{answer="hold",gate="errors",{old},{new}}}': 1.0,
+    }
+
+
+def test_it_shows_how_long_a_rollout_has_waited_for_people(stage: Stage) -> None:
+    stage.started(10)
+    stage.say("pause", reason="lunch")
+    stage.clock.forward(minutes=5)
+    waits = {name: value for name, value in values(stage).items() if "waits_for_people" in name}
+    assert list(waits.values()) == [300.0]
 
 
 def test_without_redis_it_says_whether_it_leads(stage: Stage) -> None:
@@ -34,7 +63,7 @@ def test_without_redis_it_says_whether_it_leads(stage: Stage) -> None:
 
 def test_a_start_of_the_bot_waits_for_no_redis_to_count(stage: Stage) -> None:
     stage.memory.calls.clear()
-    CollectorRegistry(auto_describe=True).register(RolloutMetrics(stage.memory, lambda: True))
+    CollectorRegistry(auto_describe=True).register(RolloutMetrics(stage.memory, lambda: True, stage.clock))
     assert stage.memory.calls == []
 
 
