@@ -109,9 +109,36 @@ def break_it(options: argparse.Namespace) -> None:
 def mend(options: argparse.Namespace) -> None:
     """Take back everything that `break` did."""
     from sandbox.breaking import mend as mend_world
+    from sandbox.misbehaving import behave_well
 
-    mend_world(_world(options.name))
+    world = _world(options.name)
+    mend_world(world)
+    behave_well(world)
     print("Everything is well again.")
+
+
+def canary(options: argparse.Namespace) -> None:
+    """Make the new pool serve worse than the old one, or as well."""
+    from sandbox.misbehaving import change, worse
+    from sandbox.world import CANARY
+
+    behaviour = worse(
+        fails=options.fail_rate,
+        cuts=options.cut_rate,
+        first_token=options.ttft,
+        token=options.decode,
+        slots=options.slots,
+    )
+    change(_world(options.name), CANARY, behaviour)
+    print("The new pool behaves so now; `.venv/bin/python -m sandbox canary` makes it as good as the old one.")
+
+
+def gateway(options: argparse.Namespace) -> None:
+    """Make the gateway misbehave, or work well again."""
+    from sandbox.misbehaving import misbehave
+
+    misbehave(_world(options.name), options.fault)
+    print("The gateway works well." if options.fault == "well" else f"Now the gateway does this: {options.fault}.")
 
 
 def flush(options: argparse.Namespace) -> None:
@@ -186,12 +213,42 @@ def _add_meddling(commands: Any, named: argparse.ArgumentParser) -> None:
     broken.add_argument("way", choices=sorted(WAYS), help=ways)
     broken.set_defaults(run=break_it)
     commands.add_parser("mend", parents=[named], help="mend what `break` broke").set_defaults(run=mend)
+    _add_misbehaving(commands, named)
     empty = commands.add_parser("flush", parents=[named], help="empty Valkey")
     empty.set_defaults(run=flush)
     for name, run, told in (("stop", stop, "make a server hang"), ("start", start, "let it go on")):
         one = commands.add_parser(name, parents=[named], help=told)
         one.add_argument("server", choices=("slack", "valkey"))
         one.set_defaults(run=run)
+
+
+def _add_misbehaving(commands: Any, named: argparse.ArgumentParser) -> None:
+    bad = commands.add_parser(
+        "canary", parents=[named], help="make the new pool serve worse than the old one, or as well"
+    )
+    bad.add_argument("--fail-rate", type=_share, default=0.0, help="answer this share of the requests with 500: 0.1")
+    bad.add_argument("--cut-rate", type=_share, default=0.0, help="cut this share of the streams: 0.2")
+    bad.add_argument("--ttft", type=_times, default=1.0, help="take so many times as long to the first token: 3x")
+    bad.add_argument("--decode", type=_times, default=1.0, help="take so many times as long for each token: 3x")
+    bad.add_argument("--slots", type=int, help="let only so many requests run at once in a model server: 1")
+    bad.set_defaults(run=canary)
+    gate = commands.add_parser("gateway", parents=[named], help="make the gateway misbehave, or work well again")
+    gate.add_argument("fault", choices=("well", "ignores-weights", "one-picker"))
+    gate.set_defaults(run=gateway)
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
+    return share
+
+
+def _times(text: str) -> float:
+    times = float(text.removesuffix("x"))
+    if not 0 < times <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of times like 3x")
+    return times
 
 
 def _state(name: str | None) -> dict[str, Any]:

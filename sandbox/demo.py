@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bot.terminal.answer import unix_user
-from sandbox.bot_process import bot_process
+from sandbox.bot_process import BotProcess, bot_process
 from sandbox.dataplane.plane import ADAPTER, NAMESPACE, data_plane
 from sandbox.dataplane.programs import chart_path, helm_path, programs
 from sandbox.errors import SandboxError
@@ -28,6 +28,11 @@ clean: {allowed: true, drained_for: 10s}
 deploy:
   charts: {inferencepool: CHART}
   keys: [inferencePool.modelServers.matchLabels.*, inferenceExtension.*]
+"""
+
+EVIDENCE = """\
+# Its gates are as fast: they judge from 3 s after a change on, and roll back what lasts longer than 8 s.
+evidence: {prometheus: "METRICS", window: 45s, settle: 3s, forgives: 8s, requests: 10}
 """
 
 NEXT = f"{STABLE}-next"
@@ -76,7 +81,7 @@ TRAFFIC = """\
   Traffic     .venv/bin/python -m sandbox traffic   who answered in the last 30 s
 """
 
-USERS_RATE = 6.0
+USERS_RATE = 15.0
 """Requests a second: enough to see shares, and cheap on a laptop."""
 
 
@@ -92,8 +97,10 @@ def demo(name: str | None) -> None:
         try:
             bot.wait_ready(replica.is_ready)
             print(OPEN.format(slack=sandbox.slack_url), flush=True)
-            with _world(sandbox) as has_traffic:
-                more = {"traffic": TRAFFIC, "deploy": DEPLOY} if has_traffic else {"traffic": "", "deploy": ""}
+            with _world(sandbox) as metrics:
+                more = {"traffic": TRAFFIC, "deploy": DEPLOY} if metrics else {"traffic": "", "deploy": ""}
+                if metrics:
+                    _judge_by(metrics, sandbox, replica)
                 known = {"slack": sandbox.slack_url, "canary": CANARY, "pid": bot.pid, "log": bot.log}
                 print(WELCOME.format(**known, **more), flush=True)
                 _keep_alive(bot)
@@ -101,15 +108,24 @@ def demo(name: str | None) -> None:
             bot.terminate(seconds=10)
 
 
+def _judge_by(metrics: str, sandbox: Sandbox, replica: BotProcess) -> None:
+    """Start the bot anew with gates that judge the traffic by its numbers."""
+    if sandbox.policy is not None:
+        sandbox.policy.write_text(policy(metrics))
+    replica.server.terminate(seconds=10)
+    replica.server.start()
+    replica.server.wait_ready(replica.is_ready)
+
+
 @contextmanager
-def _world(sandbox: Sandbox) -> Iterator[bool]:
-    """Build the guide's world with traffic, if all programs can be had; yields whether it has traffic."""
+def _world(sandbox: Sandbox) -> Iterator[str]:
+    """Build the guide's world with traffic, if all programs can be had; yields where Prometheus is, or nothing."""
     try:
         found = programs()
     except SandboxError as error:
         say(f"{error}\nThe demo goes on without traffic.")
         with played_world(sandbox):
-            yield False
+            yield ""
         return
     say("Starting Envoy, two endpoint pickers, four model servers and Prometheus ...")
     with (
@@ -118,14 +134,18 @@ def _world(sandbox: Sandbox) -> Iterator[bool]:
     ):
         plane.kube.create(model_servers(NEXT, NAMESPACE, 2, plane.port, adapters=[ADAPTER]))
         sandbox.publish(gateway=plane.url, ledger=str(users.file), prometheus=plane.prometheus.url)
-        yield True
+        yield plane.prometheus.url
 
 
-def policy() -> str:
-    """Return the demo's policy. It maps the current user to Alice, if a policy can hold the user's name."""
+def policy(metrics: str = "") -> str:
+    """Return the demo's policy. It maps the current user to Alice, if a policy can hold the user's name.
+
+    ``metrics`` is where Prometheus answers; without one no gate judges numbers.
+    """
     user = unix_user()
     known = f"{user}: {ALICE}" if re.fullmatch(r"[A-Za-z_][\w.-]{0,31}", user, re.ASCII) else ""
-    return f"{POLICY.replace('CHART', str(chart_path()))}terminal: {{users: {{{known}}}}}\n"
+    evidence = EVIDENCE.replace("METRICS", metrics) if metrics else ""
+    return f"{POLICY.replace('CHART', str(chart_path()))}{evidence}terminal: {{users: {{{known}}}}}\n"
 
 
 def _keep_alive(bot: Server) -> None:

@@ -18,6 +18,9 @@ NOT_FOUND: Resource = {
     "direct_response": {"status": 404},
     "typed_per_filter_config": WITHOUT_PICKER,
 }
+FAULT = "sandbox/fault"
+"""The annotation of a Gateway, or of a route, that says how it is to misbehave, as gateways of the field do."""
+IGNORES_WEIGHTS, ONE_PICKER = "ignores-weights", "one-picker"
 NO_BACKEND = 500
 """What the share of a backend that is not there gets, and a rule all of whose weights are 0."""
 
@@ -43,13 +46,14 @@ def rows_of(route: Object, cluster: Cluster) -> tuple[list[Row], Verdict]:
     """Return the rows of a route, and what is wrong with it."""
     namespace, problems = route["metadata"]["namespace"], []
     rows: list[Row] = []
+    fault = fault_of(route, cluster)
     for number, rule in enumerate(route["spec"].get("rules") or []):
         backends = [(ref, backend_of(ref, namespace, cluster)) for ref in rule.get("backendRefs") or []]
         copies = [backend_of(ref, namespace, cluster) for ref in mirrored(rule.get("filters") or [])]
         problems += [one.problem for one in (*(backend for _, backend in backends), *copies) if one.problem]
         for match in rule.get("matches") or [{}]:
             try:
-                action = _action(rule, match, backends, namespace, cluster)
+                action = _action(rule, match, backends, namespace, cluster, fault)
             except UnsupportedError as error:
                 return [], Verdict(not_accepted=("UnsupportedValue", str(error)))
             rows.append(
@@ -82,6 +86,7 @@ def _action(
     backends: Sequence[tuple[Mapping[str, Any], Backend]],
     namespace: str,
     cluster: Cluster,
+    fault: str,
 ) -> Resource:
     """Return what is done with a request that fits a match of a rule."""
     prefix = (match.get("path") or {}).get("value", "/")
@@ -94,7 +99,7 @@ def _action(
     route = {
         "timeout": _timeout(rule.get("timeouts") or {}),
         "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
-        "weighted_clusters": {"clusters": [_weighted(ref, backend) for ref, backend in backends]},
+        "weighted_clusters": {"clusters": _weighted_clusters(backends, fault)},
         **filters.pop("route", {}),
     }
     return {"route": route, **filters}
@@ -107,13 +112,29 @@ def _timeout(timeouts: Mapping[str, str]) -> str:
     return f"{sum(int(number) * SECONDS[unit] for number, unit in parts):g}s"
 
 
-def _weighted(ref: Mapping[str, Any], backend: Backend) -> Resource:
-    return {
-        "name": backend.cluster,
-        "weight": ref.get("weight", 1),
-        "typed_per_filter_config": backend.filters,
-        **backend_filters(ref.get("filters") or []),
-    }
+def fault_of(route: Object, cluster: Cluster) -> str:
+    """Return how a route is to be misread, as somebody has written on it or on a Gateway; empty if it is not."""
+    said = [(one["metadata"].get("annotations") or {}).get(FAULT, "") for one in (route, *cluster.gateways.values())]
+    return next(filter(None, said), "")
+
+
+def _weighted_clusters(backends: Sequence[tuple[Mapping[str, Any], Backend]], fault: str) -> list[Resource]:
+    weights = [ref.get("weight", 1) for ref, _ in backends]
+    filters = [backend.filters for _, backend in backends]
+    last = max(number for number, weight in enumerate(weights) if weight)
+    if fault == IGNORES_WEIGHTS:
+        weights = [int(number == 0) for number in range(len(weights))]
+    if fault == ONE_PICKER:
+        filters = [filters[last]] * len(filters)
+    return [
+        {
+            "name": backend.cluster,
+            "weight": weight,
+            "typed_per_filter_config": picker,
+            **backend_filters(ref.get("filters") or []),
+        }
+        for (ref, backend), weight, picker in zip(backends, weights, filters, strict=True)
+    ]
 
 
 def _match(match: Mapping[str, Any]) -> Resource:

@@ -34,6 +34,8 @@ async def _run(options: argparse.Namespace, file: TextIO) -> None:
         adapter=options.adapter,
         record=record,
         chance=random.Random(options.seed),
+        host=options.host,
+        only=options.only,
     )
     await users.ask_at(options.rate, options.streams, stopping)
 
@@ -45,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=10.0, help="requests a second")
     parser.add_argument("--streams", type=int, default=0, help="long streams at any time")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--host", default="", help="the host name that they ask for")
+    parser.add_argument("--only", default="", help="the one kind of requests that they send")
     parser.add_argument("--model", required=True)
     parser.add_argument("--adapter", required=True)
     return parser

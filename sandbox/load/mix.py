@@ -32,8 +32,10 @@ _TEXT: Final = "write as if you were a critic about the food the fog and the lon
 _WORDS: Final = _TEXT.split()
 
 
-def choose(chance: random.Random) -> Kind:
-    """Return a kind, as often as its share says."""
+def choose(chance: random.Random, only: str = "") -> Kind:
+    """Return a kind, as often as its share says, or the one with a name."""
+    if only:
+        return next(kind for kind in KINDS if kind.name == only)
     return chance.choices(KINDS, [kind.share for kind in KINDS])[0]
 
 

@@ -41,13 +41,25 @@ class Load:
 
 
 @contextmanager
-def load(url: str, folder: Path, *, model: str, adapter: str, rate: float = 10.0, streams: int = 0) -> Iterator[Load]:
+def load(
+    url: str,
+    folder: Path,
+    *,
+    model: str,
+    adapter: str,
+    rate: float = 10.0,
+    streams: int = 0,
+    host: str = "",
+    only: str = "",
+    seed: int = 1,
+) -> Iterator[Load]:
     """Run users of a gateway for the block; it begins once the first request is answered."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "ledger.jsonl"
     file.touch()
     asks = ["--url", url, "--ledger", str(file), "--model", model, "--adapter", adapter]
-    command = [sys.executable, "-m", "sandbox.load", *asks, "--rate", str(rate), "--streams", str(streams)]
+    mix = ["--rate", str(rate), "--streams", str(streams), "--host", host, "--only", only, "--seed", str(seed)]
+    command = [sys.executable, "-m", "sandbox.load", *asks, *mix]
     running = Load(Server("load", command, folder, {"PYTHONPATH": str(CHECKOUT)}), file)
     try:
         running.server.start()

@@ -29,6 +29,10 @@ class Users:
     adapter: str
     record: Callable[[Record], None]
     chance: random.Random
+    host: str = ""
+    """The host name that they ask for; empty: the address."""
+    only: str = ""
+    """The one kind of requests that they send; empty: a mix."""
 
     async def ask_at(self, rate: float, streams: int, stopping: asyncio.Event) -> None:
         """Send ``rate`` requests a second, and ``streams`` long ones at any time; then wait for the last answers."""
@@ -39,7 +43,7 @@ class Users:
                 group.create_task(self._keep_streaming(session, stopping))
             due = time.monotonic()
             while not stopping.is_set():
-                group.create_task(self.ask(session, choose(self.chance)))
+                group.create_task(self.ask(session, choose(self.chance, self.only)))
                 due += self.chance.expovariate(rate)
                 await _wait(stopping, due - time.monotonic())
 
@@ -54,7 +58,8 @@ class Users:
         pool, status, first, is_whole, error = "", 0, 0.0, False, ""
         asks = body(kind, self.chance, self.model, self.adapter)
         try:
-            async with session.post(self.url + kind.path, json=asks) as answer:
+            headers = {"Host": self.host} if self.host else {}
+            async with session.post(self.url + kind.path, json=asks, headers=headers) as answer:
                 pool, status = deployment_of(answer.headers.get(POD_HEADER, "")), answer.status
                 text = b""
                 async for chunk in answer.content.iter_any():

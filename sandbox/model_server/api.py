@@ -84,7 +84,7 @@ class ModelServer:
         now = self._behaviour
         pace = 1 + random.uniform(-now.spread, now.spread)
         await asyncio.sleep(pace * (now.first_token_ms + now.prompt_token_ms * asked.prompt_tokens) / 1000)
-        self._metrics.first_token(time.perf_counter() - begun)
+        self._metrics.first_token(time.perf_counter() - begun, asked.prompt_tokens)
         identity, words, each = f"cmpl-{uuid.uuid4().hex}", answers.words_of(asked), pace * now.token_ms / 1000
         if asked.is_stream:
             answer = await self._stream(request, list(answers.pieces(asked, identity, words)), each)

@@ -29,6 +29,7 @@ class Names:
     whole: str
     finished: str
     generated: str
+    asked: str
     adapters: str
     requests: str
     is_vllm: bool = True
@@ -47,6 +48,7 @@ VLLM: Final = Names(
     whole="vllm:e2e_request_latency_seconds",
     finished="vllm:request_success",
     generated="vllm:generation_tokens",
+    asked="vllm:prompt_tokens",
     adapters="vllm:lora_requests_info",
     requests="http_requests",
 )
@@ -63,6 +65,7 @@ FRAMEWORKS: Final = MappingProxyType(
             whole="sglang:e2e_request_latency_seconds",
             finished="sglang:num_requests",
             generated="sglang:generation_tokens",
+            asked="sglang:prompt_tokens",
             adapters="",
             requests="",
             is_vllm=False,
@@ -91,6 +94,7 @@ class Metrics:
             **labels, **reason
         )
         self._generated = Counter(names.generated, "_", [*labels], registry=self._registry).labels(**labels)
+        self._asked = Counter(names.asked, "_", [*labels], registry=self._registry).labels(**labels)
         self._requests = (
             Counter(names.requests, "_", ["handler", "method", "status"], registry=self._registry)
             if names.requests
@@ -98,9 +102,10 @@ class Metrics:
         )
         self._registry.register(_Gauges(self))
 
-    def first_token(self, seconds: float) -> None:
-        """Count a first token."""
+    def first_token(self, seconds: float, prompt_tokens: int) -> None:
+        """Count a first token, and the tokens of its prompt."""
         self._first_token.observe(seconds)
+        self._asked.inc(prompt_tokens)
 
     def finished(self, *, seconds: float, tokens: int, each: float) -> None:
         """Count a whole answer of ``tokens`` tokens, which took ``seconds``, and ``each`` from one to the next."""

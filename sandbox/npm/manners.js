@@ -1,6 +1,6 @@
-// In the page of local-slack: three things that Slack does and this page does not do by itself.
+// In the page of local-slack: four things that Slack does and this page does not do by itself.
 //   It asks before a button with `confirm` acts. A private answer is seen only by the person to whom it was given.
-//   A reply that goes to the channel too is seen in the channel.
+//   A reply that goes to the channel too is seen in the channel. Text between two lines of ``` is a block of code.
 (() => {
   const messages = new Map(); // by ts: each message as it was received last
   const actor = () => document.querySelector("select")?.value;
@@ -17,6 +17,30 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.head.append(style);
     new MutationObserver(hideOthers).observe(document.body, { childList: true, subtree: true });
+  });
+
+  // --- blocks of code
+
+  const FENCE = /^```\n?|\n?```$/g;
+  const showCode = () => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT, (node) =>
+      node.nodeValue.startsWith("```") ? NodeFilter.FILTER_ACCEPT : NodeFilter.FILTER_SKIP);
+    for (let node = texts.nextNode(); node; node = texts.nextNode()) {
+      const block = node.parentElement;
+      if (!block.closest(".msg") || block.dataset.code) continue;
+      block.dataset.code = "yes";
+      block.style.cssText +=
+        "display: block; white-space: pre; overflow-x: auto; font: 12px/1.5 monospace; background: #f4f4f4; padding: 8px";
+      const inside = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+      for (let text = inside.nextNode(); text; text = inside.nextNode()) {
+        text.nodeValue = text.nodeValue.replace(FENCE, "");
+        const beside = text.previousSibling ?? text.nextSibling;
+        if (!text.nodeValue && beside?.nodeName === "BR") beside.style.display = "none"; // a line that had only a fence
+      }
+    }
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    new MutationObserver(showCode).observe(document.body, { childList: true, subtree: true });
   });
 
   // --- replies that go to the channel too
