@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 # Compiled modules are kept, because the tests start many bots.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check fmt bench chaos hostile pictures audit lock clean
+.PHONY: help demo test check fmt bench chaos gates hostile pictures audit lock clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -40,6 +40,10 @@ bench: $(VENV)/ready ## measure, as ratios against a floor of the same run
 chaos: $(VENV)/ready ## everything fails at once, three seeds, and every promise is checked; about 20 minutes
 	@$(RUN) -m sandbox build
 	$(RUN) -m chaos
+
+gates: $(VENV)/ready ## bad and honest new pools on real traffic: what the gates stop, and what it costs; about 40 minutes
+	@$(RUN) -m sandbox build
+	$(RUN) -m canaries
 
 hostile: $(VENV)/ready ## hostile input of every kind at a running bot, and what got through; about a minute
 	@$(RUN) -m sandbox build
