@@ -66,7 +66,7 @@ WELCOME = """
                 stop slack     Slack hangs: the rollout goes on; `start slack`
                 break roles    the new pool cannot serve; see `/rollout check {canary}`
                 mend           takes that back; `break --help` lists seven more ways
-  A terminal  eval "$(.venv/bin/python -m sandbox env)"   you are Alice there too
+{worse}  A terminal  eval "$(.venv/bin/python -m sandbox env)"   you are Alice there too
               .venv/bin/rolloutbot status
 
   Ctrl-C ends everything.
@@ -75,6 +75,12 @@ WELCOME = """
 DEPLOY = f"""\
               `/rollout deploy {NEXT} from={CANARY}`
               installs one more pool, for the model servers that are there.
+"""
+
+WORSE = """\
+                canary --fail-rate 0.1   the new pool fails a tenth: it goes back by
+                               itself, and says why (or --ttft 3x, --cut-rate 0.3)
+                gateway ignores-weights  it pauses and names the gateway
 """
 
 TRAFFIC = """\
@@ -98,7 +104,8 @@ def demo(name: str | None) -> None:
             bot.wait_ready(replica.is_ready)
             print(OPEN.format(slack=sandbox.slack_url), flush=True)
             with _world(sandbox) as metrics:
-                more = {"traffic": TRAFFIC, "deploy": DEPLOY} if metrics else {"traffic": "", "deploy": ""}
+                whole = {"traffic": TRAFFIC, "deploy": DEPLOY, "worse": WORSE}
+                more = whole if metrics else dict.fromkeys(whole, "")
                 if metrics:
                     _judge_by(metrics, sandbox, replica)
                 known = {"slack": sandbox.slack_url, "canary": CANARY, "pid": bot.pid, "log": bot.log}
