@@ -92,9 +92,15 @@ class Total:
 
     @property
     def unanswered(self) -> int:
-        """Return how many requests a picker has surely sent to a model server that never answered them."""
+        """Return how many requests a picker has surely sent to a model server that never answered them.
+
+        A picker is scraped at another moment than the servers, so its counts differ by what came in between. Only if
+        most requests have no answer, that is no reason.
+        """
+        picked = self.count(Count.PICKED)
         begun = max(self.began() + self.count(Count.TURNED_AWAY) + self.count(Count.BROKEN), self.answered)
-        return max(0, self.count(Count.PICKED) - begun - self.open)
+        lost = picked - begun - self.open
+        return lost if lost > picked / 2 else 0
 
     @property
     def answered(self) -> int:
