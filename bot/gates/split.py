@@ -84,13 +84,19 @@ def _judge(weight: int, window: Window, rules: EvidenceRules) -> Found:
 
 
 def _split(new: Total, old: Total) -> _Split:
+    arrived = [pool.arrived if _are_picked(old, new) else pool.served for pool in (old, new)]
     return _Split(
-        old=old.arrived,
-        new=new.arrived,
+        old=arrived[0],
+        new=arrived[1],
         served=(old.began(), new.began()),
         old_picked=_picked(old),
         new_picked=_picked(new),
     )
+
+
+def _are_picked(*pools: Total) -> bool:
+    """Say whether pickers may count the requests: one that was not scraped for a while has fewer than were served."""
+    return all(pool.count(Count.PICKED) >= MOST * pool.began() for pool in pools)
 
 
 def _picked(pool: Total) -> int | None:

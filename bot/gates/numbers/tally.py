@@ -83,6 +83,11 @@ class Total:
         """Return how many requests were sent here: those that the picker was asked for, else those with an answer."""
         if Count.PICKED in self.counts:
             return self.count(Count.PICKED) + self.count(Count.UNPICKED)
+        return self.served
+
+    @property
+    def served(self) -> int:
+        """Return how many requests had an answer that began, or a refusal."""
         return max(self.began(), self.answered) + self.count(Count.UNPICKED)
 
     @property

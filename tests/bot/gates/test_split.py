@@ -90,6 +90,11 @@ def test_a_picker_that_is_asked_for_both_pools_is_named() -> None:
     )
 
 
+def test_a_picker_that_was_not_scraped_for_a_while_does_not_count_the_requests() -> None:
+    seen = found(always(good=15, more={Count.PICKED: 15}), always(good=135, more={Count.PICKED: 20}))
+    assert (seen.answer, seen.evidence) == (GateAnswer.PASS, "split 10.0 % new at 10 %")
+
+
 def test_pickers_that_are_each_asked_for_their_own_pool_are_as_they_should_be() -> None:
     seen = found(always(good=15, more={Count.PICKED: 15}), always(good=135, more={Count.PICKED: 135}))
     assert seen.answer is GateAnswer.PASS
