@@ -45,7 +45,8 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
     failures, turned_away = _failures(window, window.slices), _turned_away(window, window.slices)
     if not window.canary().knows_failures:
         nobody = (
-            "Nobody counts the new pool's errors: its servers show no answers by status, and no picker its requests."
+            "Nobody counts the new pool's errors: its servers do not count answers by status. "
+            "Let Prometheus scrape its endpoint picker, or switch the gate `errors` off in the policy."
         )
         return Found(answer=GateAnswer.HOLD, reason=nobody, evidence="errors not counted")
     bar = Bar(points=keys.points, times=keys.times, at_once=keys.at_once)
@@ -111,11 +112,9 @@ def _of_which(window: Window) -> str:
 
 def _details(window: Window, shares: Shares, keys: ErrorKeys, rules: EvidenceRules) -> str:
     looked = f"{count(shares.canary.of)} new and {count(shares.stable.of)} old requests in {window.seconds:g} s."
-    lasting = (
-        f"if that lasts longer than {show_duration(rules.forgives)}; at once if it is {keys.at_once:g} points higher"
-    )
-    more = f"{keys.points:g} percentage points higher and {keys.times:g} times the old pool's"
-    return f"{looked} Fails if the share is {more}, {lasting}."
+    more = f"{keys.points:g} percentage points above the old pool's, and {keys.times:g} times as large"
+    lasting = f"for longer than {show_duration(rules.forgives)}; at once if it is {keys.at_once:g} points higher"
+    return f"{looked} Fails if the share stays {more}, {lasting}."
 
 
 GATE = Gate(

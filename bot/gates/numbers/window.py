@@ -103,7 +103,8 @@ def window_of(
         if pool is stable and not both:
             continue
         if not any(tally.is_seen for tally in numbers.tallies):
-            raise LackError(f"Prometheus has no numbers of the model servers of `{pool.pool.name}`.")
+            look = "`rolloutbot check-config --prometheus` says what it has"
+            raise LackError(f"Prometheus has no numbers of the model servers of `{pool.pool.name}`; {look}.")
         if numbers.newest and span.end - numbers.newest > STALE.total_seconds():
             age = show_duration(timedelta(seconds=round(span.end - numbers.newest)))
             raise LackError(f"The newest numbers of `{pool.pool.name}` are {age} old.")

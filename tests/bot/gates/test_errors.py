@@ -27,9 +27,8 @@ def test_a_pool_that_fails_nothing_passes() -> None:
             Figure("requests", "240", "2,160"),
             Figure("errors", "0.0 %", "0.0 %"),
         ),
-        details="240 new and 2,160 old requests in 240 s. "
-        "Fails if the share is 0.5 percentage points higher and 2 times the old pool's, if that lasts longer than "
-        "1m; at once if it is 25 points higher.",
+        details="240 new and 2,160 old requests in 240 s. Fails if the share stays 0.5 percentage points above the old "
+        "pool's, and 2 times as large, for longer than 1m; at once if it is 25 points higher.",
     )
 
 
