@@ -4,13 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import floor
+from math import floor, sqrt
 from typing import Final
 
 from bot.gates.numbers.names import Count, Level, Time
 
 NOT_BEGUN: Final = 0.25
-"""Of the requests that run, at most such a part has no first token yet."""
+"""Of many requests that run, at most such a part has no first token yet."""
 EVER: Final = math.inf
 """The upper bound of a histogram's last bucket: it counts everything."""
 
@@ -57,7 +57,7 @@ class Total:
     """What a pool did in some stretches. ``cut``: how many streams were surely cut.
 
     Nobody counts those. They are the answers that began and did not end, less those that have come to run meanwhile.
-    Some of what runs has not begun to answer, so a part of it is taken off besides.
+    Some of what ran at the start had not begun to answer, so a part of it is taken off besides.
     """
 
     counts: Mapping[Count, float]
@@ -142,9 +142,13 @@ def _cut_of(server: str, tallies: Sequence[Tally]) -> int:
     for run in _runs([tally for tally in tallies if server in tally.servers]):
         streams = [tally.servers[server] for tally in run]
         before, after = streams[0].before, streams[-1].after
-        waiting_to_begin = NOT_BEGUN * (before + after)
-        cut += max(0, floor(sum(each.unended for each in streams) - (after - before) - waiting_to_begin))
+        cut += max(0, floor(sum(each.unended for each in streams) - (after - before) - _not_begun(before)))
     return cut
+
+
+def _not_begun(running: float) -> float:
+    """Return how many of the requests that run at the start may have begun to answer only later: of a few, all."""
+    return min(running, NOT_BEGUN * running + 2 * sqrt(running))
 
 
 def _runs(tallies: Sequence[Tally]) -> list[list[Tally]]:

@@ -33,7 +33,12 @@ def test_what_may_not_have_begun_yet_is_taken_off_once_for_each_run_of_stretches
     def both(second: int) -> int:
         return total([streams(0, unended=6, before=0, after=4), streams(second, unended=6, before=4, after=4)]).cut
 
-    assert (both(1), both(2)) == (7, 5)
+    assert (both(1), both(2)) == (8, 4)
+
+
+def test_a_few_that_ran_at_the_start_may_all_have_begun_later() -> None:
+    assert total([streams(0, unended=-1, before=3, after=0)]).cut == 0
+    assert total([streams(0, unended=0, before=4, after=0)]).cut == 0
 
 
 def test_a_server_that_is_not_seen_at_the_end_has_cut_nothing_by_that() -> None:
