@@ -31,8 +31,11 @@ class Operations(Protocol):
     def under_way(self) -> Sequence[Operation]:
         """Return the operations that are not over, newest first."""
 
-    def on(self, subject: str) -> str | None:
-        """Return the id of the operation that works on a subject, or did last."""
+    def on(self, held: str) -> str | None:
+        """Return the id of the operation that holds a subject or a slot."""
+
+    def last(self, slot: str) -> Operation | None:
+        """Return the operation that holds a slot, or held it last. Raises UnreadableError."""
 
     def save(self, save: SaveOperation) -> Saved:
         """Compare and save one decision. TAKEN: another operation works on the subject."""

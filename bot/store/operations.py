@@ -6,7 +6,8 @@ The keys have the same prefix as the rest, so that the board has one list of out
     events:ID       list    what happened
     operations      zset    ids of those that are not over, by start time
     operations:due  zset    when each has its next step
-    operations:on   hash    which operation works on a subject
+    operations:on   hash    which operation holds a subject or a slot
+    last:SLOT       string  which operation held a slot last
 
 If Redis loses data, it loses operations too: no route has a copy. People have to ask for a lost operation again; what
 it had made stays, with the operation's id on it (bot/operations/executor.py). If Redis went back to an older state, an
@@ -60,10 +61,16 @@ class RedisOperations:
             ids = cast(list[str], self._redis.zrevrange(f"{self._prefix()}operations", 0, -1))
         return [operation for operation in map(self._known, ids) if operation is not None]
 
-    def on(self, subject: str) -> str | None:
-        """Return the id of the operation that works on a subject."""
+    def on(self, held: str) -> str | None:
+        """Return the id of the operation that holds a subject or a slot."""
         with store_errors():
-            return cast(str | None, self._redis.hget(f"{self._prefix()}operations:on", subject))
+            return cast(str | None, self._redis.hget(f"{self._prefix()}operations:on", held))
+
+    def last(self, slot: str) -> Operation | None:
+        """Return the operation that holds a slot, or held it last. Raises UnreadableError."""
+        with store_errors():
+            found = cast(str | None, self._redis.get(f"{self._prefix()}last:{slot}"))
+        return self.load(found) if found else None
 
     def save(self, save: SaveOperation) -> Saved:
         """Compare and save one decision. Also raises StoreError while lost data is not restored yet."""
@@ -106,7 +113,8 @@ def _arguments(save: SaveOperation) -> dict[str, Any]:
         "decision": to.decision,
         "request": save.request or "",
         "record": operation_json(to),
-        "subject": to.subject,
+        "holds": to.holds,
+        "slot": to.slot,
         "started": epoch(to.started_at),
         "due": epoch(save.change.due) if save.change.due else "",
         "events": [event_json(event) for event in save.change.events],

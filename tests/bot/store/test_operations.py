@@ -148,3 +148,24 @@ def test_the_oldest_stored_operation_is_still_read() -> None:
 def test_an_unknown_operation_is_refused_in_words(text: str) -> None:
     with pytest.raises(UnreadableError):
         read_operation(text)
+
+
+def test_operations_of_other_slots_work_on_a_subject_at_the_same_time(store: OperationStore) -> None:
+    other = an_operation(id="o-00000002", kind="compare", decision="o2", slot="compare:r-1")
+    third = an_operation(id="o-00000003", kind="compare", decision="o3", slot="compare:r-1")
+    store.operations.save(a_save(RUNNING))
+    assert store.operations.save(a_save(other)) is Saved.YES
+    assert store.operations.save(a_save(third)) is Saved.TAKEN
+    assert store.operations.on("compare:r-1") == other.id
+
+
+def test_the_last_operation_of_a_slot_is_found_after_its_end_too(store: OperationStore) -> None:
+    running = an_operation(slot="warm:default/chat")
+    done = replace(DONE, slot=running.slot)
+    assert store.operations.last(running.slot) is None
+    store.operations.save(a_save(running))
+    store.operations.save(a_save(done, running.decision))
+    assert (store.operations.last(running.slot), store.operations.on(running.slot)) == (done, None)
+    again = an_operation(id="o-00000002", decision="o2", slot=running.slot)
+    store.operations.save(a_save(again))
+    assert store.operations.last(running.slot) == again
