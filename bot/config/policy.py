@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 from bot.domain.access import Access
+from bot.domain.comparison import CompareRules
 from bot.domain.deployment import DeployRules
 from bot.domain.evidence import EvidenceRules
 from bot.domain.plan import Plan
 from bot.domain.removal import CleanRules
 from bot.domain.telling import Tell
 from bot.domain.trial import TrialRules
+from bot.domain.warm_up import WarmUpRules
 
 INSTALL: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 NO_INSTALL: Final = "is not a name for an install; write it like `prod-eu`, in lower case, at most 63 characters"
@@ -40,6 +42,8 @@ class Policy:
     access: Access = field(default_factory=Access)
     tell: Tell = field(default_factory=Tell)
     trial: TrialRules = field(default_factory=TrialRules)
+    compare: CompareRules = field(default_factory=CompareRules)
+    warm_up: WarmUpRules = field(default_factory=WarmUpRules)
     deploy: DeployRules = field(default_factory=DeployRules)
     clean: CleanRules = field(default_factory=CleanRules)
     command: str = "/rollout"
@@ -48,3 +52,8 @@ class Policy:
     evidence: EvidenceRules = field(default_factory=EvidenceRules)
     gates: Mapping[str, Any] = field(default_factory=dict)
     from_file: bool = False
+
+    def waits_for(self, gate: str) -> bool:
+        """Say whether the file switches on a gate that is off by default, and that holds until something was done."""
+        keys = self.gates.get(gate)
+        return keys is not None and keys.enabled and getattr(keys, "required", True)

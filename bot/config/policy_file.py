@@ -4,187 +4,50 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator
 from pydantic_core import ErrorDetails
 
 from bot.config.mistakes import ConfigError, Place
-from bot.config.policy import DEFAULT_PLAN, INSTALL, NO_INSTALL, Policy
+from bot.config.policy import DEFAULT_PLAN, Policy
+from bot.config.policy_sections import (
+    AccessSection,
+    ApprovalsSection,
+    CleanSection,
+    CompareSection,
+    DeploySection,
+    EvidenceSection,
+    Install,
+    MisplacedError,
+    Namespace,
+    PlanSection,
+    Slash,
+    TellSection,
+    TerminalSection,
+    TrySection,
+    WarmUpSection,
+)
 from bot.config.policy_values import (
-    Duration,
-    Flag,
-    Percent,
     Section,
     a_list,
-    a_mapping,
     different,
     one_or_more,
-    one_word_of,
-    rising,
-    text,
-    whole_number,
 )
 from bot.config.yaml_lines import Lines, read_yaml
 from bot.domain.access import Access
 from bot.domain.commands.tokens import shown
+from bot.domain.comparison import FEWEST_VOTES, CompareRules
 from bot.domain.deployment import DeployRules
-from bot.domain.evidence import EvidenceRules, Idle
+from bot.domain.evidence import EvidenceRules
 from bot.domain.removal import CleanRules
 from bot.domain.slips import likely_meant
-from bot.domain.telling import Audience, Tell
+from bot.domain.telling import Tell
 from bot.domain.trial import TrialRules
-
-_NO_USER: Final = (
-    "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`"
-)
-Namespace = Annotated[
-    str, text(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "is not a namespace's name; see `kubectl get namespaces`")
-]
-User = Annotated[str, text(r"[UW][A-Z0-9]{4,20}", _NO_USER)]
-Users = Annotated[tuple[User, ...], a_list("[U012AB3CD]"), different]
-UnixUser = Annotated[str, text(r"[A-Za-z_][A-Za-z0-9_.@-]{0,31}", "is not the name of a Unix user; see `id -un`")]
-Slash = Annotated[
-    str,
-    text(
-        r"/[a-z0-9][a-z0-9_-]{0,30}",
-        "is not a slash command; write it like `/rollout`, in lower case, at most 32 characters",
-    ),
-]
-
-_HEADER: Final = (
-    r"(?i)(?!(?:host|content-length|content-type|transfer-encoding|connection|x-rollout-try)$)[a-z0-9-]{1,100}"
-)
-HeaderName = Annotated[str, text(_HEADER, "is not the name of a header that you may set; write it like `x-team`")]
-HeaderValue = Annotated[str, text(r"[ -~]{1,1000}", "is not the value of a header")]
-ChartName = Annotated[str, text(r"[a-zA-Z0-9][\w.-]{0,200}", "is not the name of a chart")]
-Chart = Annotated[
-    str,
-    text(r"(?!-)[\w./:@+-]{1,500}", "is not where a chart is; write it like `oci://registry.example.com/charts/NAME`"),
-]
-ValueKey = Annotated[
-    str,
-    text(
-        r"[\w\\/-]+(\.[\w\\/-]+)*(\.\*)?",
-        "is not a value's key; write it like `inferenceExtension.image.tag` or `a.b.*`",
-    ),
-]
-Install = Annotated[str, text(INSTALL.pattern, NO_INSTALL)]
-
-Heard = Annotated[Audience, one_word_of(Audience)]
-USUAL: Final = Tell()
-TRIAL: Final = TrialRules()
-NUMBERS: Final = EvidenceRules()
+from bot.domain.warm_up import WarmUpRules
 
 Gates = Mapping[str, type[Section]]
 """The keys below ``gates``, and what each may say."""
-
-
-class PlanSection(Section):
-    """The names are those of ``Plan``; the aliases are the keys in the file."""
-
-    steps: Annotated[tuple[Percent, ...], a_list("[10, 25, 50, 100]"), one_or_more, rising] = ()
-    interval: Duration = Field(DEFAULT_PLAN.interval, alias="every")
-    bake: Duration = DEFAULT_PLAN.bake
-
-
-class ApprovalsSection(Section):
-    """The names are those of ``Plan``."""
-
-    approve_at: Annotated[tuple[Percent, ...], a_list("[50, 100]"), rising] = Field((), alias="at")
-    approvals: Annotated[int, whole_number(20)] = Field(1, alias="needed")
-    requester_may_approve: Flag = False
-
-
-class AccessSection(Section):
-    """The names are those of ``Access``."""
-
-    start: Users = ()
-    run: Users = ()
-    approve: Users = ()
-    rollback: Users = ()
-
-
-class TellSection(Section):
-    """The names are those of ``Tell``."""
-
-    approvals: Heard = USUAL.approvals
-    stops: Heard = USUAL.stops
-    trouble: Heard = USUAL.trouble
-    brakes: Heard = USUAL.brakes
-    reminders: Heard = USUAL.reminders
-    done: Heard = USUAL.done
-    steps: Heard = USUAL.steps
-
-
-class TrySection(Section):
-    """The names are those of ``TrialRules``."""
-
-    path: Annotated[str, text(r"/[!\"$-;=@-~]{0,500}", "is not a path; write it like `/v1/completions`")] = TRIAL.path
-    model: Annotated[str, text(r"[\w./:@+ -]{1,200}", "is not the name of a model; see `GET /v1/models`")] = ""
-    prompt: Annotated[str, text(r"(?s).{1,2000}", "is not a prompt of at most 2,000 characters")] = TRIAL.prompt
-    tokens: Annotated[int, whole_number(1000)] = TRIAL.tokens
-    headers: Annotated[dict[HeaderName, HeaderValue], a_mapping("{x-team: search}")] = {}  # noqa: RUF012
-    requests: Annotated[int, whole_number(1000)] = TRIAL.requests
-    most: Annotated[int, whole_number(1000)] = TRIAL.most
-    rate: Annotated[int, whole_number(100)] = TRIAL.rate
-    timeout: Duration = TRIAL.timeout
-    after_steps: Flag = False
-
-
-class DeploySection(Section):
-    """The names are those of ``DeployRules``; the alias is the key in the file."""
-
-    charts: Annotated[
-        dict[ChartName, Chart], a_mapping("{inferencepool: oci://registry.example.com/charts/inferencepool}")
-    ] = {}  # noqa: RUF012
-    settable: Annotated[tuple[ValueKey, ...], a_list("[inferenceExtension.image.tag]"), different] = Field(
-        (), alias="keys"
-    )
-    approval: Flag = True
-    model_servers: Annotated[
-        str, text(r"[-a-z0-9.]{0,200}\{pool\}[-a-z0-9.]{0,200}", "needs the pool's name in it, like `{pool}-servers`")
-    ] = ""
-
-
-class CleanSection(Section):
-    """The names are those of ``CleanRules``."""
-
-    allowed: Flag = False
-    model_servers: Flag = False
-    drained_for: Duration = CleanRules().drained_for
-    keep_for: Duration | None = None
-
-
-class EvidenceSection(Section):
-    """The names are those of ``EvidenceRules``."""
-
-    prometheus: Annotated[
-        str,
-        text(
-            r"https?://[\w.:\[\]-]{1,250}(/[\w./~-]{0,250})?",
-            "is not where a Prometheus is; write it like `http://prometheus.monitoring:9090`",
-        ),
-    ] = ""
-    token_file: Annotated[str, text(r"/.{1,500}", "is not the path of a file; begin it with `/`")] = ""
-    ca_file: Annotated[str, text(r"/.{1,500}", "is not the path of a file; begin it with `/`")] = ""
-    window: Duration = NUMBERS.window
-    settle: Duration = NUMBERS.settle
-    forgives: Duration = NUMBERS.forgives
-    requests: Annotated[int, whole_number(100000)] = NUMBERS.requests
-    idle: Annotated[Idle, one_word_of(Idle)] = NUMBERS.idle
-
-    @model_validator(mode="after")
-    def _can_last(self) -> "EvidenceSection":
-        if self.forgives >= self.window / 2:
-            raise MisplacedError(("forgives",), "must be less than half of `window`: nothing would ever last longer")
-        return self
-
-
-class TerminalSection(Section):
-    """What only terminals need."""
-
-    users: Annotated[dict[UnixUser, User], a_mapping("{alice: U012AB3CD}")] = {}  # noqa: RUF012 (pydantic copies it)
 
 
 class PolicyFile(Section):
@@ -196,6 +59,8 @@ class PolicyFile(Section):
     access: AccessSection = AccessSection()
     tell: TellSection = TellSection()
     trial: TrySection = Field(TrySection(), alias="try")
+    compare: CompareSection = CompareSection()
+    warm_up: WarmUpSection = WarmUpSection()
     deploy: DeploySection = DeploySection()
     clean: CleanSection = CleanSection()
     evidence: EvidenceSection = EvidenceSection()
@@ -211,14 +76,6 @@ class PolicyFile(Section):
             few = f"asks for {needed.approvals} approvals, but access.approve names only {approvers} users"
             raise MisplacedError(("approvals", "needed"), few)
         return access
-
-
-class MisplacedError(ValueError):
-    """A mistake that is found in one place and shown in another."""
-
-    def __init__(self, place: Place, sentence: str) -> None:
-        super().__init__(sentence)
-        self.place = place
 
 
 def read_policy(path: Path, *, default_namespace: str, gates: Gates = MappingProxyType({})) -> Policy:
@@ -240,19 +97,24 @@ def _with_gates(gates: Gates) -> type[PolicyFile]:
     """Return a file with one more section, which has a key for each gate."""
     keys: dict[str, Any] = {name: (model, None) for name, model in gates.items()}
     section = create_model("GatesSection", __base__=Section, **keys)
-    needs = {"_have_numbers": field_validator("gates")(_have_numbers)}
+    needs = {"_have_what_they_need": field_validator("gates")(_have_what_they_need)}
     return create_model("PolicyFileWithGates", __base__=PolicyFile, __validators__=needs, gates=(section, section()))
 
 
-def _have_numbers(gates: Section, info: ValidationInfo) -> Section:
-    """Refuse a gate that has no numbers to judge."""
-    evidence = info.data.get("evidence")
-    if evidence is not None and not evidence.prometheus:
-        for name in filter(gates.model_fields_set.__contains__, type(gates).model_fields):
-            if getattr(gates, name).needs_prometheus:
-                raise MisplacedError(
-                    ("gates", name), "needs numbers: say where Prometheus is with `evidence.prometheus`"
-                )
+def _have_what_they_need(gates: Section, info: ValidationInfo) -> Section:
+    """Refuse a gate that has no numbers to judge, or asks people and has nothing to ask."""
+    evidence, compare = info.data.get("evidence"), info.data.get("compare")
+    for name in filter(gates.model_fields_set.__contains__, type(gates).model_fields):
+        of = getattr(gates, name)
+        if of.needs_prometheus and evidence is not None and not evidence.prometheus:
+            raise MisplacedError(("gates", name), "needs numbers: say where Prometheus is with `evidence.prometheus`")
+        if of.needs_prompts and compare is not None and not compare.prompts:
+            raise MisplacedError(
+                ("gates", name), "needs prompts that both pools answer: write some at `compare.prompts`"
+            )
+        if of.needs_prompts and compare is not None and compare.voters * len(compare.prompts) < FEWEST_VOTES:
+            few = f"can be sure of nothing with fewer than {FEWEST_VOTES} votes: name more prompts, or more `voters`"
+            raise MisplacedError(("gates", name), few)
     return gates
 
 
@@ -268,6 +130,8 @@ def _policy(said: PolicyFile, default_namespace: str) -> Policy:
         access=Access(**{name: frozenset(users) for name, users in said.access}),
         tell=Tell(**dict(said.tell)),
         trial=TrialRules(**dict(said.trial)),
+        compare=CompareRules(**dict(said.compare)),
+        warm_up=WarmUpRules(**dict(said.warm_up)),
         deploy=DeployRules(**dict(said.deploy)),
         clean=CleanRules(**dict(said.clean)),
         evidence=EvidenceRules(**dict(said.evidence)),

@@ -27,6 +27,9 @@ class Section(BaseModel):
     needs_prometheus: ClassVar[bool] = False
     """Whether it is of no use unless the file says where Prometheus is."""
 
+    needs_prompts: ClassVar[bool] = False
+    """Whether it is of no use unless the file has prompts for a comparison."""
+
     @classmethod
     def known(cls) -> str:
         """Name the keys, for a sentence."""
@@ -136,6 +139,17 @@ def _different(values: tuple[str, ...]) -> tuple[str, ...]:
     if twice is not None:
         raise ValueError(f"`{twice}` is there twice; leave one of them out")
     return values
+
+
+def at_most(count: int) -> AfterValidator:
+    """Take no more than so many values."""
+
+    def check(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(values) > count:
+            raise ValueError(f"has {len(values)} values; {count} is the most")
+        return values
+
+    return AfterValidator(check)
 
 
 def _rising(values: tuple[int, ...]) -> tuple[int, ...]:

@@ -93,8 +93,8 @@ terminal: {users: {alice: U0001, Bob.B@corp: W0004}}
 
 
 TOP = (
-    "`namespaces`, `plan`, `approvals`, `access`, `tell`, `try`, `deploy`, `clean`, `evidence`, `command`, `install`, "
-    "`terminal`"
+    "`namespaces`, `plan`, `approvals`, `access`, `tell`, `try`, `compare`, `warm_up`, `deploy`, `clean`, `evidence`, "
+    "`command`, `install`, `terminal`"
 )
 USER = "is not the id of a Slack user; copy it from the person's profile (Copy member ID), it looks like `U012AB3CD`."
 DURATION = "is not a duration from 1s to 30d; write it like `90s`, `10m`, `2h` or `1d`."
