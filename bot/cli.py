@@ -14,7 +14,7 @@ from bot.domain.verbs.declaration import Verb
 from bot.domain.verbs.registry import verbs
 from bot.domain.verbs.rollback import ROLLBACK
 from bot.operations.registry import EXECUTORS, Registry
-from bot.operations.words import CANCEL_ABOUT, CANCEL_USAGE, usage
+from bot.operations.words import typed_lines
 from bot.terminal.answer import PROGRAM
 
 if TYPE_CHECKING:
@@ -87,9 +87,8 @@ def add_verbs(app: typer.Typer, registry: Registry) -> None:
 
 
 def add_operations(app: typer.Typer, registry: Registry) -> None:
-    """Give the program a command for each executor, and ``cancel`` if there is any executor."""
-    lines = [(usage(executor), executor.about) for executor in registry]
-    for line, about in [*lines, (CANCEL_USAGE, CANCEL_ABOUT)] if lines else []:
+    """Give the program a command for each executor, and for what people may say about operations."""
+    for line, about in typed_lines(registry):
         name, typed = line.split()[0], f"{PROGRAM} {line}".replace("[", r"\[")
         text = f"{about[:1].upper()}{about[1:]}.\n\n{typed}"
         app.command(name, help=text, epilog=EXIT_CODES, context_settings=_FREE)(_operation(name, registry))

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
+from bot.domain.comparison import comparison_in, is_open
 from bot.domain.operation import Operation, OperationEvent, OperationEventKind, OperationPhase
 from bot.domain.prose import clock, joined, say, sentence, short
+from bot.domain.sentences.comparison import of_votes
 from bot.domain.sentences.operations import headword, origin, progress, state, told
 from handlers.blocks import Block, actions, context, header, plain, section
 from handlers.buttons import Press
 from handlers.cards import Card
 from handlers.mrkdwn import shorten, spoken
 from handlers.start_button import offer_start
+from handlers.votes import draw_question, question_in
 
 CANCEL_ACTION = "operation_cancel"
 APPROVE_ACTION = "operation_approve"
@@ -28,6 +31,7 @@ def draw_operation(operation: Operation, *, n: int) -> Card:
         header(mark, f"{shorten(operation.name, 100)}  ·  {headword(operation)}"),
         section(f"{mark}:state", state(operation)),
         *([section(f"{mark}:progress", shown)] if shown else []),
+        *([section(f"{mark}:votes", of_votes(comparison_in(operation)))] if is_open(operation) else []),
         *actions(f"{mark}:do", [*_buttons(operation), *offer_start(operation)]),
         context(f"{mark}:origin", origin(operation)),
     ]
@@ -38,6 +42,8 @@ def draw_operation(operation: Operation, *, n: int) -> Card:
 def operation_message(events: Sequence[OperationEvent], operation: Operation, *, first: int) -> Card:
     """Draw one message of the thread; ``first`` is the place of its first event in the stream, from 1."""
     mark = f"event:{operation.id}:{first}-{first + len(events) - 1}"
+    if number := question_in(events[-1], operation):
+        return draw_question(mark, operation, number, events[-1].at)
     loud = tells_the_channel(events)
     head = [say("`{}`: {}", operation.name, told(events[-1]))] if loud else []
     quiet = events[:-1] if loud else events
@@ -47,13 +53,17 @@ def operation_message(events: Sequence[OperationEvent], operation: Operation, *,
 
 
 def tells_the_channel(events: Sequence[OperationEvent]) -> bool:
-    """Say whether the whole channel sees a message: its last event ends the operation."""
-    return events[-1].kind in _BROADCAST
+    """Say whether the whole channel sees a message: its last event ends the operation, or asks people."""
+    last = events[-1]
+    return last.kind in _BROADCAST or (last.kind is OperationEventKind.QUESTION and last.said == "1")
 
 
 def next_events(events: Sequence[OperationEvent]) -> Sequence[OperationEvent]:
-    """Return as many events as one message tells; an event for the whole channel ends a message."""
+    """Return as many events as one message tells; one for the whole channel ends a message, a question is one."""
     shown = events[:MOST]
+    asked = next((at for at, event in enumerate(shown) if event.kind is OperationEventKind.QUESTION), None)
+    if asked is not None:
+        shown = shown[: asked or 1]
     loud = next((at for at, event in enumerate(shown) if event.kind in _BROADCAST), None)
     return shown if loud is None else shown[: loud + 1]
 

@@ -71,6 +71,11 @@ def is_ready(pod: Document) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
+def restarts(pod: Document) -> int:
+    """Return how often the containers of a pod have restarted."""
+    return sum(int(one.get("restartCount") or 0) for one in pod.get("status", {}).get("containerStatuses") or ())
+
+
 def is_leaving(pod: Document) -> bool:
     """Say whether a pod is being deleted, or has ended."""
     return bool(pod["metadata"].get("deletionTimestamp")) or pod.get("status", {}).get("phase") in _OVER

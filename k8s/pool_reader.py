@@ -28,10 +28,15 @@ from k8s.inferencepool import (
     pool_of,
     selector_of,
 )
-from k8s.pool_health import Health, PoolParts, health_of, is_leaving
+from k8s.pool_health import Health, PoolParts, health_of, is_leaving, is_ready, restarts
 from k8s.watches import Watches
 
 _beside: Final = ThreadPoolExecutor(16, "pools")
+
+
+def _started(pod: Document) -> str:
+    """Return what changes whenever a pod is started anew."""
+    return f"{pod['metadata']['name']}/{pod['metadata']['uid']}/{restarts(pod)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +85,12 @@ class PoolReader:
     def members(self, pool: Pool) -> PoolMembers:
         """Name the pods and the picker's Service of a pool. Raises GoneError if it does not exist."""
         document = self.document(pool)
-        names = sorted(str(pod["metadata"]["name"]) for pod in self.pods(document))
+        pods = self.pods(document)
+        names = sorted(str(pod["metadata"]["name"]) for pod in pods)
+        ready = sorted(_started(pod) for pod in pods if is_ready(pod))
         picker = picker_of(document)
         service = str(picker["name"]) if picker is not None and is_service(picker) else ""
-        return PoolMembers(pool=pool, pods=tuple(names), picker=service)
+        return PoolMembers(pool=pool, pods=tuple(names), picker=service, ready=tuple(ready))
 
     def listed_pods(self, pool: Document, *, version: str = "") -> Sequence[Document]:
         """List the pods that a pool selects, without those that leave."""

@@ -1,4 +1,4 @@
-"""The HTTPRoute of a trial: like the real one, for requests with a header of ours, all to the new pool. Pure."""
+"""The HTTPRoute of a trial: like the real one, for requests with a header of ours, all to one pool. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -22,25 +22,29 @@ def is_trial(route: Document) -> bool:
     return trial is not None and route["metadata"]["name"] == name_of(trial)
 
 
-def trial_route(route: Document, rule: int, canary: Pool, trial: str, header: str, key: str) -> dict[str, Any]:
+def trial_route(route: Document, rule: int, trial: str, header: str, alone: Mapping[str, Pool]) -> dict[str, Any]:
     """Return the route of a trial: parents, hosts, filters and timeouts are those of the real one's rule.
 
-    It takes requests with ``header: key``, and writes the same on their answers. A mirror is left out, so that nobody
-    else gets the trial's requests.
+    Requests with ``header: key`` go to the pool that ``alone`` has for the key, and their answers carry the same. A
+    mirror is left out, so that nobody else gets the trial's requests.
     """
     real, spec = rules_of(route)[rule], route["spec"]
-    matches: Sequence[Mapping[str, Any]] = real.get("matches") or ({},)
-    ours = {
-        "matches": [_with(match, header, key) for match in matches],
-        "filters": _marking(_without_mirrors(real), header, key),
-        "backendRefs": [_ref(route, real, canary)],
-        **{name: real[name] for name in ("timeouts",) if name in real},
-    }
+    rules = [_rule(route, real, pool, header, key) for key, pool in alone.items()]
     return {
         "apiVersion": route.get("apiVersion", "gateway.networking.k8s.io/v1"),
         "kind": "HTTPRoute",
         "metadata": {"name": name_of(trial), "namespace": namespace_of(route), "labels": {OF_TRIAL: trial}},
-        "spec": {**{name: spec[name] for name in ("parentRefs", "hostnames") if name in spec}, "rules": [ours]},
+        "spec": {**{name: spec[name] for name in ("parentRefs", "hostnames") if name in spec}, "rules": rules},
+    }
+
+
+def _rule(route: Document, real: Mapping[str, Any], pool: Pool, header: str, key: str) -> Mapping[str, Any]:
+    matches: Sequence[Mapping[str, Any]] = real.get("matches") or ({},)
+    return {
+        "matches": [_with(match, header, key) for match in matches],
+        "filters": _marking(_without_mirrors(real), header, key),
+        "backendRefs": [_ref(route, real, pool)],
+        **{name: real[name] for name in ("timeouts",) if name in real},
     }
 
 
@@ -69,13 +73,13 @@ def _marking(filters: Sequence[Mapping[str, Any]], header: str, key: str) -> Seq
 _MARKS: Final = "ResponseHeaderModifier"
 
 
-def _ref(route: Document, real: Mapping[str, Any], canary: Pool) -> Mapping[str, Any]:
-    """Return the canary's backendRef as the rule has it or would have it, with all the weight."""
-    wanted = (canary.group, "InferencePool", canary.namespace, canary.name)
+def _ref(route: Document, real: Mapping[str, Any], pool: Pool) -> Mapping[str, Any]:
+    """Return the pool's backendRef as the rule has it or would have it, with all the weight."""
+    wanted = (pool.group, "InferencePool", pool.namespace, pool.name)
     for each in refs_of(real):
         if backend_of(each, namespace_of(route)) == wanted:
             bare = {name: value for name, value in each.items() if name != "filters"}
             filters = _without_mirrors(each)
             return {**bare, **({"filters": filters} if filters else {}), "weight": 1}
-    elsewhere = {"namespace": canary.namespace} if canary.namespace != namespace_of(route) else {}
-    return {"group": canary.group, "kind": "InferencePool", "name": canary.name, **elsewhere, "weight": 1}
+    elsewhere = {"namespace": pool.namespace} if pool.namespace != namespace_of(route) else {}
+    return {"group": pool.group, "kind": "InferencePool", "name": pool.name, **elsewhere, "weight": 1}

@@ -75,9 +75,9 @@ class ClusterTrials:
                 found |= {str(pod["metadata"]["name"]): pool.name for pod in pods}
         return found
 
-    def make_route(self, pair: Pair, rule: int, trial: str, header: str, key: str) -> None:
-        """Make a route like the pair's for requests with ``header: key``, all to the canary; it may be there."""
-        made = trial_route(self._route(pair), rule, pair.canary, trial, header, key)
+    def make_route(self, pair: Pair, rule: int, trial: str, header: str, alone: Mapping[str, Pool]) -> None:
+        """Make a route like the pair's for requests with ``header: key``, all to the pool of that key."""
+        made = trial_route(self._route(pair), rule, trial, header, alone)
         try:
             with suppress(RaceError):
                 client.create(self._api, HTTPROUTES, pair.namespace, made)
@@ -89,7 +89,7 @@ class ClusterTrials:
         """Say whether the gateway has accepted the route of a trial. Raises RouteError if it has refused it."""
         route = client.get(self._api, HTTPROUTES, pair.namespace, name_of(trial))
         parents = Gateways(self._api, Watches(), self._now).parents(route)
-        ours = Ours(rules=frozenset({0}), canary=pair.canary.name)
+        ours = Ours(rules=frozenset(range(len(rules_of(route)))), canary=pair.canary.name)
         word = gateway_word(route, int(route["metadata"]["generation"]), ours, parents)
         says = word.says(())
         if says in (GatewaySays.REJECTED, GatewaySays.PARTLY):

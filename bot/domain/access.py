@@ -68,18 +68,18 @@ def named(users: Sequence[str], last: LiteralString) -> Prose:
 def permit(access: Access, listed: AccessList | None, request: Request) -> None:
     """Raise NotAllowedError, naming who may, if the policy does not let somebody ask for what a list governs.
 
-    Approvals are counted by person and lists hold Slack ids, so both ask a terminal who its user is in Slack. The brake
-    does not, and is open there whoever that is: who reaches Redis and the cluster from a shell is no stranger, and
-    could take `kubectl` instead.
+    Approvals and votes are counted by person and lists hold Slack ids, so all ask a terminal who its user is in Slack.
+    The brake does not, and is open there whoever that is: who reaches Redis and the cluster from a shell is no
+    stranger, and could take `kubectl` instead.
     """
     user = request.by
     if operation := request.command.operation:
-        listed = AccessList.APPROVE if operation.approves else AccessList.RUN
+        listed = AccessList.APPROVE if operation.approves else None if operation.vote else AccessList.RUN
     if listed is AccessList.ROLLBACK and request.origin.surface is Surface.TERMINAL:
         return
     allowed, name = access.of(listed), request.command.name
     if user.startswith(UNIX):
-        if allowed or listed is AccessList.APPROVE:
+        if allowed or listed is AccessList.APPROVE or (operation and operation.vote):
             raise _nobody_knows(user, f"this user cannot `{name}`")
     elif allowed and user not in allowed:
         raise NotAllowedError(f"You may not `{name}` here.", hint=_whom_to_ask(request, allowed))

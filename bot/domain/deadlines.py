@@ -1,7 +1,9 @@
 """How long each wait may last, and when the timer looks at a rollout next."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bot.domain.gate import QUALITY
 from bot.domain.rollout import STEPS_BY_ITSELF, Phase, Rollout
 
 WRITE_WITHIN = timedelta(seconds=60)  # for a decision to raise the canary, counted from when its gates passed
@@ -20,6 +22,11 @@ LOOK_AT_STABLE_EVERY = timedelta(seconds=10)  # after a roll back onto a pool th
 LOOK_AT_STABLE_FOR = timedelta(days=1)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 REMIND_FINISHED = 7  # days
+
+
+def hold_lasts(gates: Sequence[str]) -> timedelta:
+    """Return how long gates may hold a rollout: as long as an approval may take if only people are waited for."""
+    return APPROVE_WITHIN if tuple(gates) == (QUALITY,) else HOLD_AT_MOST
 
 
 def next_look(rollout: Rollout, now: datetime) -> datetime | None:

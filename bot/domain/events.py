@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.chart import Chart
 from bot.domain.gate import Figure
 
 REJECTED = "Rejected: "
@@ -46,6 +47,7 @@ class EventKind(StrEnum):
     NOT_SERVING = "not_serving"  # the new pool has traffic and cannot serve; the reason says why
     SERVING = "serving"  # it can again
     REMINDER = "reminder"
+    PICTURE = "picture"  # what both pools did until a decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,4 +64,5 @@ class Event:
     is_checked: bool = True
     weight: int | None = None  # of the canary in percent, after it
     figures: tuple[Figure, ...] = ()  # what the gates saw when it was decided
+    charts: tuple[Chart, ...] = ()
     reason: str = ""  # a sentence of the person, the gate, the gateway or the API server

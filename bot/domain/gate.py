@@ -18,6 +18,9 @@ class GateAnswer(StrEnum):
 POOLS_READY: Final = "pools_ready"
 """The gate that holds while the new pool cannot serve."""
 
+QUALITY: Final = "quality"
+"""The gate that holds until people have voted: they have as long as for an approval."""
+
 _NONE_READY: Final = "it has no ready endpoint."
 
 

@@ -16,6 +16,9 @@ from typing import Any, Final
 CONFIDENCE: Final = 0.95
 """Of the interval that people are shown."""
 
+LONGEST_SAMPLE: Final = 300
+"""Characters of an answer that are kept."""
+
 CERTAIN: Final = 0.999
 """Of the interval that a weight has to be outside of before anybody is alarmed."""
 
@@ -146,7 +149,7 @@ class Tally:
 def _plus(before: OfPool, answers: Sequence[Answer]) -> OfPool:
     good = [answer for answer in answers if not answer.failed]
     failures = Counter(before.failures) + Counter(answer.failure for answer in answers if answer.failed)
-    sample = before.sample or next((answer.text for answer in good if answer.text), "")
+    sample = before.sample or next((answer.text for answer in good if answer.text), "")[:LONGEST_SAMPLE]
     return OfPool(times=(*before.times, *(each.milliseconds for each in good)), failures=dict(failures), sample=sample)
 
 

@@ -78,11 +78,16 @@ class Guard(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolMembers:
-    """Who serves a pool now, by their exact names: its pods, and the Service of its endpoint picker (empty: none)."""
+    """Who serves a pool now, by their exact names: its pods, and the Service of its endpoint picker (empty: none).
+
+    ``ready`` are the pods that are ready, each with its uid and how often it has restarted: ``NAME/UID/COUNT``. A pod
+    of a StatefulSet comes back under its name.
+    """
 
     pool: Pool
     pods: tuple[str, ...]
     picker: str = ""
+    ready: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

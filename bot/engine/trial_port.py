@@ -50,8 +50,8 @@ class Trials(Protocol):
     def pools_of_pods(self, pair: Pair) -> Mapping[str, str]:
         """Return the name of the pool of each pod of the two."""
 
-    def make_route(self, pair: Pair, rule: int, trial: str, header: str, key: str) -> None:
-        """Make a route like the pair's for requests with ``header: key``, all to the canary; it may be there.
+    def make_route(self, pair: Pair, rule: int, trial: str, header: str, alone: Mapping[str, Pool]) -> None:
+        """Make a route like the pair's for requests with ``header: key``, all to the pool of that key; it may be there.
 
         Answers that came through it have the same header.
         """

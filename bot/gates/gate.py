@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from bot.config.policy_values import Flag, Section, one_word_of
+from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import Figure, Finding, GateAnswer, OnFail, Readiness
+from bot.domain.operation import Operation
 from bot.domain.rollout import Entry, Pool, Rollout
 from bot.engine.gateway_word import GatewayWord
 from bot.engine.route_port import PoolHealth, PoolMembers, RouteCopy
 from bot.gates.numbers.numbers import Numbers
+from bot.gates.numbers.window import Window
 
 
 class Pools(Protocol):
@@ -42,6 +45,24 @@ class RouteStatus(Protocol):
         """Read what every parent says about ``generation``."""
 
 
+class LastOperations(Protocol):
+    """What gates may ask about operations."""
+
+    def last(self, slot: str) -> Operation | None:
+        """Return the operation that holds a slot, or held it last. Raises StoreError, UnreadableError."""
+
+
+class NoOperations:
+    """There are none."""
+
+    def last(self, slot: str) -> Operation | None:
+        """Return None."""
+        return None
+
+
+NO_OPERATIONS: Final = NoOperations()
+
+
 @dataclass(frozen=True, slots=True)
 class GateSources:
     """Where gates look. Every call is bounded in time. ``numbers``: None without a Prometheus."""
@@ -49,6 +70,7 @@ class GateSources:
     pools: Pools
     routes: RouteStatus
     numbers: Numbers | None = None
+    operations: LastOperations = NO_OPERATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +128,8 @@ class Gate:
     ``check`` gets what is asked and the gate's keys. It may take some seconds and raise anything: no answer in time,
     and an error, are a hold. ``may_fail``: it is also asked between steps. ``judges_traffic``: it is not asked about
     the first weight, before which the canary has no requests. ``required``: no policy switches it off.
-    ``by_default``: it is on wherever the policy names a Prometheus, unless it is switched off.
+    ``by_default``: it is on wherever the policy names a Prometheus, unless it is switched off. ``judge``: what it says
+    to a window with its keys, if that is all it looks at.
     """
 
     name: str
@@ -117,6 +140,7 @@ class Gate:
     judges_traffic: bool = False
     required: bool = False
     by_default: bool = False
+    judge: Callable[[Any, Window, EvidenceRules], Found] | None = None
 
     def finding(self, found: Found, keys: Keys) -> Finding:
         """Put the gate's name and the policy's word on what it found."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from bot.gates import capacity, errors, gateway, latency, pools_ready, queries, saturation, split
+from bot.gates import capacity, errors, gateway, latency, pools_ready, quality, queries, saturation, split, warm_up
 from bot.gates.gate import Gate, Keys
 
 _GATES: Final[tuple[Gate, ...]] = (
@@ -16,6 +16,8 @@ _GATES: Final[tuple[Gate, ...]] = (
     split.GATE,
     capacity.GATE,
     queries.GATE,
+    warm_up.GATE,
+    quality.GATE,
 )
 
 _added: list[Gate] = []

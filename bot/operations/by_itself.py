@@ -18,9 +18,16 @@ log = logging.getLogger(__name__)
 AGAIN: Final = timedelta(hours=1)
 """When what was refused is tried again, by the same process."""
 
+SOON: Final = timedelta(seconds=10)
+"""When it is tried again after a failure of Redis or the cluster."""
+
 
 class ByItself:
-    """The rollouts, and a way to begin operations for them. A ``delivery`` is taken once, for a day."""
+    """The rollouts, and a way to begin operations for them. A ``delivery`` is taken once, for a day.
+
+    What somebody still waits for is begun under new deliveries, until it is there: ``again`` says how long to wait
+    between two of them.
+    """
 
     def __init__(
         self,
@@ -36,15 +43,25 @@ class ByItself:
         self._decide, self._receive, self._drop = decide, receive, drop
         self._tried: dict[str, tuple[int, datetime]] = {}
 
-    def begin(self, kind: str, rollout: Rollout, delivery: str, *, subject: str, reason: str) -> str:
+    def begin(
+        self,
+        kind: str,
+        rollout: Rollout,
+        delivery: str,
+        *,
+        subject: str,
+        reason: str,
+        again: timedelta | None = None,
+    ) -> str:
         """Begin an operation of a kind, unless it was begun before; return why it was refused, the first time.
 
         What was refused is tried again later.
         """
-        count, again = self._tried.get(delivery, (0, self.clock.now()))
-        if self.clock.now() < again:
+        count, due = self._tried.get(delivery, (0, self.clock.now()))
+        if self.clock.now() < due:
             return ""
-        self._tried[delivery] = count + 1, datetime.max.replace(tzinfo=UTC)
+        never = datetime.max.replace(tzinfo=UTC)
+        self._tried[delivery] = count + 1, self.clock.now() + again if again else never
         request = Request(
             command=Command(verb=START, subject=subject, reason=reason, operation=_words(kind, rollout)),
             by=rollout.started_by,
@@ -58,10 +75,11 @@ class ByItself:
         except UserError as error:
             log.warning("rollout %s: no `%s` %s: %s", rollout.id, kind, reason, error)
             self._drop(request.delivery, Became(refusal=str(error)))
-            self._tried[delivery] = count + 1, self.clock.now() + AGAIN
+            self._tried[delivery] = count + 1, self.clock.now() + (again or AGAIN)
             return "" if count else str(error)
         except RolloutBotError as error:
             log.warning("rollout %s: `%s` %s waits: %s", rollout.id, kind, reason, error)
+            self._tried[delivery] = count, self.clock.now() + SOON  # the same delivery: the inbox may have it
         return ""
 
 

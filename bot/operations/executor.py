@@ -31,6 +31,7 @@ from bot.domain.commands.tokens import Word
 from bot.domain.operation import NewOperation, Operation
 from bot.engine.deployment_port import Deployments
 from bot.engine.lookup import Lookup
+from bot.engine.past_port import Past
 from bot.engine.ports import Clock
 from bot.engine.removal_port import Removals
 from bot.engine.route_port import Routes
@@ -50,18 +51,26 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """What is done first, and on what: one operation at a time works on a subject."""
+    """What is done first, and on what: one operation at a time works on a subject, or, where it is given, in a slot.
+
+    The last operation of a slot is found by gates, also after it is over.
+    """
 
     subject: str
     state: State
+    slot: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Next:
-    """The step is taken; ``state`` says what the next one does, after ``wait``. ``said`` is a sentence for people."""
+    """The step is taken; ``state`` says what the next one does, after ``wait``. ``said`` is a sentence for people.
+
+    ``question`` is the number of one that the thread now puts to people (bot/domain/comparison.py).
+    """
 
     state: State
     said: str = ""
+    question: int = 0
     wait: timedelta = timedelta(0)
 
 
@@ -100,7 +109,7 @@ Step = Next | Ask | Done | Failed
 class Tools:
     """What an executor may ask and use; add more here when one needs it.
 
-    ``goes_on`` turns False when this process may begin nothing more.
+    ``goes_on`` turns False when this process may begin nothing more. ``past``: None without a Prometheus.
     """
 
     routes: Routes
@@ -112,6 +121,7 @@ class Tools:
     clock: Clock
     policy: Policy
     goes_on: Callable[[], bool]
+    past: Past | None = None
 
 
 class Executor(Protocol):

@@ -22,7 +22,7 @@ CONNECT: Final = 3.0
 """So many seconds an address has for a connection."""
 
 LONGEST: Final = 64 * 1024
-LONGEST_TEXT: Final = 300
+LONGEST_TEXT: Final = 2000
 
 
 def ask_gateway(ask: Ask) -> Answer:
@@ -90,7 +90,7 @@ def _text(body: bytes) -> str:
     with suppress(ValueError, KeyError, TypeError, IndexError, RecursionError):
         choice = json.loads(body)["choices"][0]
         text = choice["text"] if "text" in choice else choice["message"]["content"]
-        return str(text)[:LONGEST_TEXT]
+        return text[:LONGEST_TEXT] if isinstance(text, str) else ""  # a model that only thinks says nothing
     return ""
 
 

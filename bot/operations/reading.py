@@ -24,6 +24,14 @@ def read_subject(words: Sequence[Word], line: str) -> str:
     return read_name("subject", bare[0].value)
 
 
+def read_words(words: Sequence[Word], most: int, line: str) -> Sequence[str]:
+    """Return the words without a key; ``line`` is the whole usage. Raises UsageError if there are too many."""
+    bare = [word for word in words if not word.key]
+    if len(bare) > most:
+        raise UsageError(f"{shown(bare[most].raw)} is one word too many.", hint=f"Usage: `{line}`.")
+    return [word.value for word in bare]
+
+
 def read_keys(words: Sequence[Word], keys: Sequence[str], line: str) -> Mapping[str, str]:
     """Return what was said by key; ``reason`` is known everywhere. Raises UsageError."""
     known, given = (*keys, REASON), dict[str, str]()

@@ -7,18 +7,11 @@ from datetime import timedelta
 from typing import Final
 
 from bot.domain.commands.request import OperationWords, Request
+from bot.domain.comparison import voted
 from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.of_operations import approve, begin, cancel, take_answer
 from bot.domain.errors import DependencyError, SlotTakenError, StaleError, UsageError
-from bot.domain.operation import (
-    NewOperation,
-    Operation,
-    OperationPhase,
-    approve,
-    begin,
-    cancel,
-    is_operation_id,
-    operation_id,
-)
+from bot.domain.operation import NewOperation, Operation, OperationPhase, is_operation_id, operation_id
 from bot.engine.apply import new_decision
 from bot.engine.operation_ports import Operations, SaveOperation
 from bot.engine.store_port import Became, Saved
@@ -64,7 +57,7 @@ class OperationRequests:
                 case Saved.YES | Saved.DECIDED:
                     return
                 case Saved.TAKEN:
-                    raise self._taken(save.change.after.subject)
+                    raise self._taken(save.change.after)
                 case Saved.FORGOTTEN if self._clock.now() - request.at < REMEMBERED:
                     self._receive(request)
                 case Saved.FORGOTTEN:
@@ -77,6 +70,8 @@ class OperationRequests:
         """Return the decision that carries a request out; None if that was done in another way."""
         words = request.command.operation
         assert words is not None
+        if words.vote:
+            return self._vote(request, words)
         if words.kind:
             return self._begin(request, words)
         return self._approve(request) if words.approves else self._cancel(request)
@@ -103,6 +98,7 @@ class OperationRequests:
             operation_id=mine,
             state=begun.state,
             within=executor.within,
+            slot=begun.slot,
         )
         return SaveOperation(change=change, expected=None, request=request.delivery)
 
@@ -127,6 +123,11 @@ class OperationRequests:
         self._require_fresh(request, OperationWords(approves=True))
         plan, within = self._tools.policy.plan, self._executor(operation.kind).within
         change = approve(operation, within, self._moment(request), requester_may_approve=plan.requester_may_approve)
+        return SaveOperation(change=change, expected=operation.decision, request=request.delivery)
+
+    def _vote(self, request: Request, words: OperationWords) -> SaveOperation:
+        operation = self.find(request.command.subject, request.origin.channel)
+        change = take_answer(operation, voted(operation, words.vote, request.by, request.at), self._moment(request))
         return SaveOperation(change=change, expected=operation.decision, request=request.delivery)
 
     def find(self, subject: str, channel: str) -> Operation:
@@ -157,12 +158,12 @@ class OperationRequests:
     def _drop_as_done(self, request: Request, operation: str) -> None:
         self._drop(request.delivery, Became(operation=operation))
 
-    def _taken(self, subject: str) -> SlotTakenError:
-        """Name the operation that works on the subject."""
-        holder = self._operations.on(subject)
+    def _taken(self, wanted: Operation) -> SlotTakenError:
+        """Name the operation that holds what another one wants."""
+        holder = self._operations.on(wanted.holds)
         other = self._operations.load(holder) if holder else None
         if other is None:
-            return SlotTakenError(f"Another operation works on `{subject}`.", hint="Try again in a moment.")
+            return SlotTakenError(f"Another operation works on `{wanted.subject}`.", hint="Try again in a moment.")
         hint = f"Wait until it is over, or cancel it: `cancel {other.id}`."
         return SlotTakenError(f"`{other.name}` (`{other.id}`) is {other.phase} already.", hint=hint)
 

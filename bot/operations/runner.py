@@ -13,19 +13,9 @@ from typing import Final
 
 from bot.domain.agreement import Agreement
 from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.of_operations import ask_people, fail, finish, go_on, put_question, run_out_of_time, try_again
 from bot.domain.errors import DependencyError, RolloutBotError, StoreError, UnreadableError, UserError
-from bot.domain.operation import (
-    Operation,
-    OperationChange,
-    OperationPhase,
-    ask_people,
-    fail,
-    finish,
-    go_on,
-    is_out_of_time,
-    run_out_of_time,
-    try_again,
-)
+from bot.domain.operation import Operation, OperationChange, OperationPhase, is_out_of_time
 from bot.engine.apply import new_decision
 from bot.engine.lane import Lane
 from bot.engine.operation_ports import Operations, SaveOperation
@@ -149,6 +139,8 @@ class Runner:
 
     def _outcome(self, executor: Executor, operation: Operation, step: Step) -> OperationChange:
         match step:
+            case Next(state=state, question=question) if question:
+                return put_question(operation, state, question, self._moment())
             case Next(state=state, said=said, wait=wait):
                 return go_on(operation, state, said, wait, self._moment())
             case Ask(lines=lines) if sum(map(len, lines)) > MOST_ASKED:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from bot.domain.commands.request import APPROVE, CANCEL, END, START, Command, OperationWords
+from bot.domain.commands.request import APPROVE, CANCEL, END, START, VOTE, Command, OperationWords, vote_words
 from bot.domain.commands.tokens import Word
 from bot.domain.commands.values import cut_reason, is_name
+from bot.domain.comparison import COMPARE, Choice
+from bot.domain.errors import UsageError
 from bot.domain.operation import is_operation_id
 from bot.domain.prose import Code, Prose, joined, say
 from bot.operations.executor import Executor
@@ -14,6 +16,11 @@ from bot.operations.registry import Registry
 CANCEL_USAGE = f"{CANCEL} [ID] [reason]"
 """How people cancel, after the slash command or the program's name."""
 
+VOTE_USAGE = f"{VOTE} ID QUESTION a|b|same"
+"""How people vote without a button."""
+
+VOTE_ABOUT = "answer a question of `compare` without its buttons"
+
 CANCEL_ABOUT = "stop an operation and take back what it did, or clean up after one that failed"
 
 
@@ -22,10 +29,17 @@ def usage(executor: Executor) -> str:
     return f"{executor.name} {executor.usage}"
 
 
+def typed_lines(registry: Registry) -> Sequence[tuple[str, str]]:
+    """Return everything that people may type about operations, and what it does; none without executors."""
+    if not registry.executors:
+        return ()
+    votes = ((VOTE_USAGE, VOTE_ABOUT),) if registry.named(COMPARE) else ()
+    return (*((usage(executor), executor.about) for executor in registry), *votes, (CANCEL_USAGE, CANCEL_ABOUT))
+
+
 def help_text(registry: Registry, program: str) -> Prose:
     """List operations as they are typed behind ``program``; empty if there are none."""
-    lines = [say("{}\n{}", Code(f"{program} {usage(executor)}"), executor.about) for executor in registry]
-    return joined("\n", [*lines, say("{}\n{}", Code(f"{program} {CANCEL_USAGE}"), CANCEL_ABOUT)]) if lines else Prose()
+    return joined("\n", [say("{}\n{}", Code(f"{program} {line}"), about) for line, about in typed_lines(registry)])
 
 
 def read_operation_words(line: Sequence[Word], registry: Registry) -> Command | None:
@@ -35,6 +49,8 @@ def read_operation_words(line: Sequence[Word], registry: Registry) -> Command | 
         return _begin(executor, line[1:])
     if first == APPROVE and len(line) > 1 and is_operation_id(line[1].value):
         return _of_one(line[1:], OperationWords(approves=True))
+    if first == VOTE and len(line) > 1 and is_operation_id(line[1].value):
+        return _vote(line[1].value, line[2:])
     # Without operations, people who type `cancel` want to pause or roll back.
     return _of_one(line[1:], OperationWords()) if first == CANCEL and registry.executors else None
 
@@ -50,6 +66,15 @@ def _begin(executor: Executor, rest: Sequence[Word]) -> Command:
         left_out=left_out,
         operation=OperationWords(kind=executor.name, parameters=given),
     )
+
+
+def _vote(operation: str, rest: Sequence[Word]) -> Command:
+    """Read an answer to a question: its number, and the choice."""
+    match [word.raw.lower() for word in rest]:
+        case [number, choice] if number.isdecimal() and choice in set(Choice):
+            return Command(verb=END, subject=operation, operation=vote_words(int(number), choice))
+        case _:
+            raise UsageError("That is no vote.", hint=f"Usage: `{VOTE_USAGE}`.")
 
 
 def _of_one(rest: Sequence[Word], words: OperationWords) -> Command:

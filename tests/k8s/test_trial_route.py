@@ -23,7 +23,7 @@ def a_route(**rule: Any) -> dict[str, Any]:
 
 
 def made(**rule: Any) -> dict[str, Any]:
-    return trial_route(a_route(**rule), 1, NEW, "o-1", "x-rollout-try", "k")
+    return trial_route(a_route(**rule), 1, "o-1", "x-rollout-try", {"k": NEW})
 
 
 def test_it_is_like_the_real_one_for_requests_with_our_header_and_all_to_the_canary() -> None:
@@ -75,6 +75,14 @@ def test_a_rule_that_changes_answers_goes_on_with_that() -> None:
     (rule,) = made(filters=[change])["spec"]["rules"]
     marked = {"set": [other, HEADER], "remove": ["server"]}
     assert rule["filters"] == [{"type": "ResponseHeaderModifier", "responseHeaderModifier": marked}]
+
+
+def test_each_key_leads_to_its_own_pool() -> None:
+    alone = {"k": NEW, "j": Pool("models", "chat-v1")}
+    first, second = trial_route(a_route(), 1, "o-1", "x-rollout-try", alone)["spec"]["rules"]
+    assert (first["matches"], first["backendRefs"]) == ([{"headers": [HEADER]}], [a_ref("chat-v2", weight=1)])
+    other = {**HEADER, "value": "j"}
+    assert (second["matches"], second["backendRefs"]) == ([{"headers": [other]}], [a_ref("chat-v1", weight=1)])
 
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

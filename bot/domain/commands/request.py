@@ -63,7 +63,10 @@ class StartWords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationWords:
-    """What a command asks of operations: to begin one of a ``kind``; without a kind, to approve or cancel one."""
+    """What a command asks of operations: to begin one of a ``kind``; without a kind, to approve or cancel one.
+
+    A vote has a kind of its own, which no executor has: an older bot, which would not know a new field, refuses it.
+    """
 
     kind: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -74,9 +77,22 @@ class OperationWords:
         """Return the word that people type."""
         return APPROVE if self.approves else self.kind or CANCEL
 
+    @property
+    def vote(self) -> str:
+        """Return the answer to a question, ``QUESTION:CHOICE``; empty if it is none."""
+        return self.parameters.get(VOTE, "") if self.kind == VOTE else ""
+
 
 CANCEL: Final = "cancel"
 """The word that cancels an operation."""
+
+VOTE: Final = "vote"
+"""The word that answers a question of one."""
+
+
+def vote_words(question: int, choice: str) -> OperationWords:
+    """Return the words of a vote on a question, which are counted from 1."""
+    return OperationWords(kind=VOTE, parameters={VOTE: f"{question}:{choice}"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from bot.domain.deadlines import (
     LOOK_AT_STABLE_FOR,
     MINUTE,
     REMIND_EVERY,
+    hold_lasts,
     next_look,
     next_reminder,
     next_step_due,
@@ -89,7 +90,7 @@ def on_unwritten(entry: Entry, moment: Moment) -> Change | LookAgain | None:
     """
     waited = moment.now - entry.rollout.since
     match entry.rollout.phase:
-        case Phase.HOLDING if waited >= HOLD_AT_MOST:
+        case Phase.HOLDING if waited >= hold_lasts(entry.rollout.held_by):
             return _held_too_long(entry, entry.rollout.why, moment)
         case Phase.AWAITING_APPROVAL if waited >= APPROVE_WITHIN:
             return on_due(entry, None, moment)
@@ -123,7 +124,7 @@ def _due_step(rollout: Rollout) -> int | None:
 
 def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     rollout = entry.rollout
-    if rollout.phase is Phase.HOLDING and moment.now - rollout.since >= HOLD_AT_MOST:
+    if rollout.phase is Phase.HOLDING and moment.now - rollout.since >= hold_lasts(verdict.gates):
         return _held_too_long(entry, verdict.reason, moment)
     lasts = rollout.phase is Phase.HOLDING and _passes(entry, rollout.since + ASK_GATES_EVERY, moment)
     if rollout.phase is Phase.HOLDING and rollout.held_by == verdict.gates:
@@ -136,7 +137,7 @@ def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
 
 def _is_overdue(rollout: Rollout, moment: Moment) -> bool:
     """Say whether a hold should have paused it a while ago, when nobody looked: people no longer expect a step."""
-    return rollout.phase is Phase.HOLDING and moment.now - rollout.since >= HOLD_AT_MOST + MINUTE
+    return rollout.phase is Phase.HOLDING and moment.now - rollout.since >= hold_lasts(rollout.held_by) + MINUTE
 
 
 def _passes(entry: Entry, time: datetime, moment: Moment) -> bool:
@@ -145,7 +146,9 @@ def _passes(entry: Entry, time: datetime, moment: Moment) -> bool:
 
 
 def _held_too_long(entry: Entry, reason: str, moment: Moment) -> Change:
-    return pause(entry, f"A gate held it for {HOLD_AT_MOST // MINUTE} minutes: {reason}", moment)
+    hours, minutes = divmod((moment.now - entry.rollout.since) // MINUTE, 60)
+    lasted = f"{hours} hours" if hours > 1 else f"{60 * hours + minutes} minutes"
+    return pause(entry, f"A gate held it for {lasted}: {reason}", moment)
 
 
 def fail(entry: Entry, verdict: Verdict, moment: Moment) -> Change:

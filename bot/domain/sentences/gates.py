@@ -29,7 +29,8 @@ def _strictest(seen: Sequence[Finding]) -> Prose:
         first = say(": {}", said(seen[0].evidence, 100)) if seen else Prose()
         return say("{} gates pass{}", len(seen), first) if seen else Prose()
     worst = next(finding for finding in seen if finding.answer is answer)
-    return say("{}: {}", worst.gate, said(worst.evidence, 100))
+    named = worst.evidence.startswith(worst.gate.partition("_")[0])
+    return said(worst.evidence, 100) if named else say("{}: {}", worst.gate, said(worst.evidence, 100))
 
 
 def keeps_stable(entry: Entry) -> str:

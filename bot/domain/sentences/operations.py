@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bot.domain.access import named
+from bot.domain.comparison import VOTES_FOR, is_open
 from bot.domain.operation import Operation, OperationEvent, OperationEventKind, OperationPhase
 from bot.domain.prose import Person, Prose, clock, joined, moment, said, say, sentence, short
 from bot.domain.sentences.who_may import count_approvals
@@ -13,12 +14,18 @@ SAID = 500
 
 def headword(operation: Operation) -> str:
     """Say in a word where it stands."""
+    if is_open(operation):
+        return "wants votes"
     return "wants approval" if operation.phase is OperationPhase.ASKING else operation.phase.value
 
 
 def state(operation: Operation) -> Prose:
     """Say in a sentence or two where it stands, and what is left to do by hand."""
     match operation.phase:
+        case OperationPhase.RUNNING if is_open(operation):
+            return say(
+                "*Which answers are better?* Vote in the thread until {}.", moment(operation.started_at + VOTES_FOR)
+            )
         case OperationPhase.RUNNING:
             return _joined_lines(say("It has until {}.", clock(operation.deadline)), _trouble(operation))
         case OperationPhase.ASKING:
@@ -89,6 +96,8 @@ def told(event: OperationEvent) -> Prose:
             return say("*It needs approval*: the card lists what it will do.")
         case OperationEventKind.APPROVED:
             return say("{} approved it.", Person(event.by))
+        case OperationEventKind.QUESTION:
+            return say("Question {} is put to people.", said(event.said, 10))
         case OperationEventKind.DONE:
             return _with(say("*Done*"), event)
         case OperationEventKind.FAILED:

@@ -208,6 +208,7 @@ _SENTENCES: dict[EventKind, Callable[[Event, Entry], Prose]] = {
     EventKind.NOT_SERVING: _not_serving,
     EventKind.SERVING: lambda event, entry: say("The new pool can serve again"),
     EventKind.REMINDER: _reminder,
+    EventKind.PICTURE: lambda event, entry: say("How both pools did so far"),
 }
 
 _SPOKEN = frozenset(EventKind) - {

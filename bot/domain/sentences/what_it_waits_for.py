@@ -16,6 +16,7 @@ from bot.domain.deadlines import (
     HOLD_AT_MOST,
     REMIND_EVERY,
     WRITE_WITHIN,
+    hold_lasts,
 )
 from bot.domain.decisions.by_cluster import can_go_without_stable
 from bot.domain.decisions.by_route import raises
@@ -152,7 +153,7 @@ def _holding(entry: Entry, access: Access) -> Wait:
         reason=say("It holds at {} %", rollout.weight),
         since=rollout.since,
         who=say("I ask the gate again every {}. {}", f"{ASK_GATES_EVERY.seconds} s", can(access, say("`pause`"))),
-        deadline=rollout.since + HOLD_AT_MOST,
+        deadline=rollout.since + hold_lasts(rollout.held_by),
         then=say("If the gate still says wait, it pauses"),
         said=hold_reason(entry),
     )

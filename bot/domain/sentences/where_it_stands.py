@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.domain.access import Access, named
-from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, HOLD_AT_MOST
+from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, HOLD_AT_MOST, hold_lasts
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, say_why
 from bot.domain.prose import Prose, capitalised, clock, ended, joined, moment, say, short, to_the_second
@@ -122,7 +122,7 @@ def _written(entry: Entry) -> Prose:
 def _holding(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
     told = say("*Holding before {}*", asked_step(rollout))
-    until = _at(rollout.since + HOLD_AT_MOST, rollout.since)
+    until = _at(rollout.since + hold_lasts(rollout.held_by), rollout.since)
     told = _because(told, reason(hold_reason(entry), by=""))
     if rollout.weight and entry.readiness and entry.readiness.canary_doubt:
         told = say("{} *{} % of the traffic goes there now:* a roll back takes it away.", told, rollout.weight)

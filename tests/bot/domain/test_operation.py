@@ -9,6 +9,17 @@ import pytest
 
 from bot.domain.agreement import Agreement
 from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.of_operations import (
+    approve,
+    ask_people,
+    begin,
+    cancel,
+    fail,
+    finish,
+    go_on,
+    run_out_of_time,
+    try_again,
+)
 from bot.domain.errors import NotAllowedError, TransitionError
 from bot.domain.operation import (
     OVER,
@@ -18,18 +29,9 @@ from bot.domain.operation import (
     OperationEvent,
     OperationEventKind,
     OperationPhase,
-    approve,
-    ask_people,
-    begin,
-    cancel,
-    fail,
-    finish,
-    go_on,
     is_operation_id,
     is_out_of_time,
     operation_id,
-    run_out_of_time,
-    try_again,
 )
 from tests.builders import ALICE, BOB, CAROL, NOON, at
 from tests.operations import RUNNING, an_operation

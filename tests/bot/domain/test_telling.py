@@ -42,6 +42,7 @@ ITSELF = {
         EventKind.REBUILT,
         EventKind.WARNED,
         EventKind.NOT_WRITTEN,
+        EventKind.PICTURE,
     },
 }
 ASKED_FOR = {EventKind.PAUSED: News.STEPS, EventKind.ENDED: News.STEPS, EventKind.ROLLED_BACK: News.BRAKES}

@@ -11,8 +11,9 @@ import pytest
 from bot.domain.agreement import Agreement
 from bot.domain.commands.tokens import words
 from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.of_operations import begin
 from bot.domain.errors import ClusterError, DependencyError, NotAllowedError, RouteError, UsageError, UserError
-from bot.domain.operation import NewOperation, Operation, begin
+from bot.domain.operation import NewOperation, Operation
 from bot.domain.removal import CleanRules, Load
 from bot.domain.rollout import Phase
 from bot.engine.way_back import WayBack

@@ -1,9 +1,14 @@
 """What people ask of operations, on a real store: begun once, cancelled by id, by subject or as the only one."""
 
+from dataclasses import replace
+
 import pytest
 
+from bot.domain.commands.request import END, Command, vote_words
+from bot.domain.comparison import COMPARE, Comparison, Question, comparison_in
 from bot.domain.errors import NotAllowedError, SlotTakenError, StaleError, TransitionError, UsageError
-from bot.domain.operation import Operation, OperationPhase, operation_id
+from bot.domain.operation import Operation, OperationChange, OperationPhase, operation_id
+from bot.engine.operation_ports import SaveOperation
 from bot.engine.store_port import Became
 from bot.operations.executor import Ask
 from bot.operations.registry import Registry
@@ -184,7 +189,47 @@ def test_words_that_were_kept_cancel_no_operation_that_began_later(works: Works)
     assert works.load(operation.id) == operation
 
 
-@pytest.mark.parametrize("name", ["rollback", "status", "cancel"])
+@pytest.mark.parametrize("name", ["rollback", "status", "cancel", "vote"])
 def test_an_executor_takes_no_word_that_there_is(name: str) -> None:
     with pytest.raises(ValueError, match="already"):
         Registry((Scripted(name=name),))
+
+
+def voting(works: Works) -> Operation:
+    """Return an operation that asks people one question."""
+    operation = works.begun()
+    question = Question(prompt="Why?", new="Because.", old="No.", new_is_a=True)
+    state = {"do": "votes", "comparison": Comparison().asking([question]).dumps()}
+    asks = replace(operation, kind=COMPARE, state=state, revision=2, decision="asks")
+    works.store.operations.save(SaveOperation(change=OperationChange(after=asks), expected=operation.decision))
+    return asks
+
+
+def vote(works: Works, operation: Operation, choice: str, by: str) -> None:
+    words = Command(verb=END, subject=operation.id, operation=vote_words(1, choice))
+    request = replace(works.request(operation.id), command=words, by=by, delivery=f"vote-{by}-{choice}")
+    works.store.inbox.receive(request)
+    works.requests.decide(request)
+
+
+def test_votes_are_kept_with_their_voters_and_the_operation_is_due_at_once(works: Works) -> None:
+    operation = voting(works)
+    for by, choice in ((ALICE, "a"), (BOB, "same"), (ALICE, "b")):
+        vote(works, operation, choice, by)
+    after = works.load(operation.id)
+    (votes,) = comparison_in(after).votes
+    assert ({by: each.choice for by, each in votes.items()}, after.revision) == ({ALICE: "b", BOB: "same"}, 5)
+    assert operation.id in works.store.operations.claim_due(works.clock.now())
+    assert works.store.operations.events(operation.id, 1) == []
+
+
+def test_a_vote_that_comes_twice_counts_once(works: Works) -> None:
+    operation = voting(works)
+    for _ in range(2):
+        vote(works, operation, "a", ALICE)
+    assert works.load(operation.id).revision == 3
+
+
+def test_a_bot_that_knows_no_votes_would_refuse_one_and_cancel_nothing() -> None:
+    words = vote_words(1, "a")
+    assert (words.kind, words.approves, Registry((Scripted(),)).named(words.kind)) == ("vote", False, None)

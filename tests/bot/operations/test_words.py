@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.domain.commands.request import END, START, Command, OperationWords
+from bot.domain.commands.request import END, START, Command, OperationWords, vote_words
 from bot.domain.commands.tokens import words
 from bot.domain.errors import UsageError
 from bot.engine.encoding import read_request, request_json
@@ -33,6 +33,9 @@ def approves(subject: str, reason: str = "") -> Command:
         "approve o-7f3a2c01": approves("o-7f3a2c01"),
         "approve o-7f3a2c01 looks good": approves("o-7f3a2c01", "looks good"),
         "approve models": None,
+        "vote o-7f3a2c01 2 a": Command(verb=END, subject="o-7f3a2c01", operation=vote_words(2, "a")),
+        "Vote o-7f3a2c01 1 SAME": Command(verb=END, subject="o-7f3a2c01", operation=vote_words(1, "same")),
+        "vote models 2 a": None,
         "approve": None,
         "copy models": begins(),
         "Copy models count=3": begins(count="3"),
@@ -54,6 +57,8 @@ def test_a_line_is_read(line: str, command: Command | None) -> None:
     ("line", "said"),
     {
         "copy": "`copy` needs a subject. Usage: `copy SUBJECT [count=… reason=…]`.",
+        "vote o-7f3a2c01 a 2": "That is no vote. Usage: `vote ID QUESTION a|b|same`.",
+        "vote o-7f3a2c01 2 c": "That is no vote. Usage: `vote ID QUESTION a|b|same`.",
         "copy a b": "`b` is one word too many. Usage: `copy SUBJECT [count=… reason=…]`.",
         "copy a cuont=3": "`cuont` is not a key of `copy`. Did you mean `count`?",
         "copy a x=3": "`x` is not a key of `copy`. Usage: `copy SUBJECT [count=… reason=…]`.",

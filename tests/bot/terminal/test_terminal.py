@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from bot.__main__ import app
 from bot.config.settings import TerminalSettings, read_as
-from bot.domain.commands.request import CANCEL, Command
+from bot.domain.commands.request import CANCEL, VOTE, Command
 from bot.domain.errors import UserError
 from bot.domain.plan import Wishes
 from bot.domain.prose import plain
@@ -348,7 +348,7 @@ def test_an_unknown_verb_gets_our_own_answer_and_json_on_request(words: list[str
 def test_help_lists_every_verb_without_redis_and_without_a_cluster() -> None:
     result = CliRunner().invoke(app, ["help"], env={})
     listed = [line.split()[1].strip("`") for line in result.output.splitlines() if line.startswith("`rolloutbot")]
-    operations = [*(executor.name for executor in EXECUTORS), CANCEL]
+    operations = [*(executor.name for executor in EXECUTORS), VOTE, CANCEL]
     assert (result.exit_code, listed) == (0, [*(verb.name for verb in verbs()), *operations])
 
 

@@ -106,6 +106,16 @@ def test_a_hold_that_should_have_paused_long_ago_pauses_even_if_the_gate_passes_
     assert [outcome.phase for outcome in outcomes] == [Phase.PROGRESSING, Phase.PAUSED]
 
 
+def test_people_who_are_asked_to_vote_have_as_long_as_for_an_approval() -> None:
+    waits = a_verdict(GateAnswer.HOLD, "Nobody has voted.", gate="quality")
+    rollout = a_rollout(phase=Phase.HOLDING, why=waits.reason, held_by=waits.gates)
+    held = an_entry(rollout, due=NOON + timedelta(hours=23))
+    assert on_due(held, waits, at(23 * 60)) == LookAgain(due=NOON + timedelta(hours=23, seconds=30))
+    assert decided(on_due(held, PASS, at(23 * 60))).after.phase is Phase.PROGRESSING
+    change = decided(on_due(held, waits, at(24 * 60)))
+    assert (change.after.phase, change.after.why) == (Phase.PAUSED, "A gate held it for 24 hours: Nobody has voted.")
+
+
 def test_another_reason_of_the_same_gate_is_no_news_to_a_held_rollout_until_its_half_hour_is_over() -> None:
     held = holding(due=5)
     silent = a_verdict(GateAnswer.HOLD, "The API server did not answer.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.access import AccessList
-from bot.domain.commands.request import CANCEL
+from bot.domain.commands.request import CANCEL, VOTE
 from bot.domain.rollout import Phase, Rollout
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.help import HELP
@@ -68,12 +68,12 @@ def test_the_readme_lists_every_verb() -> None:
     assert table is not None
     rows = [row.split("|")[1] for row in table[1].splitlines() if "in a shell" not in row]
     named = [code.removeprefix("/rollout ").split()[0] for row in rows for code in re.findall(r"`([^`]*)`", row)]
-    assert sorted(named) == sorted([*(verb.name for verb in verbs() if verb is not HELP), *OPERATIONS])
+    assert sorted(named) == sorted([*(verb.name for verb in verbs() if verb is not HELP), *OPERATIONS, VOTE])
 
 
 def test_the_terminals_document_lists_every_verb() -> None:
     (listed,) = re.findall(r"^Verbs: `([^`]*)`, and `history`\.", _read("docs/terminal.md"), re.M)
-    assert listed.split() == [*(verb.name for verb in verbs()), *OPERATIONS]
+    assert listed.split() == [*(verb.name for verb in verbs()), *OPERATIONS[:-1], VOTE, OPERATIONS[-1]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""A comparison in words: how far the vote is, and what came out."""
+
+from bot.domain.comparison import Comparison, Opinion
+from bot.domain.prose import Prose, say
+
+
+def of_votes(comparison: Comparison) -> Prose:
+    """Say how many people have answered every question, and how many have begun."""
+    begun = frozenset[str]().union(*comparison.votes) - comparison.done
+    have = "has" if len(begun) == 1 else "have"
+    more = say(", {} more {} begun", len(begun), have) if begun else Prose()
+    return say(
+        "*Votes:* {} of {} people have answered every question{}.", len(comparison.done), comparison.voters, more
+    )
+
+
+def of_opinion(opinion: Opinion) -> str:
+    """Say what people think of the new pool's answers."""
+    return (
+        f"People find the new pool's answer better {_times(opinion.better)}, worse {_times(opinion.worse)} and the "
+        f"same {_times(opinion.same)}: {opinion.score:.0f} % for the new pool."
+    )
+
+
+def of_too_few(comparison: Comparison) -> str:
+    """Say that the time was over before enough people had voted."""
+    return f"Only {len(comparison.done)} of {comparison.voters} people answered every question in time."
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")

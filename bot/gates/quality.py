@@ -1,0 +1,89 @@
+"""People find the new pool's answers as good as the old one's: they vote on both, without knowing which is whose.
+
+A healthy new model can be a worse one, and no metric sees it. Fail needs more than a few votes: the exact sign test of
+those that prefer one pool gives the probability that two equally good pools look like this.
+"""
+
+from typing import Annotated, Final
+
+from bot.config.policy_values import Flag, number
+from bot.domain.comparison import Comparison, Opinion, comparison_in, slot_of
+from bot.domain.errors import StoreError, UnreadableError
+from bot.domain.gate import QUALITY, Figure, GateAnswer
+from bot.domain.sentences.comparison import of_opinion
+from bot.gates.gate import Asked, Found, Gate, Keys
+
+NAME: Final = QUALITY
+SURE: Final = 0.05
+"""One comparison is judged once, not again and again as the numbers of a window are."""
+
+
+class QualityKeys(Keys):
+    """``least``: the new pool's share of the votes in percent, a vote for "the same" being half a vote for each.
+
+    ``required``: it holds until people have voted, and a comparison begins by itself.
+    """
+
+    needs_prompts = True
+    least: Annotated[float, number()] = 40.0
+    required: Flag = True
+
+
+def check(asked: Asked, keys: QualityKeys) -> Found:
+    """Hold until enough people have voted; fail if they surely find the new pool's answers worse."""
+    try:
+        last = asked.sources.operations.last(slot_of(asked.rollout))
+    except (StoreError, UnreadableError) as error:
+        return Found(answer=GateAnswer.HOLD, reason=str(error))
+    comparison = comparison_in(last) if last else None
+    if not keys.required and (last is None or (last.is_over and comparison and not comparison.is_enough)):
+        return Found(answer=GateAnswer.PASS, evidence="nobody has compared the answers")
+    if last is None or comparison is None:
+        return _hold("Nobody has compared the pools' answers yet: type `compare`.", "no votes")
+    if comparison.is_enough:
+        return _judge(comparison.opinion, keys)
+    if last.is_over:
+        why = last.why or "It was cancelled."
+        return _hold(f"The pools' answers were not compared. {why} Type `compare` to ask again.", "no votes")
+    voted = f"{len(comparison.done)} of {comparison.voters} people have voted"
+    return _hold(f"{voted} on the pools' answers, in the thread of `{last.name}`.", _evidence(comparison))
+
+
+def _judge(opinion: Opinion, keys: QualityKeys) -> Found:
+    evidence = f"{opinion.score:.0f} % of {opinion.votes} votes for the new pool"
+    details = f"{of_opinion(opinion)} It holds below {keys.least:g} %, and fails there if chance does not explain it."
+    figures = (Figure("votes", str(opinion.better), str(opinion.worse)),)
+    if opinion.score >= keys.least:
+        return Found(answer=GateAnswer.PASS, evidence=evidence, details=details, figures=figures)
+    is_sure = chance(opinion) < SURE
+    more = "" if is_sure else " That may be chance: ask more people with `compare`."
+    answer = GateAnswer.FAIL if is_sure else GateAnswer.HOLD
+    return Found(
+        answer=answer, reason=f"{of_opinion(opinion)}{more}", evidence=evidence, details=details, figures=figures
+    )
+
+
+def chance(opinion: Opinion) -> float:
+    """Return the probability of as few votes for the new pool, or fewer, if the answers are equally good."""
+    from scipy.stats import binomtest  # slow to import: it waits until it is needed
+
+    votes = opinion.better + opinion.worse
+    return float(binomtest(opinion.better, votes, 0.5, alternative="less").pvalue) if votes else 1.0
+
+
+def _evidence(comparison: Comparison) -> str:
+    return f"{len(comparison.done)} of {comparison.voters} people have voted"
+
+
+def _hold(reason: str, evidence: str) -> Found:
+    return Found(answer=GateAnswer.HOLD, reason=reason, evidence=evidence)
+
+
+GATE = Gate(
+    name=NAME,
+    about="people who vote without knowing whose answer is whose find the new pool's as good",
+    check=check,
+    keys=QualityKeys,
+    may_fail=True,
+    judges_traffic=True,
+)

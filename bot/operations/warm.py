@@ -1,0 +1,138 @@
+"""`warm [POOL]`: sends prompts to the new pool alone, round by round, until its time to the first token is flat.
+
+An answer of one token takes as long as the first token, so nothing has to be streamed. Each prompt begins in its own
+way, so that no prefix cache has it. State: ``rounds``, the p90 of each in milliseconds; ``sent``; ``seen``, the pods
+that have answered; ``bad``, rounds in a row that did not count; ``ready``, the pods that are warm once it is done, as
+``PoolMembers`` names them.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from bot.domain.commands.tokens import Word
+from bot.domain.commands.values import read_name
+from bot.domain.errors import RouteError
+from bot.domain.operation import NewOperation, Operation
+from bot.domain.trial import Answer, Ask, percentile
+from bot.domain.warm_up import ROUNDS, WARM, is_flat, slot_of
+from bot.operations import own_route
+from bot.operations.executor import Asked, Begun, Done, Failed, Next, State, Step, Tools
+from bot.operations.gateway_request import ask_gateway
+from bot.operations.own_route import CANARY
+from bot.operations.pair import PLACE, pair_before_start, pair_in, pair_of, rollout_meant
+from bot.operations.reading import read_keys, read_words
+
+AT_ONCE: Final = 4
+EACH: Final = 2
+"""Requests a round for each model server."""
+FEWEST, MOST = 10, 60
+"""Requests a round."""
+GOOD: Final = 0.9
+"""A round with fewer good answers does not count."""
+BAD_ROUNDS: Final = 5
+PAUSE: Final = timedelta(seconds=5)
+"""After a bad round: a gateway or a picker may not know the route or the servers in a moment."""
+ENOUGH: Final = timedelta(minutes=10)
+TOKENS: Final = 1
+
+_senders: Final = ThreadPoolExecutor(AT_ONCE * 8, "warm")
+
+
+@dataclass(frozen=True)
+class Warm:
+    """It ends when the pool is warm, or fails with what it saw."""
+
+    send: Callable[[Ask], Answer] = ask_gateway
+    name: str = WARM
+    about: str = "send prompts to the new pool alone until its time to the first token is flat"
+    usage: str = "[POOL] [route=… namespace=… from=… rule=… reason=…]"
+    within: timedelta = timedelta(minutes=15)
+    undo_within: timedelta = timedelta(minutes=5)
+
+    def read(self, words: Sequence[Word]) -> Asked:
+        """Read a pool, which may be left out."""
+        line = f"{self.name} {self.usage}"
+        pools = read_words(words, 1, line)
+        return Asked(subject=read_name("pool", pools[0]) if pools else "", parameters=read_keys(words, PLACE, line))
+
+    def begin(self, asked: NewOperation, tools: Tools) -> Begun:
+        """Find the route and the pools."""
+        rollout = rollout_meant(asked, tools)
+        pair = pair_of(rollout) if rollout else pair_before_start(asked, tools)
+        tools.trials.aim(pair, tools.policy.trial.path, tools.policy.trial.headers)
+        ready = tools.routes.members(pair.canary).ready
+        if not ready:
+            raise RouteError(f"InferencePool `{pair.canary.name}` has no ready model server.", hint="`check` says why.")
+        state = {**own_route.begun(pair, CANARY), "rounds": [], "sent": 0, "seen": [], "bad": 0}
+        state["ready"] = list(ready)
+        return Begun(subject=pair.canary.name, state=state, slot=slot_of(pair.canary))
+
+    def step(self, operation: Operation, tools: Tools) -> Step:
+        """Do what the state says."""
+        return own_route.take({"ask": self._ask, "tell": self._tell}, operation, tools)
+
+    def undo(self, operation: Operation, tools: Tools) -> Step:
+        """Remove the route."""
+        return own_route.undo(operation, tools)
+
+    def left(self, operation: Operation) -> str:
+        """Say what may be left."""
+        return own_route.left(operation)
+
+    def sweep(self, tools: Tools) -> None:
+        """Leave it to `try`, which removes the routes of all."""
+
+    # --- the steps
+
+    def _ask(self, operation: Operation, tools: Tools) -> Step:
+        """Send one more round."""
+        state, rules = operation.state, tools.policy.warm_up
+        asks = self._round(operation, tools)
+        chunks = [asks[at : at + AT_ONCE] for at in range(0, len(asks), AT_ONCE)]
+        answers = [answer for chunk in chunks for answer in _senders.map(self.send, chunk)]
+        good = [each for each in answers if not each.failed and each.mark == own_route.key_of(state, CANARY)]
+        if len(good) < GOOD * len(answers):
+            return self._bad_round(state, answers, good)
+        rounds = [*state["rounds"], percentile([each.milliseconds for each in good], 90)]
+        sent, seen = state["sent"] + len(answers), sorted({*state["seen"], *(each.pod for each in good if each.pod)})
+        is_done = is_flat(rounds, rules) and not _unseen(state["ready"], seen)
+        is_late = tools.clock.now() - operation.started_at > ENOUGH
+        is_enough = (sent >= rules.most and len(rounds) >= ROUNDS) or is_late
+        then = "remove" if is_done or is_enough else "ask"
+        return Next(state={**state, "rounds": rounds, "sent": sent, "seen": seen, "bad": 0, "do": then})
+
+    def _bad_round(self, state: State, answers: Sequence[Answer], good: Sequence[Answer]) -> Step:
+        """Try again some times, then give up and say what was wrong."""
+        count = state["bad"] + 1
+        if count < BAD_ROUNDS:
+            return Next(state={**state, "bad": count}, wait=PAUSE)
+        why = next((each.failure for each in answers if each.failed), "not through its own route")
+        said = f"{len(answers) - len(good)} of {len(answers)} prompts to the new pool got no good answer ({why})."
+        return Next(state={**state, "do": "remove", "failed": said})
+
+    def _round(self, operation: Operation, tools: Tools) -> Sequence[Ask]:
+        state, rules = operation.state, tools.policy.trial
+        aim = tools.trials.aim(pair_in(operation), rules.path, rules.headers)
+        key, prompt = own_route.key_of(state, CANARY), tools.policy.warm_up.prompt
+        count = min(max(FEWEST, EACH * len(state["ready"])), MOST)
+        prompts = [f"{secrets.token_hex(8)} {prompt}" for _ in range(count)]
+        return [own_route.ask_of(aim, rules, operation, key=key, prompt=each, tokens=TOKENS) for each in prompts]
+
+    def _tell(self, operation: Operation, tools: Tools) -> Step:
+        state = operation.state
+        rounds, unseen = state["rounds"], _unseen(state["ready"], state["seen"])
+        fell = f"its time to the first token (p90) was {rounds[0]} ms at first and is {rounds[-1]} ms now"
+        if not is_flat(rounds, tools.policy.warm_up):
+            return Failed(f"After {state['sent']} prompts it is not flat: {fell}.")
+        if unseen:
+            return Failed(f"None of {state['sent']} prompts reached pod `{unseen[0]}`.")
+        return Done(state=state, said=f"Warm after {state['sent']} prompts: {fell}. No user's request was touched.")
+
+
+def _unseen(ready: Sequence[str], seen: Sequence[str]) -> Sequence[str]:
+    """Return the ready pods that have not answered; none if answers do not name pods."""
+    return sorted({each.partition("/")[0] for each in ready} - set(seen)) if seen else []

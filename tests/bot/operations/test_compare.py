@@ -1,0 +1,175 @@
+"""`compare` step by step: what is asked of which pool, what is put to people, and how the vote ends."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.commands.tokens import words
+from bot.domain.comparison import LONGEST_ANSWER, VOTES_FOR, CompareRules, Comparison, comparison_in, slot_of, voted
+from bot.domain.errors import UsageError, UserError
+from bot.domain.operation import NewOperation, Operation
+from bot.domain.trial import Answer, Ask
+from bot.operations.compare import Compare
+from bot.operations.executor import Asked, Done, Failed, Next
+from bot.operations.gateway_request import MARK
+from bot.operations.own_route import key_of
+from sandbox.apiserver import ApiServer
+from tests.bot.operations.trying import Trying
+from tests.builders import ALICE, BOB, CANARY, NOON, STABLE
+from tests.stage import Stage
+
+RULES = CompareRules(prompts=("Why?", "When?"), tokens=50, voters=2)
+
+
+@dataclass
+class Pools:
+    """Answers in the name of the pool whose key a request carries, and keeps what it was asked."""
+
+    operation: Operation | None = None
+    fails: tuple[str, ...] = ()
+    asked: list[Ask] = field(default_factory=list)
+
+    def send(self, ask: Ask) -> Answer:
+        assert self.operation is not None
+        self.asked.append(ask)
+        new = key_of(self.operation.state, "canary")
+        prompt, who = str(ask.body["prompt"]), "new" if ask.headers[MARK] == new else "old"
+        if f"{who} {prompt}" in self.fails:
+            return Answer(mark=ask.headers[MARK], status=500)
+        return Answer(mark=ask.headers[MARK], status=200, milliseconds=7, text=f" {who}: {prompt} ")
+
+
+@dataclass
+class Comparing:
+    """A rollout at 10 %, and a comparison of its pools."""
+
+    trying: Trying
+    pools: Pools
+
+    def begun(self) -> Operation:
+        self.pools.operation = self.trying.begun("")
+        return self.pools.operation
+
+    def asking(self) -> Operation:
+        """Take steps until people are asked, and return the operation."""
+        operation = self.begun()
+        for _ in range(30):
+            operation, step = self.trying.step(operation)
+            assert isinstance(step, Next), step
+            for name in self.trying.routes():
+                self.trying.stage.world.wait_observed(name)
+            if operation.state["do"] == "votes":
+                return operation
+        raise AssertionError(operation.state)
+
+
+@pytest.fixture
+def comparing(stage: Stage, api_server: ApiServer) -> Comparing:
+    stage.started(10)
+    pools = Pools()
+    return Comparing(Trying(stage, api_server, Compare(pools.send, lambda: True), rules={"compare": RULES}), pools)
+
+
+def test_a_pool_may_be_named() -> None:
+    assert Compare().read(words("chat-v2 reason=why")) == Asked(subject="chat-v2", parameters={"reason": "why"})
+    with pytest.raises(UsageError, match=r"^`b` is one word too many\."):
+        Compare().read(words("a b"))
+
+
+def test_without_prompts_there_is_nothing_to_compare(comparing: Comparing) -> None:
+    comparing.trying.rules = {}
+    with pytest.raises(UserError, match=r"^There is nothing to compare\. Write the prompts .* `compare\.prompts`"):
+        comparing.begun()
+
+
+def test_a_pool_without_a_rollout_has_nothing_to_be_compared_with(comparing: Comparing) -> None:
+    with pytest.raises(UserError):
+        comparing.trying.begun("nobody")
+
+
+def test_each_pool_is_asked_alone_and_the_route_is_gone_before_anybody_votes(comparing: Comparing) -> None:
+    operation = comparing.asking()
+    (entry,) = comparing.trying.stage.store.entries()
+    assert operation.slot == slot_of(entry.rollout)
+    assert comparing.trying.routes() == ["llm-route"]
+    assert [(each.prompt, each.new, each.old) for each in comparison_in(operation).questions] == [
+        ("Why?", "new: Why?", "old: Why?"),
+        ("When?", "new: When?", "old: When?"),
+    ]
+    assert {(ask.body["max_tokens"], ask.address) for ask in comparing.pools.asked} == {(50, "127.0.0.1")}
+
+
+def test_a_prompt_that_one_pool_does_not_answer_is_tried_again_and_left_out(comparing: Comparing) -> None:
+    comparing.pools.fails = ("old Why?",)
+    operation = comparing.asking()
+    assert [each.prompt for each in comparison_in(operation).questions] == ["When?"]
+    assert sorted(str(ask.body["prompt"]) for ask in comparing.pools.asked) == ["When?"] * 2 + ["Why?"] * 4
+
+
+def test_a_new_pool_that_leaves_a_prompt_without_an_answer_has_lost(comparing: Comparing) -> None:
+    comparing.pools.fails = ("new Why?",)
+    _, step = comparing.trying.ended(comparing.begun())
+    assert step == Failed("The new pool did not answer 1 of 2 prompts (500). `try` asks it too.")
+
+
+def test_an_old_pool_that_answers_nothing_is_named(comparing: Comparing) -> None:
+    comparing.pools.fails = ("old Why?", "old When?")
+    _, step = comparing.trying.ended(comparing.begun())
+    assert step == Failed("The old pool answered none of 2 prompts (500). `try` asks it too.")
+
+
+def test_where_nobody_could_see_the_questions_nothing_is_asked(comparing: Comparing) -> None:
+    asked = NewOperation(kind="compare", subject=CANARY, by=ALICE, channel="")
+    with pytest.raises(UserError, match=r"^People vote in Slack, and this has no channel\."):
+        comparing.trying.executor.begin(asked, comparing.trying.tools)
+
+
+def test_answers_are_cut_and_secrets_in_them_are_masked(comparing: Comparing) -> None:
+    token = "xoxb-" + "1234567890" * 3
+
+    def send(ask: Ask) -> Answer:
+        return Answer(mark=ask.headers[MARK], status=200, text=f"{token} " + "long " * 900)
+
+    comparing.trying.executor = Compare(send, lambda: True)
+    (first, _) = comparison_in(comparing.asking()).questions
+    assert (token in first.new, len(first.new) <= LONGEST_ANSWER) == (False, True)
+
+
+def test_where_nobody_answers_it_fails_and_leaves_nothing(comparing: Comparing) -> None:
+    comparing.trying.executor = Compare(lambda ask: Answer(status=503), lambda: True)
+    _, step = comparing.trying.ended(comparing.begun())
+    assert step == Failed("The new pool did not answer 2 of 2 prompts (503). `try` asks it too.")
+    assert comparing.trying.routes() == ["llm-route"]
+
+
+def test_it_waits_for_votes_and_ends_when_there_are_enough(comparing: Comparing) -> None:
+    operation = comparing.asking()
+    _, step = comparing.trying.step(operation)
+    assert step == Next(
+        state=operation.state, wait=operation.started_at + VOTES_FOR - comparing.trying.stage.clock.now()
+    )
+    for by in (ALICE, BOB):
+        for question, choice in ((1, "a"), (2, "same")):
+            operation = replace(operation, state=voted(operation, f"{question}:{choice}", by, NOON))
+    said, step = comparing.trying.ended(operation)
+    assert said == [
+        "People find the new pool's answer better twice, worse never and the same twice: 75 % for the new pool."
+    ]
+    assert isinstance(step, Done)
+
+
+def test_after_a_day_it_ends_with_too_few(comparing: Comparing) -> None:
+    operation = comparing.asking()
+    operation = replace(operation, state=voted(operation, "1:b", ALICE, NOON))
+    comparing.trying.stage.clock.forward(seconds=(VOTES_FOR + timedelta(seconds=1)).total_seconds())
+    _, step = comparing.trying.ended(operation)
+    assert isinstance(step, Failed)
+    assert step.reason.startswith("Only 0 of 2 people answered every question in time. ")
+
+
+def test_a_trial_of_the_same_pool_is_not_kept_waiting(comparing: Comparing) -> None:
+    operation = comparing.begun()
+    assert (operation.subject, operation.holds.startswith("compare:r-")) == (CANARY, True)
+    assert Comparison.loads(operation.state["comparison"]) == Comparison(voters=2)
+    assert STABLE not in operation.holds
