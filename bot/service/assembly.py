@@ -112,7 +112,15 @@ def shared_parts(
         operations.requests.decide(request)
 
     parts = put_together(
-        near.cluster, memory.store, memory.for_rebuild, near.clock, near.policy, decide, _metrics(near.policy)
+        near.cluster,
+        memory.store,
+        memory.for_rebuild,
+        near.clock,
+        near.policy,
+        decide,
+        _metrics(near.policy),
+        _metrics(near.policy),
+        memory.operations,
     )
     tools = Tools(
         routes=near.cluster,
@@ -124,6 +132,7 @@ def shared_parts(
         clock=near.clock,
         policy=near.policy,
         goes_on=lambda: True,
+        past=parts.past,
     )
     operations = operation_parts(memory, tools, registry)
     own = (near.policy, near.cluster, near.trials, near.removals, near.deployments)

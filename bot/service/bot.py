@@ -17,19 +17,17 @@ from bot.config.settings import Address, Settings
 from bot.domain.deadlines import WATCH_GATES_EVERY
 from bot.domain.errors import StoreError
 from bot.gates.judging.shares import load_statistics
-from bot.operations import removals_when_due, trials_after_steps
 from bot.operations.registry import EXECUTORS, Registry
-from bot.operations.removals_when_due import RemovalsWhenDue
-from bot.operations.trials_after_steps import TrialsAfterSteps
 from bot.recovery import pool_news, status_news
 from bot.recovery.changes import ChangeLane
 from bot.recovery.pool_news import PoolNews
 from bot.recovery.status_news import StatusNews
 from bot.service.assembly import shared_parts
+from bot.service.by_itself import look_for_work
 from bot.service.install import Install
 from bot.service.leader import Leader
 from bot.service.metrics import OperationMetrics, RolloutMetrics
-from bot.service.operations import OperationParts, tell_trouble
+from bot.service.operations import OperationParts
 from bot.service.parts import Parts
 from bot.service.scheduler import Timer
 from bot.service.shutdown import Signals, finish, hurry
@@ -116,13 +114,7 @@ class Bot:
         if self.operations.registry.executors:
             every(timedelta(seconds=1), "due operations", self.runner.look)
             every(timedelta(minutes=1), "what operations left", self.runner.sweep)
-        if self.policy.trial.after_steps:
-            trials = TrialsAfterSteps(self.operations.by_itself(self.store))
-            every(trials_after_steps.LOOK_EVERY, "trials after steps", trials.look)
-        if self.policy.clean.allowed:
-            tell = partial(tell_trouble, self.store, self.clock)
-            removals = RemovalsWhenDue(self.operations.by_itself(self.store), tell)
-            every(removals_when_due.LOOK_EVERY, "old pools that were kept long enough", removals.look)
+        look_for_work(every, self.policy, self.operations, self.store, self.cluster, self.clock)
 
     def watch(self) -> None:
         """Keep copies of routes and pools; the leader also looks at every change."""

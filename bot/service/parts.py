@@ -11,6 +11,7 @@ from bot.engine.engine import Engine
 from bot.engine.gate_watch import GateWatch
 from bot.engine.lookup import Lookup
 from bot.engine.metrics_port import Metrics
+from bot.engine.past_port import Past
 from bot.engine.ports import Clock
 from bot.engine.rollback_from_route import RouteRollback
 from bot.engine.route_port import Routes
@@ -19,7 +20,7 @@ from bot.engine.store_port import Store
 from bot.engine.tick import Ticker
 from bot.engine.told import Told
 from bot.gates import registry
-from bot.gates.gate import GateSources
+from bot.gates.gate import NO_OPERATIONS, GateSources, LastOperations
 from bot.gates.numbers.numbers import Numbers
 from bot.gates.panel import GatePanel
 from bot.recovery.audit import Audit
@@ -37,6 +38,7 @@ class Parts:
     gate_watch: GateWatch
     audit: Audit
     recovery: StoreRecovery
+    past: Past | None
 
 
 def no_operations(request: Request) -> None:
@@ -52,10 +54,12 @@ def put_together(
     policy: Policy,
     operate: Callable[[Request], None] = no_operations,
     metrics: Metrics | None = None,
+    past: Metrics | None = None,
+    operations: LastOperations = NO_OPERATIONS,
 ) -> Parts:
     """Build what decides and writes. A rebuild has its own audit: ``for_rebuild`` saves while data is missing."""
-    numbers = Numbers(metrics, routes, policy.evidence) if metrics else None
-    sources = GateSources(pools=routes, routes=routes, numbers=numbers)
+    numbers = Numbers(metrics, routes, policy.evidence, past=past) if metrics else None
+    sources = GateSources(pools=routes, routes=routes, operations=operations, numbers=numbers)
     gates = GatePanel(registry.gates(), policy.gates, sources, clock)
     applier = Applier(routes, store, clock, gates)
     told = Told()
@@ -81,6 +85,7 @@ def put_together(
         gate_watch=GateWatch(routes, store, clock, gates, applier),
         audit=_audit(routes, store, clock, applier, told),
         recovery=recovery,
+        past=gates.past,
     )
 
 
