@@ -125,4 +125,5 @@ GATE = Gate(
     may_fail=True,
     judges_traffic=True,
     by_default=True,
+    judge=_judge,
 )

@@ -186,4 +186,5 @@ GATE = Gate(
     may_fail=True,
     judges_traffic=True,
     by_default=True,
+    judge=_judge,
 )

@@ -6,9 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Final
 
+from bot.domain.chart import Chart
+from bot.domain.errors import RolloutBotError
 from bot.domain.gate import GateAnswer, Look, Verdict
 from bot.domain.rollout import Entry
 from bot.engine.ports import Clock
+from bot.gates.backtest import Backtest
 from bot.gates.gate import Asked, Found, Gate, GateSources, Keys
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,12 @@ class GatePanel:
         self._lock = Lock()
 
     @property
+    def past(self) -> Backtest | None:
+        """Return what judges the past; None without a Prometheus."""
+        numbers = self._sources.numbers
+        return Backtest(numbers.past, numbers.rules, self._gates) if numbers else None
+
+    @property
     def about(self) -> Mapping[str, str]:
         """Return what each gate checks, by its name."""
         return {gate.name: gate.about for gate, _ in self._gates}
@@ -66,6 +75,15 @@ class GatePanel:
             Look(finding=gate.finding(each, keys), details=each.details, promql=each.promql)
             for gate, keys, each in found
         ]
+
+    def history(self, entry: Entry) -> tuple[Chart, ...]:
+        """Draw what both pools did since the rollout began; nothing if nobody knows."""
+        numbers = self._sources.numbers
+        try:
+            return numbers.history(entry.rollout, self._clock.now()) if numbers else ()
+        except RolloutBotError as error:
+            log.info("rollout %s: no charts: %s", entry.rollout.id, error)
+            return ()
 
     def _verdict(self, entry: Entry, gates: Sequence[tuple[Gate, Keys]]) -> Verdict:
         found = self._all_found(entry, gates)

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final, Protocol
 
+from bot.domain.chart import Chart
 from bot.domain.evidence import EvidenceRules
-from bot.domain.rollout import Entry, Pool
+from bot.domain.rollout import Entry, Pool, Rollout
 from bot.engine.metrics_port import Metrics
 from bot.engine.route_port import PoolMembers
+from bot.gates.numbers.history import charts_of, history_span
 from bot.gates.numbers.query import promql
 from bot.gates.numbers.reading import read
 from bot.gates.numbers.tally import Tally
@@ -45,9 +47,17 @@ class Numbers:
     """May be used by many threads; those that ask about one rollout at the same time wait for one answer."""
 
     def __init__(
-        self, metrics: Metrics, pools: MemberSource, rules: EvidenceRules, *, fresh: timedelta = FRESH
+        self,
+        metrics: Metrics,
+        pools: MemberSource,
+        rules: EvidenceRules,
+        *,
+        past: Metrics | None = None,
+        fresh: timedelta = FRESH,
     ) -> None:
+        """``past`` is asked for what no gate waits for: if that takes too long, ``metrics`` is asked all the same."""
         self.metrics, self.pools, self.rules, self._fresh = metrics, pools, rules, fresh
+        self.past = past or metrics
         self._kept: dict[tuple[str, str], _Kept] = {}
         self._lock = Lock()
 
@@ -62,6 +72,15 @@ class Numbers:
         if is_mine:
             _carry_out(kept.window, lambda: self._ask(entry, now))
         return kept.window.result()
+
+    def history(self, rollout: Rollout, now: datetime) -> tuple[Chart, ...]:
+        """Draw what the pods of both pools did since a rollout began. Raises MetricsError, ClusterError."""
+        span = history_span(rollout.started_at, now)
+        if span is None:
+            return ()
+        stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
+        query = promql(stable, canary)
+        return charts_of(self.past.over(query, span), stable, canary, span) if query else ()
 
     def _ask(self, entry: Entry, now: datetime) -> Window:
         rollout, applied = entry.rollout, entry.applied

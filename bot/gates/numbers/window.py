@@ -105,6 +105,10 @@ def window_of(
         if not any(tally.is_seen for tally in numbers.tallies):
             look = "`rolloutbot check-config --prometheus` says what it has"
             raise LackError(f"Prometheus has no numbers of the model servers of `{pool.pool.name}`; {look}.")
+        if any(not each.values for each in series if each.labels.get("pod") in pool.pods):
+            raise LackError(
+                f"Prometheus has values of the model servers of `{pool.pool.name}` that are no numbers (NaN)."
+            )
         if numbers.newest and span.end - numbers.newest > STALE.total_seconds():
             age = show_duration(timedelta(seconds=round(span.end - numbers.newest)))
             raise LackError(f"The newest numbers of `{pool.pool.name}` are {age} old.")

@@ -121,6 +121,15 @@ def test_without_numbers_it_says_why(memory: Memory, weight: int, after: float, 
     assert lack(memory, weighed(weight), NOON + timedelta(minutes=after)) == why
 
 
+def test_what_is_no_number_is_not_taken_for_no_requests() -> None:
+    class Nans(Memory):
+        def over(self, promql: str, span: Span) -> Sequence[Series]:
+            return [Series(each.labels, {}) if "status" in each.labels else each for each in super().over(promql, span)]
+
+    why = f"Prometheus has values of the model servers of `{STABLE}` that are no numbers (NaN)."
+    assert lack(Nans(), weighed(10), NOON + timedelta(minutes=5)) == why
+
+
 def test_with_all_traffic_the_new_pool_is_compared_with_the_old_one_before() -> None:
     memory = Memory()
     window = numbers(memory).window(weighed(100), NOON + timedelta(minutes=5))
