@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 from bot.config.policy import Policy
 from bot.engine.ports import Clock
 from bot.engine.store_port import Shown, Store
-from handlers import actions, clean_button, commands, errors, operation_actions, start_button, strangers
+from handlers import actions, clean_button, commands, errors, operation_actions, start_button, strangers, votes
 from handlers.backend import NO_OPERATIONS, Backend, OperationReader, Others, nobody_else
 from handlers.card_links import CardLinks
 from handlers.inquiries import Inquiries
@@ -89,6 +89,7 @@ def build(
     operation_actions.register(app, intake)
     clean_button.register(app, intake)
     start_button.register(app, intake)
+    votes.register(app, intake, private)
     modals.register(app, intake, opener, private)
     home.register(app, engine, people, slack, private, others, name=policy.command)
     strangers.register(app, private, name=policy.command)

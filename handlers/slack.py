@@ -1,5 +1,6 @@
 """Slack's Web API: the calls that we make, and its failures as our errors."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,14 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.domain.chart import Chart
 from bot.domain.errors import DependencyError
+from bot.domain.sentences.charts import aloud
 from handlers.cards import Card
+from handlers.chart_image import png
+from handlers.charts import charts_in, without_charts
+
+log = logging.getLogger(__name__)
 
 TIMEOUT = 5
 
@@ -114,6 +121,7 @@ class Slack:
     def __init__(self, client: WebClient) -> None:
         self._client = client
         self._identity: Identity | None = None
+        self._draws_charts = True
 
     def identity(self, *, again: bool = False) -> Identity:
         """Return who we are: asked once, and ``again`` on demand."""
@@ -130,7 +138,31 @@ class Slack:
         return address if re.fullmatch(r"https?://[A-Za-z0-9.:-]+/", address) else ""
 
     def post(self, channel: str, card: Card, *, thread_ts: str = "", broadcast: bool = False) -> str:
-        """Post a message and return its ts."""
+        """Post a message and return its ts. A workspace that knows no charts gets words, and then pictures."""
+        plain = without_charts(card)
+        if plain is None or self._draws_charts:
+            try:
+                return self._post(channel, card, thread_ts=thread_ts, broadcast=broadcast)
+            except SlackError as error:
+                if plain is None or error.error != "invalid_blocks":
+                    raise
+        ts = self._post(channel, plain, thread_ts=thread_ts, broadcast=broadcast)
+        self._draws_charts = False  # until the next start: then Slack may have learnt it
+        self._upload(channel, thread_ts or ts, charts_in(card))
+        return ts
+
+    def _upload(self, channel: str, thread_ts: str, charts: Sequence[Chart]) -> None:
+        """Put pictures into a thread. They are posted once at most: the message before has said the same in words."""
+        files = [
+            {"content": png(chart), "filename": "chart.png", "title": chart.title, "alt_txt": str(aloud([chart]))}
+            for chart in charts
+        ]
+        try:
+            _call(self._client.files_upload_v2, channel=channel, thread_ts=thread_ts, file_uploads=files)
+        except SlackError as error:
+            log.info("charts were told in words only: %s", error)
+
+    def _post(self, channel: str, card: Card, *, thread_ts: str, broadcast: bool) -> str:
         thread = {"thread_ts": thread_ts, "reply_broadcast": broadcast} if thread_ts else {}
         quiet = {"unfurl_links": False, "unfurl_media": False}
         words = {"channel": channel, "text": card.text, "blocks": card.blocks}

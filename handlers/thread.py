@@ -7,10 +7,12 @@ from bot.domain.access import Access
 from bot.domain.events import Event, EventKind
 from bot.domain.prose import Person, Prose, clock, joined, say
 from bot.domain.rollout import Entry, Phase
+from bot.domain.sentences.charts import aloud
 from bot.domain.sentences.what_happened import is_approved, told
 from bot.domain.sentences.who_may import approvers_aloud
 from bot.domain.telling import Audience, Tell
 from handlers.cards import Card
+from handlers.charts import charts_of, draw_charts
 from handlers.figures import table
 from handlers.mrkdwn import mrkdwn, spoken, units
 
@@ -34,7 +36,9 @@ def message(events: Sequence[Event], entry: Entry, access: Access, *, first: int
         heads[asks] = joined(" ", (sentence, _concerned(events, asks, entry, access)))
     texts = _packed(lines(events, entry, heads))
     blocks = [_section(f"{mark}:{at}" if at else mark, text) for at, text in enumerate(texts)]
-    return Card(text=spoken(head or texts[-1]), blocks=[*blocks, *table(mark, events)])
+    drawn = charts_of(events)
+    said = joined(" ", (head or texts[-1], aloud(drawn)))
+    return Card(text=spoken(said), blocks=[*blocks, *table(mark, events), *draw_charts(mark, drawn)])
 
 
 def is_broadcast(events: Sequence[Event], tell: Tell) -> bool:

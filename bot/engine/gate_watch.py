@@ -13,6 +13,7 @@ from bot.domain.errors import DependencyError
 from bot.domain.gate import Finding, GateAnswer, Verdict
 from bot.domain.rollout import Entry, Rollout
 from bot.engine.apply import Applier, new_decision
+from bot.engine.pictures import beside
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import Routes
 from bot.engine.store_port import Progress, Save, Saved, Store
@@ -56,6 +57,7 @@ class GateWatch:
             is Saved.YES
         ):
             self._applier.attempt(entry.rollout.id)
+            beside(with_figures(change, verdict), self._store, self._gates, self._clock)
 
     def _with_readiness(self, verdict: Verdict, rollout: Rollout) -> Verdict:
         """Count the ready endpoints if a fail may lead to a roll back and no gate has counted them."""

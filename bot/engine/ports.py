@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from bot.domain.chart import Chart
 from bot.domain.gate import Look, Verdict
 from bot.domain.rollout import Entry
 
@@ -37,3 +38,6 @@ class Gates(Protocol):
 
     def check_between_steps(self, entry: Entry) -> Verdict:
         """Ask the gates that can fail a rollout."""
+
+    def history(self, entry: Entry) -> tuple[Chart, ...]:
+        """Draw what both pools did since the rollout began; nothing if nobody knows."""

@@ -16,6 +16,7 @@ from bot.domain.rollout import SLOTLESS, Acceptance, Applied, Change, Entry, Pha
 from bot.engine.apply import UNREADABLE, Applier, new_decision
 from bot.engine.gateway_ear import GatewayEar, Heard, with_earlier_noes
 from bot.engine.notes import strays
+from bot.engine.pictures import beside
 from bot.engine.ports import Clock, Gates
 from bot.engine.route_port import Routes
 from bot.engine.store_port import Progress, Save, Saved, Store
@@ -158,6 +159,7 @@ class Ticker:
         if saved is Saved.YES:
             self._applier.attempt(entry.rollout.id)
             self._count_after(outcome)
+            beside(outcome, self._store, self._gates, self._clock)
 
     def _count_after(self, change: Change) -> None:
         """Count the pools after the finish, for who still sends to the old one; only watches know that."""

@@ -31,6 +31,7 @@ SCOPES = [
     "groups:read",
     "channels:history",
     "groups:history",
+    "files:write",
 ]
 RIGHTS = {
     ("gateway.networking.k8s.io", "httproutes"): {"get", "list", "watch", "patch"},
