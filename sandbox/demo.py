@@ -28,6 +28,14 @@ clean: {allowed: true, drained_for: 10s}
 deploy:
   charts: {inferencepool: CHART}
   keys: [inferencePool.modelServers.matchLabels.*, inferenceExtension.*]
+compare:
+  voters: 3
+  tokens: 30
+  prompts:
+    - Explain in two sentences what a KV cache is.
+    - Write a friendly reply to a customer whose parcel is late.
+    - What is 17 times 23? Show how you got there.
+gates: {quality: {required: false}}
 """
 
 EVIDENCE = """\
@@ -54,6 +62,8 @@ WELCOME = """
               It steps up every 20 s. At 50 % somebody else has to approve: choose
               Bob under "Act as", and press Approve. `/rollout try 20 {canary}`
               asks the new pool alone before the start, and tells its share later.
+              `/rollout compare` puts both pools' answers into a thread, where
+              three people vote which are better, without knowing whose they are.
               When it is finished, `/rollout clean` deletes the old pool.
 {deploy}
   The route   .venv/bin/python -m sandbox route

@@ -24,7 +24,7 @@ Mode = Literal["socket", "http"]
 
 PACKAGES = {("Linux", "x86_64"): "local-slack-linux-x64"}
 PRELOADED = ("loopback.ts", "page.ts", "spread.ts")
-IN_PAGE = ("dates.js", "manners.js")
+IN_PAGE = ("dates.js", "charts.js", "manners.js")
 
 TEAM = "T0SANDBOX1"
 BOT = "U0ROLLOUT1"

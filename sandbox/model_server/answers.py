@@ -58,9 +58,9 @@ def _chat_text(messages: Any) -> str:
     return " ".join(str(message.get("content", "")) for message in messages if isinstance(message, dict))
 
 
-def words_of(asked: Question) -> Sequence[str]:
-    """Return the words of the answer, always the same ones for the same model and prompt."""
-    chance = random.Random(f"{asked.model} {asked.prompt}")
+def words_of(asked: Question, voice: str) -> Sequence[str]:
+    """Return the words of the answer, always the same ones for the same model, prompt and voice."""
+    chance = random.Random(f"{voice} {asked.model} {asked.prompt}")
     return [f" {chance.choice(WORDS)}" for _ in range(asked.tokens)]
 
 

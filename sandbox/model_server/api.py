@@ -26,10 +26,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ModelServer:
-    """One model with its adapters. It names ``pod`` in its answers, unless that is empty."""
+    """One model with its adapters. It names ``pod`` in its answers, unless that is empty.
+
+    The pods of one Deployment answer alike, and those of another one otherwise.
+    """
 
     def __init__(self, model: str, adapters: list[str], names: Names, behaviour: Behaviour, *, pod: str) -> None:
         self._model, self._adapters, self._behaviour, self._pod = model, adapters, behaviour, pod
+        self._voice = pod.rsplit("-", 2)[0]  # that of its Deployment
         self._slots = Slots(lambda: self._behaviour.slots)
         self._metrics = Metrics(names, model, self._slots, lambda: self._behaviour.slots)
 
@@ -85,7 +89,8 @@ class ModelServer:
         pace = 1 + random.uniform(-now.spread, now.spread)
         await asyncio.sleep(pace * (now.first_token_ms + now.prompt_token_ms * asked.prompt_tokens) / 1000)
         self._metrics.first_token(time.perf_counter() - begun, asked.prompt_tokens)
-        identity, words, each = f"cmpl-{uuid.uuid4().hex}", answers.words_of(asked), pace * now.token_ms / 1000
+        identity, each = f"cmpl-{uuid.uuid4().hex}", pace * now.token_ms / 1000
+        words = answers.words_of(asked, self._voice)
         if asked.is_stream:
             answer = await self._stream(request, list(answers.pieces(asked, identity, words)), each)
         else:

@@ -1,7 +1,7 @@
-// local-slack's page shows `<!date^…>` as it stands and asks nothing: this preload puts dates.js and manners.js into the
+// local-slack's page shows `<!date^…>` as it stands and asks nothing: this preload puts dates.js, charts.js and manners.js into the
 // page. It also remembers which replies go to the channel too, which local-slack forgets, and tells the page.
 const scripts = await Promise.all(
-  ["dates.js", "manners.js"].map(async (name) => `<script>${await Bun.file(`${import.meta.dir}/${name}`).text()}</script>`),
+  ["dates.js", "charts.js", "manners.js"].map(async (name) => `<script>${await Bun.file(`${import.meta.dir}/${name}`).text()}</script>`),
 );
 const loud = new Set<string>(); // the first block's id of each reply that goes to the channel too
 const serve = Bun.serve;

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+CHART = "data_visualization"
 TEXT_MOST = {"header": 150, "section": 3000, "context": 3000}
 BLOCKS = {
     "header": {"type", "block_id", "text"},
-    "section": {"type", "block_id", "text", "expand", "accessory"},
+    "section": {"type", "block_id", "text", "fields", "expand", "accessory"},
     "context": {"type", "block_id", "elements"},
     "actions": {"type", "block_id", "elements"},
+    CHART: {"type", "block_id", "title", "chart"},
 }
 """The blocks that the bot sends in messages, with the keys it may use; any other is refused."""
 
@@ -76,6 +78,8 @@ def _message(text: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     ids = [block.get("block_id") for block in blocks]
     yield from _unless(1 <= units(text) <= 4000, f"text has {units(text)}")
     yield from _unless(1 <= len(blocks) <= 50, f"{len(blocks)} blocks")
+    drawn = sum(block.get("type") == CHART for block in blocks)
+    yield from _unless(drawn <= 2, f"{drawn} charts")
     yield from _unless(all(ids) and len(set(ids)) == len(ids), f"block ids {ids}")
     total = sum(map(units, texts(blocks)))
     yield from _unless(total <= WHOLE_MESSAGE, f"{total} characters in all")
@@ -85,8 +89,11 @@ def _block(block: Mapping[str, Any]) -> Iterator[str]:
     kind = block["type"]
     yield from _unless(set(block) <= BLOCKS.get(kind, set()), f"block {kind} with {sorted(block)}")
     yield from _unless(1 <= units(block["block_id"]) <= 255, "block_id is too long")
-    if kind in ("header", "section"):
-        yield from _text(block["text"], TEXT_MOST[kind], "plain_text" if kind == "header" else "mrkdwn")
+    if kind == "header" or "text" in block:
+        is_plain = kind == "header" or block["text"].get("type") == "plain_text"
+        yield from _text(block["text"], TEXT_MOST[kind], "plain_text" if is_plain else "mrkdwn")
+    if kind == "section":
+        yield from _fields(block)
     if "accessory" in block:
         yield from _button(block["accessory"])
     if kind == "context":
@@ -95,6 +102,30 @@ def _block(block: Mapping[str, Any]) -> Iterator[str]:
             yield from _text(element, TEXT_MOST[kind], "mrkdwn")
     if kind == "actions":
         yield from _actions(block["elements"])
+    if kind == CHART:
+        yield from _chart(block)
+
+
+def _chart(block: Mapping[str, Any]) -> Iterator[str]:
+    chart, axes = block["chart"], block["chart"]["axis_config"]
+    categories, names = axes["categories"], [each["name"] for each in chart["series"]]
+    yield from _unless(chart["type"] == "line" and set(chart) == {"type", "series", "axis_config"}, "no line chart")
+    yield from _unless(1 <= units(block["title"]) <= 50, "title of a chart")
+    yield from _unless(1 <= len(names) <= 6 and len(set(names)) == len(names), f"series {names}")
+    yield from _unless(1 <= len(categories) <= 20 and len(set(categories)) == len(categories), f"{categories}")
+    yield from _unless(all(1 <= units(each) <= 20 for each in (*names, *categories)), "a long name in a chart")
+    yield from _unless(all(units(axes[key]) <= 50 for key in ("x_label", "y_label")), "a label of an axis")
+    for each in chart["series"]:
+        yield from _unless([point["label"] for point in each["data"]] == categories, f"points of {each['name']}")
+        yield from _unless(all(isinstance(point["value"], int | float) for point in each["data"]), "values")
+
+
+def _fields(section: Mapping[str, Any]) -> Iterator[str]:
+    fields = section.get("fields", [])
+    yield from _unless("text" in section or fields, "a section with neither text nor fields")
+    yield from _unless(len(fields) <= 10, f"{len(fields)} fields")
+    for field in fields:
+        yield from _text(field, 2000, "plain_text")
 
 
 def _actions(elements: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -13,6 +13,8 @@ PER_MINUTE = {
     "conversations.history": TIER_3,
     "conversations.replies": TIER_3,
     "conversations.info": TIER_3,
+    "files.completeUploadExternal": TIER_4,
+    "files.getUploadURLExternal": TIER_4,
     "users.info": TIER_4,
     "views.open": TIER_4,
     "views.publish": TIER_4,

@@ -81,6 +81,19 @@ def _page(slack: Workspace, messages: list[dict[str, Any]], words: Words) -> Ans
     return {"messages": messages[at : at + most], "response_metadata": {"next_cursor": more}}
 
 
+def _upload_url(slack: Workspace, words: Words) -> Answer:
+    path = slack.place_for_file(str(words["filename"]), int(words["length"]), str(words.get("alt_txt") or ""))
+    return {"upload_url": f"{slack.url}{path}", "file_id": path.rpartition("/")[2]}
+
+
+def _uploaded(slack: Workspace, words: Words) -> Answer:
+    channel = _channel(slack, {"channel": words["channel_id"]})
+    asked = words["files"]
+    named = json.loads(asked) if isinstance(asked, str) else asked
+    files = [slack.share_file(each["id"], str(each["title"]), channel, str(words["thread_ts"])) for each in named]
+    return {"files": files}
+
+
 def _user(slack: Workspace, words: Words) -> Answer:
     known = slack.users.get(words["user"])
     if known is None:
@@ -145,6 +158,8 @@ METHODS: Mapping[str, Callable[[Workspace, Words], Answer]] = MappingProxyType(
         "conversations.history": _history,
         "conversations.replies": _replies,
         "conversations.info": _conversation,
+        "files.completeUploadExternal": _uploaded,
+        "files.getUploadURLExternal": _upload_url,
         "users.info": _user,
         "views.open": _open,
         "views.publish": _publish,

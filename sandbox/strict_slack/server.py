@@ -27,6 +27,8 @@ class Handler(BaseHTTPRequestHandler):
     closing: Event
 
     def do_POST(self) -> None:
+        if self.path.startswith("/upload/"):
+            return self._take_file()
         words = _words(self)
         if words is None:
             self.close_connection = True
@@ -39,6 +41,14 @@ class Handler(BaseHTTPRequestHandler):
         if refusal:
             return self._say({"ok": False, "error": refusal})
         return self._go(method, str(words.get("channel", "")), lambda: self._call(method, words))
+
+    def _take_file(self) -> None:
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            self.slack.take_file(self.path, content)
+        except RefusedError as error:
+            return self._send(400, str(error).encode())
+        return self._send(200, b"OK")
 
     def _go(self, method: str, channel: str, act: Callable[[], Callable[[], None]]) -> None:
         """Make a call fail if there is a fault for it; else carry it out and answer."""

@@ -69,6 +69,9 @@ class Workspace:
     homes: dict[str, dict[str, Any]] = field(default_factory=dict)
     triggers: dict[str, float | None] = field(default_factory=dict)
     replies: dict[str, ReplyTo] = field(default_factory=dict)
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By id: what was uploaded, and where it is shared."""
+    url: str = ""
     edit_window: float | None = None
     page: int = 200
     enterprise: str = ""
@@ -162,6 +165,28 @@ class Workspace:
             raise RefusedError(f"invalid_blocks: {said}")
         reply.uses += 1
         self.private.append({**words, "user": reply.user, "channel": reply.channel, "path": path})
+
+    def place_for_file(self, name: str, length: int, alt_text: str) -> str:
+        """Return the path to which a file is sent."""
+        with self.lock:
+            file = f"F{next(self._numbers):010}"
+            self.files[file] = {"id": file, "name": name, "length": length, "alt_txt": alt_text, "content": b""}
+            return f"/upload/{file}"
+
+    def take_file(self, path: str, content: bytes) -> None:
+        """Keep what was sent. Raises RefusedError if it is not what was announced."""
+        file = self.files.get(path.rpartition("/")[2])
+        if file is None or len(content) != file["length"]:
+            raise RefusedError("invalid_upload")
+        file["content"] = content
+
+    def share_file(self, file: str, title: str, channel: str, thread_ts: str) -> dict[str, Any]:
+        """Show a file that was sent in a thread. Raises RefusedError if it was not sent."""
+        known = self.files.get(file)
+        if known is None or not known["content"]:
+            raise RefusedError("file_not_found")
+        known.update(title=title, channel=channel, thread_ts=thread_ts)
+        return {"id": file, "title": title}
 
     def _note(self, what: Literal["posted", "edited", "deleted"], message: Words, by: str) -> None:
         happened = Happened(

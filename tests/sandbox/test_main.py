@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from bot.config.policy_file import read_policy
+from bot.gates.registry import policy_keys
 from sandbox.demo import policy
 from sandbox.process import wait_until
 from sandbox.running import Sandbox, running
@@ -41,7 +42,7 @@ def test_env_prints_lines_for_a_shell(sandbox: Sandbox) -> None:
 
 def test_whoever_runs_the_demo_is_alice_in_a_terminal_too(sandbox: Sandbox) -> None:
     assert sandbox.policy is not None
-    assert read_policy(sandbox.policy, default_namespace="default").unix_users == {ME: ALICE}
+    assert read_policy(sandbox.policy, default_namespace="default", gates=policy_keys()).unix_users == {ME: ALICE}
     assert _in_shell(sandbox, f"{sys.executable} -m bot status") == "No rollout is under way.\n"
 
 

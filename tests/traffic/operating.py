@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tests.builders import BOB
+from tests.builders import BOB, CANARY
 from tests.scenarios.play import Play
 
 
@@ -52,6 +52,24 @@ class OperationCard:
     def _title(self) -> str:
         card = self._card()
         return _title(card) if card else ""
+
+
+@dataclass(frozen=True)
+class RolloutCard:
+    """The card of the only rollout, where operations have cards too."""
+
+    play: Play
+    pool: str = CANARY
+
+    def see(self, headword: str, *, seconds: float = 60) -> None:
+        """Wait until its title says so."""
+        title = f"{self.pool}  ·  {headword}"
+        self.play.until(title, lambda: title in map(_title, self.play.cards()), seconds=seconds)
+
+    def thread(self) -> str:
+        """Return all that is in its thread."""
+        (card,) = [one for one in self.play.cards() if _title(one).startswith(f"{self.pool}  ·  ")]
+        return str([one for one in self.play.slack.messages() if one.get("thread_ts") == card["ts"]])
 
 
 def _title(card: dict[str, Any]) -> str:

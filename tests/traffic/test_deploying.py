@@ -13,9 +13,10 @@ import pytest
 from bot.config.policy import Policy
 from bot.domain.commands.tokens import words
 from bot.domain.decisions.moves import Moment
+from bot.domain.decisions.of_operations import begin
 from bot.domain.deployment import DeployRules
 from bot.domain.errors import ClusterError, RouteError, UserError
-from bot.domain.operation import NewOperation, Operation, begin
+from bot.domain.operation import NewOperation, Operation
 from bot.domain.rollout import Pool
 from bot.engine.lookup import Lookup
 from bot.operations.deploy import GIVE_UP, SETTLED, Deploy

@@ -51,7 +51,7 @@ def test_before_a_start_the_new_pool_is_asked_alone_and_its_route_is_removed(
     before = plane.world.http_route()
     trying.say(f"{TRY} 20 {CANARY}", ALICE)
     route, of_new, last = trial(trying, "done")
-    assert re.fullmatch(rf"HTTPRoute `try-o-[0-9a-f]{{8}}` sends only this trial's requests to `{CANARY}`\.", route)
+    assert re.fullmatch(rf"HTTPRoute `try-o-[0-9a-f]{{8}}` sends only my own requests to `{CANARY}`\.", route)
     assert re.match(rf"`{CANARY}`: 20 requests, p50 \d+ ms, p95 \d+ ms\. One answer: “", of_new)
     assert last == "20 requests sent, none failed. No user's request was touched."
     assert routes(plane) == ["llm-route"]
