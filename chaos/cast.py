@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from chaos.tape import Tape, tape
 from chaos.world import Site, build
 from sandbox.apiserver import ApiServer
 from sandbox.bot_process import BotProcess, bot_process
+from sandbox.fake_prometheus import FakePrometheus, fake_prometheus
 from sandbox.fault_proxy import FaultProxy, fault_proxy
 from sandbox.kube import Kube
 from sandbox.robot import robot
@@ -34,6 +35,10 @@ POLICY = {
 }
 """Plans are short, and the way to 100 % needs an approval in each of them. No old pool is deleted meanwhile."""
 
+EVIDENCE = {"window": "4s", "settle": "1s", "forgives": "1s", "requests": 1}
+GATES = {"split": {"enabled": False}}
+"""The stand-in for Prometheus says the same of every pool, whatever its weight."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cast:
@@ -44,6 +49,7 @@ class Cast:
     kube: Kube
     proxy: FaultProxy
     valkey: Valkey
+    prometheus: FakePrometheus
     memory: Memory
     slack: StrictSlack
     bots: list[BotProcess]
@@ -72,6 +78,7 @@ def cast(place: Workplace, server: ApiServer, plan: Schedule) -> Iterator[Cast]:
         kube = server.client()
         stack.callback(kube.close)
         proxy, store, slack = enter(fault_proxy(server)), enter(valkey(place)), enter(strict_slack())
+        numbers = enter(fake_prometheus())
         _people(slack)
         sites = build(kube, prefix, plan.sites, CHANNELS)
         namespaces = sorted({site.namespace for site in sites})
@@ -83,16 +90,18 @@ def cast(place: Workplace, server: ApiServer, plan: Schedule) -> Iterator[Cast]:
             "REDIS_URL": store.url(),
             **slack.environment(),
         }
-        replicas, ledger = enter(_bots(place.folder, namespaces, env)), Ledger()
+        judged = {"evidence": {**EVIDENCE, "prometheus": numbers.url}, "gates": GATES} if plan.judges else {}
+        replicas, ledger = enter(_bots(place.folder, {"namespaces": namespaces, **POLICY, **judged}, env)), Ledger()
         memory = Memory(store, ledger)
-        yield Cast(plan, place.folder, kube, proxy, store, memory, slack, replicas, sites, recorded, ledger)
+        servers = (kube, proxy, store, numbers, memory, slack)
+        yield Cast(plan, place.folder, *servers, replicas, sites, recorded, ledger)
 
 
 @contextmanager
-def _bots(folder: Path, namespaces: Sequence[str], env: Mapping[str, str]) -> Iterator[list[BotProcess]]:
+def _bots(folder: Path, rules: Mapping[str, object], env: Mapping[str, str]) -> Iterator[list[BotProcess]]:
     """Start the replicas, and kill them after the block."""
     policy = folder / "policy.yaml"
-    policy.write_text(json.dumps({"namespaces": list(namespaces), **POLICY}))
+    policy.write_text(json.dumps(rules))
     env = {**env, "ROLLOUTBOT_CONFIG": str(policy), "ROLLOUTBOT_LOG": "json", "ROLLOUTBOT_INSTALL": INSTALL}
     replicas = [bot_process(f"bot-{number}", folder, env) for number in range(REPLICAS)]
     try:

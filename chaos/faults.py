@@ -12,8 +12,9 @@ import redis
 
 from chaos.cast import Cast
 from chaos.rival import Rival
-from chaos.schedule import API, SLACK, Blow, Kind, Schedule
+from chaos.schedule import API, PROMETHEUS, SLACK, Blow, Kind, Schedule
 from sandbox.bot_process import BotProcess
+from sandbox.fake_prometheus import Mood
 from sandbox.strict_slack.methods import METHODS
 from sandbox.strict_slack.workspace import block_id
 
@@ -35,6 +36,7 @@ class Faults:
     def __init__(self, cast: Cast, stopping: threading.Event) -> None:
         self._cast, self._stopping = cast, stopping
         self._rival = Rival(cast)
+        self._one_mood = threading.Lock()
         self._locks = {server: threading.Lock() for server in (*(bot.server for bot in cast.bots), cast.valkey.server)}
 
     def run(self, plan: Schedule) -> None:
@@ -67,6 +69,8 @@ class Faults:
             return self._api
         if blow.kind in SLACK:
             return self._slack
+        if blow.kind in PROMETHEUS:
+            return self._numbers
         return {
             Kind.KILL: self._stop_bot,
             Kind.FREEZE: self._stop_bot,
@@ -181,6 +185,21 @@ class Faults:
                 stack.callback(self._cast.slack.faults.lift, fault)
             self._stopping.wait(blow.seconds)
             self._wait_until(lambda: self._met(blow) > before)
+        return since, f"{blow.seconds:.1f} s"
+
+    # --- Prometheus
+
+    def _numbers(self, blow: Blow) -> Hit:
+        prometheus = self._cast.prometheus
+        with self._one_mood:
+            since, before = time.time(), prometheus.asked
+            prometheus.mood = PROMETHEUS[blow.kind]
+            try:
+                self._stopping.wait(blow.seconds)
+                self._wait_until(lambda: prometheus.asked > before)
+            finally:
+                prometheus.mood = Mood.WELL
+            self._cast.ledger.hit(blow.kind, *["query"] * (prometheus.asked - before))
         return since, f"{blow.seconds:.1f} s"
 
     def _delete_card(self, blow: Blow) -> Hit:

@@ -71,7 +71,8 @@ class Team:
         steps = self.dice.choice(("", f"steps={weight},60,100", f"steps={weight},30,60,79,100"))
         marks = self.dice.choice(("", "", "approve=50", "approve=all"))
         mirror = self.dice.choice(("", "", "", "mirror=10"))
-        pace = f"every={self.dice.choice((1, 1, 2))}s bake={self.dice.choice((1, 2))}s"
+        slow = 2 if self.cast.plan.judges else 0  # gates need seconds of the same weights to judge
+        pace = f"every={self.dice.choice((1, 1, 2)) + slow}s bake={self.dice.choice((1, 2)) + slow}s"
         words = (
             f"{canary} {weight} route={self.site.route} namespace={self.site.namespace} {steps if weight < 60 else ''}"
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.domain.verbs.registry import verbs
+from sandbox.fake_prometheus import Mood
 from sandbox.faults import Fault
 
 
@@ -35,6 +36,10 @@ class Kind(StrEnum):
     SLACK_LOST = "Slack: reply lost after the effect"
     SLACK_DELETED = "Slack: card deleted"
     SLACK_KICKED = "Slack: bot removed from the channel"
+    NUMBERS_SLOW = "Prometheus: does not answer"
+    NUMBERS_AWAY = "Prometheus: hangs up"
+    NUMBERS_EMPTY = "Prometheus: knows nothing"
+    NUMBERS_WRONG = "Prometheus: values are no numbers"
     TWICE = "delivery: sent twice, to any bot"
     LATE = "delivery: overtaken by a later one"
     RIVAL_WEIGHTS = "rival: edits our weights"
@@ -70,6 +75,14 @@ SLACK: Mapping[Kind, Sequence[str]] = {
 }
 """The names of these in the stand-in for Slack."""
 
+PROMETHEUS: Mapping[Kind, Mood] = {
+    Kind.NUMBERS_SLOW: Mood.SLOW,
+    Kind.NUMBERS_AWAY: Mood.AWAY,
+    Kind.NUMBERS_EMPTY: Mood.EMPTY,
+    Kind.NUMBERS_WRONG: Mood.NANS,
+}
+"""How the stand-in for Prometheus is meanwhile."""
+
 BLOWS: Mapping[Kind, tuple[int, float, float]] = {
     Kind.KILL: (6, 0.3, 5),
     Kind.FREEZE: (3, 1, 5),
@@ -94,6 +107,10 @@ BLOWS: Mapping[Kind, tuple[int, float, float]] = {
     Kind.SLACK_LOST: (3, 1, 4),
     Kind.SLACK_DELETED: (6, 0, 0),
     Kind.SLACK_KICKED: (3, 2, 8),
+    Kind.NUMBERS_SLOW: (2, 2, 6),
+    Kind.NUMBERS_AWAY: (2, 2, 6),
+    Kind.NUMBERS_EMPTY: (2, 2, 6),
+    Kind.NUMBERS_WRONG: (2, 2, 6),
     Kind.RIVAL_WEIGHTS: (48, 0, 0),
     Kind.RIVAL_NOTE: (6, 0, 0),
     Kind.RIVAL_OLD_NOTE: (8, 0, 0),
@@ -133,6 +150,11 @@ class Schedule:
     verbs: frozenset[str]
     blows: Sequence[Blow]
 
+    @property
+    def judges(self) -> bool:
+        """Say whether gates judge the numbers of a Prometheus."""
+        return bool(self.kinds & PROMETHEUS.keys())
+
 
 SHORT = frozenset(
     {
@@ -156,8 +178,11 @@ SHORT = frozenset(
 
 
 def schedule(seed: int, *, seconds: float, sites: int, rollouts: int) -> Schedule:
-    """Return the plan of a run with every kind of fault."""
-    kinds = frozenset(Kind)
+    """Return the plan of a run with every kind of fault, in every third run those of a Prometheus too.
+
+    Where gates judge numbers, rollouts are slower, so the other runs have more of everything else.
+    """
+    kinds = frozenset(Kind) - (PROMETHEUS.keys() if seed % 3 else frozenset())
     deck = [kind for kind in sorted(kinds - BY_PEOPLE) for _ in range(BLOWS[kind][0])]
     words = frozenset(verb.name for verb in verbs()) - {"help"}
     return Schedule(seed, seconds, OVERTIME, sites, rollouts, kinds, words, _blows(deck, seconds, random.Random(seed)))
