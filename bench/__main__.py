@@ -10,6 +10,7 @@ from bench import (
     backlog,
     burst,
     click,
+    gates,
     idle,
     lateness,
     masking,
@@ -34,6 +35,7 @@ PARTS = (
     "outages",
     "backlog",
     "masking",
+    "gates",
     "traffic",
 )
 
@@ -73,6 +75,7 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
         "outages": (lambda: [outages.measure(running)],),
         "backlog": (lambda: [backlog.measure(running)],),
         "masking": (lambda: [masking.measure()],),
+        "gates": (lambda: [gates.measure()],),
         "traffic": (traffic.measure,),
     }
     return [part for name, each in parts.items() if only in (None, name) for part in each]
