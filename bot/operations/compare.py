@@ -111,7 +111,7 @@ class Compare:
         for name, answer in ((CANARY, new), (STABLE, old)):
             if not answer.text:
                 count, _ = missed.get(name, (0, ""))
-                missed = {**missed, name: (count + 1, answer.failure or "it said nothing")}
+                missed = {**missed, name: (count + 1, answer.failure if answer.failed else "it said nothing")}
         if new.text and old.text:
             question = Question(prompt=prompts[at], new=new.text, old=old.text, new_is_a=self.shuffle())
             comparison = comparison.asking((*comparison.questions, question))

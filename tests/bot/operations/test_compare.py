@@ -113,6 +113,14 @@ def test_a_new_pool_that_leaves_a_prompt_without_an_answer_has_lost(comparing: C
     assert step == Failed("The new pool did not answer 1 of 2 prompts (500). `try` asks it too.")
 
 
+def test_a_pool_that_says_nothing_has_not_answered(comparing: Comparing) -> None:
+    comparing.trying.executor = Compare(
+        lambda ask: Answer(mark=ask.headers[MARK], status=200, text=" \n"), lambda: True
+    )
+    _, step = comparing.trying.ended(comparing.begun())
+    assert step == Failed("The new pool did not answer 2 of 2 prompts (it said nothing). `try` asks it too.")
+
+
 def test_an_old_pool_that_answers_nothing_is_named(comparing: Comparing) -> None:
     comparing.pools.fails = ("old Why?", "old When?")
     _, step = comparing.trying.ended(comparing.begun())

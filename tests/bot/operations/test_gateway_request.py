@@ -74,6 +74,8 @@ def asked(answer: bytes, *, hangs: bool = False, **changes: object) -> Answer:
         (http(GOOD, x_rollout_try="k"), Answer(mark="k", status=200, text="Paris")),
         (http(b"not json"), Answer(status=200)),
         (http(b'{"choices": []}'), Answer(status=200)),
+        (http(b'{"choices": [{"message": {"content": null}}]}'), Answer(status=200)),
+        (http(b'{"choices": [{"text": "' + b"a" * 9000 + b'"}]}'), Answer(status=200, text="a" * 2000)),
         (http(GOOD, status="503 Service Unavailable"), Answer(status=503)),
         (http(GOOD, status="302 Found", location="http://192.0.2.1/"), Answer(status=302)),
         (http(GOOD, length=1000), Answer(error="connection broke")),
