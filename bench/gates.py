@@ -41,6 +41,9 @@ class Members:
     def members(self, pool: Pool) -> PoolMembers:
         return PoolMembers(pool=pool, pods=(f"{pool.name}-a", f"{pool.name}-b"), picker=f"{pool.name}-epp")
 
+    def least(self, pool: Pool) -> int | None:
+        return None
+
 
 class Counted:
     """A metrics server that keeps what it was asked."""
@@ -79,7 +82,7 @@ def measure() -> Finding:
 
 def _sources(metrics: Counted) -> GateSources:
     numbers = Numbers(metrics, Members(), EvidenceRules(prometheus="http://stand-in"))
-    return GateSources(pools=cast(Any, None), routes=cast(Any, None), numbers=numbers)
+    return GateSources(pools=cast(Any, Members()), routes=cast(Any, None), numbers=numbers)
 
 
 def _look(panel: GatePanel, number: int) -> float:

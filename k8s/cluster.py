@@ -253,6 +253,10 @@ class Cluster:
         """Name the pods and the picker's Service of a pool. Raises ClusterError."""
         return self._reader.members(pool)
 
+    def least(self, pool: Pool) -> int | None:
+        """Return how few model servers an autoscaler may leave a pool; None if none scales it, or nobody knows."""
+        return self._reader.least(pool)
+
     @property
     def namespaces(self) -> tuple[str, ...]:
         """Return the namespaces we work in."""

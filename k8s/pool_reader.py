@@ -9,11 +9,12 @@ from typing import Final
 
 from kubernetes.client import ApiClient
 
-from bot.domain.errors import GoneError, RefusedError
+from bot.domain.errors import ClusterError, GoneError, RefusedError
 from bot.domain.gate import MOST_ROUTES, Readiness
 from bot.domain.rollout import Pool
 from bot.engine.route_port import PoolHealth, PoolMembers
 from k8s import client
+from k8s.autoscalers import Autoscalers
 from k8s.document import Document, full_name, namespace_of, pools_reached
 from k8s.httproute import HTTPROUTES
 from k8s.inferencepool import (
@@ -56,6 +57,7 @@ class PoolReader:
 
     def __init__(self, api: ApiClient, watches: Watches, now: Callable[[], datetime]) -> None:
         self._api, self._watches, self._now = api, watches, now
+        self._autoscalers = Autoscalers(api, now)
         self._reach: dict[str, _Reach] = {}  # by uid
 
     def document(self, pool: Pool) -> Document:
@@ -91,6 +93,13 @@ class PoolReader:
         picker = picker_of(document)
         service = str(picker["name"]) if picker is not None and is_service(picker) else ""
         return PoolMembers(pool=pool, pods=tuple(names), picker=service, ready=tuple(ready))
+
+    def least(self, pool: Pool) -> int | None:
+        """Return how few pods an autoscaler may leave a pool; None if none scales it, or nobody knows."""
+        try:
+            return self._autoscalers.least(pool.namespace, self.pods(self.document(pool)))
+        except ClusterError:
+            return None
 
     def listed_pods(self, pool: Document, *, version: str = "") -> Sequence[Document]:
         """List the pods that a pool selects, without those that leave."""

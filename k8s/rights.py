@@ -8,6 +8,7 @@ from kubernetes.client import ApiClient
 
 from bot.domain.errors import RefusedError
 from k8s import client
+from k8s.autoscalers import AUTOSCALERS
 from k8s.client import Resource
 from k8s.companions import COMPANIONS
 from k8s.gateways import CLASSES, GATEWAYS
@@ -27,6 +28,9 @@ NEEDED: Final[Sequence[tuple[Resource, Sequence[str]]]] = (
     *((resource, ("list",)) for resource in COMPANIONS),
 )
 """Everything that the bot does in a namespace of pools, as ``manifests/kustomize/rights`` grants it."""
+
+DONE_WITHOUT: Final[Sequence[tuple[Resource, Sequence[str]]]] = ((AUTOSCALERS, ("list",)),)
+"""What the manifests grant there too, and nobody misses who has not applied them again."""
 
 _WHOSE_WORD: Final = (
     "the bot does not know whose word about a route counts, and takes that of any controller which accepts it"

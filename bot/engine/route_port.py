@@ -196,6 +196,9 @@ class Routes(Protocol):
     def members(self, pool: Pool) -> PoolMembers:
         """Name the pods and the picker's Service of a pool."""
 
+    def least(self, pool: Pool) -> int | None:
+        """Return how few model servers an autoscaler may leave a pool; None if none scales it, or nobody knows."""
+
     def health(self, stable: Pool, canary: Pool) -> PoolHealth:
         """Say whether the canary can serve, and count the ready endpoints of both pools."""
 

@@ -33,15 +33,18 @@ def check(asked: Asked, keys: CapacityKeys) -> Found:
     rollout = asked.rollout
     after = rollout.plan.steps[rollout.next_step] if rollout.next_step is not None else None
     weight = (asked.entry.applied.weight if asked.entry.applied else rollout.weight) or rollout.mirror
-    return on_numbers(asked, partial(_judge, keys, weight, after))
+    least = asked.sources.pools.least(rollout.stable)
+    return on_numbers(asked, partial(_judge, keys, weight, after, least))
 
 
-def _judge(keys: CapacityKeys, weight: int, after: int | None, window: Window, rules: EvidenceRules) -> Found:
+def _judge(
+    keys: CapacityKeys, weight: int, after: int | None, least: int | None, window: Window, rules: EvidenceRules
+) -> Found:
     recent = window.slices[len(window.slices) // 2 :]
     new, old = _load(recent, lambda each: each.canary), _load(recent, lambda each: each.stable)
     has_new, has_old = recent[-1].canary.pods, recent[-1].stable.pods
     back = _servers(new + old, keys)
-    told = partial(Found, standing=_way_back(back, has_old), promql=shown.cache(window))
+    told = partial(Found, standing=_way_back(back, has_old, least), promql=shown.cache(window))
     if after is None or not weight:
         return told(answer=GateAnswer.PASS)
     need = _servers(new * after / weight, keys)
@@ -57,10 +60,12 @@ def _judge(keys: CapacityKeys, weight: int, after: int | None, window: Window, r
     return told(answer=GateAnswer.PASS)
 
 
-def _way_back(back: int, has_old: int) -> str:
-    if back <= has_old:
-        return "The old pool has room for all traffic"
-    return f"⚠️ A roll back needs {back} model servers of the old pool, and {has_old} are there"
+def _way_back(back: int, has_old: int, least: int | None) -> str:
+    if back > has_old:
+        return f"⚠️ A roll back needs {back} model servers of the old pool, and {has_old} are there"
+    if least is not None and back > least:
+        return f"⚠️ A roll back needs {back} model servers of the old pool, and its autoscaler may leave {least}"
+    return "The old pool has room for all traffic"
 
 
 def _load(slices: Sequence[Slice], of: Callable[[Slice], Tally]) -> float:

@@ -25,6 +25,9 @@ class Pools(Protocol):
     def members(self, pool: Pool) -> PoolMembers:
         """Name the pods and the picker's Service of a pool. Raises ClusterError."""
 
+    def least(self, pool: Pool) -> int | None:
+        """Return how few model servers an autoscaler may leave a pool; None if none scales it, or nobody knows."""
+
 
 class RouteStatus(Protocol):
     """What gates may ask about the route. Raises ClusterError."""

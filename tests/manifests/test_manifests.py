@@ -46,6 +46,7 @@ RIGHTS = {
     ("", "pods"): {"list", "watch"},
     ("", "services"): {"get", "list", "watch"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
+    ("autoscaling", "horizontalpodautoscalers"): {"list"},
 }
 
 

@@ -11,7 +11,7 @@ from bot.domain.errors import RouteError
 from bot.domain.rollout import Phase
 from k8s.cluster import Cluster
 from k8s.connection import connect
-from k8s.rights import GRANT, NEEDED, NEEDED_ONCE, group_of
+from k8s.rights import DONE_WITHOUT, GRANT, NEEDED, NEEDED_ONCE, group_of
 from sandbox.apiserver import ApiServer
 from sandbox.kube import Kube, Object, path_of
 from sandbox.process import wait_until
@@ -45,7 +45,7 @@ def test_the_list_that_is_checked_is_what_the_manifests_grant(role: Object) -> N
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    assert {(group_of(resource), resource.plural): [*verbs] for resource, verbs in NEEDED} == granted
+    assert {(group_of(resource), resource.plural): [*verbs] for resource, verbs in (*NEEDED, *DONE_WITHOUT)} == granted
 
 
 def test_the_list_of_what_is_read_of_gateways_is_what_the_manifests_grant() -> None:

@@ -56,6 +56,19 @@ def test_it_always_says_whether_the_old_pool_has_room_for_the_way_back() -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("least", "standing"),
+    [
+        (None, ROOM),
+        (2, ROOM),
+        (1, "⚠️ A roll back needs 2 model servers of the old pool, and its autoscaler may leave 1"),
+    ],
+)
+def test_an_autoscaler_that_may_take_the_room_away_is_told(least: int | None, standing: str) -> None:
+    window = a_window(always(good=135, cache=1.0, pods=4), always(good=15, cache=0.3, pods=4))
+    assert check(asked(window, entry=at(2), least=least), CapacityKeys()).standing == standing
+
+
 def test_from_which_use_on_a_server_is_full_is_the_policys() -> None:
     window = a_window(always(good=15, cache=0.7, pods=2), always(good=135, pods=8))
     assert check(asked(window, entry=at(0)), CapacityKeys(cache=95)).answer is GateAnswer.PASS

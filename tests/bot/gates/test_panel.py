@@ -32,6 +32,9 @@ class Pools:
     def members(self, pool: Pool) -> PoolMembers:
         return PoolMembers(pool=pool, pods=())
 
+    def least(self, pool: Pool) -> int | None:
+        return None
+
 
 class Limit(Keys):
     """A gate's keys with one of its own."""

@@ -80,10 +80,28 @@ class _Given:
         return self.made
 
 
-def asked(window: Window, *, rules: EvidenceRules = RULES, entry: Entry | None = None, routes: Any = None) -> Asked:
-    """Return a question about a window."""
+@dataclass(frozen=True)
+class _Scaled:
+    """Pools of which an autoscaler may leave so many servers."""
+
+    least_of_all: int | None
+
+    def least(self, pool: Pool) -> int | None:
+        return self.least_of_all
+
+
+def asked(
+    window: Window,
+    *,
+    rules: EvidenceRules = RULES,
+    entry: Entry | None = None,
+    routes: Any = None,
+    least: int | None = None,
+) -> Asked:
+    """Return a question about a window; ``least``: so many servers an autoscaler may leave a pool."""
+    pools = cast(Any, _Scaled(least))
     numbers = cast(Numbers, _Given(window, rules))
-    return Asked(entry or an_entry(), NOON, GateSources(pools=cast(Any, None), routes=routes, numbers=numbers))
+    return Asked(entry or an_entry(), NOON, GateSources(pools=pools, routes=routes, numbers=numbers))
 
 
 def shorter(rules: EvidenceRules = RULES, **changes: Any) -> EvidenceRules:
