@@ -45,8 +45,8 @@ def check(asked: Asked, keys: QualityKeys) -> Found:
     if last.is_over:
         why = last.why or "It was cancelled."
         return _hold(f"The pools' answers were not compared. {why} Type `compare` to ask again.", "no votes")
-    voted = f"{len(comparison.done)} of {comparison.voters} people have voted"
-    return _hold(f"{voted} on the pools' answers, in the thread of `{last.name}`.", _evidence(comparison))
+    voted = f"{len(comparison.done)} of {comparison.voters} people have"
+    return _hold(f"Vote in the thread of `{last.name}`: {voted}.", _evidence(comparison))
 
 
 def _judge(opinion: Opinion, keys: QualityKeys) -> Found:

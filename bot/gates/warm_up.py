@@ -24,7 +24,9 @@ def check(asked: Asked, keys: Keys) -> Found:
 
 def _judge(last: Operation | None, ready: frozenset[str]) -> Found:
     if last is None:
-        return _hold("The new pool has not been warmed up yet. That begins by itself; `warm` begins it too.", "cold")
+        return _hold(
+            "The new pool has not been warmed up yet. It starts by itself; type `warm` to start it now.", "cold"
+        )
     if last.phase is OperationPhase.RUNNING:
         return _hold(f"The new pool is being warmed up: {_so_far(last)}.", "being warmed up")
     if last.phase is not OperationPhase.DONE:

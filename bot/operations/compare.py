@@ -140,9 +140,13 @@ class Compare:
         asked, missed = state["asked"], state["missed"]
         if CANARY in missed:
             count, why = missed[CANARY]
-            return Failed(f"The new pool did not answer {count} of {asked} prompts ({why}). `try` asks it too.")
+            return Failed(
+                f"The new pool did not answer {count} of {asked} prompts ({why}). `try` shows what it answers."
+            )
         if not comparison.questions:
-            return Failed(f"The old pool answered none of {asked} prompts ({missed[STABLE][1]}). `try` asks it too.")
+            return Failed(
+                f"The old pool answered none of {asked} prompts ({missed[STABLE][1]}). `try` shows what it answers."
+            )
         put = state["put"] + 1
         then = "tell" if put < len(comparison.questions) else "votes"
         return Next(state={**state, "put": put, "do": then}, question=put)

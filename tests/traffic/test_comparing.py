@@ -77,7 +77,7 @@ def test_three_people_vote_without_knowing_whose_answer_is_whose_and_the_rollout
     vote(asking, CAROL, ["same", "same"])
     card.see("done")
     RolloutCard(asking).see("100 %")
-    said = "People find the new pool's answer better 4 times, worse never and the same twice: 83 % for the new pool."
+    said = "The new pool's answer was better in 4 votes, worse in 0, and the same in 2: 83 % for the new pool."
     asking.until(said, lambda: said in str(asking.slack.messages()))
     assert "83 % of 6 votes for the new pool" in str(asking.cards())
 
@@ -88,5 +88,5 @@ def test_a_pool_whose_answers_people_find_worse_is_rolled_back(asking: Play, pla
     RolloutCard(asking).see("rolled back")
     plane.world.wait_observed()
     assert plane.world.weights() == [(STABLE, 1)]
-    said = "People find the new pool's answer better never, worse 6 times and the same never: 0 % for the new pool."
+    said = "The new pool's answer was better in 0 votes, worse in 6, and the same in 0: 0 % for the new pool."
     assert said in RolloutCard(asking).thread()

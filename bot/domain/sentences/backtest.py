@@ -6,7 +6,7 @@ from bot.domain.backtest import Score, Scores
 def of_gate(name: str, score: Score) -> str:
     """Say how often a gate would have held or failed."""
     of = score.passed + score.held + score.failed
-    counts = f"`{name}` of {_windows(of)}: failed {score.failed}, held {score.held}, passed {score.passed}."
+    counts = f"`{name}`: {score.passed} of {_windows(of)} passed, {score.held} held, {score.failed} failed."
     return f"{counts} The worst: {score.worst}" if score.worst else counts
 
 
@@ -16,12 +16,16 @@ def of_scores(scores: Scores, pool: str, past: str) -> str:
     if not judged:
         why = scores.lack or "there were too few requests"
         return f"None of {_windows(scores.windows)} of `{pool}` could be judged: {why.rstrip('.')}."
-    stopped = f"{scores.failed or 'none'} would have been stopped for nothing, and {scores.held or 'none'} held"
+    false = f"{_count(scores.failed, 'false stop')}, {_count(scores.held, 'false hold')}"
     parts = [(scores.thin, "had too few requests"), (scores.lacking, "had no numbers")]
     left = ", ".join(f"{count} {what}" for count, what in parts if count)
     more = f" {left[0].upper()}{left[1:]}." if left else ""
-    return f"{past} of `{pool}`, one half of its servers against the other: of {_windows(judged)} {stopped}.{more}"
+    return f"{past} of `{pool}`, one half of its servers against the other: {false} in {_windows(judged)}.{more}"
 
 
 def _windows(count: int) -> str:
-    return f"{count} window{'' if count == 1 else 's'}"
+    return _count(count, "window")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -17,15 +17,11 @@ def of_votes(comparison: Comparison) -> Prose:
 def of_opinion(opinion: Opinion) -> str:
     """Say what people think of the new pool's answers."""
     return (
-        f"People find the new pool's answer better {_times(opinion.better)}, worse {_times(opinion.worse)} and the "
-        f"same {_times(opinion.same)}: {opinion.score:.0f} % for the new pool."
+        f"The new pool's answer was better in {opinion.better} votes, worse in {opinion.worse}, and the same in "
+        f"{opinion.same}: {opinion.score:.0f} % for the new pool."
     )
 
 
 def of_too_few(comparison: Comparison) -> str:
     """Say that the time was over before enough people had voted."""
     return f"Only {len(comparison.done)} of {comparison.voters} people answered every question in time."
-
-
-def _times(count: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")

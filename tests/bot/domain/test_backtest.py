@@ -21,7 +21,7 @@ def test_answers_are_counted_and_the_worst_one_is_kept() -> None:
     ):
         score = score.plus(finding)
     assert score == Score(passed=1, held=2, failed=1, worst="Bad.")
-    assert of_gate("errors", score) == "`errors` of 4 windows: failed 1, held 2, passed 1. The worst: Bad."
+    assert of_gate("errors", score) == "`errors`: 1 of 4 windows passed, 2 held, 1 failed. The worst: Bad."
 
 
 def test_it_is_read_as_it_was_written() -> None:
@@ -32,21 +32,20 @@ def test_it_is_read_as_it_was_written() -> None:
 
 
 GOOD, BAD = {"errors": Score(passed=6)}, {"errors": Score(passed=4, failed=2), "latency": Score(passed=6)}
-HALVES = "24h of `chat`, one half of its servers against the other: of 6 windows"
+HALVES = "24h of `chat`, one half of its servers against the other:"
 
 
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
-        (Scores(gates=GOOD, windows=6), f"{HALVES} none would have been stopped for nothing, and none held."),
+        (Scores(gates=GOOD, windows=6), f"{HALVES} 0 false stops, 0 false holds in 6 windows."),
         (
             Scores(gates=BAD, windows=6, failed=2, held=1),
-            f"{HALVES} 2 would have been stopped for nothing, and 1 held.",
+            f"{HALVES} 2 false stops, 1 false hold in 6 windows.",
         ),
         (
             Scores(gates=GOOD, windows=9, thin=2, lacking=1),
-            f"{HALVES} none would have been stopped for nothing, and none held. "
-            "2 had too few requests, 1 had no numbers.",
+            f"{HALVES} 0 false stops, 0 false holds in 6 windows. 2 had too few requests, 1 had no numbers.",
         ),
         (
             Scores(windows=3, lacking=3, lack="Prometheus has no numbers."),

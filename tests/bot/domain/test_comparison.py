@@ -94,7 +94,7 @@ def test_nobody_votes_before_or_after(changes: dict[str, Any]) -> None:
 
 def test_the_result_says_what_people_think_and_not_whose_answer_was_which() -> None:
     assert of_opinion(Opinion(better=2, worse=1, same=1)) == (
-        "People find the new pool's answer better twice, worse once and the same once: 62 % for the new pool."
+        "The new pool's answer was better in 2 votes, worse in 1, and the same in 1: 62 % for the new pool."
     )
     assert of_too_few(BOTH) == "Only 0 of 2 people answered every question in time."
 

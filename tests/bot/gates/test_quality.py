@@ -59,7 +59,7 @@ def test_it_looks_for_the_comparison_of_this_very_rollout() -> None:
     ("operation", "reason"),
     [
         (None, "Nobody has compared the pools' answers yet: type `compare`."),
-        (compared(A, A, A), "1 of 3 people have voted on the pools' answers, in the thread of `compare chat-v2`."),
+        (compared(A, A, A), "Vote in the thread of `compare chat-v2`: 1 of 3 people have."),
         (
             compared(A, phase=OperationPhase.FAILED, why="Only 0 of 3 people answered every question in time."),
             "The pools' answers were not compared. Only 0 of 3 people answered every question in time. Type `compare` "
@@ -109,7 +109,7 @@ def test_it_fails_only_if_chance_does_not_explain_that_people_like_the_old_pool_
 
 def test_what_may_be_chance_says_what_to_do() -> None:
     assert found(Kept(compared(*[B, B, B, A, B, SAME, A, B, SAME]))).reason == (
-        "People find the new pool's answer better twice, worse 5 times and the same twice: 33 % for the new pool. "
+        "The new pool's answer was better in 2 votes, worse in 5, and the same in 2: 33 % for the new pool. "
         "That may be chance: ask more people with `compare`."
     )
 

@@ -49,7 +49,7 @@ def test_a_pool_passes_whose_servers_a_warm_up_has_reached() -> None:
 @pytest.mark.parametrize(
     ("operation", "reason"),
     [
-        (None, "The new pool has not been warmed up yet. That begins by itself; `warm` begins it too."),
+        (None, "The new pool has not been warmed up yet. It starts by itself; type `warm` to start it now."),
         (
             warmed("a/0", rounds=(), phase=OperationPhase.RUNNING),
             "The new pool is being warmed up: no prompt has come back yet.",

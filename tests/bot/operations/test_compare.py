@@ -110,7 +110,7 @@ def test_a_prompt_that_one_pool_does_not_answer_is_tried_again_and_left_out(comp
 def test_a_new_pool_that_leaves_a_prompt_without_an_answer_has_lost(comparing: Comparing) -> None:
     comparing.pools.fails = ("new Why?",)
     _, step = comparing.trying.ended(comparing.begun())
-    assert step == Failed("The new pool did not answer 1 of 2 prompts (500). `try` asks it too.")
+    assert step == Failed("The new pool did not answer 1 of 2 prompts (500). `try` shows what it answers.")
 
 
 def test_a_pool_that_says_nothing_has_not_answered(comparing: Comparing) -> None:
@@ -118,13 +118,13 @@ def test_a_pool_that_says_nothing_has_not_answered(comparing: Comparing) -> None
         lambda ask: Answer(mark=ask.headers[MARK], status=200, text=" \n"), lambda: True
     )
     _, step = comparing.trying.ended(comparing.begun())
-    assert step == Failed("The new pool did not answer 2 of 2 prompts (it said nothing). `try` asks it too.")
+    assert step == Failed("The new pool did not answer 2 of 2 prompts (it said nothing). `try` shows what it answers.")
 
 
 def test_an_old_pool_that_answers_nothing_is_named(comparing: Comparing) -> None:
     comparing.pools.fails = ("old Why?", "old When?")
     _, step = comparing.trying.ended(comparing.begun())
-    assert step == Failed("The old pool answered none of 2 prompts (500). `try` asks it too.")
+    assert step == Failed("The old pool answered none of 2 prompts (500). `try` shows what it answers.")
 
 
 def test_where_nobody_could_see_the_questions_nothing_is_asked(comparing: Comparing) -> None:
@@ -147,7 +147,7 @@ def test_answers_are_cut_and_secrets_in_them_are_masked(comparing: Comparing) ->
 def test_where_nobody_answers_it_fails_and_leaves_nothing(comparing: Comparing) -> None:
     comparing.trying.executor = Compare(lambda ask: Answer(status=503), lambda: True)
     _, step = comparing.trying.ended(comparing.begun())
-    assert step == Failed("The new pool did not answer 2 of 2 prompts (503). `try` asks it too.")
+    assert step == Failed("The new pool did not answer 2 of 2 prompts (503). `try` shows what it answers.")
     assert comparing.trying.routes() == ["llm-route"]
 
 
@@ -162,7 +162,7 @@ def test_it_waits_for_votes_and_ends_when_there_are_enough(comparing: Comparing)
             operation = replace(operation, state=voted(operation, f"{question}:{choice}", by, NOON))
     said, step = comparing.trying.ended(operation)
     assert said == [
-        "People find the new pool's answer better twice, worse never and the same twice: 75 % for the new pool."
+        "The new pool's answer was better in 2 votes, worse in 0, and the same in 2: 75 % for the new pool."
     ]
     assert isinstance(step, Done)
 
