@@ -23,7 +23,7 @@ from bot.domain.trial import Answer, Ask
 from bot.operations import own_route
 from bot.operations.executor import Asked, Begun, Done, Failed, Next, Step, Tools
 from bot.operations.gateway_request import ask_gateway
-from bot.operations.own_route import CANARY, STABLE
+from bot.operations.own_route import CANARY, STABLE, OnOwnRoute
 from bot.operations.pair import pair_in, pair_of, rollout_meant
 from bot.operations.reading import read_keys, read_words
 
@@ -42,7 +42,7 @@ NO_PROMPTS: Final = "Write the prompts that both pools should answer into `compa
 
 
 @dataclass(frozen=True)
-class Compare:
+class Compare(OnOwnRoute):
     """``shuffle`` says for a question whether the new pool's answer is shown first."""
 
     send: Callable[[Ask], Answer] = ask_gateway
@@ -88,17 +88,6 @@ class Compare:
         return own_route.take(
             {"ask": self._ask, "tell": self._put, "votes": self._votes, "result": self._result}, operation, tools
         )
-
-    def undo(self, operation: Operation, tools: Tools) -> Step:
-        """Remove the route."""
-        return own_route.undo(operation, tools)
-
-    def left(self, operation: Operation) -> str:
-        """Say what may be left."""
-        return own_route.left(operation)
-
-    def sweep(self, tools: Tools) -> None:
-        """Leave it to `try`, which removes the routes of all."""
 
     # --- the steps
 

@@ -141,22 +141,22 @@ def take(own: Mapping[str, Callable[[Operation, Tools], Step]], operation: Opera
         return Failed(str(error))
 
 
-def undo(operation: Operation, tools: Tools) -> Step:
-    """Remove the route; requests that were sent cannot be taken back."""
-    tools.trials.remove_route(pair_in(operation).namespace, operation.id)
-    return Done(state=operation.state, said="No more requests are sent.")
+class OnOwnRoute:
+    """The part of an executor that takes such a route away again."""
 
+    def undo(self, operation: Operation, tools: Tools) -> Step:
+        """Remove the route; requests that were sent cannot be taken back."""
+        tools.trials.remove_route(pair_in(operation).namespace, operation.id)
+        return Done(state=operation.state, said="No more requests are sent.")
 
-def left(operation: Operation) -> str:
-    """Say what may be left."""
-    if operation.state["removed"] or not keys_in(operation.state):
-        return ""
-    return f"HTTPRoute `try-{operation.id}` may be left. I try to remove it within half an hour."
+    def left(self, operation: Operation) -> str:
+        """Say what may be left."""
+        if operation.state["removed"] or not keys_in(operation.state):
+            return ""
+        return f"HTTPRoute `try-{operation.id}` may be left. I try to remove it within half an hour."
 
-
-def sweep(tools: Tools) -> None:
-    """Remove the routes of operations that died."""
-    tools.trials.remove_strays(STRAY_AFTER)
+    def sweep(self, tools: Tools) -> None:
+        """Leave it to `try`, which removes the routes of all kinds: one list a minute is enough."""
 
 
 def _pools(operation: Operation) -> Mapping[str, Any]:

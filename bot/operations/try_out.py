@@ -19,7 +19,7 @@ from bot.domain.trial import Answer, Ask, Tally
 from bot.operations import own_route
 from bot.operations.executor import Asked, Begun, Done, Next, Step, Tools
 from bot.operations.gateway_request import ask_gateway
-from bot.operations.own_route import CANARY, key_of, keys_in, pools_of_marks
+from bot.operations.own_route import CANARY, STRAY_AFTER, OnOwnRoute, key_of, keys_in, pools_of_marks
 from bot.operations.pair import PLACE, pair_before_start, pair_in, pair_of, rollout_meant
 from bot.operations.reading import read_keys
 
@@ -41,7 +41,7 @@ _users: Final = ThreadPoolExecutor(AT_ONCE * 8, "try")
 
 
 @dataclass(frozen=True)
-class Try:
+class Try(OnOwnRoute):
     """State: ``do`` is the next step's name, ``left`` how many requests are to be sent, ``tally`` what came back."""
 
     send: Callable[[Ask], Answer] = ask_gateway
@@ -82,17 +82,9 @@ class Try:
         """Do what the state says."""
         return own_route.take({"ask": self._ask, "tell": self._tell}, operation, tools)
 
-    def undo(self, operation: Operation, tools: Tools) -> Step:
-        """Remove the trial's route."""
-        return own_route.undo(operation, tools)
-
-    def left(self, operation: Operation) -> str:
-        """Say what may be left."""
-        return own_route.left(operation)
-
     def sweep(self, tools: Tools) -> None:
-        """Remove the routes of trials that died."""
-        own_route.sweep(tools)
+        """Remove the routes of operations that died, of whatever kind."""
+        tools.trials.remove_strays(STRAY_AFTER)
 
     # --- the steps
 

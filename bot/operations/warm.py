@@ -22,7 +22,7 @@ from bot.domain.warm_up import ROUNDS, WARM, is_flat, slot_of
 from bot.operations import own_route
 from bot.operations.executor import Asked, Begun, Done, Failed, Next, State, Step, Tools
 from bot.operations.gateway_request import ask_gateway
-from bot.operations.own_route import CANARY
+from bot.operations.own_route import CANARY, OnOwnRoute
 from bot.operations.pair import PLACE, pair_before_start, pair_in, pair_of, rollout_meant
 from bot.operations.reading import read_keys, read_words
 
@@ -43,7 +43,7 @@ _senders: Final = ThreadPoolExecutor(AT_ONCE * 8, "warm")
 
 
 @dataclass(frozen=True)
-class Warm:
+class Warm(OnOwnRoute):
     """It ends when the pool is warm, or fails with what it saw."""
 
     send: Callable[[Ask], Answer] = ask_gateway
@@ -74,17 +74,6 @@ class Warm:
     def step(self, operation: Operation, tools: Tools) -> Step:
         """Do what the state says."""
         return own_route.take({"ask": self._ask, "tell": self._tell}, operation, tools)
-
-    def undo(self, operation: Operation, tools: Tools) -> Step:
-        """Remove the route."""
-        return own_route.undo(operation, tools)
-
-    def left(self, operation: Operation) -> str:
-        """Say what may be left."""
-        return own_route.left(operation)
-
-    def sweep(self, tools: Tools) -> None:
-        """Leave it to `try`, which removes the routes of all."""
 
     # --- the steps
 
