@@ -3,7 +3,6 @@
 import copy
 import logging
 import os
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,9 +10,9 @@ from typing import Any, Final
 import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration, rest
-from urllib3.util.ssl_ import create_urllib3_context
 
 from bot.domain.errors import ClusterError
+from k8s import tls
 from k8s.credentials import UNUSABLE, Credentials
 from k8s.document import FIELD_MANAGER
 from k8s.failure import THE_BOT
@@ -32,7 +31,7 @@ class ExactBodies(rest.RESTClientObject):
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(configuration)
-        self.pool_manager.connection_pool_kw["ssl_context"] = tls_context(configuration)
+        tls.check_as_kubectl(self.pool_manager)
 
     def request(
         self,
@@ -52,18 +51,6 @@ class ExactBodies(rest.RESTClientObject):
         return rest.RESTResponse(
             pool.request(method, url, body=body, headers=headers, timeout=timeout, preload_content=False)
         )
-
-
-def tls_context(configuration: Configuration) -> ssl.SSLContext:
-    """Return how we check the API server's certificate: as `kubectl` does.
-
-    From Python 3.13 on, an authority without an Authority Key Identifier would be refused, as many clusters have it.
-    """
-    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE)
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not (configuration.ssl_ca_cert or configuration.ca_cert_data):
-        context.load_default_certs()
-    return context
 
 
 class TimeoutClient(ApiClient):
