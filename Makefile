@@ -19,10 +19,11 @@ demo: $(VENV)/ready ## a Slack page, a cluster and the bot on this machine, unti
 	@$(RUN) -m sandbox demo
 
 # The servers are written in Go, and spend less time on garbage where they may keep more of it.
+# After a crash of a worker xdist waits for ever if it may start another one.
 test: export GOGC ?= 300
 test: $(VENV)/ready ## every test, on real servers
 	@$(RUN) -m sandbox build
-	$(RUN) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+	$(RUN) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 check: $(VENV)/ready ## formatting, lint, types, and that imports point down
 	$(VENV)/bin/ruff format --check .
