@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from bench import (
     acknowledgement,
     backlog,
+    brake,
     burst,
     click,
     gates,
@@ -36,6 +37,7 @@ PARTS = (
     "backlog",
     "masking",
     "gates",
+    "brake",
     "traffic",
 )
 
@@ -76,6 +78,7 @@ def _parts(running: Servers, only: str | None) -> Sequence[Callable[[], list[Fin
         "backlog": (lambda: [backlog.measure(running)],),
         "masking": (lambda: [masking.measure()],),
         "gates": (lambda: [gates.measure()],),
+        "brake": (lambda: [brake.measure(running)],),
         "traffic": (traffic.measure,),
     }
     return [part for name, each in parts.items() if only in (None, name) for part in each]
