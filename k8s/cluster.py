@@ -17,7 +17,7 @@ from bot.engine.notes import NO_KEYS, Notes
 from bot.engine.route_port import Guard, PoolHealth, PoolMembers, RouteCopy, Survey, Written
 from k8s import client, field_managers, httproute, inferencepool, installed, lost_rules, owners, split, survey
 from k8s.document import Document, annotation_of, has_rules_beside, locate
-from k8s.gateways import CLASSES, GATEWAYS, Gateways, has_parent
+from k8s.gateways import CLASSES, GATEWAYS, Gateways, gateways_of, has_parent
 from k8s.httproute import HTTPROUTES
 from k8s.inferencepool import PODS, POOLS, SERVICES, SLICES
 from k8s.pool_reader import PoolReader
@@ -232,6 +232,10 @@ class Cluster:
         places = locate(copy.document, rollout)
         ours = Ours(rules=frozenset(place for place in places if place is not None), canary=rollout.canary.name)
         return gateway_word(copy.document, generation, ours, self._gateways.parents(copy.document))
+
+    def gateways(self, copy: RouteCopy) -> Sequence[str]:
+        """Name the Gateways that a route attaches to (namespace/name)."""
+        return gateways_of(copy.document)
 
     def senders(self, pool: Pool) -> Sequence[str]:
         """Return the first watched HTTPRoutes that send to a pool (namespace/name)."""

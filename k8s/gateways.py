@@ -127,6 +127,12 @@ def gateway_key(ref: Mapping[str, Any], namespace: str) -> tuple[str, str]:
     return str(ref.get("namespace") or namespace), str(ref.get("name"))
 
 
+def gateways_of(route: Document) -> tuple[str, ...]:
+    """Name the Gateways that a route attaches to (namespace/name), each once."""
+    keys = (gateway_key(ref, namespace_of(route)) for ref in parent_refs(route) if ref.get("kind") in (None, "Gateway"))
+    return tuple(dict.fromkeys("/".join(key) for key in keys))
+
+
 def has_parent(route: Document, gateway: Document) -> bool:
     """Say whether one of a route's parentRefs names a Gateway."""
     key = namespace_of(gateway), str(gateway["metadata"]["name"])

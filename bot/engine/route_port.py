@@ -187,6 +187,9 @@ class Routes(Protocol):
     def gateway_word(self, copy: RouteCopy, rollout: Rollout, generation: int) -> GatewayWord:
         """Read what every parent says about ``generation`` out of a copy, and what the Gateways say of themselves."""
 
+    def gateways(self, copy: RouteCopy) -> Sequence[str]:
+        """Name the Gateways that a route attaches to (namespace/name)."""
+
     def senders(self, pool: Pool) -> Sequence[str]:
         """Return the first watched HTTPRoutes that send to a pool (namespace/name)."""
 

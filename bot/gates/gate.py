@@ -38,6 +38,9 @@ class RouteStatus(Protocol):
     def read(self, namespace: str, route: str) -> RouteCopy:
         """Read one route from the API server."""
 
+    def gateways(self, copy: RouteCopy) -> Sequence[str]:
+        """Name the Gateways that a route attaches to (namespace/name)."""
+
     def senders(self, pool: Pool) -> Sequence[str]:
         """Return the first watched HTTPRoutes that send to a pool (namespace/name)."""
 

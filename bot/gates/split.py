@@ -4,6 +4,7 @@ How many requests each pool got is compared with the weights by an exact binomia
 is no fault of the new pool, so the rollout pauses unless the policy says otherwise.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final
@@ -66,16 +67,21 @@ def check(asked: Asked, keys: SplitKeys) -> Found:
     weight = asked.entry.applied.weight if asked.entry.applied else rollout.weight
     if rollout.mirror:
         return Found(answer=GateAnswer.PASS, evidence="split not judged: the new pool gets copies")
-    return on_numbers(asked, partial(_judge, weight))
+    return on_numbers(asked, partial(_judge, weight, _named(routes.gateways(copy))))
 
 
-def _judge(weight: int, window: Window, rules: EvidenceRules) -> Found:
+def _named(gateways: Sequence[str]) -> str:
+    """Return how to speak of the one that sends the requests: it may be any of several."""
+    return f"Gateway `{gateways[0]}`" if len(gateways) == 1 else "The gateway"
+
+
+def _judge(weight: int, gateway: str, window: Window, rules: EvidenceRules) -> Found:
     old = total([each.stable for each in window.slices])  # not what it did earlier
     split = _split(window.canary(), old)
     evidence = f"split {split.percent:.1f} % new at {weight} %"
     looked = f"{count(split.new)} new and {count(split.old)} old requests in {window.seconds:g} s"
     details = f"{looked}, at a weight of {weight} %. Fails at less than half or more than twice of that."
-    why = (_wrong_picker(split) if weight < 100 else "") or _wrong_share(split, weight)
+    why = (_wrong_picker(split, gateway) if weight < 100 else "") or _wrong_share(split, weight, gateway)
     answer = GateAnswer.FAIL if why else GateAnswer.PASS
     figures = (Figure("share", f"{split.percent:.1f} %", f"{100 - split.percent:.1f} %"),)
     return Found(
@@ -103,7 +109,7 @@ def _picked(pool: Total) -> int | None:
     return pool.count(Count.PICKED) if Count.PICKED in pool.counts else None
 
 
-def _wrong_share(split: _Split, weight: int) -> str:
+def _wrong_share(split: _Split, weight: int, gateway: str) -> str:
     """Say how the shares are wrong; empty if they are as the weights say, or chance explains it."""
     if weight == 100:
         return "" if split.old <= LEAK else f"The old pool got {count(split.old)} requests at a weight of 0."
@@ -112,12 +118,12 @@ def _wrong_share(split: _Split, weight: int) -> str:
     if not split.new or not split.old:
         only, other = ("old", "new") if not split.new else ("new", "old")
         return (
-            f"The gateway sends all {count(split.all)} requests to the {only} pool, and none to the {other} one, "
+            f"{gateway} sends all {count(split.all)} requests to the {only} pool, and none to the {other} one, "
             f"at a weight of {weight} %: it does not take the weights."
         )
     if _is_near(split.percent, weight) and _is_near(100 - split.percent, 100 - weight):
         return ""
-    sent = f"The gateway sends {split.percent:.0f} % of {count(split.all)} requests to the new pool"
+    sent = f"{gateway} sends {split.percent:.0f} % of {count(split.all)} requests to the new pool"
     return f"{sent} at a weight of {weight} %."
 
 
@@ -125,7 +131,7 @@ def _is_near(percent: float, weight: int) -> bool:
     return weight / FAR_OFF <= percent <= weight * FAR_OFF
 
 
-def _wrong_picker(split: _Split) -> str:
+def _wrong_picker(split: _Split, gateway: str) -> str:
     """Say if one picker is asked for both pools, although both serve requests."""
     if split.old_picked is None or split.new_picked is None:
         return ""
@@ -134,7 +140,7 @@ def _wrong_picker(split: _Split) -> str:
     for pool, asked, other, rest in both:
         if picks >= MOST * served and asked >= picks - (1 - MOST) * rest and rest > LEAK:
             return (
-                f"The gateway asks the {pool} pool's endpoint picker for {count(asked)} of {count(picks)} requests, "
+                f"{gateway} asks the {pool} pool's endpoint picker for {count(asked)} of {count(picks)} requests, "
                 f"although the {other} pool serves {count(rest)} of them: one picker decides for both pools."
             )
     return ""

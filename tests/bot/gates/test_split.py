@@ -19,9 +19,13 @@ class Route:
 
     beside: bool = False
     others: Sequence[str] = ("default/llm-route",)
+    parents: Sequence[str] = ("default/inference-gateway",)
 
     def kept(self, namespace: str, route: str) -> Any:
         return "the route"
+
+    def gateways(self, copy: object) -> Sequence[str]:
+        return self.parents
 
     def senders(self, pool: object) -> Sequence[str]:
         return self.others
@@ -53,18 +57,28 @@ def found(
             0,
             150,
             10,
-            "The gateway sends all 2,400 requests to the old pool, and none to the new one, "
+            "Gateway `default/inference-gateway` sends all 2,400 requests to the old pool, and none to the new one, "
             "at a weight of 10 %: it does not take the weights.",
         ),
         (
             150,
             0,
             10,
-            "The gateway sends all 2,400 requests to the new pool, and none to the old one, "
+            "Gateway `default/inference-gateway` sends all 2,400 requests to the new pool, and none to the old one, "
             "at a weight of 10 %: it does not take the weights.",
         ),
-        (75, 75, 10, "The gateway sends 50 % of 2,400 requests to the new pool at a weight of 10 %."),
-        (75, 75, 90, "The gateway sends 50 % of 2,400 requests to the new pool at a weight of 90 %."),
+        (
+            75,
+            75,
+            10,
+            "Gateway `default/inference-gateway` sends 50 % of 2,400 requests to the new pool at a weight of 10 %.",
+        ),
+        (
+            75,
+            75,
+            90,
+            "Gateway `default/inference-gateway` sends 50 % of 2,400 requests to the new pool at a weight of 90 %.",
+        ),
         (150, 0, 100, ""),
         (140, 10, 100, "The old pool got 160 requests at a weight of 0."),
     ],
@@ -72,6 +86,11 @@ def found(
 def test_the_requests_of_both_pools_are_compared_with_the_weights(new: int, old: int, weight: int, reason: str) -> None:
     seen = found(always(good=new), always(good=old), weight=weight)
     assert (seen.reason, seen.answer) == (reason, GateAnswer.FAIL if reason else GateAnswer.PASS)
+
+
+def test_one_of_several_gateways_is_not_named() -> None:
+    seen = found(always(good=75), always(good=75), route=Route(parents=("default/one", "default/other")))
+    assert seen.reason == "The gateway sends 50 % of 2,400 requests to the new pool at a weight of 10 %."
 
 
 def test_it_says_what_it_saw() -> None:
@@ -85,8 +104,8 @@ def test_a_picker_that_is_asked_for_both_pools_is_named() -> None:
     )
     assert (seen.answer, seen.reason) == (
         GateAnswer.FAIL,
-        "The gateway asks the new pool's endpoint picker for 2,400 of 2,400 requests, although the old pool serves "
-        "2,160 of them: one picker decides for both pools.",
+        "Gateway `default/inference-gateway` asks the new pool's endpoint picker for 2,400 of 2,400 requests, although "
+        "the old pool serves 2,160 of them: one picker decides for both pools.",
     )
 
 
