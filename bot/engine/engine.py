@@ -36,6 +36,7 @@ from bot.engine.gateway_ear import with_earlier_noes
 from bot.engine.inquiry import answer
 from bot.engine.lookup import Lookup
 from bot.engine.notes import is_unsigned, own_note
+from bot.engine.pictures import beside
 from bot.engine.ports import Clock, Gates
 from bot.engine.rollback_from_route import RouteRollback, RouteRolledBack
 from bot.engine.route_port import Routes
@@ -120,9 +121,10 @@ class Engine:
             raise
         if decided is None:
             return None
-        rollout, seen = decided
-        self._applier.apply(rollout.id, saved=rollout, seen=seen)
-        return self._store.load(rollout.id)
+        change, seen = decided
+        self._applier.apply(change.after.id, saved=change.after, seen=seen)
+        beside(change, self._store, self._gates, self._clock)
+        return self._store.load(change.after.id)
 
     def look(self, entry: Entry, verb: str) -> str:
         """Count ready endpoints for the card, which may take long; warn if the old pool cannot serve."""
@@ -198,7 +200,7 @@ class Engine:
         with suppress(StoreError):
             self._store.receive(request)
 
-    def _decide(self, request: Request) -> tuple[Rollout, Seen | None] | None:
+    def _decide(self, request: Request) -> tuple[Change, Seen | None] | None:
         """Save what a request decides; None if it is not about a rollout, or somebody else has decided it."""
         if request.command.operation is not None:
             self._operate(request)
@@ -212,7 +214,7 @@ class Engine:
                 continue
             match saved:
                 case Saved.YES:
-                    return save.change.after, seen
+                    return save.change, seen
                 case Saved.DECIDED:
                     return None
                 case Saved.TAKEN:

@@ -16,7 +16,7 @@ HOLDS = frozenset({EventKind.HELD, EventKind.HELD_ON})
 
 
 def beside(change: Change, store: Store, gates: Gates, clock: Clock) -> None:
-    """Tell it in a thread of its own: the timer waits for no metrics server."""
+    """Tell it in a thread of its own: nobody waits for a metrics server. A terminal that ends at once tells nothing."""
     if _has_numbers(change):
         Thread(target=tell_with_charts, args=(change, store, gates, clock), name="charts", daemon=True).start()
 

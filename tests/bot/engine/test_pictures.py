@@ -5,10 +5,17 @@ from typing import Any, cast
 
 from bot.domain.chart import Chart, Line
 from bot.domain.events import Event, EventKind
+from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import Figure
 from bot.domain.rollout import Change, Entry
 from bot.engine.pictures import tell_with_charts
-from tests.stage import Stage
+from bot.prometheus.client import PrometheusClient
+from bot.service.parts import put_together
+from sandbox.apiserver import ApiServer
+from sandbox.fake_prometheus import fake_prometheus
+from sandbox.process import wait_until
+from sandbox.world import World
+from tests.stage import Stage, a_stage
 
 CHART = Chart(title="Errors", unit="%", times=("12:00",), lines=(Line("new", (9.5,)),))
 FIGURES = (Figure("errors", "9.5 %", "0 %"),)
@@ -38,6 +45,18 @@ def test_the_thread_gets_the_charts(stage: Stage) -> None:
     (event,) = told(stage, gates, entry)
     assert event == Event(kind=EventKind.PICTURE, at=stage.clock.now(), weight=10, charts=(CHART,))
     assert gates.asked == [stage.load(entry.rollout.id)]
+
+
+def test_a_step_that_a_person_makes_gets_them_too(api_server: ApiServer, world: World, redis_url: str) -> None:
+    with fake_prometheus() as prometheus:
+        rules = EvidenceRules(prometheus=prometheus.url)
+        stage = a_stage(api_server, world, redis_url, evidence=rules)
+        ports = stage.routes, stage.memory, stage.kept.for_rebuild, stage.clock
+        stage.parts = put_together(*ports, stage.policy, metrics=PrometheusClient(prometheus.url))
+        entry = stage.started(50)  # it says that both pools have the same traffic
+        stage.clock.forward(minutes=5)
+        stage.say("advance")
+        wait_until("the charts", lambda: stage.events(entry.rollout.id)[-2:] == [EventKind.PROMOTED, EventKind.PICTURE])
 
 
 def test_a_decision_without_numbers_asks_for_none(stage: Stage) -> None:
