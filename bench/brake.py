@@ -31,7 +31,7 @@ from sandbox.robot import robot
 from sandbox.strict_slack import StrictSlack, strict_slack
 from sandbox.world import CANARY, create_world
 
-MOODS: Final = (Mood.WELL, Mood.SLOW, Mood.AWAY, Mood.HUGE)
+MOODS: Final = (Mood.WELL, Mood.SLOW, Mood.AWAY, Mood.ENDLESS)
 ROUNDS, CLICKS = 3, 20
 POLICY: Final = {"plan": {"steps": [10, 100], "every": "1h", "bake": "1h"}, "approvals": {"at": []}}
 GATES: Final = {"split": {"enabled": False}}

@@ -36,7 +36,7 @@ class Mood(StrEnum):
     BROKEN = "broken"  # 500
     BABBLES = "babbles"  # something other than its API
     NANS = "nans"  # every value is no number
-    HUGE = "huge"  # an answer without end
+    ENDLESS = "endless"  # an answer without end
     ELSEWHERE = "elsewhere"  # it sends people on
 
 
@@ -93,7 +93,7 @@ def _answer(request: BaseHTTPRequestHandler, fake: FakePrometheus) -> None:
             _send(request, b"<html>Sign in to go on</html>")
         case Mood.ELSEWHERE:
             _send(request, b"", status=302, headers={"Location": "http://127.0.0.1:1/"})
-        case Mood.HUGE:
+        case Mood.ENDLESS:
             _send(request, b" " * (17 * 1024 * 1024))
         case mood:
             _send(request, json.dumps({"status": "success", "data": {"result": result_of(words, mood)}}).encode())

@@ -186,6 +186,7 @@ class EvidenceSection(Section):
     ] = ""
     token_file: Annotated[str, text(r"/.{1,500}", "is not the path of a file; begin it with `/`")] = ""
     ca_file: Annotated[str, text(r"/.{1,500}", "is not the path of a file; begin it with `/`")] = ""
+    tenant: Annotated[str, text(r"[\w!.*'()|-]{1,150}", "is not the name of a tenant")] = ""
     window: Duration = NUMBERS.window
     settle: Duration = NUMBERS.settle
     forgives: Duration = NUMBERS.forgives

@@ -24,6 +24,7 @@ class EvidenceRules:
     prometheus: str = ""
     token_file: str = ""
     ca_file: str = ""
+    tenant: str = ""
     window: timedelta = timedelta(minutes=10)
     settle: timedelta = timedelta(minutes=1)
     forgives: timedelta = timedelta(minutes=1)

@@ -11,6 +11,7 @@ import urllib3
 from pydantic import BaseModel, ValidationError
 
 from bot.domain.errors import MetricsError
+from bot.domain.evidence import EvidenceRules
 from bot.engine.metrics_port import Series, Span
 
 ANSWERS_WITHIN: Final = 5.0
@@ -24,12 +25,21 @@ _PIECE: Final = 64 * 1024
 
 
 class PrometheusClient:
-    """Asks one Prometheus; may be used by many threads. ``token_file`` is read for each query: tokens change."""
+    """Asks one Prometheus; may be used by many threads. ``token_file`` is read for each query: tokens change.
+
+    ``tenant`` is whose numbers are asked for, where one Mimir keeps those of several (`X-Scope-OrgID`).
+    """
 
     def __init__(
-        self, url: str, *, token_file: str = "", ca_file: str = "", answers_within: float = ANSWERS_WITHIN
+        self,
+        url: str,
+        *,
+        token_file: str = "",
+        ca_file: str = "",
+        tenant: str = "",
+        answers_within: float = ANSWERS_WITHIN,
     ) -> None:
-        self._url, self._token_file, self._ca_file = url.rstrip("/"), token_file, ca_file
+        self._url, self._token_file, self._ca_file, self._tenant = url.rstrip("/"), token_file, ca_file, tenant
         self._within = answers_within
         self._away_until, self._why_away = 0.0, ""
 
@@ -76,7 +86,9 @@ class PrometheusClient:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise self._away("Prometheus cannot be reached.") from error
         if status in (401, 403):
-            raise MetricsError(f"Prometheus refused us ({status}); see `evidence.token_file` in the policy.")
+            raise MetricsError(
+                f"Prometheus refused us ({status}); see `token_file` and `tenant` of `evidence` in the policy."
+            )
         if status not in (200, 400, 422):  # the last two have a sentence in them
             raise MetricsError(f"Prometheus answered with status {status}.")
         return body
@@ -86,13 +98,19 @@ class PrometheusClient:
         return MetricsError(why)
 
     def _headers(self) -> Mapping[str, str]:
+        tenant = {"X-Scope-OrgID": self._tenant} if self._tenant else {}
         if not self._token_file:
-            return {}
+            return tenant
         try:
             token = Path(self._token_file).read_text().strip()
         except (OSError, ValueError) as error:
             raise MetricsError("The file `evidence.token_file` of the policy cannot be read.") from error
-        return {"Authorization": f"Bearer {token}"}
+        return {"Authorization": f"Bearer {token}", **tenant}
+
+
+def client_of(rules: EvidenceRules) -> PrometheusClient:
+    """Return a client of the Prometheus that a policy names."""
+    return PrometheusClient(rules.prometheus, token_file=rules.token_file, ca_file=rules.ca_file, tenant=rules.tenant)
 
 
 def _read(answer: requests.Response, until: float) -> bytes:

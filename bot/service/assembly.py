@@ -16,7 +16,7 @@ from bot.engine.way_back import WayBack
 from bot.gates.registry import policy_keys
 from bot.operations.executor import Tools
 from bot.operations.registry import EXECUTORS, Registry
-from bot.prometheus.client import PrometheusClient
+from bot.prometheus.client import client_of
 from bot.service.install import ClusterId, Enter, Install
 from bot.service.operations import OperationParts, operation_parts
 from bot.service.parts import Parts, put_together
@@ -83,10 +83,7 @@ def cluster_parts(
 
 
 def _metrics(policy: Policy) -> Metrics | None:
-    rules = policy.evidence
-    if not rules.prometheus:
-        return None
-    return PrometheusClient(rules.prometheus, token_file=rules.token_file, ca_file=rules.ca_file)
+    return client_of(policy.evidence) if policy.evidence.prometheus else None
 
 
 def shared_parts(

@@ -9,7 +9,7 @@ from bot.config.settings import Settings, TerminalSettings
 from bot.domain.errors import MetricsError, StoreError
 from bot.domain.evidence import EvidenceRules
 from bot.gates.numbers.query import ALIVE, RUNNING, any_of
-from bot.prometheus.client import PrometheusClient
+from bot.prometheus.client import PrometheusClient, client_of
 from bot.store.clock import RedisClock
 from bot.store.connection import connect, store_errors
 from bot.store.installs import KEY
@@ -52,7 +52,7 @@ def numbers_of(rules: EvidenceRules, namespaces: Sequence[str], now: float) -> s
     """Say what Prometheus has of model servers and pickers. Raises MetricsError, also if it has nothing of servers."""
     if not rules.prometheus:
         raise MetricsError("The policy names no Prometheus (`evidence.prometheus`).")
-    client = PrometheusClient(rules.prometheus, token_file=rules.token_file, ca_file=rules.ca_file)
+    client = client_of(rules)
     servers, pickers = (_count(client, names, namespaces, now) for names in (RUNNING, ALIVE))
     where = ", ".join(f"`{namespace}`" for namespace in namespaces)
     if not servers:

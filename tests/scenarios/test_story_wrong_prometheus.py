@@ -19,7 +19,7 @@ SAYS = {
     Mood.BROKEN: "Prometheus answered with status 500.",
     Mood.BABBLES: "Prometheus answered with something other than numbers.",
     Mood.NANS: "that are no numbers (NaN).",
-    Mood.HUGE: "Prometheus answered with too much.",
+    Mood.ENDLESS: "Prometheus answered with too much.",
     Mood.ELSEWHERE: "Prometheus answered with status 302.",
 }
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -12,8 +13,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from bot.domain.errors import MetricsError
+from bot.domain.evidence import EvidenceRules
 from bot.engine.metrics_port import Series, Span
-from bot.prometheus.client import PrometheusClient
+from bot.prometheus.client import PrometheusClient, client_of
 
 SPAN = Span(start=0, end=30, step=15)
 Act = Callable[[BaseHTTPRequestHandler], None]
@@ -44,14 +46,14 @@ def drips(request: BaseHTTPRequestHandler) -> None:
 
 
 @contextmanager
-def server(act: Act) -> Iterator[tuple[str, list[tuple[str, dict[str, list[str]], str]]]]:
-    """Run a server; yields its address, and what it was asked: path, fields and authorization."""
-    asked: list[tuple[str, dict[str, list[str]], str]] = []
+def server(act: Act) -> Iterator[tuple[str, list[tuple[str, dict[str, list[str]], Message]]]]:
+    """Run a server; yields its address, and what it was asked: path, fields and headers."""
+    asked: list[tuple[str, dict[str, list[str]], Message]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            asked.append((self.path, parse_qs(body), self.headers.get("Authorization", "")))
+            asked.append((self.path, parse_qs(body), self.headers))
             try:
                 act(self)
             except OSError:
@@ -80,8 +82,8 @@ def test_a_range_comes_with_its_labels_and_without_what_is_no_number() -> None:
     found = answer("matrix", {"metric": {"pod": "a"}, "values": [[0, "1"], [15, "NaN"], [30, "+Inf"]]})
     with server(says(200, found)) as (url, asked):
         assert PrometheusClient(url).over("up", SPAN) == [Series({"pod": "a"}, {0.0: 1.0})]
-    ((path, fields, authorization),) = asked
-    assert (path, authorization) == ("/api/v1/query_range", "")
+    ((path, fields, headers),) = asked
+    assert (path, headers["Authorization"]) == ("/api/v1/query_range", None)
     assert fields == {
         "query": ["up"],
         "start": ["0"],
@@ -105,14 +107,21 @@ def test_the_token_is_read_anew_for_each_query(tmp_path: Path) -> None:
         for text in ("one\n", "two\n"):
             token.write_text(text)
             client.over("up", SPAN)
-    assert [authorization for _, _, authorization in asked] == ["Bearer one", "Bearer two"]
+    assert [headers["Authorization"] for _, _, headers in asked] == ["Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize(("tenant", "headers"), [("", []), ("models", ["models"])])
+def test_a_mimir_is_told_whose_numbers_are_meant(tenant: str, headers: list[str]) -> None:
+    with server(says(200, answer("matrix"))) as (url, asked):
+        client_of(EvidenceRules(prometheus=url, tenant=tenant)).over("up", SPAN)
+    assert asked[0][2].get_all("X-Scope-OrgID", []) == headers
 
 
 @pytest.mark.parametrize(
     ("act", "sentence"),
     [
         (says(400, {"status": "error", "error": "parse error: x"}), "Prometheus refused the query: parse error: x"),
-        (says(401, b"no"), "Prometheus refused us (401); see `evidence.token_file` in the policy."),
+        (says(401, b"no"), "Prometheus refused us (401); see `token_file` and `tenant` of `evidence` in the policy."),
         (says(503, b"starting"), "Prometheus answered with status 503."),
         (says(302, b"", Location="http://127.0.0.1:1/"), "Prometheus answered with status 302."),
         (says(200, b"<html>"), "Prometheus answered with something other than numbers."),
