@@ -96,14 +96,15 @@ def _one(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers]
     other = None
     if query.times_stable is not None:
         known = _values(query.name, numbers, filled(_of_stable(query.query), pools), old)
-        other = sum(known.values()) / len(known) if known else 0.0
-        if not other:
+        if not known:
             why = f"The query `{query.name}` gives nothing of the old pool that can be compared."
             return Found(answer=GateAnswer.HOLD, reason=why, promql=promql)
+        other = sum(known.values()) / len(known)
     why_now = _why(query, values[span.end], other)
     recent = [time for time in times_of(span) if time >= (span.start + span.end) / 2]
     lasts = span.end - span.start > 2 * numbers.rules.forgives.total_seconds()
-    is_bad = lasts and all(time in values and _why(query, values[time], other) for time in recent)
+    # How many times nothing it is proves nothing: only the other bounds do.
+    is_bad = lasts and all(time in values and _why(query, values[time], other or None) for time in recent)
     now, before = f"{values[span.end]:.4g}", f"{other:.4g}" if other is not None else "–"
     return Found(
         answer=GateAnswer.FAIL if is_bad else GateAnswer.HOLD if why_now else GateAnswer.PASS,
@@ -128,6 +129,8 @@ def _why(query: QuerySection, value: float, other: float | None) -> str:
     if query.least is not None and value < query.least:
         return f"`{query.name}` is {value:.4g}, less than {query.least:g}."
     if query.times_stable is not None and other is not None and value > query.times_stable * other:
+        if not other:
+            return f"`{query.name}` is {value:.4g}, and the old pool's is 0, so they cannot be compared."
         return f"`{query.name}` is {value:.4g}, more than {query.times_stable:g} times the old pool's {other:.4g}."
     return ""
 

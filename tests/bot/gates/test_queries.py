@@ -94,6 +94,19 @@ def a_query(**more: Any) -> QuerySection:
             GateAnswer.HOLD,
             "The query `gpu` gives nothing of the old pool that can be compared.",
         ),
+        (lambda promql, part: 0.0, {"times_stable": 2.0}, GateAnswer.PASS, ""),
+        (
+            lambda promql, part: 3.0 if "new" in promql else 0.0,
+            {"times_stable": 2.0},
+            GateAnswer.HOLD,
+            "`gpu` is 3, and the old pool's is 0, so they cannot be compared.",
+        ),
+        (
+            lambda promql, part: 3.0 if "new" in promql else 0.0,
+            {"times_stable": 2.0, "most": 2.5},
+            GateAnswer.FAIL,
+            "`gpu` is 3, more than 2.5.",
+        ),
     ],
 )
 def test_a_number_out_of_bounds_holds_and_one_that_stays_there_fails(
