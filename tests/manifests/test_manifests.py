@@ -206,6 +206,15 @@ def test_only_slacks_port_is_open_to_the_world_outside_the_cluster(container: di
     }
 
 
+def test_prometheus_is_led_to_the_metrics_of_the_bots_pods(container: dict[str, Any]) -> None:
+    (monitor,) = documents(MANIFESTS / "prometheus" / "podmonitor.yaml")
+    (bot,) = documents(KUSTOMIZE / "bot" / "kustomization.yaml")
+    assert monitor["spec"]["selector"]["matchLabels"] == bot["labels"][0]["pairs"]
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert endpoint == {"port": "probes", "path": "/metrics", "honorLabels": True}
+    assert endpoint["port"] in [port["name"] for port in container["ports"]]
+
+
 def test_only_the_bots_own_pods_get_its_token(pod: dict[str, Any]) -> None:
     (account,) = documents(KUSTOMIZE / "bot" / "serviceaccount.yaml")
     assert (account["automountServiceAccountToken"], pod["automountServiceAccountToken"]) == (False, True)
