@@ -5,7 +5,8 @@ fails. A client's mistake (4xx) hits both pools alike, so a share that only the 
 adapter that is missing there, for one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from enum import StrEnum
 from functools import partial
 from typing import Annotated, Final
 
@@ -15,14 +16,26 @@ from bot.domain.gate import Figure, GateAnswer
 from bot.domain.plan import show_duration
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
 from bot.gates.judging.shares import Bar, Judged, Share, Shares, judge
-from bot.gates.judging.words import compared, count, figure, percents, verdict
+from bot.gates.judging.words import compared, count, figure, percent, percents, verdict
 from bot.gates.numbers import shown
-from bot.gates.numbers.asking import on_numbers
+from bot.gates.numbers.asking import NOTHING, on_numbers
 from bot.gates.numbers.names import Count
 from bot.gates.numbers.tally import Total
 from bot.gates.numbers.window import Slice, Window
 
 TURNED_AWAY: Final = Bar(points=3.0, times=3.0)
+
+
+MANY: Final = 5
+"""Fewer failures say nothing where there is nothing to compare with."""
+
+
+class Failure(StrEnum):
+    """How a request may fail that a pool counts, as people read it."""
+
+    BROKEN = "with 5xx"
+    REFUSED = "refused by its picker"
+    CUT = "cut"
 
 
 class ErrorKeys(NumberKeys):
@@ -38,12 +51,13 @@ class ErrorKeys(NumberKeys):
 
 def check(asked: Asked, keys: ErrorKeys) -> Found:
     """Compare both pools' failures, then their refusals."""
-    return on_numbers(asked, partial(_judge, keys))
+    return on_numbers(asked, partial(_judge, keys), alone=partial(_judge_alone, keys))
 
 
 def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
-    failures, turned_away = _failures(window, window.slices), _turned_away(window, window.slices)
-    if not window.canary().knows_failures:
+    kinds, new = _both_count(window), window.canary()
+    failures, turned_away = _failures(window, kinds, window.slices), _turned_away(window, window.slices)
+    if not (new.counts_status or new.counts_refusals):
         nobody = (
             "Nobody counts the new pool's errors: its servers do not count answers by status. "
             "Let Prometheus scrape its endpoint picker, or switch the gate `errors` off in the policy."
@@ -51,7 +65,7 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
         return Found(answer=GateAnswer.HOLD, reason=nobody, evidence="errors not counted")
     bar = Bar(points=keys.points, times=keys.times, at_once=keys.at_once)
     forgiven = window.lasting(rules.forgives)
-    judged = judge(window.slices, partial(_failures, window), bar, forgiven)
+    judged = judge(window.slices, partial(_failures, window, kinds), bar, forgiven)
     found = partial(
         Found,
         figures=_figures(failures, turned_away),
@@ -63,9 +77,45 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
         if away is not Judged.AS_GOOD:
             answer, why = verdict(away, compared(turned_away, "were turned away with 4xx"), 0, 0)
             return found(answer=answer, reason=why, evidence=f"4xx {percents(turned_away)}")
-    sentence = compared(failures, f"failed{_of_which(window)}")
+        if why := _gross_alone(keys, window, failures) or _maybe_lost(window):
+            return found(answer=GateAnswer.HOLD, reason=why, evidence=f"errors {percents(failures)}")
+    sentence = compared(failures, f"failed{_of_which(window, kinds)}")
     answer, why = verdict(judged, sentence, failures.canary.of, rules.requests)
     return found(answer=answer, reason=why, evidence=f"errors {percents(failures)}")
+
+
+def _judge_alone(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
+    """Hold where much fails and nothing is known of the old pool."""
+    nothing = Shares(stable=Share(0, 0), canary=Share(0, 0))
+    if why := _gross_alone(keys, window, nothing):
+        return Found(answer=GateAnswer.HOLD, reason=why, evidence="nothing to compare with")
+    return NOTHING
+
+
+def _gross_alone(keys: ErrorKeys, window: Window, compared: Shares) -> str:
+    """Say if much of the new pool fails of a kind that nobody counts in the old one; empty if not much does."""
+    every, new = frozenset(Failure), window.canary()
+    failed = _failed(new, every, _unanswered(window, window.slices))
+    what = f"failed{_of_which(window, every)}"
+    if not window.stable().counts_status and new.count(Count.TURNED_AWAY) > failed.bad:
+        failed, what = Share(new.count(Count.TURNED_AWAY), new.answered), "were turned away with 4xx"
+    if failed.bad < MANY or failed.percent < keys.at_once + compared.canary.percent:
+        return ""
+    share = f"{percent(failed.percent)} of the new pool's {count(failed.of)} requests {what}"
+    return f"{share}, and nobody has counted that in the old pool."
+
+
+def _maybe_lost(window: Window) -> str:
+    """Say if most requests seem to have no answer, but some model servers are not known; empty if it does not."""
+    slices = [each for each in window.slices if each.canary.is_steady and each.stable.is_steady]
+    new = window.canary(slices)
+    if not slices or slices[-1].canary.is_whole or not new.unanswered or _is_shared(window, slices):
+        return ""
+    last = slices[-1].canary
+    return (
+        f"The new pool's endpoint picker chose a model server {count(new.count(Count.PICKED))} times, and no more than "
+        f"{count(new.began())} answers are known: Prometheus scrapes {last.pods} of its {last.of} model servers."
+    )
 
 
 def _figures(failures: Shares, away: Shares) -> tuple[Figure, ...]:
@@ -74,40 +124,64 @@ def _figures(failures: Shares, away: Shares) -> tuple[Figure, ...]:
     return (*figures, figure("4xx", away)) if away.canary.bad or away.stable.bad else figures
 
 
-def _failures(window: Window, slices: Sequence[Slice]) -> Shares:
+def _failures(window: Window, kinds: Set[Failure], slices: Sequence[Slice]) -> Shares:
     old, new = window.stable(slices), window.canary(slices)
-    return Shares(stable=_failed(old), canary=_failed(new, _unanswered(old, new)))
+    return Shares(stable=_failed(old, kinds), canary=_failed(new, kinds, _unanswered(window, slices)))
 
 
-def _failed(pool: Total, unanswered: int = 0) -> Share:
-    lost = pool.count(Count.UNPICKED) + pool.cut + unanswered
-    bad, of = pool.count(Count.BROKEN) + lost, pool.answered + lost
+def _both_count(window: Window) -> Set[Failure]:
+    """Return the kinds that both pools count: what only one shows is no difference between them."""
+    pools = window.stable(), window.canary()
+    known = {
+        Failure.BROKEN: all(pool.counts_status for pool in pools),
+        Failure.REFUSED: all(pool.counts_refusals for pool in pools),
+        Failure.CUT: all(pool.counts_cuts for pool in pools),
+    }
+    return {kind for kind, is_known in known.items() if is_known}
+
+
+def _failed(pool: Total, kinds: Set[Failure], unanswered: int = 0) -> Share:
+    counted = _counted(pool)
+    lost = unanswered + sum(counted[kind] for kind in kinds - {Failure.BROKEN})
+    bad, of = lost + (counted[Failure.BROKEN] if Failure.BROKEN in kinds else 0), pool.answered + lost
     return Share(min(bad, of), of)
 
 
-def _unanswered(old: Total, new: Total) -> int:
-    """Count what the new pool never answered, unless its picker is asked for the old pool's requests too."""
-    is_shared = old.count(Count.PICKED) < old.began() / 2
-    return 0 if is_shared else new.unanswered
+def _counted(pool: Total) -> Mapping[Failure, int]:
+    return {
+        Failure.BROKEN: pool.count(Count.BROKEN),
+        Failure.REFUSED: pool.count(Count.UNPICKED),
+        Failure.CUT: pool.cut,
+    }
+
+
+def _unanswered(window: Window, slices: Sequence[Slice]) -> int:
+    """Count what the new pool never answered, where all its model servers are known."""
+    whole = window.whole(slices)
+    return 0 if _is_shared(window, whole) else window.canary(whole).unanswered
+
+
+def _is_shared(window: Window, slices: Sequence[Slice]) -> bool:
+    """Say whether the new pool's picker may be asked for the old pool's requests too."""
+    old = window.stable(slices)
+    return old.count(Count.PICKED) < old.began() / 2
 
 
 def _turned_away(window: Window, slices: Sequence[Slice]) -> Shares:
     old, new = window.stable(slices), window.canary(slices)
+    if not (window.stable().counts_status and window.canary().counts_status):
+        return Shares(stable=Share(0, old.answered), canary=Share(0, new.answered))
     return Shares(
         stable=Share(old.count(Count.TURNED_AWAY), old.answered),
         canary=Share(new.count(Count.TURNED_AWAY), new.answered),
     )
 
 
-def _of_which(window: Window) -> str:
-    old, new = window.stable(), window.canary()
-    kinds = (
-        (new.count(Count.BROKEN), "with 5xx"),
-        (new.count(Count.UNPICKED), "refused by its picker"),
-        (new.cut, "cut"),
-        (_unanswered(old, new), "not answered"),
-    )
-    return f" ({', '.join(f'{count(number)} {kind}' for number, kind in kinds if number)})"
+def _of_which(window: Window, kinds: Set[Failure]) -> str:
+    counted = _counted(window.canary())
+    said = [(counted[kind], kind.value) for kind in Failure if kind in kinds]
+    said.append((_unanswered(window, window.slices), "not answered"))
+    return f" ({', '.join(f'{count(number)} {kind}' for number, kind in said if number)})"
 
 
 def _details(window: Window, shares: Shares, keys: ErrorKeys, rules: EvidenceRules) -> str:

@@ -129,7 +129,8 @@ def _scaled(slow: tuple[float, float], pool: Total, time: Time) -> Share:
 
 def _longer(time: Time, old: Total, new: Total) -> float:
     """Say how many times the tokens of an old request a new one has; 1 where nobody knows, or if it has fewer."""
-    prompts = _ratio(_to_read(old), _to_read(new))
+    knows_cache = all(pool.counts.get(Count.LOOKED_UP) for pool in (old, new))
+    prompts = _ratio(_to_read(old, knows_cache), _to_read(new, knows_cache))
     match time:
         case Time.FIRST_TOKEN:
             return prompts
@@ -139,9 +140,12 @@ def _longer(time: Time, old: Total, new: Total) -> float:
             return 1.0
 
 
-def _to_read(pool: Total) -> float:
-    """Return how many tokens of a prompt a server had to work out, on average: what its cache has costs nothing."""
-    if Count.LOOKED_UP in pool.counts:
+def _to_read(pool: Total, knows_cache: bool) -> float:
+    """Return how many tokens of a prompt a server had to work out, on average: what its cache has costs nothing.
+
+    ``knows_cache``: both pools show how much of a prompt was there.
+    """
+    if knows_cache:
         return _each(Count.LOOKED_UP, pool) - _each(Count.CACHED, pool)
     return _each(Count.PROMPT_TOKENS, pool)
 

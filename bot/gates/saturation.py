@@ -81,16 +81,22 @@ def _is_full(keys: SaturationKeys, each: Slice) -> bool:
     return 100 * _cache_new(each) >= keys.cache
 
 
-def _each(level: Level, of: Callable[[Slice], Tally], both: Slice) -> float:
-    """Return a level for each model server of a pool, at the end of a slice."""
+def _queue(of: Callable[[Slice], Tally], both: Slice) -> float:
+    """Return how many requests wait for each engine of a pool at the end of a slice; a pod has one, or several."""
     tally = of(both)
-    return tally.after.get(level, 0.0) / tally.pods if tally.pods else 0.0
+    return tally.after.get(Level.WAITING, 0.0) / tally.engines if tally.engines else 0.0
 
 
-_queue_new = partial(_each, Level.WAITING, lambda each: each.canary)
-_queue_old = partial(_each, Level.WAITING, lambda each: each.stable)
-_cache_new = partial(_each, Level.CACHE, lambda each: each.canary)
-_cache_old = partial(_each, Level.CACHE, lambda each: each.stable)
+def _cache(of: Callable[[Slice], Tally], both: Slice) -> float:
+    """Return how full the KV caches of a pool are at the end of a slice, from 0 to 1."""
+    tally = of(both)
+    return tally.after.get(Level.CACHE, 0.0) / tally.pods if tally.pods else 0.0
+
+
+_queue_new = partial(_queue, lambda each: each.canary)
+_queue_old = partial(_queue, lambda each: each.stable)
+_cache_new = partial(_cache, lambda each: each.canary)
+_cache_old = partial(_cache, lambda each: each.stable)
 
 
 def _mean(slices: Sequence[Slice], of: Callable[[Slice], float]) -> float:

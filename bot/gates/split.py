@@ -4,22 +4,24 @@ How many requests each pool got is compared with the weights by an exact binomia
 is no fault of the new pool, so the rollout pauses unless the policy says otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Final
 
 from bot.config.policy_values import one_word_of
+from bot.domain.errors import ClusterError
 from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import Figure, GateAnswer, OnFail
+from bot.domain.plan import show_duration
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
 from bot.gates.judging.shares import SURE, chance_of_share
-from bot.gates.judging.words import count
+from bot.gates.judging.words import count, may_pass
 from bot.gates.numbers import shown
 from bot.gates.numbers.asking import on_numbers
 from bot.gates.numbers.names import Count
 from bot.gates.numbers.tally import Total, total
-from bot.gates.numbers.window import Window
+from bot.gates.numbers.window import Slice, Window
 
 FAR_OFF: Final = 2.0
 """So many times too much or too little is no burst, and no connection that stays with one pool."""
@@ -27,6 +29,11 @@ LEAK: Final = 5
 """So many requests to a pool without weight are more than what was under way."""
 MOST: Final = 0.8
 """Of the requests that a pool serves; so much more its picker is asked for, or less."""
+
+
+UNKNOWN: Final = (
+    "Nobody knows how the requests are split: Prometheus scrapes neither both endpoint pickers nor all model servers."
+)
 
 
 class SplitKeys(NumberKeys):
@@ -52,6 +59,11 @@ class _Split:
         return self.old + self.new
 
     @property
+    def leaked(self) -> int:
+        """Return how many requests the old pool got at the end: long answers that only end there are none."""
+        return self.served[0] if self.old_picked is None else self.old_picked
+
+    @property
     def percent(self) -> float:
         return 100 * self.new / self.all if self.all else 0.0
 
@@ -67,7 +79,15 @@ def check(asked: Asked, keys: SplitKeys) -> Found:
     weight = asked.entry.applied.weight if asked.entry.applied else rollout.weight
     if rollout.mirror:
         return Found(answer=GateAnswer.PASS, evidence="split not judged: the new pool gets copies")
-    return on_numbers(asked, partial(_judge, weight, _named(routes.gateways(copy))))
+    return on_numbers(asked, partial(_judge, weight, _named(routes.gateways(copy)), partial(_lack, asked)))
+
+
+def _lack(asked: Asked) -> str:
+    """Say why the new pool cannot serve; empty if it can, or nobody knows."""
+    try:
+        return asked.sources.pools.health(asked.rollout.stable, asked.rollout.canary).lack
+    except ClusterError:
+        return ""
 
 
 def _named(gateways: Sequence[str]) -> str:
@@ -75,29 +95,57 @@ def _named(gateways: Sequence[str]) -> str:
     return f"Gateway `{gateways[0]}`" if len(gateways) == 1 else "The gateway"
 
 
-def _judge(weight: int, gateway: str, window: Window, rules: EvidenceRules) -> Found:
-    old = total([each.stable for each in window.slices])  # not what it did earlier
-    split = _split(window.canary(), old)
+def _judge(weight: int, gateway: str, lack: Callable[[], str], window: Window, rules: EvidenceRules) -> Found:
+    split = _split(window, window.slices)
+    if split is None:
+        return Found(answer=GateAnswer.HOLD, reason=UNKNOWN, evidence="split not known")
     evidence = f"split {split.percent:.1f} % new at {weight} %"
     looked = f"{count(split.new)} new and {count(split.old)} old requests in {window.seconds:g} s"
-    details = f"{looked}, at a weight of {weight} %. Fails at less than half or more than twice of that."
-    why = (_wrong_picker(split, gateway) if weight < 100 else "") or _wrong_share(split, weight, gateway)
-    answer = GateAnswer.FAIL if why else GateAnswer.PASS
+    lasting = f"for longer than {show_duration(rules.forgives)}, twice in a row"
+    details = f"{looked}, at a weight of {weight} %. Fails at less than half or more than twice of that, {lasting}."
+    answer, why = GateAnswer.PASS, _wrong(split, weight, gateway)
+    if why:
+        lasts = _lasts(window, weight, gateway, rules)
+        answer, why = (GateAnswer.FAIL, why) if lasts else (GateAnswer.HOLD, may_pass(why))
+        why = (lack() if not split.new else "") or why
     figures = (Figure("share", f"{split.percent:.1f} %", f"{100 - split.percent:.1f} %"),)
     return Found(
         answer=answer, reason=why, evidence=evidence, figures=figures, details=details, promql=shown.picked(window)
     )
 
 
-def _split(new: Total, old: Total) -> _Split:
-    arrived = [pool.arrived if _are_picked(old, new) else pool.served for pool in (old, new)]
+def _split(window: Window, slices: Sequence[Slice]) -> _Split | None:
+    """Count what each pool got; None if nobody knows: pickers are not scraped, and neither are all model servers."""
+    whole = window.whole(slices)
+    known = whole or slices
+    old, new = total([each.stable for each in known]), total([each.canary for each in known])
+    are_picked = _are_picked(old, new)
+    if not (whole or are_picked):
+        return None
     return _Split(
-        old=arrived[0],
-        new=arrived[1],
+        old=old.arrived if are_picked else old.served,
+        new=new.arrived if are_picked else new.served,
         served=(old.began(), new.began()),
-        old_picked=_picked(old),
-        new_picked=_picked(new),
+        old_picked=_picked(old) if whole else None,
+        new_picked=_picked(new) if whole else None,
     )
+
+
+def _lasts(window: Window, weight: int, gateway: str, rules: EvidenceRules) -> bool:
+    """Say whether the split is wrong in both halves, each longer than what is forgiven: some gateways take minutes."""
+    middle = len(window.slices) // 2
+    halves = window.slices[:middle], window.slices[middle:]
+    if min(map(len, halves)) < window.lasting(rules.forgives):
+        return False
+    splits = [_split(window, half) for half in halves]
+    return all(split is not None and _wrong(split, weight, gateway) for split in splits)
+
+
+def _wrong(split: _Split, weight: int, gateway: str) -> str:
+    """Say what is wrong with a split; empty if nothing is."""
+    if weight == 100:
+        return "" if split.leaked <= LEAK else f"The old pool got {count(split.leaked)} requests at a weight of 0."
+    return _wrong_picker(split, gateway) or _wrong_share(split, weight, gateway)
 
 
 def _are_picked(*pools: Total) -> bool:
@@ -111,8 +159,6 @@ def _picked(pool: Total) -> int | None:
 
 def _wrong_share(split: _Split, weight: int, gateway: str) -> str:
     """Say how the shares are wrong; empty if they are as the weights say, or chance explains it."""
-    if weight == 100:
-        return "" if split.old <= LEAK else f"The old pool got {count(split.old)} requests at a weight of 0."
     if chance_of_share(split.new, split.all, weight / 100) >= SURE:
         return ""
     if not split.new or not split.old:

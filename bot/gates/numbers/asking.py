@@ -13,18 +13,23 @@ NO_PROMETHEUS: Final = "The policy names no Prometheus (`evidence.prometheus`)."
 Judge = Callable[[Window, EvidenceRules], Found]
 
 
-def on_numbers(asked: Asked, judge: Judge) -> Found:
-    """Judge the window of a rollout; hold where there is none, and where neither pool has requests."""
+NOTHING: Final = Found(answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool had no requests")
+
+
+def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rules: NOTHING) -> Found:
+    """Judge the window of a rollout; hold where there is none, and where neither pool has requests.
+
+    ``alone`` judges the new pool where nothing is known of the old one.
+    """
     numbers = asked.sources.numbers
     if numbers is None:
         return Found(answer=GateAnswer.HOLD, reason=NO_PROMETHEUS)
-    nothing = Found(answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone, or new")
     if asked.rollout.stable_gone:
-        return nothing
+        return Found(answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone")
     try:
         window = numbers.window(asked.entry, asked.now)
-    except NothingToCompareError:
-        return nothing
+    except NothingToCompareError as nothing:
+        return alone(nothing.window, numbers.rules) if nothing.window.canary().arrived else _idle(numbers.rules)
     except LackError as lack:
         return Found(answer=GateAnswer.HOLD, reason=str(lack), evidence="no numbers yet")
     except (MetricsError, ClusterError) as error:

@@ -15,7 +15,7 @@ from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.history import charts_of, history_span
 from bot.gates.numbers.query import promql
 from bot.gates.numbers.reading import read
-from bot.gates.numbers.tally import Tally
+from bot.gates.numbers.tally import Tally, total
 from bot.gates.numbers.window import (
     NO_TRAFFIC,
     LackError,
@@ -35,6 +35,18 @@ class MemberSource(Protocol):
 
     def members(self, pool: Pool) -> PoolMembers:
         """Name the pods and the picker's Service of a pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Steady:
+    """The pods of a pool, and since when none has left it (seconds since 1970; 0: none that we know of)."""
+
+    pods: frozenset[str]
+    since: float = 0.0
+
+    def then(self, pods: frozenset[str], now: float) -> "_Steady":
+        """Return what is so with the pods of a later look."""
+        return _Steady(pods, now if self.pods - pods else self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class Numbers:
         self.metrics, self.pools, self.rules, self._fresh = metrics, pools, rules, fresh
         self.past = past or metrics
         self._kept: dict[tuple[str, str], _Kept] = {}
+        self._steady: dict[Pool, _Steady] = {}
         self._lock = Lock()
 
     def window(self, entry: Entry, now: datetime) -> Window:
@@ -87,23 +100,32 @@ class Numbers:
         if applied is None or not (applied.weight or rollout.mirror):
             raise LackError(NO_TRAFFIC)
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
+        since = max(self._steady_since(pool, now) for pool in (stable, canary))
         pods = len(stable.pods) + len(canary.pods)
         span, query = span_since(applied.weighed_since, now, self.rules, pods), promql(stable, canary)
         both = applied.weight < 100
-        window = window_of(self.metrics.over(query, span), stable, canary, span, both=both)
+        window = window_of(self.metrics.over(query, span), stable, canary, span, both=both, steady_since=since)
         if both:
             return window
-        return replace(window, earlier=self._earlier(stable, applied.weighed_since))
+        earlier = self._earlier(stable, applied.weighed_since)
+        if not total(earlier).arrived:
+            raise NothingToCompareError(window)
+        return replace(window, earlier=earlier)
+
+    def _steady_since(self, pool: PoolMembers, now: datetime) -> float:
+        """Remember the pods of a pool, and return since when none has left it: of one that has we know nothing."""
+        pods = frozenset(pool.pods)
+        with self._lock:
+            known = self._steady.get(pool.pool, _Steady(pods)).then(pods, now.timestamp())
+            self._steady[pool.pool] = known
+        return known.since
 
     def _earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:
-        """Return what the old pool did before it lost its last traffic. Raises NothingToCompareError."""
+        """Return what the old pool did before it lost its last traffic; nothing if its servers are new, or gone."""
         span = earlier_span(weighed_at, self.rules)
         query = promql(stable)
         tallies = read(self.metrics.over(query, span), stable, span).tallies if query else ()
-        seen = tuple(tally for tally in tallies if tally.pods)
-        if not seen:
-            raise NothingToCompareError
-        return seen
+        return tuple(tally for tally in tallies if tally.pods)
 
 
 def _carry_out(future: "Future[Window]", ask: Callable[[], Window]) -> None:

@@ -6,8 +6,9 @@ before begins at zero: a server shows no errors until the first.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from statistics import median
 
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
@@ -60,15 +61,21 @@ class PoolNumbers:
     newest: float
 
 
-def read(series: Sequence[Series], pool: PoolMembers, span: Span) -> PoolNumbers:
-    """Read what a pool did between the times of a span. Series of other pods and pickers are passed over."""
+def read(series: Sequence[Series], pool: PoolMembers, span: Span, steady_since: float = 0.0) -> PoolNumbers:
+    """Read what a pool did between the times of a span. Series of other pods and pickers are passed over.
+
+    ``steady_since``: since then no pod has left the pool (seconds since 1970).
+    """
     servers = [_program(series, "pod", pod) for pod in pool.pods]
     picker = _program(series, "job", pool.picker)
     if not picker.scraped:
         picker = _program(series, "service", pool.picker)
     seen = [_Server(name, server) for name, server in zip(pool.pods, servers, strict=True)]
     chosen = picker.of(PICKERS)
-    tallies = [_tally(seen, picker, chosen, start, end) for start, end in pairwise(times_of(span))]
+    tallies = [
+        replace(_tally(seen, picker, chosen, start, end), is_steady=start >= steady_since, of=len(servers))
+        for start, end in pairwise(times_of(span))
+    ]
     scrapes = [time for each in servers for times in each.scraped.values() for time in times.values()]
     return PoolNumbers(tuple(tallies), max(scrapes, default=0.0))
 
@@ -76,6 +83,17 @@ def read(series: Sequence[Series], pool: PoolMembers, span: Span) -> PoolNumbers
 def times_of(span: Span) -> list[float]:
     """Return the times of a span."""
     return [span.start + number * span.step for number in range(int((span.end - span.start) / span.step) + 1)]
+
+
+def scraped_every(series: Sequence[Series], *pools: PoolMembers) -> float:
+    """Return about how many seconds lie between two scrapes of the program that is scraped least often.
+
+    A scrape is as old as half of that, on average.
+    """
+    programs = [_program(series, "pod", pod) for pool in pools for pod in pool.pods]
+    programs += [_program(series, label, pool.picker) for pool in pools for label in ("job", "service")]
+    targets = [times for program in programs for times in program.scraped.values() if times]
+    return max((2 * median(at - scrape for at, scrape in times.items()) for times in targets), default=0.0)
 
 
 def _program(series: Iterable[Series], label: str, name: str) -> _Program:
@@ -124,8 +142,14 @@ class _Server:
         }
 
     def level(self, level: Level, at: float) -> float:
-        """Return a level at one end of a stretch."""
-        return sum(each.values.get(at, 0.0) for each in self.levels.get(level, ()))
+        """Return a level at one end of a stretch: of several engines the sum, and of their caches the mean."""
+        values = [each.values.get(at, 0.0) for each in self.levels.get(level, ())]
+        return sum(values) / (len(values) or 1) if level is Level.CACHE else sum(values)
+
+    @property
+    def engines(self) -> int:
+        """Return how many engines take its requests, each with a queue."""
+        return max(1, len(self.levels.get(Level.WAITING, ())))
 
     def streams(self, times: Mapping[Time, Buckets], start: float, end: float) -> Streams | None:
         """Return the answers of a stretch; None if the server does not show how many run."""
@@ -174,6 +198,7 @@ def _tally(
         start=start,
         end=end,
         pods=len(seen),
+        engines=sum(server.engines for server in seen),
         counts=dict(counts),
         times={time: added(parts) for time, parts in times.items()},
         before={level: sum(server.level(level, start) for server in seen) for level in levels},

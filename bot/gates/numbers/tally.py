@@ -34,12 +34,16 @@ class Tally:
     """A pool from ``start`` to ``end`` (seconds since 1970), over its pods that were scraped at both times.
 
     A count that nobody shows is not there, which is not the same as zero. ``before`` and ``after`` are the levels at
-    both ends, added up over the pods; ``servers`` has the streams of each pod that shows them.
+    both ends, added up over the pods; ``servers`` has the streams of each pod that shows them. ``engines`` is how many
+    queues the pods have, and ``of`` how many pods the pool has, scraped or not. ``is_steady``: no pod has left since.
     """
 
     start: float
     end: float
     pods: int = 0
+    engines: int = 0
+    of: int = 0
+    is_steady: bool = True
     counts: Mapping[Count, float] = field(default_factory=dict)
     times: Mapping[Time, Buckets] = field(default_factory=dict)
     before: Mapping[Level, float] = field(default_factory=dict)
@@ -50,6 +54,11 @@ class Tally:
     def is_seen(self) -> bool:
         """Say whether anything is known: a pool without pods has a picker, which refuses what comes."""
         return bool(self.pods or self.counts.get(Count.UNPICKED))
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether all is known that was answered: what a picker counts may then be compared with it."""
+        return self.is_steady and self.pods == self.of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +72,7 @@ class Total:
     counts: Mapping[Count, float]
     times: Mapping[Time, Buckets]
     cut: int
+    counts_cuts: bool
     open: int
     """How many requests run or wait at the end."""
 
@@ -91,16 +101,21 @@ class Total:
         return max(self.began(), self.answered) + self.count(Count.UNPICKED)
 
     @property
-    def knows_failures(self) -> bool:
-        """Say whether anybody counts what goes wrong: the model servers by status, or a picker what it sends them."""
-        return bool((_HTTP | {Count.PICKED, Count.UNPICKED}) & self.counts.keys())
+    def counts_status(self) -> bool:
+        """Say whether the model servers count their answers by status."""
+        return bool(_HTTP & self.counts.keys())
+
+    @property
+    def counts_refusals(self) -> bool:
+        """Say whether the picker is known, which counts what it sends to the servers and what it refuses."""
+        return bool({Count.PICKED, Count.UNPICKED} & self.counts.keys())
 
     @property
     def unanswered(self) -> int:
         """Return how many requests a picker has surely sent to a model server that never answered them.
 
         A picker is scraped at another moment than the servers, so its counts differ by what came in between. Only if
-        most requests have no answer, that is no reason.
+        most requests have no answer, that is no reason. It is true only where all servers are known.
         """
         picked = self.count(Count.PICKED)
         begun = max(self.began() + self.count(Count.TURNED_AWAY) + self.count(Count.BROKEN), self.answered)
@@ -110,8 +125,7 @@ class Total:
     @property
     def answered(self) -> int:
         """Return how many requests the model servers have answered, well or badly."""
-        known = [self.count(each) for each in _HTTP]
-        return sum(known) if _HTTP & self.counts.keys() else self.began()
+        return sum(self.count(each) for each in _HTTP) if self.counts_status else self.began()
 
 
 def total(tallies: Sequence[Tally]) -> Total:
@@ -123,7 +137,13 @@ def total(tallies: Sequence[Tally]) -> Total:
     times = {time: added([tally.times[time] for tally in tallies if time in tally.times]) for time in shown}
     last = tallies[-1].after if tallies else {}
     still = round(last.get(Level.RUNNING, 0) + last.get(Level.WAITING, 0))
-    return Total(counts=dict(counts), times=times, cut=_cut(tallies), open=still)
+    return Total(
+        counts=dict(counts),
+        times=times,
+        cut=_cut(tallies),
+        counts_cuts=any(tally.servers for tally in tallies),
+        open=still,
+    )
 
 
 def added(parts: Sequence[Buckets]) -> Buckets:

@@ -10,7 +10,7 @@ from bot.domain.evidence import EvidenceRules
 from bot.domain.plan import show_duration
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
-from bot.gates.numbers.reading import read
+from bot.gates.numbers.reading import PoolNumbers, read, scraped_every
 from bot.gates.numbers.tally import Tally, Total, total
 
 SLICES: Final = 20
@@ -18,6 +18,8 @@ SLICES: Final = 20
 MANY_PODS: Final = 60
 """With more pods a window has fewer slices, so that an answer stays as long."""
 FEWEST: Final = 2
+SCRAPES: Final = 2
+"""Each program is scraped so often in a slice, at least."""
 FEW_SLICES: Final = 6
 NO_TRAFFIC: Final = "The new pool has no traffic yet."
 STALE: Final = timedelta(minutes=2)
@@ -25,10 +27,6 @@ STALE: Final = timedelta(minutes=2)
 
 class LackError(Exception):
     """There are no numbers to judge; the message is a sentence."""
-
-
-class NothingToCompareError(Exception):
-    """The old pool has no traffic any more, and nobody knows what it did before: its servers are new, or gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +41,16 @@ class Slice:
 class Window:
     """Slices in the order of time, of ``step`` seconds each, without those in which a pool was not seen.
 
+    ``scraped_every``: so many seconds lie between two scrapes of a program. A slice has two of them at least, so that
+    programs which are scraped at different moments can be compared.
+
     ``earlier`` is what the old pool did before it lost all its traffic: then it is compared with that. ``members`` are
     those of the new pool, and ``names`` what its model servers call what they show.
     """
 
     slices: tuple[Slice, ...]
     step: float
+    scraped_every: float = 0.0
     members: PoolMembers
     names: frozenset[str] = frozenset()
     earlier: tuple[Tally, ...] = ()
@@ -62,13 +64,30 @@ class Window:
         return total(self.earlier or [each.stable for each in (self.slices if slices is None else slices)])
 
     def lasting(self, time: timedelta) -> int:
-        """Return how many slices cover a time."""
-        return -int(-time.total_seconds() // self.step)
+        """Return how many slices something can touch that lasts so long: it may begin in the middle of one, and be
+        seen only at the next scrape.
+        """
+        return ceil((time.total_seconds() + self.scraped_every) / self.step) + 1
+
+    def whole(self, slices: Sequence[Slice]) -> Sequence[Slice]:
+        """Return those of some slices in which everything is known that both pools answered."""
+        return [each for each in slices if each.canary.is_whole and (self.earlier or each.stable.is_whole)]
 
     @property
     def seconds(self) -> float:
         """Return for how long it has numbers."""
         return len(self.slices) * self.step
+
+
+class NothingToCompareError(Exception):
+    """The old pool has no traffic, and none is known from before: it had none, or its servers are new, or gone.
+
+    ``window`` is what the new pool did.
+    """
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self.window = window
 
 
 def span_since(weighed_at: datetime, now: datetime, rules: EvidenceRules, pods: int = 1) -> Span:
@@ -88,6 +107,12 @@ def aligned(begin: int, end: int, step: int) -> Span:
     return Span(start=-(-begin // step) * step, end=end // step * step, step=step)
 
 
+def coarser(span: Span, slice_seconds: float) -> Span:
+    """Return a span of some of the same times, to the same end, in longer slices."""
+    step = span.step * max(1, ceil(slice_seconds / span.step))
+    return Span(start=span.end - (span.end - span.start) // step * step, end=span.end, step=step)
+
+
 def earlier_span(weighed_at: datetime, rules: EvidenceRules) -> Span:
     """Return what to ask for about the old pool before it lost its last traffic."""
     end, seconds = floor(weighed_at.timestamp()), floor(rules.window.total_seconds())
@@ -95,26 +120,46 @@ def earlier_span(weighed_at: datetime, rules: EvidenceRules) -> Span:
 
 
 def window_of(
-    series: Sequence[Series], stable: PoolMembers, canary: PoolMembers, span: Span, *, both: bool = True
+    series: Sequence[Series],
+    stable: PoolMembers,
+    canary: PoolMembers,
+    asked: Span,
+    *,
+    both: bool = True,
+    steady_since: float = 0.0,
 ) -> Window:
-    """Read a window. Raises LackError if the numbers of a pool are missing, or old; ``both``: the old pool's too."""
-    seen = {pool: read(series, pool, span) for pool in (stable, canary)}
-    for pool, numbers in seen.items():
-        if pool is stable and not both:
-            continue
-        if not any(tally.is_seen for tally in numbers.tallies):
-            look = "`rolloutbot check-config --prometheus` says what it has"
-            raise LackError(f"Prometheus has no numbers of the model servers of `{pool.pool.name}`; {look}.")
-        if any(not each.values for each in series if each.labels.get("pod") in pool.pods):
-            raise LackError(
-                f"Prometheus has values of the model servers of `{pool.pool.name}` that are no numbers (NaN)."
-            )
-        if numbers.newest and span.end - numbers.newest > STALE.total_seconds():
-            age = show_duration(timedelta(seconds=round(span.end - numbers.newest)))
-            raise LackError(f"The newest numbers of `{pool.pool.name}` are {age} old.")
+    """Read a window. Raises LackError if the numbers of a pool are missing, old or rare; ``both``: the old pool's too.
+
+    ``steady_since``: since then no pod has left the pools (seconds since 1970).
+    """
+    every = scraped_every(series, stable, canary)
+    span = coarser(asked, SCRAPES * every)
+    seen = {pool: read(series, pool, span, steady_since) for pool in (stable, canary)}
+    needed = {pool: numbers for pool, numbers in seen.items() if both or pool is canary}
+    for pool, numbers in needed.items():
+        _require_fresh(pool, numbers.newest, span)
+    if span.end - span.start < FEWEST * span.step:
+        often, took = FEWEST * SCRAPES, show_duration(timedelta(seconds=ceil(every)))
+        raise LackError(f"I need {often} scrapes since the weights were new, and Prometheus takes {took} for one.")
+    for pool, numbers in needed.items():
+        _require_numbers(pool, numbers, series)
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
     slices = [Slice(old, new) for old, new in pairs if new.is_seen and (old.is_seen or not both)]
     if len(slices) < FEWEST:
         raise LackError("Prometheus has too few numbers of both pools over the same minutes.")
     names = {each.labels.get("__name__", "") for each in series if each.labels.get("pod") in canary.pods}
-    return Window(slices=tuple(slices), step=span.step, members=canary, names=frozenset(names))
+    return Window(slices=tuple(slices), step=span.step, scraped_every=every, members=canary, names=frozenset(names))
+
+
+def _require_fresh(pool: PoolMembers, newest: float, span: Span) -> None:
+    if newest and span.end - newest > STALE.total_seconds():
+        age = show_duration(timedelta(seconds=round(span.end - newest)))
+        raise LackError(f"The newest numbers of `{pool.pool.name}` are {age} old.")
+
+
+def _require_numbers(pool: PoolMembers, numbers: PoolNumbers, series: Sequence[Series]) -> None:
+    if not any(tally.is_seen for tally in numbers.tallies):
+        look = "`rolloutbot check-config --prometheus` says what it has"
+        raise LackError(f"Prometheus has no numbers of the model servers of `{pool.pool.name}`; {look}.")
+    if any(not each.values for each in series if each.labels.get("pod") in pool.pods):
+        raise LackError(f"Prometheus has values of the model servers of `{pool.pool.name}` that are no numbers (NaN).")

@@ -12,7 +12,9 @@ from bot.gates.numbers.names import Count, Time
 from bot.gates.numbers.tally import EVER, Streams
 from tests.bot.gates.windows import RULES, Story, a_window, always, asked, shorter
 
-HEALTHY = always(good=135)
+HEALTHY = always(good=135, more={Count.PICKED: 135}, streams=Streams(unended=0, before=0, after=0))
+BARE = always(times={Time.FIRST_TOKEN: {EVER: 135}, Time.WHOLE: {EVER: 135}})
+"""A pool that counts nothing of what fails, as SGLang's servers without a picker."""
 
 
 def found(canary: Story, stable: Story = HEALTHY, **keys: float) -> Found:
@@ -77,6 +79,49 @@ def test_a_picker_that_is_asked_for_the_other_pools_requests_too_is_not_the_new_
     assert found(always(good=15, **picks), always(good=135, more={Count.PICKED: 0})).answer is GateAnswer.PASS
 
 
+def test_requests_that_may_be_answered_by_servers_that_are_not_scraped_hold_and_do_not_fail_it() -> None:
+    seen = found(always(good=5, more={Count.PICKED: 15}, pods=1, of=3), always(good=135, more={Count.PICKED: 135}))
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        "The new pool's endpoint picker chose a model server 240 times, and no more than 80 answers are known: "
+        "Prometheus scrapes 1 of its 3 model servers.",
+    )
+
+
+def test_requests_that_servers_which_have_left_may_have_answered_are_not_missed() -> None:
+    gone = always(good=5, more={Count.PICKED: 15}, is_steady=False)
+    assert found(gone, always(good=135, more={Count.PICKED: 135})).answer is GateAnswer.PASS
+
+
+@pytest.mark.parametrize(
+    "canary",
+    [
+        always(good=14, broken=1),
+        always(good=14, away=1),
+        always(good=14, more={Count.PICKED: 14, Count.UNPICKED: 1}),
+        always(good=15, streams=Streams(unended=3, before=2, after=2)),
+    ],
+    ids=["5xx", "4xx", "refusals", "cut streams"],
+)
+def test_what_the_old_pool_does_not_count_is_no_difference(canary: Story) -> None:
+    assert found(canary, BARE).answer is GateAnswer.PASS
+
+
+@pytest.mark.parametrize(
+    ("canary", "what"),
+    [
+        (always(good=9, broken=6), "failed (96 with 5xx)"),
+        (always(good=9, away=6), "were turned away with 4xx"),
+    ],
+)
+def test_much_that_the_old_pool_does_not_count_holds(canary: Story, what: str) -> None:
+    seen = found(canary, BARE)
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        f"40.0 % of the new pool's 240 requests {what}, and nobody has counted that in the old pool.",
+    )
+
+
 def test_where_nobody_counts_errors_it_holds() -> None:
     sglang = always(times={Time.FIRST_TOKEN: {EVER: 15}, Time.WHOLE: {EVER: 15}})
     assert (found(sglang).answer, found(sglang).evidence) == (GateAnswer.HOLD, "errors not counted")
@@ -134,7 +179,7 @@ def test_of_idle_pools_the_policy_decides(idle: Idle, answer: GateAnswer, reason
 
 
 def test_what_is_forgiven_is_the_policys() -> None:
-    window = a_window(lambda number: {"good": 5, "broken": 10} if 6 <= number < 11 else {"good": 15}, HEALTHY)
+    window = a_window(lambda number: {"good": 6, "broken": 9} if 6 <= number < 12 else {"good": 15}, HEALTHY)
     assert check(asked(window), ErrorKeys()).answer is GateAnswer.FAIL
     assert check(asked(window, rules=shorter(forgives=timedelta(seconds=75))), ErrorKeys()).answer is GateAnswer.HOLD
     assert RULES.forgives == timedelta(minutes=1)

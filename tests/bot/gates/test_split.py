@@ -7,10 +7,11 @@ import pytest
 from bot.domain.gate import GateAnswer, OnFail
 from bot.domain.rollout import Entry
 from bot.gates.gate import Found
-from bot.gates.numbers.names import Count
+from bot.gates.numbers.names import Count, Time
+from bot.gates.numbers.tally import EVER
 from bot.gates.split import GATE, SplitKeys, check
 from tests.bot.gates.windows import Story, a_window, always, asked
-from tests.builders import PLAN, READY, a_rollout, an_entry
+from tests.builders import CANARY, PLAN, READY, a_rollout, an_entry
 
 
 @dataclass
@@ -41,10 +42,17 @@ def weighed(weight: int) -> Entry:
 
 
 def found(
-    canary: Story, stable: Story, *, weight: int = 10, entry: Entry | None = None, route: Route | None = None
+    canary: Story,
+    stable: Story,
+    *,
+    weight: int = 10,
+    entry: Entry | None = None,
+    route: Route | None = None,
+    slices: int = 16,
+    lack: str = "",
 ) -> Found:
-    window = a_window(canary, stable)
-    return check(asked(window, entry=entry or weighed(weight), routes=cast(Any, route or Route())), SplitKeys())
+    window, routes = a_window(canary, stable, slices=slices), cast(Any, route or Route())
+    return check(asked(window, entry=entry or weighed(weight), routes=routes, lack=lack), SplitKeys())
 
 
 @pytest.mark.parametrize(
@@ -91,6 +99,39 @@ def test_the_requests_of_both_pools_are_compared_with_the_weights(new: int, old:
 def test_one_of_several_gateways_is_not_named() -> None:
     seen = found(always(good=75), always(good=75), route=Route(parents=("default/one", "default/other")))
     assert seen.reason == "The gateway sends 50 % of 2,400 requests to the new pool at a weight of 10 %."
+
+
+def test_a_gateway_that_takes_its_time_is_waited_for() -> None:
+    late = found(lambda number: {"good": 0 if number < 5 else 15}, lambda number: {"good": 150 if number < 5 else 135})
+    assert late.answer is GateAnswer.PASS
+    early = found(always(), always(good=150), slices=9)
+    assert (early.answer, early.reason) == (
+        GateAnswer.HOLD,
+        "Gateway `default/inference-gateway` sends all 1,350 requests to the old pool, and none to the new one, "
+        "at a weight of 10 %: it does not take the weights; I wait to see whether that lasts.",
+    )
+
+
+def test_a_new_pool_that_cannot_serve_is_not_the_gateways_fault() -> None:
+    lack = f"No endpoint picker of `{CANARY}` is ready."
+    seen = found(always(), always(good=150), lack=lack)
+    assert (seen.answer, seen.reason) == (GateAnswer.FAIL, lack)
+
+
+def test_long_answers_that_end_at_the_old_pool_are_no_leak() -> None:
+    ending = always(times={Time.FIRST_TOKEN: {EVER: 0}, Time.WHOLE: {EVER: 40}}, good=40)
+    assert found(always(good=150), ending, weight=100).answer is GateAnswer.PASS
+
+
+def test_without_pickers_servers_that_are_not_scraped_leave_the_split_unknown() -> None:
+    seen = found(always(good=15), always(good=40, pods=2, of=6))
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        "Nobody knows how the requests are split: Prometheus scrapes neither both endpoint pickers nor all model "
+        "servers.",
+    )
+    picked = found(always(good=15, more={Count.PICKED: 15}), always(good=40, pods=2, of=6, more={Count.PICKED: 135}))
+    assert (picked.answer, picked.evidence) == (GateAnswer.PASS, "split 10.0 % new at 10 %")
 
 
 def test_it_says_what_it_saw() -> None:

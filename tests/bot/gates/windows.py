@@ -6,13 +6,13 @@ from typing import Any, cast
 
 from bot.domain.evidence import EvidenceRules
 from bot.domain.rollout import Entry, Pool
-from bot.engine.route_port import PoolMembers
+from bot.engine.route_port import PoolHealth, PoolMembers
 from bot.gates.gate import Asked, GateSources
 from bot.gates.numbers.names import Count, Level, Time
 from bot.gates.numbers.numbers import Numbers
 from bot.gates.numbers.tally import EVER, Buckets, Streams, Tally
 from bot.gates.numbers.window import Slice, Window
-from tests.builders import CANARY, NOON, an_entry
+from tests.builders import CANARY, NOON, READY, an_entry
 
 BOUNDS = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, EVER)
 STEP = 15.0
@@ -41,6 +41,9 @@ def a_tally(
     waiting: float = 0,
     cache: float = 0,
     pods: int = 2,
+    of: int | None = None,
+    engines: int | None = None,
+    is_steady: bool = True,
     streams: Streams | None = None,
 ) -> Tally:
     """Return what a pool did in the slice of a number; every answer takes 50 ms to its first token, and 1 s in all."""
@@ -50,6 +53,9 @@ def a_tally(
         start=number * STEP,
         end=(number + 1) * STEP,
         pods=pods,
+        of=pods if of is None else of,
+        engines=pods if engines is None else engines,
+        is_steady=is_steady,
         counts={**answers, **(more or {})},
         times={**shown, **(times or {})},
         before={Level.RUNNING: running[0]},
@@ -82,12 +88,16 @@ class _Given:
 
 @dataclass(frozen=True)
 class _Scaled:
-    """Pools of which an autoscaler may leave so many servers."""
+    """Pools of which an autoscaler may leave so many servers, and why the new one cannot serve."""
 
     least_of_all: int | None
+    lack: str
 
     def least(self, pool: Pool) -> int | None:
         return self.least_of_all
+
+    def health(self, stable: Pool, canary: Pool) -> PoolHealth:
+        return PoolHealth(lack=self.lack, readiness=READY)
 
 
 def asked(
@@ -97,9 +107,13 @@ def asked(
     entry: Entry | None = None,
     routes: Any = None,
     least: int | None = None,
+    lack: str = "",
 ) -> Asked:
-    """Return a question about a window; ``least``: so many servers an autoscaler may leave a pool."""
-    pools = cast(Any, _Scaled(least))
+    """Return a question about a window.
+
+    ``least``: so many servers an autoscaler may leave a pool. ``lack``: why the new pool cannot serve.
+    """
+    pools = cast(Any, _Scaled(least, lack))
     numbers = cast(Numbers, _Given(window, rules))
     return Asked(entry or an_entry(), NOON, GateSources(pools=pools, routes=routes, numbers=numbers))
 
