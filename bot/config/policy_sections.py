@@ -174,6 +174,10 @@ class CleanSection(Section):
     keep_for: Duration | None = None
 
 
+LabelName = Annotated[str, text(r"[A-Za-z_]\w{0,100}", "is not the name of a label")]
+LabelValue = Annotated[str, text(r'[^"\\\n]{1,200}', "is not the value of a label: no quotes and no backslashes")]
+
+
 class EvidenceSection(Section):
     """The names are those of ``EvidenceRules``."""
 
@@ -187,6 +191,7 @@ class EvidenceSection(Section):
     token_file: Annotated[str, text(r"/.{1,500}", "is not the path of a file; begin it with `/`")] = ""
     ca_file: Annotated[str, text(r"/.{1,500}", "is not the path of a file; begin it with `/`")] = ""
     tenant: Annotated[str, text(r"[\w!.*'()|-]{1,150}", "is not the name of a tenant")] = ""
+    labels: Annotated[dict[LabelName, LabelValue], a_mapping("{cluster: eu}")] = {}  # noqa: RUF012 (pydantic copies it)
     window: Duration = NUMBERS.window
     settle: Duration = NUMBERS.settle
     forgives: Duration = NUMBERS.forgives

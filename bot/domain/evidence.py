@@ -1,6 +1,7 @@
 """Where the gates' numbers come from, and how much of them is enough: the policy's section ``evidence``, as a value."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -18,13 +19,14 @@ class EvidenceRules:
 
     The numbers of at most ``window`` are judged. Those of the first ``settle`` after a change of weights are left out:
     caches are cold. What happens within ``forgives`` is no reason to roll back. ``requests``: so many of them the new
-    pool must have had in the window before a gate passes.
+    pool must have had in the window before a gate passes. ``labels`` are what all series of this cluster have.
     """
 
     prometheus: str = ""
     token_file: str = ""
     ca_file: str = ""
     tenant: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
     window: timedelta = timedelta(minutes=10)
     settle: timedelta = timedelta(minutes=1)
     forgives: timedelta = timedelta(minutes=1)

@@ -32,7 +32,7 @@ class Backtest:
         seconds = self._rules.window.total_seconds()
         step = max(1, ceil(seconds / SLICES))
         whole = aligned(floor(start.timestamp() - seconds), floor(end.timestamp()), step)
-        series = self._metrics.over(promql(stable, canary), whole)
+        series = self._metrics.over(promql(stable, canary, labels=self._rules.labels), whole)
         length, apart = step * SLICES, step * (SLICES // 2)
         ends = range(int(whole.start + length), int(whole.end) + 1, apart)
         return [self._window(series, stable, canary, Span(start=at - length, end=at, step=step)) for at in ends]

@@ -74,7 +74,7 @@ def check(asked: Asked, keys: QueriesKeys) -> Found:
     if applied is None:
         return Found(answer=GateAnswer.HOLD, reason=NO_TRAFFIC)
     try:
-        pools = {name: numbers.pools.members(pool) for name, pool in _pools(asked).items()}
+        pools = {name: numbers.pools.members(pool) for name, pool in _pools(asked, keys).items()}
         span = span_since(applied.weighed_since, asked.now, numbers.rules)
         # Without traffic the old pool is compared as it was before, as the other gates do.
         old = span if applied.weight < 100 else earlier_span(applied.weighed_since, numbers.rules)
@@ -84,11 +84,22 @@ def check(asked: Asked, keys: QueriesKeys) -> Found:
     return _worst(found)
 
 
-def _pools(asked: Asked) -> Mapping[str, Pool]:
-    return {"canary": asked.rollout.canary, "stable": asked.rollout.stable}
+def _pools(asked: Asked, keys: QueriesKeys) -> Mapping[str, Pool]:
+    """Return the pools that the queries name; the old one may be gone."""
+    rollout = asked.rollout
+    needs_old = not rollout.stable_gone and any(_needs_old(query) for query in keys.queries)
+    return {"canary": rollout.canary, **({"stable": rollout.stable} if needs_old else {})}
+
+
+def _needs_old(query: QuerySection) -> bool:
+    return query.times_stable is not None or "stable." in query.query
 
 
 def _one(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers], spans: tuple[Span, Span]) -> Found:
+    if "canary." in query.query and not pools["canary"].pods:
+        return Found(answer=GateAnswer.HOLD, reason=f"The new pool has no pods for the query `{query.name}`.")
+    if _needs_old(query) and not ("stable" in pools and pools["stable"].pods):
+        return Found(answer=GateAnswer.PASS, evidence=f"{query.name} not compared: the old pool has no pods")
     promql, (span, old) = filled(query.query, pools), spans
     values = _values(query.name, numbers, promql, span)
     if span.end not in values:

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Annotated, Final
 
 from bot.config.policy_values import one_word_of
-from bot.domain.errors import ClusterError
+from bot.domain.errors import ClusterError, StoreError, UnreadableError
 from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import Figure, GateAnswer, OnFail
 from bot.domain.plan import show_duration
+from bot.domain.warm_up import slot_of
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
 from bot.gates.judging.shares import SURE, chance_of_share
 from bot.gates.judging.words import count, may_pass
@@ -25,8 +26,8 @@ from bot.gates.numbers.window import Slice, Window
 
 FAR_OFF: Final = 2.0
 """So many times too much or too little is no burst, and no connection that stays with one pool."""
-LEAK: Final = 5
-"""So many requests to a pool without weight are more than what was under way."""
+LEAK: Final = 20
+"""So many requests to a pool without weight are more than what was under way, or than the prompts of `compare`."""
 MOST: Final = 0.8
 """Of the requests that a pool serves; so much more its picker is asked for, or less."""
 
@@ -77,9 +78,24 @@ def check(asked: Asked, keys: SplitKeys) -> Found:
     if senders - {mine} or routes.has_rules_beside(copy, rollout):
         return Found(answer=GateAnswer.PASS, evidence="split not judged: other rules send to these pools too")
     weight = asked.entry.applied.weight if asked.entry.applied else rollout.weight
+    if _is_warmed_up(asked):
+        return Found(answer=GateAnswer.PASS, evidence="split not judged: a warm-up sends prompts to the new pool too")
     if rollout.mirror:
         return Found(answer=GateAnswer.PASS, evidence="split not judged: the new pool gets copies")
     return on_numbers(asked, partial(_judge, weight, _named(routes.gateways(copy)), partial(_lack, asked)))
+
+
+def _is_warmed_up(asked: Asked) -> bool:
+    """Say whether a warm-up has sent prompts to the new pool within the longest window."""
+    try:
+        last = asked.sources.operations.last(slot_of(asked.rollout.canary))
+    except (StoreError, UnreadableError):
+        return False
+    numbers, applied = asked.sources.numbers, asked.entry.applied
+    if last is None or numbers is None or applied is None:
+        return False
+    begin = max(applied.weighed_since, asked.now - numbers.rules.window)
+    return not last.is_over or last.since > begin
 
 
 def _lack(asked: Asked) -> str:

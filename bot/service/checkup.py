@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.config.settings import Settings, TerminalSettings
 from bot.domain.errors import MetricsError, StoreError
 from bot.domain.evidence import EvidenceRules
-from bot.gates.numbers.query import ALIVE, RUNNING, any_of
+from bot.gates.numbers.query import ALIVE, RUNNING, any_of, selecting
 from bot.prometheus.client import PrometheusClient, client_of
 from bot.store.clock import RedisClock
 from bot.store.connection import connect, store_errors
@@ -53,7 +53,7 @@ def numbers_of(rules: EvidenceRules, namespaces: Sequence[str], now: float) -> s
     if not rules.prometheus:
         raise MetricsError("The policy names no Prometheus (`evidence.prometheus`).")
     client = client_of(rules)
-    servers, pickers = (_count(client, names, namespaces, now) for names in (RUNNING, ALIVE))
+    servers, pickers = (_count(client, names, namespaces, rules, now) for names in (RUNNING, ALIVE))
     where = ", ".join(f"`{namespace}`" for namespace in namespaces)
     if not servers:
         raise MetricsError(
@@ -62,8 +62,11 @@ def numbers_of(rules: EvidenceRules, namespaces: Sequence[str], now: float) -> s
     return f"Prometheus has numbers of {servers} model servers and {pickers} endpoint pickers in {where}."
 
 
-def _count(client: PrometheusClient, names: Iterable[str], namespaces: Sequence[str], now: float) -> int:
-    query = f'count({{__name__=~"{any_of(names)}",namespace=~"{any_of(namespaces)}"}})'
+def _count(
+    client: PrometheusClient, names: Iterable[str], namespaces: Sequence[str], rules: EvidenceRules, now: float
+) -> int:
+    where = f'namespace=~"{any_of(namespaces)}"{selecting(rules.labels)}'
+    query = f'count({{__name__=~"{any_of(names)}",{where}}})'
     return sum(int(value) for series in client.now(query, now) for value in series.values.values())
 
 

@@ -92,7 +92,7 @@ class Numbers:
         if span is None:
             return ()
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
-        query = promql(stable, canary)
+        query = promql(stable, canary, labels=self.rules.labels)
         return charts_of(self.past.over(query, span), stable, canary, span) if query else ()
 
     def _ask(self, entry: Entry, now: datetime) -> Window:
@@ -102,7 +102,8 @@ class Numbers:
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
         since = max(self._steady_since(pool, now) for pool in (stable, canary))
         pods = len(stable.pods) + len(canary.pods)
-        span, query = span_since(applied.weighed_since, now, self.rules, pods), promql(stable, canary)
+        span = span_since(applied.weighed_since, now, self.rules, pods)
+        query = promql(stable, canary, labels=self.rules.labels)
         both = applied.weight < 100
         window = window_of(self.metrics.over(query, span), stable, canary, span, both=both, steady_since=since)
         if both:
@@ -123,7 +124,7 @@ class Numbers:
     def _earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:
         """Return what the old pool did before it lost its last traffic; nothing if its servers are new, or gone."""
         span = earlier_span(weighed_at, self.rules)
-        query = promql(stable)
+        query = promql(stable, labels=self.rules.labels)
         tallies = read(self.metrics.over(query, span), stable, span).tallies if query else ()
         return tuple(tally for tally in tallies if tally.pods)
 

@@ -1,6 +1,7 @@
 """The one query that asks for everything that two pools have counted: exact pods and exact pickers, never a prefix."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from bot.engine.route_port import PoolMembers
@@ -12,21 +13,30 @@ ALIVE: Final = ("inference_pool_ready_pods", "llm_d_epp_ready_endpoints")
 """What a picker shows before its first request too."""
 
 
-def promql(*pools: PoolMembers) -> str:
+NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def promql(*pools: PoolMembers, labels: Mapping[str, str] = NO_LABELS) -> str:
     """Ask for the counters of the pools as they are, and for when each program was scraped last.
 
+    ``labels`` are what all series of this cluster have, where one Prometheus keeps those of several.
     Increases are worked out here, not by `increase()`: that misses what a series begins with, so the first errors.
     """
     parts: list[str] = []
-    namespace = pools[0].pool.namespace
+    here = f'namespace="{pools[0].pool.namespace}"{selecting(labels)}'
     if pods := [pod for pool in pools for pod in pool.pods]:
-        where = f'namespace="{namespace}",pod=~"{any_of(pods)}"'
+        where = f'{here},pod=~"{any_of(pods)}"'
         parts += [_selected([*SERVERS, REQUESTS], where), *_scraped("pod,job,instance", RUNNING, where)]
     if pickers := [pool.picker for pool in pools if pool.picker]:
         for label in ("job", "service"):
-            where = f'namespace="{namespace}",{label}=~"{any_of(pickers)}"'
+            where = f'{here},{label}=~"{any_of(pickers)}"'
             parts += [_selected(PICKERS, where), *_scraped("job,service,instance", ALIVE, where)]
     return " or ".join(parts)
+
+
+def selecting(labels: Mapping[str, str]) -> str:
+    """Write labels as a part of a selector, after others."""
+    return "".join(f',{label}="{value}"' for label, value in labels.items())
 
 
 def _scraped(labels: str, names: Iterable[str], where: str) -> Iterator[str]:

@@ -21,6 +21,8 @@ _THE_SERVERS = "ModelServerError"
 _BY_STATUS = {"2": Count.GOOD, "3": Count.GOOD, "4": Count.TURNED_AWAY, "5": Count.BROKEN}
 
 
+REPLICA = frozenset({"prometheus", "prometheus_replica", "replica", "__replica__"})
+"""Labels that say which Prometheus has scraped a series."""
 Target = tuple[str, str]
 """What is scraped: a job and an instance. A pod, or a picker's Service, may have several."""
 
@@ -105,7 +107,19 @@ def _program(series: Iterable[Series], label: str, name: str) -> _Program:
             program.series.append(each)
         else:
             program.scraped[_target(each)] = each.values
+    program.series[:] = _once(program.series)
     return program
+
+
+def _once(series: Sequence[Series]) -> Sequence[Series]:
+    """Take what two replicas of Prometheus have of a series for one: that with more values, the other's in its gaps."""
+    if all(REPLICA.isdisjoint(each.labels) for each in series):
+        return series
+    merged: dict[frozenset[tuple[str, str]], Series] = {}
+    for each in sorted(series, key=lambda each: -len(each.values)):
+        key = frozenset(label for label in each.labels.items() if label[0] not in REPLICA)
+        merged[key] = Series(each.labels, {**each.values, **merged[key].values}) if key in merged else each
+    return [*merged.values()]
 
 
 def _target(series: Series) -> Target:

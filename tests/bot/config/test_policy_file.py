@@ -266,9 +266,13 @@ def test_any_file_is_read_or_refused_with_lines(document: dict[str, object]) -> 
 
 
 def test_evidence_is_read() -> None:
-    Path("policy.yaml").write_text('evidence: {prometheus: "https://prom.example.com/api", tenant: a-b, idle: pass}\n')
+    Path("policy.yaml").write_text(
+        'evidence: {prometheus: "https://prom.example.com/api", tenant: a-b, labels: {cluster: eu-1}, idle: pass}\n'
+    )
     policy = read_policy(Path("policy.yaml"), default_namespace="default")
-    assert policy.evidence == EvidenceRules(prometheus="https://prom.example.com/api", tenant="a-b", idle=Idle.PASS)
+    assert policy.evidence == EvidenceRules(
+        prometheus="https://prom.example.com/api", tenant="a-b", labels={"cluster": "eu-1"}, idle=Idle.PASS
+    )
 
 
 @pytest.mark.parametrize("url", ["prometheus:9090", "http://user:pass@prometheus", "file:///etc/passwd"])

@@ -75,19 +75,21 @@ def a_server(
     def shown(at: float) -> Shown:
         begun, done, bad = bisect_right(first, at), bisect_right(ended, at), bisect_right(broken, at)
         answers = ("handler", "/v1/completions", "method", "POST", "status")
-        buckets = {
+        buckets: dict[tuple[str, ...], float] = {
             (f"vllm:{name}_seconds_bucket", "le", str(bound)): float(count if seconds <= bound else 0)
             for name, seconds, count in (("time_to_first_token", 0.05, begun), ("e2e_request_latency", whole, done))
             for bound in (*BOUNDS[:-1], math.inf)
         }
-        return {
+        seen: dict[tuple[str, ...], float] = {
             ("vllm:num_requests_running",): float(begun - done),
             ("vllm:num_requests_waiting",): 0.0,
             ("vllm:kv_cache_usage_perc",): 0.2,
             ("http_requests_total", *answers, "2xx"): float(done),
-            **({("http_requests_total", *answers, "5xx"): float(bad)} if bad else {}),
             **buckets,
         }
+        if bad:
+            seen["http_requests_total", *answers, "5xx"] = float(bad)
+        return seen
 
     return Program({"pod": pod, "job": "servers"}, shown, every, phase, **more)
 

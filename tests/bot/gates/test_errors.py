@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
@@ -9,7 +10,9 @@ from bot.domain.gate import Figure, GateAnswer
 from bot.gates.errors import ErrorKeys, check
 from bot.gates.gate import Found
 from bot.gates.numbers.names import Count, Time
+from bot.gates.numbers.numbers import Numbers
 from bot.gates.numbers.tally import EVER, Streams
+from bot.gates.numbers.window import NothingToCompareError, Window
 from tests.bot.gates.windows import RULES, Story, a_window, always, asked, shorter
 
 HEALTHY = always(good=135, more={Count.PICKED: 135}, streams=Streams(unended=0, before=0, after=0))
@@ -120,6 +123,34 @@ def test_much_that_the_old_pool_does_not_count_holds(canary: Story, what: str) -
         GateAnswer.HOLD,
         f"40.0 % of the new pool's 240 requests {what}, and nobody has counted that in the old pool.",
     )
+
+
+@pytest.mark.parametrize(
+    ("canary", "answer", "reason"),
+    [
+        (always(good=15), GateAnswer.PASS, ""),
+        (
+            always(broken=15),
+            GateAnswer.HOLD,
+            "100 % of the new pool's 240 requests failed (240 with 5xx), and nobody has counted that in the old pool.",
+        ),
+        (always(), GateAnswer.HOLD, "Both pools are idle: there are no requests to judge."),
+    ],
+)
+def test_with_nothing_to_compare_with_only_much_that_fails_holds(
+    canary: Story, answer: GateAnswer, reason: str
+) -> None:
+    question = asked(a_window(canary, always()))
+
+    class Alone:
+        rules = RULES
+
+        def window(self, entry: object, now: object) -> Window:
+            raise NothingToCompareError(a_window(canary, always()))
+
+    sources = replace(question.sources, numbers=cast(Numbers, Alone()))
+    seen = check(replace(question, sources=sources), ErrorKeys())
+    assert (seen.answer, seen.reason) == (answer, reason)
 
 
 def test_where_nobody_counts_errors_it_holds() -> None:

@@ -60,6 +60,23 @@ def test_longer_prompts_may_take_longer_by_as_much() -> None:
     assert found(lambda number: answers(times=3, prompt=50)).answer is GateAnswer.FAIL
 
 
+def test_what_one_pool_alone_shows_of_its_cache_makes_no_prompt_longer() -> None:
+    cached = always(**answers(each=27) | {"more": _prompts(27 * 5, looked_up=1000, cached=700, prompt=1000)})
+    slow = answers(times=3) | {"more": _prompts(15, prompt=1000)}
+    assert found(lambda number: slow, cached).answer is GateAnswer.FAIL
+
+
+def test_a_cache_that_is_off_does_not_hide_that_prompts_are_longer() -> None:
+    off = always(**answers(each=27) | {"more": _prompts(27 * 5, looked_up=0, cached=0, prompt=200)})
+    longer = answers(times=3) | {"more": _prompts(15, looked_up=0, cached=0, prompt=600)}
+    assert found(lambda number: longer, off).answer is GateAnswer.PASS
+
+
+def _prompts(requests: int, **tokens: int) -> dict[Count, int]:
+    names = {"looked_up": Count.LOOKED_UP, "cached": Count.CACHED, "prompt": Count.PROMPT_TOKENS}
+    return {names[name]: requests * number for name, number in tokens.items()}
+
+
 def test_the_tokens_of_one_answer_count_as_one() -> None:
     """Few answers with many slow tokens each prove nothing."""
     tokens = {Time.PER_TOKEN: buckets([0.2] * 40), Time.FIRST_TOKEN: buckets([0.05]), Time.WHOLE: buckets([1.0])}

@@ -54,10 +54,11 @@ def weighed() -> Entry:
     return replace(an_entry(rollout), applied=applied)
 
 
-def found(answers: Answers, *queries: QuerySection) -> Found:
-    numbers = Numbers(answers, Members(), EvidenceRules(prometheus="http://prometheus"))
+def found(answers: Answers, *queries: QuerySection, members: Any = None, entry: Entry | None = None) -> Found:
+    numbers = Numbers(answers, members or Members(), EvidenceRules(prometheus="http://prometheus"))
     sources = GateSources(pools=cast(Any, None), routes=cast(Any, None), numbers=numbers)
-    return check(Asked(weighed(), NOON + timedelta(minutes=5), sources), QueriesKeys.model_construct(queries=queries))
+    question = Asked(entry or weighed(), NOON + timedelta(minutes=5), sources)
+    return check(question, QueriesKeys.model_construct(queries=queries))
 
 
 def a_query(**more: Any) -> QuerySection:
@@ -126,6 +127,39 @@ def test_the_pools_exact_names_are_put_into_it() -> None:
         f'a{{pod=~"old-a|old[.]b",p="{STABLE}",j="old-epp",n="default"}} / b{{p="{STABLE}"}}',
     ]
     assert seen.evidence == "gpu 1 (old 1)"
+
+
+class Without(Members):
+    """One of the pools has no pods."""
+
+    def __init__(self, pool: str) -> None:
+        self.pool = pool
+
+    def members(self, pool: Pool) -> PoolMembers:
+        found = super().members(pool)
+        return replace(found, pods=()) if pool.name == self.pool else found
+
+
+def test_an_old_pool_without_pods_is_nothing_to_compare_with() -> None:
+    answers = Answers(lambda promql, part: 3.0)
+    seen = found(answers, a_query(times_stable=2.0), members=Without(STABLE))
+    assert (seen.answer, seen.evidence) == (GateAnswer.PASS, "gpu not compared: the old pool has no pods")
+    assert found(answers, a_query(most=2.0), members=Without(STABLE)).answer is GateAnswer.FAIL
+
+
+def test_a_new_pool_without_pods_is_not_judged_by_the_pods_of_others() -> None:
+    answers = Answers(lambda promql, part: 1.0)
+    seen = found(answers, a_query(most=2.0), members=Without(CANARY))
+    assert (seen.answer, seen.reason) == (GateAnswer.HOLD, "The new pool has no pods for the query `gpu`.")
+    assert answers.asked == []
+
+
+def test_an_old_pool_that_is_gone_is_not_asked_for() -> None:
+    entry = weighed()
+    gone = replace(entry, rollout=replace(entry.rollout, stable_gone=True))
+    answers = Answers(lambda promql, part: 3.0)
+    assert found(answers, a_query(times_stable=2.0), entry=gone).answer is GateAnswer.PASS
+    assert found(answers, a_query(most=5.0), entry=gone).answer is GateAnswer.PASS
 
 
 def test_more_than_one_series_is_no_number() -> None:

@@ -32,6 +32,12 @@ def test_a_queue_that_stays_long_fails_and_one_that_is_long_now_holds(
     assert check(asked(a_window(canary, stable)), SaturationKeys()).answer is answer
 
 
+def test_of_pods_with_several_engines_each_engine_has_a_queue() -> None:
+    new = always(good=15, waiting=6, pods=1, engines=8)
+    old = always(good=135, waiting=6, pods=8, engines=8)
+    assert check(asked(a_window(new, old)), SaturationKeys()).evidence == "queue 0.8 (old 0.8), KV cache 0 %"
+
+
 def test_a_queue_that_is_too_young_is_waited_for() -> None:
     assert check(asked(a_window(queues(40), QUIET, slices=4)), SaturationKeys()).answer is GateAnswer.HOLD
 

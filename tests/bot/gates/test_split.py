@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -10,8 +11,10 @@ from bot.gates.gate import Found
 from bot.gates.numbers.names import Count, Time
 from bot.gates.numbers.tally import EVER
 from bot.gates.split import GATE, SplitKeys, check
+from tests.bot.gates.test_quality import Kept
+from tests.bot.gates.test_warm_up import warmed
 from tests.bot.gates.windows import Story, a_window, always, asked
-from tests.builders import CANARY, PLAN, READY, a_rollout, an_entry
+from tests.builders import CANARY, NOON, PLAN, READY, a_rollout, an_entry
 
 
 @dataclass
@@ -88,6 +91,7 @@ def found(
             "Gateway `default/inference-gateway` sends 50 % of 2,400 requests to the new pool at a weight of 90 %.",
         ),
         (150, 0, 100, ""),
+        (149, 1, 100, ""),  # as many as `compare` may send
         (140, 10, 100, "The old pool got 160 requests at a weight of 0."),
     ],
 )
@@ -116,6 +120,21 @@ def test_a_new_pool_that_cannot_serve_is_not_the_gateways_fault() -> None:
     lack = f"No endpoint picker of `{CANARY}` is ready."
     seen = found(always(), always(good=150), lack=lack)
     assert (seen.answer, seen.reason) == (GateAnswer.FAIL, lack)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "evidence"),
+    [(1, "split not judged: a warm-up sends prompts to the new pool too"), (60, "split 29.4 % new at 10 %")],
+)
+def test_a_window_with_prompts_of_a_warm_up_is_not_judged(minutes: int, evidence: str) -> None:
+    window, early = a_window(always(good=5), always(good=12)), NOON - timedelta(hours=1)
+    entry = weighed(10)
+    assert entry.applied is not None
+    entry = replace(entry, applied=replace(entry.applied, at=early, weighed_at=early))
+    question = asked(window, entry=entry, routes=cast(Any, Route()))
+    kept = Kept(warmed("a/0", since=NOON - timedelta(minutes=minutes)))
+    sources = replace(question.sources, operations=kept)
+    assert check(replace(question, sources=sources), SplitKeys()).evidence == evidence
 
 
 def test_long_answers_that_end_at_the_old_pool_are_no_leak() -> None:

@@ -163,6 +163,33 @@ def test_copies_of_requests_are_judged_too() -> None:
     assert numbers(Memory()).window(mirrored, NOON + timedelta(minutes=5)).canary().answered == 240
 
 
+def test_with_all_traffic_and_an_old_pool_that_had_no_requests_there_is_nothing_to_compare_with() -> None:
+    class Idle(Memory):
+        def _pod(self, pod: str, times: Sequence[float]) -> Sequence[Series]:
+            return [each for each in super()._pod(pod, times) if pod == "new" or "status" not in each.labels]
+
+    with pytest.raises(NothingToCompareError) as nothing:
+        numbers(Idle()).window(weighed(100), NOON + timedelta(minutes=5))
+    assert nothing.value.window.canary().answered == 240
+
+
+def test_a_pod_that_leaves_makes_what_was_before_unknown() -> None:
+    class Leaving(Members):
+        pods: tuple[str, ...] = ("new", "gone")
+
+        def members(self, pool: Pool) -> PoolMembers:
+            return replace(super().members(pool), pods=("old",) if pool.name == STABLE else self.pods)
+
+    members = Leaving()
+    shared = Numbers(Memory(pods=("old", "new", "gone")), members, RULES)
+    before = shared.window(weighed(10), NOON + timedelta(minutes=5))
+    members.pods = ("new",)
+    after = shared.window(weighed(10), NOON + timedelta(minutes=6))
+    later = shared.window(weighed(10), NOON + timedelta(minutes=8))
+    assert [len(each.whole(each.slices)) for each in (before, after)] == [len(before.slices), 0]
+    assert 0 < len(later.whole(later.slices)) < len(later.slices)
+
+
 def test_with_all_traffic_and_old_servers_that_are_new_there_is_nothing_to_compare_with() -> None:
     with pytest.raises(NothingToCompareError):
         numbers(Memory(pods=("new",))).window(weighed(100), NOON + timedelta(minutes=5))

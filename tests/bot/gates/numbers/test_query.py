@@ -22,4 +22,12 @@ def test_a_dot_in_a_name_is_a_dot() -> None:
 
 def test_pools_without_pods_or_pickers_are_left_out() -> None:
     assert promql(members(STABLE), members(CANARY)) == ""
+
+
+def test_of_several_clusters_one_is_asked_for() -> None:
+    query = promql(members(CANARY, "a", picker="epp"), labels={"cluster": "eu", "env": "prod"})
+    assert query.count('namespace="default",cluster="eu",env="prod",') == query.count("namespace=")
+
+
+def test_without_a_picker_none_is_asked_for() -> None:
     assert "epp" not in promql(members(STABLE, "a"), members(CANARY, "b")).replace("llm_d_epp", "")

@@ -6,7 +6,7 @@ from bot.domain.rollout import Pool
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.names import Count, Level, Time
-from bot.gates.numbers.reading import read, times_of
+from bot.gates.numbers.reading import read, scraped_every, times_of
 from bot.gates.numbers.tally import EVER, Streams, Tally
 from tests.builders import CANARY
 
@@ -83,6 +83,40 @@ def test_what_is_no_request_for_the_model_is_not_counted(labels: Mapping[str, st
 def test_a_pod_that_two_jobs_scrape_counts_once() -> None:
     twice = [shows("vllm:num_requests_running", 1, 2, 3, job="zz"), answers("2xx", 0, 5, 9, job="zz")]
     assert counts(answers("2xx", 0, 5, 9), *twice, scraped(1, 1, 1, job="zz")) == [{Count.GOOD: 5}, {Count.GOOD: 4}]
+
+
+def test_a_pod_that_two_replicas_of_prometheus_scrape_counts_once() -> None:
+    one = answers("2xx", 0, 5, 9, prometheus_replica="one")
+    other = answers("2xx", None, 5, 9, prometheus_replica="two")
+    gap = answers("5xx", 0, None, 2, prometheus_replica="one"), answers("5xx", None, 1, None, prometheus_replica="two")
+    assert counts(one, other, *gap) == [{Count.GOOD: 5, Count.BROKEN: 1}, {Count.GOOD: 4, Count.BROKEN: 1}]
+
+
+def test_of_several_engines_queues_are_added_up_and_caches_are_not() -> None:
+    series = [
+        shows(name, 0, value, value, engine=engine)
+        for engine, waiting, cache in (("0", 3.0, 0.2), ("1", 5.0, 0.4))
+        for name, value in (("vllm:num_requests_waiting", waiting), ("vllm:kv_cache_usage_perc", cache))
+    ]
+    _, after = tallies(*series)
+    assert after.after == {Level.RUNNING: 3, Level.WAITING: 8, Level.CACHE: pytest.approx(0.3)}
+    assert (after.pods, after.engines) == (1, 2)
+
+
+def test_a_stretch_is_whole_where_all_pods_were_scraped_and_none_has_left_since() -> None:
+    both = [RUNNING, scraped(1, 1, 1), scraped(None, 1, 1, pod="pod-b")]
+    both.append(shows("vllm:num_requests_running", None, 1, 1, pod="pod-b"))
+    assert [tally.is_whole for tally in read(both, POOL, SPAN).tallies] == [False, True]
+    assert [tally.is_whole for tally in read(both, POOL, SPAN, 20.0).tallies] == [False, False]
+
+
+def test_how_often_programs_are_scraped_is_seen_by_how_old_scrapes_are() -> None:
+    times = [float(number) for number in range(0, 300, 7)]
+    pod = Series({"pod": "pod-a", "job": "servers"}, {at: at // 15 * 15 for at in times})
+    picker = Series({"job": "epp"}, {at: (at - 4) // 60 * 60 + 4 for at in times})
+    assert scraped_every([pod], POOL) == pytest.approx(15, abs=2)
+    assert scraped_every([pod, picker], POOL) == pytest.approx(60, abs=8)
+    assert scraped_every([], POOL) == 0
 
 
 def test_of_two_targets_of_a_pod_one_that_missed_a_scrape_is_not_known_then() -> None:
