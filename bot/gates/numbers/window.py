@@ -17,9 +17,8 @@ SLICES: Final = 20
 """At most so many slices make a window."""
 MANY_PODS: Final = 60
 """With more pods a window has fewer slices, so that an answer stays as long."""
-FEWEST: Final = 2
-SCRAPES: Final = 2
-"""Each program is scraped so often in a slice, at least."""
+FEWEST: Final = 4
+"""So many slices make a window, at least. Each is as long as a scrape takes to come again, or longer."""
 FEW_SLICES: Final = 6
 NO_TRAFFIC: Final = "The new pool has no traffic yet."
 STALE: Final = timedelta(minutes=2)
@@ -41,8 +40,8 @@ class Slice:
 class Window:
     """Slices in the order of time, of ``step`` seconds each, without those in which a pool was not seen.
 
-    ``scraped_every``: so many seconds lie between two scrapes of a program. A slice has two of them at least, so that
-    programs which are scraped at different moments can be compared.
+    ``scraped_every``: so many seconds lie between two scrapes of a program. No slice is shorter, so that programs which
+    are scraped at different moments can be compared.
 
     ``earlier`` is what the old pool did before it lost all its traffic: then it is compared with that. ``members`` are
     those of the new pool, and ``names`` what its model servers call what they show.
@@ -133,14 +132,14 @@ def window_of(
     ``steady_since``: since then no pod has left the pools (seconds since 1970).
     """
     every = scraped_every(series, stable, canary)
-    span = coarser(asked, SCRAPES * every)
+    span = coarser(asked, every)
     seen = {pool: read(series, pool, span, steady_since) for pool in (stable, canary)}
     needed = {pool: numbers for pool, numbers in seen.items() if both or pool is canary}
     for pool, numbers in needed.items():
         _require_fresh(pool, numbers.newest, span)
     if span.end - span.start < FEWEST * span.step:
-        often, took = FEWEST * SCRAPES, show_duration(timedelta(seconds=ceil(every)))
-        raise LackError(f"I need {often} scrapes since the weights were new, and Prometheus takes {took} for one.")
+        took = show_duration(timedelta(seconds=ceil(every)))
+        raise LackError(f"I need {FEWEST} scrapes since the weights were new, and Prometheus takes {took} for one.")
     for pool, numbers in needed.items():
         _require_numbers(pool, numbers, series)
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
