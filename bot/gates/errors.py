@@ -97,9 +97,11 @@ def _gross_alone(keys: ErrorKeys, window: Window, compared: Shares) -> str:
     every, new = frozenset(Failure), window.canary()
     failed = _failed(new, every, _unanswered(window, window.slices))
     what = f"failed{_of_which(window, every)}"
+    is_known = compared.stable.of > 0 and failed.bad <= compared.canary.bad
     if not window.stable().counts_status and new.count(Count.TURNED_AWAY) > failed.bad:
         failed, what = Share(new.count(Count.TURNED_AWAY), new.answered), "were turned away with 4xx"
-    if failed.bad < MANY or failed.percent < keys.at_once + compared.canary.percent:
+        is_known = False
+    if is_known or failed.bad < MANY or failed.percent < keys.at_once + compared.canary.percent:
         return ""
     share = f"{percent(failed.percent)} of the new pool's {count(failed.of)} requests {what}"
     return f"{share}, and nobody has counted that in the old pool."

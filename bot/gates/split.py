@@ -33,7 +33,8 @@ MOST: Final = 0.8
 
 
 UNKNOWN: Final = (
-    "Nobody knows how the requests are split: Prometheus scrapes neither both endpoint pickers nor all model servers."
+    "Nobody knows how the requests are split: pods have come or left, or Prometheus scrapes neither both endpoint "
+    "pickers nor all model servers."
 )
 
 

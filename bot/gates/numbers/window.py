@@ -69,8 +69,15 @@ class Window:
         return ceil((time.total_seconds() + self.scraped_every) / self.step) + 1
 
     def whole(self, slices: Sequence[Slice]) -> Sequence[Slice]:
-        """Return those of some slices in which everything is known that both pools answered."""
-        return [each for each in slices if each.canary.is_whole and (self.earlier or each.stable.is_whole)]
+        """Return those of some slices in which everything is known that both pools answered; none if there are few."""
+        return [each for each in slices if self._is_whole(each)] if self._has_whole else []
+
+    @property
+    def _has_whole(self) -> bool:
+        return sum(map(self._is_whole, self.slices)) >= FEWEST
+
+    def _is_whole(self, each: Slice) -> bool:
+        return each.canary.is_whole and (bool(self.earlier) or each.stable.is_whole)
 
     @property
     def seconds(self) -> float:

@@ -188,6 +188,17 @@ def test_a_gross_effect_fails_it_at_once_and_the_policy_says_what_that_is() -> N
     assert found(sudden, at_once=90).answer is GateAnswer.HOLD
 
 
+def test_few_failures_hold_as_few_requests_do() -> None:
+    def once(**does: int) -> Story:
+        return lambda number: does if number == 3 else {}
+
+    seen = found(once(broken=5), once(good=1, broken=1))
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        "The new pool has had 5 of the 50 requests that a judgement needs.",
+    )
+
+
 def test_few_requests_hold() -> None:
     seen = check(asked(a_window(always(good=2), HEALTHY)), ErrorKeys())
     assert (seen.answer, seen.reason) == (

@@ -146,8 +146,8 @@ def test_without_pickers_servers_that_are_not_scraped_leave_the_split_unknown() 
     seen = found(always(good=15), always(good=40, pods=2, of=6))
     assert (seen.answer, seen.reason) == (
         GateAnswer.HOLD,
-        "Nobody knows how the requests are split: Prometheus scrapes neither both endpoint pickers nor all model "
-        "servers.",
+        "Nobody knows how the requests are split: pods have come or left, or Prometheus scrapes neither both endpoint "
+        "pickers nor all model servers.",
     )
     picked = found(always(good=15, more={Count.PICKED: 15}), always(good=40, pods=2, of=6, more={Count.PICKED: 135}))
     assert (picked.answer, picked.evidence) == (GateAnswer.PASS, "split 10.0 % new at 10 %")
