@@ -122,7 +122,7 @@ def _judge(weight: int, gateway: str, lack: Callable[[], str], window: Window, r
     details = f"{looked}, at a weight of {weight} %. Fails at less than half or more than twice of that, {lasting}."
     answer, why = GateAnswer.PASS, _wrong(split, weight, gateway)
     if why:
-        lasts = _lasts(window, weight, gateway, rules)
+        lasts = not split.old or _lasts(window, weight, gateway, rules)  # no gateway is late with all to the new pool
         answer, why = (GateAnswer.FAIL, why) if lasts else (GateAnswer.HOLD, may_pass(why))
         why = (lack() if not split.new else "") or why
     figures = (Figure("share", f"{split.percent:.1f} %", f"{100 - split.percent:.1f} %"),)

@@ -146,7 +146,9 @@ def window_of(
         _require_fresh(pool, numbers.newest, span)
     if span.end - span.start < FEWEST * span.step:
         took = show_duration(timedelta(seconds=ceil(every)))
-        raise LackError(f"I need {FEWEST} scrapes since the weights were new, and Prometheus takes {took} for one.")
+        raise LackError(
+            f"I wait for {FEWEST} scrapes since the weights changed; Prometheus takes about {took} for each."
+        )
     for pool, numbers in needed.items():
         _require_numbers(pool, numbers, series)
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)

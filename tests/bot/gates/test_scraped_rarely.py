@@ -29,7 +29,7 @@ def test_a_healthy_pool_passes_in_the_end(every: float) -> None:
 
 def test_while_programs_were_scraped_too_seldom_it_says_so() -> None:
     reason = Cluster(old=4, new=2, rate=6, every=60, seed=1).ask(errors.GATE, 120).reason
-    assert reason.startswith("I need 4 scrapes since the weights were new, and Prometheus takes ")
+    assert reason.startswith("I wait for 4 scrapes since the weights changed; Prometheus takes about ")
 
 
 @pytest.mark.parametrize("every", [15, 30])

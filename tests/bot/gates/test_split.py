@@ -116,6 +116,10 @@ def test_a_gateway_that_takes_its_time_is_waited_for() -> None:
     )
 
 
+def test_a_gateway_that_sends_all_to_the_new_pool_is_not_waited_for() -> None:
+    assert found(always(good=150), always(), slices=4).answer is GateAnswer.FAIL
+
+
 def test_a_new_pool_that_cannot_serve_is_not_the_gateways_fault() -> None:
     lack = f"No endpoint picker of `{CANARY}` is ready."
     seen = found(always(), always(good=150), lack=lack)
