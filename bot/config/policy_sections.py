@@ -174,7 +174,8 @@ class CleanSection(Section):
     keep_for: Duration | None = None
 
 
-LabelName = Annotated[str, text(r"[A-Za-z_]\w{0,100}", "is not the name of a label")]
+_OURS = "namespace|pod|job|service|__name__"
+LabelName = Annotated[str, text(rf"(?!(?:{_OURS})\Z)[A-Za-z_][A-Za-z0-9_]{{0,100}}", "is no label of a cluster")]
 LabelValue = Annotated[str, text(r'[^"\\\n]{1,200}', "is not the value of a label: no quotes and no backslashes")]
 
 

@@ -5,9 +5,10 @@ fails. A client's mistake (4xx) hits both pools alike, so a share that only the 
 adapter that is missing there, for one.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from enum import StrEnum
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Final
 
 from bot.config.policy_values import number_above_zero
@@ -20,7 +21,7 @@ from bot.gates.judging.words import compared, count, figure, percent, percents, 
 from bot.gates.numbers import shown
 from bot.gates.numbers.asking import NOTHING, on_numbers
 from bot.gates.numbers.names import Count
-from bot.gates.numbers.tally import Total
+from bot.gates.numbers.tally import Tally, Total, total
 from bot.gates.numbers.window import Slice, Window
 
 TURNED_AWAY: Final = Bar(points=3.0, times=3.0)
@@ -28,6 +29,11 @@ TURNED_AWAY: Final = Bar(points=3.0, times=3.0)
 
 MANY: Final = 5
 """Fewer failures say nothing where there is nothing to compare with."""
+
+
+Of = Callable[[Slice], Tally]
+OLD: Final[Of] = attrgetter("stable")
+NEW: Final[Of] = attrgetter("canary")
 
 
 class Failure(StrEnum):
@@ -95,7 +101,7 @@ def _judge_alone(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found
 def _gross_alone(keys: ErrorKeys, window: Window, compared: Shares) -> str:
     """Say if much of the new pool fails of a kind that nobody counts in the old one; empty if not much does."""
     every, new = frozenset(Failure), window.canary()
-    failed = _failed(new, every, _unanswered(window, window.slices))
+    failed = _failed(new, every, _unanswered(window, window.slices, NEW, OLD))
     what = f"failed{_of_which(window, every)}"
     is_known = compared.stable.of > 0 and failed.bad <= compared.canary.bad
     if not window.stable().counts_status and new.count(Count.TURNED_AWAY) > failed.bad:
@@ -110,10 +116,9 @@ def _gross_alone(keys: ErrorKeys, window: Window, compared: Shares) -> str:
 def _maybe_lost(window: Window) -> str:
     """Say if most requests seem to have no answer, but some model servers are not known; empty if it does not."""
     slices = [each for each in window.slices if each.canary.is_steady and each.stable.is_steady]
-    new = window.canary(slices)
-    if not slices or slices[-1].canary.is_whole or not new.unanswered or _is_shared(window, slices):
+    if not slices or not _missing(slices, NEW, OLD):
         return ""
-    last = slices[-1].canary
+    new, last = window.canary(slices), slices[-1].canary
     return (
         f"The new pool's endpoint picker chose a model server {count(new.count(Count.PICKED))} times, and no more than "
         f"{count(new.began())} answers are known: Prometheus scrapes {last.pods} of its {last.of} model servers."
@@ -128,7 +133,8 @@ def _figures(failures: Shares, away: Shares) -> tuple[Figure, ...]:
 
 def _failures(window: Window, kinds: Set[Failure], slices: Sequence[Slice]) -> Shares:
     old, new = window.stable(slices), window.canary(slices)
-    return Shares(stable=_failed(old, kinds), canary=_failed(new, kinds, _unanswered(window, slices)))
+    lost_old, lost_new = _unanswered(window, slices, OLD, NEW), _unanswered(window, slices, NEW, OLD)
+    return Shares(stable=_failed(old, kinds, lost_old), canary=_failed(new, kinds, lost_new))
 
 
 def _both_count(window: Window) -> Set[Failure]:
@@ -142,7 +148,7 @@ def _both_count(window: Window) -> Set[Failure]:
     return {kind for kind, is_known in known.items() if is_known}
 
 
-def _failed(pool: Total, kinds: Set[Failure], unanswered: int = 0) -> Share:
+def _failed(pool: Total, kinds: Set[Failure], unanswered: int) -> Share:
     counted = _counted(pool)
     lost = unanswered + sum(counted[kind] for kind in kinds - {Failure.BROKEN})
     bad, of = lost + (counted[Failure.BROKEN] if Failure.BROKEN in kinds else 0), pool.answered + lost
@@ -157,16 +163,21 @@ def _counted(pool: Total) -> Mapping[Failure, int]:
     }
 
 
-def _unanswered(window: Window, slices: Sequence[Slice]) -> int:
-    """Count what the new pool never answered, where all its model servers are known."""
-    whole = window.whole(slices)
-    return 0 if _is_shared(window, whole) else window.canary(whole).unanswered
+def _unanswered(window: Window, slices: Sequence[Slice], of: Of, other: Of) -> int:
+    """Count what a pool never answered, where all its model servers are known and only it asks its picker."""
+    sure = [each for each in window.whole(slices) if each.canary.start >= window.watched_since]
+    return _missing(sure, of, other)
 
 
-def _is_shared(window: Window, slices: Sequence[Slice]) -> bool:
-    """Say whether the new pool's picker may be asked for the old pool's requests too."""
-    old = window.stable(slices)
-    return old.count(Count.PICKED) < old.began() / 2
+def _missing(slices: Sequence[Slice], of: Of, other: Of) -> int:
+    """Count the requests that a picker sent to servers, and nobody answered.
+
+    The picker is scraped at another moment than the servers. So what it sent in the first and the last slice is left
+    out, and what was answered there is not.
+    """
+    pool, rest = total([of(each) for each in slices]), total([other(each) for each in slices])
+    is_shared = rest.count(Count.PICKED) < rest.began() / 2
+    return 0 if is_shared else pool.unanswered(total([of(each) for each in slices[1:-1]]).count(Count.PICKED))
 
 
 def _turned_away(window: Window, slices: Sequence[Slice]) -> Shares:
@@ -182,7 +193,7 @@ def _turned_away(window: Window, slices: Sequence[Slice]) -> Shares:
 def _of_which(window: Window, kinds: Set[Failure]) -> str:
     counted = _counted(window.canary())
     said = [(counted[kind], kind.value) for kind in Failure if kind in kinds]
-    said.append((_unanswered(window, window.slices), "not answered"))
+    said.append((_unanswered(window, window.slices, NEW, OLD), "not answered"))
     return f" ({', '.join(f'{count(number)} {kind}' for number, kind in said if number)})"
 
 

@@ -99,7 +99,9 @@ def _one(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers]
     if "canary." in query.query and not pools["canary"].pods:
         return Found(answer=GateAnswer.HOLD, reason=f"The new pool has no pods for the query `{query.name}`.")
     if _needs_old(query) and not ("stable" in pools and pools["stable"].pods):
-        return Found(answer=GateAnswer.PASS, evidence=f"{query.name} not compared: the old pool has no pods")
+        if "stable." in query.query or (query.most is None and query.least is None):
+            return Found(answer=GateAnswer.PASS, evidence=f"{query.name} not compared: the old pool has no pods")
+        query = query.model_copy(update={"times_stable": None})
     promql, (span, old) = filled(query.query, pools), spans
     values = _values(query.name, numbers, promql, span)
     if span.end not in values:

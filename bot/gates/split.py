@@ -22,7 +22,7 @@ from bot.gates.numbers import shown
 from bot.gates.numbers.asking import on_numbers
 from bot.gates.numbers.names import Count
 from bot.gates.numbers.tally import Total, total
-from bot.gates.numbers.window import Slice, Window
+from bot.gates.numbers.window import FEWEST, Slice, Window
 
 FAR_OFF: Final = 2.0
 """So many times too much or too little is no burst, and no connection that stays with one pool."""
@@ -122,13 +122,19 @@ def _judge(weight: int, gateway: str, lack: Callable[[], str], window: Window, r
     details = f"{looked}, at a weight of {weight} %. Fails at less than half or more than twice of that, {lasting}."
     answer, why = GateAnswer.PASS, _wrong(split, weight, gateway)
     if why:
-        lasts = not split.old or _lasts(window, weight, gateway, rules)  # no gateway is late with all to the new pool
+        lasts = _gets_all(window) or _lasts(window, weight, gateway, rules)
         answer, why = (GateAnswer.FAIL, why) if lasts else (GateAnswer.HOLD, may_pass(why))
         why = (lack() if not split.new else "") or why
     figures = (Figure("share", f"{split.percent:.1f} %", f"{100 - split.percent:.1f} %"),)
     return Found(
         answer=answer, reason=why, evidence=evidence, figures=figures, details=details, promql=shown.picked(window)
     )
+
+
+def _gets_all(window: Window) -> bool:
+    """Say whether the new pool gets all requests, again and again: no gateway is late in that way."""
+    often = sum(total([each.canary]).arrived > 0 for each in window.slices)
+    return often >= FEWEST and not total([each.stable for each in window.slices]).arrived
 
 
 def _split(window: Window, slices: Sequence[Slice]) -> _Split | None:
@@ -154,6 +160,8 @@ def _lasts(window: Window, weight: int, gateway: str, rules: EvidenceRules) -> b
     halves = window.slices[:middle], window.slices[middle:]
     if min(map(len, halves)) < window.lasting(rules.forgives):
         return False
+    if window.slices[0].canary.start < window.watched_since and not _are_picked(window.stable(), window.canary()):
+        return False  # servers that have left may have got the requests
     splits = [_split(window, half) for half in halves]
     return all(split is not None and _wrong(split, weight, gateway) for split in splits)
 

@@ -39,6 +39,9 @@ class Level(StrEnum):
 
 Meaning = Count | Time | Level
 
+REPLICA: Final = ("prometheus", "prometheus_replica", "replica", "__replica__")
+"""Labels that say which of several Prometheus has scraped a series."""
+
 REQUESTS: Final = "http_requests_total"
 """Counts answers by handler, method and status (vLLM)."""
 

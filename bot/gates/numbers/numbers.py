@@ -39,14 +39,15 @@ class MemberSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Steady:
-    """The pods of a pool, and since when none has left it (seconds since 1970; 0: none that we know of)."""
+    """The pods of a pool, since when we look at it (seconds since 1970), and since when none has left (0: none has)."""
 
     pods: frozenset[str]
+    watched: float
     since: float = 0.0
 
     def then(self, pods: frozenset[str], now: float) -> "_Steady":
         """Return what is so with the pods of a later look."""
-        return _Steady(pods, now if self.pods - pods else self.since)
+        return _Steady(pods, self.watched, now if self.pods - pods else self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +101,14 @@ class Numbers:
         if applied is None or not (applied.weight or rollout.mirror):
             raise LackError(NO_TRAFFIC)
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
-        since = max(self._steady_since(pool, now) for pool in (stable, canary))
+        steady = [self._steady_of(pool, now) for pool in (stable, canary)]
+        since = max(each.since for each in steady)
         pods = len(stable.pods) + len(canary.pods)
         span = span_since(applied.weighed_since, now, self.rules, pods)
         query = promql(stable, canary, labels=self.rules.labels)
         both = applied.weight < 100
         window = window_of(self.metrics.over(query, span), stable, canary, span, both=both, steady_since=since)
+        window = replace(window, labels=self.rules.labels, watched_since=max(each.watched for each in steady))
         if both:
             return window
         earlier = self._earlier(stable, applied.weighed_since)
@@ -113,13 +116,12 @@ class Numbers:
             raise NothingToCompareError(window)
         return replace(window, earlier=earlier)
 
-    def _steady_since(self, pool: PoolMembers, now: datetime) -> float:
-        """Remember the pods of a pool, and return since when none has left it: of one that has we know nothing."""
-        pods = frozenset(pool.pods)
+    def _steady_of(self, pool: PoolMembers, now: datetime) -> _Steady:
+        """Remember the pods of a pool: of one that has left we know nothing."""
+        pods, at = frozenset(pool.pods), now.timestamp()
         with self._lock:
-            known = self._steady.get(pool.pool, _Steady(pods)).then(pods, now.timestamp())
-            self._steady[pool.pool] = known
-        return known.since
+            known = self._steady[pool.pool] = self._steady.get(pool.pool, _Steady(pods, at)).then(pods, at)
+        return known
 
     def _earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:
         """Return what the old pool did before it lost its last traffic; nothing if its servers are new, or gone."""

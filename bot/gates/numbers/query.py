@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bot.engine.route_port import PoolMembers
-from bot.gates.numbers.names import PICKERS, REQUESTS, SERVERS, Level
+from bot.gates.numbers.names import PICKERS, REPLICA, REQUESTS, SERVERS, Level
 
 RUNNING: Final = tuple(name for name, meaning in SERVERS.items() if meaning is Level.RUNNING)
 """What a model server shows at all times."""
@@ -26,11 +26,11 @@ def promql(*pools: PoolMembers, labels: Mapping[str, str] = NO_LABELS) -> str:
     here = f'namespace="{pools[0].pool.namespace}"{selecting(labels)}'
     if pods := [pod for pool in pools for pod in pool.pods]:
         where = f'{here},pod=~"{any_of(pods)}"'
-        parts += [_selected([*SERVERS, REQUESTS], where), *_scraped("pod,job,instance", RUNNING, where)]
+        parts += [_selected([*SERVERS, REQUESTS], where), *_scraped("pod", RUNNING, where)]
     if pickers := [pool.picker for pool in pools if pool.picker]:
         for label in ("job", "service"):
             where = f'{here},{label}=~"{any_of(pickers)}"'
-            parts += [_selected(PICKERS, where), *_scraped("job,service,instance", ALIVE, where)]
+            parts += [_selected(PICKERS, where), *_scraped("service", ALIVE, where)]
     return " or ".join(parts)
 
 
@@ -39,8 +39,9 @@ def selecting(labels: Mapping[str, str]) -> str:
     return "".join(f',{label}="{value}"' for label, value in labels.items())
 
 
-def _scraped(labels: str, names: Iterable[str], where: str) -> Iterator[str]:
+def _scraped(label: str, names: Iterable[str], where: str) -> Iterator[str]:
     """Ask for the time of the last scrape. Each name is asked for alone: without their names two series may be one."""
+    labels = ",".join([label, "job", "instance", *REPLICA])
     return (f"max by ({labels}) (timestamp({_selected([name], where)}))" for name in names)
 
 

@@ -12,7 +12,7 @@ from statistics import median
 
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
-from bot.gates.numbers.names import PICKERS, PREFERRED, REQUESTS, SERVERS, Count, Level, Meaning, Time
+from bot.gates.numbers.names import PICKERS, PREFERRED, REPLICA, REQUESTS, SERVERS, Count, Level, Meaning, Time
 from bot.gates.numbers.tally import EVER, Buckets, Streams, Tally, added
 
 _NAME = "__name__"
@@ -21,8 +21,6 @@ _THE_SERVERS = "ModelServerError"
 _BY_STATUS = {"2": Count.GOOD, "3": Count.GOOD, "4": Count.TURNED_AWAY, "5": Count.BROKEN}
 
 
-REPLICA = frozenset({"prometheus", "prometheus_replica", "replica", "__replica__"})
-"""Labels that say which Prometheus has scraped a series."""
 Target = tuple[str, str]
 """What is scraped: a job and an instance. A pod, or a picker's Service, may have several."""
 
@@ -68,17 +66,14 @@ def read(series: Sequence[Series], pool: PoolMembers, span: Span, steady_since: 
 
     ``steady_since``: since then no pod has left the pool (seconds since 1970).
     """
-    servers = [_program(series, "pod", pod) for pod in pool.pods]
-    picker = _program(series, "job", pool.picker)
-    if not picker.scraped:
-        picker = _program(series, "service", pool.picker)
-    seen = [_Server(name, server) for name, server in zip(pool.pods, servers, strict=True)]
+    servers, picker = _programs(series, pool)
     chosen = picker.of(PICKERS)
+    of = sum(server.is_known or server.name in _ready(pool) for server in servers)  # others never got a request
     tallies = [
-        replace(_tally(seen, picker, chosen, start, end), is_steady=start >= steady_since, of=len(servers))
+        replace(_tally(servers, picker, chosen, start, end), is_steady=start >= steady_since, of=of)
         for start, end in pairwise(times_of(span))
     ]
-    scrapes = [time for each in servers for times in each.scraped.values() for time in times.values()]
+    scrapes = [time for each in servers for times in each.scraped for time in times.values()]
     return PoolNumbers(tuple(tallies), max(scrapes, default=0.0))
 
 
@@ -88,38 +83,66 @@ def times_of(span: Span) -> list[float]:
 
 
 def scraped_every(series: Sequence[Series], *pools: PoolMembers) -> float:
-    """Return about how many seconds lie between two scrapes of the program that is scraped least often.
+    """Return about how many seconds lie between two scrapes of the program that is scraped least often."""
+    programs = [_programs(series, pool) for pool in pools]
+    targets = [times for servers, _ in programs for server in servers for times in server.scraped]
+    targets += [times for _, picker in programs for times in picker.scraped.values()]
+    return max((_every(times) for times in targets if times), default=0.0)
 
-    A scrape is as old as half of that, on average.
+
+def _every(scraped: Mapping[float, float]) -> float:
+    """Return about how often a target is scraped. ``scraped``: by a time, when the last scrape before it was.
+
+    Where times lie further apart than scrapes, a scrape is half as old on average as the next one takes.
     """
-    programs = [_program(series, "pod", pod) for pool in pools for pod in pool.pods]
-    programs += [_program(series, label, pool.picker) for pool in pools for label in ("job", "service")]
-    targets = [times for program in programs for times in program.scraped.values() if times]
-    return max((2 * median(at - scrape for at, scrape in times.items()) for times in targets), default=0.0)
+    scrapes = sorted(set(scraped.values()))
+    if 1 < len(scrapes) < len(scraped):
+        return (scrapes[-1] - scrapes[0]) / (len(scrapes) - 1)
+    age = 2 * median(at - scrape for at, scrape in scraped.items())
+    return age if len(scrapes) > 1 else max(age, max(scraped) - min(scraped))
 
 
-def _program(series: Iterable[Series], label: str, name: str) -> _Program:
+def _programs(series: Sequence[Series], pool: PoolMembers) -> tuple[list["_Server"], _Program]:
+    """Return the model servers of a pool and its picker, which is known by its job or by its Service."""
+    by_pod = _by("pod", series)
+    servers = [_Server(pod, _program(by_pod.get(pod, ()))) for pod in pool.pods]
+    pickers = [_by(label, series).get(pool.picker, ()) if pool.picker else () for label in ("job", "service")]
+    by_job, by_service = map(_program, pickers)
+    return servers, by_job if by_job.scraped else by_service
+
+
+def _by(label: str, series: Iterable[Series]) -> Mapping[str, list[Series]]:
+    found: dict[str, list[Series]] = defaultdict(list)
+    for each in series:
+        if label in each.labels:
+            found[each.labels[label]].append(each)
+    return found
+
+
+def _program(series: Iterable[Series]) -> _Program:
+    """Sort a program's series. Of several replicas of Prometheus that scrape it, one counts: that with most scrapes."""
+    scrapes: dict[tuple[str, ...], int] = defaultdict(int)
+    for each in series:
+        if _NAME not in each.labels:
+            scrapes[_replica(each)] += len(each.values)
+    replica = max(scrapes, key=lambda each: (scrapes[each], each), default=None)
     program = _Program()
     for each in series:
-        if not name or each.labels.get(label) != name:
+        if _replica(each) != replica:
             continue
         if _NAME in each.labels:
             program.series.append(each)
         else:
             program.scraped[_target(each)] = each.values
-    program.series[:] = _once(program.series)
     return program
 
 
-def _once(series: Sequence[Series]) -> Sequence[Series]:
-    """Take what two replicas of Prometheus have of a series for one: that with more values, the other's in its gaps."""
-    if all(REPLICA.isdisjoint(each.labels) for each in series):
-        return series
-    merged: dict[frozenset[tuple[str, str]], Series] = {}
-    for each in sorted(series, key=lambda each: -len(each.values)):
-        key = frozenset(label for label in each.labels.items() if label[0] not in REPLICA)
-        merged[key] = Series(each.labels, {**each.values, **merged[key].values}) if key in merged else each
-    return [*merged.values()]
+def _replica(series: Series) -> tuple[str, ...]:
+    return tuple(series.labels.get(label, "") for label in REPLICA)
+
+
+def _ready(pool: PoolMembers) -> frozenset[str]:
+    return frozenset(each.partition("/")[0] for each in pool.ready)
 
 
 def _target(series: Series) -> Target:
@@ -136,6 +159,7 @@ class _Server:
         one = _Program(targets, [each for each in program.series if each.labels.get("job", "") == job])
         by_meaning = one.of(SERVERS)
         self.name, self.saw, self.growth = name, one.saw, one.growth
+        self.is_known, self.scraped = bool(program.scraped), [*targets.values()]
         self.counters: dict[Count, list[Series]] = defaultdict(list)
         for meaning, found in by_meaning.items():
             if isinstance(meaning, Count):
@@ -157,13 +181,12 @@ class _Server:
 
     def level(self, level: Level, at: float) -> float:
         """Return a level at one end of a stretch: of several engines the sum, and of their caches the mean."""
-        values = [each.values.get(at, 0.0) for each in self.levels.get(level, ())]
+        values = [each.values[at] for each in self.levels.get(level, ()) if at in each.values]
         return sum(values) / (len(values) or 1) if level is Level.CACHE else sum(values)
 
-    @property
-    def engines(self) -> int:
-        """Return how many engines take its requests, each with a queue."""
-        return max(1, len(self.levels.get(Level.WAITING, ())))
+    def engines(self, at: float) -> int:
+        """Return how many engines take its requests at one end of a stretch, each with a queue."""
+        return max(1, sum(at in each.values for each in self.levels.get(Level.WAITING, ())))
 
     def streams(self, times: Mapping[Time, Buckets], start: float, end: float) -> Streams | None:
         """Return the answers of a stretch; None if the server does not show how many run."""
@@ -212,7 +235,7 @@ def _tally(
         start=start,
         end=end,
         pods=len(seen),
-        engines=sum(server.engines for server in seen),
+        engines=sum(server.engines(end) for server in seen),
         counts=dict(counts),
         times={time: added(parts) for time, parts in times.items()},
         before={level: sum(server.level(level, start) for server in seen) for level in levels},

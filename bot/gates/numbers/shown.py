@@ -4,7 +4,7 @@ They give the new pool's figure; with the old pool's pods in them they give its 
 """
 
 from bot.gates.numbers.names import PICKERS, REQUESTS, SERVERS, Count, Level, Meaning, Time
-from bot.gates.numbers.query import any_of
+from bot.gates.numbers.query import any_of, selecting
 from bot.gates.numbers.window import Window
 
 
@@ -12,7 +12,7 @@ def errors(window: Window) -> str:
     """Ask for the share of 5xx; empty where nobody counts answers by status."""
     if REQUESTS not in window.names:
         return ""
-    where = f'pod=~"{any_of(window.members.pods)}",handler=~"/v1/.*"'
+    where = f'{_pods(window)},handler=~"/v1/.*"'
     return f'sum(rate({REQUESTS}{{{where},status=~"5.*"}}[5m])) / sum(rate({REQUESTS}{{{where}}}[5m]))'
 
 
@@ -36,12 +36,16 @@ def picked(window: Window) -> str:
     if not window.members.picker:
         return ""
     names = any_of(name for name, meaning in PICKERS.items() if meaning is Count.PICKED)
-    return f'sum(rate({{__name__=~"{names}",job="{window.members.picker}"}}[5m]))'
+    return f'sum(rate({{__name__=~"{names}",job="{window.members.picker}"{selecting(window.labels)}}}[5m]))'
+
+
+def _pods(window: Window) -> str:
+    return f'pod=~"{any_of(window.members.pods)}"{selecting(window.labels)}'
 
 
 def _of(window: Window, meaning: Meaning, query: str) -> str:
     """Put the series of a meaning into a query; empty if the pool shows none."""
     names = [name for name, each in SERVERS.items() if each is meaning and name in window.names]
-    where = f'pod=~"{any_of(window.members.pods)}"'
+    where = _pods(window)
     series = f"{names[0]}{{{where}}}" if len(names) == 1 else f'{{__name__=~"{any_of(names)}",{where}}}'
     return query % series if names else ""

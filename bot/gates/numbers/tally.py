@@ -110,14 +110,11 @@ class Total:
         """Say whether the picker is known, which counts what it sends to the servers and what it refuses."""
         return bool({Count.PICKED, Count.UNPICKED} & self.counts.keys())
 
-    @property
-    def unanswered(self) -> int:
-        """Return how many requests a picker has surely sent to a model server that never answered them.
+    def unanswered(self, picked: int) -> int:
+        """Return how many of the requests that a picker has sent to model servers they surely never answered.
 
-        A picker is scraped at another moment than the servers, so its counts differ by what came in between. Only if
-        most requests have no answer, that is no reason. It is true only where all servers are known.
+        Only if most requests have no answer, that is no reason. It is true only where all servers are known.
         """
-        picked = self.count(Count.PICKED)
         begun = max(self.began() + self.count(Count.TURNED_AWAY) + self.count(Count.BROKEN), self.answered)
         lost = picked - begun - self.open
         return lost if lost > picked / 2 else 0

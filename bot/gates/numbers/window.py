@@ -1,7 +1,7 @@
 """The window that gates judge: both pools over the same minutes, or why there is none yet."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil, floor
 from typing import Final
@@ -44,7 +44,8 @@ class Window:
     are scraped at different moments can be compared.
 
     ``earlier`` is what the old pool did before it lost all its traffic: then it is compared with that. ``members`` are
-    those of the new pool, and ``names`` what its model servers call what they show.
+    those of the new pool, and ``names`` what its model servers call what they show. ``labels`` are those of the policy.
+    Pods that left before ``watched_since`` (seconds since 1970) are not known of.
     """
 
     slices: tuple[Slice, ...]
@@ -52,6 +53,8 @@ class Window:
     scraped_every: float = 0.0
     members: PoolMembers
     names: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    watched_since: float = 0.0
     earlier: tuple[Tally, ...] = ()
 
     def canary(self, slices: Sequence[Slice] | None = None) -> Total:
@@ -145,9 +148,11 @@ def window_of(
     for pool, numbers in needed.items():
         _require_fresh(pool, numbers.newest, span)
     if span.end - span.start < FEWEST * span.step:
-        took = show_duration(timedelta(seconds=ceil(every)))
+        need, have = (
+            show_duration(timedelta(seconds=ceil(each))) for each in (FEWEST * every, asked.end - asked.start)
+        )
         raise LackError(
-            f"I wait for {FEWEST} scrapes since the weights changed; Prometheus takes about {took} for each."
+            f"I need {FEWEST} scrapes of every program, which take about {need}, and have numbers of {have}."
         )
     for pool, numbers in needed.items():
         _require_numbers(pool, numbers, series)

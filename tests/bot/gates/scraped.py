@@ -117,12 +117,18 @@ class Cluster:
     """Seconds that the gateway takes to follow the weights."""
     leave: float = END
     """Seconds after the weights changed at which all of the new pool's pods but one leave."""
+    begin: float = 0.0
+    """Seconds after the weights changed before which nobody asks."""
+    restart: float = END
+    """Seconds after which another process of the bot looks."""
+    pending: tuple[str, ...] = ()
+    """Pods that are not ready."""
     programs: list[Program] = field(init=False)
     pods: dict[str, tuple[str, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         random = Random(self.seed)
-        arrivals = _arrivals(self.rate, random)
+        arrivals = [at for at in _arrivals(self.rate, random) if not self.begin or at > NOON.timestamp() + self.begin]
         at_new = [at for at in arrivals if at > NOON.timestamp() + self.late and random.random() * 100 < self.weight]
         taken = set(at_new)
         at_old = [at for at in arrivals if at not in taken]
@@ -155,6 +161,8 @@ class Cluster:
         for seconds in range(60, int(until), 15):
             if seconds >= self.leave:
                 self.pods["new"] = self.pods["new"][:1]
+            if seconds >= self.restart:
+                self.numbers, self.restart = Numbers(self, self, RULES), END
             failed += [each for gate in gates if (each := self.ask(gate, seconds)).answer is GateAnswer.FAIL]
         return [each.reason for each in failed]
 
@@ -169,7 +177,8 @@ class Cluster:
 
     def members(self, pool: Pool) -> PoolMembers:
         name = "old" if pool.name == STABLE else "new"
-        return PoolMembers(pool=pool, pods=self.pods[name], picker=f"{name}-epp" if self.pickers else "")
+        ready = tuple(f"{pod}/uid/0" for pod in self.pods[name] if pod not in self.pending)
+        return PoolMembers(pool=pool, pods=self.pods[name], picker=f"{name}-epp" if self.pickers else "", ready=ready)
 
     def health(self, stable: Pool, canary: Pool) -> PoolHealth:
         return PoolHealth(lack="", readiness=READY)

@@ -73,7 +73,7 @@ def test_requests_that_are_never_answered_fail_it() -> None:
     seen = found(always(more={Count.PICKED: 15}), always(good=135, more={Count.PICKED: 135}))
     assert (seen.answer, seen.reason) == (
         GateAnswer.FAIL,
-        "100 % of the new pool's 240 requests failed (240 not answered), and 0.0 % of the old pool's 2,160.",
+        "100 % of the new pool's 210 requests failed (210 not answered), and 0.0 % of the old pool's 2,160.",
     )
 
 

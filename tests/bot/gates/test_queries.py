@@ -145,6 +145,7 @@ def test_an_old_pool_without_pods_is_nothing_to_compare_with() -> None:
     seen = found(answers, a_query(times_stable=2.0), members=Without(STABLE))
     assert (seen.answer, seen.evidence) == (GateAnswer.PASS, "gpu not compared: the old pool has no pods")
     assert found(answers, a_query(most=2.0), members=Without(STABLE)).answer is GateAnswer.FAIL
+    assert found(answers, a_query(most=2.0, times_stable=2.0), members=Without(STABLE)).answer is GateAnswer.FAIL
 
 
 def test_a_new_pool_without_pods_is_not_judged_by_the_pods_of_others() -> None:

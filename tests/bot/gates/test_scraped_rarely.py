@@ -1,12 +1,15 @@
 """Gates where Prometheus scrapes every 15 to 60 seconds, each program at another moment."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.gate import GateAnswer
 from bot.gates import errors, latency, saturation, split
-from tests.bot.gates.scraped import Cluster, Program, a_server
+from bot.gates.numbers.numbers import Numbers
+from tests.bot.gates.scraped import RULES, Cluster, Program, a_server
 from tests.builders import NOON
 
 GATES = [errors.GATE, split.GATE, latency.GATE, saturation.GATE]
@@ -29,7 +32,7 @@ def test_a_healthy_pool_passes_in_the_end(every: float) -> None:
 
 def test_while_programs_were_scraped_too_seldom_it_says_so() -> None:
     reason = Cluster(old=4, new=2, rate=6, every=60, seed=1).ask(errors.GATE, 120).reason
-    assert reason.startswith("I wait for 4 scrapes since the weights changed; Prometheus takes about ")
+    assert reason == "I need 4 scrapes of every program, which take about 4m, and have numbers of 1m."
 
 
 @pytest.mark.parametrize("every", [15, 30])
@@ -75,6 +78,34 @@ def test_a_pod_that_is_not_scraped_is_not_taken_for_requests_without_an_answer()
 
 def test_pods_that_leave_are_not_taken_for_requests_without_an_answer() -> None:
     assert Cluster(old=4, new=3, rate=10, every=15, seed=1, leave=400).fails(*GATES, until=840) == []
+
+
+def test_a_bot_that_was_started_after_pods_left_does_not_miss_their_answers() -> None:
+    for seed in SEEDS:
+        cluster = Cluster(old=4, new=4, rate=10, every=15, seed=seed, leave=400, restart=435)
+        assert cluster.fails(*GATES, until=840) == []
+
+
+@pytest.mark.parametrize("every", [15, 30, 60])
+def test_requests_that_begin_all_at_once_are_not_missed(every: float) -> None:
+    for seed in range(6):
+        for old, new in ((2, 1), (4, 2)):
+            cluster = Cluster(old=old, new=new, rate=20, every=every, seed=seed, begin=400)
+            assert cluster.fails(*GATES, until=600) == []
+
+
+def test_a_pod_that_was_never_ready_is_not_waited_for() -> None:
+    cluster = Cluster(old=4, new=2, rate=10, every=15, seed=1, pickers=False, pending=("old-3",))
+    cluster.programs = [each for each in cluster.programs if each.labels.get("pod") != "old-3"]
+    cluster.weight = 13  # of what the other pods get
+    assert cluster.ask(split.GATE, 500).answer is GateAnswer.PASS
+
+
+def test_a_window_that_is_too_short_for_the_scrapes_says_so() -> None:
+    cluster = Cluster(old=2, new=1, rate=10, every=60, seed=1)
+    cluster.numbers = Numbers(cluster, cluster, replace(RULES, window=timedelta(minutes=2)))
+    reason = cluster.ask(errors.GATE, 600).reason
+    assert reason == "I need 4 scrapes of every program, which take about 4m, and have numbers of 2m."
 
 
 def test_long_answers_that_end_at_the_old_pool_are_no_leak() -> None:

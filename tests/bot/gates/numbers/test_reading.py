@@ -86,10 +86,12 @@ def test_a_pod_that_two_jobs_scrape_counts_once() -> None:
 
 
 def test_a_pod_that_two_replicas_of_prometheus_scrape_counts_once() -> None:
-    one = answers("2xx", 0, 5, 9, prometheus_replica="one")
-    other = answers("2xx", None, 5, 9, prometheus_replica="two")
-    gap = answers("5xx", 0, None, 2, prometheus_replica="one"), answers("5xx", None, 1, None, prometheus_replica="two")
-    assert counts(one, other, *gap) == [{Count.GOOD: 5, Count.BROKEN: 1}, {Count.GOOD: 4, Count.BROKEN: 1}]
+    def by(replica: str, *series: Series) -> list[Series]:
+        return [Series({**each.labels, "prometheus_replica": replica}, each.values) for each in series]
+
+    whole = by("one", RUNNING, answers("2xx", 0, 5, 9), scraped(1, 1, 1))
+    back = by("two", RUNNING, answers("2xx", None, 5004, 5008), scraped(None, 1, 1))
+    assert [each.counts for each in read([*back, *whole], POOL, SPAN).tallies] == [{Count.GOOD: 5}, {Count.GOOD: 4}]
 
 
 def test_of_several_engines_queues_are_added_up_and_caches_are_not() -> None:
@@ -114,8 +116,8 @@ def test_how_often_programs_are_scraped_is_seen_by_how_old_scrapes_are() -> None
     times = [float(number) for number in range(0, 300, 7)]
     pod = Series({"pod": "pod-a", "job": "servers"}, {at: at // 15 * 15 for at in times})
     picker = Series({"job": "epp"}, {at: (at - 4) // 60 * 60 + 4 for at in times})
-    assert scraped_every([pod], POOL) == pytest.approx(15, abs=2)
-    assert scraped_every([pod, picker], POOL) == pytest.approx(60, abs=8)
+    assert scraped_every([RUNNING, pod], POOL) == pytest.approx(15, abs=2)
+    assert scraped_every([RUNNING, pod, picker], POOL) == pytest.approx(60, abs=8)
     assert scraped_every([], POOL) == 0
 
 

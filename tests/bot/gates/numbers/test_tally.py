@@ -51,10 +51,10 @@ def test_a_server_that_is_not_seen_at_the_end_has_cut_nothing_by_that() -> None:
 
 def test_requests_that_a_picker_sent_and_nobody_answered_are_known_but_for_those_that_still_run() -> None:
     hangs = a_tally(0, more={Count.PICKED: 30}, running=(0, 10), waiting=5)
-    assert (total([hangs]).unanswered, total([hangs]).arrived) == (0, 30)
-    assert total([hangs, a_tally(1, more={Count.PICKED: 30}, running=(0, 10), waiting=5)]).unanswered == 45
-    assert total([a_tally(0, good=30, more={Count.PICKED: 30})]).unanswered == 0
+    assert (total([hangs]).unanswered(30), total([hangs]).arrived) == (0, 30)
+    assert total([hangs, a_tally(1, more={Count.PICKED: 30}, running=(0, 10), waiting=5)]).unanswered(60) == 45
+    assert total([a_tally(0, good=30, more={Count.PICKED: 30})]).unanswered(30) == 0
 
 
 def test_what_came_between_the_scrapes_of_a_picker_and_of_its_servers_is_not_lost() -> None:
-    assert total([a_tally(0, good=30, more={Count.PICKED: 45})]).unanswered == 0
+    assert total([a_tally(0, good=30, more={Count.PICKED: 45})]).unanswered(45) == 0
