@@ -10,16 +10,15 @@ from functools import partial
 from typing import Annotated, Final
 
 from bot.config.policy_values import one_word_of
-from bot.domain.errors import ClusterError, StoreError, UnreadableError
+from bot.domain.errors import ClusterError
 from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import Figure, GateAnswer, OnFail
 from bot.domain.plan import show_duration
-from bot.domain.warm_up import slot_of
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
 from bot.gates.judging.shares import SURE, chance_of_share
 from bot.gates.judging.words import count, may_pass
 from bot.gates.numbers import shown
-from bot.gates.numbers.asking import on_numbers
+from bot.gates.numbers.asking import last_warm_up, on_numbers
 from bot.gates.numbers.names import Count
 from bot.gates.numbers.tally import Total, total
 from bot.gates.numbers.window import FEWEST, Slice, Window
@@ -79,24 +78,11 @@ def check(asked: Asked, keys: SplitKeys) -> Found:
     if senders - {mine} or routes.has_rules_beside(copy, rollout):
         return Found(answer=GateAnswer.PASS, evidence="split not judged: other rules send to these pools too")
     weight = asked.entry.applied.weight if asked.entry.applied else rollout.weight
-    if _is_warmed_up(asked):
+    if (last := last_warm_up(asked)) and not last.is_over:
         return Found(answer=GateAnswer.PASS, evidence="split not judged: a warm-up sends prompts to the new pool too")
     if rollout.mirror:
         return Found(answer=GateAnswer.PASS, evidence="split not judged: the new pool gets copies")
     return on_numbers(asked, partial(_judge, weight, _named(routes.gateways(copy)), partial(_lack, asked)))
-
-
-def _is_warmed_up(asked: Asked) -> bool:
-    """Say whether a warm-up has sent prompts to the new pool within the longest window."""
-    try:
-        last = asked.sources.operations.last(slot_of(asked.rollout.canary))
-    except (StoreError, UnreadableError):
-        return False
-    numbers, applied = asked.sources.numbers, asked.entry.applied
-    if last is None or numbers is None or applied is None:
-        return False
-    begin = max(applied.weighed_since, asked.now - numbers.rules.window)
-    return not last.is_over or last.since > begin
 
 
 def _lack(asked: Asked) -> str:

@@ -1,15 +1,19 @@
 """How a gate asks for numbers, and what it says where there are none to judge."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from bot.domain.errors import ClusterError, MetricsError
+from bot.domain.errors import ClusterError, MetricsError, StoreError, UnreadableError
 from bot.domain.evidence import EvidenceRules, Idle
 from bot.domain.gate import GateAnswer
+from bot.domain.operation import Operation
+from bot.domain.warm_up import slot_of
 from bot.gates.gate import Asked, Found
 from bot.gates.numbers.window import LackError, NothingToCompareError, Window
 
 NO_PROMETHEUS: Final = "The policy names no Prometheus (`evidence.prometheus`)."
+WARMED: Final = "A warm-up sends prompts to the new pool, and they are no evidence; I judge what comes after it."
 Judge = Callable[[Window, EvidenceRules], Found]
 
 
@@ -26,8 +30,9 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
         return Found(answer=GateAnswer.HOLD, reason=NO_PROMETHEUS)
     if asked.rollout.stable_gone:
         return Found(answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone")
+    last = last_warm_up(asked)
     try:
-        window = numbers.window(asked.entry, asked.now)
+        window = numbers.window(asked.entry, asked.now, last.since if last and last.is_over else None)
     except NothingToCompareError as nothing:
         return alone(nothing.window, numbers.rules) if nothing.window.canary().arrived else _idle(numbers.rules)
     except LackError as lack:
@@ -37,7 +42,18 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
     is_idle = not window.canary().arrived and (bool(window.earlier) or not window.stable().arrived)
     if is_idle:
         return _idle(numbers.rules)
-    return judge(window, numbers.rules)
+    found = judge(window, numbers.rules)
+    if last and not last.is_over and found.answer is GateAnswer.PASS:
+        return replace(found, answer=GateAnswer.HOLD, reason=WARMED)
+    return found
+
+
+def last_warm_up(asked: Asked) -> Operation | None:
+    """Return the last warm-up of the new pool: its prompts are no evidence. None if nobody knows of one."""
+    try:
+        return asked.sources.operations.last(slot_of(asked.rollout.canary))
+    except (StoreError, UnreadableError):
+        return None
 
 
 def _idle(rules: EvidenceRules) -> Found:

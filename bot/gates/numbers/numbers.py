@@ -75,8 +75,11 @@ class Numbers:
         self._steady: dict[Pool, _Steady] = {}
         self._lock = Lock()
 
-    def window(self, entry: Entry, now: datetime) -> Window:
-        """Return what both pools did since the weights changed. Raises LackError, MetricsError, ClusterError."""
+    def window(self, entry: Entry, now: datetime, after: datetime | None = None) -> Window:
+        """Return what both pools did since the weights changed, and not before ``after``.
+
+        Raises LackError, MetricsError, ClusterError, NothingToCompareError.
+        """
         key = entry.rollout.id, entry.applied.decision if entry.applied else ""
         with self._lock:
             is_mine, kept = False, self._kept.get(key)
@@ -84,7 +87,7 @@ class Numbers:
                 is_mine, kept = True, _Kept(now, Future())
                 self._kept = {each: of for each, of in self._kept.items() if now - of.at < self._fresh} | {key: kept}
         if is_mine:
-            _carry_out(kept.window, lambda: self._ask(entry, now))
+            _carry_out(kept.window, lambda: self._ask(entry, now, after))
         return kept.window.result()
 
     def history(self, rollout: Rollout, now: datetime) -> tuple[Chart, ...]:
@@ -96,7 +99,7 @@ class Numbers:
         query = promql(stable, canary, labels=self.rules.labels)
         return charts_of(self.past.over(query, span), stable, canary, span) if query else ()
 
-    def _ask(self, entry: Entry, now: datetime) -> Window:
+    def _ask(self, entry: Entry, now: datetime, after: datetime | None) -> Window:
         rollout, applied = entry.rollout, entry.applied
         if applied is None or not (applied.weight or rollout.mirror):
             raise LackError(NO_TRAFFIC)
@@ -104,7 +107,7 @@ class Numbers:
         steady = [self._steady_of(pool, now) for pool in (stable, canary)]
         since = max(each.since for each in steady)
         pods = len(stable.pods) + len(canary.pods)
-        span = span_since(applied.weighed_since, now, self.rules, pods)
+        span = span_since(applied.weighed_since, now, self.rules, pods, after=after)
         query = promql(stable, canary, labels=self.rules.labels)
         both = applied.weight < 100
         window = window_of(self.metrics.over(query, span), stable, canary, span, both=both, steady_since=since)

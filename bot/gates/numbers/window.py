@@ -99,9 +99,11 @@ class NothingToCompareError(Exception):
         self.window = window
 
 
-def span_since(weighed_at: datetime, now: datetime, rules: EvidenceRules, pods: int = 1) -> Span:
-    """Return what to ask for about so many pods. Raises LackError while the weights are too new."""
-    settled = weighed_at + rules.settle
+def span_since(
+    weighed_at: datetime, now: datetime, rules: EvidenceRules, pods: int = 1, *, after: datetime | None = None
+) -> Span:
+    """Return what to ask for about so many pods, nothing before ``after``. Raises LackError while that is too new."""
+    settled = max(weighed_at + rules.settle, after or weighed_at)
     begin, end = ceil(max(settled, now - rules.window).timestamp()), floor(now.timestamp())
     slices = max(FEW_SLICES, SLICES * MANY_PODS // max(MANY_PODS, pods))
     span = aligned(begin, end, max(1, -(-(end - begin) // slices)))

@@ -7,12 +7,15 @@ import pytest
 
 from bot.domain.evidence import Idle
 from bot.domain.gate import Figure, GateAnswer
+from bot.domain.operation import OperationPhase
 from bot.gates.errors import ErrorKeys, check
 from bot.gates.gate import Found
 from bot.gates.numbers.names import Count, Time
 from bot.gates.numbers.numbers import Numbers
 from bot.gates.numbers.tally import EVER, Streams
 from bot.gates.numbers.window import NothingToCompareError, Window
+from tests.bot.gates.test_quality import Kept
+from tests.bot.gates.test_warm_up import warmed
 from tests.bot.gates.windows import RULES, Story, a_window, always, asked, shorter
 
 HEALTHY = always(good=135, more={Count.PICKED: 135}, streams=Streams(unended=0, before=0, after=0))
@@ -125,6 +128,20 @@ def test_much_that_the_old_pool_does_not_count_holds(canary: Story, what: str) -
     )
 
 
+def test_while_a_warm_up_sends_prompts_nothing_passes_and_what_is_bad_fails() -> None:
+    running = Kept(warmed("a/0", phase=OperationPhase.RUNNING))
+
+    def seen(canary: Story) -> Found:
+        question = asked(a_window(canary, HEALTHY))
+        return check(replace(question, sources=replace(question.sources, operations=running)), ErrorKeys())
+
+    assert (seen(always(good=15)).answer, seen(always(good=15)).reason) == (
+        GateAnswer.HOLD,
+        "A warm-up sends prompts to the new pool, and they are no evidence; I judge what comes after it.",
+    )
+    assert seen(always(good=14, broken=1)).answer is GateAnswer.FAIL
+
+
 @pytest.mark.parametrize(
     ("canary", "answer", "reason"),
     [
@@ -145,7 +162,7 @@ def test_with_nothing_to_compare_with_only_much_that_fails_holds(
     class Alone:
         rules = RULES
 
-        def window(self, entry: object, now: object) -> Window:
+        def window(self, entry: object, now: object, after: object) -> Window:
             raise NothingToCompareError(a_window(canary, always()))
 
     sources = replace(question.sources, numbers=cast(Numbers, Alone()))

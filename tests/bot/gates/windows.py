@@ -82,7 +82,7 @@ class _Given:
     made: Window
     rules: EvidenceRules
 
-    def window(self, entry: Entry, now: object) -> Window:
+    def window(self, entry: Entry, now: object, after: object = None) -> Window:
         return self.made
 
 

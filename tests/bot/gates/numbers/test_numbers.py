@@ -94,6 +94,12 @@ def test_a_window_is_never_longer_than_the_policy_says() -> None:
     assert (window.seconds, window.step) == (600, 30)
 
 
+def test_what_was_before_the_last_prompts_of_the_bots_own_is_left_out() -> None:
+    later = NOON + timedelta(minutes=3)
+    window = numbers(Memory()).window(weighed(10), NOON + timedelta(minutes=5), later)
+    assert (window.slices[0].canary.start, window.seconds) == (later.timestamp(), 120)
+
+
 def test_with_many_pods_a_window_has_fewer_slices() -> None:
     span = span_since(NOON, NOON + timedelta(hours=1), RULES, pods=240)
     assert (span.step, (span.end - span.start) / span.step) == (100, 6)
