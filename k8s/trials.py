@@ -56,13 +56,17 @@ class ClusterTrials:
         )
 
     def models(self, pair: Pair) -> tuple[frozenset[str], str]:
-        """Return the names of models that both pools serve, and why nobody knows if none is known."""
+        """Return the names of models that both pools serve, and why nobody knows if none is known.
+
+        LoRA adapters are among them only if nothing else is.
+        """
         documents = [self._pools.document(pool) for pool in (pair.stable, pair.canary)]
         served = [ask_pool(self._api, each, self._pools.listed_pods(each)) for each in documents]
         known = [each.names for each in served if each.names is not None]
         if not known:
             return frozenset(), served[-1].why_not or "no model server of either pool is ready"
         common = frozenset.intersection(*known)
+        common = common.difference(*(each.adapters for each in served)) or common
         return common, "" if common else "the pools serve no model of the same name"
 
     def pools_of_pods(self, pair: Pair) -> Mapping[str, str]:

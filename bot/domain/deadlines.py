@@ -25,8 +25,8 @@ REMIND_FINISHED = 7  # days
 
 
 def hold_lasts(gates: Sequence[str]) -> timedelta:
-    """Return how long gates may hold a rollout: as long as an approval may take if only people are waited for."""
-    return APPROVE_WITHIN if tuple(gates) == (QUALITY,) else HOLD_AT_MOST
+    """Return how long gates may hold a rollout: as long as an approval may take while people are waited for."""
+    return APPROVE_WITHIN if QUALITY in gates else HOLD_AT_MOST
 
 
 def next_look(rollout: Rollout, now: datetime) -> datetime | None:

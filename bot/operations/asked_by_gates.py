@@ -13,7 +13,7 @@ from typing import Final
 from bot.domain.comparison import COMPARE
 from bot.domain.comparison import slot_of as comparison_of
 from bot.domain.errors import ClusterError, UnreadableError
-from bot.domain.operation import Operation
+from bot.domain.operation import Operation, OperationPhase
 from bot.domain.rollout import SLOTLESS, Acceptance, Entry, Phase, Rollout
 from bot.domain.warm_up import WARM
 from bot.domain.warm_up import slot_of as warm_up_of
@@ -82,12 +82,17 @@ class WarmUps(_Waited):
         if rollout.phase in (*SLOTLESS, Phase.PAUSED) or rollout.weight == 100:
             return
         ready, last = self._ready(entry), self._operations.last(warm_up_of(rollout.canary))
-        if ready and (last is None or (last.is_over and not set(ready) <= set(last.state["ready"]))):
+        if ready and (last is None or (last.is_over and self._is_old(last, ready, rollout))):
             servers = hashlib.sha256(" ".join(ready).encode()).hexdigest()[:12]
             reason = "before the first weight" if rollout.base < 0 else "as new model servers have come"
             self._begin(WARM, rollout, f"warm-{rollout.id}-{servers}", reason)
         elif last is not None:
             self._follow(entry, last)
+
+    def _is_old(self, last: Operation, ready: Sequence[str], rollout: Rollout) -> bool:
+        """Say whether a warm-up says nothing of some servers, or failed before the rollout began."""
+        failed_before = last.phase is not OperationPhase.DONE and last.started_at < rollout.started_at
+        return failed_before or not set(ready) <= set(last.state["ready"])
 
     def _ready(self, entry: Entry) -> Sequence[str]:
         try:

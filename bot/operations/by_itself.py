@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 AGAIN: Final = timedelta(hours=1)
 """When what was refused is tried again, by the same process."""
+
+MOST: Final = 2000
+"""So often something is tried again in a day."""
 
 SOON: Final = timedelta(seconds=10)
 """When it is tried again after a failure of Redis or the cluster."""
@@ -61,16 +65,19 @@ class ByItself:
         if self.clock.now() < due:
             return ""
         never = datetime.max.replace(tzinfo=UTC)
-        self._tried[delivery] = count + 1, self.clock.now() + again if again else never
         request = Request(
             command=Command(verb=START, subject=subject, reason=reason, operation=_words(kind, rollout)),
             by=rollout.started_by,
             origin=Origin(surface=Surface.CHANNEL, channel=rollout.channel),
-            delivery=f"{delivery}-{count}" if count else delivery,
+            delivery=_numbered(delivery, count),
             at=self.clock.now(),
         )
         try:
-            if self._receive(request):
+            while not (is_new := self._receive(request)) and again and count < MOST:
+                count += 1  # another process was refused, or this one before it was started again
+                request = replace(request, delivery=_numbered(delivery, count))
+            self._tried[delivery] = count + 1, self.clock.now() + again if again else never
+            if is_new:
                 self._decide(request)
         except UserError as error:
             log.warning("rollout %s: no `%s` %s: %s", rollout.id, kind, reason, error)
@@ -81,6 +88,10 @@ class ByItself:
             log.warning("rollout %s: `%s` %s waits: %s", rollout.id, kind, reason, error)
             self._tried[delivery] = count, self.clock.now() + SOON  # the same delivery: the inbox may have it
         return ""
+
+
+def _numbered(delivery: str, count: int) -> str:
+    return f"{delivery}-{count}" if count else delivery
 
 
 def _words(kind: str, rollout: Rollout) -> OperationWords:

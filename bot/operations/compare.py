@@ -10,14 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
+from bot.domain.commands.request import STATUS, Command, Where
 from bot.domain.commands.tokens import Word
 from bot.domain.commands.values import read_name
 from bot.domain.comparison import COMPARE, LONGEST_ANSWER, VOTES_FOR, Comparison, Question, comparison_in, slot_of
-from bot.domain.errors import UsageError
+from bot.domain.errors import NotHereError, UsageError
 from bot.domain.masking import masked
 from bot.domain.operation import NewOperation, Operation
+from bot.domain.rollout import SLOTLESS
 from bot.domain.sentences.comparison import of_opinion, of_too_few
 from bot.domain.trial import Answer, Ask
 from bot.operations import own_route
@@ -32,6 +35,13 @@ TRIES: Final = 3
 """So often a prompt is sent to a pool that does not answer it: a gateway may not have the route in a moment."""
 PAUSE: Final = 2.0
 """Seconds before it is sent again."""
+
+SLOW: Final = timedelta(seconds=10)
+"""What took so long is not sent again."""
+A_TOKEN: Final = timedelta(seconds=0.1)
+"""An answer may take so long for each of its tokens."""
+LOOKS_EVERY: Final = timedelta(minutes=5)
+"""While people vote: whether the rollout is over."""
 
 ASKS_FOR: Final = timedelta(minutes=8)
 """After that no more prompts are sent: the route must be gone before the sweep takes it for a stray one."""
@@ -86,7 +96,15 @@ class Compare(OnOwnRoute):
     def step(self, operation: Operation, tools: Tools) -> Step:
         """Do what the state says."""
         return own_route.take(
-            {"ask": self._ask, "tell": self._put, "votes": self._votes, "result": self._result}, operation, tools
+            {
+                "reach": partial(own_route.reach, self.send),
+                "ask": self._ask,
+                "tell": self._put,
+                "votes": self._votes,
+                "result": self._result,
+            },
+            operation,
+            tools,
         )
 
     # --- the steps
@@ -113,9 +131,13 @@ class Compare(OnOwnRoute):
         """Return what a pool answers; its text is empty if that is no answer."""
         rules, key = tools.policy.trial, own_route.key_of(operation.state, name)
         aim = tools.trials.aim(pair_in(operation), rules.path, rules.headers)
-        ask = own_route.ask_of(aim, rules, operation, key=key, prompt=prompt, tokens=tools.policy.compare.tokens)
-        answer = Answer()
+        tokens = tools.policy.compare.tokens
+        ask = own_route.ask_of(aim, rules, operation, key=key, prompt=prompt, tokens=tokens)
+        ask = replace(ask, timeout=max(ask.timeout, tokens * A_TOKEN))
+        answer, begun = Answer(), tools.clock.now()
         for attempt in range(TRIES):
+            if attempt and tools.clock.now() - begun > SLOW:
+                break
             if attempt:
                 tools.clock.sleep(PAUSE)
             answer = self.send(ask)
@@ -127,6 +149,9 @@ class Compare(OnOwnRoute):
         """Put one more question to people. A new pool that leaves prompts without an answer has lost already."""
         state, comparison = operation.state, comparison_in(operation)
         asked, missed = state["asked"], state["missed"]
+        if CANARY in missed and not comparison.questions and STABLE in missed:
+            why = f"{missed[CANARY][1]}; {missed[STABLE][1]}"
+            return Failed(f"Neither pool answered any of {asked} prompts ({why}). `try` shows what they answer.")
         if CANARY in missed:
             count, why = missed[CANARY]
             return Failed(
@@ -142,10 +167,22 @@ class Compare(OnOwnRoute):
 
     def _votes(self, operation: Operation, tools: Tools) -> Step:
         """Wait until enough people have voted, or the time is over."""
-        is_late = tools.clock.now() - operation.started_at >= VOTES_FOR
-        if comparison_in(operation).is_enough or is_late:
+        left = operation.started_at + VOTES_FOR - tools.clock.now()
+        if comparison_in(operation).is_enough or left <= timedelta(0):
             return Next(state={**operation.state, "do": "result"})
-        return Next(state=operation.state, wait=operation.started_at + VOTES_FOR - tools.clock.now())
+        if self._is_pointless(operation, tools):
+            return Done(state=operation.state, said="The rollout is over, so nobody needs to vote any more.")
+        return Next(state=operation.state, wait=min(left, LOOKS_EVERY))
+
+    def _is_pointless(self, operation: Operation, tools: Tools) -> bool:
+        """Say whether the rollout is over."""
+        pair = pair_in(operation)
+        where = Where(route=pair.route, namespace=pair.namespace)
+        try:
+            found = tools.rollouts.find(Command(verb=STATUS, subject=pair.canary.name, where=where), operation.channel)
+        except NotHereError:
+            return True
+        return slot_of(found.rollout) != operation.slot or found.rollout.phase in SLOTLESS
 
     def _result(self, operation: Operation, tools: Tools) -> Step:
         comparison = comparison_in(operation)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bot.domain.errors import RefusedError, RouteError, UserError
 from bot.domain.operation import Operation
-from bot.domain.trial import Ask, TrialRules
+from bot.domain.trial import Answer, Ask, TrialRules
 from bot.engine.trial_port import Aim, Pair
 from bot.operations.executor import Done, Failed, Next, State, Step, Tools
 from bot.operations.gateway_request import MARK, body_of
@@ -19,6 +19,10 @@ from bot.operations.pair import dumped, pair_in
 
 ACCEPTED_WITHIN: Final = timedelta(minutes=2)
 """So long the gateway has to accept the route."""
+
+REACHED_WITHIN: Final = timedelta(minutes=5)
+"""So long its proxies have to have it."""
+PAUSE: Final = timedelta(seconds=2)
 
 STRAY_AFTER: Final = timedelta(minutes=20)
 """No operation needs its route for that long, nor does taking one back."""
@@ -98,14 +102,29 @@ def accepted(operation: Operation, tools: Tools) -> Step:
 
 
 def model(operation: Operation, tools: Tools) -> Step:
-    """Find out which model to ask; ``ask`` is done next."""
+    """Find out which model to ask; ``ask`` is done next, or first ``reach``."""
     name = tools.policy.trial.model
     if not name:
         served, why_not = tools.trials.models(pair_in(operation))
         if not served:
             raise RouteError(f"I do not know which model to ask: {why_not}.", hint="Name one in `try.model`.")
         name = min(served, key=lambda each: (len(each), each))
-    return Next(state={**operation.state, "do": "ask", "model": name})
+    then = "reach" if keys_in(operation.state) else "ask"
+    return Next(state={**operation.state, "do": then, "model": name}, said=f"I ask for the model `{name}`.")
+
+
+def reach(send: Callable[[Ask], Answer], operation: Operation, tools: Tools) -> Step:
+    """Wait until requests go through the route: a gateway may accept it minutes before its proxies have it."""
+    rules = tools.policy.trial
+    aim = tools.trials.aim(pair_in(operation), rules.path, rules.headers)
+    for key in keys_in(operation.state):
+        answer = send(ask_of(aim, rules, operation, key=key, prompt=rules.prompt, tokens=1))
+        if answer.failed or answer.mark == key:
+            continue  # what fails is told of by those who ask
+        if tools.clock.now() - operation.started_at > REACHED_WITHIN:
+            raise RouteError("The gateway does not send requests through the trial's route.", hint="Try again later.")
+        return Next(state=operation.state, wait=PAUSE)
+    return Next(state={**operation.state, "do": "ask"})
 
 
 def remove(operation: Operation, tools: Tools) -> Step:
@@ -127,10 +146,13 @@ STEPS: Final[Mapping[str, Callable[[Operation, Tools], Step]]] = {
     "remove": remove,
     "fail": give_up,
 }
-"""Steps that every such operation has; ``ask`` and ``tell`` are its own."""
+"""Steps that every such operation has; ``reach``, ``ask`` and ``tell`` are its own."""
 
 
-def take(own: Mapping[str, Callable[[Operation, Tools], Step]], operation: Operation, tools: Tools) -> Step:
+Steps = Mapping[str, Callable[[Operation, Tools], Step]]
+
+
+def take(own: Steps, operation: Operation, tools: Tools) -> Step:
     """Do what the state says. Whatever goes wrong, the route is removed before the operation ends."""
     state = operation.state
     try:

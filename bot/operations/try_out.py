@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from bot.domain.commands.tokens import Word, shown
@@ -80,7 +81,8 @@ class Try(OnOwnRoute):
 
     def step(self, operation: Operation, tools: Tools) -> Step:
         """Do what the state says."""
-        return own_route.take({"ask": self._ask, "tell": self._tell}, operation, tools)
+        own: own_route.Steps = {"reach": partial(own_route.reach, self.send), "ask": self._ask, "tell": self._tell}
+        return own_route.take(own, operation, tools)
 
     def sweep(self, tools: Tools) -> None:
         """Remove the routes of operations that died, of whatever kind."""

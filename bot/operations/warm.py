@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from bot.domain.commands.tokens import Word
@@ -73,7 +74,8 @@ class Warm(OnOwnRoute):
 
     def step(self, operation: Operation, tools: Tools) -> Step:
         """Do what the state says."""
-        return own_route.take({"ask": self._ask, "tell": self._tell}, operation, tools)
+        own: own_route.Steps = {"reach": partial(own_route.reach, self.send), "ask": self._ask, "tell": self._tell}
+        return own_route.take(own, operation, tools)
 
     # --- the steps
 
@@ -82,17 +84,22 @@ class Warm(OnOwnRoute):
         state, rules = operation.state, tools.policy.warm_up
         asks = self._round(operation, tools)
         chunks = [asks[at : at + AT_ONCE] for at in range(0, len(asks), AT_ONCE)]
-        answers = [answer for chunk in chunks for answer in _senders.map(self.send, chunk)]
+        answers: list[Answer] = []
+        for chunk in chunks:
+            answers += _senders.map(self.send, chunk)
+            if not tools.goes_on() or all(each.failed for each in answers):
+                break  # a pool that hangs would keep this step for minutes
         good = [each for each in answers if not each.failed and each.mark == own_route.key_of(state, CANARY)]
         if len(good) < GOOD * len(answers):
             return self._bad_round(state, answers, good)
         rounds = [*state["rounds"], percentile([each.milliseconds for each in good], 90)]
         sent, seen = state["sent"] + len(answers), sorted({*state["seen"], *(each.pod for each in good if each.pod)})
-        is_done = is_flat(rounds, rules) and not _unseen(state["ready"], seen)
+        ready = [each for each in tools.routes.members(pair_in(operation).canary).ready if each in state["ready"]]
+        is_done = is_flat(rounds, rules) and not _unseen(ready, seen)
         is_late = tools.clock.now() - operation.started_at > ENOUGH
         is_enough = (sent >= rules.most and len(rounds) >= ROUNDS) or is_late
         then = "remove" if is_done or is_enough else "ask"
-        return Next(state={**state, "rounds": rounds, "sent": sent, "seen": seen, "bad": 0, "do": then})
+        return Next(state={**state, "rounds": rounds, "sent": sent, "seen": seen, "bad": 0, "do": then, "left": ready})
 
     def _bad_round(self, state: State, answers: Sequence[Answer], good: Sequence[Answer]) -> Step:
         """Try again some times, then give up and say what was wrong."""
@@ -113,7 +120,7 @@ class Warm(OnOwnRoute):
 
     def _tell(self, operation: Operation, tools: Tools) -> Step:
         state = operation.state
-        rounds, unseen = state["rounds"], _unseen(state["ready"], state["seen"])
+        rounds, unseen = state["rounds"], _unseen(state.get("left", state["ready"]), state["seen"])
         fell = f"its time to the first token (p90) was {rounds[0]} ms at first and is {rounds[-1]} ms now"
         if not is_flat(rounds, tools.policy.warm_up):
             return Failed(f"After {state['sent']} prompts it is not flat: {fell}.")

@@ -7,7 +7,6 @@ from bot.domain.deadlines import (
     APPROVE_WITHIN,
     ASK_GATES_EVERY,
     BAKE_HOLD_LASTS,
-    HOLD_AT_MOST,
     HOUR,
     LOOK_AT_STABLE_EVERY,
     LOOK_AT_STABLE_FOR,
@@ -31,7 +30,7 @@ from bot.domain.decisions.moves import (
     take_step,
 )
 from bot.domain.events import Event, EventKind
-from bot.domain.gate import GateAnswer, OnFail, Readiness, Verdict
+from bot.domain.gate import QUALITY, GateAnswer, OnFail, Readiness, Verdict
 from bot.domain.rollout import Change, Entry, Phase, Rollout
 
 
@@ -124,6 +123,9 @@ def _due_step(rollout: Rollout) -> int | None:
 
 def _hold(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgain:
     rollout = entry.rollout
+    if QUALITY in rollout.held_by and QUALITY not in verdict.gates:
+        change = hold(entry, verdict.reason, moment, gates=verdict.gates)  # people have voted: what holds now is new
+        return replace(change, after=replace(change.after, since=moment.now))
     if rollout.phase is Phase.HOLDING and moment.now - rollout.since >= hold_lasts(verdict.gates):
         return _held_too_long(entry, verdict.reason, moment)
     lasts = rollout.phase is Phase.HOLDING and _passes(entry, rollout.since + ASK_GATES_EVERY, moment)
@@ -173,7 +175,7 @@ def _finish(entry: Entry, verdict: Verdict, moment: Moment) -> Change | LookAgai
     if verdict.answer is GateAnswer.FAIL:
         return fail(entry, verdict, moment)
     why, baked = f"The old pool stays on the route: {verdict.reason}", entry.rollout.since + entry.rollout.plan.bake
-    if moment.now < baked + HOLD_AT_MOST:
+    if moment.now < baked + hold_lasts(verdict.gates):
         lasts = _passes(entry, baked + BAKE_HOLD_LASTS, moment)
         held_on = (event(EventKind.HELD_ON, moment, entry.rollout, why),) if lasts else ()
         return LookAgain(due=moment.now + ASK_GATES_EVERY, events=held_on)

@@ -111,6 +111,17 @@ def test_a_warm_up_that_failed_is_left_to_people(watching: Watching) -> None:
     assert watching.stage.kept.operations.under_way() == []
 
 
+def test_a_warm_up_that_failed_before_the_rollout_is_not_its_own(watching: Watching) -> None:
+    watching.stage.started(10)
+    watching.warm_ups().look()
+    watching.end(well=False)
+    watching.stage.say("rollback")
+    watching.stage.pass_time(minutes=1)
+    watching.stage.started(10)
+    watching.warm_ups().look()
+    assert watching.only().started_at >= watching.entry().rollout.started_at
+
+
 def test_servers_that_come_later_are_warmed_up_too(watching: Watching) -> None:
     watching.stage.started(10)
     watching.stage.world.set_servers_ready(CANARY, 1)
@@ -169,6 +180,16 @@ def test_what_cannot_begin_is_told_once_and_tried_again(watching: Watching) -> N
         comparisons.look()
         watching.stage.clock.forward(seconds=61)
     assert watching.told == ["A gate waits for `compare`, which could not begin: No prompts."]
+
+
+def test_what_another_process_could_not_begin_is_begun_at_once(watching: Watching) -> None:
+    watching.stage.started(10)
+    refused = watching.comparisons(refuses="No prompts.")
+    for _ in range(3):
+        refused.look()
+        watching.stage.clock.forward(seconds=61)
+    watching.comparisons().look()
+    assert watching.only().kind == "compare"
 
 
 def test_a_pool_that_has_all_the_traffic_is_not_warmed_up(watching: Watching) -> None:

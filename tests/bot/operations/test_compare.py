@@ -28,10 +28,14 @@ class Pools:
 
     operation: Operation | None = None
     fails: tuple[str, ...] = ()
+    late: int = 0
     asked: list[Ask] = field(default_factory=list)
 
     def send(self, ask: Ask) -> Answer:
         assert self.operation is not None
+        if ask.body["max_tokens"] == 1:  # whether the gateway has the route
+            self.late -= 1
+            return Answer(mark=ask.headers[MARK] if self.late < 0 else "", status=200)
         self.asked.append(ask)
         new = key_of(self.operation.state, "canary")
         prompt, who = str(ask.body["prompt"]), "new" if ask.headers[MARK] == new else "old"
@@ -118,7 +122,9 @@ def test_a_pool_that_says_nothing_has_not_answered(comparing: Comparing) -> None
         lambda ask: Answer(mark=ask.headers[MARK], status=200, text=" \n"), lambda: True
     )
     _, step = comparing.trying.ended(comparing.begun())
-    assert step == Failed("The new pool did not answer 2 of 2 prompts (it said nothing). `try` shows what it answers.")
+    assert step == Failed(
+        "Neither pool answered any of 2 prompts (it said nothing; it said nothing). `try` shows what they answer."
+    )
 
 
 def test_an_old_pool_that_answers_nothing_is_named(comparing: Comparing) -> None:
@@ -147,16 +153,14 @@ def test_answers_are_cut_and_secrets_in_them_are_masked(comparing: Comparing) ->
 def test_where_nobody_answers_it_fails_and_leaves_nothing(comparing: Comparing) -> None:
     comparing.trying.executor = Compare(lambda ask: Answer(status=503), lambda: True)
     _, step = comparing.trying.ended(comparing.begun())
-    assert step == Failed("The new pool did not answer 2 of 2 prompts (503). `try` shows what it answers.")
+    assert step == Failed("Neither pool answered any of 2 prompts (503; 503). `try` shows what they answer.")
     assert comparing.trying.routes() == ["llm-route"]
 
 
 def test_it_waits_for_votes_and_ends_when_there_are_enough(comparing: Comparing) -> None:
     operation = comparing.asking()
     _, step = comparing.trying.step(operation)
-    assert step == Next(
-        state=operation.state, wait=operation.started_at + VOTES_FOR - comparing.trying.stage.clock.now()
-    )
+    assert step == Next(state=operation.state, wait=timedelta(minutes=5))
     for by in (ALICE, BOB):
         for question, choice in ((1, "a"), (2, "same")):
             operation = replace(operation, state=voted(operation, f"{question}:{choice}", by, NOON))
@@ -165,6 +169,38 @@ def test_it_waits_for_votes_and_ends_when_there_are_enough(comparing: Comparing)
         "The new pool's answer was better in 2 votes, worse in 0, and the same in 2: 75 % for the new pool."
     ]
     assert isinstance(step, Done)
+
+
+def test_when_the_rollout_is_over_nobody_has_to_vote_any_more(comparing: Comparing) -> None:
+    operation = comparing.asking()
+    comparing.trying.stage.say("rollback")
+    said, step = comparing.trying.ended(operation)
+    assert said == ["The rollout is over, so nobody needs to vote any more."]
+    assert isinstance(step, Done)
+
+
+def test_a_gateway_that_has_the_route_later_is_waited_for(comparing: Comparing) -> None:
+    comparing.pools.late = 4
+    assert len(comparison_in(comparing.asking()).questions) == 2
+
+
+def test_a_gateway_that_never_sends_through_the_route_is_named(comparing: Comparing) -> None:
+    comparing.pools.late = 10_000
+    operation = comparing.begun()
+    while operation.state["do"] != "reach":
+        operation, _ = comparing.trying.step(operation)
+        for name in comparing.trying.routes():
+            comparing.trying.stage.world.wait_observed(name)
+    comparing.trying.stage.clock.forward(minutes=6)
+    _, step = comparing.trying.ended(operation)
+    assert step == Failed("The gateway does not send requests through the trial's route. Try again later.")
+    assert comparing.trying.routes() == ["llm-route"]
+
+
+def test_a_long_answer_may_take_longer(comparing: Comparing) -> None:
+    comparing.trying.rules = {"compare": replace(RULES, tokens=1000)}
+    comparing.asking()
+    assert {ask.timeout for ask in comparing.pools.asked} == {timedelta(seconds=100)}
 
 
 def test_after_a_day_it_ends_with_too_few(comparing: Comparing) -> None:

@@ -93,6 +93,7 @@ def test_before_a_start_only_the_trials_own_route_is_asked_and_each_step_may_be_
     said, step = trying.ended(operation, twice=True)
     assert said == [
         f"HTTPRoute `try-o-0a1b2c3d` sends only my own requests to `{CANARY}`.",
+        "I ask for the model `meta-llama/Llama-3.1-8B-Instruct`.",
         f"`{CANARY}`: 3 requests, p50 7 ms, p95 7 ms. One answer: “Paris”",
         "3 requests sent, none failed. No user's request was touched.",
     ]

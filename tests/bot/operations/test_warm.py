@@ -14,7 +14,7 @@ from bot.domain.warm_up import WarmUpRules, slot_of
 from bot.operations.executor import Asked, Done, Failed
 from bot.operations.gateway_request import MARK
 from bot.operations.own_route import key_of
-from bot.operations.warm import BAD_ROUNDS, FEWEST, Warm
+from bot.operations.warm import AT_ONCE, BAD_ROUNDS, FEWEST, Warm
 from sandbox.apiserver import ApiServer
 from tests.bot.operations.trying import Trying
 from tests.builders import CANARY
@@ -69,6 +69,7 @@ def test_it_ends_when_two_rounds_are_as_fast_as_the_fastest(warming: Warming) ->
     said, step = warming.ended()
     assert said == [
         f"HTTPRoute `try-o-0a1b2c3d` sends only my own requests to `{CANARY}`.",
+        "I ask for the model `meta-llama/Llama-3.1-8B-Instruct`.",
         "Warm after 40 prompts: its time to the first token (p90) was 900 ms at first and is 80 ms now. "
         "No user's request was touched.",
     ]
@@ -108,8 +109,8 @@ def test_a_server_that_no_prompt_reached_is_named(warming: Warming) -> None:
 def test_prompts_that_fail_end_it(warming: Warming) -> None:
     warming.server = Server(rounds(80), status=503)
     _, step = warming.ended()
-    assert step == Failed("10 of 10 prompts to the new pool got no good answer (503).")
-    assert len(warming.server.asked) == BAD_ROUNDS * FEWEST
+    assert step == Failed("4 of 4 prompts to the new pool got no good answer (503).")
+    assert len(warming.server.asked) == 1 + BAD_ROUNDS * AT_ONCE
     assert warming.trying.routes() == ["llm-route"]
 
 

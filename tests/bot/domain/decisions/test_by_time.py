@@ -116,6 +116,24 @@ def test_people_who_are_asked_to_vote_have_as_long_as_for_an_approval() -> None:
     assert (change.after.phase, change.after.why) == (Phase.PAUSED, "A gate held it for 24 hours: Nobody has voted.")
 
 
+def voting(minutes: int, *also: str) -> Change | LookAgain:
+    """Return what is decided while votes have been waited for since noon, and other gates hold now too."""
+    findings = [Finding(gate=gate, answer=GateAnswer.HOLD, reason=f"{gate} holds.") for gate in ("quality", *also)]
+    held = a_rollout(phase=Phase.HOLDING, why="Vote.", held_by=("quality",))
+    return on_due(an_entry(held, due=NOON, step_due=None), Verdict(findings=tuple(findings)), at(minutes))
+
+
+def test_while_people_vote_another_gate_that_holds_too_does_not_pause() -> None:
+    assert decided(voting(45, "latency")).after.phase is Phase.HOLDING
+    assert decided(voting(24 * 60, "latency")).after.phase is Phase.PAUSED
+
+
+def test_what_holds_when_people_have_voted_has_its_own_half_hour() -> None:
+    held = a_rollout(phase=Phase.HOLDING, why="Vote.", held_by=("latency", "quality"))
+    change = decided(on_due(an_entry(held, due=NOON, step_due=None), HOLD, at(300)))
+    assert (change.after.phase, change.after.since) == (Phase.HOLDING, at(300).now)
+
+
 def test_another_reason_of_the_same_gate_is_no_news_to_a_held_rollout_until_its_half_hour_is_over() -> None:
     held = holding(due=5)
     silent = a_verdict(GateAnswer.HOLD, "The API server did not answer.")
