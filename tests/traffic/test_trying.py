@@ -13,6 +13,7 @@ from sandbox.dataplane.plane import NAMESPACE, Plane
 from sandbox.kube import path_of
 from sandbox.load.ledger import shares
 from sandbox.load.running import Load
+from sandbox.model_servers import MODEL
 from sandbox.objects import GATEWAY_API
 from sandbox.world import CANARY, STABLE
 from tests.builders import ALICE, CAROL
@@ -50,8 +51,9 @@ def test_before_a_start_the_new_pool_is_asked_alone_and_its_route_is_removed(
 ) -> None:
     before = plane.world.http_route()
     trying.say(f"{TRY} 20 {CANARY}", ALICE)
-    route, of_new, last = trial(trying, "done")
+    route, model, of_new, last = trial(trying, "done")
     assert re.fullmatch(rf"HTTPRoute `try-o-[0-9a-f]{{8}}` sends only my own requests to `{CANARY}`\.", route)
+    assert model == f"I ask for the model `{MODEL}`."
     assert re.match(rf"`{CANARY}`: 20 requests, p50 \d+ ms, p95 \d+ ms\. One answer: “", of_new)
     assert last == "20 requests sent, none failed. No user's request was touched."
     assert routes(plane) == ["llm-route"]
@@ -64,7 +66,7 @@ def test_while_a_rollout_runs_it_says_whether_the_gateway_does_what_the_weights_
     trying.see("25 %")
     plane.world.wait_observed()
     trying.say(f"{TRY} 40", CAROL)
-    of_old, of_new, last = trial(trying, "done")
+    _, of_old, of_new, last = trial(trying, "done")
     old, new = (
         int(found[1]) for said in (of_old, of_new) if (found := re.match(r"`\S+`: (\d+) requests?, p50 ", said))
     )
@@ -87,7 +89,7 @@ def test_a_pool_that_fails_is_told_with_its_failures(trying: Play, plane: Plane)
         for pod in pods:
             behave(pod, fails=1)
         trying.say(f"{TRY} 8 {CANARY}", ALICE)
-        _, of_new, last = trial(trying, "done")
+        _, _, of_new, last = trial(trying, "done")
     finally:
         for pod in pods:
             behave(pod, fails=0)

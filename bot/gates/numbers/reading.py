@@ -95,11 +95,11 @@ def _every(scraped: Mapping[float, float]) -> float:
 
     Where times lie further apart than scrapes, a scrape is half as old on average as the next one takes.
     """
-    scrapes = sorted(set(scraped.values()))
-    if 1 < len(scrapes) < len(scraped):
-        return (scrapes[-1] - scrapes[0]) / (len(scrapes) - 1)
-    age = 2 * median(at - scrape for at, scrape in scraped.items())
-    return age if len(scrapes) > 1 else max(age, max(scraped) - min(scraped))
+    scrapes, age = sorted(set(scraped.values())), 2 * median(at - scrape for at, scrape in scraped.items())
+    if len(scrapes) < 2:
+        return max(age, max(scraped) - min(scraped))
+    apart = (scrapes[-1] - scrapes[0]) / (len(scrapes) - 1)
+    return apart if len(scrapes) < len(scraped) else min(age, apart)
 
 
 def _programs(series: Sequence[Series], pool: PoolMembers) -> tuple[list["_Server"], _Program]:

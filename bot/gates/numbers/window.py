@@ -40,8 +40,8 @@ class Slice:
 class Window:
     """Slices in the order of time, of ``step`` seconds each, without those in which a pool was not seen.
 
-    ``scraped_every``: so many seconds lie between two scrapes of a program. No slice is shorter, so that programs which
-    are scraped at different moments can be compared.
+    ``scraped_every``: so many seconds lie between two scrapes of a program. No slice is much shorter, so that programs
+    which are scraped at different moments can be compared.
 
     ``earlier`` is what the old pool did before it lost all its traffic: then it is compared with that. ``members`` are
     those of the new pool, and ``names`` what its model servers call what they show. ``labels`` are those of the policy.
@@ -119,8 +119,8 @@ def aligned(begin: int, end: int, step: int) -> Span:
 
 
 def coarser(span: Span, slice_seconds: float) -> Span:
-    """Return a span of some of the same times, to the same end, in longer slices."""
-    step = span.step * max(1, ceil(slice_seconds / span.step))
+    """Return a span of some of the same times, to the same end, in slices of about so many seconds, or longer."""
+    step = span.step * max(1, round(slice_seconds / span.step))
     return Span(start=span.end - (span.end - span.start) // step * step, end=span.end, step=step)
 
 
@@ -149,7 +149,7 @@ def window_of(
     needed = {pool: numbers for pool, numbers in seen.items() if both or pool is canary}
     for pool, numbers in needed.items():
         _require_fresh(pool, numbers.newest, span)
-    if span.end - span.start < FEWEST * span.step:
+    if span.end - span.start < FEWEST * max(span.step, every):
         need, have = (
             show_duration(timedelta(seconds=ceil(each))) for each in (FEWEST * every, asked.end - asked.start)
         )
