@@ -61,14 +61,19 @@ class PoolNumbers:
     newest: float
 
 
-def read(series: Sequence[Series], pool: PoolMembers, span: Span, steady_since: float = 0.0) -> PoolNumbers:
-    """Read what a pool did between the times of a span. Series of other pods and pickers are passed over.
+def read(series: Sequence[Series], pool: PoolMembers, span: Span) -> PoolNumbers:
+    """Read what a pool did between the times of a span. Series of other pods and pickers are passed over."""
+    return tallied(programs_of(series, pool), span)
+
+
+def tallied(programs: "Programs", span: Span, steady_since: float = 0.0) -> PoolNumbers:
+    """Return what the programs of a pool did between the times of a span.
 
     ``steady_since``: since then no pod has left the pool (seconds since 1970).
     """
-    servers, picker = _programs(series, pool)
+    servers, picker = programs.servers, programs.picker
     chosen = picker.of(PICKERS)
-    of = sum(server.is_known or server.name in _ready(pool) for server in servers)  # others never got a request
+    of = sum(server.is_known or server.name in programs.ready for server in servers)  # others never got a request
     tallies = [
         replace(_tally(servers, picker, chosen, start, end), is_steady=start >= steady_since, of=of)
         for start, end in pairwise(times_of(span))
@@ -82,11 +87,10 @@ def times_of(span: Span) -> list[float]:
     return [span.start + number * span.step for number in range(int((span.end - span.start) / span.step) + 1)]
 
 
-def scraped_every(series: Sequence[Series], *pools: PoolMembers) -> float:
+def scraped_every(*pools: "Programs") -> float:
     """Return about how many seconds lie between two scrapes of the program that is scraped least often."""
-    programs = [_programs(series, pool) for pool in pools]
-    targets = [times for servers, _ in programs for server in servers for times in server.scraped]
-    targets += [times for _, picker in programs for times in picker.scraped.values()]
+    targets = [times for pool in pools for server in pool.servers for times in server.scraped]
+    targets += [times for pool in pools for times in pool.picker.scraped.values()]
     return max((_every(times) for times in targets if times), default=0.0)
 
 
@@ -102,13 +106,23 @@ def _every(scraped: Mapping[float, float]) -> float:
     return apart if len(scrapes) < len(scraped) else min(age, apart)
 
 
-def _programs(series: Sequence[Series], pool: PoolMembers) -> tuple[list["_Server"], _Program]:
-    """Return the model servers of a pool and its picker, which is known by its job or by its Service."""
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The model servers of a pool, its picker, and the names of the pods that are ready."""
+
+    servers: "Sequence[_Server]"
+    picker: _Program
+    ready: frozenset[str]
+
+
+def programs_of(series: Sequence[Series], pool: PoolMembers) -> Programs:
+    """Sort the series of a pool; its picker is known by its job or by its Service."""
     by_pod = _by("pod", series)
     servers = [_Server(pod, _program(by_pod.get(pod, ()))) for pod in pool.pods]
     pickers = [_by(label, series).get(pool.picker, ()) if pool.picker else () for label in ("job", "service")]
     by_job, by_service = map(_program, pickers)
-    return servers, by_job if by_job.scraped else by_service
+    ready = frozenset(each.partition("/")[0] for each in pool.ready)
+    return Programs(servers, by_job if by_job.scraped else by_service, ready)
 
 
 def _by(label: str, series: Iterable[Series]) -> Mapping[str, list[Series]]:
@@ -139,10 +153,6 @@ def _program(series: Iterable[Series]) -> _Program:
 
 def _replica(series: Series) -> tuple[str, ...]:
     return tuple(series.labels.get(label, "") for label in REPLICA)
-
-
-def _ready(pool: PoolMembers) -> frozenset[str]:
-    return frozenset(each.partition("/")[0] for each in pool.ready)
 
 
 def _target(series: Series) -> Target:

@@ -10,7 +10,7 @@ from bot.domain.evidence import EvidenceRules
 from bot.domain.plan import show_duration
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
-from bot.gates.numbers.reading import PoolNumbers, read, scraped_every
+from bot.gates.numbers.reading import PoolNumbers, programs_of, scraped_every, tallied
 from bot.gates.numbers.tally import Tally, Total, total
 
 SLICES: Final = 20
@@ -143,9 +143,10 @@ def window_of(
 
     ``steady_since``: since then no pod has left the pools (seconds since 1970).
     """
-    every = scraped_every(series, stable, canary)
+    programs = {pool: programs_of(series, pool) for pool in (stable, canary)}
+    every = scraped_every(*programs.values())
     span = coarser(asked, every)
-    seen = {pool: read(series, pool, span, steady_since) for pool in (stable, canary)}
+    seen = {pool: tallied(each, span, steady_since) for pool, each in programs.items()}
     needed = {pool: numbers for pool, numbers in seen.items() if both or pool is canary}
     for pool, numbers in needed.items():
         _require_fresh(pool, numbers.newest, span)

@@ -6,7 +6,7 @@ from bot.domain.rollout import Pool
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.names import Count, Level, Time
-from bot.gates.numbers.reading import read, scraped_every, times_of
+from bot.gates.numbers.reading import programs_of, read, scraped_every, tallied, times_of
 from bot.gates.numbers.tally import EVER, Streams, Tally
 from tests.builders import CANARY
 
@@ -109,16 +109,16 @@ def test_a_stretch_is_whole_where_all_pods_were_scraped_and_none_has_left_since(
     both = [RUNNING, scraped(1, 1, 1), scraped(None, 1, 1, pod="pod-b")]
     both.append(shows("vllm:num_requests_running", None, 1, 1, pod="pod-b"))
     assert [tally.is_whole for tally in read(both, POOL, SPAN).tallies] == [False, True]
-    assert [tally.is_whole for tally in read(both, POOL, SPAN, 20.0).tallies] == [False, False]
+    assert [tally.is_whole for tally in tallied(programs_of(both, POOL), SPAN, 20.0).tallies] == [False, False]
 
 
 def test_how_often_programs_are_scraped_is_seen_by_how_old_scrapes_are() -> None:
     times = [float(number) for number in range(0, 300, 7)]
     pod = Series({"pod": "pod-a", "job": "servers"}, {at: at // 15 * 15 for at in times})
     picker = Series({"job": "epp"}, {at: (at - 4) // 60 * 60 + 4 for at in times})
-    assert scraped_every([RUNNING, pod], POOL) == pytest.approx(15, abs=2)
-    assert scraped_every([RUNNING, pod, picker], POOL) == pytest.approx(60, abs=8)
-    assert scraped_every([], POOL) == 0
+    assert scraped_every(programs_of([RUNNING, pod], POOL)) == pytest.approx(15, abs=2)
+    assert scraped_every(programs_of([RUNNING, pod, picker], POOL)) == pytest.approx(60, abs=8)
+    assert scraped_every(programs_of([], POOL)) == 0
 
 
 def test_of_two_targets_of_a_pod_one_that_missed_a_scrape_is_not_known_then() -> None:
