@@ -120,7 +120,8 @@ def _judge(weight: int, gateway: str, lack: Callable[[], str], window: Window, r
 def _gets_all(window: Window) -> bool:
     """Say whether the new pool gets all requests, again and again: no gateway is late in that way."""
     often = sum(total([each.canary]).arrived > 0 for each in window.slices)
-    return often >= FEWEST and not total([each.stable for each in window.slices]).arrived
+    old = total([each.stable for each in window.slices])
+    return often >= FEWEST and not (old.arrived or old.began())
 
 
 def _split(window: Window, slices: Sequence[Slice]) -> _Split | None:

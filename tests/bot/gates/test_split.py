@@ -168,6 +168,11 @@ def test_a_picker_that_is_asked_for_both_pools_is_named() -> None:
     )
 
 
+def test_a_picker_that_is_asked_for_both_pools_is_waited_for() -> None:
+    seen = found(always(good=15, more={Count.PICKED: 150}), always(good=135, more={Count.PICKED: 0}), slices=8)
+    assert seen.answer is GateAnswer.HOLD
+
+
 def test_a_picker_that_was_not_scraped_for_a_while_does_not_count_the_requests() -> None:
     seen = found(always(good=15, more={Count.PICKED: 15}), always(good=135, more={Count.PICKED: 20}))
     assert (seen.answer, seen.evidence) == (GateAnswer.PASS, "split 10.0 % new at 10 %")
