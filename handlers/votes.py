@@ -66,7 +66,10 @@ def register(app: App, intake: Intake, private: Private) -> None:
             reply_to=click.reply_to,
         )
         ack()
-        private.say(click.reply_to, say("You vote on question {}: *{}*. If it cannot count, I tell you.", number, _LABELS[choice]))
+        private.say(
+            click.reply_to,
+            say("You vote on question {}: *{}*. If it cannot count, I tell you.", number, _LABELS[choice]),
+        )
 
 
 def read_value(value: object) -> tuple[str, int]:
