@@ -89,4 +89,4 @@ def test_a_pool_whose_answers_people_find_worse_is_rolled_back(asking: Play, pla
     plane.world.wait_observed()
     assert plane.world.weights() == [(STABLE, 1)]
     said = "The new pool's answer was better in 0 votes, worse in 6, and the same in 0: 0 % for the new pool."
-    assert said in RolloutCard(asking).thread()
+    asking.until("the reason in the thread", lambda: said in RolloutCard(asking).thread())
