@@ -17,7 +17,7 @@ from bot.domain.gate import Figure, GateAnswer
 from bot.domain.plan import show_duration
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
 from bot.gates.judging.shares import Bar, Judged, Share, Shares, judge
-from bot.gates.judging.words import compared, count, figure, percent, percents, verdict
+from bot.gates.judging.words import compared, count, figure, may_pass, percent, percents, verdict
 from bot.gates.numbers import shown
 from bot.gates.numbers.asking import NOTHING, on_numbers
 from bot.gates.numbers.names import Count
@@ -110,7 +110,7 @@ def _gross_alone(keys: ErrorKeys, window: Window, compared: Shares) -> str:
     if is_known or failed.bad < MANY or failed.percent < keys.at_once + compared.canary.percent:
         return ""
     share = f"{percent(failed.percent)} of the new pool's {count(failed.of)} requests {what}"
-    return f"{share}, and nobody has counted that in the old pool."
+    return f"{share}, and nobody has counted that in the old pool. Look at both, and roll back if the new one is worse."
 
 
 def _maybe_lost(window: Window) -> str:
@@ -119,10 +119,13 @@ def _maybe_lost(window: Window) -> str:
     if not slices or not _missing(slices, NEW, OLD):
         return ""
     new, last = window.canary(slices), slices[-1].canary
-    return (
+    seen = (
         f"The new pool's endpoint picker chose a model server {count(new.count(Count.PICKED))} times, and no more than "
-        f"{count(new.began())} answers are known: Prometheus scrapes {last.pods} of its {last.of} model servers."
+        f"{count(new.began())} answers are known"
     )
+    if last.pods == last.of:
+        return may_pass(seen)
+    return f"{seen}: Prometheus scrapes {last.pods} of its {last.of} model servers. Let it scrape all."
 
 
 def _figures(failures: Shares, away: Shares) -> tuple[Figure, ...]:

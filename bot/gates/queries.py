@@ -116,7 +116,7 @@ def _one(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers]
     why_now = _why(query, values[span.end], other)
     recent = [time for time in times_of(span) if time >= (span.start + span.end) / 2]
     lasts = span.end - span.start > 2 * numbers.rules.forgives.total_seconds()
-    # How many times nothing it is proves nothing: only the other bounds do.
+    # A ratio to zero proves nothing, so only the other bounds can fail.
     is_bad = lasts and all(time in values and _why(query, values[time], other or None) for time in recent)
     now, before = f"{values[span.end]:.4g}", f"{other:.4g}" if other is not None else "–"
     return Found(

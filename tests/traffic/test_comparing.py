@@ -73,7 +73,7 @@ def test_three_people_vote_without_knowing_whose_answer_is_whose_and_the_rollout
         vote(asking, user, new_is(asking, True))
     card = OperationCard(asking, f"{COMPARE} {CANARY}")
     card.says("2 of 3 people have answered every question")
-    assert any("You vote on question 1: " in said for said in asking.private())
+    assert any("Your vote on question 1: " in said for said in asking.private())
     vote(asking, CAROL, ["same", "same"])
     card.see("done")
     RolloutCard(asking).see("100 %")

@@ -151,11 +151,10 @@ def window_of(
     for pool, numbers in needed.items():
         _require_fresh(pool, numbers.newest, span)
     if span.end - span.start < FEWEST * max(span.step, every):
-        need, have = (
-            show_duration(timedelta(seconds=ceil(each))) for each in (FEWEST * every, asked.end - asked.start)
-        )
+        need, have = FEWEST * max(span.step, every), asked.end - asked.start
         raise LackError(
-            f"I need {FEWEST} scrapes of every program, which take about {need}, and have numbers of {have}."
+            f"I need numbers of {_shown(need)}, which is {FEWEST} scrapes of every program, and have those of "
+            f"{_shown(have)}. If this does not end, make `evidence.window` longer."
         )
     for pool, numbers in needed.items():
         _require_numbers(pool, numbers, series)
@@ -165,6 +164,10 @@ def window_of(
         raise LackError("Prometheus has too few numbers of both pools over the same minutes.")
     names = {each.labels.get("__name__", "") for each in series if each.labels.get("pod") in canary.pods}
     return Window(slices=tuple(slices), step=span.step, scraped_every=every, members=canary, names=frozenset(names))
+
+
+def _shown(seconds: float) -> str:
+    return show_duration(timedelta(seconds=ceil(seconds)))
 
 
 def _require_fresh(pool: PoolMembers, newest: float, span: Span) -> None:

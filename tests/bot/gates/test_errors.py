@@ -90,7 +90,17 @@ def test_requests_that_may_be_answered_by_servers_that_are_not_scraped_hold_and_
     assert (seen.answer, seen.reason) == (
         GateAnswer.HOLD,
         "The new pool's endpoint picker chose a model server 240 times, and no more than 80 answers are known: "
-        "Prometheus scrapes 1 of its 3 model servers.",
+        "Prometheus scrapes 1 of its 3 model servers. Let it scrape all.",
+    )
+
+
+def test_a_bot_that_has_just_been_started_does_not_know_which_servers_have_left() -> None:
+    window = a_window(always(more={Count.PICKED: 15}), HEALTHY)
+    seen = check(asked(replace(window, watched_since=1e9)), ErrorKeys())
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        "The new pool's endpoint picker chose a model server 240 times, and no more than 0 answers are known; "
+        "I wait to see whether that lasts.",
     )
 
 
@@ -124,7 +134,8 @@ def test_much_that_the_old_pool_does_not_count_holds(canary: Story, what: str) -
     seen = found(canary, BARE)
     assert (seen.answer, seen.reason) == (
         GateAnswer.HOLD,
-        f"40.0 % of the new pool's 240 requests {what}, and nobody has counted that in the old pool.",
+        f"40.0 % of the new pool's 240 requests {what}, and nobody has counted that in the old pool. "
+        "Look at both, and roll back if the new one is worse.",
     )
 
 
@@ -149,7 +160,8 @@ def test_while_a_warm_up_sends_prompts_nothing_passes_and_what_is_bad_fails() ->
         (
             always(broken=15),
             GateAnswer.HOLD,
-            "100 % of the new pool's 240 requests failed (240 with 5xx), and nobody has counted that in the old pool.",
+            "100 % of the new pool's 240 requests failed (240 with 5xx), and nobody has counted that in the old pool. "
+            "Look at both, and roll back if the new one is worse.",
         ),
         (always(), GateAnswer.HOLD, "Both pools are idle: there are no requests to judge."),
     ],
