@@ -214,6 +214,14 @@ class Play:
         """Wait until the thread's last message tells it."""
         self.until(line, lambda: line in (self.notes() or [[]])[-1])
 
+    def shows(self, words: str) -> None:
+        """Wait until the card says so, at any place."""
+        self.until(words, lambda: words in str(self.card()))
+
+    def posts(self, words: str) -> None:
+        """Wait until a message in the channel or in a thread says so."""
+        self.until(words, lambda: words in str([one.get("blocks") for one in self.slack.messages()]))
+
     def tells(self, *lines: str) -> None:
         """Wait until the thread tells exactly this, in this order."""
         wait_until("the whole thread", lambda: len(self.thread()) >= len(lines), seconds=15)

@@ -45,7 +45,7 @@ def test_the_rollout_holds_and_says_why_and_a_roll_back_waits_for_nothing(
     prometheus.mood = mood
     begin(play, prometheus)
     play.see("10 %, holding", seconds=30)
-    assert SAYS[mood] in str(play.card()), play.card()["blocks"][1]["text"]["text"]
+    play.shows(SAYS[mood])
     play.press("rollback")
     play.see("rolled back", seconds=5)
     assert play.world.weights() == [(STABLE, 1)]

@@ -103,7 +103,7 @@ def test_the_old_release_goes_after_somebody_else_agreed_and_costs_no_request(
     assert there(plane) == []
     cleaning.until("the rollout's card", lambda: "100 %, cleaned up" in str(cleaning.cards()))
     ended = f"*The old pool `{STABLE}` is being deleted*, as <@{BOB}> agreed. Nobody can roll back now."
-    assert any(ended in str(one["blocks"]) for one in cleaning.slack.messages() if one.get("thread_ts"))
+    cleaning.posts(ended)
     cleaning.say(f"rollback {CANARY}", CAROL)
     cleaning.until("a refusal", lambda: any("The old pool is gone" in said for said in cleaning.private()))
     users.wait_for(20)

@@ -73,13 +73,13 @@ def test_three_people_vote_without_knowing_whose_answer_is_whose_and_the_rollout
         vote(asking, user, new_is(asking, True))
     card = OperationCard(asking, f"{COMPARE} {CANARY}")
     card.says("2 of 3 people have answered every question")
-    assert any("Your vote on question 1: " in said for said in asking.private())
+    asking.until("an answer to a vote", lambda: any("Your vote on question 1: " in said for said in asking.private()))
     vote(asking, CAROL, ["same", "same"])
     card.see("done")
     RolloutCard(asking).see("100 %")
     said = "The new pool's answer was better in 4 votes, worse in 0, and the same in 2: 83 % for the new pool."
-    asking.until(said, lambda: said in str(asking.slack.messages()))
-    assert "83 % of 6 votes for the new pool" in str(asking.cards())
+    asking.posts(said)
+    asking.posts("83 % of 6 votes for the new pool")
 
 
 def test_a_pool_whose_answers_people_find_worse_is_rolled_back(asking: Play, plane: Plane) -> None:

@@ -80,7 +80,7 @@ def test_a_step_is_tried_out_by_itself_where_the_policy_says_so(play: Play, plan
     play.bot(**POLICY | {"try": {"rate": 100, "requests": 8, "after_steps": True}})
     play.start(f"{CANARY} 25")
     assert trial(play, "done")[-1].startswith("8 requests sent, none failed.")
-    assert any("after the step to 25 %" in str(card["blocks"]) for card in play.cards())
+    play.posts("after the step to 25 %")
 
 
 def test_a_pool_that_fails_is_told_with_its_failures(trying: Play, plane: Plane) -> None:

@@ -29,9 +29,9 @@ def test_a_rollout_waits_for_its_warm_up_and_users_notice_nothing_of_that(
     play.bot(**POLICY, gates={"warm_up": {}})
     play.start(f"{CANARY} 25")
     card.see("done", seconds=60)
-    assert any("Warm after" in str(one) for one in play.slack.messages())
+    play.posts("Warm after")
     RolloutCard(play).see("25 %", seconds=60)
-    assert "warm, first token p90" in str(play.cards())
+    play.posts("warm, first token p90")
     routes = plane.kube.get(path_of(GATEWAY_API, "HTTPRoute", NAMESPACE))["items"]
     assert [one["metadata"]["name"] for one in routes] == ["llm-route"]
 
@@ -53,7 +53,7 @@ def test_a_pool_that_fails_its_prompts_is_not_warm(play: Play, plane: Plane, car
     finally:
         for pod in plane.world.servers(CANARY):
             behave(pod, fails=0.0)
-    assert "4 of 4 prompts to the new pool got no good answer (500)." in str(play.slack.messages())
+    play.posts("4 of 4 prompts to the new pool got no good answer (500).")
 
 
 def test_servers_that_come_later_are_warmed_up_too(play: Play, plane: Plane, card: OperationCard) -> None:
@@ -64,6 +64,6 @@ def test_servers_that_come_later_are_warmed_up_too(play: Play, plane: Plane, car
     try:
         play.until("a second warm-up", lambda: len(play.cards()) == 3, seconds=60)
         card.see("done", seconds=60)
-        assert "as new model servers have come" in str(play.cards())
+        play.posts("as new model servers have come")
     finally:
         plane.scale(CANARY, 2)
