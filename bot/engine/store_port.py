@@ -87,6 +87,9 @@ class Store(Protocol):
     def load(self, rollout_id: str) -> Entry | None:
         """Return what is stored of a rollout."""
 
+    def load_all(self, ids: Sequence[str]) -> Sequence[Entry]:
+        """Return what is stored of several rollouts, without those that cannot be read."""
+
     def entries(self) -> Sequence[Entry]:
         """Return all rollouts that are not over, newest first."""
 

@@ -1,14 +1,15 @@
 """What /metrics says about the bot, counted at every request."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bot.domain.errors import StoreError
 from bot.domain.operation import OVER, OperationPhase
-from bot.domain.rollout import Phase
+from bot.domain.rollout import Entry, Phase
 from bot.engine.operation_ports import Operations
 from bot.engine.ports import Clock
 from bot.engine.store_port import Store
@@ -32,6 +33,7 @@ class RolloutMetrics(Collector):
         )
         try:
             entries = self._store.entries()
+            over = self._over_but_not_written(entries)
         except StoreError:
             return
         phases = Counter(entry.rollout.phase for entry in entries)
@@ -39,9 +41,16 @@ class RolloutMetrics(Collector):
         for phase in Phase:
             rollouts.add_metric([phase.value], phases[phase])
         yield rollouts
-        unapplied = sum(not entry.is_applied for entry in entries)
+        unapplied = sum(not entry.is_applied for entry in (*entries, *over))
         yield GaugeMetricFamily("rolloutbot_unapplied", "Rollouts whose last decision is not on the route.", unapplied)
-        yield from metrics_of(entries, self._clock.now())
+        yield from metrics_of((*entries, *over), self._clock.now())
+
+    def _over_but_not_written(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return rollouts whose end is not on the route yet, as after a roll back that the API server refuses."""
+        later = self._clock.now() + timedelta(days=1)  # whenever their next try is
+        waiting = {each for brakes in (True, False) for each in self._store.unapplied(later, brakes=brakes)}
+        missing = self._store.load_all(sorted(waiting - {entry.rollout.id for entry in entries}))
+        return [entry for entry in missing if entry.rollout.is_over]
 
 
 class OperationMetrics(Collector):

@@ -6,17 +6,22 @@ from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from bot.domain.rollout import Acceptance, Entry, Phase
+from bot.domain.rollout import SLOTLESS, Acceptance, Entry, Phase
+from bot.domain.weights import weight_there
 
 LABELS: Final = ("namespace", "route", "pool", "old_pool")
 WAITS_FOR_PEOPLE: Final = frozenset({Phase.AWAITING_APPROVAL, Phase.PAUSED})
 
 
 def metrics_of(entries: Sequence[Entry], now: datetime) -> Iterable[Metric]:
-    """Return the gauges of the rollouts that are not over. A replica that does not lead gives the same ones."""
+    """Return the gauges of rollouts. A replica that does not lead gives the same ones.
+
+    Nobody asks the gates of a finished rollout, so what they said last is left out.
+    """
     weight = GaugeMetricFamily(
         "rolloutbot_rollout_weight_percent",
-        "Percent of the traffic on the new pool: wanted, written to the route, accepted by the gateway.",
+        "Percent of the traffic on the new pool: wanted, written to the route (by us or somebody else), accepted by "
+        "the gateway.",
         labels=[*LABELS, "state"],
     )
     phase = GaugeMetricFamily("rolloutbot_rollout_phase", "1 for the phase of a rollout.", labels=[*LABELS, "phase"])
@@ -31,7 +36,7 @@ def metrics_of(entries: Sequence[Entry], now: datetime) -> Iterable[Metric]:
         for state, percent in _weights(entry):
             weight.add_metric([*of, state], percent)
         phase.add_metric([*of, entry.rollout.phase.value], 1)
-        for finding in entry.findings:
+        for finding in () if entry.rollout.phase in SLOTLESS else entry.findings:
             gates.add_metric([*of, finding.gate, finding.answer.value], 1)
         waits.add_metric(of, _waited(entry, now))
     return weight, phase, gates, waits
@@ -45,8 +50,8 @@ def _labels(entry: Entry) -> Sequence[str]:
 def _weights(entry: Entry) -> Iterable[tuple[str, int]]:
     yield "wanted", entry.rollout.weight
     if entry.applied is not None:
-        yield "written", entry.applied.weight
-        if entry.acceptance is Acceptance.ACCEPTED:
+        yield "written", weight_there(entry)
+        if entry.acceptance is Acceptance.ACCEPTED and not entry.rollout.drifted:
             yield "accepted", entry.applied.weight
 
 
