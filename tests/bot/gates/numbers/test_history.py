@@ -9,6 +9,8 @@ from bot.domain.rollout import Pool
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.history import charts_of, history_span
+from bot.gates.numbers.query import promql
+from tests.bot.gates.scraped import Cluster
 from tests.builders import CANARY, NOON, STABLE
 
 OLD, NEW = (PoolMembers(pool=Pool("default", name), pods=(pod,)) for name, pod in ((STABLE, "old"), (CANARY, "new")))
@@ -96,3 +98,14 @@ def test_a_pool_that_had_no_request_is_not_drawn() -> None:
 def test_there_are_at_most_twenty_points_and_never_more_than_prometheus_has(age: timedelta, span: Span | None) -> None:
     now: datetime = NOON + age
     assert history_span(NOON, now) == span
+
+
+@pytest.mark.parametrize("every", [15, 30, 60])
+def test_where_prometheus_scrapes_rarely_a_line_does_not_jump_between_scrapes(every: float) -> None:
+    cluster = Cluster(old=3, new=2, rate=20, every=every, seed=1)
+    span = history_span(NOON, NOON + timedelta(minutes=10))
+    assert span is not None
+    stable, canary = (cluster.members(pool) for pool in (Pool("default", STABLE), Pool("default", CANARY)))
+    series = cluster.over(promql(stable, canary), span)
+    share = charts_of(series, stable, canary, span)[0].lines[0].values
+    assert (len(share) >= 3, [each for each in share if not 6 <= each <= 14]) == (True, [])
