@@ -113,12 +113,22 @@ def _check_numbers(file: Path | None) -> None:
     from bot.service.checkup import numbers_of
 
     if file is None:
-        raise _explained(["No policy file is set, so no Prometheus is named."], code=3)
-    policy = read_policy(file, default_namespace="default", gates=policy_keys())
+        raise _explained(["No policy file is set, so no Prometheus is named: set `ROLLOUTBOT_CONFIG`."], code=3)
+    policy = read_policy(file, default_namespace=_home_namespace(), gates=policy_keys())
     try:
         typer.echo(numbers_of(policy.evidence, policy.namespaces, time.time()))
     except MetricsError as error:
         raise _explained([str(error)], code=3) from None
+
+
+def _home_namespace() -> str:
+    """Return the namespace that the bot watches if the policy names none: the kubeconfig's, or the pod's."""
+    from k8s.connection import connect
+
+    try:
+        return connect().namespace
+    except ClusterError:
+        return "default"
 
 
 def _check_cluster(file: Path | None) -> None:

@@ -83,8 +83,12 @@ class PrometheusClient:
                 status = answer.status_code
         except (requests.Timeout, TimeoutError, urllib3.exceptions.TimeoutError) as error:
             raise self._away(f"Prometheus did not answer within {self._within:g} seconds.") from error
+        except requests.exceptions.SSLError as error:
+            raise self._away("The certificate of Prometheus is not trusted: set `evidence.ca_file`.") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise self._away("Prometheus cannot be reached.") from error
+            if self._ca_file and not Path(self._ca_file).is_file():
+                raise self._away("The file `evidence.ca_file` of the policy cannot be read.") from error
+            raise self._away("Prometheus cannot be reached at `evidence.prometheus`.") from error
         if status in (401, 403):
             raise MetricsError(
                 f"Prometheus refused us ({status}); see `token_file` and `tenant` of `evidence` in the policy."

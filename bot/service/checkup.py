@@ -53,7 +53,8 @@ def numbers_of(rules: EvidenceRules, namespaces: Sequence[str], now: float) -> s
     if not rules.prometheus:
         raise MetricsError("The policy names no Prometheus (`evidence.prometheus`).")
     client = client_of(rules)
-    servers, pickers = (_count(client, names, namespaces, rules, now) for names in (RUNNING, ALIVE))
+    servers = _count(client, "pod", RUNNING, namespaces, rules, now)
+    pickers = _count(client, "job, service", ALIVE, namespaces, rules, now)
     where = ", ".join(f"`{namespace}`" for namespace in namespaces)
     if not servers:
         raise MetricsError(
@@ -63,10 +64,16 @@ def numbers_of(rules: EvidenceRules, namespaces: Sequence[str], now: float) -> s
 
 
 def _count(
-    client: PrometheusClient, names: Iterable[str], namespaces: Sequence[str], rules: EvidenceRules, now: float
+    client: PrometheusClient,
+    by: str,
+    names: Iterable[str],
+    namespaces: Sequence[str],
+    rules: EvidenceRules,
+    now: float,
 ) -> int:
+    """Count once what has several engines or names, or is scraped by several replicas of Prometheus."""
     where = f'namespace=~"{any_of(namespaces)}"{selecting(rules.labels)}'
-    query = f'count({{__name__=~"{any_of(names)}",{where}}})'
+    query = f'count(count by (namespace, {by}) ({{__name__=~"{any_of(names)}",{where}}}))'
     return sum(int(value) for series in client.now(query, now) for value in series.values.values())
 
 

@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from bot.__main__ import app
+from sandbox.fake_prometheus import Mood, fake_prometheus
 
 GOOD = {
     "SLACK_BOT_TOKEN": "xoxb-1",
@@ -72,13 +74,30 @@ def test_the_policy_alone_is_checked_without_the_environment_and_found_there(run
     ("evidence", "said"),
     [
         ("{}", "The policy names no Prometheus (`evidence.prometheus`)."),
-        ('{prometheus: "http://127.0.0.1:1"}', "Prometheus cannot be reached."),
+        ('{prometheus: "http://127.0.0.1:1"}', "Prometheus cannot be reached at `evidence.prometheus`."),
     ],
 )
 def test_a_prometheus_that_does_not_answer_is_told(runner: CliRunner, tmp_path: Path, evidence: str, said: str) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(f"evidence: {evidence}\n")
     result = runner.invoke(app, ["check-config", str(policy), "--policy-only", "--prometheus"])
+    assert (result.exit_code, result.output.splitlines()[-1]) == (3, said)
+
+
+def test_prometheus_is_asked_about_the_namespace_of_the_kubeconfig_if_the_policy_names_none(
+    runner: CliRunner, tmp_path: Path
+) -> None:
+    kubeconfig, policy = tmp_path / "kubeconfig", tmp_path / "policy.yaml"
+    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "models"}}
+    whole = {"clusters": [cluster], "contexts": [context], "users": [{"name": "u", "user": {}}], "current-context": "c"}
+    kubeconfig.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **whole}))
+    with fake_prometheus() as fake:
+        fake.mood = Mood.EMPTY
+        policy.write_text(f"evidence: {{prometheus: {fake.url!r}}}\n")
+        words = ["check-config", str(policy), "--policy-only", "--prometheus"]
+        result = runner.invoke(app, words, env={"KUBECONFIG": str(kubeconfig)})
+    said = "Prometheus has no numbers of model servers in `models`. docs/gates.md says what it has to scrape."
     assert (result.exit_code, result.output.splitlines()[-1]) == (3, said)
 
 

@@ -13,7 +13,7 @@ PLAN = {"steps": [10, 50, 100], "every": "6s", "bake": "1h"}
 
 SAYS = {
     Mood.SLOW: "Prometheus did not answer within 5 seconds.",
-    Mood.AWAY: "Prometheus cannot be reached.",
+    Mood.AWAY: "Prometheus cannot be reached at `evidence.prometheus`.",
     Mood.EMPTY: "Prometheus has no numbers of the model servers of",
     Mood.HALF: "Prometheus has no numbers of the model servers of",
     Mood.BROKEN: "Prometheus answered with status 500.",

@@ -150,8 +150,14 @@ def test_one_that_did_not_answer_is_not_asked_again_at_once() -> None:
 
 
 def test_nobody_there_is_one_sentence() -> None:
-    with pytest.raises(MetricsError, match=r"^Prometheus cannot be reached\.$"):
+    with pytest.raises(MetricsError, match=r"^Prometheus cannot be reached at `evidence\.prometheus`\.$"):
         PrometheusClient("http://127.0.0.1:1").over("up", SPAN)
+
+
+def test_an_authority_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    client = PrometheusClient("https://127.0.0.1:1", ca_file=str(tmp_path / "none"))
+    with pytest.raises(MetricsError, match=r"^The file `evidence.ca_file` of the policy cannot be read\.$"):
+        client.over("up", SPAN)
 
 
 def test_a_token_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
