@@ -7,7 +7,21 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from bot.domain.prose import Channel, Code, Link, Person, Piece, Precision, Prose, Short, Strong, Text, Time, one_line
+from bot.domain.prose import (
+    Channel,
+    Code,
+    Link,
+    Person,
+    Piece,
+    Precision,
+    Prose,
+    Short,
+    Strong,
+    Text,
+    Time,
+    Verbatim,
+    one_line,
+)
 
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _MARK: Final = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])|`|\A>")
@@ -56,8 +70,15 @@ def _marked(piece: Piece) -> str:
             return f"`{_fitting(_name(text, longest), longest) or '?'}`"
         case Short(inner, longest):
             return _bounded(inner, longest, mrkdwn)
+        case Verbatim(text, longest, instead):
+            return f"`{escaped(one_line(text))}`" if _is_copied(text, longest) else mrkdwn(instead)
         case _:
             return _unmarked(piece)
+
+
+def _is_copied(text: str, longest: int) -> bool:
+    """Say whether what people copy from one line of code is the text itself; a comment ends with its line."""
+    return units(escaped(text)) <= longest and "`" not in text and not ("\n" in text and "#" in text)
 
 
 def _spoken(piece: Piece) -> str:
@@ -70,6 +91,8 @@ def _spoken(piece: Piece) -> str:
             return _fitting(_harmless(_name(text, longest)), longest)
         case Short(inner, longest):
             return _bounded(inner, longest, spoken)
+        case Verbatim(text, longest, instead):
+            return _plain(one_line(text)) if _is_copied(text, longest) else spoken(instead)
         case _:
             return _unmarked(piece)
 

@@ -116,7 +116,16 @@ class Short:
     longest: int
 
 
-Piece: TypeAlias = Text | Code | Person | Channel | Link | Time | Strong | Short
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Text to copy: all of it, or ``instead`` where it is longer than ``longest`` or cannot be shown as it is."""
+
+    text: str
+    longest: int
+    instead: Prose
+
+
+Piece: TypeAlias = Text | Code | Person | Channel | Link | Time | Strong | Short | Verbatim
 Value: TypeAlias = Prose | Piece | str | int
 
 _HIDDEN: Final = re.compile(
@@ -266,5 +275,7 @@ def _plain(piece: Piece, name: Callable[[str], str]) -> str:
             return f"{one_line(words)} ({address})"
         case Time():
             return piece.utc
+        case Verbatim(text):
+            return text
         case Strong(inner) | Short(inner):
             return plain(inner, name)

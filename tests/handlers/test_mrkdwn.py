@@ -7,7 +7,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.prose import Channel, Code, Person, Prose, clock, moment, said, say, sentence, short, to_the_second
+from bot.domain.prose import (
+    Channel,
+    Code,
+    Person,
+    Prose,
+    Verbatim,
+    clock,
+    moment,
+    plain,
+    said,
+    say,
+    sentence,
+    short,
+    to_the_second,
+)
 from bot.domain.sentences.reasons import reason
 from handlers.mrkdwn import mrkdwn, spoken, units
 from tests.builders import BOB, NOON
@@ -105,3 +119,19 @@ def test_no_cut_makes_a_mark(draw: Draw, longest: int) -> None:
     words = "a_b*c~d_e*f"
     assert not MARKS.search(draw(said(words, longest)))
     assert not MARKS.search(spoken(say("{}", Code(words, longest))))
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ('sum(x{pod=~"a|b"}) > 5', '`sum(x{pod=~"a|b"}) &gt; 5`'),
+        ("sum(x)\n  / sum(y)", "`sum(x) / sum(y)`"),
+        ("sum(x) # per pod\n/ sum(y)", "see `gates`"),
+        ("sum(x{pod=~`a`})", "see `gates`"),
+        ("s" * 31, "see `gates`"),
+    ],
+)
+def test_what_people_copy_is_shown_whole_or_not_at_all(text: str, drawn: str) -> None:
+    prose = say("{}", Verbatim(text, 30, say("see `gates`")))
+    assert mrkdwn(prose) == drawn
+    assert plain(prose, str) == text

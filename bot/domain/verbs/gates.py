@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from bot.domain.gate import GateAnswer, Look
-from bot.domain.prose import Code, Prose, joined, said, say, sentence
+from bot.domain.prose import Prose, Verbatim, joined, said, say, sentence
 from bot.domain.rollout import OVER, Phase
 from bot.domain.verbs.asking import Asking, Reply
 from bot.domain.verbs.declaration import Kind, Verb
@@ -14,7 +14,7 @@ _MARKS: Final = {
     GateAnswer.HOLD: say("⏳ *hold*"),
     GateAnswer.PASS: say("✅ pass"),
 }
-_LONGEST_QUERY: Final = 600
+_LONGEST_QUERY: Final = 1000
 
 
 def _answer(asking: Asking) -> Reply:
@@ -32,8 +32,14 @@ def _line(look: Look) -> Prose:
     seen = say(": {}", said(finding.evidence, 200)) if finding.evidence else Prose()
     head = say("{}  `{}`{}", _MARKS[finding.answer], finding.gate, seen)
     more = [sentence(text) for text in (finding.reason, look.details) if text]
-    query = say("Query: {}", Code(look.promql, _LONGEST_QUERY)) if look.promql else Prose()
-    return joined("\n", [head, *more, query])
+    return joined("\n", [head, *more, _query(look.promql)])
+
+
+def _query(promql: str) -> Prose:
+    if not promql:
+        return Prose()
+    instead = say("it does not fit here; `rolloutbot gates` in a terminal shows it.")
+    return say("Query: {}", Verbatim(promql, _LONGEST_QUERY, instead))
 
 
 GATES = Verb(

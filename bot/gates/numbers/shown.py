@@ -12,7 +12,7 @@ def errors(window: Window) -> str:
     """Ask for the share of 5xx; empty where nobody counts answers by status."""
     if REQUESTS not in window.names:
         return ""
-    where = f'{_pods(window)},handler=~"/v1/.*"'
+    where = f'{_pods(window)},handler=~"/v1/.*",method=~"POST|"'
     return f'sum(rate({REQUESTS}{{{where},status=~"5.*"}}[5m])) / sum(rate({REQUESTS}{{{where}}}[5m]))'
 
 
@@ -36,11 +36,19 @@ def picked(window: Window) -> str:
     if not window.members.picker:
         return ""
     names = any_of(name for name, meaning in PICKERS.items() if meaning is Count.PICKED)
-    return f'sum(rate({{__name__=~"{names}",job="{window.members.picker}"{selecting(window.labels)}}}[5m]))'
+    by_job, by_service = (
+        f'rate({{__name__=~"{names}",{_here(window)},{label}="{window.members.picker}"}}[5m])'
+        for label in ("job", "service")
+    )
+    return f"sum({by_job} or {by_service})"
+
+
+def _here(window: Window) -> str:
+    return f'namespace="{window.members.pool.namespace}"{selecting(window.labels)}'
 
 
 def _pods(window: Window) -> str:
-    return f'pod=~"{any_of(window.members.pods)}"{selecting(window.labels)}'
+    return f'{_here(window)},pod=~"{any_of(window.members.pods)}"'
 
 
 def _of(window: Window, meaning: Meaning, query: str) -> str:

@@ -15,14 +15,16 @@ VLLM = replace(
 
 def test_a_query_names_the_pools_pods_and_the_series_that_are_there() -> None:
     assert shown.latency(VLLM, Time.FIRST_TOKEN, 0.95) == (
-        'histogram_quantile(0.95, sum by (le) (rate(vllm:time_to_first_token_seconds_bucket{pod=~"new-a|new-b"}[5m])))'
+        "histogram_quantile(0.95, sum by (le) (rate(vllm:time_to_first_token_seconds_bucket"
+        '{namespace="default",pod=~"new-a|new-b"}[5m])))'
     )
-    assert shown.waiting(VLLM) == 'avg(vllm:num_requests_waiting{pod=~"new-a|new-b"})'
+    assert shown.waiting(VLLM) == 'avg(vllm:num_requests_waiting{namespace="default",pod=~"new-a|new-b"})'
     assert shown.errors(VLLM) == (
-        'sum(rate(http_requests_total{pod=~"new-a|new-b",handler=~"/v1/.*",status=~"5.*"}[5m]))'
-        ' / sum(rate(http_requests_total{pod=~"new-a|new-b",handler=~"/v1/.*"}[5m]))'
+        'sum(rate(http_requests_total{namespace="default",pod=~"new-a|new-b",handler=~"/v1/.*",method=~"POST|",'
+        'status=~"5.*"}[5m])) / '
+        'sum(rate(http_requests_total{namespace="default",pod=~"new-a|new-b",handler=~"/v1/.*",method=~"POST|"}[5m]))'
     )
-    assert shown.picked(VLLM).endswith(',job="new-epp"}[5m]))')
+    assert shown.picked(VLLM).endswith(',namespace="default",service="new-epp"}[5m]))')
 
 
 def test_there_is_no_query_for_what_a_pool_does_not_show() -> None:
