@@ -71,7 +71,7 @@ class Numbers:
         """``past`` is asked for what no gate waits for: if that takes too long, ``metrics`` is asked all the same."""
         self.metrics, self.pools, self.rules, self._fresh = metrics, pools, rules, fresh
         self.past = past or metrics
-        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._kept: dict[tuple[str, str, datetime | None], _Kept] = {}
         self._steady: dict[Pool, _Steady] = {}
         self._lock = Lock()
 
@@ -80,7 +80,7 @@ class Numbers:
 
         Raises LackError, MetricsError, ClusterError, NothingToCompareError.
         """
-        key = entry.rollout.id, entry.applied.decision if entry.applied else ""
+        key = entry.rollout.id, entry.applied.decision if entry.applied else "", after
         with self._lock:
             is_mine, kept = False, self._kept.get(key)
             if kept is None or now - kept.at >= self._fresh:
@@ -110,7 +110,8 @@ class Numbers:
         span = span_since(applied.weighed_since, now, self.rules, pods, after=after)
         query = promql(stable, canary, labels=self.rules.labels)
         both = applied.weight < 100
-        window = window_of(self.metrics.over(query, span), stable, canary, span, both=both, steady_since=since)
+        longest, series = self.rules.window.total_seconds() - 2 * span.step, self.metrics.over(query, span)
+        window = window_of(series, stable, canary, span, both=both, longest=longest, steady_since=since)
         window = replace(window, labels=self.rules.labels, watched_since=max(each.watched for each in steady))
         if both:
             return window

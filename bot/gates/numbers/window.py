@@ -21,6 +21,13 @@ FEWEST: Final = 4
 """So many slices make a window, at least. Each is as long as a scrape takes to come again, or longer."""
 FEW_SLICES: Final = 6
 NO_TRAFFIC: Final = "The new pool has no traffic yet."
+FEW_SCRAPES: Final = (
+    "The weights are new. I judge as soon as caches are warm and Prometheus has then scraped every model server and "
+    "picker four times."
+)
+WINDOW_TOO_SHORT: Final = (
+    "Prometheus scrapes some model server or picker less than four times in `evidence.window`: make that longer."
+)
 STALE: Final = timedelta(minutes=2)
 
 
@@ -108,8 +115,7 @@ def span_since(
     slices = max(FEW_SLICES, SLICES * MANY_PODS // max(MANY_PODS, pods))
     span = aligned(begin, end, max(1, -(-(end - begin) // slices)))
     if span.end - span.start < FEWEST * span.step:
-        left = max(timedelta(seconds=1), settled + timedelta(seconds=(FEWEST + 1) * span.step) - now)
-        raise LackError(f"The weights are new, and caches are cold; I start judging in {show_duration(left)}.")
+        raise LackError(FEW_SCRAPES)
     return span
 
 
@@ -137,11 +143,13 @@ def window_of(
     asked: Span,
     *,
     both: bool = True,
+    longest: float = 0.0,
     steady_since: float = 0.0,
 ) -> Window:
     """Read a window. Raises LackError if the numbers of a pool are missing, old or rare; ``both``: the old pool's too.
 
-    ``steady_since``: since then no pod has left the pools (seconds since 1970).
+    ``longest``: a span of so many seconds gets no longer. ``steady_since``: since then no pod has left the pools
+    (seconds since 1970).
     """
     programs = {pool: programs_of(series, pool) for pool in (stable, canary)}
     every = scraped_every(*programs.values())
@@ -151,11 +159,7 @@ def window_of(
     for pool, numbers in needed.items():
         _require_fresh(pool, numbers.newest, span)
     if span.end - span.start < FEWEST * max(span.step, every):
-        need, have = FEWEST * max(span.step, every), asked.end - asked.start
-        raise LackError(
-            f"I need numbers of {_shown(need)}, which is {FEWEST} scrapes of every program, and have those of "
-            f"{_shown(have)}. If this does not end, make `evidence.window` longer."
-        )
+        raise LackError(FEW_SCRAPES if asked.end - asked.start < longest else WINDOW_TOO_SHORT)
     for pool, numbers in needed.items():
         _require_numbers(pool, numbers, series)
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
@@ -164,10 +168,6 @@ def window_of(
         raise LackError("Prometheus has too few numbers of both pools over the same minutes.")
     names = {each.labels.get("__name__", "") for each in series if each.labels.get("pod") in canary.pods}
     return Window(slices=tuple(slices), step=span.step, scraped_every=every, members=canary, names=frozenset(names))
-
-
-def _shown(seconds: float) -> str:
-    return show_duration(timedelta(seconds=ceil(seconds)))
 
 
 def _require_fresh(pool: PoolMembers, newest: float, span: Span) -> None:

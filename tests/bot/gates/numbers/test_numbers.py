@@ -15,7 +15,7 @@ from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.names import Count
 from bot.gates.numbers.numbers import Numbers
 from bot.gates.numbers.reading import times_of
-from bot.gates.numbers.window import LackError, NothingToCompareError, span_since
+from bot.gates.numbers.window import FEW_SCRAPES, LackError, NothingToCompareError, span_since
 from tests.builders import CANARY, NOON, STABLE, a_rollout, an_entry
 
 LOOK = "; `rolloutbot check-config --prometheus` says what it has."
@@ -117,7 +117,7 @@ def test_a_decision_that_leaves_the_weights_alone_does_not_begin_the_window_agai
     ("memory", "weight", "after", "why"),
     [
         (Memory(), 0, 5, "The new pool has no traffic yet."),
-        (Memory(), 10, 0.5, "The weights are new, and caches are cold; I start judging in 35s."),
+        (Memory(), 10, 0.5, FEW_SCRAPES),
         (Memory(pods=("old",)), 10, 5, f"Prometheus has no numbers of the model servers of `{CANARY}`{LOOK}"),
         (Memory(pods=("new",)), 10, 5, f"Prometheus has no numbers of the model servers of `{STABLE}`{LOOK}"),
         (Memory(age=180), 10, 5, f"The newest numbers of `{STABLE}` are 3m old."),
