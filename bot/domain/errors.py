@@ -132,6 +132,10 @@ class MetricsError(DependencyError):
     """Prometheus did not answer, or answered with an error."""
 
 
+class TooMuchError(MetricsError):
+    """Prometheus' answer is longer than what is read: ask for less at once."""
+
+
 def lost_data() -> StoreError:
     """Return the error for requests that come while lost data is not restored yet."""
     return StoreError("Redis has lost data; I am restoring the rollouts from their routes.")

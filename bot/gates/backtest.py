@@ -12,7 +12,7 @@ from bot.gates.gate import Gate, Keys
 from bot.gates.numbers.query import promql
 from bot.gates.numbers.window import SLICES, LackError, aligned, window_of
 
-IDLE = "nobody asked"
+IDLE = "nobody sent it requests"
 
 
 class Backtest:

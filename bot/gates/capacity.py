@@ -62,7 +62,7 @@ def _judge(
 
 def _way_back(back: int, has_old: int, least: int | None) -> str:
     if back > has_old:
-        return f"⚠️ A roll back needs {back} model servers of the old pool, and {has_old} are there"
+        return f"⚠️ A roll back needs {back} model servers of the old pool, and {has_old} are there: scale it up"
     if least is not None and back > least:
         return f"⚠️ A roll back needs {back} model servers of the old pool, and its autoscaler may leave {least}"
     return "The old pool has room for all traffic"

@@ -17,7 +17,7 @@ from bot.domain.gate import Figure, GateAnswer
 from bot.domain.plan import show_duration
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
 from bot.gates.judging.shares import Bar, Judged, Share, Shares, judge
-from bot.gates.judging.words import compared, count, figure, may_pass, percent, percents, verdict
+from bot.gates.judging.words import compared, count, figure, lasted, may_pass, percent, percents, verdict
 from bot.gates.numbers import shown
 from bot.gates.numbers.asking import NOTHING, on_numbers
 from bot.gates.numbers.names import Count
@@ -201,7 +201,7 @@ def _of_which(window: Window, kinds: Set[Failure]) -> str:
 
 
 def _details(window: Window, shares: Shares, keys: ErrorKeys, rules: EvidenceRules) -> str:
-    looked = f"{count(shares.canary.of)} new and {count(shares.stable.of)} old requests in {window.seconds:g} s."
+    looked = f"{count(shares.canary.of)} new and {count(shares.stable.of)} old requests in {lasted(window.seconds)}."
     more = f"{keys.points:g} percentage points above the old pool's, and {keys.times:g} times as large"
     lasting = f"for longer than {show_duration(rules.forgives)}; at once if it is {keys.at_once:g} points higher"
     return f"{looked} Fails if the share stays {more}, {lasting}."

@@ -16,7 +16,7 @@ from bot.domain.plan import show_duration
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
 from bot.gates.judging.quantiles import above_at_least, above_at_most, bound_at, quantile
 from bot.gates.judging.shares import Bar, Judged, Share, Shares, judge
-from bot.gates.judging.words import count, seconds, verdict
+from bot.gates.judging.words import count, lasted, seconds, verdict
 from bot.gates.numbers import shown
 from bot.gates.numbers.asking import on_numbers
 from bot.gates.numbers.names import Count, Time
@@ -159,10 +159,10 @@ def _ratio(old: float, new: float) -> float:
 
 
 def _slower(worst: _Compared) -> str:
-    allowed = f", although its requests are {worst.longer:.1f} times as long" if worst.longer > 1.1 else ""
+    explained = f" Its requests are only {worst.longer:.1f} times as long." if worst.longer > 1.1 else ""
     return (
-        f"The new pool's {_NAMES[worst.time]} is {worst.ratio * worst.longer:.1f} times the old pool's{allowed}: "
-        f"p{100 * worst.q:g} {seconds(worst.new)} and {seconds(worst.old)}."
+        f"The new pool's {_NAMES[worst.time]} is {worst.ratio * worst.longer:.1f} times the old pool's: "
+        f"p{100 * worst.q:g} {seconds(worst.new)} and {seconds(worst.old)}.{explained}"
     )
 
 
@@ -177,7 +177,7 @@ def _details(seen: Sequence[_Compared], window: Window, keys: LatencyKeys, rules
     figures = "; ".join(each.words for each in seen)
     ended = f"{count(window.canary().ended())} new and {count(window.stable().ended())} old answers"
     return (
-        f"{figures}; {ended} in {window.seconds:g} s. Fails from {keys.p50:g} times the old p50 or "
+        f"{figures}; {ended} in {lasted(window.seconds)}. Fails from {keys.p50:g} times the old p50 or "
         f"{keys.p95:g} times the old p95, if that lasts longer than {show_duration(rules.forgives)}."
     )
 

@@ -7,9 +7,10 @@ those that prefer one pool gives the probability that two equally good pools loo
 from typing import Annotated, Final
 
 from bot.config.policy_values import Flag, number
-from bot.domain.comparison import Comparison, Opinion, comparison_in, slot_of
+from bot.domain.comparison import Comparison, Opinion, comparison_in, is_open, slot_of
 from bot.domain.errors import StoreError, UnreadableError
 from bot.domain.gate import QUALITY, Figure, GateAnswer
+from bot.domain.operation import Operation, OperationPhase
 from bot.domain.sentences.comparison import of_opinion
 from bot.gates.gate import Asked, Found, Gate, Keys
 
@@ -39,14 +40,28 @@ def check(asked: Asked, keys: QualityKeys) -> Found:
     if not keys.required and (last is None or (last.is_over and comparison and not comparison.is_enough)):
         return Found(answer=GateAnswer.PASS, evidence="nobody has compared the answers")
     if last is None or comparison is None:
-        return _hold("Nobody has compared the pools' answers yet: type `compare`.", "no votes")
+        begins = "It begins by itself; type `compare` to begin it now."
+        return _hold(f"Nobody has compared the pools' answers yet. {begins}", "no votes")
     if comparison.is_enough:
         return _judge(comparison.opinion, keys)
-    if last.is_over:
-        why = last.why or "It was cancelled."
-        return _hold(f"The pools' answers were not compared. {why} Type `compare` to ask again.", "no votes")
-    voted = f"{len(comparison.done)} of {comparison.voters} people have"
-    return _hold(f"Vote in the thread of `{last.name}`: {voted}.", _evidence(comparison))
+    if is_open(last):
+        voted = f"{len(comparison.done)} of {comparison.voters} people have answered every question."
+        return _hold(f"Vote in the thread of `{last.name}`. {voted}", _evidence(comparison))
+    return _hold(_without_votes(last), "no votes")
+
+
+def _without_votes(last: Operation) -> str:
+    """Say why nobody can vote: not yet, or not any more."""
+    match last.phase:
+        case OperationPhase.CANCELLED:
+            why = f": “{last.why}”." if last.why else "."
+            return f"The comparison was cancelled{why} Type `compare` to ask again."
+        case OperationPhase.CANCELLING:
+            return "The comparison is being cancelled."
+        case OperationPhase.DONE | OperationPhase.FAILED:
+            return f"The comparison had no result. {last.why} Type `compare` to ask again.".replace("  ", " ")
+        case _:
+            return "Both pools are answering the prompts. The questions come into the thread in some minutes."
 
 
 def _judge(opinion: Opinion, keys: QualityKeys) -> Found:

@@ -12,7 +12,7 @@ from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import Figure, GateAnswer
 from bot.domain.plan import show_duration
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
-from bot.gates.judging.words import count, may_pass
+from bot.gates.judging.words import count, lasted, may_pass
 from bot.gates.numbers import shown
 from bot.gates.numbers.asking import on_numbers
 from bot.gates.numbers.names import Count, Level
@@ -69,7 +69,7 @@ def _verdict(keys: SaturationKeys, window: Window, rules: EvidenceRules) -> tupl
     if _part(later, is_long) >= OFTEN:
         return GateAnswer.HOLD, may_pass("{queue}")
     if _part(later, is_full) >= OFTEN:
-        return GateAnswer.HOLD, "The new pool's KV caches are full to {cache}."
+        return GateAnswer.HOLD, "The new pool's KV caches are full to {cache}: add model servers."
     return GateAnswer.PASS, ""
 
 
@@ -110,7 +110,7 @@ def _part(slices: Sequence[Slice], is_so: Callable[[Slice], bool]) -> float:
 def _details(window: Window, keys: SaturationKeys, rules: EvidenceRules) -> str:
     preempted = count(window.canary().count(Count.PREEMPTED)), count(window.stable().count(Count.PREEMPTED))
     return (
-        f"{len(window.slices)} looks in {window.seconds:g} s; {preempted[0]} new and {preempted[1]} old requests "
+        f"{len(window.slices)} looks in {lasted(window.seconds)}; {preempted[0]} new and {preempted[1]} old requests "
         f"preempted. Fails if {keys.queue:g} or more wait for each new model server, and twice as many as for each old "
         f"one, for longer than {show_duration(rules.forgives)}; holds at {keys.cache:g} % of the KV cache."
     )

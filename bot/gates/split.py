@@ -16,7 +16,7 @@ from bot.domain.gate import Figure, GateAnswer, OnFail
 from bot.domain.plan import show_duration
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
 from bot.gates.judging.shares import SURE, chance_of_share
-from bot.gates.judging.words import count, may_pass
+from bot.gates.judging.words import count, lasted, may_pass
 from bot.gates.numbers import shown
 from bot.gates.numbers.asking import last_warm_up, on_numbers
 from bot.gates.numbers.names import Count
@@ -32,9 +32,12 @@ MOST: Final = 0.8
 
 
 UNKNOWN: Final = (
-    "Nobody knows how the requests are split: pods have come or left, or Prometheus scrapes neither both endpoint "
-    "pickers nor all model servers."
+    "I cannot count who got the requests. Let Prometheus scrape both endpoint pickers, or all model servers of both "
+    "pools. If pods have just come or left, this ends in some minutes."
 )
+
+
+THEN: Final = "Roll back, and look your gateway up in docs/gateways.md."
 
 
 class SplitKeys(NumberKeys):
@@ -103,13 +106,13 @@ def _judge(weight: int, gateway: str, lack: Callable[[], str], window: Window, r
     if split is None:
         return Found(answer=GateAnswer.HOLD, reason=UNKNOWN, evidence="split not known")
     evidence = f"split {split.percent:.1f} % new at {weight} %"
-    looked = f"{count(split.new)} new and {count(split.old)} old requests in {window.seconds:g} s"
+    looked = f"{count(split.new)} new and {count(split.old)} old requests in {lasted(window.seconds)}"
     lasting = f"for longer than {show_duration(rules.forgives)}, twice in a row"
     details = f"{looked}, at a weight of {weight} %. Fails at less than half or more than twice of that, {lasting}."
     answer, why = GateAnswer.PASS, _wrong(split, weight, gateway)
     if why:
         lasts = _gets_all(window) or _lasts(window, weight, gateway, rules)
-        answer, why = (GateAnswer.FAIL, why) if lasts else (GateAnswer.HOLD, may_pass(why))
+        answer, why = (GateAnswer.FAIL, f"{why} {THEN}") if lasts else (GateAnswer.HOLD, may_pass(why))
         why = (lack() if not split.new else "") or why
     figures = (Figure("share", f"{split.percent:.1f} %", f"{100 - split.percent:.1f} %"),)
     return Found(

@@ -29,14 +29,20 @@ def _judge(last: Operation | None, ready: frozenset[str]) -> Found:
         )
     if last.phase is OperationPhase.RUNNING:
         return _hold(f"The new pool is being warmed up: {_so_far(last)}.", "being warmed up")
+    if last.phase is OperationPhase.CANCELLING:
+        return _hold("The warm-up of the new pool is being cancelled.", "not warm")
     if last.phase is not OperationPhase.DONE:
-        why = f": {last.why}" if last.why else "."
-        ended = "was cancelled" if last.phase is OperationPhase.CANCELLED else "failed"
-        return _hold(f"The last warm-up of the new pool {ended}{why} Type `warm` to try again.", "not warm")
+        return _hold(f"The last warm-up of the new pool {_ended(last)} Type `warm` to try again.", "not warm")
     if new := ready - frozenset(last.state["ready"]):
-        since = f"{len(new)} of the new pool's {len(ready)} ready model servers started after its last warm-up."
-        return _hold(since, f"{len(new)} of {len(ready)} servers are cold")
+        since = f"{len(new)} of the new pool's {len(ready)} ready model servers started after its last warm-up"
+        return _hold(f"{since}; the next one begins by itself.", f"{len(new)} of {len(ready)} servers are cold")
     return Found(answer=GateAnswer.PASS, evidence=f"warm, first token p90 {last.state['rounds'][-1]} ms")
+
+
+def _ended(last: Operation) -> str:
+    if last.phase is OperationPhase.CANCELLED:  # the reason is somebody's own words
+        return f"was cancelled: “{last.why}”." if last.why else "was cancelled."
+    return f"failed: {last.why}" if last.why else "failed."
 
 
 def _so_far(operation: Operation) -> str:

@@ -2,7 +2,8 @@
 
 One half of a pool's model servers stands for the new pool and the other one for the old: they are equally good, so each
 hold and each fail would have been a false alarm. An hour a step is asked for. State: ``pool``; ``halves``, the pods of
-each; ``at`` and ``end`` in seconds since 1970; ``scores``; ``told``, how many gates' scores are.
+each; ``at`` and ``end`` in seconds since 1970; ``cut``, into how many parts a step is cut; ``scores``; ``told``, how
+many gates' scores are.
 """
 
 import re
@@ -14,7 +15,7 @@ from typing import Final
 from bot.domain.backtest import BACKTEST, Scores
 from bot.domain.commands.tokens import Word
 from bot.domain.commands.values import read_name
-from bot.domain.errors import GoneError, RouteError, UsageError
+from bot.domain.errors import GoneError, MetricsError, RouteError, UsageError
 from bot.domain.gate import GateAnswer, strictest
 from bot.domain.operation import NewOperation, Operation
 from bot.domain.plan import parse_duration, show_duration
@@ -26,7 +27,7 @@ from bot.operations.executor import Asked, Begun, Done, Next, Step, Tools
 from bot.operations.pair import rollout_meant
 from bot.operations.reading import read_keys, read_words
 
-KEYS: Final = ("route", "namespace")
+KEYS: Final = ("past", "route", "namespace")
 USUAL, LONGEST = timedelta(hours=24), timedelta(days=7)
 A_STEP: Final = timedelta(hours=1)
 A_STEP_PODS: Final = 20
@@ -48,11 +49,11 @@ class BacktestGates:
         """Read a time and a pool, in any order; both may be left out."""
         line = f"{self.name} {self.usage}"
         given = read_words(words, 2, line)
-        times = [word for word in given if re.fullmatch(r"\d+[smhd]", word)]
+        times = [word for word in given if re.fullmatch(r"(\d+[a-z])+", word)]
         pools = [word for word in given if word not in times]
-        if len(times) > 1 or len(pools) > 1:
-            raise UsageError("One time and one pool are enough.", hint=f"Usage: `{line}`.")
         parameters = dict(read_keys(words, KEYS, line))
+        if len(times) + ("past" in parameters) > 1 or len(pools) > 1:
+            raise UsageError("One time and one pool are enough.", hint=f"Usage: `{line}`.")
         if times:
             parameters["past"] = times[0]
         return Asked(subject=read_name("pool", pools[0]) if pools else "", parameters=parameters)
@@ -75,12 +76,11 @@ class BacktestGates:
             "at": (end - length).timestamp(),
             "end": end.timestamp(),
             "past": show_duration(length),
+            "cut": 1,
             "scores": Scores().dumps(),
             "told": 0,
         }
-        return Begun(
-            subject=members.pool.name, state=state, slot=f"{BACKTEST}:{members.pool.namespace}/{members.pool.name}"
-        )
+        return Begun(subject=members.pool.name, state=state, slot=BACKTEST)  # one at a time: each reads long answers
 
     def step(self, operation: Operation, tools: Tools) -> Step:
         """Judge one more hour; then tell of each gate."""
@@ -111,9 +111,15 @@ class BacktestGates:
         canary, stable = (PoolMembers(pool=pool, pods=tuple(pods)) for pods in state["halves"])
         begin = datetime.fromtimestamp(state["at"], UTC)
         pods = len(canary.pods) + len(stable.pods)
-        length = max(past.window, A_STEP * A_STEP_PODS / max(A_STEP_PODS, pods))
+        length = max(past.window, A_STEP * A_STEP_PODS / max(A_STEP_PODS, pods) / state.get("cut", 1))
         until = min(begin + length, datetime.fromtimestamp(state["end"], UTC))
-        for window in past.judge(canary, stable, begin, until):
+        try:
+            windows = past.judge(canary, stable, begin, until)
+        except MetricsError:
+            if until - begin <= past.window:
+                raise
+            return Next(state={**state, "cut": 2 * state.get("cut", 1)})  # perhaps it was too much at once
+        for window in windows:
             scores = _plus(scores, window)
         return Next(state={**state, "at": until.timestamp(), "scores": scores.dumps()})
 

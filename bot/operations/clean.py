@@ -21,7 +21,7 @@ from bot.domain.sentences.removal import lines, lines_undrained, named
 from bot.operations.asking import require_approvers
 from bot.operations.executor import Ask, Asked, Begun, Done, Failed, Next, Step, Tools
 from bot.operations.finished_rollout import finished_rollout
-from bot.operations.reading import read_keys
+from bot.operations.reading import is_bare, read_keys
 
 PLACE: Final = ("route", "namespace")
 LOOK_EVERY: Final = timedelta(seconds=3)
@@ -47,7 +47,7 @@ class Clean:
     def read(self, words: Sequence[Word]) -> Asked:
         """Read a pool, the old or the new one; it may be left out."""
         line = f"{self.name} {self.usage}"
-        given, pools = read_keys(words, PLACE, line), [word.value for word in words if not word.key]
+        given, pools = read_keys(words, PLACE, line), [word.value for word in filter(is_bare, words)]
         if len(pools) > 1:
             raise UsageError(f"{shown(pools[1])} is one word too many.", hint=f"Usage: `{line}`.")
         return Asked(subject=read_name("pool", pools[0]) if pools else "", parameters=given)

@@ -11,12 +11,20 @@ from bot.domain.slips import likely_meant
 REASON: Final = "reason"
 """A key that every operation has."""
 
+POOL: Final = "pool"
+"""A key for the word that needs none."""
+
 LONGEST_VALUE: Final = 1000
+
+
+def is_bare(word: Word) -> bool:
+    """Say whether a word names what an operation works on: it has no key, or the one that it does not need."""
+    return word.key in ("", POOL)
 
 
 def read_subject(words: Sequence[Word], line: str) -> str:
     """Return the only word without a key; ``line`` is the whole usage. Raises UsageError."""
-    bare = [word for word in words if not word.key]
+    bare = list(filter(is_bare, words))
     if len(bare) != 1:
         name = line.split()[0]
         wrong = f"{shown(bare[1].raw)} is one word too many." if bare else f"`{name}` needs a subject."
@@ -26,7 +34,7 @@ def read_subject(words: Sequence[Word], line: str) -> str:
 
 def read_words(words: Sequence[Word], most: int, line: str) -> Sequence[str]:
     """Return the words without a key; ``line`` is the whole usage. Raises UsageError if there are too many."""
-    bare = [word for word in words if not word.key]
+    bare = list(filter(is_bare, words))
     if len(bare) > most:
         raise UsageError(f"{shown(bare[most].raw)} is one word too many.", hint=f"Usage: `{line}`.")
     return [word.value for word in bare]
@@ -36,7 +44,7 @@ def read_keys(words: Sequence[Word], keys: Sequence[str], line: str) -> Mapping[
     """Return what was said by key; ``reason`` is known everywhere. Raises UsageError."""
     known, given = (*keys, REASON), dict[str, str]()
     for word in words:
-        if not word.key:
+        if is_bare(word):
             continue
         if word.key not in known:
             near = likely_meant(word.key, known)

@@ -4,6 +4,7 @@ While a rollout runs, they meet the weights as a user's do. Before it starts, th
 route of their own (own_route.py).
 """
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ from bot.domain.commands.tokens import Word, shown
 from bot.domain.commands.values import read_name
 from bot.domain.errors import UsageError
 from bot.domain.operation import NewOperation, Operation
-from bot.domain.sentences.trial import of_canary, of_moving_weights, of_pool, of_split
+from bot.domain.sentences.trial import of_canary, of_moving_weights, of_pool, of_silence, of_split
 from bot.domain.trial import Answer, Ask, Tally
 from bot.operations import own_route
 from bot.operations.executor import Asked, Begun, Done, Next, Step, Tools
 from bot.operations.gateway_request import ask_gateway
 from bot.operations.own_route import CANARY, STRAY_AFTER, OnOwnRoute, key_of, keys_in, pools_of_marks
 from bot.operations.pair import PLACE, pair_before_start, pair_in, pair_of, rollout_meant
-from bot.operations.reading import read_keys
+from bot.operations.reading import is_bare, read_keys
 
 TRY: Final = "try"
 
@@ -34,6 +35,8 @@ STEP: Final = timedelta(seconds=2)
 
 ENOUGH: Final = timedelta(minutes=7)
 """After that no more requests are sent, so that there is time to tell what became of the others."""
+
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 SILENCE: Final = 8
 """If nobody answers so many requests at all, no more are sent."""
@@ -57,13 +60,13 @@ class Try(OnOwnRoute):
         line = f"{self.name} {self.usage}"
         given, pools, numbers = dict(read_keys(words, PLACE, line)), list[str](), list[str]()
         for word in words:
-            if not word.key:
-                (numbers if word.value.isdecimal() else pools).append(word.value)
+            if is_bare(word):
+                (numbers if _NUMBER.fullmatch(word.raw) else pools).append(word.value)
         for several in (pools, numbers):
             if len(several) > 1:
                 raise UsageError(f"{shown(several[1])} is one word too many.", hint=f"Usage: `{line}`.")
         if numbers:
-            given["requests"] = str(int(numbers[0]))
+            given["requests"] = numbers[0]
         return Asked(subject=read_name("pool", pools[0]) if pools else "", parameters=given)
 
     def begin(self, asked: NewOperation, tools: Tools) -> Begun:
@@ -127,6 +130,8 @@ class Try(OnOwnRoute):
         if state["told"] < len(names):
             name = names[state["told"]]
             return Next(state={**state, "told": state["told"] + 1}, said=of_pool(name, tally.of(name)))
+        if _is_silent(tally):
+            return Done(state=state, said=of_silence(tally))
         if keys_in(state):
             return Done(state=state, said=of_canary(tally, pair.canary.name))
         if state["moved"]:

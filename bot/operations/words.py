@@ -1,5 +1,6 @@
 """A line that begins or cancels an operation: ``KIND`` and what its executor reads, or ``cancel [ID] [reason]``."""
 
+import re
 from collections.abc import Sequence
 
 from bot.domain.commands.request import APPROVE, CANCEL, END, START, VOTE, Command, OperationWords, vote_words
@@ -12,6 +13,8 @@ from bot.domain.prose import Code, Prose, joined, say
 from bot.operations.executor import Executor
 from bot.operations.reading import REASON
 from bot.operations.registry import Registry
+
+_QUESTION = re.compile(r"[0-9]{1,3}")
 
 CANCEL_USAGE = f"{CANCEL} [ID] [reason]"
 """How people cancel, after the slash command or the program's name."""
@@ -49,8 +52,8 @@ def read_operation_words(line: Sequence[Word], registry: Registry) -> Command | 
         return _begin(executor, line[1:])
     if first == APPROVE and len(line) > 1 and is_operation_id(line[1].value):
         return _of_one(line[1:], OperationWords(approves=True))
-    if first == VOTE and len(line) > 1 and is_operation_id(line[1].value):
-        return _vote(line[1].value, line[2:])
+    if first == VOTE and registry.executors:
+        return _vote(line[1:])
     # Without operations, people who type `cancel` want to pause or roll back.
     return _of_one(line[1:], OperationWords()) if first == CANCEL and registry.executors else None
 
@@ -68,13 +71,16 @@ def _begin(executor: Executor, rest: Sequence[Word]) -> Command:
     )
 
 
-def _vote(operation: str, rest: Sequence[Word]) -> Command:
-    """Read an answer to a question: its number, and the choice."""
+def _vote(rest: Sequence[Word]) -> Command:
+    """Read an answer to a question: the comparison, the question's number, and the choice."""
     match [word.raw.lower() for word in rest]:
-        case [number, choice] if number.isdecimal() and choice in set(Choice):
-            return Command(verb=END, subject=operation, operation=vote_words(int(number), choice))
-        case _:
+        case [id_, number, choice] if is_operation_id(id_) and _QUESTION.fullmatch(number) and choice in set(Choice):
+            return Command(verb=END, subject=id_, operation=vote_words(int(number), choice))
+        case [id_, *_] if is_operation_id(id_):
             raise UsageError("That is no vote.", hint=f"Usage: `{VOTE_USAGE}`.")
+        case _:
+            needs = "`vote` needs the id that is on the comparison's card."
+            raise UsageError(needs, hint=f"Usage: `{VOTE_USAGE}`. The buttons in the thread do the same.")
 
 
 def _of_one(rest: Sequence[Word], words: OperationWords) -> Command:

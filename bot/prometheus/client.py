@@ -10,7 +10,7 @@ import requests
 import urllib3
 from pydantic import BaseModel, ValidationError
 
-from bot.domain.errors import MetricsError
+from bot.domain.errors import MetricsError, TooMuchError
 from bot.domain.evidence import EvidenceRules
 from bot.engine.metrics_port import Series, Span
 
@@ -126,7 +126,7 @@ def _read(answer: requests.Response, until: float) -> bytes:
     while piece := answer.raw.read1(_PIECE, decode_content=True):
         body += piece
         if len(body) > LONGEST:
-            raise MetricsError("Prometheus answered with too much.")
+            raise TooMuchError("Prometheus answered with too much.")
         if time.monotonic() > until:
             raise requests.Timeout
     return bytes(body)

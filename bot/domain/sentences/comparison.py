@@ -17,8 +17,8 @@ def of_votes(comparison: Comparison) -> Prose:
 def of_opinion(opinion: Opinion) -> str:
     """Say what people think of the new pool's answers."""
     return (
-        f"The new pool's answer was better in {opinion.better} votes, worse in {opinion.worse}, and the same in "
-        f"{opinion.same}: {opinion.score:.0f} % for the new pool."
+        f"The new pool's answer was better in {opinion.better} vote{'' if opinion.better == 1 else 's'}, worse in "
+        f"{opinion.worse}, and the same in {opinion.same}: {opinion.score:.0f} % for the new pool."
     )
 
 

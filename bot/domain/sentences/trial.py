@@ -36,7 +36,7 @@ def of_split(tally: Tally, stable: str, canary: str, weight: int) -> str:
 
 
 _FITS: Final[Mapping[Fit, str]] = {
-    Fit.WELL: ", as the {} % on the route says.",
+    Fit.WELL: ". That fits the {} % on the route.",
     Fit.ODD: ". The route says {} %: one trial in twenty is that far off by chance, so try again.",
     Fit.NOT: ": that is not the {} % on the route.",
 }
@@ -45,6 +45,11 @@ _FITS: Final[Mapping[Fit, str]] = {
 def of_moving_weights(tally: Tally) -> str:
     """Say what can be said where the weights changed during the trial."""
     return f"{_outcome(tally)} The weights changed meanwhile, so the split is not known: try again."
+
+
+def of_silence(tally: Tally) -> str:
+    """Say that no more requests were sent, because nobody answers at all."""
+    return f"{_outcome(tally)} I stopped there, because nobody answers. Can the bot's pod reach the Gateway's address?"
 
 
 def of_canary(tally: Tally, canary: str) -> str:

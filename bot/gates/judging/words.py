@@ -31,8 +31,8 @@ def verdict(judged: Judged, sentence: str, seen: int, wanted: int) -> tuple[Gate
     if judged is Judged.DOUBTFUL:
         return GateAnswer.HOLD, may_pass(sentence)
     if seen < wanted:
-        why = f"The new pool has had {count(seen)} of the {count(wanted)} requests that a judgement needs."
-        return GateAnswer.HOLD, why
+        needs = f"{count(wanted)} requests that a judgement needs (`evidence.requests`)"
+        return GateAnswer.HOLD, f"The new pool has had {count(seen)} of the {needs}."
     return GateAnswer.PASS, ""
 
 
@@ -48,6 +48,11 @@ def compared(shares: Shares, what: str) -> str:
         f"{percent(new.percent)} of the new pool's {count(new.of)} requests {what}, "
         f"and {percent(old.percent)} of the old pool's {count(old.of)}."
     )
+
+
+def lasted(seconds: float) -> str:
+    """Write how long something took: 90 s, 7 min."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def seconds(time: float) -> str:

@@ -1,16 +1,18 @@
 """The numbers of a rollout's two pools: one query for all gates that look at the same time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Lock
 from typing import Final, Protocol
 
 from bot.domain.chart import Chart
+from bot.domain.errors import TooMuchError
 from bot.domain.evidence import EvidenceRules
 from bot.domain.rollout import Entry, Pool, Rollout
-from bot.engine.metrics_port import Metrics
+from bot.engine.metrics_port import Metrics, Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.history import charts_of, history_span
 from bot.gates.numbers.query import promql
@@ -26,6 +28,8 @@ from bot.gates.numbers.window import (
     window_of,
 )
 
+MANY: Final = 1_000_000
+"""Pods for which a window has as few slices as it may have."""
 FRESH: Final = timedelta(seconds=10)
 """Gates that are asked again so soon get the same numbers."""
 
@@ -72,6 +76,7 @@ class Numbers:
         self.metrics, self.pools, self.rules, self._fresh = metrics, pools, rules, fresh
         self.past = past or metrics
         self._kept: dict[tuple[str, str, datetime | None], _Kept] = {}
+        self._large: set[Pool] = set()
         self._steady: dict[Pool, _Steady] = {}
         self._lock = Lock()
 
@@ -106,11 +111,11 @@ class Numbers:
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
         steady = [self._steady_of(pool, now) for pool in (stable, canary)]
         since = max(each.since for each in steady)
-        pods = len(stable.pods) + len(canary.pods)
-        span = span_since(applied.weighed_since, now, self.rules, pods, after=after)
-        query = promql(stable, canary, labels=self.rules.labels)
+        span, series = self._series(
+            stable, canary, partial(span_since, applied.weighed_since, now, self.rules, after=after)
+        )
         both = applied.weight < 100
-        longest, series = self.rules.window.total_seconds() - 2 * span.step, self.metrics.over(query, span)
+        longest = self.rules.window.total_seconds() - 2 * span.step
         window = window_of(series, stable, canary, span, both=both, longest=longest, steady_since=since)
         window = replace(window, labels=self.rules.labels, watched_since=max(each.watched for each in steady))
         if both:
@@ -119,6 +124,23 @@ class Numbers:
         if not total(earlier).arrived:
             raise NothingToCompareError(window)
         return replace(window, earlier=earlier)
+
+    def _series(
+        self, stable: PoolMembers, canary: PoolMembers, span_of: Callable[[int], Span]
+    ) -> tuple[Span, Sequence[Series]]:
+        """Ask about both pools; if that is too much, in the largest slices: a pod may have many engines."""
+        pods = self._counted(stable, canary)
+        span, query = span_of(pods), promql(stable, canary, labels=self.rules.labels)
+        try:
+            return span, self.metrics.over(query, span)
+        except TooMuchError:
+            if pods == MANY:
+                raise
+            self._large |= {stable.pool, canary.pool}
+            return self._series(stable, canary, span_of)
+
+    def _counted(self, *pools: PoolMembers) -> int:
+        return MANY if any(each.pool in self._large for each in pools) else sum(len(each.pods) for each in pools)
 
     def _steady_of(self, pool: PoolMembers, now: datetime) -> _Steady:
         """Remember the pods of a pool: of one that has left we know nothing."""
@@ -129,7 +151,7 @@ class Numbers:
 
     def _earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:
         """Return what the old pool did before it lost its last traffic; nothing if its servers are new, or gone."""
-        span = earlier_span(weighed_at, self.rules)
+        span = earlier_span(weighed_at, self.rules, self._counted(stable))
         query = promql(stable, labels=self.rules.labels)
         tallies = read(self.metrics.over(query, span), stable, span).tallies if query else ()
         return tuple(tally for tally in tallies if tally.pods)

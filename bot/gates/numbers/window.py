@@ -7,7 +7,6 @@ from math import ceil, floor
 from typing import Final
 
 from bot.domain.evidence import EvidenceRules
-from bot.domain.plan import show_duration
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.reading import PoolNumbers, programs_of, scraped_every, tallied
@@ -112,11 +111,14 @@ def span_since(
     """Return what to ask for about so many pods, nothing before ``after``. Raises LackError while that is too new."""
     settled = max(weighed_at + rules.settle, after or weighed_at)
     begin, end = ceil(max(settled, now - rules.window).timestamp()), floor(now.timestamp())
-    slices = max(FEW_SLICES, SLICES * MANY_PODS // max(MANY_PODS, pods))
-    span = aligned(begin, end, max(1, -(-(end - begin) // slices)))
+    span = aligned(begin, end, max(1, -(-(end - begin) // _slices(pods))))
     if span.end - span.start < FEWEST * span.step:
         raise LackError(FEW_SCRAPES)
     return span
+
+
+def _slices(pods: int) -> int:
+    return max(FEW_SLICES, SLICES * MANY_PODS // max(MANY_PODS, pods))
 
 
 def aligned(begin: int, end: int, step: int) -> Span:
@@ -130,10 +132,10 @@ def coarser(span: Span, slice_seconds: float) -> Span:
     return Span(start=span.end - (span.end - span.start) // step * step, end=span.end, step=step)
 
 
-def earlier_span(weighed_at: datetime, rules: EvidenceRules) -> Span:
-    """Return what to ask for about the old pool before it lost its last traffic."""
+def earlier_span(weighed_at: datetime, rules: EvidenceRules, pods: int = 1) -> Span:
+    """Return what to ask for about so many pods of the old pool before it lost its last traffic."""
     end, seconds = floor(weighed_at.timestamp()), floor(rules.window.total_seconds())
-    return aligned(end - seconds, end, max(1, -(-seconds // SLICES)))
+    return aligned(end - seconds, end, max(1, -(-seconds // _slices(pods))))
 
 
 def window_of(
@@ -165,15 +167,18 @@ def window_of(
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
     slices = [Slice(old, new) for old, new in pairs if new.is_seen and (old.is_seen or not both)]
     if len(slices) < FEWEST:
-        raise LackError("Prometheus has too few numbers of both pools over the same minutes.")
+        raise LackError(
+            "Prometheus has too few numbers of both pools over the same minutes: see whether it scrapes all their pods."
+        )
     names = {each.labels.get("__name__", "") for each in series if each.labels.get("pod") in canary.pods}
     return Window(slices=tuple(slices), step=span.step, scraped_every=every, members=canary, names=frozenset(names))
 
 
 def _require_fresh(pool: PoolMembers, newest: float, span: Span) -> None:
     if newest and span.end - newest > STALE.total_seconds():
-        age = show_duration(timedelta(seconds=round(span.end - newest)))
-        raise LackError(f"The newest numbers of `{pool.pool.name}` are {age} old.")
+        age = f"{(span.end - newest) / 60:.0f} min"
+        look = "see whether Prometheus still scrapes its pods"
+        raise LackError(f"The newest numbers of `{pool.pool.name}` are {age} old: {look}.")
 
 
 def _require_numbers(pool: PoolMembers, numbers: PoolNumbers, series: Sequence[Series]) -> None:

@@ -41,7 +41,8 @@ HALVES = "24h of `chat`, one half of its servers against the other:"
         (Scores(gates=GOOD, windows=6), f"{HALVES} 0 false stops, 0 false holds in 6 windows."),
         (
             Scores(gates=BAD, windows=6, failed=2, held=1),
-            f"{HALVES} 2 false stops, 1 false hold in 6 windows.",
+            f"{HALVES} 2 false stops, 1 false hold in 6 windows. If that is too often, "
+            "raise the keys of the gates above.",
         ),
         (
             Scores(gates=GOOD, windows=9, thin=2, lacking=1),

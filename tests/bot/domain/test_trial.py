@@ -107,8 +107,8 @@ def a_tally(old: int, new: int, failures: int = 0) -> Tally:
         (
             a_tally(92, 8),
             10,
-            "100 requests sent, none failed. 8 of 100 went to the new pool, 8 % (95 % interval 4.1 % to 15 %), "
-            "as the 10 % on the route says.",
+            "100 requests sent, none failed. 8 of 100 went to the new pool, 8 % (95 % interval 4.1 % to 15 %). "
+            "That fits the 10 % on the route.",
         ),
         (
             a_tally(100, 0),

@@ -52,7 +52,7 @@ def test_it_always_says_whether_the_old_pool_has_room_for_the_way_back() -> None
     seen = check(asked(window, entry=at(3)), CapacityKeys())
     assert (seen.answer, seen.standing) == (
         GateAnswer.PASS,
-        "⚠️ A roll back needs 4 model servers of the old pool, and 2 are there",
+        "⚠️ A roll back needs 4 model servers of the old pool, and 2 are there: scale it up",
     )
 
 

@@ -21,6 +21,9 @@ from tests.bot.gates.windows import RULES, Story, a_window, always, asked, short
 HEALTHY = always(good=135, more={Count.PICKED: 135}, streams=Streams(unended=0, before=0, after=0))
 BARE = always(times={Time.FIRST_TOKEN: {EVER: 135}, Time.WHOLE: {EVER: 135}})
 """A pool that counts nothing of what fails, as SGLang's servers without a picker."""
+NOBODY_ASKS = (
+    "Both pools are idle: there are no requests to judge. `evidence.idle: pass` lets steps go on all the same."
+)
 
 
 def found(canary: Story, stable: Story = HEALTHY, **keys: float) -> Found:
@@ -35,7 +38,7 @@ def test_a_pool_that_fails_nothing_passes() -> None:
             Figure("requests", "240", "2,160"),
             Figure("errors", "0.0 %", "0.0 %"),
         ),
-        details="240 new and 2,160 old requests in 240 s. Fails if the share stays 0.5 percentage points above the old "
+        details="240 new and 2,160 old requests in 4 min. Fails if the share stays 0.5 percentage points above the old "
         "pool's, and 2 times as large, for longer than 1m; at once if it is 25 points higher.",
     )
 
@@ -163,7 +166,11 @@ def test_while_a_warm_up_sends_prompts_nothing_passes_and_what_is_bad_fails() ->
             "100 % of the new pool's 240 requests failed (240 with 5xx), and nobody has counted that in the old pool. "
             "Look at both, and roll back if the new one is worse.",
         ),
-        (always(), GateAnswer.HOLD, "Both pools are idle: there are no requests to judge."),
+        (
+            always(),
+            GateAnswer.HOLD,
+            NOBODY_ASKS,
+        ),
     ],
 )
 def test_with_nothing_to_compare_with_only_much_that_fails_holds(
@@ -224,7 +231,7 @@ def test_few_failures_hold_as_few_requests_do() -> None:
     seen = found(once(broken=5), once(good=1, broken=1))
     assert (seen.answer, seen.reason) == (
         GateAnswer.HOLD,
-        "The new pool has had 5 of the 50 requests that a judgement needs.",
+        "The new pool has had 5 of the 50 requests that a judgement needs (`evidence.requests`).",
     )
 
 
@@ -232,14 +239,18 @@ def test_few_requests_hold() -> None:
     seen = check(asked(a_window(always(good=2), HEALTHY)), ErrorKeys())
     assert (seen.answer, seen.reason) == (
         GateAnswer.HOLD,
-        "The new pool has had 32 of the 50 requests that a judgement needs.",
+        "The new pool has had 32 of the 50 requests that a judgement needs (`evidence.requests`).",
     )
 
 
 @pytest.mark.parametrize(
     ("idle", "answer", "reason"),
     [
-        (Idle.HOLD, GateAnswer.HOLD, "Both pools are idle: there are no requests to judge."),
+        (
+            Idle.HOLD,
+            GateAnswer.HOLD,
+            NOBODY_ASKS,
+        ),
         (Idle.PASS, GateAnswer.PASS, ""),
     ],
 )

@@ -92,7 +92,7 @@ def test_few_answers_hold() -> None:
     seen = found(always(good=2))
     assert (seen.answer, seen.reason) == (
         GateAnswer.HOLD,
-        "The new pool has had 32 of the 50 requests that a judgement needs.",
+        "The new pool has had 32 of the 50 requests that a judgement needs (`evidence.requests`).",
     )
 
 

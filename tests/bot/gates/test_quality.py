@@ -58,16 +58,25 @@ def test_it_looks_for_the_comparison_of_this_very_rollout() -> None:
 @pytest.mark.parametrize(
     ("operation", "reason"),
     [
-        (None, "Nobody has compared the pools' answers yet: type `compare`."),
-        (compared(A, A, A), "Vote in the thread of `compare chat-v2`: 1 of 3 people have."),
+        (None, "Nobody has compared the pools' answers yet. It begins by itself; type `compare` to begin it now."),
+        (compared(A, A, A), "Vote in the thread of `compare chat-v2`. 1 of 3 people have answered every question."),
         (
             compared(A, phase=OperationPhase.FAILED, why="Only 0 of 3 people answered every question in time."),
-            "The pools' answers were not compared. Only 0 of 3 people answered every question in time. Type `compare` "
+            "The comparison had no result. Only 0 of 3 people answered every question in time. Type `compare` "
             "to ask again.",
         ),
         (
             compared(phase=OperationPhase.CANCELLED),
-            "The pools' answers were not compared. It was cancelled. Type `compare` to ask again.",
+            "The comparison was cancelled. Type `compare` to ask again.",
+        ),
+        (
+            compared(phase=OperationPhase.CANCELLED, why="wrong prompts"),
+            "The comparison was cancelled: “wrong prompts”. Type `compare` to ask again.",
+        ),
+        (compared(phase=OperationPhase.CANCELLING), "The comparison is being cancelled."),
+        (
+            compared(state={"do": "ask", "comparison": Comparison(voters=3).dumps()}),
+            "Both pools are answering the prompts. The questions come into the thread in some minutes.",
         ),
     ],
 )

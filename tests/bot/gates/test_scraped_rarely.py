@@ -69,7 +69,7 @@ def test_a_gateway_that_needs_two_minutes_and_a_half_is_waited_for() -> None:
 
 def test_a_gateway_that_never_takes_the_weights_is_named() -> None:
     (first, *_) = Cluster(old=4, new=2, rate=10, every=15, seed=1, late=10_000).fails(split.GATE)
-    assert first.endswith("and none to the new one, at a weight of 10 %: it does not take the weights.")
+    assert first.endswith("and none to the new one, at a weight of 10 %: it does not take the weights. " + split.THEN)
 
 
 def test_a_pod_that_is_not_scraped_is_not_taken_for_requests_without_an_answer() -> None:

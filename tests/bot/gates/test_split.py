@@ -10,7 +10,7 @@ from bot.domain.rollout import Entry
 from bot.gates.gate import Found
 from bot.gates.numbers.names import Count, Time
 from bot.gates.numbers.tally import EVER
-from bot.gates.split import GATE, SplitKeys, check
+from bot.gates.split import GATE, THEN, SplitKeys, check
 from tests.bot.gates.test_quality import Kept
 from tests.bot.gates.test_warm_up import warmed
 from tests.bot.gates.windows import Story, a_window, always, asked
@@ -69,30 +69,32 @@ def found(
             150,
             10,
             "Gateway `default/inference-gateway` sends all 2,400 requests to the old pool, and none to the new one, "
-            "at a weight of 10 %: it does not take the weights.",
+            "at a weight of 10 %: it does not take the weights. " + THEN,
         ),
         (
             150,
             0,
             10,
             "Gateway `default/inference-gateway` sends all 2,400 requests to the new pool, and none to the old one, "
-            "at a weight of 10 %: it does not take the weights.",
+            "at a weight of 10 %: it does not take the weights. " + THEN,
         ),
         (
             75,
             75,
             10,
-            "Gateway `default/inference-gateway` sends 50 % of 2,400 requests to the new pool at a weight of 10 %.",
+            "Gateway `default/inference-gateway` sends 50 % of 2,400 requests to the new pool at a weight of 10 %. "
+            + THEN,
         ),
         (
             75,
             75,
             90,
-            "Gateway `default/inference-gateway` sends 50 % of 2,400 requests to the new pool at a weight of 90 %.",
+            "Gateway `default/inference-gateway` sends 50 % of 2,400 requests to the new pool at a weight of 90 %. "
+            + THEN,
         ),
         (150, 0, 100, ""),
         (149, 1, 100, ""),  # as many as `compare` may send
-        (140, 10, 100, "The old pool got 160 requests at a weight of 0."),
+        (140, 10, 100, "The old pool got 160 requests at a weight of 0. " + THEN),
     ],
 )
 def test_the_requests_of_both_pools_are_compared_with_the_weights(new: int, old: int, weight: int, reason: str) -> None:
@@ -102,7 +104,7 @@ def test_the_requests_of_both_pools_are_compared_with_the_weights(new: int, old:
 
 def test_one_of_several_gateways_is_not_named() -> None:
     seen = found(always(good=75), always(good=75), route=Route(parents=("default/one", "default/other")))
-    assert seen.reason == "The gateway sends 50 % of 2,400 requests to the new pool at a weight of 10 %."
+    assert seen.reason == "The gateway sends 50 % of 2,400 requests to the new pool at a weight of 10 %. " + THEN
 
 
 def test_a_gateway_that_takes_its_time_is_waited_for() -> None:
@@ -145,8 +147,8 @@ def test_without_pickers_servers_that_are_not_scraped_leave_the_split_unknown() 
     seen = found(always(good=15), always(good=40, pods=2, of=6))
     assert (seen.answer, seen.reason) == (
         GateAnswer.HOLD,
-        "Nobody knows how the requests are split: pods have come or left, or Prometheus scrapes neither both endpoint "
-        "pickers nor all model servers.",
+        "I cannot count who got the requests. Let Prometheus scrape both endpoint pickers, or all model servers of "
+        "both pools. If pods have just come or left, this ends in some minutes.",
     )
     picked = found(always(good=15, more={Count.PICKED: 15}), always(good=40, pods=2, of=6, more={Count.PICKED: 135}))
     assert (picked.answer, picked.evidence) == (GateAnswer.PASS, "split 10.0 % new at 10 %")
@@ -164,7 +166,7 @@ def test_a_picker_that_is_asked_for_both_pools_is_named() -> None:
     assert (seen.answer, seen.reason) == (
         GateAnswer.FAIL,
         "Gateway `default/inference-gateway` asks the new pool's endpoint picker for 2,400 of 2,400 requests, although "
-        "the old pool serves 2,160 of them: one picker decides for both pools.",
+        "the old pool serves 2,160 of them: one picker decides for both pools. " + THEN,
     )
 
 

@@ -68,7 +68,7 @@ def test_a_pool_passes_whose_servers_a_warm_up_has_reached() -> None:
         ),
         (
             warmed("a/0"),
-            "2 of the new pool's 3 ready model servers started after its last warm-up.",
+            "2 of the new pool's 3 ready model servers started after its last warm-up; the next one begins by itself.",
         ),
     ],
 )

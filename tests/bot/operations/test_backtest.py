@@ -10,7 +10,7 @@ import pytest
 from bot.domain.commands.tokens import words
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.of_operations import begin
-from bot.domain.errors import UsageError, UserError
+from bot.domain.errors import MetricsError, UsageError, UserError
 from bot.domain.gate import Finding, GateAnswer
 from bot.domain.operation import NewOperation, Operation
 from bot.engine.lookup import Lookup
@@ -31,9 +31,13 @@ class Past:
 
     windows: Sequence[PastWindow] = (GOOD, GOOD)
     window: timedelta = timedelta(minutes=10)
+    longest: timedelta = timedelta(days=1)
+    """Prometheus gives no answer about more."""
     asked: list[tuple[tuple[str, ...], tuple[str, ...], datetime, datetime]] = field(default_factory=list)
 
     def judge(self, canary: PoolMembers, stable: PoolMembers, start: datetime, end: datetime) -> Sequence[PastWindow]:
+        if end - start > self.longest:
+            raise MetricsError("Prometheus answered with too much.")
         self.asked.append((canary.pods, stable.pods, start, end))
         return self.windows
 
@@ -84,13 +88,14 @@ def ended(stage: Stage, past: Past, line: str = STABLE) -> list[str]:
         ("24h", Asked(subject="", parameters={"past": "24h"})),
         ("7d chat", Asked(subject="chat", parameters={"past": "7d"})),
         ("chat 90m reason=why", Asked(subject="chat", parameters={"past": "90m", "reason": "why"})),
+        ("pool=chat past=90m", Asked(subject="chat", parameters={"past": "90m"})),
     ],
 )
 def test_a_time_and_a_pool_are_read_in_any_order(line: str, asked: Asked) -> None:
     assert BacktestGates().read(words(line)) == asked
 
 
-@pytest.mark.parametrize("line", ["1h 2h", "chat other", "a b c"])
+@pytest.mark.parametrize("line", ["1h 2h", "1h past=2h", "chat other", "chat pool=other", "a b c"])
 def test_other_words_are_refused(line: str) -> None:
     with pytest.raises(UsageError):
         BacktestGates().read(words(line))
@@ -119,7 +124,18 @@ def test_a_window_counts_once_however_many_gates_fail_in_it(stage: Stage) -> Non
     ok, hold, fail = GateAnswer.PASS, GateAnswer.HOLD, GateAnswer.FAIL
     windows = [window(fail, ok), window(ok, fail), window(fail, hold), window(hold, hold), window(ok, ok)]
     said = ended(stage, Past(windows), f"1h {STABLE}")
-    assert said[-1].endswith("3 false stops, 1 false hold in 5 windows.")
+    assert said[-1].endswith(
+        "3 false stops, 1 false hold in 5 windows. If that is too often, raise the keys of the gates above."
+    )
+
+
+def test_what_is_too_much_at_once_is_asked_for_in_parts(stage: Stage) -> None:
+    past = Past(longest=timedelta(minutes=20))
+    assert ended(stage, past, f"1h {STABLE}")[-1].endswith("in 8 windows.")
+    assert [end - start for _, _, start, end in past.asked] == [timedelta(minutes=15)] * 4
+    operation = begun(stage, Past(longest=timedelta(minutes=5)), f"10m {STABLE}")
+    with pytest.raises(MetricsError):
+        BacktestGates().step(operation, tools(stage, Past(longest=timedelta(minutes=5))))
 
 
 def test_in_a_rollouts_channel_the_old_pool_is_meant(stage: Stage) -> None:
@@ -132,6 +148,8 @@ def test_in_a_rollouts_channel_the_old_pool_is_meant(stage: Stage) -> None:
     [
         ("nobody", "There is no InferencePool `nobody` in "),
         (f"5m {STABLE}", "A backtest looks at 10m to 7d of the past."),
+        (f"1w {CANARY}", "`past=1w` is not a duration."),
+        (f"1d12h {CANARY}", "`past=1d12h` is not a duration."),
         (f"8d {CANARY}", "A backtest looks at 10m to 7d of the past."),
     ],
 )

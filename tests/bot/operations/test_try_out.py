@@ -39,7 +39,8 @@ def pods(stage: Stage, *pools: str) -> list[str]:
         (f"{CANARY} 5", Asked(subject=CANARY, parameters={"requests": "5"})),
         ("5 chat-v2 reason=why", Asked(subject="chat-v2", parameters={"requests": "5", "reason": "why"})),
         ("chat-v2 route=a from=b", Asked(subject="chat-v2", parameters={"route": "a", "from": "b"})),
-        ("0000000020", Asked(subject="", parameters={"requests": "20"})),
+        ("000000020", Asked(subject="", parameters={"requests": "000000020"})),
+        ("5 pool=20", Asked(subject="20", parameters={"requests": "5"})),
     ],
 )
 def test_a_number_and_a_pool_are_read_in_any_order(line: str, asked: Asked) -> None:
@@ -113,8 +114,8 @@ def test_in_a_rollout_it_asks_as_users_do_and_judges_the_split(trying: Trying) -
     assert (operation.subject, trying.routes()) == (CANARY, ["llm-route"])
     said, _ = trying.ended(operation)
     assert said[-1] == (
-        "8 requests sent, none failed. 4 of 8 went to the new pool, 50 % (95 % interval 22 % to 78 %), "
-        "as the 50 % on the route says."
+        "8 requests sent, none failed. 4 of 8 went to the new pool, 50 % (95 % interval 22 % to 78 %). "
+        "That fits the 50 % on the route."
     )
     assert [ask.headers for ask in gateway.asked] == [{}] * 8
 
@@ -175,8 +176,8 @@ def test_a_gateway_where_nobody_listens_is_asked_a_few_times_only(trying: Trying
     said, _ = trying.ended(trying.begun(requests="100"))
     assert said[-2:] == [
         "Without a pool's name: 8 requests, 8 failed (connection refused: 8).",
-        "8 requests sent, 8 failed (connection refused: 8). 8 of 8 did not come through the trial's own route, so they "
-        f"say nothing about `{CANARY}`.",
+        "8 requests sent, 8 failed (connection refused: 8). I stopped there, because nobody answers. Can the bot's pod "
+        "reach the Gateway's address?",
     ]
     assert trying.routes() == ["llm-route"]
 

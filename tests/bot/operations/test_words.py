@@ -35,7 +35,6 @@ def approves(subject: str, reason: str = "") -> Command:
         "approve models": None,
         "vote o-7f3a2c01 2 a": Command(verb=END, subject="o-7f3a2c01", operation=vote_words(2, "a")),
         "Vote o-7f3a2c01 1 SAME": Command(verb=END, subject="o-7f3a2c01", operation=vote_words(1, "same")),
-        "vote models 2 a": None,
         "approve": None,
         "copy models": begins(),
         "Copy models count=3": begins(count="3"),
@@ -59,6 +58,9 @@ def test_a_line_is_read(line: str, command: Command | None) -> None:
         "copy": "`copy` needs a subject. Usage: `copy SUBJECT [count=… reason=…]`.",
         "vote o-7f3a2c01 a 2": "That is no vote. Usage: `vote ID QUESTION a|b|same`.",
         "vote o-7f3a2c01 2 c": "That is no vote. Usage: `vote ID QUESTION a|b|same`.",
+        f"vote o-7f3a2c01 {'9' * 5000} a": "That is no vote. Usage: `vote ID QUESTION a|b|same`.",
+        "vote models 2 a": "`vote` needs the id that is on the comparison's card. Usage: `vote ID QUESTION a|b|same`. "
+        "The buttons in the thread do the same.",
         "copy a b": "`b` is one word too many. Usage: `copy SUBJECT [count=… reason=…]`.",
         "copy a cuont=3": "`cuont` is not a key of `copy`. Did you mean `count`?",
         "copy a x=3": "`x` is not a key of `copy`. Usage: `copy SUBJECT [count=… reason=…]`.",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.errors import MetricsError
+from bot.domain.errors import MetricsError, TooMuchError
 from bot.domain.evidence import EvidenceRules
 from bot.domain.rollout import Applied, Entry, Pool
 from bot.engine.metrics_port import Series, Span
@@ -18,6 +18,7 @@ from bot.gates.numbers.reading import times_of
 from bot.gates.numbers.window import FEW_SCRAPES, LackError, NothingToCompareError, span_since
 from tests.builders import CANARY, NOON, STABLE, a_rollout, an_entry
 
+STILL = ": see whether Prometheus still scrapes its pods."
 LOOK = "; `rolloutbot check-config --prometheus` says what it has."
 RULES = EvidenceRules(prometheus="http://prometheus")
 
@@ -120,7 +121,12 @@ def test_a_decision_that_leaves_the_weights_alone_does_not_begin_the_window_agai
         (Memory(), 10, 0.5, FEW_SCRAPES),
         (Memory(pods=("old",)), 10, 5, f"Prometheus has no numbers of the model servers of `{CANARY}`{LOOK}"),
         (Memory(pods=("new",)), 10, 5, f"Prometheus has no numbers of the model servers of `{STABLE}`{LOOK}"),
-        (Memory(age=180), 10, 5, f"The newest numbers of `{STABLE}` are 3m old."),
+        (
+            Memory(age=180),
+            10,
+            5,
+            f"The newest numbers of `{STABLE}` are 3 min old{STILL}",
+        ),
     ],
 )
 def test_without_numbers_it_says_why(memory: Memory, weight: int, after: float, why: str) -> None:
@@ -230,3 +236,26 @@ def test_all_gates_that_look_together_hear_of_the_same_error() -> None:
     for _ in range(2):
         with pytest.raises(MetricsError, match="Prometheus cannot be reached"):
             shared.window(weighed(10), NOON + timedelta(minutes=5))
+
+
+def test_pods_with_many_engines_are_asked_about_in_the_largest_slices() -> None:
+    class Large(Memory):
+        def over(self, promql: str, span: Span) -> Sequence[Series]:
+            series = super().over(promql, span)
+            if span.step < 100:
+                raise TooMuchError("Prometheus answered with too much.")
+            return series
+
+    memory = Large()
+    asking = numbers(memory)
+    windows = [asking.window(weighed(10), NOON + timedelta(minutes=minutes)) for minutes in (20, 21)]
+    assert [(window.step, len(window.slices)) for window in windows] == [(100, 6), (100, 5)]
+    assert [span.step for _, span in memory.asked] == [30, 100, 100]
+
+
+def test_prompts_of_a_warm_up_that_has_ended_just_now_are_no_evidence() -> None:
+    memory, now = Memory(), NOON + timedelta(minutes=5)
+    asking = numbers(memory)
+    assert asking.window(weighed(10), now).seconds == 240
+    with pytest.raises(LackError):
+        asking.window(weighed(10), now, now - timedelta(seconds=2))
