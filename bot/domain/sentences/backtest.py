@@ -20,7 +20,7 @@ def of_scores(scores: Scores, pool: str, past: str) -> str:
     parts = [(scores.thin, "had too few requests"), (scores.lacking, "had no numbers")]
     left = ", ".join(f"{count} {what}" for count, what in parts if count)
     more = f" {left[0].upper()}{left[1:]}." if left else ""
-    then = " If that is too often, raise the keys of the gates above." if scores.failed or scores.held else ""
+    then = " If that is too often, raise the keys of those gates in the policy." if scores.failed or scores.held else ""
     seen = f"{past} of `{pool}`, one half of its servers against the other: {false} in {_windows(judged)}."
     return f"{seen}{more}{then}"
 

@@ -42,7 +42,7 @@ HALVES = "24h of `chat`, one half of its servers against the other:"
         (
             Scores(gates=BAD, windows=6, failed=2, held=1),
             f"{HALVES} 2 false stops, 1 false hold in 6 windows. If that is too often, "
-            "raise the keys of the gates above.",
+            "raise the keys of those gates in the policy.",
         ),
         (
             Scores(gates=GOOD, windows=9, thin=2, lacking=1),

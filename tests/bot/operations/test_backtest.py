@@ -125,7 +125,7 @@ def test_a_window_counts_once_however_many_gates_fail_in_it(stage: Stage) -> Non
     windows = [window(fail, ok), window(ok, fail), window(fail, hold), window(hold, hold), window(ok, ok)]
     said = ended(stage, Past(windows), f"1h {STABLE}")
     assert said[-1].endswith(
-        "3 false stops, 1 false hold in 5 windows. If that is too often, raise the keys of the gates above."
+        "3 false stops, 1 false hold in 5 windows. If that is too often, raise the keys of those gates in the policy."
     )
 
 
