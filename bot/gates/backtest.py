@@ -9,7 +9,7 @@ from bot.engine.metrics_port import Metrics, Series, Span
 from bot.engine.past_port import PastWindow
 from bot.engine.route_port import PoolMembers
 from bot.gates.gate import Gate, Keys
-from bot.gates.numbers.query import promql
+from bot.gates.numbers.query import promql, series_over
 from bot.gates.numbers.window import SLICES, LackError, aligned, window_of
 
 IDLE = "nobody sent it requests"
@@ -32,7 +32,7 @@ class Backtest:
         seconds = self._rules.window.total_seconds()
         step = max(1, ceil(seconds / SLICES))
         whole = aligned(floor(start.timestamp() - seconds), floor(end.timestamp()), step)
-        series = self._metrics.over(promql(stable, canary, labels=self._rules.labels), whole)
+        series = series_over(self._metrics, promql(stable, canary, labels=self._rules.labels), whole)
         length, apart = step * SLICES, step * (SLICES // 2)
         ends = range(int(whole.start + length), int(whole.end) + 1, apart)
         return [self._window(series, stable, canary, Span(start=at - length, end=at, step=step)) for at in ends]

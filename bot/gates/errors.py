@@ -6,6 +6,7 @@ adapter that is missing there, for one.
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from operator import attrgetter
@@ -41,7 +42,14 @@ class Failure(StrEnum):
 
     BROKEN = "with 5xx"
     REFUSED = "refused by its picker"
+    TOKENLESS = "with 2xx and no token"
     CUT = "cut"
+
+
+NOT_AT_ONCE: Final = frozenset({Failure.TOKENLESS, Failure.CUT})
+"""Nobody counts these by themselves, and a user who stops one request may look like many of them."""
+ANSWERED: Final = frozenset({Failure.BROKEN, Failure.TOKENLESS})
+"""These have been counted as answers."""
 
 
 class ErrorKeys(NumberKeys):
@@ -69,9 +77,8 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
             "Let Prometheus scrape its endpoint picker, or switch the gate `errors` off in the policy."
         )
         return Found(answer=GateAnswer.HOLD, reason=nobody, evidence="errors not counted")
-    bar = Bar(points=keys.points, times=keys.times, at_once=keys.at_once)
     forgiven = window.lasting(rules.forgives)
-    judged = judge(window.slices, partial(_failures, window, kinds), bar, forgiven)
+    judged = _judged(keys, window, kinds, forgiven)
     found = partial(
         Found,
         figures=_figures(failures, turned_away),
@@ -90,6 +97,14 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
     return found(answer=answer, reason=why, evidence=f"errors {percents(failures)}")
 
 
+def _judged(keys: ErrorKeys, window: Window, kinds: Set[Failure], forgiven: int) -> Judged:
+    """Judge what may fail at once, and then all that fails."""
+    bar = Bar(points=keys.points, times=keys.times, at_once=keys.at_once)
+    sure = judge(window.slices, partial(_failures, window, kinds - NOT_AT_ONCE), bar, forgiven)
+    every = judge(window.slices, partial(_failures, window, kinds), replace(bar, at_once=None), forgiven)
+    return max(sure, every, key=[*Judged].index)
+
+
 def _judge_alone(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
     """Hold where much fails and nothing is known of the old pool."""
     nothing = Shares(stable=Share(0, 0), canary=Share(0, 0))
@@ -100,7 +115,8 @@ def _judge_alone(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found
 
 def _gross_alone(keys: ErrorKeys, window: Window, compared: Shares) -> str:
     """Say if much of the new pool fails of a kind that nobody counts in the old one; empty if not much does."""
-    every, new = frozenset(Failure), window.canary()
+    every = frozenset(Failure) if _has_tokens(window) else frozenset(Failure) - {Failure.TOKENLESS}
+    new = window.canary()
     failed = _failed(new, every, _unanswered(window, window.slices, NEW, OLD))
     what = f"failed{_of_which(window, every)}"
     is_known = compared.stable.of > 0 and failed.bad <= compared.canary.bad
@@ -111,6 +127,11 @@ def _gross_alone(keys: ErrorKeys, window: Window, compared: Shares) -> str:
         return ""
     share = f"{percent(failed.percent)} of the new pool's {count(failed.of)} requests {what}"
     return f"{share}, and nobody has counted that in the old pool. Look at both, and roll back if the new one is worse."
+
+
+def _has_tokens(window: Window) -> bool:
+    """Say whether the old pool's answers have tokens: those of a model that embeds texts have none."""
+    return window.stable().began() > 0
 
 
 def _maybe_lost(window: Window) -> str:
@@ -141,20 +162,25 @@ def _failures(window: Window, kinds: Set[Failure], slices: Sequence[Slice]) -> S
 
 
 def _both_count(window: Window) -> Set[Failure]:
-    """Return the kinds that both pools count: what only one shows is no difference between them."""
+    """Return the kinds that both pools count: what only one shows is no difference between them.
+
+    Some engines count the answers that users stop as ended, and some do not. So these are compared only between the
+    same engines.
+    """
     pools = window.stable(), window.canary()
     known = {
         Failure.BROKEN: all(pool.counts_status for pool in pools),
         Failure.REFUSED: all(pool.counts_refusals for pool in pools),
-        Failure.CUT: all(pool.counts_cuts for pool in pools),
+        Failure.TOKENLESS: window.is_same_engine and _has_tokens(window),
+        Failure.CUT: window.is_same_engine and all(pool.counts_cuts for pool in pools),
     }
     return {kind for kind, is_known in known.items() if is_known}
 
 
 def _failed(pool: Total, kinds: Set[Failure], unanswered: int) -> Share:
     counted = _counted(pool)
-    lost = unanswered + sum(counted[kind] for kind in kinds - {Failure.BROKEN})
-    bad, of = lost + (counted[Failure.BROKEN] if Failure.BROKEN in kinds else 0), pool.answered + lost
+    bad = unanswered + sum(counted[kind] for kind in kinds)
+    of = pool.answered + unanswered + sum(counted[kind] for kind in kinds - ANSWERED)
     return Share(min(bad, of), of)
 
 
@@ -162,6 +188,7 @@ def _counted(pool: Total) -> Mapping[Failure, int]:
     return {
         Failure.BROKEN: pool.count(Count.BROKEN),
         Failure.REFUSED: pool.count(Count.UNPICKED),
+        Failure.TOKENLESS: pool.tokenless,
         Failure.CUT: pool.cut,
     }
 
@@ -179,7 +206,9 @@ def _missing(slices: Sequence[Slice], of: Of, other: Of) -> int:
     out, and what was answered there is not.
     """
     pool, rest = total([of(each) for each in slices]), total([other(each) for each in slices])
-    is_shared = rest.count(Count.PICKED) < rest.began() / 2
+    # A picker that is asked for both pools has picked for the other one's answers too.
+    is_half_asked = rest.count(Count.PICKED) < rest.began() / 2
+    is_shared = is_half_asked and pool.count(Count.PICKED) >= pool.began() + rest.began() / 2
     return 0 if is_shared else pool.unanswered(total([of(each) for each in slices[1:-1]]).count(Count.PICKED))
 
 

@@ -5,7 +5,7 @@ the new pool got longer prompts, or longer answers were asked of it, it may take
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Final
 
@@ -17,12 +17,15 @@ from bot.gates.gate import Asked, Found, Gate, NumberKeys
 from bot.gates.judging.quantiles import above_at_least, above_at_most, bound_at, quantile
 from bot.gates.judging.shares import Bar, Judged, Share, Shares, judge
 from bot.gates.judging.words import count, lasted, seconds, verdict
+from bot.gates.judging.workload import times_the_work
 from bot.gates.numbers import shown
 from bot.gates.numbers.asking import on_numbers
-from bot.gates.numbers.names import Count, Time
+from bot.gates.numbers.names import Time
 from bot.gates.numbers.tally import EVER, Total
 from bot.gates.numbers.window import Slice, Window
 
+MOST_EXCUSED: Final = 3.0
+"""So many times the work excuses as many times the time. More may be a cache that no longer finds anything."""
 SHORTEST: Final = {Time.FIRST_TOKEN: 0.01, Time.PER_TOKEN: 0.002, Time.WHOLE: 0.05}
 """Seconds. A difference below is nobody's trouble."""
 
@@ -36,7 +39,7 @@ class LatencyKeys(NumberKeys):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Compared:
-    """One time at one quantile, in seconds. ``longer``: by so much the new pool may be slower for what it was asked."""
+    """One time at one quantile, in seconds. ``longer``: so many times the work of an old request a new one is."""
 
     time: Time
     q: float
@@ -77,10 +80,9 @@ def check(asked: Asked, keys: LatencyKeys) -> Found:
 def _judge(keys: LatencyKeys, window: Window, rules: EvidenceRules) -> Found:
     seen = list(_compare(keys, window, rules))
     if not seen:
-        nothing = "The pools show no latency that can be compared."
-        return Found(answer=GateAnswer.HOLD, reason=nothing, evidence="no latency")
+        return Found(answer=GateAnswer.HOLD, reason=_lack(window, rules), evidence="no latency")
     worst = max(seen, key=lambda each: (_ORDER.index(each.judged), each.ratio))
-    answer, why = verdict(worst.judged, _slower(worst), window.canary().ended(), rules.requests)
+    answer, why = verdict(worst.judged, _slower(worst), _answers(window.canary()), rules.requests)
     if window.earlier and answer is GateAnswer.FAIL:
         answer = GateAnswer.HOLD  # it has more to do than the old pool had, and perhaps at another time of the day
     return Found(
@@ -98,16 +100,35 @@ def _compare(keys: LatencyKeys, window: Window, rules: EvidenceRules) -> Iterato
     for time in Time:
         if not (old.times.get(time, {}).get(EVER) and new.times.get(time, {}).get(EVER)):
             continue
-        longer = _longer(time, old, new)
+        longer = times_the_work(time, old, new)
         for q, times in ((0.5, keys.p50), (0.95, keys.p95)):
-            at = quantile(new.times[time], q), quantile(old.times[time], q)
-            is_slow = at[0] >= times * longer * at[1] and at[0] - longer * at[1] >= SHORTEST[time]
-            bound = bound_at(old.times[time], q)
-            shares = partial(_shares, window, time, bound, longer)
-            judged = Judged.AS_GOOD
-            if is_slow:
-                judged = judge(window.slices, shares, _BARS[q], window.lasting(rules.forgives))
-            yield _Compared(time=time, q=q, times=times, new=at[0], old=at[1], longer=longer, judged=judged)
+            at = _Compared(
+                time=time,
+                q=q,
+                times=times,
+                new=quantile(new.times[time], q),
+                old=quantile(old.times[time], q),
+                longer=longer,
+                judged=Judged.AS_GOOD,
+            )
+            yield replace(at, judged=_judged(at, window, rules))
+
+
+def _judged(at: _Compared, window: Window, rules: EvidenceRules) -> Judged:
+    """Judge one time at one quantile. More work than is excused proves nothing, but the step waits."""
+    judged = _judged_at(at, at.longer, window, rules)
+    if at.longer <= MOST_EXCUSED or judged is not Judged.AS_GOOD:
+        return judged
+    is_slow = _judged_at(at, MOST_EXCUSED, window, rules) is not Judged.AS_GOOD
+    return Judged.DOUBTFUL if is_slow else Judged.AS_GOOD
+
+
+def _judged_at(at: _Compared, excused: float, window: Window, rules: EvidenceRules) -> Judged:
+    if at.new < at.times * excused * at.old or at.new - excused * at.old < SHORTEST[at.time]:
+        return Judged.AS_GOOD
+    bound = bound_at(window.stable().times[at.time], at.q)
+    shares = partial(_shares, window, at.time, bound, excused)
+    return judge(window.slices, shares, _BARS[at.q], window.lasting(rules.forgives))
 
 
 def _shares(window: Window, time: Time, bound: float, longer: float, slices: Sequence[Slice]) -> Shares:
@@ -122,44 +143,35 @@ def _shares(window: Window, time: Time, bound: float, longer: float, slices: Seq
 def _scaled(slow: tuple[float, float], pool: Total, time: Time) -> Share:
     """Count no more than the requests: the tokens of one answer are slow together."""
     above, of = slow
-    whole = pool.ended()
+    whole = _answers(pool)
     scale = min(1.0, whole / of) if of and time is Time.PER_TOKEN else 1.0
     return Share(round(above * scale), round(of * scale))
 
 
-def _longer(time: Time, old: Total, new: Total) -> float:
-    """Say how many times the tokens of an old request a new one has; 1 where nobody knows, or if it has fewer."""
-    knows_cache = all(pool.counts.get(Count.LOOKED_UP) for pool in (old, new))
-    prompts = _ratio(_to_read(old, knows_cache), _to_read(new, knows_cache))
-    match time:
-        case Time.FIRST_TOKEN:
-            return prompts
-        case Time.WHOLE:
-            return max(prompts, _ratio(_each(Count.TOKENS, old), _each(Count.TOKENS, new)))
-        case _:
-            return 1.0
+def _answers(pool: Total) -> int:
+    """Return how many answers have ended; those that began where nobody shows the others."""
+    return pool.ended() or pool.began()
 
 
-def _to_read(pool: Total, knows_cache: bool) -> float:
-    """Return how many tokens of a prompt a server had to work out, on average: what its cache has costs nothing.
-
-    ``knows_cache``: both pools show how much of a prompt was there.
-    """
-    if knows_cache:
-        return _each(Count.LOOKED_UP, pool) - _each(Count.CACHED, pool)
-    return _each(Count.PROMPT_TOKENS, pool)
-
-
-def _each(tokens: Count, pool: Total) -> float:
-    return pool.counts.get(tokens, 0.0) / pool.began() if pool.began() else 0.0
-
-
-def _ratio(old: float, new: float) -> float:
-    return max(1.0, new / old) if old > 0 else 1.0
+def _lack(window: Window, rules: EvidenceRules) -> str:
+    """Say which pool does not show what would be compared."""
+    if not window.canary().arrived:
+        return verdict(Judged.AS_GOOD, "", 0, rules.requests)[1]
+    pools = (("new", window.canary()), ("old", window.stable()))
+    shows = {name: {time for time in Time if pool.times.get(time, {}).get(EVER)} for name, pool in pools}
+    silent = [name for name, times in shows.items() if not times]
+    if not silent:
+        return "The pools show no latency that can be compared: each shows another one."
+    who = f"The {silent[0]} pool's model servers show" if len(silent) == 1 else "Both pools' model servers show"
+    return f"{who} no latency of any request: see whether their histograms are dropped when Prometheus scrapes them."
 
 
 def _slower(worst: _Compared) -> str:
-    explained = f" Its requests are only {worst.longer:.1f} times as long." if worst.longer > 1.1 else ""
+    explained = ""
+    if worst.longer > MOST_EXCUSED and worst.judged is Judged.DOUBTFUL:
+        explained = f" Each request is {worst.longer:.0f} times the work: its prompts are longer, or its cache is cold."
+    elif worst.longer > 1.1:
+        explained = f" Each request is only {worst.longer:.1f} times the work."
     return (
         f"The new pool's {_NAMES[worst.time]} is {worst.ratio * worst.longer:.1f} times the old pool's: "
         f"p{100 * worst.q:g} {seconds(worst.new)} and {seconds(worst.old)}.{explained}"

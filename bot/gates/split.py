@@ -46,30 +46,33 @@ class SplitKeys(NumberKeys):
     on_fail: Annotated[OnFail, one_word_of(OnFail)] = OnFail.PAUSE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_Pair = tuple[int, int]
+"""The old pool's number and the new one's."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Split:
-    """Requests that were sent to each pool, that it has ``served`` (old, new), and that its picker was asked for (None:
-    it does not say).
+    """What each pool got, counted in two ways: by its picker, and by its model servers. None: nobody knows.
+
+    One request may be many for the model servers, which also get what people ask them past the gateway.
     """
 
-    old: int
-    new: int
-    served: tuple[int, int]
-    old_picked: int | None
-    new_picked: int | None
+    picked: tuple[Total, Total] | None
+    served: tuple[Total, Total] | None
 
     @property
-    def all(self) -> int:
-        return self.old + self.new
+    def counted(self) -> list[_Pair]:
+        """Return what was counted, the pickers' numbers first; not those of somebody who has seen no request."""
+        by_pickers = [(old.arrived, new.arrived) for old, new in (self.picked,)] if self.picked else []
+        by_servers = [(old.served, new.served) for old, new in (self.served,)] if self.served else []
+        return [pair for pair in (*by_pickers, *by_servers) if sum(pair)] or [(0, 0)]
 
     @property
     def leaked(self) -> int:
         """Return how many requests the old pool got at the end: long answers that only end there are none."""
-        return self.served[0] if self.old_picked is None else self.old_picked
-
-    @property
-    def percent(self) -> float:
-        return 100 * self.new / self.all if self.all else 0.0
+        if self.picked:
+            return self.picked[0].count(Count.PICKED)
+        return self.served[0].began() if self.served else 0
 
 
 def check(asked: Asked, keys: SplitKeys) -> Found:
@@ -105,16 +108,18 @@ def _judge(weight: int, gateway: str, lack: Callable[[], str], window: Window, r
     split = _split(window, window.slices)
     if split is None:
         return Found(answer=GateAnswer.HOLD, reason=UNKNOWN, evidence="split not known")
-    evidence = f"split {split.percent:.1f} % new at {weight} %"
-    looked = f"{count(split.new)} new and {count(split.old)} old requests in {lasted(window.seconds)}"
+    old, new = _best(split, weight, gateway)
+    share = _percent(old, new)
+    evidence = f"split {share:.1f} % new at {weight} %"
+    looked = f"{count(new)} new and {count(old)} old requests in {lasted(window.seconds)}"
     lasting = f"for longer than {show_duration(rules.forgives)}, twice in a row"
     details = f"{looked}, at a weight of {weight} %. Fails at less than half or more than twice of that, {lasting}."
     answer, why = GateAnswer.PASS, _wrong(split, weight, gateway)
     if why:
         lasts = _gets_all(window) or _lasts(window, weight, gateway, rules)
         answer, why = (GateAnswer.FAIL, f"{why} {THEN}") if lasts else (GateAnswer.HOLD, may_pass(why))
-        why = (lack() if not split.new else "") or why
-    figures = (Figure("share", f"{split.percent:.1f} %", f"{100 - split.percent:.1f} %"),)
+        why = (lack() if not new else "") or why
+    figures = (Figure("share", f"{share:.1f} %", f"{100 - share:.1f} %"),)
     return Found(
         answer=answer, reason=why, evidence=evidence, figures=figures, details=details, promql=shown.picked(window)
     )
@@ -129,19 +134,24 @@ def _gets_all(window: Window) -> bool:
 
 def _split(window: Window, slices: Sequence[Slice]) -> _Split | None:
     """Count what each pool got; None if nobody knows: pickers are not scraped, and neither are all model servers."""
-    whole = window.whole(slices)
-    known = whole or slices
-    old, new = total([each.stable for each in known]), total([each.canary for each in known])
-    are_picked = _are_picked(old, new)
-    if not (whole or are_picked):
+    picked, served = _with_pickers(slices), window.whole(slices)
+    if sum(map(_has_pickers, window.slices)) < FEWEST:
+        picked = []
+    if not (picked or served):
         return None
-    return _Split(
-        old=old.arrived if are_picked else old.served,
-        new=new.arrived if are_picked else new.served,
-        served=(old.began(), new.began()),
-        old_picked=_picked(old) if whole else None,
-        new_picked=_picked(new) if whole else None,
-    )
+    return _Split(picked=_totals(picked) if picked else None, served=_totals(served) if served else None)
+
+
+def _totals(slices: Sequence[Slice]) -> tuple[Total, Total]:
+    return total([each.stable for each in slices]), total([each.canary for each in slices])
+
+
+def _with_pickers(slices: Sequence[Slice]) -> Sequence[Slice]:
+    return [each for each in slices if _has_pickers(each)]
+
+
+def _has_pickers(each: Slice) -> bool:
+    return all(Count.PICKED in tally.counts for tally in (each.stable, each.canary))
 
 
 def _lasts(window: Window, weight: int, gateway: str, rules: EvidenceRules) -> bool:
@@ -150,42 +160,45 @@ def _lasts(window: Window, weight: int, gateway: str, rules: EvidenceRules) -> b
     halves = window.slices[:middle], window.slices[middle:]
     if min(map(len, halves)) < window.lasting(rules.forgives):
         return False
-    if window.slices[0].canary.start < window.watched_since and not _are_picked(window.stable(), window.canary()):
-        return False  # servers that have left may have got the requests
     splits = [_split(window, half) for half in halves]
+    if window.slices[0].canary.start < window.watched_since and not all(split and split.picked for split in splits):
+        return False  # servers that have left may have got the requests
     return all(split is not None and _wrong(split, weight, gateway) for split in splits)
 
 
 def _wrong(split: _Split, weight: int, gateway: str) -> str:
-    """Say what is wrong with a split; empty if nothing is."""
+    """Say what is wrong with a split; empty if nothing is, or if one way of counting says so."""
     if weight == 100:
         return "" if split.leaked <= LEAK else f"The old pool got {count(split.leaked)} requests at a weight of 0."
-    return _wrong_picker(split, gateway) or _wrong_share(split, weight, gateway)
+    if why := _wrong_picker(split, gateway):
+        return why
+    shares = [_wrong_share(*pair, weight, gateway) for pair in split.counted]
+    return shares[0] if all(shares) else ""
 
 
-def _are_picked(*pools: Total) -> bool:
-    """Say whether pickers may count the requests: one that was not scraped for a while has fewer than were served."""
-    return all(pool.count(Count.PICKED) >= MOST * pool.began() for pool in pools)
+def _best(split: _Split, weight: int, gateway: str) -> _Pair:
+    """Return the numbers that are as the weights say, if any are."""
+    return next((pair for pair in split.counted if not _wrong_share(*pair, weight, gateway)), split.counted[0])
 
 
-def _picked(pool: Total) -> int | None:
-    return pool.count(Count.PICKED) if Count.PICKED in pool.counts else None
-
-
-def _wrong_share(split: _Split, weight: int, gateway: str) -> str:
+def _wrong_share(old: int, new: int, weight: int, gateway: str) -> str:
     """Say how the shares are wrong; empty if they are as the weights say, or chance explains it."""
-    if chance_of_share(split.new, split.all, weight / 100) >= SURE:
+    every, percent = old + new, _percent(old, new)
+    if chance_of_share(new, every, weight / 100) >= SURE:
         return ""
-    if not split.new or not split.old:
-        only, other = ("old", "new") if not split.new else ("new", "old")
+    if not new or not old:
+        only, other = ("old", "new") if not new else ("new", "old")
         return (
-            f"{gateway} sends all {count(split.all)} requests to the {only} pool, and none to the {other} one, "
+            f"{gateway} sends all {count(every)} requests to the {only} pool, and none to the {other} one, "
             f"at a weight of {weight} %: it does not take the weights."
         )
-    if _is_near(split.percent, weight) and _is_near(100 - split.percent, 100 - weight):
+    if _is_near(percent, weight) and _is_near(100 - percent, 100 - weight):
         return ""
-    sent = f"{gateway} sends {split.percent:.0f} % of {count(split.all)} requests to the new pool"
-    return f"{sent} at a weight of {weight} %."
+    return f"{gateway} sends {percent:.0f} % of {count(every)} requests to the new pool at a weight of {weight} %."
+
+
+def _percent(old: int, new: int) -> float:
+    return 100 * new / (old + new) if old + new else 0.0
 
 
 def _is_near(percent: float, weight: int) -> bool:
@@ -194,14 +207,15 @@ def _is_near(percent: float, weight: int) -> bool:
 
 def _wrong_picker(split: _Split, gateway: str) -> str:
     """Say if one picker is asked for both pools, although both serve requests."""
-    if split.old_picked is None or split.new_picked is None:
+    if split.picked is None or split.served is None:
         return ""
-    picks, served = split.old_picked + split.new_picked, sum(split.served)
-    both = (("new", split.new_picked, "old", split.served[0]), ("old", split.old_picked, "new", split.served[1]))
-    for pool, asked, other, rest in both:
-        if picks >= MOST * served and asked >= picks - (1 - MOST) * rest and rest > LEAK:
+    old, new = (pool.count(Count.PICKED) for pool in split.picked)
+    old_served, new_served = (pool.began() for pool in split.served)
+    for pool, asked, other, rest in (("new", new, "old", old_served), ("old", old, "new", new_served)):
+        is_all = old + new >= MOST * (old_served + new_served)
+        if is_all and asked >= old + new - (1 - MOST) * rest and rest > LEAK:
             return (
-                f"{gateway} asks the {pool} pool's endpoint picker for {count(asked)} of {count(picks)} requests, "
+                f"{gateway} asks the {pool} pool's endpoint picker for {count(asked)} of {count(old + new)} requests, "
                 f"although the {other} pool serves {count(rest)} of them: one picker decides for both pools."
             )
     return ""

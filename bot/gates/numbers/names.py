@@ -42,36 +42,45 @@ Meaning = Count | Time | Level
 REPLICA: Final = ("prometheus", "prometheus_replica", "replica", "__replica__")
 """Labels that say which of several Prometheus has scraped a series."""
 
-REQUESTS: Final = "http_requests_total"
-"""Counts answers by handler, method and status (vLLM)."""
+REQUESTS: Final = ("http_requests_total", "sglang:http_responses_total", "sglang_http_responses_total")
+"""Count answers over HTTP: vLLM by handler, method and status; SGLang since December 2025 by endpoint, method and
+status code.
+"""
 
-_AFTER_PREFIX: Final[Mapping[str, Meaning]] = {
-    "num_requests_running": Level.RUNNING,
-    "num_requests_waiting": Level.WAITING,
-    "kv_cache_usage_perc": Level.CACHE,
-    "gpu_cache_usage_perc": Level.CACHE,  # before vLLM 0.10
+_BOTH: Final[Mapping[str, Meaning]] = {
     "time_to_first_token_seconds_bucket": Time.FIRST_TOKEN,
     "inter_token_latency_seconds_bucket": Time.PER_TOKEN,
     "time_per_output_token_seconds_bucket": Time.PER_TOKEN,  # before vLLM 0.11, and beside the other one for a while
     "e2e_request_latency_seconds_bucket": Time.WHOLE,
-    "num_preemptions_total": Count.PREEMPTED,
     "prompt_tokens_total": Count.PROMPT_TOKENS,
+    "generation_tokens_total": Count.TOKENS,
+}
+_VLLM: Final[Mapping[str, Meaning]] = {
+    "num_requests_running": Level.RUNNING,
+    "num_requests_waiting": Level.WAITING,
+    "kv_cache_usage_perc": Level.CACHE,
+    "gpu_cache_usage_perc": Level.CACHE,  # before vLLM 0.10
+    "num_preemptions_total": Count.PREEMPTED,
     "prefix_cache_queries_total": Count.LOOKED_UP,
     "prefix_cache_hits_total": Count.CACHED,
-    "generation_tokens_total": Count.TOKENS,
+    **_BOTH,
+}
+_SGLANG: Final[Mapping[str, Meaning]] = {
     "num_running_reqs": Level.RUNNING,
     "num_queue_reqs": Level.WAITING,
     "token_usage": Level.CACHE,
+    **_BOTH,
 }
 
 SERVERS: Final[Mapping[str, Meaning]] = MappingProxyType(
     {
-        f"{prefix}{name}": meaning
-        for prefix in ("vllm:", "sglang:", "sglang_")
-        for name, meaning in _AFTER_PREFIX.items()
+        f"{engine}{sign}{name}": meaning
+        for engine, names in (("vllm", _VLLM), ("sglang", _SGLANG))
+        for sign in ":_"
+        for name, meaning in names.items()
     }
 )
-"""By the whole name. SGLang's prefix is with a colon, or with an underscore where a scraper writes it so."""
+"""By the whole name. The engine's name ends with a colon, or with an underscore where a scraper writes it so."""
 
 PICKERS: Final[Mapping[str, Meaning]] = MappingProxyType(
     {

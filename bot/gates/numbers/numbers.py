@@ -15,7 +15,7 @@ from bot.domain.rollout import Entry, Pool, Rollout
 from bot.engine.metrics_port import Metrics, Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.history import charts_of, history_span
-from bot.gates.numbers.query import promql
+from bot.gates.numbers.query import promql, series_over
 from bot.gates.numbers.reading import read
 from bot.gates.numbers.tally import Tally, total
 from bot.gates.numbers.window import (
@@ -101,8 +101,8 @@ class Numbers:
         if span is None:
             return ()
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
-        query = promql(stable, canary, labels=self.rules.labels)
-        return charts_of(self.past.over(query, span), stable, canary, span) if query else ()
+        queries = promql(stable, canary, labels=self.rules.labels)
+        return charts_of(series_over(self.past, queries, span), stable, canary, span) if queries else ()
 
     def _ask(self, entry: Entry, now: datetime, after: datetime | None) -> Window:
         rollout, applied = entry.rollout, entry.applied
@@ -130,9 +130,9 @@ class Numbers:
     ) -> tuple[Span, Sequence[Series]]:
         """Ask about both pools; if that is too much, in the largest slices: a pod may have many engines."""
         pods = self._counted(stable, canary)
-        span, query = span_of(pods), promql(stable, canary, labels=self.rules.labels)
+        span, queries = span_of(pods), promql(stable, canary, labels=self.rules.labels)
         try:
-            return span, self.metrics.over(query, span)
+            return span, series_over(self.metrics, queries, span)
         except TooMuchError:
             if pods == MANY:
                 raise
@@ -152,8 +152,8 @@ class Numbers:
     def _earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:
         """Return what the old pool did before it lost its last traffic; nothing if its servers are new, or gone."""
         span = earlier_span(weighed_at, self.rules, self._counted(stable))
-        query = promql(stable, labels=self.rules.labels)
-        tallies = read(self.metrics.over(query, span), stable, span).tallies if query else ()
+        queries = promql(stable, labels=self.rules.labels)
+        tallies = read(series_over(self.metrics, queries, span), stable, span).tallies
         return tuple(tally for tally in tallies if tally.pods)
 
 

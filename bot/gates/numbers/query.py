@@ -1,12 +1,20 @@
-"""The one query that asks for everything that two pools have counted: exact pods and exact pickers, never a prefix."""
+"""What asks for everything that two pools have counted, in one query: exact pods and exact pickers, never a prefix.
 
-from collections.abc import Iterable, Iterator, Mapping
+Of very many pods it takes several.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from bot.engine.metrics_port import Metrics, Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.names import PICKERS, REPLICA, REQUESTS, SERVERS, Level
 
+LONGEST: Final = 15_000
+"""Bytes of a query: VictoriaMetrics refuses more than 16,384."""
+PODS: Final = 50
+"""So many are named in one part of a query."""
 RUNNING: Final = tuple(name for name, meaning in SERVERS.items() if meaning is Level.RUNNING)
 """What a model server shows at all times."""
 ALIVE: Final = ("inference_pool_ready_pods", "llm_d_epp_ready_endpoints")
@@ -16,22 +24,40 @@ ALIVE: Final = ("inference_pool_ready_pods", "llm_d_epp_ready_endpoints")
 NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def promql(*pools: PoolMembers, labels: Mapping[str, str] = NO_LABELS) -> str:
+def promql(*pools: PoolMembers, labels: Mapping[str, str] = NO_LABELS) -> Sequence[str]:
     """Ask for the counters of the pools as they are, and for when each program was scraped last.
 
-    ``labels`` are what all series of this cluster have, where one Prometheus keeps those of several.
+    What the queries give belongs together. ``labels`` are what all series of this cluster have, where one Prometheus
+    keeps those of several.
     Increases are worked out here, not by `increase()`: that misses what a series begins with, so the first errors.
     """
     parts: list[str] = []
     here = f'namespace="{pools[0].pool.namespace}"{selecting(labels)}'
-    if pods := [pod for pool in pools for pod in pool.pods]:
-        where = f'{here},pod=~"{any_of(pods)}"'
-        parts += [_selected([*SERVERS, REQUESTS], where), *_scraped("pod", RUNNING, where)]
+    pods = [pod for pool in pools for pod in pool.pods]
+    for some in (pods[first : first + PODS] for first in range(0, len(pods), PODS)):
+        where = f'{here},pod=~"{any_of(some)}"'
+        parts += [_selected([*SERVERS, *REQUESTS], where), *_scraped("pod", RUNNING, where)]
     if pickers := [pool.picker for pool in pools if pool.picker]:
         for label in ("job", "service"):
             where = f'{here},{label}=~"{any_of(pickers)}"'
             parts += [_selected(PICKERS, where), *_scraped("service", ALIVE, where)]
-    return " or ".join(parts)
+    return _joined(parts)
+
+
+def _joined(parts: Iterable[str]) -> Sequence[str]:
+    """Join parts to queries that are not too long."""
+    queries: list[str] = []
+    for part in parts:
+        if queries and len(queries[-1]) + len(part) < LONGEST:
+            queries[-1] += f" or {part}"
+        else:
+            queries.append(part)
+    return queries
+
+
+def series_over(metrics: Metrics, queries: Sequence[str], span: Span) -> Sequence[Series]:
+    """Return what several queries give at each time of a span. Raises MetricsError."""
+    return [series for query in queries for series in metrics.over(query, span)]
 
 
 def selecting(labels: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from bot.gates.numbers.tally import EVER, Buckets, Streams, Tally, added
 _NAME = "__name__"
 _THE_SERVERS = "ModelServerError"
 """The error code with which a picker may count what the model server has failed, and counts itself."""
+_LABELS = (("handler", "endpoint"), ("status", "status_code"))
 _BY_STATUS = {"2": Count.GOOD, "3": Count.GOOD, "4": Count.TURNED_AWAY, "5": Count.BROKEN}
 
 
@@ -114,6 +115,11 @@ class Programs:
     picker: _Program
     ready: frozenset[str]
 
+    @property
+    def engines(self) -> frozenset[str]:
+        """Return what its servers call what they show at all times: other engines, and other versions, say other."""
+        return frozenset(name for server in self.servers for name in server.shows)
+
 
 def programs_of(series: Sequence[Series], pool: PoolMembers) -> Programs:
     """Sort the series of a pool; its picker is known by its job or by its Service."""
@@ -134,15 +140,18 @@ def _by(label: str, series: Iterable[Series]) -> Mapping[str, list[Series]]:
 
 
 def _program(series: Iterable[Series]) -> _Program:
-    """Sort a program's series. Of several replicas of Prometheus that scrape it, one counts: that with most scrapes."""
-    scrapes: dict[tuple[str, ...], int] = defaultdict(int)
+    """Sort a program's series. Of several replicas of Prometheus that scrape a target, that with most scrapes counts.
+
+    A sharded Prometheus scrapes some targets of a pod with one replica, and some with another.
+    """
+    scrapes: dict[Target, dict[tuple[str, ...], int]] = defaultdict(lambda: defaultdict(int))
     for each in series:
         if _NAME not in each.labels:
-            scrapes[_replica(each)] += len(each.values)
-    replica = max(scrapes, key=lambda each: (scrapes[each], each), default=None)
+            scrapes[_target(each)][_replica(each)] += len(each.values)
+    chosen = {target: max(of, key=lambda each: (of[each], each)) for target, of in scrapes.items()}
     program = _Program()
     for each in series:
-        if _replica(each) != replica:
+        if _replica(each) != chosen.get(_target(each)):
             continue
         if _NAME in each.labels:
             program.series.append(each)
@@ -163,8 +172,10 @@ class _Server:
     """A model server's series, sorted once for all the stretches. Of several jobs that scrape it, one counts."""
 
     def __init__(self, name: str, program: _Program) -> None:
-        running = [each for each in program.series if SERVERS.get(each.labels[_NAME]) is Level.RUNNING]
-        job = min((each.labels.get("job", "") for each in running), default="")
+        scrapes: dict[str, int] = defaultdict(int)
+        for (job, _), times in program.scraped.items():
+            scrapes[job] += len(times)
+        job = max(sorted(scrapes), key=lambda each: scrapes[each], default="")
         targets = {target: times for target, times in program.scraped.items() if target[0] == job}
         one = _Program(targets, [each for each in program.series if each.labels.get("job", "") == job])
         by_meaning = one.of(SERVERS)
@@ -175,12 +186,14 @@ class _Server:
             if isinstance(meaning, Count):
                 self.counters[meaning] = found
         for each in one.series:
-            if each.labels[_NAME] == REQUESTS and (status := _status(each)) is not None:
+            if each.labels[_NAME] in REQUESTS and (status := _status(each)) is not None:
                 self.counters[status].append(each)
         self.histograms = {
             meaning: _by_bound(found) for meaning, found in by_meaning.items() if isinstance(meaning, Time)
         }
-        self.levels = {meaning: found for meaning, found in by_meaning.items() if isinstance(meaning, Level)}
+        self.levels = {meaning: _whole(found) for meaning, found in by_meaning.items() if isinstance(meaning, Level)}
+        shown = [*self.levels.values(), *(by_meaning[time] for time in self.histograms)]
+        self.shows = frozenset(found[0].labels[_NAME] for found in shown)
 
     def times(self, start: float, end: float) -> Mapping[Time, Buckets]:
         """Return the histograms of a stretch."""
@@ -199,19 +212,31 @@ class _Server:
         return max(1, sum(at in each.values for each in self.levels.get(Level.WAITING, ())))
 
     def streams(self, times: Mapping[Time, Buckets], start: float, end: float) -> Streams | None:
-        """Return the answers of a stretch; None if the server does not show how many run."""
-        first, whole = times.get(Time.FIRST_TOKEN), times.get(Time.WHOLE)
-        if Level.RUNNING not in self.levels or not first or not whole:
+        """Return the answers of a stretch; None if the server does not show how many run, begin and end."""
+        first, whole = (times.get(time, {}).get(EVER) for time in (Time.FIRST_TOKEN, Time.WHOLE))
+        if Level.RUNNING not in self.levels or first is None or whole is None:
             return None
-        return Streams(first[EVER] - whole[EVER], self.level(Level.RUNNING, start), self.level(Level.RUNNING, end))
+        good = self.counters.get(Count.GOOD)
+        return Streams(
+            unended=first - whole,
+            before=self.level(Level.RUNNING, start),
+            after=self.level(Level.RUNNING, end),
+            answers=None if good is None else self.growth(good, start, end),
+        )
 
 
 def _status(series: Series) -> Count | None:
     """Say how a request was answered; None if it was none for the model."""
     labels = series.labels
-    if labels.get("method", "POST") != "POST" or not labels.get("handler", "").startswith("/v1/"):
+    path, status = (labels.get(vllm, labels.get(sglang, "")) for vllm, sglang in _LABELS)
+    if labels.get("method", "POST") != "POST" or not path.startswith("/v1/") or path.endswith("_lora_adapter"):
         return None
-    return _BY_STATUS.get(labels.get("status", "")[:1])
+    return _BY_STATUS.get(status[:1])
+
+
+def _whole(found: list[Series]) -> list[Series]:
+    """Leave out the parts of a level by priority, where the whole is shown beside them (SGLang)."""
+    return [each for each in found if not each.labels.get("priority")] or found
 
 
 def _by_bound(found: Iterable[Series]) -> Mapping[float, list[Series]]:

@@ -10,10 +10,12 @@ from bot.gates.numbers.window import Window
 
 def errors(window: Window) -> str:
     """Ask for the share of 5xx; empty where nobody counts answers by status."""
-    if REQUESTS not in window.names:
+    name = next((each for each in REQUESTS if each in window.names), "")
+    if not name:
         return ""
-    where = f'{_pods(window)},handler=~"/v1/.*",method=~"POST|"'
-    return f'sum(rate({REQUESTS}{{{where},status=~"5.*"}}[5m])) / sum(rate({REQUESTS}{{{where}}}[5m]))'
+    path, status = ("handler", "status") if name == REQUESTS[0] else ("endpoint", "status_code")
+    where = f'{_pods(window)},{path}=~"/v1/.*",method=~"POST|"'
+    return f'sum(rate({name}{{{where},{status}=~"5.*"}}[5m])) / sum(rate({name}{{{where}}}[5m]))'
 
 
 def latency(window: Window, time: Time, q: float) -> str:

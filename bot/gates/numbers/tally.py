@@ -22,11 +22,22 @@ Buckets = Mapping[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Answers of one server in a stretch: how many more began than ended, and how many ran at both ends."""
+    """Answers of one server in a stretch: how many more began than ended, and how many ran at both ends.
+
+    ``answers``: how many it counted over HTTP with 2xx, cut ones too; None if it counts none. One of them may hold
+    several streams, one for each of its prompts.
+    """
 
     unended: float
     before: float
     after: float
+    answers: float | None = None
+
+    @property
+    def cut(self) -> float:
+        """Return about how many requests were cut; below zero if others had come to run meanwhile."""
+        lost = self.unended - (self.after - self.before)
+        return lost if self.answers is None else min(lost, self.answers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +84,8 @@ class Total:
     times: Mapping[Time, Buckets]
     cut: int
     counts_cuts: bool
+    tokenless: int
+    """How many answers with 2xx surely had no token: they hung, or failed, after their status was sent."""
     open: int
     """How many requests run or wait at the end."""
 
@@ -132,14 +145,13 @@ def total(tallies: Sequence[Tally]) -> Total:
         counts.update(tally.counts)
     shown = {time for tally in tallies for time in tally.times}
     times = {time: added([tally.times[time] for tally in tallies if time in tally.times]) for time in shown}
-    last = tallies[-1].after if tallies else {}
-    still = round(last.get(Level.RUNNING, 0) + last.get(Level.WAITING, 0))
     return Total(
         counts=dict(counts),
         times=times,
         cut=_cut(tallies),
         counts_cuts=any(tally.servers for tally in tallies),
-        open=still,
+        tokenless=_tokenless(tallies),
+        open=round(_open(tallies[-1].after)) if tallies else 0,
     )
 
 
@@ -158,9 +170,33 @@ def _cut_of(server: str, tallies: Sequence[Tally]) -> int:
     cut = 0
     for run in _runs([tally for tally in tallies if server in tally.servers]):
         streams = [tally.servers[server] for tally in run]
-        before, after = streams[0].before, streams[-1].after
-        cut += max(0, floor(sum(each.unended for each in streams) - (after - before) - _not_begun(before)))
+        cut += max(0, floor(sum(each.cut for each in streams) - _not_begun(streams[0].before)))
     return cut
+
+
+def _tokenless(tallies: Sequence[Tally]) -> int:
+    """Count the answers without a token, over each run of stretches without a gap.
+
+    Some servers count an answer when it begins, others when it ends. So what was open at one end of a run may have had
+    its first token outside of it.
+    """
+    lost = 0
+    for run in _runs([tally for tally in tallies if Count.GOOD in tally.counts and Time.FIRST_TOKEN in tally.times]):
+        good, began = (sum(of(tally) for tally in run) for of in (_good, _began))
+        lost += max(0, floor(good - began - max(_open(run[0].before), _open(run[-1].after))))
+    return lost
+
+
+def _good(tally: Tally) -> float:
+    return tally.counts[Count.GOOD]
+
+
+def _began(tally: Tally) -> float:
+    return tally.times[Time.FIRST_TOKEN].get(EVER, 0.0)
+
+
+def _open(levels: Mapping[Level, float]) -> float:
+    return levels.get(Level.RUNNING, 0.0) + levels.get(Level.WAITING, 0.0)
 
 
 def _not_begun(running: float) -> float:

@@ -51,7 +51,8 @@ class Window:
 
     ``earlier`` is what the old pool did before it lost all its traffic: then it is compared with that. ``members`` are
     those of the new pool, and ``names`` what its model servers call what they show. ``labels`` are those of the policy.
-    Pods that left before ``watched_since`` (seconds since 1970) are not known of.
+    Pods that left before ``watched_since`` (seconds since 1970) are not known of. ``is_same_engine``: the model servers
+    of both pools call what they show the same, so they count a user who stops in the same way.
     """
 
     slices: tuple[Slice, ...]
@@ -61,6 +62,7 @@ class Window:
     names: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
     watched_since: float = 0.0
+    is_same_engine: bool = True
     earlier: tuple[Tally, ...] = ()
 
     def canary(self, slices: Sequence[Slice] | None = None) -> Total:
@@ -165,13 +167,25 @@ def window_of(
     for pool, numbers in needed.items():
         _require_numbers(pool, numbers, series)
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
-    slices = [Slice(old, new) for old, new in pairs if new.is_seen and (old.is_seen or not both)]
+    newest = min((each.newest for each in needed.values() if each.newest), default=span.end)
+    slices = [
+        Slice(old, new)
+        for old, new in pairs
+        if new.is_seen and (old.is_seen or not both) and new.start < newest  # what comes later is the last scrape again
+    ]
     if len(slices) < FEWEST:
         raise LackError(
             "Prometheus has too few numbers of both pools over the same minutes: see whether it scrapes all their pods."
         )
     names = {each.labels.get("__name__", "") for each in series if each.labels.get("pod") in canary.pods}
-    return Window(slices=tuple(slices), step=span.step, scraped_every=every, members=canary, names=frozenset(names))
+    return Window(
+        slices=tuple(slices),
+        step=span.step,
+        scraped_every=every,
+        members=canary,
+        names=frozenset(names),
+        is_same_engine=programs[stable].engines == programs[canary].engines,
+    )
 
 
 def _require_fresh(pool: PoolMembers, newest: float, span: Span) -> None:

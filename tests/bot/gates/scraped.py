@@ -38,14 +38,14 @@ class Program:
     up: float = BEGIN
     down: float = END
 
-    def scraped(self, at: float) -> float | None:
-        """Return when it was scraped last; None if it was not."""
-        last = self.phase + (at - self.phase) // self.every * self.every
+    def scraped(self, at: float, known: float) -> float | None:
+        """Return when it was scraped last, of what is ``known`` up to a time; None if it was not."""
+        last = self.phase + (min(at, known) - self.phase) // self.every * self.every
         return last if self.up <= last and at < self.down else None
 
-    def series(self, times: Sequence[float]) -> list[Series]:
+    def series(self, times: Sequence[float], known: float = END) -> list[Series]:
         """Return what a range query gives of it."""
-        scrapes = {at: scrape for at in times if (scrape := self.scraped(at)) is not None}
+        scrapes = {at: scrape for at in times if (scrape := self.scraped(at, known)) is not None}
         values: dict[tuple[str, ...], dict[float, float]] = {}
         for at, scrape in scrapes.items():
             for key, value in self.shown(scrape).items():
@@ -57,34 +57,65 @@ class Program:
         return [*named, Series(self.labels, scrapes)]
 
 
+def never(at: float) -> bool:
+    """Say that it is not so."""
+    return False
+
+
+_LEVELS: Final = {
+    "vllm": ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc"),
+    "sglang": ("num_running_reqs", "num_queue_reqs", "token_usage"),
+}
+
+
 def a_server(
     pod: str,
     arrivals: Sequence[float],
     every: float,
     phase: float,
     *,
-    fails: Callable[[float], bool] = lambda at: False,
+    fails: Callable[[float], bool] = never,
+    stops: Callable[[float], bool] = never,
+    hangs: Callable[[float], bool] = never,
+    prompts: Callable[[float], int] = lambda at: 1,
+    waiting: Callable[[float], float] = lambda at: 0,
     whole: float = 1.0,
+    is_sglang: bool = False,
     **more: Any,
 ) -> Program:
-    """Return a vLLM server whose requests arrive at these times; each good answer takes ``whole`` seconds."""
-    good = [at for at in arrivals if not fails(at)]
-    first, ended = [at + 0.05 for at in good], [at + whole for at in good]
+    """Return a server whose requests arrive at these times; each good answer takes ``whole`` seconds.
+
+    Of some the user ``stops`` the answer in the middle, which only SGLang counts as an end. Some send 200 and have no
+    token until their user gives up after 30 seconds. A request may have several ``prompts``.
+    """
     broken = [at for at in arrivals if fails(at)]
+    hung = [at for at in arrivals if hangs(at)]
+    stopped = {at for at in arrivals if stops(at)}
+    begun = [at for at in arrivals if not (fails(at) or hangs(at))]
+    left = [at + (whole / 2 if at in stopped else whole) for at in begun]
+    over = [at + 30 for at in hung]
+    first = sorted(at + 0.05 for at in begun for _ in range(prompts(at)))
+    gone = sorted(end for at, end in zip(begun, left, strict=True) for _ in range(prompts(at)))
+    ended = sorted(
+        end for at, end in zip(begun, left, strict=True) if is_sglang or at not in stopped for _ in range(prompts(at))
+    )
+    answered, engine = sorted([*left, *over]), "sglang" if is_sglang else "vllm"
+    running, queue, cache = _LEVELS[engine]
 
     def shown(at: float) -> Shown:
         begun, done, bad = bisect_right(first, at), bisect_right(ended, at), bisect_right(broken, at)
+        hangs = bisect_right(hung, at) - bisect_right(over, at)
         answers = ("handler", "/v1/completions", "method", "POST", "status")
         buckets: dict[tuple[str, ...], float] = {
-            (f"vllm:{name}_seconds_bucket", "le", str(bound)): float(count if seconds <= bound else 0)
+            (f"{engine}:{name}_seconds_bucket", "le", str(bound)): float(count if seconds <= bound else 0)
             for name, seconds, count in (("time_to_first_token", 0.05, begun), ("e2e_request_latency", whole, done))
             for bound in (*BOUNDS[:-1], math.inf)
         }
         seen: dict[tuple[str, ...], float] = {
-            ("vllm:num_requests_running",): float(begun - done),
-            ("vllm:num_requests_waiting",): 0.0,
-            ("vllm:kv_cache_usage_perc",): 0.2,
-            ("http_requests_total", *answers, "2xx"): float(done),
+            (f"{engine}:{running}",): float(begun - bisect_right(gone, at) + hangs),
+            (f"{engine}:{queue}",): waiting(at),
+            (f"{engine}:{cache}",): 0.2,
+            ("http_requests_total", *answers, "2xx"): float(bisect_right(answered, at)),
             **buckets,
         }
         if bad:
@@ -113,6 +144,9 @@ class Cluster:
     weight: int = 10
     pickers: bool = True
     server: Callable[..., Program] = a_server
+    old_server: Callable[..., Program] = a_server
+    lag: float = 0.0
+    """Seconds after which a scrape is known."""
     late: float = 0.0
     """Seconds that the gateway takes to follow the weights."""
     leave: float = END
@@ -125,6 +159,8 @@ class Cluster:
     """Pods that are not ready."""
     programs: list[Program] = field(init=False)
     pods: dict[str, tuple[str, ...]] = field(init=False)
+    arrivals: dict[str, Sequence[float]] = field(init=False, default_factory=dict)
+    """By a pod, when its requests arrived (seconds since 1970)."""
 
     def __post_init__(self) -> None:
         random = Random(self.seed)
@@ -141,7 +177,8 @@ class Cluster:
             for at in requests:
                 stay = 1 if name == "new" and at > NOON.timestamp() + self.leave else None
                 shares[random.choice(self.pods[name][:stay])].append(at)
-            make = self.server if name == "new" else a_server
+            self.arrivals |= shares
+            make = self.server if name == "new" else self.old_server
             self.programs += [make(pod, of, self.every, random.uniform(0, self.every)) for pod, of in shares.items()]
             if self.pickers:
                 self.programs.append(a_picker(f"{name}-epp", requests, self.every, random.uniform(0, self.every)))
@@ -170,7 +207,7 @@ class Cluster:
 
     def over(self, promql: str, span: Span) -> Sequence[Series]:
         times = times_of(span)
-        return [each for program in self.programs for each in program.series(times)]
+        return [each for program in self.programs for each in program.series(times, span.end - self.lag)]
 
     def now(self, promql: str, at: float) -> Sequence[Series]:
         raise NotImplementedError

@@ -88,6 +88,33 @@ def test_a_picker_that_is_asked_for_the_other_pools_requests_too_is_not_the_new_
     assert found(always(good=15, **picks), always(good=135, more={Count.PICKED: 0})).answer is GateAnswer.PASS
 
 
+def test_requests_with_many_prompts_do_not_hide_that_the_new_pool_never_answers() -> None:
+    many = always(more={Count.PICKED: 10}, times={Time.FIRST_TOKEN: {EVER: 240}, Time.WHOLE: {EVER: 240}})
+    assert found(always(more={Count.PICKED: 15}), many).answer is GateAnswer.FAIL
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_cut_streams_are_compared_between_the_same_engines_only(is_same: bool) -> None:
+    window = a_window(always(good=15, streams=Streams(unended=1, before=2, after=2)), HEALTHY)
+    seen = check(asked(replace(window, is_same_engine=is_same)), ErrorKeys())
+    assert seen.answer is (GateAnswer.FAIL if is_same else GateAnswer.PASS)
+
+
+def test_many_cut_streams_of_another_engine_hold() -> None:
+    window = a_window(always(good=15, streams=Streams(unended=9, before=2, after=2)), HEALTHY)
+    seen = check(asked(replace(window, is_same_engine=False)), ErrorKeys())
+    assert (seen.answer, seen.reason) == (
+        GateAnswer.HOLD,
+        "37.2 % of the new pool's 382 requests failed (142 cut), and nobody has counted that in the old pool. "
+        "Look at both, and roll back if the new one is worse.",
+    )
+
+
+def test_cut_streams_have_to_last() -> None:
+    seen = found(lambda number: {"good": 15, "streams": Streams(400 if number == 9 else 0, 0, 0)})
+    assert seen.answer is GateAnswer.HOLD
+
+
 def test_requests_that_may_be_answered_by_servers_that_are_not_scraped_hold_and_do_not_fail_it() -> None:
     seen = found(always(good=5, more={Count.PICKED: 15}, pods=1, of=3), always(good=135, more={Count.PICKED: 135}))
     assert (seen.answer, seen.reason) == (

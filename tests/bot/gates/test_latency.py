@@ -7,6 +7,7 @@ from bot.domain.gate import GateAnswer
 from bot.gates.gate import Found
 from bot.gates.latency import LatencyKeys, check
 from bot.gates.numbers.names import Count, Time
+from bot.gates.numbers.tally import EVER
 from tests.bot.gates.windows import Story, a_window, always, asked, buckets
 
 SPREAD: Sequence[float] = [0.03, 0.045, 0.055, 0.07, 0.09]
@@ -96,9 +97,49 @@ def test_few_answers_hold() -> None:
     )
 
 
-def test_pools_without_a_common_latency_hold() -> None:
+DROPPED = "no latency of any request: see whether their histograms are dropped when Prometheus scrapes them."
+
+
+def test_without_a_latency_that_both_pools_show_it_holds_and_says_what_is_missing() -> None:
     nothing = always(good=15, times={Time.FIRST_TOKEN: {}, Time.WHOLE: {}})
-    assert found(nothing).reason == "The pools show no latency that can be compared."
+    first, whole = (always(good=15, times={time: {}}) for time in (Time.WHOLE, Time.FIRST_TOKEN))
+    assert [found(*pools).reason for pools in ((nothing, OLD), (OLD, nothing), (nothing, nothing), (first, whole))] == [
+        f"The new pool's model servers show {DROPPED}",
+        f"The old pool's model servers show {DROPPED}",
+        f"Both pools' model servers show {DROPPED}",
+        "The pools show no latency that can be compared: each shows another one.",
+    ]
+
+
+def test_a_pool_that_was_asked_for_nothing_yet_has_dropped_nothing() -> None:
+    assert found(always()).reason == (
+        "The new pool has had 0 of the 50 requests that a judgement needs (`evidence.requests`)."
+    )
+
+
+def test_answers_that_began_count_where_nobody_shows_those_that_ended() -> None:
+    kept = always(good=15, times={Time.WHOLE: {}})
+    assert found(kept, always(good=135, times={Time.WHOLE: {}})).answer is GateAnswer.PASS
+
+
+def test_more_than_three_times_the_work_excuses_no_more_and_the_step_waits() -> None:
+    seen = found(lambda number: answers(times=30, prompt=6000))
+    assert (seen.answer, seen.reason.partition(". ")[2]) == (
+        GateAnswer.HOLD,
+        "Each request is 30 times the work: its prompts are longer, or its cache is cold; "
+        "I wait to see whether that lasts.",
+    )
+    assert found(lambda number: answers(times=3, prompt=6000)).answer is GateAnswer.PASS
+
+
+def test_longer_prompts_excuse_only_the_part_of_an_answer_before_its_first_token() -> None:
+    def slow(prompt: int) -> Found:
+        whole = {Time.WHOLE: buckets([3.0] * 15, (0.5, 1, 2, 4, 8, EVER))}
+        tokens = {Time.WHOLE: buckets([1.0] * 135, (0.5, 1, 2, 4, 8, EVER))}
+        read = {"good": 15, "more": _prompts(15, prompt=prompt)}
+        return found(always(**read, times=whole), always(good=135, more=_prompts(135, prompt=100), times=tokens))
+
+    assert [slow(prompt).answer for prompt in (100, 300)] == [GateAnswer.FAIL, GateAnswer.FAIL]
 
 
 @pytest.mark.parametrize(

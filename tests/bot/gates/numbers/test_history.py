@@ -9,7 +9,7 @@ from bot.domain.rollout import Pool
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.history import charts_of, history_span
-from bot.gates.numbers.query import promql
+from bot.gates.numbers.query import promql, series_over
 from tests.bot.gates.scraped import Cluster
 from tests.builders import CANARY, NOON, STABLE
 
@@ -106,6 +106,6 @@ def test_where_prometheus_scrapes_rarely_a_line_does_not_jump_between_scrapes(ev
     span = history_span(NOON, NOON + timedelta(minutes=10))
     assert span is not None
     stable, canary = (cluster.members(pool) for pool in (Pool("default", STABLE), Pool("default", CANARY)))
-    series = cluster.over(promql(stable, canary), span)
+    series = series_over(cluster, promql(stable, canary), span)
     share = charts_of(series, stable, canary, span)[0].lines[0].values
     assert (len(share) >= 3, [each for each in share if not 6 <= each <= 14]) == (True, [])

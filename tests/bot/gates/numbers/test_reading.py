@@ -75,9 +75,38 @@ def test_pods_whose_names_only_begin_alike_are_passed_over() -> None:
     assert counts(answers("2xx", 0, 1, 2), *other) == [{Count.GOOD: 1}, {Count.GOOD: 1}]
 
 
-@pytest.mark.parametrize("labels", [{"handler": "/health"}, {"handler": "/v1/models", "method": "GET"}])
+@pytest.mark.parametrize(
+    "labels",
+    [{"handler": "/health"}, {"handler": "/v1/models", "method": "GET"}, {"handler": "/v1/load_lora_adapter"}],
+)
 def test_what_is_no_request_for_the_model_is_not_counted(labels: Mapping[str, str]) -> None:
     assert counts(answers("2xx", 0, 5, 9, **labels)) == [{}, {}]
+
+
+@pytest.mark.parametrize("name", ["sglang:http_responses_total", "sglang_http_responses_total"])
+def test_sglang_counts_its_answers_by_endpoint_and_status_code(name: str) -> None:
+    def responses(code: str, path: str, *values: float) -> Series:
+        return shows(name, *values, endpoint=path, status_code=code, method="POST")
+
+    series = [responses("200", "/v1/completions", 0, 4, 6), responses("503", "/v1/completions", 0, 0, 2)]
+    assert counts(*series, responses("500", "/health_generate", 0, 5, 9)) == [
+        {Count.GOOD: 4, Count.BROKEN: 0},
+        {Count.GOOD: 2, Count.BROKEN: 2},
+    ]
+
+
+def test_of_two_jobs_that_scrape_a_pod_that_with_more_scrapes_counts() -> None:
+    rare = [answers("2xx", None, 5000, 9000, job="aa"), scraped(None, 1, 1, job="aa")]
+    assert counts(answers("2xx", 0, 5, 9), *rare) == [{Count.GOOD: 5}, {Count.GOOD: 4}]
+
+
+def test_a_pod_whose_targets_a_sharded_prometheus_scrapes_counts_whole() -> None:
+    def on(port: str, *series: Series) -> list[Series]:
+        return [Series({**each.labels, "instance": port, "prometheus": port}, each.values) for each in series]
+
+    ranks = [on(port, RUNNING, answers("2xx", 0, 5, 9), scraped(1, 1, 1)) for port in ("a:1", "a:2", "a:3")]
+    found = read([each for rank in ranks for each in rank], POOL, SPAN).tallies
+    assert [each.counts for each in found] == [{Count.GOOD: 15}, {Count.GOOD: 12}]
 
 
 def test_a_pod_that_two_jobs_scrape_counts_once() -> None:
@@ -103,6 +132,13 @@ def test_of_several_engines_queues_are_added_up_and_caches_are_not() -> None:
     _, after = tallies(*series)
     assert after.after == {Level.RUNNING: 3, Level.WAITING: 8, Level.CACHE: pytest.approx(0.3)}
     assert (after.pods, after.engines) == (1, 2)
+
+
+def test_the_parts_of_a_queue_by_priority_are_no_engines() -> None:
+    series = [shows("sglang:num_queue_reqs", 0, 6, 6), shows("sglang:num_queue_reqs", 0, 6, 6, priority="1")]
+    running = shows("sglang:num_running_reqs", 1, 1, 1)
+    _, after = read([running, scraped(1, 1, 1), *series], POOL, SPAN).tallies
+    assert (after.after[Level.WAITING], after.engines) == (6, 1)
 
 
 def test_a_stretch_is_whole_where_all_pods_were_scraped_and_none_has_left_since() -> None:
@@ -137,6 +173,7 @@ def test_of_two_targets_of_a_pod_one_that_missed_a_scrape_is_not_known_then() ->
         ("vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:gpu_cache_usage_perc"),
         ("sglang:num_running_reqs", "sglang:num_queue_reqs", "sglang:token_usage"),
         ("sglang_num_running_reqs", "sglang_num_queue_reqs", "sglang_token_usage"),
+        ("vllm_num_requests_running", "vllm_num_requests_waiting", "vllm_kv_cache_usage_perc"),
     ],
 )
 def test_levels_are_known_under_every_name(running: str, waiting: str, cache: str) -> None:
@@ -176,6 +213,25 @@ def test_of_a_server_that_shows_what_runs_the_streams_are_known() -> None:
     first, whole = "vllm:time_to_first_token_seconds", "vllm:e2e_request_latency_seconds"
     (stretch, _) = tallies(bucket(first, "+Inf", 2, 9, 9), bucket(whole, "+Inf", 1, 4, 4))
     assert stretch.servers == {"pod-a": Streams(unended=4, before=1, after=2)}
+    (stretch, _) = tallies(bucket(first, "+Inf", 2, 9, 9), bucket(whole, "+Inf", 1, 4, 4), answers("2xx", 0, 3, 3))
+    assert stretch.servers == {"pod-a": Streams(unended=4, before=1, after=2, answers=3)}
+
+
+def test_of_a_server_whose_last_buckets_were_dropped_the_streams_are_not_known() -> None:
+    first, whole = "vllm:time_to_first_token_seconds", "vllm:e2e_request_latency_seconds"
+    (stretch, _) = tallies(bucket(first, "0.5", 2, 9, 9), bucket(whole, "0.5", 1, 4, 4))
+    assert stretch.servers == {}
+
+
+def test_other_engines_and_other_versions_show_other_names() -> None:
+    sglang = [shows("sglang:num_running_reqs", 1, 1, 1), scraped(1, 1, 1)]
+    old = [RUNNING, shows("vllm:gpu_cache_usage_perc", 0, 0, 0), scraped(1, 1, 1)]
+    new = [RUNNING, shows("vllm:kv_cache_usage_perc", 0, 0, 0), answers("5xx", 0, 0, 1), scraped(1, 1, 1)]
+    assert [programs_of(each, POOL).engines for each in (sglang, old, new)] == [
+        {"sglang:num_running_reqs"},
+        {"vllm:num_requests_running", "vllm:gpu_cache_usage_perc"},
+        {"vllm:num_requests_running", "vllm:kv_cache_usage_perc"},
+    ]
 
 
 def picks(name: str, *values: float | None, **labels: str) -> Series:

@@ -20,13 +20,32 @@ def test_without_counts_by_status_the_answers_that_began_are_the_requests() -> N
     assert total([sglang]).answered == 6
 
 
-def streams(number: int, *, unended: float, before: float, after: float, server: str = "a") -> Tally:
-    return replace(a_tally(number), servers={server: Streams(unended, before, after)})
+def streams(
+    number: int, *, unended: float, before: float, after: float, answers: float | None = None, server: str = "a"
+) -> Tally:
+    return replace(a_tally(number), servers={server: Streams(unended, before, after, answers)})
 
 
 def test_streams_that_began_and_did_not_end_are_cut_unless_they_have_come_to_run() -> None:
     assert total([streams(0, unended=8, before=1, after=3)]).cut == 5
     assert total([streams(0, unended=2, before=1, after=3)]).cut == 0
+
+
+def test_no_more_is_cut_than_was_answered_for_one_request_may_have_many_prompts() -> None:
+    assert total([streams(0, unended=64, before=0, after=0, answers=2)]).cut == 2
+    assert total([streams(0, unended=64, before=0, after=0, answers=100)]).cut == 64
+
+
+def test_answers_that_have_no_token_are_those_that_did_not_begin_but_for_those_that_may_yet() -> None:
+    def answered(number: int, good: int, began: int, running: tuple[float, float] = (0, 0)) -> Tally:
+        first = {Time.FIRST_TOKEN: buckets([0.05] * began)}
+        return a_tally(number, good=good, times=first, running=running)
+
+    assert total([answered(0, 9, 4)]).tokenless == 5
+    assert total([answered(0, 9, 4, (3, 0))]).tokenless == 2
+    assert total([answered(0, 9, 4, (0, 3))]).tokenless == 2
+    assert total([answered(0, 4, 9)]).tokenless == 0
+    assert total([answered(0, 9, 4, (0, 3)), answered(1, 9, 12, (3, 0))]).tokenless == 2
 
 
 def test_what_may_not_have_begun_yet_is_taken_off_once_for_each_run_of_stretches() -> None:
