@@ -93,6 +93,20 @@ def number_above_zero() -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def percentage() -> BeforeValidator:
+    """Take a percentage above zero; what is read already stays as it is."""
+
+    def read(value: object) -> float:
+        if isinstance(value, (int, float)):
+            return value
+        is_number = isinstance(value, Scalar) and _DECIMAL.fullmatch(value.text)
+        if not isinstance(value, Scalar) or not is_number or not 0 < float(value.text) <= 100:
+            raise ValueError(f"{what(value)} is not above 0 and at most 100")
+        return float(value.text)
+
+    return BeforeValidator(read)
+
+
 def one_word_of(words: type[StrEnum]) -> BeforeValidator:
     """Take one of some words; a value that was already read stays as it is."""
 

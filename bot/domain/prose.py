@@ -11,13 +11,15 @@ own code keeps as a string.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
 from typing import Final, LiteralString, TypeAlias
 
 NAME: Final = 80
 """How many characters of a name a small medium shows."""
+FAR: Final = timedelta(hours=12)
+"""A time that is further away may be on another day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,11 @@ def visible(text: str) -> str:
 def clock(time: datetime) -> Time:
     """Show a time of the day near now."""
     return Time(time, Precision.CLOCK)
+
+
+def near(time: datetime, now: datetime) -> Time:
+    """Show a time as that of the day if it is near enough to be of this one."""
+    return clock(time) if time - now < FAR else moment(time)
 
 
 def to_the_second(time: datetime) -> Time:

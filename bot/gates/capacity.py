@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Final
 
-from bot.config.policy_values import number_above_zero
+from bot.config.policy_values import percentage
 from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import GateAnswer
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
@@ -25,7 +25,7 @@ NO_LOAD: Final = 0.01
 class CapacityKeys(NumberKeys):
     """``cache``: up to so many percent of the KV cache of a model server may be used."""
 
-    cache: Annotated[float, number_above_zero()] = 85.0
+    cache: Annotated[float, percentage()] = 85.0
 
 
 def check(asked: Asked, keys: CapacityKeys) -> Found:
@@ -33,18 +33,24 @@ def check(asked: Asked, keys: CapacityKeys) -> Found:
     rollout = asked.rollout
     after = rollout.plan.steps[rollout.next_step] if rollout.next_step is not None else None
     weight = (asked.entry.applied.weight if asked.entry.applied else rollout.weight) or rollout.mirror
-    least = asked.sources.pools.least(rollout.stable)
+    least = tuple(map(asked.sources.pools.least, (rollout.stable, rollout.canary)))
     return on_numbers(asked, partial(_judge, keys, weight, after, least))
 
 
 def _judge(
-    keys: CapacityKeys, weight: int, after: int | None, least: int | None, window: Window, rules: EvidenceRules
+    keys: CapacityKeys,
+    weight: int,
+    after: int | None,
+    least: Sequence[int | None],
+    window: Window,
+    rules: EvidenceRules,
 ) -> Found:
+    """``least``: so many model servers an autoscaler may leave the old pool and the new one; None: none scales it."""
     recent = window.slices[len(window.slices) // 2 :]
     new, old = _load(recent, lambda each: each.canary), _load(recent, lambda each: each.stable)
     has_new, has_old = recent[-1].canary.pods, recent[-1].stable.pods
     back = _servers(new + old, keys)
-    told = partial(Found, standing=_way_back(back, has_old, least), promql=shown.cache(window))
+    told = partial(Found, standing=_way_back(back, has_old, least[0]), promql=shown.cache(window))
     if after is None or not weight:
         return told(answer=GateAnswer.PASS)
     need = _servers(new * after / weight, keys)
@@ -55,17 +61,23 @@ def _judge(
     )
     told = partial(told, evidence=f"{after} % needs {need} of {has_new} new servers", details=details)
     if need > has_new and new > NO_LOAD:
-        lacks = f"it has {has_new} of the {need} model servers that this needs; scale it up"
+        lacks = f"it has {has_new} of the {need} model servers that this needs; {_scale(need, least[1])}"
         return told(answer=GateAnswer.HOLD, reason=f"The new pool would be full at {after} %: {lacks}.")
     return told(answer=GateAnswer.PASS)
 
 
 def _way_back(back: int, has_old: int, least: int | None) -> str:
     if back > has_old:
-        return f"⚠️ A roll back needs {back} model servers of the old pool, and {has_old} are there: scale it up"
+        scale = _scale(back, least)
+        return f"⚠️ A roll back needs {back} model servers of the old pool, and {has_old} are there: {scale}"
     if least is not None and back > least:
         return f"⚠️ A roll back needs {back} model servers of the old pool, and its autoscaler may leave {least}"
     return "The old pool has room for all traffic"
+
+
+def _scale(need: int, least: int | None) -> str:
+    """Say how to get so many model servers: an autoscaler takes back what people add."""
+    return "scale it up" if least is None else f"raise its autoscaler's minimum to {need}"
 
 
 def _load(slices: Sequence[Slice], of: Callable[[Slice], Tally]) -> float:

@@ -6,7 +6,7 @@ those that prefer one pool gives the probability that two equally good pools loo
 
 from typing import Annotated, Final
 
-from bot.config.policy_values import Flag, number
+from bot.config.policy_values import Flag, percentage
 from bot.domain.comparison import Comparison, Opinion, comparison_in, is_open, slot_of
 from bot.domain.errors import StoreError, UnreadableError
 from bot.domain.gate import QUALITY, Figure, GateAnswer
@@ -26,7 +26,7 @@ class QualityKeys(Keys):
     """
 
     needs_prompts = True
-    least: Annotated[float, number()] = 40.0
+    least: Annotated[float, percentage()] = 40.0
     required: Flag = True
 
 

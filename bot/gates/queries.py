@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Final
 
 from pydantic import model_validator
@@ -14,7 +16,7 @@ from bot.domain.rollout import Pool
 from bot.engine.metrics_port import Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
-from bot.gates.numbers.asking import NO_PROMETHEUS
+from bot.gates.numbers.asking import NO_PROMETHEUS, after_warm_up, end_of, last_warm_up
 from bot.gates.numbers.numbers import Numbers
 from bot.gates.numbers.query import any_of
 from bot.gates.numbers.reading import times_of
@@ -30,6 +32,8 @@ _PLACES: Final = (
     "stable.picker",
     "namespace",
 )
+AT_ONCE: Final = 8
+"""So many queries are asked side by side."""
 _NO_QUERY: Final = "is not a query of at most 4,000 characters"
 
 Bound = Annotated[float | None, number()]
@@ -73,15 +77,17 @@ def check(asked: Asked, keys: QueriesKeys) -> Found:
         return Found(answer=GateAnswer.HOLD, reason=NO_PROMETHEUS)
     if applied is None:
         return Found(answer=GateAnswer.HOLD, reason=NO_TRAFFIC)
+    last = last_warm_up(asked)
     try:
         pools = {name: numbers.pools.members(pool) for name, pool in _pools(asked, keys).items()}
-        span = span_since(applied.weighed_since, asked.now, numbers.rules)
-        # Without traffic the old pool is compared as it was before, as the other gates do.
-        old = span if applied.weight < 100 else earlier_span(applied.weighed_since, numbers.rules)
-        found = [_one(query, numbers, pools, (span, old)) for query in keys.queries]
-    except (LackError, MetricsError, ClusterError) as error:
+        span = span_since(applied.weighed_since, asked.now, numbers.rules, after=end_of(last))
+    except (LackError, ClusterError) as error:
         return Found(answer=GateAnswer.HOLD, reason=str(error), evidence="no numbers")
-    return _worst(found)
+    # Without traffic the old pool is compared as it was before, as the other gates do.
+    old = span if applied.weight < 100 else earlier_span(applied.weighed_since, numbers.rules)
+    one = partial(_one, numbers=numbers, pools=pools, spans=(span, old))
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return after_warm_up(last, _worst(list(threads.map(one, keys.queries))))
 
 
 def _pools(asked: Asked, keys: QueriesKeys) -> Mapping[str, Pool]:
@@ -96,6 +102,15 @@ def _needs_old(query: QuerySection) -> bool:
 
 
 def _one(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers], spans: tuple[Span, Span]) -> Found:
+    """Ask one query: what is wrong with it is said of it alone."""
+    try:
+        return _asked(query, numbers, pools, spans)
+    except (LackError, MetricsError) as error:
+        why = str(error) if f"`{query.name}`" in str(error) else f"Query `{query.name}`: {error}"
+        return Found(answer=GateAnswer.HOLD, reason=why, evidence=f"{query.name} no number")
+
+
+def _asked(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers], spans: tuple[Span, Span]) -> Found:
     if "canary." in query.query and not pools["canary"].pods:
         return Found(answer=GateAnswer.HOLD, reason=f"The new pool has no pods for the query `{query.name}`.")
     if _needs_old(query) and not ("stable" in pools and pools["stable"].pods):
@@ -129,7 +144,7 @@ def _one(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers]
 
 
 def _values(name: str, numbers: Numbers, promql: str, span: Span) -> Mapping[float, float]:
-    series = numbers.metrics.over(promql, span)
+    series = numbers.own.over(promql, span)
     if len(series) > 1:
         raise LackError(f"The query `{name}` gives {len(series)} series, and one number is needed: sum them up.")
     return series[0].values if series else {}

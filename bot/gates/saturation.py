@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Final
 
-from bot.config.policy_values import number_above_zero
+from bot.config.policy_values import number_above_zero, percentage
 from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import Figure, GateAnswer
 from bot.domain.plan import show_duration
@@ -32,7 +32,7 @@ class SaturationKeys(NumberKeys):
     """
 
     queue: Annotated[float, number_above_zero()] = 5.0
-    cache: Annotated[float, number_above_zero()] = 95.0
+    cache: Annotated[float, percentage()] = 95.0
 
 
 def check(asked: Asked, keys: SaturationKeys) -> Found:

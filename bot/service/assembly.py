@@ -116,8 +116,9 @@ def shared_parts(
         near.policy,
         decide,
         _metrics(near.policy),
-        _metrics(near.policy),
-        memory.operations,
+        past=_metrics(near.policy),
+        own=_metrics(near.policy),
+        operations=memory.operations,
     )
     tools = Tools(
         routes=near.cluster,

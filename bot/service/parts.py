@@ -55,10 +55,11 @@ def put_together(
     operate: Callable[[Request], None] = no_operations,
     metrics: Metrics | None = None,
     past: Metrics | None = None,
+    own: Metrics | None = None,
     operations: LastOperations = NO_OPERATIONS,
 ) -> Parts:
     """Build what decides and writes. A rebuild has its own audit: ``for_rebuild`` saves while data is missing."""
-    numbers = Numbers(metrics, routes, policy.evidence, past=past) if metrics else None
+    numbers = Numbers(metrics, routes, policy.evidence, past=past, own=own) if metrics else None
     sources = GateSources(pools=routes, routes=routes, operations=operations, numbers=numbers)
     gates = GatePanel(registry.gates(), policy.gates, sources, clock)
     applier = Applier(routes, store, clock, gates)

@@ -8,8 +8,8 @@ from bot.domain.commands.request import Command, Request
 from bot.domain.commands.values import say_cut
 from bot.domain.errors import DependencyError, StoreError, UserError
 from bot.domain.operation import Operation, OperationPhase
-from bot.domain.prose import Prose, clock, joined, say, sentence
-from bot.domain.sentences.operations import state
+from bot.domain.prose import Prose, joined, say, sentence
+from bot.domain.sentences.operations import state, until
 from bot.service.assembly import SharedParts
 from bot.store.lease import is_held
 from bot.terminal.answer import Answer, Exit
@@ -78,8 +78,7 @@ def standing(operation: Operation, *, led: bool) -> Answer:
     elif operation.phase is OperationPhase.ASKING:
         said = joined("\n", (said, state(operation)))
     elif not operation.is_over:
-        until = say("It has until {}.", clock(operation.deadline))
-        said = joined(" ", (said, sentence(operation.trouble), until))
+        said = joined(" ", (said, sentence(operation.trouble), say("It has until {}.", until(operation))))
         said = joined("\n", (said, Prose() if led else NOBODY_TAKES_STEPS))
     return Answer(said=said, exit=Exit.REFUSED if is_failed else Exit.DONE, operations=(operation,), led=led)
 

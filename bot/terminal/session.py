@@ -150,8 +150,9 @@ class Session:
         """Say how the verb is typed, or all of them."""
         if self._name != HELP:
             return Answer(said=sentence(verb_of(self._name).line(PROGRAM)))
-        of_verbs, of_operations = help_text(groups(), about(), PROGRAM), operations_help(self._registry, PROGRAM)
-        return Answer(said=joined("\n\n", (of_verbs, of_operations)))
+        checked = "Checked before every step up, where the policy has these gates:"
+        of_verbs = help_text(groups(), about(), PROGRAM, checked=checked)
+        return Answer(said=joined("\n\n", (of_verbs, operations_help(self._registry, PROGRAM))))
 
     # --- the answer
 

@@ -1,6 +1,7 @@
 """The card of an operation, its thread, and what Slack takes of both."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tests.handlers.test_limits import MARKUP, names, users, words
 from tests.operations import RUNNING, an_operation
 
 UNTIL, SINCE = mrkdwn(say("{}", clock(RUNNING.deadline))), mrkdwn(say("{}", moment(NOON)))
+TOMORROW = mrkdwn(say("{}", moment(NOON + timedelta(days=1))))
 UNTIL_DAY = mrkdwn(say("{}", moment(RUNNING.deadline)))
 AT = mrkdwn(say("{}", clock(NOON)))
 ORIGIN = f"<@{ALICE}> started it {SINCE}  ·  o-7f3a2c01  ·  count=3"
@@ -53,6 +55,15 @@ CARDS: dict[str, tuple[dict[str, Any], list[str]]] = {
             "• Copied 1.\n• Copied 2.",
             "Cancel",
             f"{ORIGIN}  ·  “H100 &lt;nodes&gt;”",
+        ],
+    ),
+    "running for a day": (
+        {"deadline": NOON + timedelta(days=1), "reason": ""},
+        [
+            "copy models  ·  running",
+            f"It has until {TOMORROW}.",
+            "Cancel",
+            ORIGIN,
         ],
     ),
     "running, and its step cannot be taken": (

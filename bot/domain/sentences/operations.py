@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bot.domain.access import named
 from bot.domain.comparison import VOTES_FOR, is_open
 from bot.domain.operation import Operation, OperationEvent, OperationEventKind, OperationPhase
-from bot.domain.prose import Person, Prose, clock, joined, moment, said, say, sentence, short
+from bot.domain.prose import Person, Prose, Time, joined, moment, near, said, say, sentence, short
 from bot.domain.sentences.who_may import count_approvals
 
 SAID = 500
@@ -27,12 +27,12 @@ def state(operation: Operation) -> Prose:
                 "*Which answers are better?* Vote in the thread until {}.", moment(operation.started_at + VOTES_FOR)
             )
         case OperationPhase.RUNNING:
-            return _joined_lines(say("It has until {}.", clock(operation.deadline)), _trouble(operation))
+            return _joined_lines(say("It has until {}.", until(operation)), _trouble(operation))
         case OperationPhase.ASKING:
             return _joined_lines(*_asked(operation))
         case OperationPhase.CANCELLING:
             who = say("{} cancelled it. ", Person(operation.by)) if operation.by else Prose()
-            told = say("{}What was done is being taken back, until {}.", who, clock(operation.deadline))
+            told = say("{}What was done is being taken back, until {}.", who, until(operation))
             return _joined_lines(told, _trouble(operation))
         case OperationPhase.DONE:
             return say("Done {}.{}", moment(operation.since), _approved(operation))
@@ -41,6 +41,11 @@ def state(operation: Operation) -> Prose:
         case OperationPhase.FAILED:
             left = say("*Left to do:* {}", short(sentence(operation.left), 1000)) if operation.left else Prose()
             return _joined_lines(say("⚠️ {}", short(sentence(operation.why), 1500)), left)
+
+
+def until(operation: Operation) -> Time:
+    """Say until when it may take, with the day if that is not near."""
+    return near(operation.deadline, operation.since)
 
 
 def _approved(operation: Operation) -> Prose:

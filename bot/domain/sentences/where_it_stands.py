@@ -7,7 +7,7 @@ from bot.domain.access import Access, named
 from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, HOLD_AT_MOST, hold_lasts
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, say_why
-from bot.domain.prose import Prose, capitalised, clock, ended, joined, moment, say, short, to_the_second
+from bot.domain.prose import FAR, Prose, capitalised, ended, joined, moment, near, say, short, to_the_second
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable
 from bot.domain.sentences.reasons import LONGEST, reason
@@ -17,7 +17,7 @@ from bot.domain.sentences.who_may import approvers, by, count_approvals, missing
 from bot.domain.weights import asked_step, asked_weight, is_moving, mirrored, next_weight, weight_there
 
 ASK_AGAIN = f"{ASK_GATES_EVERY.seconds} s"
-NEAR, FAR = timedelta(minutes=5), timedelta(hours=12)
+NEAR = timedelta(minutes=5)
 
 
 def headword(entry: Entry) -> str:
@@ -266,4 +266,4 @@ def _because(told: Prose, why: Prose) -> Prose:
 def _at(time: datetime, since: datetime) -> Prose:
     if time - since < NEAR:
         return say("at {}", to_the_second(time))
-    return say("at {}", clock(time)) if time - since < FAR else say("{}", moment(time))
+    return say("at {}", near(time, since)) if time - since < FAR else say("{}", near(time, since))

@@ -12,17 +12,23 @@ def _answer(asking: Asking) -> Reply:
     return Reply(said=help_text(asking.verbs, asking.sources.gates.about, asking.program))
 
 
-def help_text(groups: Sequence[Sequence[Verb]], gates: Mapping[str, str], program: str) -> Prose:
-    """List verbs as they are typed behind ``program``, and what each gate checks."""
+def help_text(
+    groups: Sequence[Sequence[Verb]],
+    gates: Mapping[str, str],
+    program: str,
+    *,
+    checked: str = "Checked before every step up:",
+) -> Prose:
+    """List verbs as they are typed behind ``program``, and what each gate checks, below ``checked``."""
     listed = [joined("\n", (_told(verb, program) for verb in group)) for group in groups]
     closing = _closing([verb for group in groups for verb in group], program)
-    return joined("\n\n", [*listed, closing, _gates(gates)])
+    return joined("\n\n", [*listed, closing, _gates(gates, checked)])
 
 
-def _gates(gates: Mapping[str, str]) -> Prose:
+def _gates(gates: Mapping[str, str], checked: str) -> Prose:
     """List gates; empty if there are none."""
     listed = [say("`{}`: {}", name, about) for name, about in gates.items()]
-    return joined("\n", [say("Checked before every step up:"), *listed]) if listed else Prose()
+    return joined("\n", [say("{}", checked), *listed]) if listed else Prose()
 
 
 def _told(verb: Verb, program: str) -> Prose:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from bot.domain.errors import ClusterError, MetricsError, StoreError, UnreadableError
@@ -32,7 +33,7 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
         return Found(answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone")
     last = last_warm_up(asked)
     try:
-        window = numbers.window(asked.entry, asked.now, last.since if last and last.is_over else None)
+        window = numbers.window(asked.entry, asked.now, end_of(last))
     except NothingToCompareError as nothing:
         return alone(nothing.window, numbers.rules) if nothing.window.canary().arrived else _idle(numbers.rules)
     except LackError as lack:
@@ -42,10 +43,7 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
     is_idle = not window.canary().arrived and (bool(window.earlier) or not window.stable().arrived)
     if is_idle:
         return _idle(numbers.rules)
-    found = judge(window, numbers.rules)
-    if last and not last.is_over and found.answer is GateAnswer.PASS:
-        return replace(found, answer=GateAnswer.HOLD, reason=WARMED)
-    return found
+    return after_warm_up(last, judge(window, numbers.rules))
 
 
 def last_warm_up(asked: Asked) -> Operation | None:
@@ -54,6 +52,18 @@ def last_warm_up(asked: Asked) -> Operation | None:
         return asked.sources.operations.last(slot_of(asked.rollout.canary))
     except (StoreError, UnreadableError):
         return None
+
+
+def end_of(warm_up: Operation | None) -> datetime | None:
+    """Return when a warm-up sent its last prompt; None if it still runs, or there was none."""
+    return warm_up.since if warm_up and warm_up.is_over else None
+
+
+def after_warm_up(warm_up: Operation | None, found: Found) -> Found:
+    """Let nothing pass while a warm-up runs."""
+    if warm_up and not warm_up.is_over and found.answer is GateAnswer.PASS:
+        return replace(found, answer=GateAnswer.HOLD, reason=WARMED)
+    return found
 
 
 def _idle(rules: EvidenceRules) -> Found:

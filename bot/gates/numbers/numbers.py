@@ -70,11 +70,15 @@ class Numbers:
         rules: EvidenceRules,
         *,
         past: Metrics | None = None,
+        own: Metrics | None = None,
         fresh: timedelta = FRESH,
     ) -> None:
-        """``past`` is asked for what no gate waits for: if that takes too long, ``metrics`` is asked all the same."""
+        """``past`` is asked for what no gate waits for, ``own`` for people's own queries.
+
+        If one of those takes too long, ``metrics`` is asked all the same.
+        """
         self.metrics, self.pools, self.rules, self._fresh = metrics, pools, rules, fresh
-        self.past = past or metrics
+        self.past, self.own = past or metrics, own or metrics
         self._kept: dict[tuple[str, str, datetime | None], _Kept] = {}
         self._large: set[Pool] = set()
         self._steady: dict[Pool, _Steady] = {}

@@ -1,10 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from bot.config.mistakes import ConfigError
+from bot.config.policy_file import read_policy
 from bot.domain.gate import GateAnswer
 from bot.domain.rollout import Entry, Phase
 from bot.gates.capacity import CapacityKeys, check
+from bot.gates.registry import policy_keys
 from tests.bot.gates.windows import a_window, always, asked
 from tests.builders import a_rollout, an_entry
 
@@ -67,6 +71,29 @@ def test_it_always_says_whether_the_old_pool_has_room_for_the_way_back() -> None
 def test_an_autoscaler_that_may_take_the_room_away_is_told(least: int | None, standing: str) -> None:
     window = a_window(always(good=135, cache=1.0, pods=4), always(good=15, cache=0.3, pods=4))
     assert check(asked(window, entry=at(2), least=least), CapacityKeys()).standing == standing
+
+
+@pytest.mark.parametrize(
+    ("least", "new", "old"),
+    [(None, "scale it up", "scale it up"), (2, *[f"raise its autoscaler's minimum to {need}" for need in (3, 4)])],
+)
+def test_where_an_autoscaler_takes_back_what_people_add_its_minimum_is_told(
+    least: int | None, new: str, old: str
+) -> None:
+    window = a_window(always(good=15, cache=1.0), always(good=135, cache=1.7))
+    seen = check(asked(window, entry=at(0), least=least), CapacityKeys())
+    assert (seen.reason, seen.standing) == (
+        f"The new pool would be full at 25 %: it has 2 of the 3 model servers that this needs; {new}.",
+        f"⚠️ A roll back needs 4 model servers of the old pool, and 2 are there: {old}",
+    )
+
+
+def test_more_than_all_of_a_cache_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text('evidence: {prometheus: "http://prometheus:9090"}\ngates: {capacity: {cache: 500}}\n')
+    with pytest.raises(ConfigError) as refused:
+        read_policy(file, default_namespace="default", gates=policy_keys())
+    assert str(refused.value).endswith("gates.capacity.cache: `500` is not above 0 and at most 100.")
 
 
 def test_from_which_use_on_a_server_is_full_is_the_policys() -> None:

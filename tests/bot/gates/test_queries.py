@@ -2,21 +2,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any, cast
 
 import pytest
 
 from bot.config.mistakes import ConfigError
 from bot.config.policy_file import read_policy
+from bot.domain.errors import MetricsError
 from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import GateAnswer
+from bot.domain.operation import OperationPhase
 from bot.domain.rollout import Applied, Entry, Pool
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.gate import Asked, Found, GateSources
+from bot.gates.numbers.asking import WARMED
 from bot.gates.numbers.numbers import Numbers
+from bot.gates.numbers.window import FEW_SCRAPES
 from bot.gates.queries import QueriesKeys, QuerySection, check
 from bot.gates.registry import policy_keys
+from tests.bot.gates.test_quality import Kept
+from tests.bot.gates.test_warm_up import warmed
 from tests.builders import CANARY, NOON, STABLE, a_rollout, an_entry
 
 Value = Callable[[str, float], float | None]
@@ -175,6 +182,60 @@ def test_the_worst_of_several_queries_counts() -> None:
     answers = Answers(lambda promql, part: {"a": 1.0, "b": 9.0}[promql])
     seen = found(answers, a_query(name="first", query="a", most=5.0), a_query(name="second", query="b", most=5.0))
     assert (seen.answer, seen.evidence) == (GateAnswer.FAIL, "second 9")
+
+
+def test_a_query_that_gets_no_answer_does_not_hide_what_the_others_say() -> None:
+    def value(promql: str, part: float) -> float:
+        if promql == "slow":
+            raise MetricsError("Prometheus did not answer within 5 seconds.")
+        return 9.0
+
+    slow, bad = a_query(name="slow", query="slow", most=5.0), a_query(name="bad", query="b", most=5.0)
+    assert found(Answers(value), slow, bad).answer is GateAnswer.FAIL
+    seen = found(Answers(value), slow, a_query(name="good", query="b", most=10.0))
+    assert (seen.answer, seen.reason, [figure.name for figure in seen.figures]) == (
+        GateAnswer.HOLD,
+        "Query `slow`: Prometheus did not answer within 5 seconds.",
+        ["good"],
+    )
+
+
+def test_queries_are_asked_side_by_side() -> None:
+    together = Barrier(3, timeout=10)
+
+    def value(promql: str, part: float) -> float:
+        if part == 0:
+            together.wait()
+        return 1.0
+
+    queries = [a_query(name=name, query=name, most=5.0) for name in ("a", "b", "c")]
+    assert found(Answers(value), *queries).answer is GateAnswer.PASS
+
+
+def test_they_are_asked_of_a_client_of_their_own() -> None:
+    """It is not asked again for a while after it has not answered, and the other gates are not to wait for that."""
+    own = Answers(lambda promql, part: 1.0)
+    numbers = Numbers(Answers(lambda promql, part: 9.0), Members(), EvidenceRules(prometheus="http://p"), own=own)
+    sources = GateSources(pools=cast(Any, None), routes=cast(Any, None), numbers=numbers)
+    question = Asked(weighed(), NOON + timedelta(minutes=5), sources)
+    keys = QueriesKeys.model_construct(queries=(a_query(query="x", most=5.0),))
+    assert (check(question, keys).answer, own.asked) == (GateAnswer.PASS, ["x"])
+
+
+@pytest.mark.parametrize(
+    ("phase", "answer", "reason"),
+    [
+        (OperationPhase.RUNNING, GateAnswer.HOLD, WARMED),
+        (OperationPhase.DONE, GateAnswer.HOLD, FEW_SCRAPES),
+    ],
+)
+def test_prompts_of_a_warm_up_are_no_evidence(phase: OperationPhase, answer: GateAnswer, reason: str) -> None:
+    warming = replace(warmed("a/0", phase=phase), since=NOON + timedelta(minutes=5))
+    numbers = Numbers(Answers(lambda promql, part: 1.0), Members(), EvidenceRules(prometheus="http://p"))
+    sources = GateSources(pools=cast(Any, None), routes=cast(Any, None), numbers=numbers, operations=Kept(warming))
+    question = Asked(weighed(), NOON + timedelta(minutes=5), sources)
+    seen = check(question, QueriesKeys.model_construct(queries=(a_query(most=5.0),)))
+    assert (seen.answer, seen.reason) == (answer, reason)
 
 
 @pytest.mark.parametrize(
