@@ -125,7 +125,8 @@ class Compare(OnOwnRoute):
         is_late = tools.clock.now() - operation.started_at > ASKS_FOR
         then = "ask" if at + 1 < len(prompts) and not is_late else "remove"
         kept = {"comparison": comparison.dumps(), "asked": at + 1, "missed": dict(missed)}
-        return Next(state={**state, **kept, "do": then})
+        said = _left_out(comparison, at + 1, len(prompts), missed) if then == "remove" else ""
+        return Next(state={**state, **kept, "do": then}, said=said)
 
     def _answer(self, operation: Operation, tools: Tools, prompt: str, name: str) -> Answer:
         """Return what a pool answers; its text is empty if that is no answer."""
@@ -189,3 +190,14 @@ class Compare(OnOwnRoute):
         if not comparison.is_enough:
             return Failed(f"{of_too_few(comparison)} {of_opinion(comparison.opinion)}")
         return Done(state=operation.state, said=of_opinion(comparison.opinion))
+
+
+def _left_out(comparison: Comparison, asked: int, prompts: int, missed: Mapping[str, Any]) -> str:
+    """Say why people vote on fewer questions than the policy has; empty if they do not, or never will."""
+    if not comparison.questions or CANARY in missed:
+        return ""
+    late = f"There was time for {asked} of {prompts} prompts. " if asked < prompts else ""
+    if STABLE not in missed:
+        return late.strip()
+    count, why = missed[STABLE]
+    return f"{late}The old pool did not answer {count} of {asked} prompts ({why}), so people are not asked about those."

@@ -50,6 +50,7 @@ class Comparing:
 
     trying: Trying
     pools: Pools
+    said: list[str] = field(default_factory=list)
 
     def begun(self) -> Operation:
         self.pools.operation = self.trying.begun("")
@@ -61,6 +62,7 @@ class Comparing:
         for _ in range(30):
             operation, step = self.trying.step(operation)
             assert isinstance(step, Next), step
+            self.said.append(step.said)
             for name in self.trying.routes():
                 self.trying.stage.world.wait_observed(name)
             if operation.state["do"] == "votes":
@@ -109,6 +111,7 @@ def test_a_prompt_that_one_pool_does_not_answer_is_tried_again_and_left_out(comp
     operation = comparing.asking()
     assert [each.prompt for each in comparison_in(operation).questions] == ["When?"]
     assert sorted(str(ask.body["prompt"]) for ask in comparing.pools.asked) == ["When?"] * 2 + ["Why?"] * 4
+    assert "The old pool did not answer 1 of 2 prompts (500), so people are not asked about those." in comparing.said
 
 
 def test_a_new_pool_that_leaves_a_prompt_without_an_answer_has_lost(comparing: Comparing) -> None:
