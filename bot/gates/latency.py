@@ -82,7 +82,7 @@ def _judge(keys: LatencyKeys, window: Window, rules: EvidenceRules) -> Found:
     if not seen:
         return Found(answer=GateAnswer.HOLD, reason=_lack(window, rules), evidence="no latency")
     worst = max(seen, key=lambda each: (_ORDER.index(each.judged), each.ratio))
-    answer, why = verdict(worst.judged, _slower(worst), _answers(window.canary()), rules.requests)
+    answer, why = verdict(worst.judged, _slower(worst), window.canary().good, rules.requests)
     if window.earlier and answer is GateAnswer.FAIL:
         answer = GateAnswer.HOLD  # it has more to do than the old pool had, and perhaps at another time of the day
     return Found(
@@ -143,14 +143,9 @@ def _shares(window: Window, time: Time, bound: float, longer: float, slices: Seq
 def _scaled(slow: tuple[float, float], pool: Total, time: Time) -> Share:
     """Count no more than the requests: the tokens of one answer are slow together."""
     above, of = slow
-    whole = _answers(pool)
+    whole = pool.ended() or pool.began()
     scale = min(1.0, whole / of) if of and time is Time.PER_TOKEN else 1.0
     return Share(round(above * scale), round(of * scale))
-
-
-def _answers(pool: Total) -> int:
-    """Return how many answers have ended; those that began where nobody shows the others."""
-    return pool.ended() or pool.began()
 
 
 def _lack(window: Window, rules: EvidenceRules) -> str:

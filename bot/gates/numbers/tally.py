@@ -123,6 +123,11 @@ class Total:
         """Say whether the picker is known, which counts what it sends to the servers and what it refuses."""
         return bool({Count.PICKED, Count.UNPICKED} & self.counts.keys())
 
+    @property
+    def good(self) -> int:
+        """Return how many requests had a good answer, which has ended where anybody shows that."""
+        return self.count(Count.GOOD) if self.counts_status else self.ended() or self.began()
+
     def unanswered(self, picked: int) -> int:
         """Return how many of the requests that a picker has sent to model servers they surely never answered.
 
