@@ -66,16 +66,16 @@ def _without_votes(last: Operation) -> str:
 
 def _judge(opinion: Opinion, keys: QualityKeys) -> Found:
     evidence = f"{opinion.score:.0f} % of {opinion.votes} votes for the new pool"
-    details = f"{of_opinion(opinion)} It holds below {keys.least:g} %, and fails there if chance does not explain it."
+    rule = f"It holds below {keys.least:g} %, and fails there if chance does not explain it."
     figures = (Figure("votes", str(opinion.better), str(opinion.worse)),)
     if opinion.score >= keys.least:
-        return Found(answer=GateAnswer.PASS, evidence=evidence, details=details, figures=figures)
+        return Found(
+            answer=GateAnswer.PASS, evidence=evidence, details=f"{of_opinion(opinion)} {rule}", figures=figures
+        )
     is_sure = chance(opinion) < SURE
     more = "" if is_sure else " That may be chance: ask more people with `compare`."
     answer = GateAnswer.FAIL if is_sure else GateAnswer.HOLD
-    return Found(
-        answer=answer, reason=f"{of_opinion(opinion)}{more}", evidence=evidence, details=details, figures=figures
-    )
+    return Found(answer=answer, reason=f"{of_opinion(opinion)}{more}", evidence=evidence, details=rule, figures=figures)
 
 
 def chance(opinion: Opinion) -> float:

@@ -27,7 +27,7 @@ def rollout_meant(asked: NewOperation, tools: Tools) -> Rollout | None:
     if rollout.phase not in SLOTLESS:
         return rollout
     if not asked.subject:
-        raise UsageError("No rollout is under way here.", hint=f"Name the new pool: `{asked.kind} POOL`.")
+        raise UsageError("No rollout is under way here.", hint=f"Name the pool: `{asked.kind} POOL`.")
     return None
 
 

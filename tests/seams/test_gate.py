@@ -128,8 +128,9 @@ def test_gates_shows_every_gate_now_with_what_it_saw(
     (_, said) = open_slack().types("gates")
     assert said.split("\n") == [
         f"*The gates of `{CANARY}` now*",
-        "✅ pass  `pools_ready`",
-        "✅ pass  `gateway`",
+        "",
+        "✅ pass  `pools_ready`, `gateway`",
+        "",
         "⏳ *hold*  `error_rate`: 1.5 % of requests failed",
         "1.5 % of requests failed, more than 1 %.",
     ]

@@ -1,10 +1,13 @@
 """`gates`: each gate now, its figures, what it would take to fail, and a query for the same numbers."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from itertools import groupby
 from typing import Final
 
 from bot.domain.gate import GateAnswer, Look
-from bot.domain.prose import Prose, Verbatim, joined, said, say, sentence
+from bot.domain.prose import Code, Prose, Verbatim, joined, said, say, sentence
 from bot.domain.rollout import OVER, Phase
 from bot.domain.verbs.asking import Asking, Reply
 from bot.domain.verbs.declaration import Kind, Verb
@@ -24,13 +27,20 @@ def _answer(asking: Asking) -> Reply:
         return Reply(said=say("`{}` is over; nobody asks its gates any more.", entry.rollout.canary.name))
     looks = sources.gates.look(entry)
     title = say("*The gates of `{}` now*", entry.rollout.canary.name)
-    return Reply(said=joined("\n", [title, *map(_line, looks)]))
+    return Reply(said=joined("\n\n", [title, *(_line(list(group)) for _, group in groupby(looks, _without_name))]))
 
 
-def _line(look: Look) -> Prose:
-    finding = look.finding
+def _without_name(look: Look) -> Look:
+    """Return what gates that say the same have in common."""
+    return replace(look, finding=replace(look.finding, gate=""))
+
+
+def _line(group: Sequence[Look]) -> Prose:
+    """Tell of gates that say the same."""
+    look, finding = group[0], group[0].finding
     seen = say(": {}", said(finding.evidence, 200)) if finding.evidence else Prose()
-    head = say("{}  `{}`{}", _MARKS[finding.answer], finding.gate, seen)
+    names = joined(", ", [Prose((Code(each.finding.gate),)) for each in group])
+    head = say("{}  {}{}", _MARKS[finding.answer], names, seen)
     more = [sentence(text) for text in (finding.reason, look.details) if text]
     return joined("\n", [head, *more, _query(look.promql)])
 
