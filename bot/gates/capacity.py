@@ -6,7 +6,7 @@ How full the KV caches are says how much of a model server a request takes: the 
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from bot.config.policy_values import percentage
 from bot.domain.evidence import EvidenceRules
@@ -28,12 +28,19 @@ class CapacityKeys(NumberKeys):
     cache: Annotated[float, percentage()] = 85.0
 
 
+class Least(NamedTuple):
+    """So many model servers an autoscaler may leave a pool; None: none scales it."""
+
+    stable: int | None
+    canary: int | None
+
+
 def check(asked: Asked, keys: CapacityKeys) -> Found:
     """Hold if the new pool has too few model servers for the next weight; say whether the old one has enough."""
     rollout = asked.rollout
     after = rollout.plan.steps[rollout.next_step] if rollout.next_step is not None else None
     weight = (asked.entry.applied.weight if asked.entry.applied else rollout.weight) or rollout.mirror
-    least = tuple(map(asked.sources.pools.least, (rollout.stable, rollout.canary)))
+    least = Least(*map(asked.sources.pools.least, (rollout.stable, rollout.canary)))
     return on_numbers(asked, partial(_judge, keys, weight, after, least))
 
 
@@ -41,16 +48,15 @@ def _judge(
     keys: CapacityKeys,
     weight: int,
     after: int | None,
-    least: Sequence[int | None],
+    least: Least,
     window: Window,
     rules: EvidenceRules,
 ) -> Found:
-    """``least``: so many model servers an autoscaler may leave the old pool and the new one; None: none scales it."""
     recent = window.slices[len(window.slices) // 2 :]
     new, old = _load(recent, lambda each: each.canary), _load(recent, lambda each: each.stable)
     has_new, has_old = recent[-1].canary.pods, recent[-1].stable.pods
     back = _servers(new + old, keys)
-    told = partial(Found, standing=_way_back(back, has_old, least[0]), promql=shown.cache(window))
+    told = partial(Found, standing=_way_back(back, has_old, least.stable), promql=shown.cache(window))
     if after is None or not weight:
         return told(answer=GateAnswer.PASS)
     need = _servers(new * after / weight, keys)
@@ -61,23 +67,29 @@ def _judge(
     )
     told = partial(told, evidence=f"{after} % needs {need} of {has_new} new servers", details=details)
     if need > has_new and new > NO_LOAD:
-        lacks = f"it has {has_new} of the {need} model servers that this needs; {_scale(need, least[1])}"
+        lacks = f"it has {has_new} of the {need} model servers that this needs; {_scale(need, least.canary)}"
         return told(answer=GateAnswer.HOLD, reason=f"The new pool would be full at {after} %: {lacks}.")
     return told(answer=GateAnswer.PASS)
 
 
 def _way_back(back: int, has_old: int, least: int | None) -> str:
+    scale = _scale(back, least)
     if back > has_old:
-        scale = _scale(back, least)
         return f"⚠️ A roll back needs {back} model servers of the old pool, and {has_old} are there: {scale}"
     if least is not None and back > least:
-        return f"⚠️ A roll back needs {back} model servers of the old pool, and its autoscaler may leave {least}"
+        return (
+            f"⚠️ A roll back needs {back} model servers of the old pool, and its autoscaler may leave {least}; {scale}"
+        )
     return "The old pool has room for all traffic"
 
 
 def _scale(need: int, least: int | None) -> str:
     """Say how to get so many model servers: an autoscaler takes back what people add."""
-    return "scale it up" if least is None else f"raise its autoscaler's minimum to {need}"
+    if least is None:
+        return "scale it up"
+    if least >= need:
+        return f"its autoscaler wants {least} or more, so see why they are not ready"
+    return f"raise its autoscaler's minimum to {need}"
 
 
 def _load(slices: Sequence[Slice], of: Callable[[Slice], Tally]) -> float:

@@ -48,8 +48,6 @@ class Failure(StrEnum):
 
 NOT_AT_ONCE: Final = frozenset({Failure.TOKENLESS, Failure.CUT})
 """Nobody counts these by themselves, and a user who stops one request may look like many of them."""
-ANSWERED: Final = frozenset({Failure.BROKEN, Failure.TOKENLESS})
-"""These have been counted as answers."""
 
 
 class ErrorKeys(NumberKeys):
@@ -119,14 +117,19 @@ def _gross_alone(keys: ErrorKeys, window: Window, compared: Shares) -> str:
     new = window.canary()
     failed = _failed(new, every, _unanswered(window, window.slices, NEW, OLD))
     what = f"failed{_of_which(window, every)}"
+    own = _failed(window.stable(), every, 0)
     is_known = compared.stable.of > 0 and failed.bad <= compared.canary.bad
     if not window.stable().counts_status and new.count(Count.TURNED_AWAY) > failed.bad:
         failed, what = Share(new.count(Count.TURNED_AWAY), new.answered), "were turned away with 4xx"
-        is_known = False
-    if is_known or failed.bad < MANY or failed.percent < keys.at_once + compared.canary.percent:
+        is_known, own = False, Share(0, 0)
+    above = max(compared.canary.percent, own.percent)
+    if is_known or failed.bad < MANY or failed.percent < keys.at_once + above:
         return ""
     share = f"{percent(failed.percent)} of the new pool's {count(failed.of)} requests {what}"
-    return f"{share}, and nobody has counted that in the old pool. Look at both, and roll back if the new one is worse."
+    old = "nobody has counted that in the old pool"
+    if own.bad:
+        old = f"{percent(own.percent)} of the old pool's, which may count that in another way"
+    return f"{share}, and {old}. Look at both, and roll back if the new one is worse."
 
 
 def _has_tokens(window: Window) -> bool:
@@ -180,7 +183,7 @@ def _both_count(window: Window) -> Set[Failure]:
 def _failed(pool: Total, kinds: Set[Failure], unanswered: int) -> Share:
     counted = _counted(pool)
     bad = unanswered + sum(counted[kind] for kind in kinds)
-    of = pool.answered + unanswered + sum(counted[kind] for kind in kinds - ANSWERED)
+    of = pool.answered + unanswered + (counted[Failure.REFUSED] if Failure.REFUSED in kinds else 0)
     return Share(min(bad, of), of)
 
 

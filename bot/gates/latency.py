@@ -19,11 +19,15 @@ from bot.gates.judging.shares import Bar, Judged, Share, Shares, judge
 from bot.gates.judging.words import count, lasted, seconds, verdict
 from bot.gates.judging.workload import times_the_work
 from bot.gates.numbers import shown
-from bot.gates.numbers.asking import on_numbers
+from bot.gates.numbers.asking import never_fail_while_warming, on_numbers
 from bot.gates.numbers.names import Time
 from bot.gates.numbers.tally import EVER, Total
 from bot.gates.numbers.window import Slice, Window
 
+UNCLEAR: Final = (
+    "Look whether users ask it for so much more, or its prefix cache finds nothing. "
+    "If all is well, switch the gate `latency` off in the policy."
+)
 MOST_EXCUSED: Final = 3.0
 """So many times the work excuses as many times the time. More may be a cache that no longer finds anything."""
 SHORTEST: Final = {Time.FIRST_TOKEN: 0.01, Time.PER_TOKEN: 0.002, Time.WHOLE: 0.05}
@@ -58,6 +62,11 @@ class _Compared:
         return (self.time, self.q) in _SHOWN
 
     @property
+    def is_unclear(self) -> bool:
+        """Say whether it is slow, and has so much more work that nobody knows why."""
+        return self.judged is Judged.DOUBTFUL and self.longer > MOST_EXCUSED
+
+    @property
     def name(self) -> str:
         return f"{self.time} p{100 * self.q:g}"
 
@@ -74,7 +83,7 @@ _BARS: Final = {0.5: Bar(points=15.0, times=1.2), 0.95: Bar(points=5.0, times=2.
 
 def check(asked: Asked, keys: LatencyKeys) -> Found:
     """Compare each time that both pools show, and tell of the worst."""
-    return on_numbers(asked, partial(_judge, keys))
+    return never_fail_while_warming(asked, on_numbers(asked, partial(_judge, keys)))
 
 
 def _judge(keys: LatencyKeys, window: Window, rules: EvidenceRules) -> Found:
@@ -83,6 +92,8 @@ def _judge(keys: LatencyKeys, window: Window, rules: EvidenceRules) -> Found:
         return Found(answer=GateAnswer.HOLD, reason=_lack(window, rules), evidence="no latency")
     worst = max(seen, key=lambda each: (_ORDER.index(each.judged), each.ratio))
     answer, why = verdict(worst.judged, _slower(worst), window.canary().good, rules.requests)
+    if worst.is_unclear:
+        why = f"{_slower(worst)} {UNCLEAR}"
     if window.earlier and answer is GateAnswer.FAIL:
         answer = GateAnswer.HOLD  # it has more to do than the old pool had, and perhaps at another time of the day
     return Found(
@@ -153,18 +164,21 @@ def _lack(window: Window, rules: EvidenceRules) -> str:
     if not window.canary().arrived:
         return verdict(Judged.AS_GOOD, "", 0, rules.requests)[1]
     pools = (("new", window.canary()), ("old", window.stable()))
-    shows = {name: {time for time in Time if pool.times.get(time, {}).get(EVER)} for name, pool in pools}
-    silent = [name for name, times in shows.items() if not times]
-    if not silent:
-        return "The pools show no latency that can be compared: each shows another one."
-    who = f"The {silent[0]} pool's model servers show" if len(silent) == 1 else "Both pools' model servers show"
-    return f"{who} no latency of any request: see whether their histograms are dropped when Prometheus scrapes them."
+    silent = [name for name, pool in pools if not any(pool.times.values())]
+    if silent:
+        who = f"The {silent[0]} pool's model servers show" if len(silent) == 1 else "Both pools' model servers show"
+        return f"{who} no latency: see whether their histograms are dropped when Prometheus scrapes them."
+    idle = [name for name, pool in pools if not any(each.get(EVER) for each in pool.times.values())]
+    if idle:
+        who = f"The {idle[0]} pool has" if len(idle) == 1 else "Both pools have"
+        return f"{who} answered no request yet."
+    return "The pools show no latency that can be compared: each shows another one."
 
 
 def _slower(worst: _Compared) -> str:
     explained = ""
-    if worst.longer > MOST_EXCUSED and worst.judged is Judged.DOUBTFUL:
-        explained = f" Each request is {worst.longer:.0f} times the work: its prompts are longer, or its cache is cold."
+    if worst.is_unclear:
+        explained = f" But each request is {worst.longer:.0f} times the work."
     elif worst.longer > 1.1:
         explained = f" Each request is only {worst.longer:.1f} times the work."
     return (

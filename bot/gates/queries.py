@@ -1,9 +1,10 @@
 """One's own queries: PromQL that gives one number, and how large it may be, alone or beside the old pool's."""
 
 import re
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Final
 
@@ -16,7 +17,7 @@ from bot.domain.rollout import Pool
 from bot.engine.metrics_port import Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
-from bot.gates.numbers.asking import NO_PROMETHEUS, after_warm_up, end_of, last_warm_up
+from bot.gates.numbers.asking import NO_PROMETHEUS, after_warm_up, end_of, last_warm_up, never_fail_while_warming
 from bot.gates.numbers.numbers import Numbers
 from bot.gates.numbers.query import any_of
 from bot.gates.numbers.reading import times_of
@@ -32,10 +33,16 @@ _PLACES: Final = (
     "stable.picker",
     "namespace",
 )
-AT_ONCE: Final = 8
+AT_ONCE: Final = 16
 """So many queries are asked side by side."""
+WITHIN: Final = 8.0
+"""Seconds in which all have to answer: the panel gives a gate ten."""
 _NO_QUERY: Final = "is not a query of at most 4,000 characters"
 
+_threads: Final = ThreadPoolExecutor(AT_ONCE, "queries")
+
+Values = Mapping[float, float]
+"""What a query gives, by the time (seconds since 1970)."""
 Bound = Annotated[float | None, number()]
 
 
@@ -70,6 +77,16 @@ class QueriesKeys(NumberKeys):
     queries: Annotated[tuple[QuerySection, ...], a_list("[{name: …, query: …, most: 5}]"), one_or_more]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One query on its way. ``old``: of the old pool, if it is compared."""
+
+    query: QuerySection
+    promql: str
+    new: Future[Values]
+    old: Future[Values] | None
+
+
 def check(asked: Asked, keys: QueriesKeys) -> Found:
     """Ask each query over the window: hold if its newest value is out of bounds, fail if that lasts."""
     numbers, applied = asked.sources.numbers, asked.entry.applied
@@ -85,9 +102,11 @@ def check(asked: Asked, keys: QueriesKeys) -> Found:
         return Found(answer=GateAnswer.HOLD, reason=str(error), evidence="no numbers")
     # Without traffic the old pool is compared as it was before, as the other gates do.
     old = span if applied.weight < 100 else earlier_span(applied.weighed_since, numbers.rules)
-    one = partial(_one, numbers=numbers, pools=pools, spans=(span, old))
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        return after_warm_up(last, _worst(list(threads.map(one, keys.queries))))
+    lasts = span.end - span.start > 2 * numbers.rules.forgives.total_seconds()
+    begun = [_begun(query, pools, partial(_values, numbers, query.name), (span, old)) for query in keys.queries]
+    until = time.monotonic() + WITHIN
+    found = [each if isinstance(each, Found) else _judged(each, span, until, lasts) for each in begun]
+    return never_fail_while_warming(asked, after_warm_up(last, _worst(found)))
 
 
 def _pools(asked: Asked, keys: QueriesKeys) -> Mapping[str, Pool]:
@@ -101,16 +120,10 @@ def _needs_old(query: QuerySection) -> bool:
     return query.times_stable is not None or "stable." in query.query
 
 
-def _one(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers], spans: tuple[Span, Span]) -> Found:
-    """Ask one query: what is wrong with it is said of it alone."""
-    try:
-        return _asked(query, numbers, pools, spans)
-    except (LackError, MetricsError) as error:
-        why = str(error) if f"`{query.name}`" in str(error) else f"Query `{query.name}`: {error}"
-        return Found(answer=GateAnswer.HOLD, reason=why, evidence=f"{query.name} no number")
-
-
-def _asked(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMembers], spans: tuple[Span, Span]) -> Found:
+def _begun(
+    query: QuerySection, pools: Mapping[str, PoolMembers], ask: Callable[[str, Span], Values], spans: tuple[Span, Span]
+) -> "_Asked | Found":
+    """Ask a query of both pools; what was found if there is nothing to ask."""
     if "canary." in query.query and not pools["canary"].pods:
         return Found(answer=GateAnswer.HOLD, reason=f"The new pool has no pods for the query `{query.name}`.")
     if _needs_old(query) and not ("stable" in pools and pools["stable"].pods):
@@ -118,32 +131,53 @@ def _asked(query: QuerySection, numbers: Numbers, pools: Mapping[str, PoolMember
             return Found(answer=GateAnswer.PASS, evidence=f"{query.name} not compared: the old pool has no pods")
         query = query.model_copy(update={"times_stable": None})
     promql, (span, old) = filled(query.query, pools), spans
-    values = _values(query.name, numbers, promql, span)
+    of_stable = filled(_of_stable(query.query), pools) if query.times_stable is not None else ""
+    return _Asked(
+        query=query,
+        promql=promql,
+        new=_threads.submit(ask, promql, span),
+        old=_threads.submit(ask, of_stable, old) if of_stable else None,
+    )
+
+
+def _judged(asked: _Asked, span: Span, until: float, lasts: bool) -> Found:
+    """Wait for the numbers of one query, and judge them: what is wrong with it is said of it alone."""
+    hold = partial(Found, answer=GateAnswer.HOLD, promql=asked.promql, evidence=f"{asked.query.name} no number")
+    try:
+        values = asked.new.result(max(0.0, until - time.monotonic()))
+        known = asked.old.result(max(0.0, until - time.monotonic())) if asked.old else None
+    except TimeoutError:
+        return hold(reason=f"The query `{asked.query.name}` takes too long.")
+    except LackError as lack:
+        return hold(reason=str(lack))
+    except MetricsError as error:
+        return hold(reason=f"Query `{asked.query.name}`: {error}")
     if span.end not in values:
-        return Found(answer=GateAnswer.HOLD, reason=f"The query `{query.name}` gives no number now.", promql=promql)
-    other = None
-    if query.times_stable is not None:
-        known = _values(query.name, numbers, filled(_of_stable(query.query), pools), old)
-        if not known:
-            why = f"The query `{query.name}` gives nothing of the old pool that can be compared."
-            return Found(answer=GateAnswer.HOLD, reason=why, promql=promql)
-        other = sum(known.values()) / len(known)
+        return hold(reason=f"The query `{asked.query.name}` gives no number now.")
+    if known is not None and not known:
+        return hold(reason=f"The query `{asked.query.name}` gives nothing of the old pool that can be compared.")
+    other = sum(known.values()) / len(known) if known else None
+    return _compared(asked, values, other, span, lasts)
+
+
+def _compared(asked: _Asked, values: Values, other: float | None, span: Span, lasts: bool) -> Found:
+    """Judge the new pool's values, and the mean of the old pool's."""
+    query = asked.query
     why_now = _why(query, values[span.end], other)
-    recent = [time for time in times_of(span) if time >= (span.start + span.end) / 2]
-    lasts = span.end - span.start > 2 * numbers.rules.forgives.total_seconds()
+    recent = [at for at in times_of(span) if at >= (span.start + span.end) / 2]
     # A ratio to zero proves nothing, so only the other bounds can fail.
-    is_bad = lasts and all(time in values and _why(query, values[time], other or None) for time in recent)
+    is_bad = lasts and all(at in values and _why(query, values[at], other or None) for at in recent)
     now, before = f"{values[span.end]:.4g}", f"{other:.4g}" if other is not None else "–"
     return Found(
         answer=GateAnswer.FAIL if is_bad else GateAnswer.HOLD if why_now else GateAnswer.PASS,
         reason=why_now,
         evidence=f"{query.name} {now}" + (f" (old {before})" if other is not None else ""),
         figures=(Figure(query.name, now, before),),
-        promql=promql,
+        promql=asked.promql,
     )
 
 
-def _values(name: str, numbers: Numbers, promql: str, span: Span) -> Mapping[float, float]:
+def _values(numbers: Numbers, name: str, promql: str, span: Span) -> Values:
     series = numbers.own.over(promql, span)
     if len(series) > 1:
         raise LackError(f"The query `{name}` gives {len(series)} series, and one number is needed: sum them up.")

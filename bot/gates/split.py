@@ -70,9 +70,9 @@ class _Split:
     @property
     def leaked(self) -> int:
         """Return how many requests the old pool got at the end: long answers that only end there are none."""
-        if self.picked:
-            return self.picked[0].count(Count.PICKED)
-        return self.served[0].began() if self.served else 0
+        by_picker = [self.picked[0].count(Count.PICKED)] if self.picked else []
+        by_servers = [self.served[0].began()] if self.served else []
+        return min(by_picker + by_servers, default=0)
 
 
 def check(asked: Asked, keys: SplitKeys) -> Found:
@@ -134,20 +134,22 @@ def _gets_all(window: Window) -> bool:
 
 def _split(window: Window, slices: Sequence[Slice]) -> _Split | None:
     """Count what each pool got; None if nobody knows: pickers are not scraped, and neither are all model servers."""
-    picked, served = _with_pickers(slices), window.whole(slices)
-    if sum(map(_has_pickers, window.slices)) < FEWEST:
+    served = [each for each in window.whole(slices) if each.stable.is_whole]
+    picked = [each for each in slices if _has_pickers(each)]
+    if sum(map(_has_pickers, window.slices)) < FEWEST or not (served or _explains(picked)):
         picked = []
     if not (picked or served):
         return None
     return _Split(picked=_totals(picked) if picked else None, served=_totals(served) if served else None)
 
 
+def _explains(slices: Sequence[Slice]) -> bool:
+    """Say whether pickers chose for all that was answered: some of them may not be scraped, or count nothing."""
+    return all(pool.count(Count.PICKED) >= MOST * pool.began() for pool in _totals(slices))
+
+
 def _totals(slices: Sequence[Slice]) -> tuple[Total, Total]:
     return total([each.stable for each in slices]), total([each.canary for each in slices])
-
-
-def _with_pickers(slices: Sequence[Slice]) -> Sequence[Slice]:
-    return [each for each in slices if _has_pickers(each)]
 
 
 def _has_pickers(each: Slice) -> bool:
@@ -168,10 +170,10 @@ def _lasts(window: Window, weight: int, gateway: str, rules: EvidenceRules) -> b
 
 def _wrong(split: _Split, weight: int, gateway: str) -> str:
     """Say what is wrong with a split; empty if nothing is, or if one way of counting says so."""
-    if weight == 100:
-        return "" if split.leaked <= LEAK else f"The old pool got {count(split.leaked)} requests at a weight of 0."
     if why := _wrong_picker(split, gateway):
         return why
+    if weight == 100:
+        return "" if split.leaked <= LEAK else f"The old pool got {count(split.leaked)} requests at a weight of 0."
     shares = [_wrong_share(*pair, weight, gateway) for pair in split.counted]
     return shares[0] if all(shares) else ""
 

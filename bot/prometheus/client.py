@@ -27,6 +27,8 @@ _PIECE: Final = 64 * 1024
 class PrometheusClient:
     """Asks one Prometheus; may be used by many threads. ``token_file`` is read for each query: tokens change.
 
+    One that did not answer is not asked again while it ``rests`` (seconds).
+
     ``tenant`` is whose numbers are asked for, where one Mimir keeps those of several (`X-Scope-OrgID`).
     """
 
@@ -38,9 +40,10 @@ class PrometheusClient:
         ca_file: str = "",
         tenant: str = "",
         answers_within: float = ANSWERS_WITHIN,
+        rests: float = RESTS,
     ) -> None:
         self._url, self._token_file, self._ca_file, self._tenant = url.rstrip("/"), token_file, ca_file, tenant
-        self._within = answers_within
+        self._within, self._rests = answers_within, rests
         self._away_until, self._why_away = 0.0, ""
 
     def over(self, promql: str, span: Span) -> Sequence[Series]:
@@ -98,7 +101,7 @@ class PrometheusClient:
         return body
 
     def _away(self, why: str) -> MetricsError:
-        self._away_until, self._why_away = time.monotonic() + RESTS, why
+        self._away_until, self._why_away = time.monotonic() + self._rests, why
         return MetricsError(why)
 
     def _headers(self) -> Mapping[str, str]:
@@ -112,9 +115,11 @@ class PrometheusClient:
         return {"Authorization": f"Bearer {token}", **tenant}
 
 
-def client_of(rules: EvidenceRules) -> PrometheusClient:
+def client_of(rules: EvidenceRules, *, rests: float = RESTS) -> PrometheusClient:
     """Return a client of the Prometheus that a policy names."""
-    return PrometheusClient(rules.prometheus, token_file=rules.token_file, ca_file=rules.ca_file, tenant=rules.tenant)
+    return PrometheusClient(
+        rules.prometheus, token_file=rules.token_file, ca_file=rules.ca_file, tenant=rules.tenant, rests=rests
+    )
 
 
 def _read(answer: requests.Response, until: float) -> bytes:

@@ -16,7 +16,7 @@ from bot.engine.way_back import WayBack
 from bot.gates.registry import policy_keys
 from bot.operations.executor import Tools
 from bot.operations.registry import EXECUTORS, Registry
-from bot.prometheus.client import client_of
+from bot.prometheus.client import RESTS, client_of
 from bot.service.install import ClusterId, Enter, Install
 from bot.service.operations import OperationParts, operation_parts
 from bot.service.parts import Parts, put_together
@@ -82,8 +82,8 @@ def cluster_parts(
     return ClusterParts(policy, cluster, trials, removals, deployments, clock, connection.namespace, cluster_id)
 
 
-def _metrics(policy: Policy) -> Metrics | None:
-    return client_of(policy.evidence) if policy.evidence.prometheus else None
+def _metrics(policy: Policy, *, rests: float = RESTS) -> Metrics | None:
+    return client_of(policy.evidence, rests=rests) if policy.evidence.prometheus else None
 
 
 def shared_parts(
@@ -117,7 +117,7 @@ def shared_parts(
         decide,
         _metrics(near.policy),
         past=_metrics(near.policy),
-        own=_metrics(near.policy),
+        own=_metrics(near.policy, rests=0),  # a slow query of one's own says nothing about the others
         operations=memory.operations,
     )
     tools = Tools(

@@ -66,6 +66,14 @@ def after_warm_up(warm_up: Operation | None, found: Found) -> Found:
     return found
 
 
+def never_fail_while_warming(asked: Asked, found: Found) -> Found:
+    """Let nothing fail while a warm-up runs: its prompts are new to every cache."""
+    last = last_warm_up(asked)
+    if last and not last.is_over and found.answer is GateAnswer.FAIL:
+        return replace(found, answer=GateAnswer.HOLD)
+    return found
+
+
 def _idle(rules: EvidenceRules) -> Found:
     if rules.idle is Idle.PASS:
         return Found(answer=GateAnswer.PASS, evidence="idle: nobody asks either pool")

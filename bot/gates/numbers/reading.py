@@ -18,7 +18,10 @@ from bot.gates.numbers.tally import EVER, Buckets, Streams, Tally, added
 _NAME = "__name__"
 _THE_SERVERS = "ModelServerError"
 """The error code with which a picker may count what the model server has failed, and counts itself."""
-_LABELS = (("handler", "endpoint"), ("status", "status_code"))
+_PATH = ("handler", "exported_endpoint", "endpoint")
+"""Labels that may say what was asked: Prometheus' operator has an `endpoint` of its own, and renames SGLang's."""
+_STATUS = ("status", "status_code")
+_GENERATES = frozenset({"/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"})
 _BY_STATUS = {"2": Count.GOOD, "3": Count.GOOD, "4": Count.TURNED_AWAY, "5": Count.BROKEN}
 
 
@@ -116,7 +119,7 @@ class Programs:
     ready: frozenset[str]
 
     @property
-    def engines(self) -> frozenset[str]:
+    def shown_names(self) -> frozenset[str]:
         """Return what its servers call what they show at all times: other engines, and other versions, say other."""
         return frozenset(name for server in self.servers for name in server.shows)
 
@@ -188,6 +191,7 @@ class _Server:
         for each in one.series:
             if each.labels[_NAME] in REQUESTS and (status := _status(each)) is not None:
                 self.counters[status].append(each)
+        self.generated = [each for each in self.counters.get(Count.GOOD, ()) if _path(each) in _GENERATES]
         self.histograms = {
             meaning: _by_bound(found) for meaning, found in by_meaning.items() if isinstance(meaning, Time)
         }
@@ -216,22 +220,31 @@ class _Server:
         first, whole = (times.get(time, {}).get(EVER) for time in (Time.FIRST_TOKEN, Time.WHOLE))
         if Level.RUNNING not in self.levels or first is None or whole is None:
             return None
-        good = self.counters.get(Count.GOOD)
         return Streams(
             unended=first - whole,
             before=self.level(Level.RUNNING, start),
             after=self.level(Level.RUNNING, end),
-            answers=None if good is None else self.growth(good, start, end),
+            answers=self.growth(self.generated, start, end) if self.generated else None,
+            began=first,
+            waiting=(self.level(Level.WAITING, start), self.level(Level.WAITING, end)),
         )
 
 
 def _status(series: Series) -> Count | None:
     """Say how a request was answered; None if it was none for the model."""
-    labels = series.labels
-    path, status = (labels.get(vllm, labels.get(sglang, "")) for vllm, sglang in _LABELS)
-    if labels.get("method", "POST") != "POST" or not path.startswith("/v1/") or path.endswith("_lora_adapter"):
+    path = _path(series)
+    is_asked = series.labels.get("method", "POST") == "POST" and path.startswith("/v1/")
+    if not is_asked or path.endswith("_lora_adapter"):
         return None
-    return _BY_STATUS.get(status[:1])
+    return _BY_STATUS.get(_first(series, _STATUS)[:1])
+
+
+def _path(series: Series) -> str:
+    return _first(series, _PATH)
+
+
+def _first(series: Series, labels: Sequence[str]) -> str:
+    return next((series.labels[label] for label in labels if label in series.labels), "")
 
 
 def _whole(found: list[Series]) -> list[Series]:

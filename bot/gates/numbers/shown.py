@@ -13,9 +13,15 @@ def errors(window: Window) -> str:
     name = next((each for each in REQUESTS if each in window.names), "")
     if not name:
         return ""
-    path, status = ("handler", "status") if name == REQUESTS[0] else ("endpoint", "status_code")
-    where = f'{_pods(window)},{path}=~"/v1/.*",method=~"POST|"'
-    return f'sum(rate({name}{{{where},{status}=~"5.*"}}[5m])) / sum(rate({name}{{{where}}}[5m]))'
+    is_vllm = name == REQUESTS[0]
+    paths, status = (["handler"], "status") if is_vllm else (["exported_endpoint", "endpoint"], "status_code")
+
+    def rates(more: str) -> str:
+        asked = (f'{_pods(window)},{path}=~"/v1/.*",method=~"POST|"{more}' for path in paths)
+        return " or ".join(f"rate({name}{{{where}}}[5m])" for where in asked)
+
+    bad = f',{status}=~"5.*"'
+    return f"sum({rates(bad)}) / sum({rates('')})"
 
 
 def latency(window: Window, time: Time, q: float) -> str:

@@ -24,14 +24,17 @@ Buckets = Mapping[float, float]
 class Streams:
     """Answers of one server in a stretch: how many more began than ended, and how many ran at both ends.
 
-    ``answers``: how many it counted over HTTP with 2xx, cut ones too; None if it counts none. One of them may hold
-    several streams, one for each of its prompts.
+    ``answers``: how many it counted over HTTP with 2xx that should have tokens, cut ones too; None if it counts none.
+    One of them may hold several streams, one for each of its prompts. ``began`` had a first token. ``waiting``: how
+    many had not run yet at both ends.
     """
 
     unended: float
     before: float
     after: float
     answers: float | None = None
+    began: float = 0.0
+    waiting: tuple[float, float] = (0.0, 0.0)
 
     @property
     def cut(self) -> float:
@@ -125,8 +128,9 @@ class Total:
 
     @property
     def good(self) -> int:
-        """Return how many requests had a good answer, which has ended where anybody shows that."""
-        return self.count(Count.GOOD) if self.counts_status else self.ended() or self.began()
+        """Return how many requests had a good answer that has ended; that has begun where nobody shows the end."""
+        ended = self.ended() or self.began()
+        return min(self.count(Count.GOOD), ended) if self.counts_status else ended
 
     def unanswered(self, picked: int) -> int:
         """Return how many of the requests that a picker has sent to model servers they surely never answered.
@@ -180,24 +184,25 @@ def _cut_of(server: str, tallies: Sequence[Tally]) -> int:
 
 
 def _tokenless(tallies: Sequence[Tally]) -> int:
-    """Count the answers without a token, over each run of stretches without a gap.
+    """Count the answers without a token. Where some servers have tokens, others may be there to read prompts only."""
+    servers = {name for tally in tallies for name in tally.servers}
+    telling = {name for tally in tallies for name, streams in tally.servers.items() if streams.began}
+    return sum(_tokenless_of(name, tallies) for name in telling or servers)
+
+
+def _tokenless_of(server: str, tallies: Sequence[Tally]) -> int:
+    """Count a server's answers without a token, over each run of stretches without a gap.
 
     Some servers count an answer when it begins, others when it ends. So what was open at one end of a run may have had
     its first token outside of it.
     """
     lost = 0
-    for run in _runs([tally for tally in tallies if Count.GOOD in tally.counts and Time.FIRST_TOKEN in tally.times]):
-        good, began = (sum(of(tally) for tally in run) for of in (_good, _began))
-        lost += max(0, floor(good - began - max(_open(run[0].before), _open(run[-1].after))))
+    for run in _runs([tally for tally in tallies if server in tally.servers]):
+        streams = [tally.servers[server] for tally in run]
+        first, last = streams[0], streams[-1]
+        is_open = max(first.before + first.waiting[0], last.after + last.waiting[1])
+        lost += max(0, floor(sum((each.answers or 0.0) - each.began for each in streams) - is_open))
     return lost
-
-
-def _good(tally: Tally) -> float:
-    return tally.counts[Count.GOOD]
-
-
-def _began(tally: Tally) -> float:
-    return tally.times[Time.FIRST_TOKEN].get(EVER, 0.0)
 
 
 def _open(levels: Mapping[Level, float]) -> float:

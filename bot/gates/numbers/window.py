@@ -167,12 +167,11 @@ def window_of(
     for pool, numbers in needed.items():
         _require_numbers(pool, numbers, series)
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
+    known = [Slice(old, new) for old, new in pairs if new.is_seen and (old.is_seen or not both)]
     newest = min((each.newest for each in needed.values() if each.newest), default=span.end)
-    slices = [
-        Slice(old, new)
-        for old, new in pairs
-        if new.is_seen and (old.is_seen or not both) and new.start < newest  # what comes later is the last scrape again
-    ]
+    slices = [each for each in known if each.canary.start < newest]  # what comes later is the last scrape again
+    if len(slices) < FEWEST <= len(known):
+        raise LackError(FEW_SCRAPES)
     if len(slices) < FEWEST:
         raise LackError(
             "Prometheus has too few numbers of both pools over the same minutes: see whether it scrapes all their pods."
@@ -184,7 +183,7 @@ def window_of(
         scraped_every=every,
         members=canary,
         names=frozenset(names),
-        is_same_engine=programs[stable].engines == programs[canary].engines,
+        is_same_engine=programs[stable].shown_names == programs[canary].shown_names,
     )
 
 

@@ -65,7 +65,11 @@ def test_it_always_says_whether_the_old_pool_has_room_for_the_way_back() -> None
     [
         (None, ROOM),
         (2, ROOM),
-        (1, "⚠️ A roll back needs 2 model servers of the old pool, and its autoscaler may leave 1"),
+        (
+            1,
+            "⚠️ A roll back needs 2 model servers of the old pool, and its autoscaler may leave 1; "
+            "raise its autoscaler's minimum to 2",
+        ),
     ],
 )
 def test_an_autoscaler_that_may_take_the_room_away_is_told(least: int | None, standing: str) -> None:
@@ -75,7 +79,11 @@ def test_an_autoscaler_that_may_take_the_room_away_is_told(least: int | None, st
 
 @pytest.mark.parametrize(
     ("least", "new", "old"),
-    [(None, "scale it up", "scale it up"), (2, *[f"raise its autoscaler's minimum to {need}" for need in (3, 4)])],
+    [
+        (None, "scale it up", "scale it up"),
+        (2, *[f"raise its autoscaler's minimum to {need}" for need in (3, 4)]),
+        (5, *["its autoscaler wants 5 or more, so see why they are not ready"] * 2),
+    ],
 )
 def test_where_an_autoscaler_takes_back_what_people_add_its_minimum_is_told(
     least: int | None, new: str, old: str

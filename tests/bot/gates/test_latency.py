@@ -5,7 +5,7 @@ import pytest
 
 from bot.domain.gate import GateAnswer
 from bot.gates.gate import Found
-from bot.gates.latency import LatencyKeys, check
+from bot.gates.latency import UNCLEAR, LatencyKeys, check
 from bot.gates.numbers.names import Count, Time
 from bot.gates.numbers.tally import EVER
 from tests.bot.gates.windows import Story, a_window, always, asked, buckets
@@ -97,17 +97,21 @@ def test_few_answers_hold() -> None:
     )
 
 
-DROPPED = "no latency of any request: see whether their histograms are dropped when Prometheus scrapes them."
+DROPPED = "no latency: see whether their histograms are dropped when Prometheus scrapes them."
 
 
 def test_without_a_latency_that_both_pools_show_it_holds_and_says_what_is_missing() -> None:
     nothing = always(good=15, times={Time.FIRST_TOKEN: {}, Time.WHOLE: {}})
     first, whole = (always(good=15, times={time: {}}) for time in (Time.WHOLE, Time.FIRST_TOKEN))
-    assert [found(*pools).reason for pools in ((nothing, OLD), (OLD, nothing), (nothing, nothing), (first, whole))] == [
+    empty = always(broken=15)
+    pairs = ((nothing, OLD), (OLD, nothing), (nothing, nothing), (first, whole), (empty, OLD), (empty, empty))
+    assert [found(*pair).reason for pair in pairs] == [
         f"The new pool's model servers show {DROPPED}",
         f"The old pool's model servers show {DROPPED}",
         f"Both pools' model servers show {DROPPED}",
         "The pools show no latency that can be compared: each shows another one.",
+        "The new pool has answered no request yet.",
+        "Both pools have answered no request yet.",
     ]
 
 
@@ -126,8 +130,7 @@ def test_more_than_three_times_the_work_excuses_no_more_and_the_step_waits() -> 
     seen = found(lambda number: answers(times=30, prompt=6000))
     assert (seen.answer, seen.reason.partition(". ")[2]) == (
         GateAnswer.HOLD,
-        "Each request is 30 times the work: its prompts are longer, or its cache is cold; "
-        "I wait to see whether that lasts.",
+        "But each request is 30 times the work. " + UNCLEAR,
     )
     assert found(lambda number: answers(times=3, prompt=6000)).answer is GateAnswer.PASS
 

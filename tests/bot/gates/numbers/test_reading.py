@@ -85,14 +85,15 @@ def test_what_is_no_request_for_the_model_is_not_counted(labels: Mapping[str, st
 
 @pytest.mark.parametrize("name", ["sglang:http_responses_total", "sglang_http_responses_total"])
 def test_sglang_counts_its_answers_by_endpoint_and_status_code(name: str) -> None:
-    def responses(code: str, path: str, *values: float) -> Series:
-        return shows(name, *values, endpoint=path, status_code=code, method="POST")
+    def responses(code: str, path: str, *values: float) -> list[Series]:
+        """Return what Prometheus has alone, and with its operator, which has another label of that name."""
+        labels = {"status_code": code, "method": "POST"}
+        renamed = {"endpoint": "http", "exported_endpoint": path}
+        return [shows(name, *values, **labels, endpoint=path), shows(name, *values, **labels, **renamed)]
 
-    series = [responses("200", "/v1/completions", 0, 4, 6), responses("503", "/v1/completions", 0, 0, 2)]
-    assert counts(*series, responses("500", "/health_generate", 0, 5, 9)) == [
-        {Count.GOOD: 4, Count.BROKEN: 0},
-        {Count.GOOD: 2, Count.BROKEN: 2},
-    ]
+    good, bad = responses("200", "/v1/completions", 0, 4, 6), responses("503", "/v1/completions", 0, 0, 2)
+    for shown in zip(good, bad, responses("500", "/health_generate", 0, 5, 9), strict=True):
+        assert counts(*shown) == [{Count.GOOD: 4, Count.BROKEN: 0}, {Count.GOOD: 2, Count.BROKEN: 2}]
 
 
 def test_of_two_jobs_that_scrape_a_pod_that_with_more_scrapes_counts() -> None:
@@ -212,9 +213,13 @@ def test_where_a_server_shows_the_same_time_under_two_names_one_counts() -> None
 def test_of_a_server_that_shows_what_runs_the_streams_are_known() -> None:
     first, whole = "vllm:time_to_first_token_seconds", "vllm:e2e_request_latency_seconds"
     (stretch, _) = tallies(bucket(first, "+Inf", 2, 9, 9), bucket(whole, "+Inf", 1, 4, 4))
-    assert stretch.servers == {"pod-a": Streams(unended=4, before=1, after=2)}
-    (stretch, _) = tallies(bucket(first, "+Inf", 2, 9, 9), bucket(whole, "+Inf", 1, 4, 4), answers("2xx", 0, 3, 3))
-    assert stretch.servers == {"pod-a": Streams(unended=4, before=1, after=2, answers=3)}
+    assert stretch.servers == {"pod-a": Streams(unended=4, before=1, after=2, began=7)}
+    good = [answers("2xx", 0, 3, 3), answers("2xx", 0, 5, 5, handler="/v1/embeddings")]
+    queue = shows("vllm:num_requests_waiting", 6, 5, 4)
+    (stretch, _) = tallies(bucket(first, "+Inf", 2, 9, 9), bucket(whole, "+Inf", 1, 4, 4), *good, queue)
+    assert stretch.servers == {
+        "pod-a": Streams(unended=4, before=1, after=2, answers=3, began=7, waiting=(6, 5)),
+    }
 
 
 def test_of_a_server_whose_last_buckets_were_dropped_the_streams_are_not_known() -> None:
@@ -227,7 +232,7 @@ def test_other_engines_and_other_versions_show_other_names() -> None:
     sglang = [shows("sglang:num_running_reqs", 1, 1, 1), scraped(1, 1, 1)]
     old = [RUNNING, shows("vllm:gpu_cache_usage_perc", 0, 0, 0), scraped(1, 1, 1)]
     new = [RUNNING, shows("vllm:kv_cache_usage_perc", 0, 0, 0), answers("5xx", 0, 0, 1), scraped(1, 1, 1)]
-    assert [programs_of(each, POOL).engines for each in (sglang, old, new)] == [
+    assert [programs_of(each, POOL).shown_names for each in (sglang, old, new)] == [
         {"sglang:num_running_reqs"},
         {"vllm:num_requests_running", "vllm:gpu_cache_usage_perc"},
         {"vllm:num_requests_running", "vllm:kv_cache_usage_perc"},

@@ -26,9 +26,12 @@ def test_a_query_names_the_pools_pods_and_the_series_that_are_there() -> None:
     )
     sglang = replace(WINDOW, names=frozenset({"sglang:http_responses_total"}))
     assert shown.errors(sglang) == (
-        'sum(rate(sglang:http_responses_total{namespace="default",pod=~"new-a|new-b",endpoint=~"/v1/.*",'
-        'method=~"POST|",status_code=~"5.*"}[5m])) / sum(rate(sglang:http_responses_total{namespace="default",'
-        'pod=~"new-a|new-b",endpoint=~"/v1/.*",method=~"POST|"}[5m]))'
+        'sum(rate(sglang:http_responses_total{namespace="default",pod=~"new-a|new-b",exported_endpoint=~"/v1/.*",'
+        'method=~"POST|",status_code=~"5.*"}[5m]) or rate(sglang:http_responses_total{namespace="default",'
+        'pod=~"new-a|new-b",endpoint=~"/v1/.*",method=~"POST|",status_code=~"5.*"}[5m])) / '
+        'sum(rate(sglang:http_responses_total{namespace="default",pod=~"new-a|new-b",exported_endpoint=~"/v1/.*",'
+        'method=~"POST|"}[5m]) or rate(sglang:http_responses_total{namespace="default",pod=~"new-a|new-b",'
+        'endpoint=~"/v1/.*",method=~"POST|"}[5m]))'
     )
     assert shown.picked(VLLM).endswith(',namespace="default",service="new-epp"}[5m]))')
 

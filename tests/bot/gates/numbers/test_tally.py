@@ -38,14 +38,21 @@ def test_no_more_is_cut_than_was_answered_for_one_request_may_have_many_prompts(
 
 def test_answers_that_have_no_token_are_those_that_did_not_begin_but_for_those_that_may_yet() -> None:
     def answered(number: int, good: int, began: int, running: tuple[float, float] = (0, 0)) -> Tally:
-        first = {Time.FIRST_TOKEN: buckets([0.05] * began)}
-        return a_tally(number, good=good, times=first, running=running)
+        return replace(a_tally(number), servers={"a": Streams(0, *running, answers=good, began=began)})
 
     assert total([answered(0, 9, 4)]).tokenless == 5
     assert total([answered(0, 9, 4, (3, 0))]).tokenless == 2
     assert total([answered(0, 9, 4, (0, 3))]).tokenless == 2
     assert total([answered(0, 4, 9)]).tokenless == 0
     assert total([answered(0, 9, 4, (0, 3)), answered(1, 9, 12, (3, 0))]).tokenless == 2
+    waits = replace(a_tally(0), servers={"a": Streams(0, 0, 0, answers=9, began=4, waiting=(0, 2))})
+    assert total([waits]).tokenless == 3
+
+
+def test_servers_that_only_read_prompts_have_lost_nothing_where_others_have_tokens() -> None:
+    reads, writes = Streams(0, 0, 0, answers=9), Streams(0, 0, 0, answers=9, began=8)
+    assert total([replace(a_tally(0), servers={"a": reads, "b": writes})]).tokenless == 1
+    assert total([replace(a_tally(0), servers={"a": reads, "b": reads})]).tokenless == 18
 
 
 def test_what_may_not_have_begun_yet_is_taken_off_once_for_each_run_of_stretches() -> None:
