@@ -68,7 +68,7 @@ def register(app: App, intake: Intake, private: Private) -> None:
         ack()
         private.say(
             click.reply_to,
-            say("Your vote on question {}: *{}*. I tell you if it cannot count.", number, _LABELS[choice]),
+            say("Your vote on question {}: *{}*. I'll tell you if it doesn't count.", number, _LABELS[choice]),
         )
 
 

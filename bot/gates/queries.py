@@ -17,7 +17,7 @@ from bot.domain.rollout import Pool
 from bot.engine.metrics_port import Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.gate import Asked, Found, Gate, NumberKeys
-from bot.gates.numbers.asking import NO_PROMETHEUS, after_warm_up, end_of, last_warm_up, never_fail_while_warming
+from bot.gates.numbers.asking import NO_PROMETHEUS, after_warm_up, evidence_from, last_warm_up, never_fail_while_warming
 from bot.gates.numbers.numbers import Numbers
 from bot.gates.numbers.query import any_of
 from bot.gates.numbers.reading import times_of
@@ -97,7 +97,7 @@ def check(asked: Asked, keys: QueriesKeys) -> Found:
     last = last_warm_up(asked)
     try:
         pools = {name: numbers.pools.members(pool) for name, pool in _pools(asked, keys).items()}
-        span = span_since(applied.weighed_since, asked.now, numbers.rules, after=end_of(last))
+        span = span_since(applied.weighed_since, asked.now, numbers.rules, after=evidence_from(asked, last))
     except (LackError, ClusterError) as error:
         return Found(answer=GateAnswer.HOLD, reason=str(error), evidence="no numbers")
     # Without traffic the old pool is compared as it was before, as the other gates do.

@@ -15,7 +15,7 @@ from typing import Final
 from bot.domain.backtest import BACKTEST, Scores
 from bot.domain.commands.tokens import Word
 from bot.domain.commands.values import read_name
-from bot.domain.errors import GoneError, MetricsError, RouteError, UsageError
+from bot.domain.errors import GoneError, MetricsError, NotHereError, RouteError, UsageError
 from bot.domain.gate import GateAnswer, strictest
 from bot.domain.operation import NewOperation, Operation
 from bot.domain.plan import parse_duration, show_duration
@@ -32,6 +32,7 @@ USUAL, LONGEST = timedelta(hours=24), timedelta(days=7)
 A_STEP: Final = timedelta(hours=1)
 A_STEP_PODS: Final = 20
 """With more model servers a step asks for less than an hour, so that an answer stays as long."""
+NAME_ONE: Final = "Name the pool whose past you want to look at: `backtest POOL`."
 NO_PROMETHEUS: Final = "The policy names no Prometheus, so there is no past to look at."
 
 
@@ -53,7 +54,9 @@ class BacktestGates:
         pools = [word for word in given if word not in times]
         parameters = dict(read_keys(words, KEYS, line))
         if len(times) + ("past" in parameters) > 1 or len(pools) > 1:
-            raise UsageError("One time and one pool are enough.", hint=f"Usage: `{line}`.")
+            raise UsageError(
+                "One time and one pool are enough.", hint=f"Write a time in one word, like `10m`. Usage: `{line}`."
+            )
         if times:
             parameters["past"] = times[0]
         return Asked(subject=read_name("pool", pools[0]) if pools else "", parameters=parameters)
@@ -149,7 +152,10 @@ def _past(tools: Tools) -> Past:
 def _members(asked: NewOperation, tools: Tools) -> PoolMembers:
     """Name the servers of the pool that is meant: the one that is named, else the old one of the rollout here."""
     if not asked.subject:
-        rollout = rollout_meant(asked, tools)
+        try:
+            rollout = rollout_meant(asked, tools)
+        except NotHereError as error:
+            raise UsageError("This channel has no rollout.", hint=NAME_ONE) from error
         assert rollout is not None  # without a name, none is an error
         return tools.routes.members(rollout.stable)
     wanted = asked.parameters.get("namespace", "")

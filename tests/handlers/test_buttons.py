@@ -91,6 +91,8 @@ def test_a_step_that_nobody_has_to_approve_is_named_as_what_it_does() -> None:
         ((50, 80), 3, "Approve 50 %, 80 %, 100 %"),
         ((25, 50, 100), 3, "Approve 50 %, 100 %"),
         ((30,), 2, "Approve 30 %, 50 %"),
+        ((10, 25, 50, 100), 3, "Approve 50 %, 100 %"),
+        (tuple(range(30, 61, 10)), 3, "Approve 30 % … 100 %, 5 marks"),
         (tuple(range(30, 101, 10)), 3, "Approve 30 % … 100 %, 8 marks"),
     ],
 )

@@ -1,6 +1,7 @@
 """What the gates said last: what they saw, and why a rollout waits for them."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from bot.domain.gate import Finding, GateAnswer, Verdict, strictest
 from bot.domain.prose import Prose, joined, said, say
@@ -30,7 +31,11 @@ def _strictest(seen: Sequence[Finding]) -> Prose:
         return say("{} gates pass{}", len(seen), first) if seen else Prose()
     worst = next(finding for finding in seen if finding.answer is answer)
     named = worst.evidence.startswith(worst.gate.partition("_")[0])
-    return said(worst.evidence, 100) if named else say("{}: {}", worst.gate, said(worst.evidence, 100))
+    told = said(worst.evidence, 100) if named else say("{}: {}", worst.gate, said(worst.evidence, 100))
+    return say("{}{}", _MARKS.get(answer, Prose()), told)
+
+
+_MARKS: Final = {GateAnswer.FAIL: say("⛔ "), GateAnswer.HOLD: say("⏳ ")}
 
 
 def keeps_stable(entry: Entry) -> str:

@@ -17,7 +17,7 @@ from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, not_settled
 from bot.domain.weights import asked_marks
 
-MOST_MARKS = 4
+MOST_MARKS = 3
 """Slack shows about 30 characters of a button."""
 
 

@@ -1,7 +1,7 @@
 """What gates say about two pools: short for the card, a sentence for a decision."""
 
 from bot.domain.gate import Figure, GateAnswer
-from bot.gates.judging.shares import Judged, Shares
+from bot.gates.judging.shares import Judged, Share, Shares
 
 
 def count(number: int) -> str:
@@ -16,12 +16,17 @@ def percent(share: float) -> str:
 
 def figure(name: str, shares: Shares) -> Figure:
     """Return both pools' shares for the thread."""
-    return Figure(name, percent(shares.canary.percent), percent(shares.stable.percent))
+    return Figure(name, _share(shares.canary), _share(shares.stable))
 
 
 def percents(shares: Shares) -> str:
     """Write both pools' shares for the card."""
-    return f"{percent(shares.canary.percent)} (old {percent(shares.stable.percent)})"
+    return f"{_share(shares.canary)} (old {_share(shares.stable)})"
+
+
+def _share(share: Share) -> str:
+    """Write a share; of nothing there is none."""
+    return percent(share.percent) if share.of else "–"
 
 
 def verdict(judged: Judged, sentence: str, seen: int, wanted: int) -> tuple[GateAnswer, str]:

@@ -33,7 +33,7 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
         return Found(answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone")
     last = last_warm_up(asked)
     try:
-        window = numbers.window(asked.entry, asked.now, end_of(last))
+        window = numbers.window(asked.entry, asked.now, evidence_from(asked, last))
     except NothingToCompareError as nothing:
         return alone(nothing.window, numbers.rules) if nothing.window.canary().arrived else _idle(numbers.rules)
     except LackError as lack:
@@ -54,9 +54,11 @@ def last_warm_up(asked: Asked) -> Operation | None:
         return None
 
 
-def end_of(warm_up: Operation | None) -> datetime | None:
-    """Return when a warm-up sent its last prompt; None if it still runs, or there was none."""
-    return warm_up.since if warm_up and warm_up.is_over else None
+def evidence_from(asked: Asked, warm_up: Operation | None) -> datetime | None:
+    """Return when a warm-up sent its last prompt, or people resumed the rollout if that was later; None: neither."""
+    times = [warm_up.since] if warm_up and warm_up.is_over else []
+    times += [asked.rollout.resumed_at] if asked.rollout.resumed_at else []
+    return max(times, default=None)
 
 
 def after_warm_up(warm_up: Operation | None, found: Found) -> Found:

@@ -1,13 +1,14 @@
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
 
-from bot.domain.evidence import Idle
+from bot.domain.evidence import EvidenceRules, Idle
 from bot.domain.gate import Figure, GateAnswer
 from bot.domain.operation import OperationPhase
+from bot.domain.rollout import Entry
 from bot.gates.errors import ErrorKeys, check
 from bot.gates.gate import Found
 from bot.gates.numbers.names import Count, Time
@@ -17,6 +18,7 @@ from bot.gates.numbers.window import NothingToCompareError, Window
 from tests.bot.gates.test_quality import Kept
 from tests.bot.gates.test_warm_up import warmed
 from tests.bot.gates.windows import RULES, Story, a_window, always, asked, shorter
+from tests.builders import NOON, a_rollout, an_entry
 
 HEALTHY = always(good=135, more={Count.PICKED: 135}, streams=Streams(unended=0, before=0, after=0))
 BARE = always(times={Time.FIRST_TOKEN: {EVER: 135}, Time.WHOLE: {EVER: 135}})
@@ -297,6 +299,34 @@ def test_of_idle_pools_the_policy_decides(idle: Idle, answer: GateAnswer, reason
     window = a_window(always(), always())
     seen = check(asked(window, rules=shorter(idle=idle)), ErrorKeys())
     assert (seen.answer, seen.reason) == (answer, reason)
+
+
+def test_of_a_pool_without_requests_there_is_no_share() -> None:
+    seen = found(always(more={Count.GOOD: 0}))
+    assert (seen.evidence, seen.figures[1]) == ("errors – (old 0.0 %)", Figure("errors", "–", "0.0 %"))
+
+
+def test_what_was_before_people_resumed_is_no_evidence_any_more() -> None:
+    """They have mended what had paused it, so a gate that looked at that again would pause it again."""
+    numbers, later = Asking(a_window(always(good=15), HEALTHY)), NOON + timedelta(minutes=5)
+    question = asked(numbers.made)
+    sources = replace(question.sources, numbers=cast(Numbers, numbers))
+    for rollout in (a_rollout(), a_rollout(resumed_at=later)):
+        check(replace(question, entry=an_entry(rollout), sources=sources), ErrorKeys())
+    assert numbers.after == [None, later]
+
+
+@dataclass
+class Asking:
+    """Numbers that note from when on they are asked for."""
+
+    made: Window
+    rules: EvidenceRules = RULES
+    after: list[datetime | None] = field(default_factory=list)
+
+    def window(self, entry: Entry, now: datetime, after: datetime | None) -> Window:
+        self.after.append(after)
+        return self.made
 
 
 def test_what_is_forgiven_is_the_policys() -> None:
