@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.gate import Finding, GateAnswer
 from bot.domain.rollout import OVER, Acceptance, Ask, Entry, Phase
 from bot.domain.verbs.registry import verbs
 from handlers.buttons import drawn
@@ -152,3 +153,11 @@ def test_while_a_write_is_open_no_button_offers_a_further_step() -> None:
 def test_the_brake_says_what_it_will_do(entry: Entry, said: str) -> None:
     (brake,) = [button for button in buttons(entry) if button["action_id"] == "rollout_rollback"]
     assert brake["confirm"]["text"]["text"] == said
+
+
+@pytest.mark.parametrize("answer", list(GateAnswer))
+@pytest.mark.parametrize("phase", [Phase.PAUSED, Phase.AWAITING_APPROVAL])
+def test_no_button_that_raises_the_new_pool_stands_out_while_a_gate_fails(phase: Phase, answer: GateAnswer) -> None:
+    entry = replace(an_entry(in_phase(phase)), findings=(Finding(gate="split", answer=answer),))
+    raising = [each for each in buttons(entry) if each["action_id"] in ("rollout_resume", "rollout_approve")]
+    assert [each.get("style") for each in raising] == [None if answer is GateAnswer.FAIL else "primary"]

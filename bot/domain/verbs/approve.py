@@ -12,7 +12,7 @@ from bot.domain.events import EventKind
 from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import Ask, Change, Entry, Phase, Rollout
 from bot.domain.sentences.who_may import count_approvals
-from bot.domain.verbs.button import Button, Style
+from bot.domain.verbs.button import Button, expected_unless_a_gate_fails
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, not_settled
 from bot.domain.weights import asked_marks
@@ -76,5 +76,5 @@ APPROVE = Verb(
     late_after=LATE_AFTER,
     outdated_by=lambda rollout: rollout.since,  # an approval in between changes nothing
     decide=_approve,
-    button=Button(label=_label, style=lambda entry: Style.PRIMARY),
+    button=Button(label=_label, style=expected_unless_a_gate_fails),
 )

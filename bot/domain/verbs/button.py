@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from bot.domain.gate import GateAnswer
 from bot.domain.rollout import Acceptance, Entry, Pool
 
 
@@ -44,6 +45,12 @@ def _no_dialog(entry: Entry) -> Dialog | None:
 
 def _plain(entry: Entry) -> Style:
     return Style.PLAIN
+
+
+def expected_unless_a_gate_fails(entry: Entry) -> Style:
+    """Let a button stand out, unless a gate advises against it."""
+    answers = [finding.answer for finding in entry.findings]
+    return Style.PLAIN if GateAnswer.FAIL in answers else Style.PRIMARY
 
 
 def _always(entry: Entry) -> bool:

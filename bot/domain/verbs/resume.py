@@ -10,7 +10,7 @@ from bot.domain.errors import TransitionError
 from bot.domain.events import EventKind
 from bot.domain.gate import GateAnswer, Verdict
 from bot.domain.rollout import Change, Entry, Phase
-from bot.domain.verbs.button import Button, Style
+from bot.domain.verbs.button import Button, expected_unless_a_gate_fails
 from bot.domain.verbs.declaration import Kind, Verb
 from bot.domain.verbs.raising import LATE_AFTER, last_decision, require_pass
 
@@ -55,5 +55,5 @@ RESUME = Verb(
     late_after=LATE_AFTER,
     outdated_by=last_decision,
     decide=_resume,
-    button=Button(label=_label, style=lambda entry: Style.PRIMARY),
+    button=Button(label=_label, style=expected_unless_a_gate_fails),
 )
