@@ -18,7 +18,7 @@ def table(block_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:
     figures = next((event.figures for event in reversed(events) if event.figures), ())
     if not figures:
         return []
-    text = "\n".join(_lines([Figure("", "new", "old"), *figures[:MOST]]))
+    text = "\n".join(_lines([Figure("until then", "new", "old"), *figures[:MOST]]))
     return [
         {
             "type": "section",

@@ -14,7 +14,13 @@ SEEN = replace(STEPPED, figures=(Figure("requests", "240", "2,160"), Figure("err
 def test_the_figures_of_both_pools_line_up() -> None:
     (block,) = table("event:1", [SEEN])
     lines = block["text"]["text"].split("\n")
-    assert lines == ["```", "            new     old", "requests    240   2,160", "errors    0.0 %  12.5 %", "```"]
+    assert lines == [
+        "```",
+        "until then    new     old",
+        "requests      240   2,160",
+        "errors      0.0 %  12.5 %",
+        "```",
+    ]
     assert block["block_id"] == "event:1:figures"
 
 
