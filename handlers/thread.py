@@ -47,12 +47,16 @@ def is_broadcast(events: Sequence[Event], tell: Tell) -> bool:
 
 
 def lines(events: Sequence[Event], entry: Entry, heads: Mapping[int | None, Prose] = NO_HEADS) -> list[Prose]:
-    """Write a line for each event, except an approval that the next one names; ``heads`` stand in their places."""
+    """Write a line for each event, except an approval that the next one names, and charts that others explain.
+
+    ``heads`` stand in their places.
+    """
     sentences = told(events, entry, longest=_room(len(events)))
+    are_explained = any(event.kind is not EventKind.PICTURE for event in events)
     return [
         say("{}  {}", clock(event.at), heads.get(at, sentences[at]))
         for at, event in enumerate(events)
-        if not _is_told_next(events, at)
+        if not (_is_told_next(events, at) or (event.kind is EventKind.PICTURE and are_explained))
     ]
 
 

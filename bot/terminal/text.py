@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.domain.access import Access
 from bot.domain.decisions.by_people import describe
-from bot.domain.events import Event
+from bot.domain.events import Event, EventKind
 from bot.domain.operation import Operation
 from bot.domain.prose import Person, Prose, moment, plain, say
 from bot.domain.rollout import Acceptance, Entry, Rollout
@@ -89,9 +89,10 @@ def _steps(rollout: Rollout) -> str:
 
 
 def story(events: Sequence[Event], entry: Entry, names: Names) -> list[tuple[str, str]]:
-    """Tell what happened: time and sentence, who is in the sentence."""
+    """Tell what happened: time and sentence, who is in the sentence. A terminal shows no charts."""
     sentences = told(events, entry)
     return [
         (f"{event.at:%Y-%m-%d %H:%M:%S}", drawn(sentence, names))
         for event, sentence in zip(events, sentences, strict=True)
+        if event.kind is not EventKind.PICTURE
     ]

@@ -48,6 +48,12 @@ def test_a_picture_is_drawn_by_slack_and_said_in_words() -> None:
     assert faults(card.text, card.blocks) == []
 
 
+def test_beside_what_was_decided_charts_need_no_line_of_their_own() -> None:
+    stepped = Event(kind=EventKind.STEPPED, at=NOON, weight=25)
+    words, *charts = message([stepped, PICTURE], an_entry(), Access(), first=4).blocks
+    assert (words["text"]["text"].count("\n"), "How both pools" in words["text"]["text"], len(charts)) == (0, False, 2)
+
+
 def test_a_message_without_charts_has_nothing_to_leave_out() -> None:
     card = message([replace(PICTURE, charts=())], an_entry(), Access(), first=4)
     assert without_charts(card) is None

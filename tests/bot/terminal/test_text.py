@@ -4,10 +4,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.errors import StoreError
+from bot.domain.events import Event, EventKind
 from bot.domain.prose import Channel, Person, moment, said, say
 from bot.terminal.names import Names, nameless
-from bot.terminal.text import drawn
-from tests.builders import ALICE, BOB, NOON
+from bot.terminal.text import drawn, story
+from tests.builders import ALICE, BOB, NOON, a_rollout, an_entry
 
 NOBODY = Names({}, nameless)
 
@@ -48,3 +49,10 @@ def test_a_redis_that_does_not_answer_is_waited_for_once() -> None:
 
     shown = drawn(say("{} {} {}", Person(ALICE), Person(BOB), Person(ALICE)), Names({}, silent))
     assert (shown, asked) == (f"{ALICE} {BOB} {ALICE}", [ALICE])
+
+
+def test_what_happened_is_told_without_the_charts_that_a_terminal_cannot_show() -> None:
+    stepped = Event(kind=EventKind.STEPPED, at=NOON, weight=25)
+    picture = Event(kind=EventKind.PICTURE, at=NOON, weight=25)
+    told = story([stepped, picture], an_entry(a_rollout()), NOBODY)
+    assert [time for time, _ in told] == [f"{NOON:%Y-%m-%d %H:%M:%S}"]
