@@ -133,7 +133,8 @@ def _dump(url: str) -> str:
             "set": client.smembers,
         }
         keys = [key for key in client.scan_iter(count=1000) if key != f"{PREFIX}inbox"]
-        found = {key: reads[str(client.type(key))](key) for key in keys}
+        kinds = {key: str(client.type(key)) for key in keys}
+        found = {key: reads[kind](key) for key, kind in kinds.items() if kind != "none"}  # it has expired meanwhile
     return json.dumps(found, default=str, ensure_ascii=False)
 
 
