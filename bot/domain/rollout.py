@@ -154,7 +154,7 @@ class Rollout:
     ask: Ask | None = None
     known: tuple[str, ...] = ()  # what gateways said against the route before the first write (keys): no news of ours
     kept_until: datetime | None = None  # of a finished rollout: then people are asked whether to delete the old pool
-    resumed_at: datetime | None = None  # people went on after a pause: what was before is no evidence any more
+    resumed_at: datetime | None = None  # the last pause ended: what was before is no evidence any more
     stable_gone: bool = False  # it paused because the old pool was deleted, and people may have gone on without it
 
     @property

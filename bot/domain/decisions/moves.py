@@ -34,6 +34,7 @@ def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
     old = entry.rollout
     new = replace(old, **{"drift": None, "held_by": (), "overwrites": _still_overwrites(entry), **changes})
     moved = (new.phase, new.step) != (old.phase, old.step)
+    went_on = old.phase is Phase.PAUSED and new.phase is not Phase.PAUSED
     return replace(
         new,
         why=new.why[:LONGEST_WHY],
@@ -43,6 +44,7 @@ def after(entry: Entry, moment: Moment, **changes: Any) -> Rollout:
         by=moment.by,
         base=written_step(entry),
         since=moment.now if moved else old.since,
+        resumed_at=moment.now if went_on else old.resumed_at,
         turn=old.turn + 1 if moved else old.turn,
     )
 

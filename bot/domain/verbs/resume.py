@@ -22,9 +22,7 @@ def _resume(entry: Entry, request: Request, verdict: Verdict, moment: Moment) ->
     if rollout.drifted:
         raise TransitionError(say_drift(rollout), hint=_INSTEAD.format(weight=rollout.weight))
     change = _before_first_weight(entry, verdict, moment) if rollout.step < 0 else go_on(entry, moment)
-    resumed = event(EventKind.RESUMED, moment, rollout, request.command.reason)
-    after = replace(change.after, resumed_at=moment.now)
-    return replace(change, after=after, events=(resumed, *change.events))
+    return replace(change, events=(event(EventKind.RESUMED, moment, rollout, request.command.reason), *change.events))
 
 
 def _before_first_weight(entry: Entry, verdict: Verdict, moment: Moment) -> Change:

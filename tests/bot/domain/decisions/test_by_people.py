@@ -182,6 +182,13 @@ def test_resume_goes_on_with_a_full_interval() -> None:
     assert (change.after.phase, change.due) == (Phase.PROGRESSING, NOON + timedelta(minutes=15))
 
 
+def test_what_was_before_a_resume_is_no_evidence_any_more_and_a_later_decision_leaves_that() -> None:
+    paused = an_entry(a_rollout(phase=Phase.PAUSED, left=Phase.PROGRESSING))
+    resumed = decide(paused, a_request("resume"), PASS, at(1)).after
+    later = decide(an_entry(resumed), a_request("pause"), None, at(2)).after
+    assert (paused.rollout.resumed_at, resumed.resumed_at, later.resumed_at) == (None, at(1).now, at(1).now)
+
+
 def test_resume_of_a_paused_bake_bakes_again() -> None:
     paused = an_entry(replace(PROMOTED, phase=Phase.PAUSED, left=Phase.PROMOTED))
     change = decide(paused, a_request("resume"), PASS, at(5))

@@ -101,6 +101,12 @@ def test_a_restore_goes_on_at_our_weight_and_remembers_whom_it_overwrote() -> No
     assert (after.phase, after.weight, after.drift, after.restored) == (Phase.PROGRESSING, 10, None, ("kubectl-edit",))
 
 
+@pytest.mark.parametrize("verb", ["restore", "adopt"])
+def test_what_was_before_a_drift_was_settled_is_no_evidence_any_more(verb: str) -> None:
+    free = replace(a_rollout().plan, approve_at=())
+    assert pressed(verb, found(Pair(60, 40), plan=free)).rollout.resumed_at == at(1).now
+
+
 def test_a_restore_that_lowers_the_canary_needs_no_gate() -> None:
     change = decide(an_entry(found(Pair(60, 40))), a_request("restore"), HOLD, at(1))
     assert (change.after.phase, change.due) == (Phase.PROGRESSING, None)
