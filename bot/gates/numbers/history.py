@@ -10,7 +10,8 @@ from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.judging.quantiles import quantile
 from bot.gates.numbers.names import Count, Time
-from bot.gates.numbers.reading import programs_of, scraped_every, tallied
+from bot.gates.numbers.programs import programs_of
+from bot.gates.numbers.reading import scraped_every, tallied
 from bot.gates.numbers.tally import EVER, Tally, total
 from bot.gates.numbers.window import aligned, coarser
 

@@ -9,7 +9,8 @@ from typing import Final
 from bot.domain.evidence import EvidenceRules
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
-from bot.gates.numbers.reading import PoolNumbers, programs_of, scraped_every, tallied
+from bot.gates.numbers.programs import programs_of
+from bot.gates.numbers.reading import PoolNumbers, scraped_every, tallied
 from bot.gates.numbers.tally import Tally, Total, total
 
 SLICES: Final = 20

@@ -6,7 +6,8 @@ from bot.domain.rollout import Pool
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.names import Count, Level, Time
-from bot.gates.numbers.reading import programs_of, read, scraped_every, tallied, times_of
+from bot.gates.numbers.programs import programs_of
+from bot.gates.numbers.reading import read, scraped_every, tallied, times_of
 from bot.gates.numbers.tally import EVER, Streams, Tally
 from tests.builders import CANARY
 
