@@ -25,8 +25,8 @@ from bot.gates.numbers.tally import EVER, Total
 from bot.gates.numbers.window import Slice, Window
 
 UNCLEAR: Final = (
-    "Look whether users ask it for so much more, or its prefix cache finds nothing. "
-    "If all is well, switch the gate `latency` off in the policy."
+    "See whether users ask more of it, or its prefix cache no longer hits. "
+    "If all is well, switch off the gate `latency` in the policy."
 )
 MOST_EXCUSED: Final = 3.0
 """So many times the work excuses as many times the time. More may be a cache that no longer finds anything."""

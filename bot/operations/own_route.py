@@ -97,7 +97,7 @@ def accepted(operation: Operation, tools: Tools) -> Step:
     if tools.trials.is_taken(pair_in(operation), operation.id):
         return Next(state={**operation.state, "do": "model"})
     if tools.clock.now() - operation.started_at > ACCEPTED_WITHIN:
-        never = "Try again later. With a gateway that never says so I can send no requests of my own."
+        never = "Try again later. If a gateway never says so, I cannot send requests of my own."
         raise RouteError("The gateway has not said whether it takes the trial's route.", hint=never)
     return Next(state=operation.state)
 

@@ -22,8 +22,8 @@ FEWEST: Final = 4
 FEW_SLICES: Final = 6
 NO_TRAFFIC: Final = "The new pool has no traffic yet."
 FEW_SCRAPES: Final = (
-    "It is too early to judge. I do so as soon as caches are warm and Prometheus has then scraped every model server "
-    "and picker four times."
+    "It is too early to judge: I wait until caches are warm, and Prometheus has then scraped every model server and "
+    "picker four times."
 )
 WINDOW_TOO_SHORT: Final = (
     "Prometheus scrapes some model server or picker less than four times in `evidence.window`: make that longer."

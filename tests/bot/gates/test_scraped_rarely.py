@@ -33,8 +33,8 @@ def test_a_healthy_pool_passes_in_the_end(every: float) -> None:
 def test_while_programs_were_scraped_too_seldom_it_says_so() -> None:
     reason = Cluster(old=4, new=2, rate=6, every=60, seed=1).ask(errors.GATE, 120).reason
     assert reason == (
-        "It is too early to judge. I do so as soon as caches are warm and Prometheus has then scraped every model "
-        "server and picker four times."
+        "It is too early to judge: I wait until caches are warm, and Prometheus has then scraped every model server "
+        "and picker four times."
     )
 
 

@@ -169,8 +169,8 @@ def test_a_gateway_that_says_nothing_for_two_minutes_ends_it(trying: Trying) -> 
     operation, _ = trying.step(operation)
     _, step = trying.step(operation)
     said = (
-        "The gateway has not said whether it takes the trial's route. Try again later. With a gateway that "
-        "never says so I can send no requests of my own."
+        "The gateway has not said whether it takes the trial's route. Try again later. If a gateway never "
+        "says so, I cannot send requests of my own."
     )
     assert (step, trying.executor.left(operation), trying.routes()) == (Failed(said), "", ["llm-route"])
 
