@@ -34,6 +34,7 @@ class Lane:
     folder: Path
     prometheus: Prometheus
     """One of its own, so that no other lane misses it while it is away."""
+    users: Load | None = None
 
     @property
     def old(self) -> str:
@@ -144,8 +145,13 @@ class Lane:
     @contextmanager
     def asked(self, rate: float, seed: int) -> Iterator[Load]:
         """Run users for the block."""
-        with self._asking(rate, f"users-{seed}", seed) as running:
-            yield running
+        with self._asking(rate, f"users-{seed}", seed) as self.users:
+            yield self.users
+
+    def send_users_away(self) -> None:
+        """Let nobody ask any more, and wait for the last answers."""
+        if self.users is not None:
+            self.users.stop()
 
     @contextmanager
     def _asking(self, rate: float, name: str, seed: int = 1, *, host: str = "", only: str = "") -> Iterator[Load]:

@@ -29,7 +29,8 @@ WEIGHT: Final = 10
 LOOK_EVERY: Final = 15 / SCALE
 BEFORE: Final = 8.0
 """Seconds with the old pool alone: what its latency is, for the peers' thresholds."""
-HONEST_SECONDS, BAD_SECONDS = 22.0, 45.0
+SECONDS: Final = 45.0
+"""How long a run takes from the new weight on: a little longer than what the gates leave out and look back at."""
 
 USUAL_RULES: Final = EvidenceRules()
 RULES: Final = EvidenceRules(
@@ -120,8 +121,8 @@ def _follow(
     panel: GatePanel, entry: Entry, peers: Sequence[Rules], begun: datetime, scenario: Scenario
 ) -> tuple[Verdict, float | None]:
     """Look again and again until all have decided, or the time is over; returns our verdict and when it was a fail."""
-    limit, failed_at, verdict = HONEST_SECONDS if scenario.is_honest else BAD_SECONDS, None, Verdict()
-    while (seconds := (datetime.now(UTC) - begun).total_seconds()) < limit:
+    failed_at, verdict = None, Verdict()
+    while (seconds := (datetime.now(UTC) - begun).total_seconds()) < SECONDS:
         if failed_at is None:
             verdict = panel.check_between_steps(entry)
             if verdict.answer is GateAnswer.FAIL:
@@ -144,7 +145,7 @@ def _decided(
     *,
     held: bool = False,
 ) -> Decided:
-    until = begun.timestamp() + (at if at is not None else BAD_SECONDS)
+    until = begun.timestamp() + (at if at is not None else SECONDS)
     served = [record for record in records if record.at <= until]
     bad = sum(map(scenario.is_bad, served))
     return Decided(by=by, why=why, at=at, requests=len(served), bad=bad, held=held)
