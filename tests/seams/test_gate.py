@@ -144,9 +144,9 @@ def test_of_a_rollout_that_is_over_nobody_asks_the_gates(
     stage: Stage, on: ErrorRate, open_slack: Callable[[], Front]
 ) -> None:
     stage.started(10)
-    stage.say("rollback")
+    stage.say("rollback", reason="too slow")
     (_, said) = open_slack().types(f"gates {CANARY}")
-    assert said == f"`{CANARY}` is over; nobody asks its gates any more."
+    assert said == f"`{CANARY}` is over; nobody asks its gates any more. It was rolled back: too slow."
 
 
 def test_it_is_switched_off_by_name(stage: Stage, on: ErrorRate) -> None:

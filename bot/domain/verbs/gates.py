@@ -7,8 +7,9 @@ from itertools import groupby
 from typing import Final
 
 from bot.domain.gate import GateAnswer, Look
-from bot.domain.prose import Code, Prose, Verbatim, joined, said, say, sentence
-from bot.domain.rollout import OVER, Phase
+from bot.domain.prose import Code, Prose, Verbatim, ended, joined, said, say, sentence
+from bot.domain.rollout import OVER, Phase, Rollout
+from bot.domain.sentences.reasons import reason
 from bot.domain.verbs.asking import Asking, Reply
 from bot.domain.verbs.declaration import Kind, Verb
 
@@ -24,10 +25,17 @@ def _answer(asking: Asking) -> Reply:
     command, sources = asking.command, asking.sources
     entry = sources.rollouts.find(command.subject, asking.origin.channel, command.where, verb=command.verb)
     if entry.rollout.phase not in GATES.phases:
-        return Reply(said=say("`{}` is over; nobody asks its gates any more.", entry.rollout.canary.name))
+        return Reply(said=_over(entry.rollout))
     looks = sources.gates.look(entry)
     title = say("*The gates of `{}` now*", entry.rollout.canary.name)
     return Reply(said=joined("\n\n", [title, *(_line(list(group)) for _, group in groupby(looks, _without_name))]))
+
+
+def _over(rollout: Rollout) -> Prose:
+    told = say("`{}` is over; nobody asks its gates any more.", rollout.canary.name)
+    if rollout.phase is not Phase.ROLLED_BACK or not rollout.why:
+        return told
+    return say("{} It was rolled back: {}", told, ended(reason(rollout.why, rollout.by)))
 
 
 def _without_name(look: Look) -> Look:
