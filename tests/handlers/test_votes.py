@@ -62,7 +62,7 @@ def test_the_card_counts_who_has_voted_and_not_for_whom() -> None:
     card = draw_operation(after(*votes), n=1)
     texts = [block["text"]["text"] for block in card.blocks if block["type"] == "section"]
     assert texts[0].startswith("*Which answers are better?* Vote in the thread until ")
-    assert texts[1] == "*Votes:* 1 of 2 people have answered every question, 1 more has begun."
+    assert texts[1] == "*Votes:* 1 of 2 people have answered every question, and 1 more has answered some."
     assert card.blocks[0]["text"]["text"] == "compare models  ·  wants votes"
     assert faults(card.text, card.blocks) == []
 

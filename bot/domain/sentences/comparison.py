@@ -5,10 +5,10 @@ from bot.domain.prose import Prose, say
 
 
 def of_votes(comparison: Comparison) -> Prose:
-    """Say how many people have answered every question, and how many have begun."""
-    begun = frozenset[str]().union(*comparison.votes) - comparison.done
-    have = "has" if len(begun) == 1 else "have"
-    more = say(", {} more {} begun", len(begun), have) if begun else Prose()
+    """Say how many people have answered every question, and how many have answered some."""
+    some = frozenset[str]().union(*comparison.votes) - comparison.done
+    have = "has" if len(some) == 1 else "have"
+    more = say(", and {} more {} answered some", len(some), have) if some else Prose()
     return say(
         "*Votes:* {} of {} people have answered every question{}.", len(comparison.done), comparison.voters, more
     )

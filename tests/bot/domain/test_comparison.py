@@ -61,7 +61,7 @@ def test_votes_count_for_the_pool_whose_answer_it_was(
 def test_it_is_enough_once_so_many_people_have_answered_every_question() -> None:
     some = comparison_in(after(("1:a", ALICE), ("2:a", ALICE), ("1:a", BOB), ("1:b", CAROL)))
     assert (some.done, some.is_enough) == (frozenset({ALICE}), False)
-    assert str(of_votes(some)) == "Votes: 1 of 2 people have answered every question, 2 more have begun."
+    assert str(of_votes(some)) == "Votes: 1 of 2 people have answered every question, and 2 more have answered some."
     enough = some.with_vote(1, Vote(Choice.B, NOON), BOB)
     assert (enough.done, enough.is_enough) == (frozenset({ALICE, BOB}), True)
 
