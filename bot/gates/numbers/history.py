@@ -49,8 +49,8 @@ def charts_of(series: Sequence[Series], stable: PoolMembers, canary: PoolMembers
     )
     found = [
         (f"{name}, p{100 * q:g}", _first_tokens(tallies, q))
-        for q in (0.5, 0.95)
         for name, tallies in (("new", new), ("old", old))
+        for q in (0.5, 0.95)
     ]
     latency = tuple(Line(name, values) for name, values in found if values)
     drawn = (("Requests at the new pool, and errors", "%", shares), ("Time to the first token", "ms", latency))

@@ -60,8 +60,8 @@ def test_both_pools_are_drawn_over_the_same_times() -> None:
         times=times,
         lines=(
             Line("new, p50", (150.0, 150.0, 150.0)),
-            Line("old, p50", (50.0, 50.0, 50.0)),
             Line("new, p95", (195.0, 195.0, 195.0)),
+            Line("old, p50", (50.0, 50.0, 50.0)),
             Line("old, p95", (95.0, 95.0, 95.0)),
         ),
     )
