@@ -1,8 +1,8 @@
-"""``python -m sandbox pictures``: goes through the guide's three use cases, and takes the pictures of the docs."""
+"""``python -m sandbox pictures``: the guide's use cases and the gates as stories, and the pictures of the docs."""
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,10 @@ from typing import Final
 
 import urllib3
 
+from sandbox import demo
 from sandbox.acting import ALICE, People
 from sandbox.bot_process import bot_process
+from sandbox.dataplane.live_world import behave
 from sandbox.dataplane.plane import ADAPTER, Plane, data_plane
 from sandbox.dataplane.pod_process import port_of
 from sandbox.dataplane.programs import chart_path, helm_path, programs
@@ -23,6 +25,7 @@ from sandbox.model_servers import MODEL
 from sandbox.process import wait_until
 from sandbox.running import Sandbox, servers
 from sandbox.signals import stop_on_signals
+from sandbox.slack import INFERENCE
 from sandbox.world import CANARY, STABLE
 
 POLICY: Final = """\
@@ -53,9 +56,18 @@ class Story(People):
 
     def picture(self, name: str) -> None:
         """Take a picture of the channel as it is now."""
+        self._picture(name, self.slack.url)
+
+    def thread_picture(self, name: str) -> None:
+        """Take a picture of the channel with the thread beside it in which something was said last."""
+        newest = next(each for each in reversed(self.slack.messages()) if each.get("thread_ts"))
+        at, thread = str(newest["ts"]).replace(".", ""), newest["thread_ts"]
+        self._picture(name, f"{self.slack.url}/archives/{INFERENCE}/p{at}?thread_ts={thread}&cid={INFERENCE}")
+
+    def _picture(self, name: str, url: str) -> None:
         say(f"{name}.png")
         file = self.folder / f"{name}.png"
-        wait_until(name, lambda: _shoot(file, self.slack.url), seconds=120)
+        wait_until(name, lambda: _shoot(file, url), seconds=120)
 
 
 def _shoot(file: Path, url: str) -> bool:
@@ -71,10 +83,12 @@ def pictures() -> None:
     stop_on_signals()
     browser()
     FOLDER.mkdir(exist_ok=True)
-    with _story() as story:
+    with _story(lambda metrics: POLICY, rate=4.0) as story:
         base_model(story)
         nodes(story)
         framework(story)
+    with _story(demo.policy, rate=demo.USERS_RATE) as story:
+        gates(story)
 
 
 def base_model(story: Story) -> None:
@@ -121,6 +135,19 @@ def framework(story: Story) -> None:
     story.picture("framework-deploy")
 
 
+def gates(story: Story) -> None:
+    """Show a vote, and a new pool that fails requests and goes back by itself."""
+    story.say(f"start {CANARY} 10")
+    story.see("gates pass")
+    story.say(f"compare {CANARY}")
+    story.see("of 3 people")
+    story.thread_picture("gates-votes")
+    for pod in story.plane.pods(CANARY):
+        behave(pod, fails=0.1)
+    story.see("Rolled back automatically")
+    story.thread_picture("gates-rolled-back")
+
+
 def browser() -> str:
     """Return the program that draws pages. Raises SandboxError."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -130,8 +157,11 @@ def browser() -> str:
 
 
 @contextmanager
-def _story() -> Iterator[Story]:
-    with servers(None, policy=POLICY) as sandbox, _traffic(sandbox) as plane:
+def _story(policy: Callable[[str], str], *, rate: float) -> Iterator[Story]:
+    """Run a bot with a policy, which is made of where Prometheus answers; users ask ``rate`` times a second."""
+    with servers(policy=POLICY) as sandbox, _traffic(sandbox, rate) as plane:
+        if sandbox.policy is not None:
+            sandbox.policy.write_text(policy(plane.prometheus.url))
         (sandbox.folder / "charts").symlink_to(chart_path().parent)  # so that no picture has a path of this machine
         bot = bot_process("bot", sandbox.folder, {**sandbox.environment(), "ROLLOUTBOT_HELM": str(helm_path())})
         bot.server.start()
@@ -143,9 +173,9 @@ def _story() -> Iterator[Story]:
 
 
 @contextmanager
-def _traffic(sandbox: Sandbox) -> Iterator[Plane]:
+def _traffic(sandbox: Sandbox, rate: float) -> Iterator[Plane]:
     with (
         data_plane(sandbox.api_server, programs(), sandbox.folder / "plane") as plane,
-        load(plane.url, sandbox.folder / "load", model=MODEL, adapter=ADAPTER, rate=4.0),
+        load(plane.url, sandbox.folder / "load", model=MODEL, adapter=ADAPTER, rate=rate),
     ):
         yield plane
