@@ -8,7 +8,15 @@ another controller that owns the route (the rollout pauses until a person resume
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from bot.domain.decisions.by_cluster import is_being_deleted, owned, paused_over, pool_ending, pool_gone, was_deleted
+from bot.domain.decisions.by_cluster import (
+    is_being_deleted,
+    owned,
+    paused_over,
+    pool_ending,
+    pool_gone,
+    stable_back,
+    was_deleted,
+)
 from bot.domain.decisions.moves import Moment
 from bot.domain.errors import ClusterError, DependencyError, RefusedError, UnreadableError
 from bot.domain.events import Event, EventKind
@@ -125,12 +133,20 @@ class Audit:
     def _miss(self, pools: Iterable[str], active: Iterable[Entry]) -> None:
         """Find pools that are gone, or being deleted: the watch may have told that when nobody was leader."""
         there = set(pools)
-        for rollout in (entry.rollout for entry in active):
+        for entry in active:
+            rollout = entry.rollout
+            if rollout.stable_gone and not self._routes.is_gone(rollout.stable):
+                self._find_again(entry)
             for pool in _needed(rollout):
                 if pool.name not in there and (rollout.phase is not Phase.PAUSED or paused_over(rollout, pool)):
                     self.pool_gone(pool)
                     if self._routes.is_ending(pool):
                         self.pool_ending(pool)
+
+    def _find_again(self, entry: Entry) -> None:
+        """Note that the old pool is there again, unless it is only on its way out."""
+        if not self._routes.is_ending(entry.rollout.stable):
+            self._save(entry, stable_back(entry, self._moment()))
 
     def _compare(self, copy: RouteCopy) -> None:
         named = note_on(copy)

@@ -40,6 +40,18 @@ def pool_ending(entry: Entry, pool: Pool, moment: Moment) -> Change | None:
     return _pause(entry, pool, is_being_deleted(rollout, pool), moment)
 
 
+def stable_back(entry: Entry, moment: Moment) -> Change | None:
+    """Note that an old pool that was gone is there again: gates compare with it, and people hear if it goes once more.
+
+    None: no change, or it is not the time for one.
+    """
+    rollout = entry.rollout
+    if not rollout.stable_gone or rollout.phase in SLOTLESS | {Phase.PAUSED} or not entry.is_applied:
+        return None
+    to = after(entry, moment, stable_gone=False, held_by=rollout.held_by)
+    return Change(after=replace(to, by=rollout.by), events=(), due=entry.due, step_due=entry.step_due)
+
+
 def was_deleted(rollout: Rollout, pool: Pool) -> str:
     """Say that a pool was deleted, and what that means for its rollout."""
     if pool == rollout.stable:

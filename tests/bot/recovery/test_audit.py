@@ -10,6 +10,7 @@ from bot.domain.rollout import Phase
 from bot.recovery.store_recovery import StoreRecovery
 from k8s.cluster import Cluster
 from k8s.document import ANNOTATION
+from sandbox.objects import PORT, pool
 from tests.builders import STABLE
 from tests.failures import no_answer, no_redis, refused
 from tests.memory import PREFIX
@@ -64,6 +65,28 @@ def test_a_deleted_old_pool_that_the_watch_missed_pauses_the_rollout_until_peopl
     stage.say("resume")
     stage.audit.inspect()
     assert stage.load(rollout_id).rollout.phase is Phase.PROGRESSING
+
+
+def test_an_old_pool_that_is_there_again_counts_again(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    stage.world.delete_pool(STABLE)
+    stage.audit.inspect()
+    stage.say("resume")
+    stage.world.kube.create(pool(STABLE, stage.world.namespace, PORT))
+    before = stage.load(rollout_id)
+    stage.audit.inspect()
+    entry = stage.load(rollout_id)
+    assert (before.rollout.stable_gone, entry.rollout.stable_gone) == (True, False)
+    assert (entry.rollout.phase, entry.rollout.by, entry.rollout.turn, entry.due, entry.step_due) == (
+        Phase.PROGRESSING,
+        before.rollout.by,
+        before.rollout.turn,
+        before.due,
+        before.step_due,
+    )
+    stage.world.delete_pool(STABLE)
+    stage.audit.inspect()
+    assert stage.load(rollout_id).rollout.phase is Phase.PAUSED
 
 
 def test_a_rollout_that_people_finish_without_its_old_pool_is_cleaned_up(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from bot.domain.deadlines import ACCEPT_WITHIN, POLL_ACCEPTANCE, WRITE_WITHIN
-from bot.domain.decisions.by_cluster import owned, pool_gone
+from bot.domain.decisions.by_cluster import owned, pool_gone, stable_back
 from bot.domain.decisions.by_people import decide
 from bot.domain.decisions.by_route import adopted, applied_by, foreign_owner, gone, raises, taken_back
 from bot.domain.decisions.by_time import (
@@ -237,6 +237,7 @@ def _others(world: World) -> Iterator[World]:
     entry, rollout, moment = world.entry, world.rollout, world.moment()
     for pool in (rollout.canary, rollout.stable):
         yield world.save(f"{pool.name} deleted", pool_gone(entry, pool, moment))
+    yield world.save("old pool back", stable_back(entry, moment))
     yield world.save("owned", owned(entry, "Argo Rollouts moves the weights.", moment))
     if not rollout.is_over:
         yield world.settle("route deleted", gone(entry, "HTTPRoute `llm-route` is not there.", moment))
