@@ -9,9 +9,7 @@ from bot.operations.executor import Tools
 
 def finished_rollout(asked: NewOperation, tools: Tools) -> Rollout:
     """Return the rollout whose old pool is meant: by either pool's name, else the channel's only finished one."""
-    where = Where(
-        route=asked.parameters.get("route", "").rpartition("/")[2], namespace=asked.parameters.get("namespace", "")
-    )
+    where = Where.of(asked.parameters.get("route", ""), asked.parameters.get("namespace", ""))
     found = [
         rollout
         for rollout in (entry.rollout for entry in tools.rollouts.under_way())

@@ -17,7 +17,7 @@ PLACE: Final = ("route", "namespace", "from", "rule")
 def rollout_meant(asked: NewOperation, tools: Tools) -> Rollout | None:
     """Return the running rollout that is meant; None if a pool is named that has none."""
     given = asked.parameters
-    where = Where(route=given.get("route", "").rpartition("/")[2], namespace=given.get("namespace", ""))
+    where = Where.of(given.get("route", ""), given.get("namespace", ""))
     try:
         rollout = tools.rollouts.find(Command(verb=STATUS, subject=asked.subject, where=where), asked.channel).rollout
     except NotHereError:
@@ -29,6 +29,15 @@ def rollout_meant(asked: NewOperation, tools: Tools) -> Rollout | None:
     if not asked.subject:
         raise UsageError("No rollout is under way here.", hint=f"Name the pool: `{asked.kind} POOL`.")
     return None
+
+
+def is_over(rollout_id: str, channel: str, tools: Tools) -> bool:
+    """Say whether a rollout is over, or lost."""
+    try:
+        found = tools.rollouts.find(Command(verb=STATUS, subject=rollout_id), channel)
+    except NotHereError:
+        return True
+    return found.rollout.phase in SLOTLESS
 
 
 def pair_of(rollout: Rollout) -> Pair:

@@ -187,14 +187,12 @@ def _order(verb: Verb, rest: Sequence[Word], command: str) -> Command:
 
 
 def _where(keys: dict[str, str]) -> Where:
-    """Take out of the keys what they say of the route, which may be written as our lists write it: namespace/name."""
-    route, namespace = keys.pop("route", ""), keys.pop("namespace", "")
-    before, _, name = route.rpartition("/")
-    namespace = namespace or before
-    return Where(
-        route=read_name("route", name) if name else "",
-        namespace=read_name("namespace", namespace) if namespace else "",
-    )
+    """Take out of the keys what they say of the route."""
+    where = Where.of(keys.pop("route", ""), keys.pop("namespace", ""))
+    for key, name in (("route", where.route), ("namespace", where.namespace)):
+        if name:
+            read_name(key, name)
+    return where
 
 
 def _subject(verb: Verb, text: Sequence[Word]) -> int | None:

@@ -30,6 +30,12 @@ class Where:
     route: str = ""
     namespace: str = ""
 
+    @classmethod
+    def of(cls, route: str, namespace: str) -> "Where":
+        """Return it from what people type: a route may have its namespace before it, as our lists write it."""
+        before, _, name = route.rpartition("/")
+        return cls(route=name, namespace=namespace or before)
+
     def __bool__(self) -> bool:
         return bool(self.route or self.namespace)
 

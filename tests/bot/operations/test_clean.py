@@ -454,6 +454,13 @@ def test_only_the_pool_of_a_finished_rollout_can_be_deleted(stage: Stage, api_se
         Cleaning(stage, api_server).begun()
 
 
+def test_a_route_of_another_namespace_is_not_taken_for_the_rollouts(cleaning: Cleaning) -> None:
+    world = cleaning.stage.world
+    assert cleaning.begun(route=f"{world.namespace}/{world.route}").subject == STABLE
+    with pytest.raises(RouteError):
+        cleaning.begun(route=f"elsewhere/{world.route}")
+
+
 def test_the_policy_has_to_allow_it(cleaning: Cleaning) -> None:
     cleaning.allowed = False
     with pytest.raises(
