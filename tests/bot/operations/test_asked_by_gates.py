@@ -173,6 +173,19 @@ def test_what_redis_has_lost_is_begun_again_by_the_same_process(watching: Watchi
     assert watching.only().id != first
 
 
+def test_what_redis_has_lost_gets_another_id_from_another_process(watching: Watching) -> None:
+    watching.stage.started(10)
+    watching.warm_ups().look()
+    first = watching.only()
+    operations, redis = watching.stage.kept.operations, watching.stage.redis
+    watching.end()
+    for key in (*redis.scan_iter("*last:*"), *redis.scan_iter("*seen:*")):
+        redis.delete(key)
+    watching.warm_ups().look()
+    assert watching.only().id != first.id
+    assert operations.load(first.id) is not None
+
+
 def test_what_cannot_begin_is_told_once_and_tried_again(watching: Watching) -> None:
     watching.stage.started(10)
     comparisons = watching.comparisons(refuses="No prompts.")
