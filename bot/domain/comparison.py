@@ -161,14 +161,22 @@ def slot_of(rollout: Rollout) -> str:
     return f"compare:{rollout.id}"
 
 
+def rollout_in(operation: Operation) -> str:
+    """Return the id of the rollout whose pools a comparison compares."""
+    return operation.slot.partition(":")[2]
+
+
 def comparison_in(operation: Operation) -> Comparison:
     """Read the comparison that an operation keeps."""
     return Comparison.loads(operation.state["comparison"])
 
 
 def is_open(operation: Operation) -> bool:
-    """Say whether people may vote."""
-    return operation.kind == COMPARE and operation.phase is OperationPhase.RUNNING and operation.state["do"] == "votes"
+    """Say whether people may vote: from the first question in the thread on."""
+    if operation.kind != COMPARE or operation.phase is not OperationPhase.RUNNING:
+        return False
+    does = operation.state["do"]
+    return bool(does == "votes" or (does == "tell" and operation.state["put"]))
 
 
 def voted(operation: Operation, vote: str, by: str, at: datetime) -> Mapping[str, Any]:

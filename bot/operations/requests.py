@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from bot.domain.commands.request import OperationWords, Request
-from bot.domain.comparison import voted
+from bot.domain.comparison import is_open, voted
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.of_operations import approve, begin, cancel, take_answer
 from bot.domain.errors import DependencyError, SlotTakenError, StaleError, UsageError
@@ -104,6 +104,9 @@ class OperationRequests:
 
     def _cancel(self, request: Request) -> SaveOperation | None:
         operation = self.find(request.command.subject, request.origin.channel)
+        if not request.command.subject and is_open(operation):
+            hint = f"`cancel {operation.id}` ends it for all, and its votes count no more."
+            raise UsageError(f"Only people's votes in `{operation.name}` are under way here.", hint=hint)
         if request.at < operation.started_at:
             newer = f"`{operation.name}` (`{operation.id}`) began after you typed this, so it was not cancelled."
             raise UsageError(newer, hint="Type it again if you mean that one.")

@@ -230,6 +230,30 @@ def test_a_vote_that_comes_twice_counts_once(works: Works) -> None:
     assert works.load(operation.id).revision == 3
 
 
+def test_a_vote_ends_only_for_somebody_who_names_it(works: Works) -> None:
+    operation = voting(works)
+    with pytest.raises(UsageError) as refused:
+        works.requests.decide(works.request("", cancels=True))
+    assert str(refused.value) == (
+        f"Only people's votes in `{operation.name}` are under way here. "
+        f"`cancel {operation.id}` ends it for all, and its votes count no more."
+    )
+    assert works.load(operation.id) == operation
+
+
+def test_people_may_vote_on_the_first_question_before_the_last_one_is_there(works: Works) -> None:
+    operation = voting(works)
+    early = replace(operation, state={**operation.state, "do": "tell", "put": 0}, revision=3, decision="early")
+    works.store.operations.save(SaveOperation(change=OperationChange(after=early), expected=operation.decision))
+    with pytest.raises(TransitionError, match=r"^The vote is over\."):
+        vote(works, early, "a", ALICE)
+    put = replace(early, state={**early.state, "put": 1}, revision=4, decision="put")
+    works.store.operations.save(SaveOperation(change=OperationChange(after=put), expected=early.decision))
+    vote(works, put, "a", BOB)
+    (votes,) = comparison_in(works.load(put.id)).votes
+    assert list(votes) == [BOB]
+
+
 def test_a_bot_that_knows_no_votes_would_refuse_one_and_cancel_nothing() -> None:
     words = vote_words(1, "a")
     assert (words.kind, words.approves, Registry((Scripted(),)).named(words.kind)) == ("vote", False, None)
