@@ -13,21 +13,29 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from bot.domain.commands.request import STATUS, Command, Where
 from bot.domain.commands.tokens import Word
 from bot.domain.commands.values import read_name
-from bot.domain.comparison import COMPARE, LONGEST_ANSWER, VOTES_FOR, Comparison, Question, comparison_in, slot_of
-from bot.domain.errors import NotHereError, UsageError
+from bot.domain.comparison import (
+    COMPARE,
+    LONGEST_ANSWER,
+    VOTES_FOR,
+    Comparison,
+    Question,
+    comparison_in,
+    rollout_in,
+    slot_of,
+)
+from bot.domain.errors import UsageError
 from bot.domain.masking import masked
 from bot.domain.operation import NewOperation, Operation
-from bot.domain.rollout import SLOTLESS
+from bot.domain.prose import visible
 from bot.domain.sentences.comparison import of_opinion, of_too_few
 from bot.domain.trial import Answer, Ask
 from bot.operations import own_route
-from bot.operations.executor import Asked, Begun, Done, Failed, Next, Step, Tools
+from bot.operations.executor import Asked, Begun, Done, Failed, Next, State, Step, Tools
 from bot.operations.gateway_request import ask_gateway
 from bot.operations.own_route import CANARY, STABLE, OnOwnRoute
-from bot.operations.pair import pair_in, pair_of, rollout_meant
+from bot.operations.pair import is_over, pair_in, pair_of, rollout_meant
 from bot.operations.reading import read_keys, read_words
 
 KEYS: Final = ("route", "namespace")
@@ -48,6 +56,8 @@ ASKS_FOR: Final = timedelta(minutes=8)
 
 _pools: Final = ThreadPoolExecutor(8, "compare")
 
+TOO_LATE: Final = "The rollout is over, so nobody needs to vote any more."
+STRAYED: Final = "The gateway does not send all prompts through their own route. Type `compare` again later."
 NO_PROMPTS: Final = "Write the prompts that both pools should answer into `compare.prompts` of the policy."
 
 
@@ -112,8 +122,15 @@ class Compare(OnOwnRoute):
     def _ask(self, operation: Operation, tools: Tools) -> Step:
         """Let both pools answer one more prompt."""
         state, comparison = operation.state, comparison_in(operation)
+        if is_over(rollout_in(operation), operation.channel, tools):
+            return Next(state={**state, "do": "remove", "failed": TOO_LATE})
         prompts, at = state["prompts"], state["asked"]
         new, old = _pools.map(lambda name: self._answer(operation, tools, prompts[at], name), (CANARY, STABLE))
+        is_late = tools.clock.now() - operation.started_at > ASKS_FOR
+        if _strayed(state, CANARY, new) or _strayed(state, STABLE, old):
+            if is_late:
+                return Next(state={**state, "do": "remove", "failed": STRAYED})
+            return Next(state={**state, "do": "reach"}, wait=own_route.PAUSE)
         missed: Mapping[str, Any] = state["missed"]
         for name, answer in ((CANARY, new), (STABLE, old)):
             if not answer.text:
@@ -122,7 +139,6 @@ class Compare(OnOwnRoute):
         if new.text and old.text:
             question = Question(prompt=prompts[at], new=new.text, old=old.text, new_is_a=self.shuffle())
             comparison = comparison.asking((*comparison.questions, question))
-        is_late = tools.clock.now() - operation.started_at > ASKS_FOR
         then = "ask" if at + 1 < len(prompts) and not is_late else "remove"
         kept = {"comparison": comparison.dumps(), "asked": at + 1, "missed": dict(missed)}
         said = _left_out(comparison, at + 1, len(prompts), missed) if then == "remove" else ""
@@ -143,11 +159,13 @@ class Compare(OnOwnRoute):
                 tools.clock.sleep(PAUSE)
             answer = self.send(ask)
             if not answer.failed and answer.mark == key and answer.text.strip():
-                return replace(answer, text=masked(answer.text.strip()[:LONGEST_ANSWER]))
+                return replace(answer, text=_shown(answer.text))
         return replace(answer, text="")
 
     def _put(self, operation: Operation, tools: Tools) -> Step:
         """Put one more question to people. A new pool that leaves prompts without an answer has lost already."""
+        if is_over(rollout_in(operation), operation.channel, tools):
+            return Done(state=operation.state, said=TOO_LATE)
         state, comparison = operation.state, comparison_in(operation)
         asked, missed = state["asked"], state["missed"]
         if CANARY in missed and not comparison.questions and STABLE in missed:
@@ -171,25 +189,27 @@ class Compare(OnOwnRoute):
         left = operation.started_at + VOTES_FOR - tools.clock.now()
         if comparison_in(operation).is_enough or left <= timedelta(0):
             return Next(state={**operation.state, "do": "result"})
-        if self._is_pointless(operation, tools):
-            return Done(state=operation.state, said="The rollout is over, so nobody needs to vote any more.")
+        if is_over(rollout_in(operation), operation.channel, tools):
+            return Done(state=operation.state, said=TOO_LATE)
         return Next(state=operation.state, wait=min(left, LOOKS_EVERY))
-
-    def _is_pointless(self, operation: Operation, tools: Tools) -> bool:
-        """Say whether the rollout is over."""
-        pair = pair_in(operation)
-        where = Where(route=pair.route, namespace=pair.namespace)
-        try:
-            found = tools.rollouts.find(Command(verb=STATUS, subject=pair.canary.name, where=where), operation.channel)
-        except NotHereError:
-            return True
-        return slot_of(found.rollout) != operation.slot or found.rollout.phase in SLOTLESS
 
     def _result(self, operation: Operation, tools: Tools) -> Step:
         comparison = comparison_in(operation)
         if not comparison.is_enough:
             return Failed(f"{of_too_few(comparison)} {of_opinion(comparison.opinion)}")
         return Done(state=operation.state, said=of_opinion(comparison.opinion))
+
+
+def _strayed(state: State, name: str, answer: Answer) -> bool:
+    """Say whether an answer came past the operation's own route: some proxy of the gateway does not have it yet."""
+    return not answer.failed and answer.mark != own_route.key_of(state, name)
+
+
+def _shown(text: str) -> str:
+    """Return what people see of an answer; where it is cut, they are told, or they would take it for broken off."""
+    seen = visible(text).strip()
+    more = " … (the answer goes on)" if len(seen) > LONGEST_ANSWER else ""
+    return f"{masked(seen[:LONGEST_ANSWER])}{more}"
 
 
 def _left_out(comparison: Comparison, asked: int, prompts: int, missed: Mapping[str, Any]) -> str:

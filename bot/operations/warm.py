@@ -3,7 +3,7 @@
 An answer of one token takes as long as the first token, so nothing has to be streamed. Each prompt begins in its own
 way, so that no prefix cache has it. State: ``rounds``, the p90 of each in milliseconds; ``sent``; ``seen``, the pods
 that have answered; ``bad``, rounds in a row that did not count; ``ready``, the pods that are warm once it is done, as
-``PoolMembers`` names them.
+``PoolMembers`` names them; ``rollout``, whose servers they are, if one is under way.
 """
 
 import secrets
@@ -24,7 +24,7 @@ from bot.operations import own_route
 from bot.operations.executor import Asked, Begun, Done, Failed, Next, State, Step, Tools
 from bot.operations.gateway_request import ask_gateway
 from bot.operations.own_route import CANARY, OnOwnRoute
-from bot.operations.pair import PLACE, pair_before_start, pair_in, pair_of, rollout_meant
+from bot.operations.pair import PLACE, is_over, pair_before_start, pair_in, pair_of, rollout_meant
 from bot.operations.reading import read_keys, read_words
 
 AT_ONCE: Final = 4
@@ -69,7 +69,7 @@ class Warm(OnOwnRoute):
         if not ready:
             raise RouteError(f"InferencePool `{pair.canary.name}` has no ready model server.", hint="`check` says why.")
         state = {**own_route.begun(pair, CANARY), "rounds": [], "sent": 0, "seen": [], "bad": 0}
-        state["ready"] = list(ready)
+        state |= {"ready": list(ready), "rollout": rollout.id if rollout else ""}
         return Begun(subject=pair.canary.name, state=state, slot=slot_of(pair.canary))
 
     def step(self, operation: Operation, tools: Tools) -> Step:
@@ -82,6 +82,8 @@ class Warm(OnOwnRoute):
     def _ask(self, operation: Operation, tools: Tools) -> Step:
         """Send one more round."""
         state, rules = operation.state, tools.policy.warm_up
+        if state.get("rollout") and is_over(state["rollout"], operation.channel, tools):
+            return Next(state={**state, "do": "remove", "failed": "The rollout is over, so I sent no more prompts."})
         asks = self._round(operation, tools)
         chunks = [asks[at : at + AT_ONCE] for at in range(0, len(asks), AT_ONCE)]
         answers: list[Answer] = []
@@ -126,9 +128,16 @@ class Warm(OnOwnRoute):
             return Failed(f"After {state['sent']} prompts it is not flat: {fell}.")
         if unseen:
             return Failed(f"None of {state['sent']} prompts reached pod `{unseen[0]}`.")
-        return Done(state=state, said=f"Warm after {state['sent']} prompts: {fell}. No user's request was touched.")
+        warm = [each for each in state["ready"] if each in state["left"] or _pod(each) in state["seen"]]
+        said = f"Warm after {state['sent']} prompts: {fell}. No user's request was touched."
+        return Done(state={**state, "ready": warm}, said=said)
+
+
+def _pod(ready: str) -> str:
+    """Return the name of a ready pod."""
+    return ready.partition("/")[0]
 
 
 def _unseen(ready: Sequence[str], seen: Sequence[str]) -> Sequence[str]:
     """Return the ready pods that have not answered; none if answers do not name pods."""
-    return sorted({each.partition("/")[0] for each in ready} - set(seen)) if seen else []
+    return sorted(set(map(_pod, ready)) - set(seen)) if seen else []

@@ -29,6 +29,8 @@ class Pools:
     operation: Operation | None = None
     fails: tuple[str, ...] = ()
     late: int = 0
+    strays: int = 0
+    """So many prompts go past the route at first."""
     asked: list[Ask] = field(default_factory=list)
 
     def send(self, ask: Ask) -> Answer:
@@ -37,6 +39,9 @@ class Pools:
             self.late -= 1
             return Answer(mark=ask.headers[MARK] if self.late < 0 else "", status=200)
         self.asked.append(ask)
+        self.strays -= 1
+        if self.strays >= 0:
+            return Answer(status=200, text="Whose is this?")
         new = key_of(self.operation.state, "canary")
         prompt, who = str(ask.body["prompt"]), "new" if ask.headers[MARK] == new else "old"
         if f"{who} {prompt}" in self.fails:
@@ -150,7 +155,17 @@ def test_answers_are_cut_and_secrets_in_them_are_masked(comparing: Comparing) ->
 
     comparing.trying.executor = Compare(send, lambda: True)
     (first, _) = comparison_in(comparing.asking()).questions
-    assert (token in first.new, len(first.new) <= LONGEST_ANSWER) == (False, True)
+    assert (token in first.new, len(first.new) < LONGEST_ANSWER + 30) == (False, True)
+    assert first.new.endswith("long … (the answer goes on)")
+
+
+def test_a_secret_with_an_invisible_character_in_it_is_masked_too(comparing: Comparing) -> None:
+    def send(ask: Ask) -> Answer:
+        return Answer(mark=ask.headers[MARK], status=200, text="xo\u200bxb-" + "1234567890" * 3)
+
+    comparing.trying.executor = Compare(send, lambda: True)
+    (first, _) = comparison_in(comparing.asking()).questions
+    assert "1234567890" not in first.new
 
 
 def test_where_nobody_answers_it_fails_and_leaves_nothing(comparing: Comparing) -> None:
@@ -180,6 +195,37 @@ def test_when_the_rollout_is_over_nobody_has_to_vote_any_more(comparing: Compari
     said, step = comparing.trying.ended(operation)
     assert said == ["The rollout is over, so nobody needs to vote any more."]
     assert isinstance(step, Done)
+
+
+def test_when_the_rollout_is_over_no_more_prompts_are_sent_and_nobody_is_asked(comparing: Comparing) -> None:
+    operation = comparing.begun()
+    while operation.state["do"] != "ask":
+        operation, _ = comparing.trying.step(operation)
+        for name in comparing.trying.routes():
+            comparing.trying.stage.world.wait_observed(name)
+    comparing.trying.stage.say("rollback")
+    _, step = comparing.trying.ended(operation)
+    assert step == Failed("The rollout is over, so nobody needs to vote any more.")
+    assert (comparing.pools.asked, comparing.trying.routes()) == ([], ["llm-route"])
+
+
+def test_an_answer_that_came_past_the_route_is_nobodys(comparing: Comparing) -> None:
+    comparing.pools.strays = 4
+    questions = comparison_in(comparing.asking()).questions
+    assert [(each.prompt, each.new) for each in questions] == [("Why?", "new: Why?"), ("When?", "new: When?")]
+
+
+def test_a_gateway_that_lets_answers_come_past_the_route_for_minutes_is_named(comparing: Comparing) -> None:
+    comparing.pools.strays = 10_000
+    operation = comparing.begun()
+    while operation.state["do"] != "ask":
+        operation, _ = comparing.trying.step(operation)
+        for name in comparing.trying.routes():
+            comparing.trying.stage.world.wait_observed(name)
+    comparing.trying.stage.clock.forward(minutes=9)
+    _, step = comparing.trying.ended(operation)
+    assert step == Failed("The gateway does not send all prompts through their own route. Type `compare` again later.")
+    assert comparing.trying.routes() == ["llm-route"]
 
 
 def test_a_gateway_that_has_the_route_later_is_waited_for(comparing: Comparing) -> None:

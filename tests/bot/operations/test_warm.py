@@ -138,6 +138,36 @@ def test_a_tenth_of_the_prompts_may_fail_and_no_more(warming: Warming) -> None:
     assert step == Failed("2 of 10 prompts to the new pool got no good answer (500).")
 
 
+def test_a_route_of_another_namespace_is_not_taken_for_the_rollouts(warming: Warming) -> None:
+    warming.trying.stage.started(10)
+    with pytest.raises(UserError, match="elsewhere/llm-route"):
+        warming.trying.begun(CANARY, route="elsewhere/llm-route")
+
+
+def test_when_its_rollout_is_over_no_more_prompts_are_sent(warming: Warming) -> None:
+    warming.trying.stage.started(10)
+    operation = warming.trying.begun()
+    warming.trying.stage.say("rollback")
+    _, step = warming.trying.ended(operation)
+    assert step == Failed("The rollout is over, so I sent no more prompts.")
+    assert (len(warming.server.asked), warming.trying.routes()) == (1, ["llm-route"])
+
+
+def test_a_server_that_was_not_ready_at_the_end_and_has_not_answered_is_not_warm(warming: Warming) -> None:
+    first, _ = sorted(str(pod["metadata"]["name"]) for pod in warming.trying.stage.world.servers(CANARY))
+    server = Server(rounds(80), pods=(first,))
+
+    def send(ask: Ask) -> Answer:
+        if len(server.asked) == 1:  # the first prompt only looks whether the gateway has the route
+            warming.trying.stage.world.set_servers_ready(CANARY, 1)
+        return server.send(ask)
+
+    warming.trying.executor = Warm(send)
+    _, step = warming.trying.ended(warming.trying.begun())
+    assert isinstance(step, Done)
+    assert [ready.partition("/")[0] for ready in step.state["ready"]] == [first]
+
+
 def test_a_pool_without_a_ready_server_cannot_be_warmed_up(warming: Warming) -> None:
     warming.trying.stage.world.set_servers_ready(CANARY, 0)
     with pytest.raises(UserError, match=rf"^InferencePool `{CANARY}` has no ready model server\."):
