@@ -58,9 +58,11 @@ class ClusterTrials:
     def models(self, pair: Pair) -> tuple[frozenset[str], str]:
         """Return the names of models that both pools serve, and why nobody knows if none is known.
 
-        LoRA adapters are among them only if nothing else is.
+        If the old pool is gone, the new one's count alone. LoRA adapters are among them only if nothing else is.
         """
-        documents = [self._pools.document(pool) for pool in (pair.stable, pair.canary)]
+        documents = [self._pools.document(pair.canary)]
+        with suppress(GoneError):
+            documents.insert(0, self._pools.document(pair.stable))
         served = [ask_pool(self._api, each, self._pools.listed_pods(each)) for each in documents]
         known = [each.names for each in served if each.names is not None]
         if not known:

@@ -15,6 +15,8 @@ from bot.engine.route_port import PoolHealth, PoolMembers, RouteCopy
 from bot.gates.numbers.numbers import Numbers
 from bot.gates.numbers.window import Window
 
+OLD_POOL_GONE: Final = "nothing to compare with: the old pool is gone"
+
 
 class Pools(Protocol):
     """What gates may ask the cluster."""

@@ -4,17 +4,19 @@ A healthy new model can be a worse one, and no metric sees it. Fail needs more t
 those that prefer one pool gives the probability that two equally good pools look like this.
 """
 
+from functools import partial
 from typing import Annotated, Final
 
 from bot.config.policy_values import Flag, percentage
-from bot.domain.comparison import Comparison, Opinion, comparison_in, is_open, slot_of
+from bot.domain.comparison import FEWEST_VOTES, Comparison, Opinion, comparison_in, is_open, slot_of
 from bot.domain.errors import StoreError, UnreadableError
 from bot.domain.gate import QUALITY, Figure, GateAnswer
 from bot.domain.operation import Operation, OperationPhase
 from bot.domain.sentences.comparison import of_opinion
-from bot.gates.gate import Asked, Found, Gate, Keys
+from bot.gates.gate import OLD_POOL_GONE, Asked, Found, Gate, Keys
 
 NAME: Final = QUALITY
+AGAIN: Final = "Type `compare` to ask again."
 SURE: Final = 0.05
 """One comparison is judged once, not again and again as the numbers of a window are."""
 
@@ -32,18 +34,23 @@ class QualityKeys(Keys):
 
 def check(asked: Asked, keys: QualityKeys) -> Found:
     """Hold until enough people have voted; fail if they surely find the new pool's answers worse."""
+    if asked.rollout.stable_gone:
+        return Found(answer=GateAnswer.PASS, evidence=OLD_POOL_GONE)
     try:
         last = asked.sources.operations.last(slot_of(asked.rollout))
     except (StoreError, UnreadableError) as error:
         return Found(answer=GateAnswer.HOLD, reason=str(error))
     comparison = comparison_in(last) if last else None
     if not keys.required and (last is None or (last.is_over and comparison and not comparison.is_enough)):
-        return Found(answer=GateAnswer.PASS, evidence="nobody has compared the answers")
+        seen = "nobody has compared the answers" if last is None else "the last comparison had no result"
+        return Found(answer=GateAnswer.PASS, evidence=seen)
     if last is None or comparison is None:
         begins = "It begins by itself; type `compare` to begin it now."
         return _hold(f"Nobody has compared the pools' answers yet. {begins}", "no votes")
     if comparison.is_enough:
-        return _judge(comparison.opinion, keys)
+        resumed_at = asked.rollout.resumed_at
+        is_settled = resumed_at is not None and last.decided_at < resumed_at
+        return _judge(comparison.opinion, keys, may_fail=not is_settled)
     if is_open(last):
         voted = f"{len(comparison.done)} of {comparison.voters} people have answered every question."
         return _hold(f"Vote in the thread of `{last.name}`. {voted}", _evidence(comparison))
@@ -55,27 +62,33 @@ def _without_votes(last: Operation) -> str:
     match last.phase:
         case OperationPhase.CANCELLED:
             why = f": “{last.why}”." if last.why else "."
-            return f"The comparison was cancelled{why} Type `compare` to ask again."
+            return f"The comparison was cancelled{why} {AGAIN}"
         case OperationPhase.CANCELLING:
             return "The comparison is being cancelled."
         case OperationPhase.DONE | OperationPhase.FAILED:
-            return f"The comparison had no result. {last.why} Type `compare` to ask again.".replace("  ", " ")
+            return f"The comparison had no result. {last.why} {AGAIN}".replace("  ", " ")
         case _:
             return "Both pools are answering the prompts. The questions come into the thread in some minutes."
 
 
-def _judge(opinion: Opinion, keys: QualityKeys) -> Found:
-    evidence = f"{opinion.score:.0f} % of {opinion.votes} votes for the new pool"
-    rule = f"It holds below {keys.least:g} %, and fails there if chance does not explain it."
-    figures = (Figure("votes", str(opinion.better), str(opinion.worse)),)
+def _judge(opinion: Opinion, keys: QualityKeys, *, may_fail: bool) -> Found:
+    """Judge votes; those that people have answered with `resume` do not fail the new pool again."""
+    said, rule = of_opinion(opinion), f"It holds below {keys.least:g} %, and fails there if chance does not explain it."
+    told = partial(
+        Found,
+        evidence=f"{opinion.score:.0f} % of {opinion.votes} votes for the new pool",
+        figures=(Figure("votes", str(opinion.better), str(opinion.worse)),),
+    )
+    hold = partial(told, answer=GateAnswer.HOLD, details=rule)
+    if opinion.votes < FEWEST_VOTES:
+        return hold(reason=f"{said} Fewer than {FEWEST_VOTES} votes prove nothing. {AGAIN}")
     if opinion.score >= keys.least:
-        return Found(
-            answer=GateAnswer.PASS, evidence=evidence, details=f"{of_opinion(opinion)} {rule}", figures=figures
-        )
-    is_sure = chance(opinion) < SURE
-    more = "" if is_sure else " That may be chance: ask more people with `compare`."
-    answer = GateAnswer.FAIL if is_sure else GateAnswer.HOLD
-    return Found(answer=answer, reason=f"{of_opinion(opinion)}{more}", evidence=evidence, details=rule, figures=figures)
+        return told(answer=GateAnswer.PASS, details=f"{said} {rule}")
+    if chance(opinion) >= SURE:
+        return hold(reason=f"{said} That may be chance; more prompts or `compare.voters` would tell. {AGAIN}")
+    if not may_fail:
+        return hold(reason=f"{said} {AGAIN}")
+    return told(answer=GateAnswer.FAIL, reason=said, details=rule)
 
 
 def chance(opinion: Opinion) -> float:
@@ -87,7 +100,7 @@ def chance(opinion: Opinion) -> float:
 
 
 def _evidence(comparison: Comparison) -> str:
-    return f"{len(comparison.done)} of {comparison.voters} people have voted"
+    return f"{len(comparison.done)} of {comparison.voters} people have answered"
 
 
 def _hold(reason: str, evidence: str) -> Found:

@@ -3,6 +3,7 @@
 from bot.domain.errors import ClusterError, StoreError, UnreadableError
 from bot.domain.gate import GateAnswer
 from bot.domain.operation import Operation, OperationPhase
+from bot.domain.rollout import Phase
 from bot.domain.warm_up import slot_of
 from bot.gates.gate import Asked, Found, Gate, Keys
 
@@ -19,14 +20,13 @@ def check(asked: Asked, keys: Keys) -> Found:
         last = asked.sources.operations.last(slot_of(canary))
     except (ClusterError, StoreError, UnreadableError) as error:
         return Found(answer=GateAnswer.HOLD, reason=str(error))
-    return _judge(last, frozenset(ready))
+    return _judge(last, frozenset(ready), asked.rollout.phase)
 
 
-def _judge(last: Operation | None, ready: frozenset[str]) -> Found:
+def _judge(last: Operation | None, ready: frozenset[str], phase: Phase) -> Found:
+    begins = "type `warm` to begin one" if phase is Phase.PAUSED else "the next one begins by itself"
     if last is None:
-        return _hold(
-            "The new pool has not been warmed up yet. It starts by itself; type `warm` to start it now.", "cold"
-        )
+        return _hold(f"The new pool has not been warmed up yet; {begins}.", "cold")
     if last.phase is OperationPhase.RUNNING:
         return _hold(f"The new pool is being warmed up: {_so_far(last)}.", "being warmed up")
     if last.phase is OperationPhase.CANCELLING:
@@ -35,7 +35,7 @@ def _judge(last: Operation | None, ready: frozenset[str]) -> Found:
         return _hold(f"The last warm-up of the new pool {_ended(last)} Type `warm` to try again.", "not warm")
     if new := ready - frozenset(last.state["ready"]):
         since = f"{len(new)} of the new pool's {len(ready)} ready model servers started after its last warm-up"
-        return _hold(f"{since}; the next one begins by itself.", f"{len(new)} of {len(ready)} servers are cold")
+        return _hold(f"{since}; {begins}.", f"{len(new)} of {len(ready)} servers are cold")
     return Found(answer=GateAnswer.PASS, evidence=f"warm, first token p90 {last.state['rounds'][-1]} ms")
 
 

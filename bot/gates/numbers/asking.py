@@ -10,7 +10,7 @@ from bot.domain.evidence import EvidenceRules, Idle
 from bot.domain.gate import GateAnswer
 from bot.domain.operation import Operation
 from bot.domain.warm_up import slot_of
-from bot.gates.gate import Asked, Found
+from bot.gates.gate import OLD_POOL_GONE, Asked, Found
 from bot.gates.numbers.window import LackError, NothingToCompareError, Window
 
 NO_PROMETHEUS: Final = "The policy names no Prometheus (`evidence.prometheus`)."
@@ -30,7 +30,7 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
     if numbers is None:
         return Found(answer=GateAnswer.HOLD, reason=NO_PROMETHEUS)
     if asked.rollout.stable_gone:
-        return Found(answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone")
+        return Found(answer=GateAnswer.PASS, evidence=OLD_POOL_GONE)
     last = last_warm_up(asked)
     try:
         window = numbers.window(asked.entry, asked.now, evidence_from(asked, last))

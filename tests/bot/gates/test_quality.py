@@ -1,6 +1,7 @@
 """The gate that counts people's votes."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -11,7 +12,7 @@ from bot.domain.gate import GateAnswer
 from bot.domain.operation import Operation, OperationPhase
 from bot.gates.gate import Asked, Found, GateSources
 from bot.gates.quality import QualityKeys, check
-from tests.builders import NOON, an_entry
+from tests.builders import NOON, a_rollout, an_entry
 from tests.operations import an_operation
 
 VOTERS = ("U0ALICE001", "U0BOB00001", "U0CAROL001")
@@ -43,9 +44,9 @@ def compared(*choices: Choice, questions: int = 3, **changes: Any) -> Operation:
     return an_operation(**{"kind": "compare", "subject": "chat-v2", "state": state} | changes)
 
 
-def found(kept: Kept, keys: QualityKeys | None = None) -> Found:
+def found(kept: Kept, keys: QualityKeys | None = None, **changes: Any) -> Found:
     nothing = cast(Any, None)
-    asked = Asked(an_entry(), NOON, GateSources(pools=nothing, routes=nothing, operations=kept))
+    asked = Asked(an_entry(a_rollout(**changes)), NOON, GateSources(pools=nothing, routes=nothing, operations=kept))
     return check(asked, keys or QualityKeys())
 
 
@@ -93,7 +94,8 @@ def test_where_it_is_not_required_nobody_has_to_vote() -> None:
 
 @pytest.mark.parametrize("phase", [OperationPhase.CANCELLED, OperationPhase.FAILED])
 def test_where_it_is_not_required_a_comparison_that_came_to_nothing_holds_nobody(phase: OperationPhase) -> None:
-    assert found(Kept(compared(A, phase=phase)), QualityKeys(required=False)).answer is GateAnswer.PASS
+    came_to_nothing = found(Kept(compared(A, phase=phase)), QualityKeys(required=False))
+    assert came_to_nothing == Found(answer=GateAnswer.PASS, evidence="the last comparison had no result")
     assert found(Kept(compared(A)), QualityKeys(required=False)).answer is GateAnswer.HOLD
 
 
@@ -119,7 +121,28 @@ def test_it_fails_only_if_chance_does_not_explain_that_people_like_the_old_pool_
 def test_what_may_be_chance_says_what_to_do() -> None:
     assert found(Kept(compared(*[B, B, B, A, B, SAME, A, B, SAME]))).reason == (
         "The new pool's answer was better in 2 votes, worse in 5, and the same in 2: 33 % for the new pool. "
-        "That may be chance: ask more people with `compare`."
+        "That may be chance; more prompts or `compare.voters` would tell. Type `compare` to ask again."
+    )
+
+
+@pytest.mark.parametrize("choice", [A, B])
+def test_a_few_votes_prove_nothing(choice: Choice) -> None:
+    said = found(Kept(compared(*[choice] * 3, questions=1)))
+    assert said.answer is GateAnswer.HOLD
+    assert said.reason.endswith("Fewer than 5 votes prove nothing. Type `compare` to ask again.")
+
+
+def test_votes_that_people_have_answered_with_resume_do_not_fail_it_again() -> None:
+    worse = compared(*[B] * 9, phase=OperationPhase.DONE, decided_at=NOON)
+    before = found(Kept(worse), resumed_at=NOON - timedelta(minutes=1))
+    after = found(Kept(worse), resumed_at=NOON + timedelta(minutes=1))
+    assert (before.answer, after.answer) == (GateAnswer.FAIL, GateAnswer.HOLD)
+    assert after.reason == f"{before.reason} Type `compare` to ask again."
+
+
+def test_without_the_old_pool_there_is_nothing_to_compare() -> None:
+    assert found(Kept(), stable_gone=True) == Found(
+        answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone"
     )
 
 

@@ -8,12 +8,12 @@ import pytest
 from bot.domain.errors import ClusterError
 from bot.domain.gate import GateAnswer
 from bot.domain.operation import Operation, OperationPhase
-from bot.domain.rollout import Pool
+from bot.domain.rollout import Phase, Pool
 from bot.engine.route_port import PoolMembers
 from bot.gates.gate import Asked, Found, GateSources, Keys
 from bot.gates.warm_up import check
 from tests.bot.gates.test_quality import Kept
-from tests.builders import CANARY, NOON, an_entry
+from tests.builders import CANARY, NOON, a_rollout, an_entry
 from tests.operations import an_operation
 
 
@@ -35,9 +35,11 @@ def warmed(*ready: str, rounds: tuple[int, ...] = (900, 80, 80), **changes: Any)
     return an_operation(**{"kind": "warm", "phase": OperationPhase.DONE, "state": state} | changes)
 
 
-def found(kept: Kept, *ready: str, error: ClusterError | None = None) -> Found:
+def found(kept: Kept, *ready: str, error: ClusterError | None = None, phase: Phase = Phase.PROGRESSING) -> Found:
     pools = cast(Any, Pods(ready, error))
-    return check(Asked(an_entry(), NOON, GateSources(pools, cast(Any, None), operations=kept)), Keys())
+    return check(
+        Asked(an_entry(a_rollout(phase=phase)), NOON, GateSources(pools, cast(Any, None), operations=kept)), Keys()
+    )
 
 
 def test_a_pool_passes_whose_servers_a_warm_up_has_reached() -> None:
@@ -49,7 +51,7 @@ def test_a_pool_passes_whose_servers_a_warm_up_has_reached() -> None:
 @pytest.mark.parametrize(
     ("operation", "reason"),
     [
-        (None, "The new pool has not been warmed up yet. It starts by itself; type `warm` to start it now."),
+        (None, "The new pool has not been warmed up yet; the next one begins by itself."),
         (
             warmed("a/0", rounds=(), phase=OperationPhase.RUNNING),
             "The new pool is being warmed up: no prompt has come back yet.",
@@ -75,6 +77,20 @@ def test_a_pool_passes_whose_servers_a_warm_up_has_reached() -> None:
 def test_it_holds_while_the_pool_is_cold(operation: Operation | None, reason: str) -> None:
     said = found(Kept(operation), "a/0", "a/1", "b/0")
     assert (said.answer, said.reason) == (GateAnswer.HOLD, reason)
+
+
+@pytest.mark.parametrize(
+    ("operation", "reason"),
+    [
+        (None, "The new pool has not been warmed up yet; type `warm` to begin one."),
+        (
+            warmed("a/0"),
+            "1 of the new pool's 2 ready model servers started after its last warm-up; type `warm` to begin one.",
+        ),
+    ],
+)
+def test_while_a_rollout_is_paused_no_warm_up_begins_by_itself(operation: Operation | None, reason: str) -> None:
+    assert found(Kept(operation), "a/0", "a/1", phase=Phase.PAUSED).reason == reason
 
 
 def test_without_the_api_server_it_holds() -> None:
