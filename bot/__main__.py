@@ -133,12 +133,15 @@ def _home_namespace() -> str:
 
 def _check_cluster(file: Path | None) -> None:
     """Say what the cluster lacks, with exit code 1; 3 if it does not answer."""
+    from bot.gates import quality, warm_up
     from bot.service.assembly import cluster_parts
     from bot.store.clock import SystemClock
 
     try:
         settings = read_as(ClusterSettings, os.environ).model_copy(update={"config": file})
-        rights = cluster_parts(settings, SystemClock()).cluster.rights()
+        parts = cluster_parts(settings, SystemClock())
+        makes_routes = any(map(parts.policy.waits_for, (warm_up.NAME, quality.NAME)))
+        rights = parts.cluster.rights(makes_routes=makes_routes)
     except ConfigError as error:
         raise _explained(error.mistakes) from None
     except ClusterError as error:

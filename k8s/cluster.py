@@ -102,9 +102,9 @@ class Cluster:
         everywhere = {GATEWAYS: of_gateway, CLASSES: of_gateway_class}
         self._watches.start(self._api, self._namespaces, told, everywhere, whole=[HTTPROUTES])
 
-    def rights(self) -> Rights:
+    def rights(self, *, makes_routes: bool) -> Rights:
         """Ask the API server for our rights in our namespaces, and whether it serves what we need."""
-        return rights_of(self._api, self._namespaces)
+        return rights_of(self._api, self._namespaces, makes_routes=makes_routes)
 
     def refusals(self) -> Sequence[str]:
         """Say why watches do not work, and what to do; nothing if all of them work."""

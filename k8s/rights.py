@@ -32,6 +32,9 @@ NEEDED: Final[Sequence[tuple[Resource, Sequence[str]]]] = (
 DONE_WITHOUT: Final[Sequence[tuple[Resource, Sequence[str]]]] = ((AUTOSCALERS, ("list",)),)
 """What the manifests grant there too, and nobody misses who has not applied them again."""
 
+FOR_OWN_ROUTES: Final[Sequence[tuple[Resource, Sequence[str]]]] = ((HTTPROUTES, ("create", "delete")),)
+"""What operations with a route of their own need there too, as ``manifests/kustomize/try`` grants it."""
+
 _WHOSE_WORD: Final = (
     "the bot does not know whose word about a route counts, and takes that of any controller which accepts it"
 )
@@ -54,6 +57,7 @@ INSTALL: Final = {
 
 
 GRANT: Final = "`manifests/kustomize/rights` has a Role with all that the bot needs in a namespace."
+GRANT_OWN_ROUTES: Final = "`manifests/kustomize/try` has a Role for that: the policy's gates need routes of their own."
 GRANT_ONCE: Final = "`manifests/kustomize/gateways` has a ClusterRole for that."
 
 
@@ -66,13 +70,18 @@ class Rights:
     missing: tuple[str, ...]
 
 
-def rights_of(api: ApiClient, namespaces: Sequence[str]) -> Rights:
-    """Ask the API server what this connection may do, and what it serves. Raises ClusterError."""
+def rights_of(api: ApiClient, namespaces: Sequence[str], *, makes_routes: bool = False) -> Rights:
+    """Ask the API server what this connection may do, and what it serves. Raises ClusterError.
+
+    ``makes_routes``: the bot is to make routes of its own too.
+    """
     account = _account(api)
-    refused = tuple(_not_allowed(api, account, namespaces))
+    refused = tuple(_not_allowed(api, account, namespaces, NEEDED))
+    own = tuple(_not_allowed(api, account, namespaces, FOR_OWN_ROUTES)) if makes_routes else ()
     once = tuple(_not_allowed_anywhere(api, account))
-    grants = [grant for sentences, grant in ((refused, GRANT), (once, GRANT_ONCE)) if sentences]
-    return Rights(account, tuple(namespaces), (*_not_served(api), *refused, *once, *grants))
+    asked = ((refused, GRANT), (own, GRANT_OWN_ROUTES), (once, GRANT_ONCE))
+    grants = [grant for sentences, grant in asked if sentences]
+    return Rights(account, tuple(namespaces), (*_not_served(api), *refused, *own, *once, *grants))
 
 
 def group_of(resource: Resource) -> str:
@@ -103,9 +112,11 @@ def _plurals(api: ApiClient, root: str) -> Iterable[str]:
     return {each["name"] for each in client.fetch(api, root, what="the resources of a group")["resources"]}
 
 
-def _not_allowed(api: ApiClient, account: str, namespaces: Iterable[str]) -> Iterator[str]:
+def _not_allowed(
+    api: ApiClient, account: str, namespaces: Iterable[str], needed: Sequence[tuple[Resource, Sequence[str]]]
+) -> Iterator[str]:
     for namespace in namespaces:
-        for resource, verbs in NEEDED:
+        for resource, verbs in needed:
             if refused := _refused(api, namespace, resource, verbs):
                 yield f"{account} may not {refused} in namespace `{namespace}`."
 

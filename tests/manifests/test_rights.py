@@ -11,7 +11,7 @@ from bot.domain.errors import RouteError
 from bot.domain.rollout import Phase
 from k8s.cluster import Cluster
 from k8s.connection import connect
-from k8s.rights import DONE_WITHOUT, GRANT, NEEDED, NEEDED_ONCE, group_of
+from k8s.rights import DONE_WITHOUT, GRANT, GRANT_OWN_ROUTES, NEEDED, NEEDED_ONCE, group_of
 from sandbox.apiserver import ApiServer
 from sandbox.kube import Kube, Object, path_of
 from sandbox.process import wait_until
@@ -105,10 +105,10 @@ def take_away(kube: Kube, namespace: str, role: Object, *verbs: str) -> None:
 BOT = "`system:serviceaccount:rolloutbot:rolloutbot`"
 
 
-def check_cluster(api_server: ApiServer, *namespaces: str) -> tuple[int, list[str]]:
-    """Run ``check-config --cluster`` as the bot."""
+def check_cluster(api_server: ApiServer, *namespaces: str, more: str = "") -> tuple[int, list[str]]:
+    """Run ``check-config --cluster`` as the bot, with ``more`` in its policy."""
     policy = api_server.folder / f"policy-{namespaces[0]}.yaml"
-    policy.write_text(f"namespaces: [{', '.join(namespaces)}]\n")
+    policy.write_text(f"namespaces: [{', '.join(namespaces)}]\n{more}")
     env = {"KUBECONFIG": str(api_server.kubeconfig("rolloutbot"))}
     words = ["check-config", "--policy-only", "--cluster", str(policy)]
     result = CliRunner().invoke(app, words, env=env)
@@ -119,6 +119,15 @@ def check_cluster(api_server: ApiServer, *namespaces: str) -> tuple[int, list[st
 def test_check_config_says_who_may_do_all_that_is_needed(api_server: ApiServer, world: World) -> None:
     good = f"{BOT} has every right that the bot needs in `{world.namespace}`."
     assert check_cluster(api_server, world.namespace) == (0, [good])
+
+
+@pytest.mark.usefixtures("role")
+def test_check_config_names_the_rights_that_a_gate_of_the_policy_needs(api_server: ApiServer, world: World) -> None:
+    refused = f"{BOT} may not `create`, `delete` `httproutes` of gateway.networking.k8s.io in namespace"
+    assert check_cluster(api_server, world.namespace, more="gates: {warm_up: {}}\n") == (
+        1,
+        [f"{refused} `{world.namespace}`.", GRANT_OWN_ROUTES],
+    )
 
 
 def test_check_config_names_every_missing_verb_of_every_namespace(
