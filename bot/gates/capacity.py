@@ -54,7 +54,8 @@ def _judge(
 ) -> Found:
     recent = window.slices[len(window.slices) // 2 :]
     new, old = _load(recent, lambda each: each.canary), _load(recent, lambda each: each.stable)
-    has_new, has_old = recent[-1].canary.pods, recent[-1].stable.pods
+    # One that misses a scrape is there all the same. The new pool's has to be there now.
+    has_new, has_old = recent[-1].canary.pods, max(each.stable.pods for each in recent)
     back = _servers(new + old, keys)
     told = partial(Found, standing=_way_back(back, has_old, least.stable), promql=shown.cache(window))
     if after is None or not weight:
@@ -62,12 +63,12 @@ def _judge(
     need = _servers(new * after / weight, keys)
     details = (
         f"KV caches in use: {new:.1f} of {has_new} new servers, {old:.1f} of {has_old} old ones. At {after} % the new "
-        f"pool needs {need} of its {has_new}; all traffic would need {back} of the old pool's {has_old}. "
+        f"pool needs {need} and has {has_new}; all traffic would need {back} of the old pool, which has {has_old}. "
         f"A server counts as full at {keys.cache:g} %."
     )
     told = partial(told, evidence=f"{after} % needs {need} of {has_new} new servers", details=details)
     if need > has_new and new > NO_LOAD:
-        lacks = f"it has {has_new} of the {need} model servers that this needs; {_scale(need, least.canary)}"
+        lacks = f"it has {has_new} of the {_named(need)} that this needs; {_scale(need, least.canary)}"
         return told(answer=GateAnswer.HOLD, reason=f"The new pool would be full at {after} %: {lacks}.")
     return told(answer=GateAnswer.PASS)
 
@@ -75,12 +76,14 @@ def _judge(
 def _way_back(back: int, has_old: int, least: int | None) -> str:
     scale = _scale(back, least)
     if back > has_old:
-        return f"⚠️ A roll back needs {back} model servers of the old pool, and {has_old} are there: {scale}"
+        return f"⚠️ A roll back needs {_named(back)} of the old pool, and it has {has_old}: {scale}"
     if least is not None and back > least:
-        return (
-            f"⚠️ A roll back needs {back} model servers of the old pool, and its autoscaler may leave {least}; {scale}"
-        )
+        return f"⚠️ A roll back needs {_named(back)} of the old pool, and its autoscaler may leave {least}; {scale}"
     return "The old pool has room for all traffic"
+
+
+def _named(servers: int) -> str:
+    return f"{servers} model server{'' if servers == 1 else 's'}"
 
 
 def _scale(need: int, least: int | None) -> str:

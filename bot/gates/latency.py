@@ -197,8 +197,9 @@ _NAMES: Final = {
 def _details(seen: Sequence[_Compared], window: Window, keys: LatencyKeys, rules: EvidenceRules) -> str:
     figures = "; ".join(each.words for each in seen)
     ended = f"{count(window.canary().ended())} new and {count(window.stable().ended())} old answers"
+    stops = "Holds" if window.earlier else "Fails"
     return (
-        f"{figures}; {ended} in {lasted(window.seconds)}. Fails from {keys.p50:g} times the old p50 or "
+        f"{figures}; {ended} in {lasted(window.seconds)}. {stops} from {keys.p50:g} times the old p50 or "
         f"{keys.p95:g} times the old p95, if that lasts longer than {show_duration(rules.forgives)}."
     )
 

@@ -168,11 +168,13 @@ def _compared(asked: _Asked, values: Values, other: float | None, span: Span, la
     # A ratio to zero proves nothing, so only the other bounds can fail.
     is_bad = lasts and all(at in values and _why(query, values[at], other or None) for at in recent)
     now, before = f"{values[span.end]:.4g}", f"{other:.4g}" if other is not None else "–"
+    seen = f"{query.name} {now}" + (f" (old {before})" if other is not None else "")
     return Found(
         answer=GateAnswer.FAIL if is_bad else GateAnswer.HOLD if why_now else GateAnswer.PASS,
         reason=why_now,
-        evidence=f"{query.name} {now}" + (f" (old {before})" if other is not None else ""),
+        evidence=seen,
         figures=(Figure(query.name, now, before),),
+        details=f"{seen}, {_bounds(query)}.",
         promql=asked.promql,
     )
 
@@ -197,6 +199,15 @@ def _why(query: QuerySection, value: float, other: float | None) -> str:
     return ""
 
 
+def _bounds(query: QuerySection) -> str:
+    bounds = (
+        ("at least {:g}", query.least),
+        ("at most {:g}", query.most),
+        ("at most {:g} times the old pool's", query.times_stable),
+    )
+    return " and ".join(words.format(bound) for words, bound in bounds if bound is not None)
+
+
 def filled(promql: str, pools: Mapping[str, PoolMembers]) -> str:
     """Put the pools' exact names into a query; pods are an alternation for `=~`."""
     known = {"namespace": pools["canary"].pool.namespace}
@@ -210,10 +221,11 @@ def _of_stable(promql: str) -> str:
 
 
 def _worst(found: Sequence[Found]) -> Found:
-    """Return what the worst query found, with the figures of all."""
+    """Return what the worst query found, with the figures and the details of all."""
     order = (GateAnswer.FAIL, GateAnswer.HOLD, GateAnswer.PASS)
     worst = min(found, key=lambda each: order.index(each.answer))
-    return replace(worst, figures=tuple(figure for each in found for figure in each.figures))
+    details = " ".join(each.details for each in found if each.details)
+    return replace(worst, figures=tuple(figure for each in found for figure in each.figures), details=details)
 
 
 GATE = Gate(

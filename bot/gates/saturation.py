@@ -109,10 +109,11 @@ def _part(slices: Sequence[Slice], is_so: Callable[[Slice], bool]) -> float:
 
 def _details(window: Window, keys: SaturationKeys, rules: EvidenceRules) -> str:
     preempted = count(window.canary().count(Count.PREEMPTED)), count(window.stable().count(Count.PREEMPTED))
+    stops = "Holds" if window.earlier else "Fails"
     return (
         f"{len(window.slices)} looks in {lasted(window.seconds)}; {preempted[0]} new and {preempted[1]} old requests "
-        f"preempted. Fails if {keys.queue:g} or more wait for each new model server, and twice as many as for each old "
-        f"one, for longer than {show_duration(rules.forgives)}; holds at {keys.cache:g} % of the KV cache."
+        f"preempted. {stops} if {keys.queue:g} or more wait for each new model server, and twice as many as for each "
+        f"old one, for longer than {show_duration(rules.forgives)}; holds at {keys.cache:g} % of the KV cache."
     )
 
 

@@ -113,7 +113,9 @@ def _judge(weight: int, gateway: str, lack: Callable[[], str], window: Window, r
     evidence = f"split {share:.1f} % new at {weight} %"
     looked = f"{count(new)} new and {count(old)} old requests in {lasted(window.seconds)}"
     lasting = f"for longer than {show_duration(rules.forgives)}, twice in a row"
-    details = f"{looked}, at a weight of {weight} %. Fails at less than half or more than twice of that, {lasting}."
+    leak = f"if the old pool gets more than {LEAK} requests"
+    limit = leak if weight == 100 else "at less than half or more than twice of that"
+    details = f"{looked}, at a weight of {weight} %. Fails {limit}, {lasting}."
     answer, why = GateAnswer.PASS, _wrong(split, weight, gateway)
     if why:
         lasts = _gets_all(window) or _lasts(window, weight, gateway, rules)

@@ -60,7 +60,12 @@ def numbers_of(rules: EvidenceRules, namespaces: Sequence[str], now: float) -> s
         raise MetricsError(
             f"Prometheus has no numbers of model servers in {where}.", hint="docs/gates.md says what it has to scrape."
         )
-    return f"Prometheus has numbers of {servers} model servers and {pickers} endpoint pickers in {where}."
+    seen = f"{_named(servers, 'model server')} and {_named(pickers, 'endpoint picker')}"
+    return f"Prometheus has numbers of {seen} in {where}."
+
+
+def _named(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _count(

@@ -17,7 +17,7 @@ def of_scores(scores: Scores, pool: str, past: str) -> str:
         why = scores.lack or "there were too few requests"
         return f"None of {_windows(scores.windows)} of `{pool}` could be judged: {why.rstrip('.')}."
     false = f"{_count(scores.failed, 'false stop')}, {_count(scores.held, 'false hold')}"
-    parts = [(scores.thin, "had too few requests"), (scores.lacking, "had no numbers")]
+    parts = [(scores.thin, "had too few requests"), (scores.lacking, "had no requests or no numbers")]
     left = ", ".join(f"{count} {what}" for count, what in parts if count)
     more = f" {left[0].upper()}{left[1:]}." if left else ""
     then = " If that is too often, raise the keys of those gates in the policy." if scores.failed or scores.held else ""

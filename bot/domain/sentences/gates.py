@@ -1,8 +1,10 @@
 """What the gates said last: what they saw, and why a rollout waits for them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
+from bot.domain.deadlines import hold_lasts
 from bot.domain.gate import Finding, GateAnswer, Verdict, strictest
 from bot.domain.prose import Prose, joined, said, say
 from bot.domain.rollout import Acceptance, Entry, Phase
@@ -33,6 +35,12 @@ def _strictest(seen: Sequence[Finding]) -> Prose:
     named = worst.evidence.startswith(worst.gate.partition("_")[0])
     told = said(worst.evidence, 100) if named else say("{}: {}", worst.gate, said(worst.evidence, 100))
     return say("{}{}", _MARKS.get(answer, Prose()), told)
+
+
+def keeps_stable_until(entry: Entry) -> datetime:
+    """Return when a rollout pauses whose bake is over and whose gates still hold it."""
+    holds = hold_lasts(Verdict(findings=entry.findings).gates)
+    return entry.rollout.since + entry.rollout.plan.bake + holds
 
 
 _MARKS: Final = {GateAnswer.FAIL: say("⛔ "), GateAnswer.HOLD: say("⏳ ")}

@@ -13,7 +13,6 @@ from bot.domain.deadlines import (
     APPROVE_WITHIN,
     ASK_GATES_EVERY,
     DAY,
-    HOLD_AT_MOST,
     REMIND_EVERY,
     WRITE_WITHIN,
     hold_lasts,
@@ -23,7 +22,7 @@ from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
 from bot.domain.prose import Prose, capitalised, ended, joined, moment, say
 from bot.domain.rollout import HAS_WAY_BACK, TAKEN_BACK, Acceptance, Entry, Phase, Rollout
-from bot.domain.sentences.gates import hold_reason, keeps_stable
+from bot.domain.sentences.gates import hold_reason, keeps_stable, keeps_stable_until
 from bot.domain.sentences.reasons import reason
 from bot.domain.sentences.traffic import listed_routes
 from bot.domain.sentences.who_may import (
@@ -232,7 +231,7 @@ def _keeping_stable(entry: Entry, access: Access, said: str) -> Wait:
                 who(access.run),
             ),
         ),
-        deadline=rollout.since + rollout.plan.bake + HOLD_AT_MOST,
+        deadline=keeps_stable_until(entry),
         then=say("If they still say wait, it pauses"),
         said=said,
     )

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.domain.access import Access, named
-from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, HOLD_AT_MOST, hold_lasts
+from bot.domain.deadlines import APPROVE_WITHIN, ASK_GATES_EVERY, hold_lasts
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import is_fight, lacks_to_adopt, lacks_to_restore, say_why
 from bot.domain.prose import FAR, Prose, capitalised, ended, joined, moment, near, say, short, to_the_second
 from bot.domain.rollout import TAKEN_BACK, Acceptance, Entry, Phase, Rollout
-from bot.domain.sentences.gates import hold_reason, keeps_stable
+from bot.domain.sentences.gates import hold_reason, keeps_stable, keeps_stable_until
 from bot.domain.sentences.reasons import LONGEST, reason
 from bot.domain.sentences.traffic import listed_routes
 from bot.domain.sentences.what_it_waits_for import left_by_refusal
@@ -176,16 +176,17 @@ def _again(rollout: Rollout) -> Prose:
 def _promoted(entry: Entry, access: Access) -> Prose:
     rollout = entry.rollout
     if why := keeps_stable(entry):
-        return _keeping_stable(rollout, why)
+        return _keeping_stable(entry, why)
     if entry.step_due is None or entry.acceptance is Acceptance.WAITING:
         return _written(entry)
     at = _at(entry.step_due, rollout.since)
     return say("*All traffic is on the new pool.* `{}` leaves the route {}.", rollout.stable.name, at)
 
 
-def _keeping_stable(rollout: Rollout, why: str) -> Prose:
+def _keeping_stable(entry: Entry, why: str) -> Prose:
+    rollout = entry.rollout
     told = say("*All traffic is on the new pool.* `{}` stays on the route", rollout.stable.name)
-    until = _at(rollout.since + rollout.plan.bake + HOLD_AT_MOST, rollout.since)
+    until = _at(keeps_stable_until(entry), rollout.since)
     told = _because(told, reason(why, by=""))
     return say("{} I ask again every {} and go on by myself, or pause {}.", told, ASK_AGAIN, until)
 

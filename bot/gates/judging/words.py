@@ -50,7 +50,7 @@ def compared(shares: Shares, what: str) -> str:
     """Say in a sentence which share of both pools' requests did something."""
     new, old = shares.canary, shares.stable
     return (
-        f"{percent(new.percent)} of the new pool's {count(new.of)} requests {what}, "
+        f"{percent(new.percent)} of the new pool's {count(new.of)} request{'' if new.of == 1 else 's'} {what}, "
         f"and {percent(old.percent)} of the old pool's {count(old.of)}."
     )
 

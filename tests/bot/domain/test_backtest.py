@@ -46,7 +46,8 @@ HALVES = "24h of `chat`, one half of its servers against the other:"
         ),
         (
             Scores(gates=GOOD, windows=9, thin=2, lacking=1),
-            f"{HALVES} 0 false stops, 0 false holds in 6 windows. 2 had too few requests, 1 had no numbers.",
+            f"{HALVES} 0 false stops, 0 false holds in 6 windows. 2 had too few requests, 1 had no requests or "
+            "no numbers.",
         ),
         (
             Scores(windows=3, lacking=3, lack="Prometheus has no numbers."),

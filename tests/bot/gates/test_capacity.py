@@ -56,7 +56,7 @@ def test_it_always_says_whether_the_old_pool_has_room_for_the_way_back() -> None
     seen = check(asked(window, entry=at(3)), CapacityKeys())
     assert (seen.answer, seen.standing) == (
         GateAnswer.PASS,
-        "⚠️ A roll back needs 4 model servers of the old pool, and 2 are there: scale it up",
+        "⚠️ A roll back needs 4 model servers of the old pool, and it has 2: scale it up",
     )
 
 
@@ -92,7 +92,7 @@ def test_where_an_autoscaler_takes_back_what_people_add_its_minimum_is_told(
     seen = check(asked(window, entry=at(0), least=least), CapacityKeys())
     assert (seen.reason, seen.standing) == (
         f"The new pool would be full at 25 %: it has 2 of the 3 model servers that this needs; {new}.",
-        f"⚠️ A roll back needs 4 model servers of the old pool, and 2 are there: {old}",
+        f"⚠️ A roll back needs 4 model servers of the old pool, and it has 2: {old}",
     )
 
 

@@ -182,6 +182,13 @@ def test_the_worst_of_several_queries_counts() -> None:
     answers = Answers(lambda promql, part: {"a": 1.0, "b": 9.0}[promql])
     seen = found(answers, a_query(name="first", query="a", most=5.0), a_query(name="second", query="b", most=5.0))
     assert (seen.answer, seen.evidence) == (GateAnswer.FAIL, "second 9")
+    assert seen.details == "first 1, at most 5. second 9, at most 5."
+
+
+def test_every_bound_of_a_query_is_shown() -> None:
+    answers = Answers(lambda promql, part: 3.0 if "new" in promql else 2.0)
+    seen = found(answers, a_query(least=1.0, most=5.5, times_stable=2.0))
+    assert seen.details == "gpu 3 (old 2), at least 1 and at most 5.5 and at most 2 times the old pool's."
 
 
 def test_a_query_that_gets_no_answer_does_not_hide_what_the_others_say() -> None:
