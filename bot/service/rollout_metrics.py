@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from bot.domain.decisions.drift import share
 from bot.domain.rollout import SLOTLESS, Acceptance, Entry, Phase
 from bot.domain.weights import weight_there
 
@@ -29,7 +30,9 @@ def metrics_of(entries: Sequence[Entry], now: datetime) -> Iterable[Metric]:
         "rolloutbot_rollout_gate", "1 for what a gate said last.", labels=[*LABELS, "gate", "answer"]
     )
     waits = GaugeMetricFamily(
-        "rolloutbot_rollout_waits_for_people_seconds", "How long a rollout has waited for people.", labels=LABELS
+        "rolloutbot_rollout_waits_for_people_seconds",
+        "How long a rollout has waited for an approval, or has been paused.",
+        labels=LABELS,
     )
     for entry in entries:
         of = _labels(entry)
@@ -49,7 +52,8 @@ def _labels(entry: Entry) -> Sequence[str]:
 
 def _weights(entry: Entry) -> Iterable[tuple[str, int]]:
     yield "wanted", entry.rollout.weight
-    if entry.applied is not None:
+    drift = entry.rollout.drift
+    if entry.applied is not None and not (drift and share(drift) is None):
         yield "written", weight_there(entry)
         if entry.acceptance is Acceptance.ACCEPTED and not entry.rollout.drifted:
             yield "accepted", entry.applied.weight

@@ -40,6 +40,7 @@ def test_prometheus_takes_every_alert_rule(running: Prometheus) -> None:
         "RolloutbotAway",
         "RolloutbotWithoutLeader",
         "RolloutNotWritten",
+        "RolloutDecisionNotWritten",
         "RolloutHeld",
         "RolloutWaitsForPeople",
         "RolloutGateFails",

@@ -9,6 +9,7 @@ from bot.domain.operation import OperationChange, OperationPhase
 from bot.engine.operation_ports import SaveOperation
 from bot.engine.store_port import Progress
 from bot.service.metrics import OperationMetrics, RolloutMetrics
+from sandbox.objects import pool_ref, rule
 from tests.builders import CANARY, STABLE
 from tests.failures import no_answer
 from tests.operations import RUNNING, an_operation, an_operation_store
@@ -86,6 +87,13 @@ def test_somebody_elses_weights_are_shown_as_written_and_nothing_as_accepted(sta
     stage.world.edit_weights(20, 80)
     stage.applier.attempt(entry.rollout.id)
     assert weights(stage) == {"wanted": 50, "written": 80}
+
+
+def test_where_nobody_can_say_what_share_the_route_has_none_is_shown_as_written(stage: Stage) -> None:
+    entry = stage.started(50)
+    stage.world.set_rules([rule([pool_ref(STABLE, 100)])])
+    stage.applier.attempt(entry.rollout.id)
+    assert weights(stage) == {"wanted": 50}
 
 
 def test_it_shows_how_long_a_rollout_has_waited_for_people(stage: Stage) -> None:
