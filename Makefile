@@ -42,7 +42,7 @@ chaos: $(VENV)/ready ## everything fails at once, three seeds, and every promise
 	@$(RUN) -m sandbox build
 	$(RUN) -m chaos
 
-gates: $(VENV)/ready ## bad and honest new pools on real traffic: what the gates stop, and what it costs; about 40 minutes
+gates: $(VENV)/ready ## bad and honest new pools on real traffic: what the gates stop, and what it costs; about 80 minutes
 	@$(RUN) -m sandbox build
 	$(RUN) -m canaries
 
