@@ -140,9 +140,13 @@ class NewOperation:
     reason: str = ""
 
 
-def operation_id(delivery: str) -> str:
-    """Derive an operation's id from the delivery of its request, so that one delivery cannot begin two."""
-    return "o-" + hashlib.sha256(delivery.encode()).hexdigest()[:8]
+def operation_id(delivery: str, at: datetime) -> str:
+    """Derive an operation's id from its request's delivery and second, so that one request cannot begin two.
+
+    What is asked for again under the same delivery, because Redis has lost it, gets another id: no button of the lost
+    one acts on it.
+    """
+    return "o-" + hashlib.sha256(f"{delivery} {int(at.timestamp())}".encode()).hexdigest()[:8]
 
 
 def is_operation_id(word: str) -> bool:

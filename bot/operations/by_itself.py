@@ -1,8 +1,8 @@
 """Begins an operation that nobody has typed, in the name of whoever started the rollout: once, whoever leads."""
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 AGAIN: Final = timedelta(hours=1)
 """When what was refused is tried again, by the same process."""
 
+MOST: Final = 2000
+"""So often something is tried again in a day."""
+
 SOON: Final = timedelta(seconds=10)
 """When it is tried again after a failure of Redis or the cluster."""
 
@@ -27,8 +30,7 @@ class ByItself:
     """The rollouts, and a way to begin operations for them. A ``delivery`` is taken once, for a day.
 
     What somebody still waits for is begun under new deliveries, until it is there: ``again`` says how long to wait
-    between two of them. Each process has deliveries of its own for that, or an operation that Redis has lost would come
-    back under the same id, and buttons of the lost one would act on it.
+    between two of them.
     """
 
     def __init__(
@@ -44,7 +46,6 @@ class ByItself:
         self.entries, self.clock = entries, clock
         self._decide, self._receive, self._drop = decide, receive, drop
         self._tried: dict[str, tuple[int, datetime]] = {}
-        self._process = secrets.token_hex(4)
 
     def begin(
         self,
@@ -63,17 +64,18 @@ class ByItself:
         count, due = self._tried.get(delivery, (0, self.clock.now()))
         if self.clock.now() < due:
             return ""
-        mine = f"{delivery}-{self._process}" if again else delivery
         never = datetime.max.replace(tzinfo=UTC)
         request = Request(
             command=Command(verb=START, subject=subject, reason=reason, operation=_words(kind, rollout)),
             by=rollout.started_by,
             origin=Origin(surface=Surface.CHANNEL, channel=rollout.channel),
-            delivery=_numbered(mine, count),
+            delivery=_numbered(delivery, count),
             at=self.clock.now(),
         )
         try:
-            is_new = self._receive(request)
+            while not (is_new := self._receive(request)) and again and count < MOST:
+                count += 1  # another process was refused, or this one before it was started again
+                request = replace(request, delivery=_numbered(delivery, count))
             self._tried[delivery] = count + 1, self.clock.now() + again if again else never
             if is_new:
                 self._decide(request)

@@ -77,7 +77,7 @@ class OperationRequests:
         return self._approve(request) if words.approves else self._cancel(request)
 
     def _begin(self, request: Request, words: OperationWords) -> SaveOperation | None:
-        mine = operation_id(request.delivery)
+        mine = operation_id(request.delivery, request.at)
         if self._operations.load(mine) is not None:
             self._drop_as_done(request, mine)  # Redis went back to an older state and has the request again
             return None

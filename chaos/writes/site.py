@@ -55,7 +55,8 @@ class Site:
     def begin(self, kind: str, subject: str, **parameters: str) -> str:
         """Alice begins an operation; returns its id."""
         words = OperationWords(kind=kind, parameters=parameters)
-        return operation_id(self._say(Command(verb=START, subject=subject, operation=words)))
+        request = self._say(Command(verb=START, subject=subject, operation=words))
+        return operation_id(request.delivery, request.at)
 
     def cancel(self, operation: str) -> None:
         """Alice has it taken back."""
@@ -87,11 +88,11 @@ class Site:
             ticker.tick(rollout_id)
         ticker.catch_up(brakes=False)
 
-    def _say(self, command: Command) -> str:
-        delivery = f"{self.namespace}-{next(self.requests)}"
-        now = self.clock.now()
-        ask(self.parts, Request(command=command, by=ALICE, origin=in_slack(CHANNEL), delivery=delivery, at=now))
-        return delivery
+    def _say(self, command: Command) -> Request:
+        delivery, now = f"{self.namespace}-{next(self.requests)}", self.clock.now()
+        request = Request(command=command, by=ALICE, origin=in_slack(CHANNEL), delivery=delivery, at=now)
+        ask(self.parts, request)
+        return request
 
 
 @dataclass(frozen=True)

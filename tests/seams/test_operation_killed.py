@@ -132,7 +132,7 @@ def test_killed_while_it_copies(theatre: Theatre, effect: str, after: bool) -> N
     theatre.die(begin, Death(death.method, death.call, after))
     theatre.restart()
     process = theatre.redeliver(begin)
-    operation = process.operations.load(operation_id(begin.delivery))
+    operation = process.operations.load(operation_id(begin.delivery, begin.at))
     assert (operation.phase, theatre.copies()) == (OperationPhase.DONE, COPIES)
     assert [event.kind for event in process.operations.events(operation.id, 0)] == BEGUN
     assert theatre.told() == [1, 2, 3, 4]
@@ -165,4 +165,4 @@ def two_copies(theatre: Theatre, begin: Request) -> str:
     process.take_steps()
     one_round(process.board, process.clock.now())
     theatre.clock.set(process.clock.now())
-    return operation_id(begin.delivery)
+    return operation_id(begin.delivery, begin.at)

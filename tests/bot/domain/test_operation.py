@@ -48,7 +48,9 @@ def told(kind: OperationEventKind, said: str = "", *, by: str = "", minutes: flo
 
 
 def test_one_delivery_begins_one_operation() -> None:
-    assert operation_id("delivery-1") == operation_id("delivery-1") == "o-0b220df1"
+    now = at(1).now
+    assert operation_id("delivery-1", now) == operation_id("delivery-1", now) == "o-de917327"
+    assert operation_id("delivery-1", now) != operation_id("delivery-1", now + timedelta(seconds=1))
     assert [is_operation_id(word) for word in ("o-0b220df1", "r-0b220df1", "o-new", "")] == [True, False, False, False]
 
 

@@ -141,7 +141,7 @@ class Works:
         """Alice begins an operation."""
         request = self.request(subject)
         self.requests.decide(request)
-        return self.load(operation_id(request.delivery))
+        return self.load(operation_id(request.delivery, request.at))
 
     def cancel(self, subject: str = "models") -> Operation:
         """Bob cancels it."""

@@ -173,7 +173,7 @@ def test_what_redis_has_lost_is_begun_again_by_the_same_process(watching: Watchi
     assert watching.only().id != first
 
 
-def test_what_redis_has_lost_gets_another_id_from_another_process(watching: Watching) -> None:
+def test_what_redis_has_lost_is_begun_under_another_id(watching: Watching) -> None:
     watching.stage.started(10)
     watching.warm_ups().look()
     first = watching.only()
@@ -181,6 +181,7 @@ def test_what_redis_has_lost_gets_another_id_from_another_process(watching: Watc
     watching.end()
     for key in (*redis.scan_iter("*last:*"), *redis.scan_iter("*seen:*")):
         redis.delete(key)
+    watching.stage.clock.forward(seconds=1)
     watching.warm_ups().look()
     assert watching.only().id != first.id
     assert operations.load(first.id) is not None

@@ -26,7 +26,7 @@ def works(redis_url: str) -> Works:
 def test_a_request_begins_an_operation_with_all_that_was_asked(works: Works) -> None:
     operation, now = works.begun(), works.clock.now()
     assert operation == an_operation(
-        id=operation_id("delivery-1"),
+        id=operation_id("delivery-1", now),
         started_at=now,
         since=now,
         decided_at=now,
@@ -59,7 +59,7 @@ def test_a_request_that_redis_forgot_before_it_was_decided_is_carried_out(works:
     request = works.request()
     works.store.client.delete(f"{PREFIX}inbox", f"{PREFIX}inbox:at", f"{PREFIX}seen:{request.delivery}")
     works.requests.decide(request)
-    assert works.only().id == operation_id(request.delivery)
+    assert works.only().id == operation_id(request.delivery, request.at)
 
 
 def test_nothing_is_begun_for_somebody_who_asked_long_ago(works: Works) -> None:
