@@ -56,7 +56,7 @@ ASKS_FOR: Final = timedelta(minutes=8)
 
 _pools: Final = ThreadPoolExecutor(8, "compare")
 
-TOO_LATE: Final = "The rollout is over, so nobody needs to vote any more."
+TOO_LATE: Final = "The rollout is over, so nobody has to vote."
 STRAYED: Final = "The gateway does not send all prompts through their own route. Type `compare` again later."
 NO_PROMPTS: Final = "Write the prompts that both pools should answer into `compare.prompts` of the policy."
 
@@ -123,14 +123,12 @@ class Compare(OnOwnRoute):
         """Let both pools answer one more prompt."""
         state, comparison = operation.state, comparison_in(operation)
         if is_over(rollout_in(operation), operation.channel, tools):
-            return Next(state={**state, "do": "remove", "failed": TOO_LATE})
+            return Next(state={**state, "do": "remove"})
         prompts, at = state["prompts"], state["asked"]
         new, old = _pools.map(lambda name: self._answer(operation, tools, prompts[at], name), (CANARY, STABLE))
         is_late = tools.clock.now() - operation.started_at > ASKS_FOR
         if _strayed(state, CANARY, new) or _strayed(state, STABLE, old):
-            if is_late:
-                return Next(state={**state, "do": "remove", "failed": STRAYED})
-            return Next(state={**state, "do": "reach"}, wait=own_route.PAUSE)
+            return _without_it(state, comparison) if is_late else Next(state=state, wait=own_route.PAUSE)
         missed: Mapping[str, Any] = state["missed"]
         for name, answer in ((CANARY, new), (STABLE, old)):
             if not answer.text:
@@ -203,6 +201,14 @@ class Compare(OnOwnRoute):
 def _strayed(state: State, name: str, answer: Answer) -> bool:
     """Say whether an answer came past the operation's own route: some proxy of the gateway does not have it yet."""
     return not answer.failed and answer.mark != own_route.key_of(state, name)
+
+
+def _without_it(state: State, comparison: Comparison) -> Step:
+    """Go on with the prompts that came through the route; give up if none did."""
+    if not comparison.questions and not state["missed"]:
+        return Next(state={**state, "do": "remove", "failed": STRAYED})
+    said = _left_out(comparison, state["asked"], len(state["prompts"]), state["missed"])
+    return Next(state={**state, "do": "remove"}, said=said)
 
 
 def _shown(text: str) -> str:

@@ -83,7 +83,7 @@ class Warm(OnOwnRoute):
         """Send one more round."""
         state, rules = operation.state, tools.policy.warm_up
         if state.get("rollout") and is_over(state["rollout"], operation.channel, tools):
-            return Next(state={**state, "do": "remove", "failed": "The rollout is over, so I sent no more prompts."})
+            return Next(state={**state, "do": "remove", "is_over": True})
         asks = self._round(operation, tools)
         chunks = [asks[at : at + AT_ONCE] for at in range(0, len(asks), AT_ONCE)]
         answers: list[Answer] = []
@@ -122,6 +122,8 @@ class Warm(OnOwnRoute):
 
     def _tell(self, operation: Operation, tools: Tools) -> Step:
         state = operation.state
+        if state.get("is_over"):
+            return Done(state={**state, "ready": []}, said="The rollout is over, so I sent no more prompts.")
         rounds, unseen = state["rounds"], _unseen(state.get("left", state["ready"]), state["seen"])
         fell = f"its time to the first token (p90) was {rounds[0]} ms at first and is {rounds[-1]} ms now"
         if not is_flat(rounds, tools.policy.warm_up):

@@ -193,7 +193,7 @@ def test_when_the_rollout_is_over_nobody_has_to_vote_any_more(comparing: Compari
     operation = comparing.asking()
     comparing.trying.stage.say("rollback")
     said, step = comparing.trying.ended(operation)
-    assert said == ["The rollout is over, so nobody needs to vote any more."]
+    assert said == ["The rollout is over, so nobody has to vote."]
     assert isinstance(step, Done)
 
 
@@ -204,15 +204,18 @@ def test_when_the_rollout_is_over_no_more_prompts_are_sent_and_nobody_is_asked(c
         for name in comparing.trying.routes():
             comparing.trying.stage.world.wait_observed(name)
     comparing.trying.stage.say("rollback")
-    _, step = comparing.trying.ended(operation)
-    assert step == Failed("The rollout is over, so nobody needs to vote any more.")
+    said, step = comparing.trying.ended(operation)
+    assert isinstance(step, Done)
+    assert said[-1:] == ["The rollout is over, so nobody has to vote."]
     assert (comparing.pools.asked, comparing.trying.routes()) == ([], ["llm-route"])
 
 
 def test_an_answer_that_came_past_the_route_is_nobodys(comparing: Comparing) -> None:
-    comparing.pools.strays = 4
-    questions = comparison_in(comparing.asking()).questions
+    comparing.pools.strays = 6  # each pool is asked three times at once
+    operation = comparing.asking()
+    questions = comparison_in(operation).questions
     assert [(each.prompt, each.new) for each in questions] == [("Why?", "new: Why?"), ("When?", "new: When?")]
+    assert (operation.state["missed"], len(comparing.pools.asked)) == ({}, 10)
 
 
 def test_a_gateway_that_lets_answers_come_past_the_route_for_minutes_is_named(comparing: Comparing) -> None:
@@ -226,6 +229,19 @@ def test_a_gateway_that_lets_answers_come_past_the_route_for_minutes_is_named(co
     _, step = comparing.trying.ended(operation)
     assert step == Failed("The gateway does not send all prompts through their own route. Type `compare` again later.")
     assert comparing.trying.routes() == ["llm-route"]
+
+
+def test_people_vote_on_what_came_through_the_route_in_time(comparing: Comparing) -> None:
+    operation = comparing.begun()
+    while operation.state["asked"] == 0:
+        operation, _ = comparing.trying.step(operation)
+        for name in comparing.trying.routes():
+            comparing.trying.stage.world.wait_observed(name)
+    comparing.pools.strays = 10_000
+    comparing.trying.stage.clock.forward(minutes=9)
+    _, step = comparing.trying.step(operation)
+    assert isinstance(step, Next)
+    assert (step.state["do"], step.said) == ("remove", "There was time for 1 of 2 prompts.")
 
 
 def test_a_gateway_that_has_the_route_later_is_waited_for(comparing: Comparing) -> None:
