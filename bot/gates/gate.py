@@ -94,6 +94,11 @@ class Asked:
         """Return the rollout's record."""
         return self.entry.rollout
 
+    def is_stable_gone(self) -> bool:
+        """Say whether the old pool was deleted, and is not there again. Raises ClusterError."""
+        stable, canary = self.rollout.stable, self.rollout.canary
+        return self.rollout.stable_gone and self.sources.pools.health(stable, canary).is_stable_gone
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:

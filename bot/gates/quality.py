@@ -9,14 +9,15 @@ from typing import Annotated, Final
 
 from bot.config.policy_values import Flag, percentage
 from bot.domain.comparison import FEWEST_VOTES, Comparison, Opinion, comparison_in, is_open, slot_of
-from bot.domain.errors import StoreError, UnreadableError
-from bot.domain.gate import QUALITY, Figure, GateAnswer
+from bot.domain.errors import ClusterError, StoreError, UnreadableError
+from bot.domain.gate import QUALITY, Figure, GateAnswer, OnFail
 from bot.domain.operation import Operation, OperationPhase
 from bot.domain.sentences.comparison import of_opinion
 from bot.gates.gate import OLD_POOL_GONE, Asked, Found, Gate, Keys
 
 NAME: Final = QUALITY
 AGAIN: Final = "Type `compare` to ask again."
+MORE: Final = "more prompts or `compare.voters` would tell."
 SURE: Final = 0.05
 """One comparison is judged once, not again and again as the numbers of a window are."""
 
@@ -34,11 +35,11 @@ class QualityKeys(Keys):
 
 def check(asked: Asked, keys: QualityKeys) -> Found:
     """Hold until enough people have voted; fail if they surely find the new pool's answers worse."""
-    if asked.rollout.stable_gone:
-        return Found(answer=GateAnswer.PASS, evidence=OLD_POOL_GONE)
     try:
+        if asked.is_stable_gone():
+            return Found(answer=GateAnswer.PASS, evidence=OLD_POOL_GONE)
         last = asked.sources.operations.last(slot_of(asked.rollout))
-    except (StoreError, UnreadableError) as error:
+    except (ClusterError, StoreError, UnreadableError) as error:
         return Found(answer=GateAnswer.HOLD, reason=str(error))
     comparison = comparison_in(last) if last else None
     if not keys.required and (last is None or (last.is_over and comparison and not comparison.is_enough)):
@@ -49,7 +50,8 @@ def check(asked: Asked, keys: QualityKeys) -> Found:
         return _hold(f"Nobody has compared the pools' answers yet. {begins}", "no votes")
     if comparison.is_enough:
         resumed_at = asked.rollout.resumed_at
-        is_settled = resumed_at is not None and last.decided_at < resumed_at
+        pauses = keys.on_fail is OnFail.PAUSE
+        is_settled = pauses and resumed_at is not None and last.decided_at < resumed_at
         return _judge(comparison.opinion, keys, may_fail=not is_settled)
     if is_open(last):
         voted = f"{len(comparison.done)} of {comparison.voters} people have answered every question."
@@ -72,7 +74,7 @@ def _without_votes(last: Operation) -> str:
 
 
 def _judge(opinion: Opinion, keys: QualityKeys, *, may_fail: bool) -> Found:
-    """Judge votes; those that people have answered with `resume` do not fail the new pool again."""
+    """Judge votes; those after which people typed `resume` do not pause the rollout again."""
     said, rule = of_opinion(opinion), f"It holds below {keys.least:g} %, and fails there if chance does not explain it."
     told = partial(
         Found,
@@ -80,12 +82,14 @@ def _judge(opinion: Opinion, keys: QualityKeys, *, may_fail: bool) -> Found:
         figures=(Figure("votes", str(opinion.better), str(opinion.worse)),),
     )
     hold = partial(told, answer=GateAnswer.HOLD, details=rule)
+    if opinion.votes < FEWEST_VOTES and not keys.required:
+        return told(answer=GateAnswer.PASS, details=f"Fewer than {FEWEST_VOTES} votes prove nothing.")
     if opinion.votes < FEWEST_VOTES:
-        return hold(reason=f"{said} Fewer than {FEWEST_VOTES} votes prove nothing. {AGAIN}")
+        return hold(reason=f"{said} Fewer than {FEWEST_VOTES} votes prove nothing; {MORE} {AGAIN}")
     if opinion.score >= keys.least:
         return told(answer=GateAnswer.PASS, details=f"{said} {rule}")
     if chance(opinion) >= SURE:
-        return hold(reason=f"{said} That may be chance; more prompts or `compare.voters` would tell. {AGAIN}")
+        return hold(reason=f"{said} That may be chance; {MORE} {AGAIN}")
     if not may_fail:
         return hold(reason=f"{said} {AGAIN}")
     return told(answer=GateAnswer.FAIL, reason=said, details=rule)
@@ -100,7 +104,7 @@ def chance(opinion: Opinion) -> float:
 
 
 def _evidence(comparison: Comparison) -> str:
-    return f"{len(comparison.done)} of {comparison.voters} people have answered"
+    return f"{len(comparison.done)} of {comparison.voters} people have voted on all"
 
 
 def _hold(reason: str, evidence: str) -> Found:

@@ -112,7 +112,7 @@ def check(asked: Asked, keys: QueriesKeys) -> Found:
 def _pools(asked: Asked, keys: QueriesKeys) -> Mapping[str, Pool]:
     """Return the pools that the queries name; the old one may be gone."""
     rollout = asked.rollout
-    needs_old = not rollout.stable_gone and any(_needs_old(query) for query in keys.queries)
+    needs_old = any(_needs_old(query) for query in keys.queries) and not asked.is_stable_gone()
     return {"canary": rollout.canary, **({"stable": rollout.stable} if needs_old else {})}
 
 
@@ -174,7 +174,7 @@ def _compared(asked: _Asked, values: Values, other: float | None, span: Span, la
         reason=why_now,
         evidence=seen,
         figures=(Figure(query.name, now, before),),
-        details=f"{seen}, {_bounds(query)}.",
+        details=f"{seen}; it has to be {_bounds(query)}.",
         promql=asked.promql,
     )
 

@@ -24,7 +24,7 @@ def check(asked: Asked, keys: Keys) -> Found:
 
 
 def _judge(last: Operation | None, ready: frozenset[str], phase: Phase) -> Found:
-    begins = "type `warm` to begin one" if phase is Phase.PAUSED else "the next one begins by itself"
+    begins = "type `warm` to begin one" if phase is Phase.PAUSED else "a warm-up begins by itself"
     if last is None:
         return _hold(f"The new pool has not been warmed up yet; {begins}.", "cold")
     if last.phase is OperationPhase.RUNNING:
@@ -33,6 +33,8 @@ def _judge(last: Operation | None, ready: frozenset[str], phase: Phase) -> Found
         return _hold("The warm-up of the new pool is being cancelled.", "not warm")
     if last.phase is not OperationPhase.DONE:
         return _hold(f"The last warm-up of the new pool {_ended(last)} Type `warm` to try again.", "not warm")
+    if not last.state["ready"]:
+        return _hold(f"The last warm-up of the new pool ended with its rollout; {begins}.", "cold")
     if new := ready - frozenset(last.state["ready"]):
         since = f"{len(new)} of the new pool's {len(ready)} ready model servers started after its last warm-up"
         return _hold(f"{since}; {begins}.", f"{len(new)} of {len(ready)} servers are cold")

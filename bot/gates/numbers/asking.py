@@ -29,10 +29,10 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
     numbers = asked.sources.numbers
     if numbers is None:
         return Found(answer=GateAnswer.HOLD, reason=NO_PROMETHEUS)
-    if asked.rollout.stable_gone:
-        return Found(answer=GateAnswer.PASS, evidence=OLD_POOL_GONE)
     last = last_warm_up(asked)
     try:
+        if asked.is_stable_gone():
+            return Found(answer=GateAnswer.PASS, evidence=OLD_POOL_GONE)
         window = numbers.window(asked.entry, asked.now, evidence_from(asked, last))
     except NothingToCompareError as nothing:
         return alone(nothing.window, numbers.rules) if nothing.window.canary().arrived else _idle(numbers.rules)

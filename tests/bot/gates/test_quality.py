@@ -8,8 +8,10 @@ import pytest
 
 from bot.domain.comparison import Choice, Comparison, Question, Vote, slot_of
 from bot.domain.errors import StoreError
-from bot.domain.gate import GateAnswer
+from bot.domain.gate import GateAnswer, OnFail
 from bot.domain.operation import Operation, OperationPhase
+from bot.domain.rollout import Pool
+from bot.engine.route_port import PoolHealth
 from bot.gates.gate import Asked, Found, GateSources
 from bot.gates.quality import QualityKeys, check
 from tests.builders import NOON, a_rollout, an_entry
@@ -44,9 +46,19 @@ def compared(*choices: Choice, questions: int = 3, **changes: Any) -> Operation:
     return an_operation(**{"kind": "compare", "subject": "chat-v2", "state": state} | changes)
 
 
-def found(kept: Kept, keys: QualityKeys | None = None, **changes: Any) -> Found:
+@dataclass
+class Old:
+    """Whether the old pool is gone."""
+
+    is_gone: bool
+
+    def health(self, stable: Pool, canary: Pool) -> PoolHealth:
+        return PoolHealth(lack="", readiness=cast(Any, None), is_stable_gone=self.is_gone)
+
+
+def found(kept: Kept, keys: QualityKeys | None = None, *, pools: Any = None, **changes: Any) -> Found:
     nothing = cast(Any, None)
-    asked = Asked(an_entry(a_rollout(**changes)), NOON, GateSources(pools=nothing, routes=nothing, operations=kept))
+    asked = Asked(an_entry(a_rollout(**changes)), NOON, GateSources(pools=pools, routes=nothing, operations=kept))
     return check(asked, keys or QualityKeys())
 
 
@@ -129,21 +141,25 @@ def test_what_may_be_chance_says_what_to_do() -> None:
 def test_a_few_votes_prove_nothing(choice: Choice) -> None:
     said = found(Kept(compared(*[choice] * 3, questions=1)))
     assert said.answer is GateAnswer.HOLD
-    assert said.reason.endswith("Fewer than 5 votes prove nothing. Type `compare` to ask again.")
+    more = "more prompts or `compare.voters` would tell. Type `compare` to ask again."
+    assert said.reason.endswith(f"Fewer than 5 votes prove nothing; {more}")
+    assert found(Kept(compared(*[choice] * 3, questions=1)), QualityKeys(required=False)).answer is GateAnswer.PASS
 
 
-def test_votes_that_people_have_answered_with_resume_do_not_fail_it_again() -> None:
-    worse = compared(*[B] * 9, phase=OperationPhase.DONE, decided_at=NOON)
-    before = found(Kept(worse), resumed_at=NOON - timedelta(minutes=1))
-    after = found(Kept(worse), resumed_at=NOON + timedelta(minutes=1))
-    assert (before.answer, after.answer) == (GateAnswer.FAIL, GateAnswer.HOLD)
+def test_votes_after_which_people_typed_resume_do_not_pause_it_again() -> None:
+    worse, pauses = compared(*[B] * 9, phase=OperationPhase.DONE, decided_at=NOON), QualityKeys(on_fail=OnFail.PAUSE)
+    before = found(Kept(worse), pauses, resumed_at=NOON - timedelta(minutes=1))
+    after = found(Kept(worse), pauses, resumed_at=NOON + timedelta(minutes=1))
+    rolls_back = found(Kept(worse), resumed_at=NOON + timedelta(minutes=1))
+    assert (before.answer, after.answer, rolls_back.answer) == (GateAnswer.FAIL, GateAnswer.HOLD, GateAnswer.FAIL)
     assert after.reason == f"{before.reason} Type `compare` to ask again."
 
 
-def test_without_the_old_pool_there_is_nothing_to_compare() -> None:
-    assert found(Kept(), stable_gone=True) == Found(
-        answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone"
-    )
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_without_the_old_pool_there_is_nothing_to_compare_until_it_is_back(is_gone: bool) -> None:
+    said = found(Kept(), pools=Old(is_gone), stable_gone=True)
+    nothing = Found(answer=GateAnswer.PASS, evidence="nothing to compare with: the old pool is gone")
+    assert said == (nothing if is_gone else found(Kept()))
 
 
 def test_without_redis_it_holds() -> None:

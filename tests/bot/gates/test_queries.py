@@ -22,7 +22,7 @@ from bot.gates.numbers.numbers import Numbers
 from bot.gates.numbers.window import FEW_SCRAPES
 from bot.gates.queries import QueriesKeys, QuerySection, check
 from bot.gates.registry import policy_keys
-from tests.bot.gates.test_quality import Kept
+from tests.bot.gates.test_quality import Kept, Old
 from tests.bot.gates.test_warm_up import warmed
 from tests.builders import CANARY, NOON, STABLE, a_rollout, an_entry
 
@@ -61,9 +61,11 @@ def weighed() -> Entry:
     return replace(an_entry(rollout), applied=applied)
 
 
-def found(answers: Answers, *queries: QuerySection, members: Any = None, entry: Entry | None = None) -> Found:
+def found(
+    answers: Answers, *queries: QuerySection, members: Any = None, entry: Entry | None = None, pools: Any = None
+) -> Found:
     numbers = Numbers(answers, members or Members(), EvidenceRules(prometheus="http://prometheus"))
-    sources = GateSources(pools=cast(Any, None), routes=cast(Any, None), numbers=numbers)
+    sources = GateSources(pools=pools, routes=cast(Any, None), numbers=numbers)
     question = Asked(entry or weighed(), NOON + timedelta(minutes=5), sources)
     return check(question, QueriesKeys.model_construct(queries=queries))
 
@@ -165,8 +167,9 @@ def test_a_new_pool_without_pods_is_not_judged_by_the_pods_of_others() -> None:
 def test_an_old_pool_that_is_gone_is_not_asked_for() -> None:
     entry = weighed()
     gone = replace(entry, rollout=replace(entry.rollout, stable_gone=True))
-    answers = Answers(lambda promql, part: 3.0)
-    assert found(answers, a_query(times_stable=2.0), entry=gone).answer is GateAnswer.PASS
+    answers, query = Answers(lambda promql, part: 3.0 if "new" in promql else 1.0), a_query(times_stable=2.0)
+    assert found(answers, query, entry=gone, pools=Old(is_gone=True)).answer is GateAnswer.PASS
+    assert found(answers, query, entry=gone, pools=Old(is_gone=False)).answer is GateAnswer.FAIL
     assert found(answers, a_query(most=5.0), entry=gone).answer is GateAnswer.PASS
 
 
@@ -182,13 +185,13 @@ def test_the_worst_of_several_queries_counts() -> None:
     answers = Answers(lambda promql, part: {"a": 1.0, "b": 9.0}[promql])
     seen = found(answers, a_query(name="first", query="a", most=5.0), a_query(name="second", query="b", most=5.0))
     assert (seen.answer, seen.evidence) == (GateAnswer.FAIL, "second 9")
-    assert seen.details == "first 1, at most 5. second 9, at most 5."
+    assert seen.details == "first 1; it has to be at most 5. second 9; it has to be at most 5."
 
 
 def test_every_bound_of_a_query_is_shown() -> None:
     answers = Answers(lambda promql, part: 3.0 if "new" in promql else 2.0)
     seen = found(answers, a_query(least=1.0, most=5.5, times_stable=2.0))
-    assert seen.details == "gpu 3 (old 2), at least 1 and at most 5.5 and at most 2 times the old pool's."
+    assert seen.details == "gpu 3 (old 2); it has to be at least 1 and at most 5.5 and at most 2 times the old pool's."
 
 
 def test_a_query_that_gets_no_answer_does_not_hide_what_the_others_say() -> None:

@@ -51,7 +51,7 @@ def test_a_pool_passes_whose_servers_a_warm_up_has_reached() -> None:
 @pytest.mark.parametrize(
     ("operation", "reason"),
     [
-        (None, "The new pool has not been warmed up yet; the next one begins by itself."),
+        (None, "The new pool has not been warmed up yet; a warm-up begins by itself."),
         (
             warmed("a/0", rounds=(), phase=OperationPhase.RUNNING),
             "The new pool is being warmed up: no prompt has come back yet.",
@@ -69,8 +69,12 @@ def test_a_pool_passes_whose_servers_a_warm_up_has_reached() -> None:
             "The last warm-up of the new pool was cancelled. Type `warm` to try again.",
         ),
         (
+            warmed(rounds=()),
+            "The last warm-up of the new pool ended with its rollout; a warm-up begins by itself.",
+        ),
+        (
             warmed("a/0"),
-            "2 of the new pool's 3 ready model servers started after its last warm-up; the next one begins by itself.",
+            "2 of the new pool's 3 ready model servers started after its last warm-up; a warm-up begins by itself.",
         ),
     ],
 )
