@@ -9,7 +9,7 @@ from sandbox.world import CANARY, STABLE
 from tests.scenarios.play import Play
 
 EVIDENCE = {"window": "8s", "settle": "1s", "forgives": "2s", "requests": 1}
-PLAN = {"steps": [10, 50, 100], "every": "6s", "bake": "1h"}
+PLAN = {"steps": [10, 50, 100], "every": "10s", "bake": "1h"}
 
 SAYS = {
     Mood.SLOW: "Prometheus did not answer within 5 seconds.",
