@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Final
 
-from bot.domain.gate import GateAnswer, Look
+from bot.domain.gate import GateAnswer, Look, OnFail
 from bot.domain.prose import Code, Prose, Verbatim, ended, joined, said, say, sentence
 from bot.domain.rollout import OVER, Phase, Rollout
 from bot.domain.sentences.reasons import reason
@@ -40,7 +40,7 @@ def _over(rollout: Rollout) -> Prose:
 
 def _without_name(look: Look) -> Look:
     """Return what gates that say the same have in common."""
-    return replace(look, finding=replace(look.finding, gate=""))
+    return replace(look, finding=replace(look.finding, gate="", on_fail=OnFail.ROLL_BACK))
 
 
 def _line(group: Sequence[Look]) -> Prose:
