@@ -41,6 +41,7 @@ deploy:
 NODES, SGLANG = f"{STABLE}-h200", f"{STABLE}-sglang"
 FOLDER: Final = CHECKOUT / "docs" / "pictures"
 SIZE: Final = "760,900"
+WITH_THREAD: Final = "1240,900"
 EMPTY: Final = 40_000
 """Bytes of a picture with nothing on it, and some more."""
 PAGE_MS: Final = 4000
@@ -56,23 +57,25 @@ class Story(People):
 
     def picture(self, name: str) -> None:
         """Take a picture of the channel as it is now."""
-        self._picture(name, self.slack.url)
+        self._picture(name, self.slack.url, SIZE)
 
     def thread_picture(self, name: str) -> None:
         """Take a picture of the channel with the thread beside it in which something was said last."""
         newest = next(each for each in reversed(self.slack.messages()) if each.get("thread_ts"))
         at, thread = str(newest["ts"]).replace(".", ""), newest["thread_ts"]
-        self._picture(name, f"{self.slack.url}/archives/{INFERENCE}/p{at}?thread_ts={thread}&cid={INFERENCE}")
+        self._picture(
+            name, f"{self.slack.url}/archives/{INFERENCE}/p{at}?thread_ts={thread}&cid={INFERENCE}", WITH_THREAD
+        )
 
-    def _picture(self, name: str, url: str) -> None:
+    def _picture(self, name: str, url: str, size: str) -> None:
         say(f"{name}.png")
         file = self.folder / f"{name}.png"
-        wait_until(name, lambda: _shoot(file, url), seconds=120)
+        wait_until(name, lambda: _shoot(file, url, size), seconds=120)
 
 
-def _shoot(file: Path, url: str) -> bool:
+def _shoot(file: Path, url: str, size: str) -> bool:
     """Take a picture of a page; False if the page was not there yet, which then has hardly anything on it."""
-    page = f"--screenshot={file}", f"--window-size={SIZE}", f"--virtual-time-budget={PAGE_MS}"
+    page = f"--screenshot={file}", f"--window-size={size}", f"--virtual-time-budget={PAGE_MS}"
     command = [browser(), "--headless=new", "--no-sandbox", "--hide-scrollbars", *page, url]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return file.stat().st_size > EMPTY
