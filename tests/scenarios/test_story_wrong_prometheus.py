@@ -8,7 +8,7 @@ from sandbox.fake_prometheus import FakePrometheus, Mood, fake_prometheus
 from sandbox.world import CANARY, STABLE
 from tests.scenarios.play import Play
 
-EVIDENCE = {"window": "8s", "settle": "1s", "forgives": "2s", "requests": 1}
+EVIDENCE = {"window": "24s", "settle": "1s", "forgives": "2s", "requests": 1}
 PLAN = {"steps": [10, 50, 100], "every": "10s", "bake": "1h"}
 
 SAYS = {
