@@ -57,7 +57,9 @@ INSTALL: Final = {
 
 
 GRANT: Final = "`manifests/kustomize/rights` has a Role with all that the bot needs in a namespace."
-GRANT_OWN_ROUTES: Final = "`manifests/kustomize/try` has a Role for that: the policy's gates need routes of their own."
+GRANT_OWN_ROUTES: Final = (
+    "The policy's gates make HTTPRoutes of their own; `manifests/kustomize/try` has a Role for that."
+)
 GRANT_ONCE: Final = "`manifests/kustomize/gateways` has a ClusterRole for that."
 
 

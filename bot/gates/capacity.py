@@ -63,7 +63,7 @@ def _judge(
     need = _servers(new * after / weight, keys)
     details = (
         f"KV caches in use: {new:.1f} of {has_new} new servers, {old:.1f} of {has_old} old ones. At {after} % the new "
-        f"pool needs {need} and has {has_new}; all traffic would need {back} of the old pool, which has {has_old}. "
+        f"pool needs {need} and has {has_new}; all traffic would need {back} in the old pool, which has {has_old}. "
         f"A server counts as full at {keys.cache:g} %."
     )
     told = partial(told, evidence=f"{after} % needs {need} of {has_new} new servers", details=details)

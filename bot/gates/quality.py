@@ -17,7 +17,7 @@ from bot.gates.gate import OLD_POOL_GONE, Asked, Found, Gate, Keys
 
 NAME: Final = QUALITY
 AGAIN: Final = "Type `compare` to ask again."
-MORE: Final = "more prompts or `compare.voters` would tell."
+MORE: Final = "more prompts or more voters (`compare.voters`) would help."
 SURE: Final = 0.05
 """One comparison is judged once, not again and again as the numbers of a window are."""
 
@@ -104,7 +104,7 @@ def chance(opinion: Opinion) -> float:
 
 
 def _evidence(comparison: Comparison) -> str:
-    return f"{len(comparison.done)} of {comparison.voters} people have voted on all"
+    return f"{len(comparison.done)} of {comparison.voters} people have voted on every question"
 
 
 def _hold(reason: str, evidence: str) -> Found:

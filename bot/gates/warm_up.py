@@ -24,7 +24,8 @@ def check(asked: Asked, keys: Keys) -> Found:
 
 
 def _judge(last: Operation | None, ready: frozenset[str], phase: Phase) -> Found:
-    begins = "type `warm` to begin one" if phase is Phase.PAUSED else "a warm-up begins by itself"
+    next_one = "a warm-up" if last is None else "another one"
+    begins = "type `warm` to begin one" if phase is Phase.PAUSED else f"{next_one} begins by itself"
     if last is None:
         return _hold(f"The new pool has not been warmed up yet; {begins}.", "cold")
     if last.phase is OperationPhase.RUNNING:

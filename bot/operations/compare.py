@@ -57,7 +57,7 @@ ASKS_FOR: Final = timedelta(minutes=8)
 _pools: Final = ThreadPoolExecutor(8, "compare")
 
 TOO_LATE: Final = "The rollout is over, so nobody has to vote."
-STRAYED: Final = "The gateway does not send all prompts through their own route. Type `compare` again later."
+STRAYED: Final = "The gateway did not send every prompt through the comparison's own route. Type `compare` again later."
 NO_PROMPTS: Final = "Write the prompts that both pools should answer into `compare.prompts` of the policy."
 
 

@@ -105,8 +105,8 @@ class OperationRequests:
     def _cancel(self, request: Request) -> SaveOperation | None:
         operation = self.find(request.command.subject, request.origin.channel)
         if not request.command.subject and is_open(operation):
-            hint = f"`cancel {operation.id}` ends it for all, and its votes count no more."
-            raise UsageError(f"Only people's votes in `{operation.name}` are under way here.", hint=hint)
+            hint = f"`cancel {operation.id}` ends it for everybody, and no vote counts."
+            raise UsageError(f"Only the vote of `{operation.name}` is under way here.", hint=hint)
         if request.at < operation.started_at:
             newer = f"`{operation.name}` (`{operation.id}`) began after you typed this, so it was not cancelled."
             raise UsageError(newer, hint="Type it again if you mean that one.")

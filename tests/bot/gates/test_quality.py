@@ -133,7 +133,7 @@ def test_it_fails_only_if_chance_does_not_explain_that_people_like_the_old_pool_
 def test_what_may_be_chance_says_what_to_do() -> None:
     assert found(Kept(compared(*[B, B, B, A, B, SAME, A, B, SAME]))).reason == (
         "The new pool's answer was better in 2 votes, worse in 5, and the same in 2: 33 % for the new pool. "
-        "That may be chance; more prompts or `compare.voters` would tell. Type `compare` to ask again."
+        "That may be chance; more prompts or more voters (`compare.voters`) would help. Type `compare` to ask again."
     )
 
 
@@ -141,7 +141,7 @@ def test_what_may_be_chance_says_what_to_do() -> None:
 def test_a_few_votes_prove_nothing(choice: Choice) -> None:
     said = found(Kept(compared(*[choice] * 3, questions=1)))
     assert said.answer is GateAnswer.HOLD
-    more = "more prompts or `compare.voters` would tell. Type `compare` to ask again."
+    more = "more prompts or more voters (`compare.voters`) would help. Type `compare` to ask again."
     assert said.reason.endswith(f"Fewer than 5 votes prove nothing; {more}")
     assert found(Kept(compared(*[choice] * 3, questions=1)), QualityKeys(required=False)).answer is GateAnswer.PASS
 

@@ -70,11 +70,11 @@ def test_a_pool_passes_whose_servers_a_warm_up_has_reached() -> None:
         ),
         (
             warmed(rounds=()),
-            "The last warm-up of the new pool ended with its rollout; a warm-up begins by itself.",
+            "The last warm-up of the new pool ended with its rollout; another one begins by itself.",
         ),
         (
             warmed("a/0"),
-            "2 of the new pool's 3 ready model servers started after its last warm-up; a warm-up begins by itself.",
+            "2 of the new pool's 3 ready model servers started after its last warm-up; another one begins by itself.",
         ),
     ],
 )

@@ -61,6 +61,15 @@ class Comparing:
         self.pools.operation = self.trying.begun("")
         return self.pools.operation
 
+    def at(self, does: str) -> Operation:
+        """Take steps until it does something next, and return the operation."""
+        operation = self.begun()
+        while operation.state["do"] != does:
+            operation, _ = self.trying.step(operation)
+            for name in self.trying.routes():
+                self.trying.stage.world.wait_observed(name)
+        return operation
+
     def asking(self) -> Operation:
         """Take steps until people are asked, and return the operation."""
         operation = self.begun()
@@ -198,11 +207,7 @@ def test_when_the_rollout_is_over_nobody_has_to_vote_any_more(comparing: Compari
 
 
 def test_when_the_rollout_is_over_no_more_prompts_are_sent_and_nobody_is_asked(comparing: Comparing) -> None:
-    operation = comparing.begun()
-    while operation.state["do"] != "ask":
-        operation, _ = comparing.trying.step(operation)
-        for name in comparing.trying.routes():
-            comparing.trying.stage.world.wait_observed(name)
+    operation = comparing.at("ask")
     comparing.trying.stage.say("rollback")
     said, step = comparing.trying.ended(operation)
     assert isinstance(step, Done)
@@ -220,23 +225,17 @@ def test_an_answer_that_came_past_the_route_is_nobodys(comparing: Comparing) -> 
 
 def test_a_gateway_that_lets_answers_come_past_the_route_for_minutes_is_named(comparing: Comparing) -> None:
     comparing.pools.strays = 10_000
-    operation = comparing.begun()
-    while operation.state["do"] != "ask":
-        operation, _ = comparing.trying.step(operation)
-        for name in comparing.trying.routes():
-            comparing.trying.stage.world.wait_observed(name)
+    operation = comparing.at("ask")
     comparing.trying.stage.clock.forward(minutes=9)
     _, step = comparing.trying.ended(operation)
-    assert step == Failed("The gateway does not send all prompts through their own route. Type `compare` again later.")
+    assert step == Failed(
+        "The gateway did not send every prompt through the comparison's own route. Type `compare` again later."
+    )
     assert comparing.trying.routes() == ["llm-route"]
 
 
 def test_people_vote_on_what_came_through_the_route_in_time(comparing: Comparing) -> None:
-    operation = comparing.begun()
-    while operation.state["asked"] == 0:
-        operation, _ = comparing.trying.step(operation)
-        for name in comparing.trying.routes():
-            comparing.trying.stage.world.wait_observed(name)
+    operation, _ = comparing.trying.step(comparing.at("ask"))
     comparing.pools.strays = 10_000
     comparing.trying.stage.clock.forward(minutes=9)
     _, step = comparing.trying.step(operation)
@@ -251,11 +250,7 @@ def test_a_gateway_that_has_the_route_later_is_waited_for(comparing: Comparing) 
 
 def test_a_gateway_that_never_sends_through_the_route_is_named(comparing: Comparing) -> None:
     comparing.pools.late = 10_000
-    operation = comparing.begun()
-    while operation.state["do"] != "reach":
-        operation, _ = comparing.trying.step(operation)
-        for name in comparing.trying.routes():
-            comparing.trying.stage.world.wait_observed(name)
+    operation = comparing.at("reach")
     comparing.trying.stage.clock.forward(minutes=6)
     _, step = comparing.trying.ended(operation)
     assert step == Failed("The gateway does not send requests through the trial's route. Try again later.")

@@ -235,8 +235,8 @@ def test_a_vote_ends_only_for_somebody_who_names_it(works: Works) -> None:
     with pytest.raises(UsageError) as refused:
         works.requests.decide(works.request("", cancels=True))
     assert str(refused.value) == (
-        f"Only people's votes in `{operation.name}` are under way here. "
-        f"`cancel {operation.id}` ends it for all, and its votes count no more."
+        f"Only the vote of `{operation.name}` is under way here. "
+        f"`cancel {operation.id}` ends it for everybody, and no vote counts."
     )
     assert works.load(operation.id) == operation
 
