@@ -67,6 +67,30 @@ def check(asked: Asked, keys: ErrorKeys) -> Found:
 
 
 def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
+    found = _judge_settled(keys, window, rules)
+    if found.answer is GateAnswer.FAIL or not window.unsettled:
+        return found
+    return _judge_since_weighed(keys, window.with_unsettled(), rules) or found
+
+
+def _judge_since_weighed(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found | None:
+    """Fail for what the servers answered with 5xx, caches cold or warm; None: that proves nothing."""
+    broken = _both_count(window) & {Failure.BROKEN}
+
+    def shares_of(slices: Sequence[Slice]) -> Shares:
+        old, new = window.stable(slices), window.canary(slices)
+        return Shares(stable=_failed(old, broken, 0), canary=_failed(new, broken, 0))
+
+    bar = Bar(points=keys.points, times=keys.times)
+    if judge(window.slices, shares_of, bar, window.lasting(rules.forgives)) is not Judged.WORSE:
+        return None
+    failures = shares_of(window.slices)
+    why = compared(failures, f"failed ({count(failures.canary.bad)} {Failure.BROKEN})")
+    found = _found(keys, window, rules, failures)
+    return found(answer=GateAnswer.FAIL, reason=why, evidence=f"errors {percents(failures)}")
+
+
+def _judge_settled(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
     kinds, new = _both_count(window), window.canary()
     failures, turned_away = _failures(window, kinds, window.slices), _turned_away(window, window.slices)
     if not (new.counts_status or new.counts_refusals):
@@ -77,12 +101,7 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
         return Found(answer=GateAnswer.HOLD, reason=nobody, evidence="errors not counted")
     forgiven = window.lasting(rules.forgives)
     judged = _judged(keys, window, kinds, forgiven)
-    found = partial(
-        Found,
-        figures=_figures(failures, turned_away),
-        details=_details(window, failures, keys, rules),
-        promql=shown.errors(window),
-    )
+    found = _found(keys, window, rules, failures)
     if judged is Judged.AS_GOOD:
         away = judge(window.slices, partial(_turned_away, window), TURNED_AWAY, forgiven)
         if away is not Judged.AS_GOOD:
@@ -93,6 +112,16 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
     sentence = compared(failures, f"failed{_of_which(window, kinds)}")
     answer, why = verdict(judged, sentence, failures.canary.of, rules.requests)
     return found(answer=answer, reason=why, evidence=f"errors {percents(failures)}")
+
+
+def _found(keys: ErrorKeys, window: Window, rules: EvidenceRules, failures: Shares) -> Callable[..., Found]:
+    """Return what is shown of a window, whatever the answer."""
+    return partial(
+        Found,
+        figures=_figures(failures, _turned_away(window, window.slices)),
+        details=_details(window, failures, keys, rules),
+        promql=shown.errors(window),
+    )
 
 
 def _judged(keys: ErrorKeys, window: Window, kinds: Set[Failure], forgiven: int) -> Judged:

@@ -23,6 +23,8 @@ from bot.gates.numbers.window import (
     LackError,
     NothingToCompareError,
     Window,
+    begin_of,
+    begun_before,
     earlier_span,
     span_since,
     window_of,
@@ -115,12 +117,12 @@ class Numbers:
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
         steady = [self._steady_of(pool, now) for pool in (stable, canary)]
         since = max(each.since for each in steady)
-        span, series = self._series(
-            stable, canary, partial(span_since, applied.weighed_since, now, self.rules, after=after)
-        )
+        about = applied.weighed_since, now, self.rules
+        begin = begin_of(*about, after=after)
+        span, series = self._series(stable, canary, partial(span_since, *about, after=after), begin)
         both = applied.weight < 100
         longest = self.rules.window.total_seconds() - 2 * span.step
-        window = window_of(series, stable, canary, span, both=both, longest=longest, steady_since=since)
+        window = window_of(series, stable, canary, span, both=both, longest=longest, steady_since=since, begin=begin)
         window = replace(window, labels=self.rules.labels, watched_since=max(each.watched for each in steady))
         if both:
             return window
@@ -130,18 +132,21 @@ class Numbers:
         return replace(window, earlier=earlier)
 
     def _series(
-        self, stable: PoolMembers, canary: PoolMembers, span_of: Callable[[int], Span]
+        self, stable: PoolMembers, canary: PoolMembers, span_of: Callable[[int], Span], begin: float
     ) -> tuple[Span, Sequence[Series]]:
-        """Ask about both pools; if that is too much, in the largest slices: a pod may have many engines."""
+        """Ask about both pools; if that is too much, in the largest slices: a pod may have many engines.
+
+        Returns the span to judge, and the series since ``begin``.
+        """
         pods = self._counted(stable, canary)
         span, queries = span_of(pods), promql(stable, canary, labels=self.rules.labels)
         try:
-            return span, series_over(self.metrics, queries, span)
+            return span, series_over(self.metrics, queries, begun_before(span, begin))
         except TooMuchError:
             if pods == MANY:
                 raise
             self._large |= {stable.pool, canary.pool}
-            return self._series(stable, canary, span_of)
+            return self._series(stable, canary, span_of, begin)
 
     def _counted(self, *pools: PoolMembers) -> int:
         return MANY if any(each.pool in self._large for each in pools) else sum(len(each.pods) for each in pools)

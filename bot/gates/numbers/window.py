@@ -1,7 +1,7 @@
 """The window that gates judge: both pools over the same minutes, or why there is none yet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil, floor
 from typing import Final
@@ -50,10 +50,11 @@ class Window:
     ``scraped_every``: so many seconds lie between two scrapes of a program. No slice is much shorter, so that programs
     which are scraped at different moments can be compared.
 
-    ``earlier`` is what the old pool did before it lost all its traffic: then it is compared with that. ``members`` are
-    those of the new pool, and ``names`` what its model servers call what they show. ``labels`` are those of the policy.
-    Pods that left before ``watched_since`` (seconds since 1970) are not known of. ``is_same_engine``: the model servers
-    of both pools call what they show the same, so they count a user who stops in the same way.
+    ``unsettled`` are the slices before those, since the weights changed: caches were cold. ``earlier`` is what the old
+    pool did before it lost all its traffic: then it is compared with that. ``members`` are those of the new pool, and
+    ``names`` what its model servers call what they show. ``labels`` are those of the policy. Pods that left before
+    ``watched_since`` (seconds since 1970) are not known of. ``is_same_engine``: the model servers of both pools call
+    what they show the same, so they count a user who stops in the same way.
     """
 
     slices: tuple[Slice, ...]
@@ -65,6 +66,11 @@ class Window:
     watched_since: float = 0.0
     is_same_engine: bool = True
     earlier: tuple[Tally, ...] = ()
+    unsettled: tuple[Slice, ...] = ()
+
+    def with_unsettled(self) -> "Window":
+        """Return the window with the time in which caches were cold."""
+        return replace(self, slices=(*self.unsettled, *self.slices), unsettled=())
 
     def canary(self, slices: Sequence[Slice] | None = None) -> Total:
         """Add up what the new pool did, in all slices or in some."""
@@ -120,6 +126,17 @@ def span_since(
     return span
 
 
+def begin_of(weighed_at: datetime, now: datetime, rules: EvidenceRules, *, after: datetime | None = None) -> float:
+    """Return from when on a window may know anything (seconds since 1970), caches cold or warm."""
+    return max(weighed_at, after or weighed_at, now - rules.window).timestamp()
+
+
+def begun_before(span: Span, begin: float) -> Span:
+    """Return a span of the same slices, and of those before it since ``begin``."""
+    more = max(0, floor((span.start - begin) / span.step))
+    return replace(span, start=span.start - more * span.step)
+
+
 def _slices(pods: int) -> int:
     return max(FEW_SLICES, SLICES * MANY_PODS // max(MANY_PODS, pods))
 
@@ -150,16 +167,18 @@ def window_of(
     both: bool = True,
     longest: float = 0.0,
     steady_since: float = 0.0,
+    begin: float | None = None,
 ) -> Window:
     """Read a window. Raises LackError if the numbers of a pool are missing, old or rare; ``both``: the old pool's too.
 
     ``longest``: a span of so many seconds gets no longer. ``steady_since``: since then no pod has left the pools
-    (seconds since 1970).
+    (seconds since 1970). ``begin``: from then on there are series, and what was before the span is unsettled.
     """
     programs = {pool: programs_of(series, pool) for pool in (stable, canary)}
     every = scraped_every(*programs.values())
     span = coarser(asked, every)
-    seen = {pool: tallied(each, span, steady_since) for pool, each in programs.items()}
+    whole = begun_before(span, span.start if begin is None else begin)
+    seen = {pool: tallied(each, whole, steady_since) for pool, each in programs.items()}
     needed = {pool: numbers for pool, numbers in seen.items() if both or pool is canary}
     for pool, numbers in needed.items():
         _require_fresh(pool, numbers.newest, span)
@@ -170,6 +189,8 @@ def window_of(
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
     known = [Slice(old, new) for old, new in pairs if new.is_seen and (old.is_seen or not both)]
     newest = min((each.newest for each in needed.values() if each.newest), default=span.end)
+    unsettled = [each for each in known if each.canary.start < span.start]
+    known = known[len(unsettled) :]
     slices = [each for each in known if each.canary.start < newest]  # what comes later is the last scrape again
     if len(slices) < FEWEST <= len(known):
         raise LackError(FEW_SCRAPES)
@@ -180,6 +201,7 @@ def window_of(
     names = {each.labels.get("__name__", "") for each in series if each.labels.get("pod") in canary.pods}
     return Window(
         slices=tuple(slices),
+        unsettled=tuple(unsettled),
         step=span.step,
         scraped_every=every,
         members=canary,

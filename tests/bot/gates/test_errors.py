@@ -54,6 +54,44 @@ def test_5xx_of_the_model_servers_fail_it_with_the_one_figure() -> None:
     )
 
 
+def since_weighed(canary: Story, *, cold: int = 4, slices: int = 12) -> Window:
+    """Return a window whose first slices are from before caches were warm."""
+    window = a_window(canary, HEALTHY, slices=slices)
+    return replace(window, unsettled=window.slices[:cold], slices=window.slices[cold:])
+
+
+def test_5xx_are_evidence_from_the_change_of_weights_on_although_caches_were_cold() -> None:
+    window = since_weighed(lambda number: {"good": 9, "broken": 1 - number % 2})
+    seen = [check(asked(each), ErrorKeys()) for each in (replace(window, unsettled=()), window)]
+    assert [(each.answer, each.reason) for each in seen] == [
+        (
+            GateAnswer.HOLD,
+            "5.3 % of the new pool's 76 requests failed (4 with 5xx), and 0.0 % of the old pool's 1,080; "
+            "I wait to see whether that lasts.",
+        ),
+        (
+            GateAnswer.FAIL,
+            "5.3 % of the new pool's 114 requests failed (6 with 5xx), and 0.0 % of the old pool's 1,620.",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "cold",
+    [
+        {"broken": 15},
+        {"good": 5, "more": {Count.PICKED: 15}},
+        {"good": 5, "more": {Count.PICKED: 5, Count.UNPICKED: 10}},
+        {"good": 15, "streams": Streams(unended=9, before=2, after=2)},
+        {"good": 5, "away": 10},
+    ],
+    ids=["5xx", "not answered", "refused", "cut", "4xx"],
+)
+def test_what_failed_only_while_caches_were_cold_neither_fails_nor_holds(cold: Mapping[str, object]) -> None:
+    window = since_weighed(lambda number: cold if number < 4 else {"good": 15, "more": {Count.PICKED: 15}})
+    assert check(asked(window), ErrorKeys()).answer is GateAnswer.PASS
+
+
 def test_requests_that_its_picker_refuses_fail_it() -> None:
     seen = found(always(good=12, more={Count.PICKED: 12, Count.UNPICKED: 3}))
     assert (seen.answer, seen.reason) == (

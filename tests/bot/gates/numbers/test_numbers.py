@@ -84,21 +84,24 @@ def lack(memory: Memory, entry: Entry, now: datetime) -> str:
 def test_both_pools_are_counted_over_the_same_minutes() -> None:
     memory = Memory()
     window = numbers(memory).window(weighed(10), NOON + timedelta(minutes=5))
-    start = NOON.timestamp() + 60
-    assert [span for _, span in memory.asked] == [Span(start=start, end=start + 240, step=12)]
+    start = NOON.timestamp()
+    assert [span for _, span in memory.asked] == [Span(start=start, end=start + 300, step=12)]
     assert (window.canary().answered, window.stable().answered, window.seconds) == (240, 240, 240)
+    assert (window.slices[0].canary.start, len(window.unsettled)) == (start + 60, 5)
+    whole = window.with_unsettled()
+    assert (whole.canary().answered, whole.stable().answered, whole.seconds) == (300, 300, 300)
 
 
 def test_a_window_is_never_longer_than_the_policy_says() -> None:
     memory = Memory()
     window = numbers(memory).window(weighed(10), NOON + timedelta(hours=3))
-    assert (window.seconds, window.step) == (600, 30)
+    assert (window.seconds, window.step, window.unsettled) == (600, 30, ())
 
 
 def test_what_was_before_the_last_prompts_of_the_bots_own_is_left_out() -> None:
     later = NOON + timedelta(minutes=3)
     window = numbers(Memory()).window(weighed(10), NOON + timedelta(minutes=5), later)
-    assert (window.slices[0].canary.start, window.seconds) == (later.timestamp(), 120)
+    assert (window.slices[0].canary.start, window.seconds, window.unsettled) == (later.timestamp(), 120, ())
 
 
 def test_with_many_pods_a_window_has_fewer_slices() -> None:
