@@ -51,8 +51,15 @@ def _both_behave(**how: Any) -> Act:
     return act
 
 
-def _bad(name: str, prepare: Act, *, is_bad: Callable[[Record], bool] = _failed, end: Act = _nothing) -> Scenario:
-    return Scenario(name=name, prepare=prepare, later={}, is_bad=is_bad, end=end)
+def _bad(
+    name: str,
+    prepare: Act,
+    *,
+    is_bad: Callable[[Record], bool] = _failed,
+    end: Act = _nothing,
+    rate: float = 20.0,
+) -> Scenario:
+    return Scenario(name=name, prepare=prepare, later={}, is_bad=is_bad, end=end, rate=rate)
 
 
 def _honest(
@@ -64,6 +71,7 @@ def _honest(
 BAD: Final = (
     _bad("1 % answered with 5xx", _behaves(fails=0.01)),
     _bad("5 % answered with 5xx", _behaves(fails=0.05)),
+    _bad("5 % answered with 5xx, twice the requests", _behaves(fails=0.05), rate=40.0),
     _bad("20 % answered with 5xx", _behaves(fails=0.2)),
     _bad("half of the streams cut", _behaves(cuts=0.5)),
     _bad("first token x1.5", _behaves(first_token_ms=45.0, prompt_token_ms=0.075), is_bad=_any),
