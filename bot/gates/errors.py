@@ -70,23 +70,25 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
     found = _judge_settled(keys, window, rules)
     if found.answer is GateAnswer.FAIL or not window.unsettled:
         return found
-    return _judge_since_weighed(keys, window.with_unsettled(), rules) or found
+    return _judge_since_weighed(keys, window, rules) or found
 
 
 def _judge_since_weighed(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found | None:
-    """Fail for what the servers answered with 5xx, caches cold or warm; None: that proves nothing."""
+    """Fail for answers with 5xx that began while caches were cold and go on; None: that proves nothing."""
     broken = _both_count(window) & {Failure.BROKEN}
 
     def shares_of(slices: Sequence[Slice]) -> Shares:
         old, new = window.stable(slices), window.canary(slices)
         return Shares(stable=_failed(old, broken, 0), canary=_failed(new, broken, 0))
 
-    bar = Bar(points=keys.points, times=keys.times)
-    if judge(window.slices, shares_of, bar, window.lasting(rules.forgives)) is not Judged.WORSE:
+    whole, bar = window.with_unsettled(), Bar(points=keys.points, times=keys.times)
+    judge_slices = partial(judge, shares_of=shares_of, bar=bar, forgiven=window.lasting(rules.forgives))
+    goes_on = judge_slices(window.slices) is not Judged.AS_GOOD
+    if not goes_on or judge_slices(whole.slices) is not Judged.WORSE:
         return None
-    failures = shares_of(window.slices)
+    failures = shares_of(whole.slices)
     why = compared(failures, f"failed ({count(failures.canary.bad)} {Failure.BROKEN})")
-    found = _found(keys, window, rules, failures)
+    found = _found(keys, whole, rules, failures)
     return found(answer=GateAnswer.FAIL, reason=why, evidence=f"errors {percents(failures)}")
 
 
