@@ -83,8 +83,7 @@ def judge(slices: Sequence[Slice], shares_of: Callable[[Sequence[Slice]], Shares
     without its worst ``forgiven`` slices.
     """
     whole = shares_of(slices)
-    chance = chance_of(whole)
-    if not bar.is_over(whole) or chance >= DOUBTFUL:
+    if not bar.is_over(whole) or (chance := chance_of(whole)) >= DOUBTFUL:
         return Judged.AS_GOOD
     if chance < SURE and (bar.is_gross(whole) or _lasts(slices, shares_of, bar, forgiven)):
         return Judged.WORSE
