@@ -16,10 +16,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One time series: its labels, and its values by time. A time without a value is left out."""
+    """One time series: its labels, and its values by time. A time without a value is left out.
+
+    ``broken``: the times at which there was a value that is no number.
+    """
 
     labels: Mapping[str, str]
     values: Mapping[float, float]
+    broken: frozenset[float] = frozenset()
 
 
 class Metrics(Protocol):

@@ -83,11 +83,12 @@ def _judge_since_weighed(keys: ErrorKeys, window: Window, rules: EvidenceRules) 
 
     whole, bar = window.with_unsettled(), Bar(points=keys.points, times=keys.times)
     judge_slices = partial(judge, shares_of=shares_of, bar=bar, forgiven=window.lasting(rules.forgives))
-    goes_on = judge_slices(window.slices) is not Judged.AS_GOOD
+    warm = window.slices[0].canary.start + window.scraped_every  # the first scrape shows what was before it too
+    goes_on = judge_slices([each for each in window.slices if each.canary.start >= warm]) is not Judged.AS_GOOD
     if not goes_on or judge_slices(whole.slices) is not Judged.WORSE:
         return None
     failures = shares_of(whole.slices)
-    why = compared(failures, f"failed ({count(failures.canary.bad)} {Failure.BROKEN})")
+    why = compared(failures, f"failed since the weight changed ({count(failures.canary.bad)} {Failure.BROKEN})")
     found = _found(keys, whole, rules, failures)
     return found(answer=GateAnswer.FAIL, reason=why, evidence=f"errors {percents(failures)}")
 

@@ -156,8 +156,9 @@ class _Answer(BaseModel):
 
 
 def _series(labels: Mapping[str, str], points: Sequence[tuple[float, float]]) -> Series:
-    """Leave out what is no number: a share of nothing, for one."""
-    return Series(labels, {at: value for at, value in points if math.isfinite(value)})
+    """Set apart what is no number: a share of nothing, for one."""
+    numbers = {at: value for at, value in points if math.isfinite(value)}
+    return Series(labels, numbers, frozenset(at for at, value in points if not math.isfinite(value)))
 
 
 def _short(text: str) -> str:

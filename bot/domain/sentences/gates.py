@@ -7,7 +7,7 @@ from typing import Final
 from bot.domain.deadlines import hold_lasts
 from bot.domain.gate import Finding, GateAnswer, Verdict, strictest
 from bot.domain.prose import Prose, joined, said, say
-from bot.domain.rollout import Acceptance, Entry, Phase
+from bot.domain.rollout import SLOTLESS, Acceptance, Entry, Phase
 
 
 def hold_reason(entry: Entry) -> str:
@@ -18,10 +18,15 @@ def hold_reason(entry: Entry) -> str:
 
 
 def evidence(entry: Entry) -> Prose:
-    """Say what the strictest gate saw, or that all pass, and what is always told; empty if nobody asks any more."""
-    if entry.rollout.is_over:
+    """Say what the strictest gate saw, or that all pass, and what is always told; empty if nobody asks any more.
+
+    Of a paused rollout nobody asks either: it is said that this was before the pause.
+    """
+    if entry.rollout.phase in SLOTLESS:
         return Prose()
     seen = [finding for finding in entry.findings if finding.evidence]
+    if entry.rollout.phase is Phase.PAUSED:
+        return say("Before the pause: {}", _strictest(seen)) if seen else Prose()
     standing = [said(finding.standing, 200) for finding in entry.findings if finding.standing]
     return joined("\n", (_strictest(seen), *standing))
 

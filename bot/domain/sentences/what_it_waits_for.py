@@ -3,7 +3,7 @@
 Promise 7: every wait has a reason, a person who can end it, and a deadline. ``why`` says all three.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from bot.domain.deadlines import (
 from bot.domain.decisions.by_cluster import can_go_without_stable
 from bot.domain.decisions.by_route import raises
 from bot.domain.decisions.drift import lacks_to_adopt, lacks_to_restore, say_why
-from bot.domain.prose import Prose, capitalised, ended, joined, moment, say
+from bot.domain.prose import Prose, capitalised, ended, joined, listed, moment, say
 from bot.domain.rollout import HAS_WAY_BACK, TAKEN_BACK, Acceptance, Entry, Phase, Rollout
 from bot.domain.sentences.gates import hold_reason, keeps_stable, keeps_stable_until
 from bot.domain.sentences.reasons import reason
@@ -149,13 +149,17 @@ def _progressing(entry: Entry, access: Access) -> Wait:
 def _holding(entry: Entry, access: Access) -> Wait:
     rollout = entry.rollout
     return Wait(
-        reason=say("It holds at {} %", rollout.weight),
+        reason=say("It holds at {} %{}", rollout.weight, _for_gates(rollout.held_by)),
         since=rollout.since,
         who=say("I ask the gate again every {}. {}", f"{ASK_GATES_EVERY.seconds} s", can(access, say("`pause`"))),
         deadline=rollout.since + hold_lasts(rollout.held_by),
         then=say("If the gate still says wait, it pauses"),
         said=hold_reason(entry),
     )
+
+
+def _for_gates(names: Sequence[str]) -> Prose:
+    return say(" because of {}", listed([say("`{}`", name) for name in names], "and")) if names else Prose()
 
 
 def _awaiting(entry: Entry, access: Access) -> Wait:

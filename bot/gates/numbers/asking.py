@@ -43,7 +43,16 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
     is_idle = not window.canary().arrived and (bool(window.earlier) or not window.stable().arrived)
     if is_idle:
         return _idle(numbers.rules)
-    return after_warm_up(last, judge(window, numbers.rules))
+    return after_warm_up(last, _of_all(window, judge(window, numbers.rules)))
+
+
+def _of_all(window: Window, found: Found) -> Found:
+    """Let nothing pass while model servers of the new pool are not scraped: those may be the bad ones."""
+    scraped, of = window.scraped
+    if scraped >= of or found.answer is not GateAnswer.PASS:
+        return found
+    why = f"Prometheus scrapes {scraped} of the new pool's {of} model servers. Let it scrape all."
+    return replace(found, answer=GateAnswer.HOLD, reason=why)
 
 
 def last_warm_up(asked: Asked) -> Operation | None:

@@ -34,6 +34,7 @@ MANY: Final = 1_000_000
 """Pods for which a window has as few slices as it may have."""
 FRESH: Final = timedelta(seconds=10)
 """Gates that are asked again so soon get the same numbers."""
+ASK_EARLIER_EVERY: Final = timedelta(minutes=1)
 
 
 class MemberSource(Protocol):
@@ -62,6 +63,12 @@ class _Kept:
     window: "Future[Window]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    at: datetime
+    tallies: tuple[Tally, ...]
+
+
 class Numbers:
     """May be used by many threads; those that ask about one rollout at the same time wait for one answer."""
 
@@ -84,6 +91,7 @@ class Numbers:
         self._kept: dict[tuple[str, str, datetime | None], _Kept] = {}
         self._large: set[Pool] = set()
         self._steady: dict[Pool, _Steady] = {}
+        self._before: dict[tuple[PoolMembers, datetime], _Earlier] = {}
         self._lock = Lock()
 
     def window(self, entry: Entry, now: datetime, after: datetime | None = None) -> Window:
@@ -116,17 +124,26 @@ class Numbers:
             raise LackError(NO_TRAFFIC)
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
         steady = [self._steady_of(pool, now) for pool in (stable, canary)]
-        since = max(each.since for each in steady)
         about = applied.weighed_since, now, self.rules
         begin = begin_of(*about, after=after)
         span, series = self._series(stable, canary, partial(span_since, *about, after=after), begin)
         both = applied.weight < 100
         longest = self.rules.window.total_seconds() - 2 * span.step
-        window = window_of(series, stable, canary, span, both=both, longest=longest, steady_since=since, begin=begin)
+        window = window_of(
+            series,
+            stable,
+            canary,
+            span,
+            both=both,
+            longest=longest,
+            steady_since=max(each.since for each in steady),
+            begin=begin,
+            since=max(applied.weighed_since, after or applied.weighed_since).timestamp(),
+        )
         window = replace(window, labels=self.rules.labels, watched_since=max(each.watched for each in steady))
         if both:
             return window
-        earlier = self._earlier(stable, applied.weighed_since)
+        earlier = self._earlier(stable, applied.weighed_since, now)
         if not total(earlier).arrived:
             raise NothingToCompareError(window)
         return replace(window, earlier=earlier)
@@ -158,8 +175,21 @@ class Numbers:
             known = self._steady[pool.pool] = self._steady.get(pool.pool, _Steady(pods, at)).then(pods, at)
         return known
 
-    def _earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:
-        """Return what the old pool did before it lost its last traffic; nothing if its servers are new, or gone."""
+    def _earlier(self, stable: PoolMembers, weighed_at: datetime, now: datetime) -> tuple[Tally, ...]:
+        """Return what the old pool did before it lost its last traffic; nothing if its servers are new, or gone.
+
+        It is asked once a minute: it does not change while the same pods are there.
+        """
+        with self._lock:
+            self._before = {each: of for each, of in self._before.items() if now - of.at < ASK_EARLIER_EVERY}
+            kept = self._before.get((stable, weighed_at))
+        if kept is None:
+            kept = _Earlier(now, self._ask_earlier(stable, weighed_at))
+            with self._lock:
+                self._before[stable, weighed_at] = kept
+        return kept.tallies
+
+    def _ask_earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:
         span = earlier_span(weighed_at, self.rules, self._counted(stable))
         queries = promql(stable, labels=self.rules.labels)
         tallies = read(series_over(self.metrics, queries, span), stable, span).tallies

@@ -98,6 +98,12 @@ class Window:
         return each.canary.is_whole and (bool(self.earlier) or each.stable.is_whole)
 
     @property
+    def scraped(self) -> tuple[int, int]:
+        """Return how many of the new pool's model servers Prometheus has scraped lately, and of how many."""
+        last = max((each.canary for each in self.slices[-FEWEST:]), key=lambda new: new.pods - new.of)
+        return last.pods, last.of
+
+    @property
     def seconds(self) -> float:
         """Return for how long it has numbers."""
         return len(self.slices) * self.step
@@ -120,7 +126,8 @@ def span_since(
     """Return what to ask for about so many pods, nothing before ``after``. Raises LackError while that is too new."""
     settled = max(weighed_at + rules.settle, after or weighed_at)
     begin, end = ceil(max(settled, now - rules.window).timestamp()), floor(now.timestamp())
-    span = aligned(begin, end, max(1, -(-(end - begin) // _slices(pods))))
+    seconds = end - floor(begin_of(weighed_at, now, rules, after=after))
+    span = aligned(begin, end, max(1, -(-seconds // _slices(pods))))
     if span.end - span.start < FEWEST * span.step:
         raise LackError(FEW_SCRAPES)
     return span
@@ -168,11 +175,13 @@ def window_of(
     longest: float = 0.0,
     steady_since: float = 0.0,
     begin: float | None = None,
+    since: float = 0.0,
 ) -> Window:
     """Read a window. Raises LackError if the numbers of a pool are missing, old or rare; ``both``: the old pool's too.
 
     ``longest``: a span of so many seconds gets no longer. ``steady_since``: since then no pod has left the pools
-    (seconds since 1970). ``begin``: from then on there are series, and what was before the span is unsettled.
+    (seconds since 1970). ``begin``: from then on there are series, and what was before the span is unsettled. What was
+    before ``since`` is no evidence, and may show in a scrape after it.
     """
     programs = {pool: programs_of(series, pool) for pool in (stable, canary)}
     every = scraped_every(*programs.values())
@@ -185,13 +194,15 @@ def window_of(
     if span.end - span.start < FEWEST * max(span.step, every):
         raise LackError(FEW_SCRAPES if asked.end - asked.start < longest else WINDOW_TOO_SHORT)
     for pool, numbers in needed.items():
-        _require_numbers(pool, numbers, series)
+        _require_numbers(pool, numbers, series, span.start)
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
     known = [Slice(old, new) for old, new in pairs if new.is_seen and (old.is_seen or not both)]
     newest = min((each.newest for each in needed.values() if each.newest), default=span.end)
-    unsettled = [each for each in known if each.canary.start < span.start]
-    known = known[len(unsettled) :]
-    slices = [each for each in known if each.canary.start < newest]  # what comes later is the last scrape again
+    clean = [each for each in known if each.canary.start >= since + every]
+    unsettled = [each for each in clean if each.canary.start < span.start]
+    known = [each for each in known if each.canary.start >= span.start]
+    # What comes after the newest scrape is that scrape again.
+    slices = [each for each in clean if span.start <= each.canary.start < newest]
     if len(slices) < FEWEST <= len(known):
         raise LackError(FEW_SCRAPES)
     if len(slices) < FEWEST:
@@ -217,9 +228,9 @@ def _require_fresh(pool: PoolMembers, newest: float, span: Span) -> None:
         raise LackError(f"The newest numbers of `{pool.pool.name}` are {age} old: {look}.")
 
 
-def _require_numbers(pool: PoolMembers, numbers: PoolNumbers, series: Sequence[Series]) -> None:
+def _require_numbers(pool: PoolMembers, numbers: PoolNumbers, series: Sequence[Series], start: float) -> None:
     if not any(tally.is_seen for tally in numbers.tallies):
         look = "`rolloutbot check-config --prometheus` says what it has"
         raise LackError(f"Prometheus has no numbers of the model servers of `{pool.pool.name}`; {look}.")
-    if any(not each.values for each in series if each.labels.get("pod") in pool.pods):
+    if any(at >= start for each in series if each.labels.get("pod") in pool.pods for at in each.broken):
         raise LackError(f"Prometheus has values of the model servers of `{pool.pool.name}` that are no numbers (NaN).")

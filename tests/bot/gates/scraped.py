@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from bot.domain.evidence import EvidenceRules
 from bot.domain.gate import GateAnswer
-from bot.domain.rollout import Applied, Pool
+from bot.domain.rollout import Applied, Entry, Pool
 from bot.engine.metrics_port import Series, Span
 from bot.engine.route_port import PoolHealth, PoolMembers
 from bot.gates.gate import Asked, Found, Gate, GateSources
@@ -186,11 +186,14 @@ class Cluster:
 
     def ask(self, gate: Gate, seconds: float) -> Found:
         """Ask a gate so many seconds after the weights changed."""
+        sources = GateSources(pools=cast(Any, self), routes=cast(Any, self), numbers=self.numbers)
+        return gate.check(Asked(self.entry(), NOON + timedelta(seconds=seconds), sources), gate.keys())
+
+    def entry(self) -> Entry:
+        """Return the rollout whose weights changed."""
         rollout = a_rollout()
         applied = Applied(revision=2, decision=rollout.decision, weight=self.weight, at=NOON, weighed_at=NOON)
-        sources = GateSources(pools=cast(Any, self), routes=cast(Any, self), numbers=self.numbers)
-        entry = replace(an_entry(rollout), applied=applied)
-        return gate.check(Asked(entry, NOON + timedelta(seconds=seconds), sources), gate.keys())
+        return replace(an_entry(rollout), applied=applied)
 
     def fails(self, *gates: Gate, until: float = 600) -> list[str]:
         """Look as the bot does, every 15 seconds, and return why gates failed."""

@@ -71,7 +71,8 @@ def test_5xx_are_evidence_from_the_change_of_weights_on_although_caches_were_col
         ),
         (
             GateAnswer.FAIL,
-            "5.3 % of the new pool's 114 requests failed (6 with 5xx), and 0.0 % of the old pool's 1,620.",
+            "5.3 % of the new pool's 114 requests failed since the weight changed (6 with 5xx), "
+            "and 0.0 % of the old pool's 1,620.",
         ),
     ]
 

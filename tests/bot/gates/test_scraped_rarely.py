@@ -1,5 +1,6 @@
 """Gates where Prometheus scrapes every 15 to 60 seconds, each program at another moment."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -60,6 +61,40 @@ def test_one_bad_minute_is_no_roll_back(every: float, seconds: float) -> None:
             assert (
                 Cluster(old=3, new=2, rate=10, every=every, seed=seed, server=bad).fails(errors.GATE, until=840) == []
             )
+
+
+@pytest.mark.parametrize("every", [15, 30])
+def test_5xx_that_ended_while_caches_were_cold_are_no_roll_back(every: float) -> None:
+    def bad(*server: Any) -> Program:
+        return a_server(*server, fails=lambda at: AT < at < AT + 110 and int(at * 1000) % 2 == 0)
+
+    for seed in SEEDS:
+        cluster = Cluster(old=3, new=2, rate=10, every=every, seed=seed, server=bad)
+        cluster.numbers = Numbers(cluster, cluster, replace(RULES, settle=timedelta(minutes=2)))
+        assert cluster.fails(errors.GATE) == []
+
+
+@pytest.mark.parametrize("pickers", [True, False], ids=["pickers scraped", "pickers not scraped"])
+def test_a_pool_whose_bad_model_servers_are_not_scraped_does_not_pass(pickers: bool) -> None:
+    cluster = Cluster(old=4, new=4, rate=20, every=15, seed=1, pickers=pickers)
+    cluster.programs = [each for each in cluster.programs if each.labels.get("pod") not in ("new-2", "new-3")]
+    found = [cluster.ask(gate, 600) for gate in (errors.GATE, latency.GATE, saturation.GATE)]
+    assert {(each.answer, each.reason) for each in found} == {
+        (GateAnswer.HOLD, "Prometheus scrapes 2 of the new pool's 4 model servers. Let it scrape all.")
+    }
+
+
+@pytest.mark.parametrize("every", [15, 30, 60])
+def test_the_prompts_of_a_warm_up_are_no_evidence(every: float) -> None:
+    def warmed(pod: str, arrivals: Sequence[float], *more: Any) -> Program:
+        return a_server(pod, sorted([*arrivals, *(AT + 280 + number / 10 for number in range(190))]), *more)
+
+    ended = NOON + timedelta(seconds=300)
+    for seed in SEEDS:
+        cluster = Cluster(old=4, new=2, rate=10, every=every, seed=seed, server=warmed)
+        window = cluster.numbers.window(cluster.entry(), NOON + timedelta(seconds=660), ended)
+        users = sum(at > ended.timestamp() - 1 for pod in cluster.pods["new"] for at in cluster.arrivals[pod])
+        assert 0 < window.canary().answered <= users
 
 
 def test_a_gateway_that_needs_two_minutes_and_a_half_is_waited_for() -> None:

@@ -78,10 +78,10 @@ def answer(kind: str, *series: object) -> object:
     return {"status": "success", "data": {"resultType": kind, "result": list(series)}}
 
 
-def test_a_range_comes_with_its_labels_and_without_what_is_no_number() -> None:
+def test_a_range_comes_with_its_labels_and_apart_from_what_is_no_number() -> None:
     found = answer("matrix", {"metric": {"pod": "a"}, "values": [[0, "1"], [15, "NaN"], [30, "+Inf"]]})
     with server(says(200, found)) as (url, asked):
-        assert PrometheusClient(url).over("up", SPAN) == [Series({"pod": "a"}, {0.0: 1.0})]
+        assert PrometheusClient(url).over("up", SPAN) == [Series({"pod": "a"}, {0.0: 1.0}, frozenset({15.0, 30.0}))]
     ((path, fields, headers),) = asked
     assert (path, headers["Authorization"]) == ("/api/v1/query_range", None)
     assert fields == {

@@ -28,6 +28,21 @@ def test_the_strictest_gate_is_marked_and_told(answer: GateAnswer, said: str) ->
     assert plain(evidence(entry), str) == said
 
 
+@pytest.mark.parametrize(
+    ("phase", "said"),
+    [
+        (Phase.PROGRESSING, "errors 0.0 % (old 0.0 %)\nThe old pool has room for all traffic"),
+        (Phase.PAUSED, "Before the pause: errors 0.0 % (old 0.0 %)"),
+        (Phase.FINISHED, ""),
+        (Phase.ROLLED_BACK, ""),
+    ],
+)
+def test_what_nobody_looks_at_any_more_is_not_told_as_if_it_were_so_now(phase: Phase, said: str) -> None:
+    seen = replace(ERRORS, standing="The old pool has room for all traffic")
+    entry = replace(an_entry(a_rollout(phase=phase)), findings=(seen,))
+    assert plain(evidence(entry), str) == said
+
+
 @pytest.mark.parametrize(("gate", "holds"), [("errors", timedelta(minutes=30)), ("quality", timedelta(hours=24))])
 def test_a_bake_that_gates_hold_goes_on_for_as_long_as_people_are_waited_for(gate: str, holds: timedelta) -> None:
     rollout = a_rollout(phase=Phase.PROMOTED, step=3)

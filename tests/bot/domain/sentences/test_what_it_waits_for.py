@@ -27,6 +27,19 @@ def test_the_sentence_of_a_step() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("gates", "named"),
+    [((), ""), (("errors",), " because of `errors`"), (("errors", "latency"), " because of `errors` and `latency`")],
+)
+def test_the_sentence_of_a_hold_names_its_gates(gates: tuple[str, ...], named: str) -> None:
+    rollout = a_rollout(phase=Phase.HOLDING, step=0, why="The new pool has had 31 requests.", held_by=gates)
+    assert str(why(waits(an_entry(rollout), ANYBODY))) == (
+        f"It holds at 10 %{named} (since 23 Nov 12:00 UTC): The new pool has had 31 requests. "
+        "I ask the gate again every 30 s. Any full member can `pause` or `rollback` it. "
+        "If the gate still says wait, it pauses 23 Nov 12:30 UTC."
+    )
+
+
 def test_the_sentence_of_an_approval_names_who_counts() -> None:
     access = Access(approve=frozenset({ALICE, BOB}))
     assert str(why(waits(an_entry(awaiting()), access))) == (

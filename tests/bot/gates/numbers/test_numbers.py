@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -85,11 +86,11 @@ def test_both_pools_are_counted_over_the_same_minutes() -> None:
     memory = Memory()
     window = numbers(memory).window(weighed(10), NOON + timedelta(minutes=5))
     start = NOON.timestamp()
-    assert [span for _, span in memory.asked] == [Span(start=start, end=start + 300, step=12)]
+    assert [span for _, span in memory.asked] == [Span(start=start, end=start + 300, step=15)]
     assert (window.canary().answered, window.stable().answered, window.seconds) == (240, 240, 240)
-    assert (window.slices[0].canary.start, len(window.unsettled)) == (start + 60, 5)
+    assert (window.slices[0].canary.start, len(window.unsettled)) == (start + 60, 3)
     whole = window.with_unsettled()
-    assert (whole.canary().answered, whole.stable().answered, whole.seconds) == (300, 300, 300)
+    assert (whole.canary().answered, whole.stable().answered, whole.seconds) == (285, 285, 285)
 
 
 def test_a_window_is_never_longer_than_the_policy_says() -> None:
@@ -101,7 +102,7 @@ def test_a_window_is_never_longer_than_the_policy_says() -> None:
 def test_what_was_before_the_last_prompts_of_the_bots_own_is_left_out() -> None:
     later = NOON + timedelta(minutes=3)
     window = numbers(Memory()).window(weighed(10), NOON + timedelta(minutes=5), later)
-    assert (window.slices[0].canary.start, window.seconds, window.unsettled) == (later.timestamp(), 120, ())
+    assert (window.slices[0].canary.start, window.seconds, window.unsettled) == (later.timestamp() + 6, 114, ())
 
 
 def test_with_many_pods_a_window_has_fewer_slices() -> None:
@@ -136,10 +137,17 @@ def test_without_numbers_it_says_why(memory: Memory, weight: int, after: float, 
     assert lack(memory, weighed(weight), NOON + timedelta(minutes=after)) == why
 
 
-def test_what_is_no_number_is_not_taken_for_no_requests() -> None:
+@pytest.mark.parametrize("minutes", [0, 1, 3], ids=["from the first on", "after the cold time", "later"])
+def test_what_is_no_number_is_not_taken_for_no_requests(minutes: float) -> None:
+    since = (NOON + timedelta(minutes=minutes)).timestamp()
+
+    def without_numbers(series: Series) -> Series:
+        late = frozenset(at for at in series.values if at >= since)
+        return Series(series.labels, {at: of for at, of in series.values.items() if at not in late}, late)
+
     class Nans(Memory):
         def over(self, promql: str, span: Span) -> Sequence[Series]:
-            return [Series(each.labels, {}) if "status" in each.labels else each for each in super().over(promql, span)]
+            return [without_numbers(each) if "status" in each.labels else each for each in super().over(promql, span)]
 
     why = f"Prometheus has values of the model servers of `{STABLE}` that are no numbers (NaN)."
     assert lack(Nans(), weighed(10), NOON + timedelta(minutes=5)) == why
@@ -153,6 +161,25 @@ def test_with_all_traffic_the_new_pool_is_compared_with_the_old_one_before() -> 
     assert "new" not in asked.replace(CANARY, "")
     assert (window.canary().answered, window.stable().answered) == (240, 600)
     assert now.end == NOON.timestamp() + 300
+
+
+def test_what_the_old_pool_did_before_is_asked_once_a_minute() -> None:
+    memory = Memory()
+    shared = numbers(memory)
+    for seconds in (300, 315, 330, 360):
+        shared.window(weighed(100), NOON + timedelta(seconds=seconds))
+    before = [span for _, span in memory.asked if span.end == NOON.timestamp()]
+    assert (len(memory.asked), len(before)) == (6, 2)
+
+
+@pytest.mark.parametrize("settle", [1, 5])
+def test_an_answer_is_no_longer_while_the_cold_time_is_a_part_of_it(settle: int) -> None:
+    memory, rules = Memory(), replace(RULES, settle=timedelta(minutes=settle))
+    for seconds in (30, 60, 120, 240):
+        with suppress(LackError):
+            numbers(memory, rules).window(weighed(10), NOON + timedelta(minutes=settle, seconds=seconds))
+    assert all(len(times_of(span)) <= 21 for _, span in memory.asked)
+    assert memory.asked
 
 
 def test_a_pool_without_pods_is_seen_by_what_its_picker_refuses() -> None:
