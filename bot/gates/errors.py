@@ -74,23 +74,36 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
 
 
 def _judge_since_weighed(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found | None:
-    """Fail for answers with 5xx that began while caches were cold and go on; None: that proves nothing."""
-    broken = _both_count(window) & {Failure.BROKEN}
+    """Fail for answers with 5xx or 4xx that began while caches were cold and go on; None: that proves nothing."""
+    whole, forgiven = window.with_unsettled(), window.lasting(rules.forgives)
+    bar, broken = Bar(points=keys.points, times=keys.times), partial(_broken, window)
+    failures = broken(whole.slices)
+    found = partial(_found(keys, whole, rules, failures), answer=GateAnswer.FAIL)
+    if _goes_on(window, broken, bar, forgiven):
+        why = compared(failures, f"failed since the weight changed ({count(failures.canary.bad)} {Failure.BROKEN})")
+        return found(reason=why, evidence=f"errors {percents(failures)}")
+    if _goes_on(window, partial(_turned_away, window), TURNED_AWAY, forgiven):
+        away = _turned_away(window, whole.slices)
+        why = compared(away, "were turned away with 4xx since the weight changed")
+        return found(reason=why, evidence=f"4xx {percents(away)}")
+    return None
 
-    def shares_of(slices: Sequence[Slice]) -> Shares:
-        old, new = window.stable(slices), window.canary(slices)
-        return Shares(stable=_failed(old, broken, 0), canary=_failed(new, broken, 0))
 
-    whole, bar = window.with_unsettled(), Bar(points=keys.points, times=keys.times)
-    judge_slices = partial(judge, shares_of=shares_of, bar=bar, forgiven=window.lasting(rules.forgives))
-    warm = window.slices[0].canary.start + window.scraped_every  # the first scrape shows what was before it too
-    goes_on = judge_slices([each for each in window.slices if each.canary.start >= warm]) is not Judged.AS_GOOD
-    if not goes_on or judge_slices(whole.slices) is not Judged.WORSE:
-        return None
-    failures = shares_of(whole.slices)
-    why = compared(failures, f"failed since the weight changed ({count(failures.canary.bad)} {Failure.BROKEN})")
-    found = _found(keys, whole, rules, failures)
-    return found(answer=GateAnswer.FAIL, reason=why, evidence=f"errors {percents(failures)}")
+def _goes_on(window: Window, shares_of: Callable[[Sequence[Slice]], Shares], bar: Bar, forgiven: int) -> bool:
+    """Say whether a share is worse since the weights changed, and seems so too since caches are warm."""
+    slices = window.slices
+    warm = [each for each in slices if each.canary.known_since >= slices[0].canary.start]
+    whole = window.with_unsettled().slices
+    return (
+        judge(warm, shares_of, bar, forgiven) is not Judged.AS_GOOD
+        and judge(whole, shares_of, bar, forgiven) is Judged.WORSE
+    )
+
+
+def _broken(window: Window, slices: Sequence[Slice]) -> Shares:
+    old, new = window.stable(slices), window.canary(slices)
+    kinds = _both_count(window) & {Failure.BROKEN}
+    return Shares(stable=_failed(old, kinds, 0), canary=_failed(new, kinds, 0))
 
 
 def _judge_settled(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:

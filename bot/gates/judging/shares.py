@@ -20,10 +20,8 @@ def load_statistics() -> None:
 
 SURE: Final = 2e-5
 """Chance makes an honest window look so bad less often than this, and it has to last besides."""
-STILL: Final = 0.05
-"""The same for a part of the window, which only has to agree."""
 DOUBTFUL: Final = 0.01
-"""From here on a step waits for more requests, although nothing is proved."""
+"""From here on a step waits for more requests, although nothing is proved. Each part of a window has to be so too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def _lasts(slices: Sequence[Slice], shares_of: Callable[[Sequence[Slice]], Share
 
 
 def _agrees(shares: Shares, bar: Bar) -> bool:
-    return bar.is_over(shares) and chance_of(shares) < STILL
+    return bar.is_over(shares) and chance_of(shares) < DOUBTFUL
 
 
 def _without_worst(

@@ -1,5 +1,6 @@
 """From the series of two pools to what each did between two times: pure functions."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -89,9 +90,11 @@ def _tally(
         refused = [each for each in picked.get(Count.UNPICKED, ()) if each.labels.get("error_code") != _THE_SERVERS]
         counts[Count.UNPICKED] += picker.growth(refused, start, end)
     levels = {level for server in seen for level in server.levels}
+    scraped = [*picker.scraped.values(), *(times for server in seen for times in server.scraped)]
     return Tally(
         start=start,
         end=end,
+        known_since=min((times[start] for times in scraped if start in times and end in times), default=math.inf),
         pods=len(seen),
         engines=sum(server.engines(end) for server in seen),
         counts=dict(counts),

@@ -50,10 +50,12 @@ class Tally:
     A count that nobody shows is not there, which is not the same as zero. ``before`` and ``after`` are the levels at
     both ends, added up over the pods; ``servers`` has the streams of each pod that shows them. ``engines`` is how many
     queues the pods have, and ``of`` how many pods the pool has, scraped or not. ``is_steady``: no pod has left since.
+    ``known_since``: a program was scraped last at that time before ``start``, so what came after that is in it too.
     """
 
     start: float
     end: float
+    known_since: float = math.inf
     pods: int = 0
     engines: int = 0
     of: int = 0

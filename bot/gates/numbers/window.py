@@ -42,6 +42,11 @@ class Slice:
     stable: Tally
     canary: Tally
 
+    @property
+    def known_since(self) -> float:
+        """Return since when what happened may be a part of it."""
+        return min(self.stable.known_since, self.canary.known_since)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
@@ -181,7 +186,7 @@ def window_of(
 
     ``longest``: a span of so many seconds gets no longer. ``steady_since``: since then no pod has left the pools
     (seconds since 1970). ``begin``: from then on there are series, and what was before the span is unsettled. What was
-    before ``since`` is no evidence, and may show in a scrape after it.
+    before ``since`` is no evidence.
     """
     programs = {pool: programs_of(series, pool) for pool in (stable, canary)}
     every = scraped_every(*programs.values())
@@ -198,11 +203,15 @@ def window_of(
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
     known = [Slice(old, new) for old, new in pairs if new.is_seen and (old.is_seen or not both)]
     newest = min((each.newest for each in needed.values() if each.newest), default=span.end)
-    clean = [each for each in known if each.canary.start >= since + every]
+    clean = [each for each in known if each.known_since >= since]
     unsettled = [each for each in clean if each.canary.start < span.start]
     known = [each for each in known if each.canary.start >= span.start]
-    # What comes after the newest scrape is that scrape again.
-    slices = [each for each in clean if span.start <= each.canary.start < newest]
+    # What comes after the newest scrape is that scrape again. What comes after a gap has much of the cold time in it.
+    slices = [
+        each
+        for each in clean
+        if span.start <= each.canary.start < newest and each.known_since >= span.start - 2 * every
+    ]
     if len(slices) < FEWEST <= len(known):
         raise LackError(FEW_SCRAPES)
     if len(slices) < FEWEST:

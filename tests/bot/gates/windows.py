@@ -51,6 +51,7 @@ def a_tally(
     shown = {Time.FIRST_TOKEN: buckets([0.05] * good), Time.WHOLE: buckets([1.0] * good)}
     return Tally(
         start=number * STEP,
+        known_since=number * STEP,
         end=(number + 1) * STEP,
         pods=pods,
         of=pods if of is None else of,
