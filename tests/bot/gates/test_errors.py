@@ -77,6 +77,19 @@ def test_5xx_are_evidence_from_the_change_of_weights_on_although_caches_were_col
     ]
 
 
+def test_4xx_are_evidence_from_the_change_of_weights_on_too() -> None:
+    window = since_weighed(lambda number: {"good": 9, "away": 1 - number % 2})
+    seen = [check(asked(each), ErrorKeys()) for each in (replace(window, unsettled=()), window)]
+    assert [(each.answer, each.evidence) for each in seen] == [
+        (GateAnswer.HOLD, "4xx 5.3 % (old 0.0 %)"),
+        (GateAnswer.FAIL, "4xx 5.3 % (old 0.0 %)"),
+    ]
+    assert seen[1].reason == (
+        "5.3 % of the new pool's 114 requests were turned away with 4xx since the weight changed, "
+        "and 0.0 % of the old pool's 1,620."
+    )
+
+
 @pytest.mark.parametrize(
     "cold",
     [
