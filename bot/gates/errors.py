@@ -28,6 +28,8 @@ from bot.gates.numbers.window import Slice, Window
 TURNED_AWAY: Final = Bar(points=3.0, times=3.0)
 
 
+NOW: Final = 2
+"""What none of the newest so many slices has is over."""
 MANY: Final = 5
 """Fewer failures say nothing where there is nothing to compare with."""
 
@@ -90,12 +92,13 @@ def _judge_since_weighed(keys: ErrorKeys, window: Window, rules: EvidenceRules) 
 
 
 def _goes_on(window: Window, shares_of: Callable[[Sequence[Slice]], Shares], bar: Bar, forgiven: int) -> bool:
-    """Say whether a share is worse since the weights changed, and seems so too since caches are warm."""
+    """Say whether a share is worse since the weights changed, seems so too since caches are warm, and is not over."""
     slices = window.slices
     warm = [each for each in slices if each.canary.known_since >= slices[0].canary.start]
     whole = window.with_unsettled().slices
     return (
-        judge(warm, shares_of, bar, forgiven) is not Judged.AS_GOOD
+        shares_of(warm[-NOW:]).canary.bad > 0
+        and judge(warm, shares_of, bar, forgiven) is not Judged.AS_GOOD
         and judge(whole, shares_of, bar, forgiven) is Judged.WORSE
     )
 

@@ -151,9 +151,9 @@ def _holding(entry: Entry, access: Access) -> Wait:
     return Wait(
         reason=say("It holds at {} %{}", rollout.weight, _for_gates(rollout.held_by)),
         since=rollout.since,
-        who=say("I ask the gate again every {}. {}", f"{ASK_GATES_EVERY.seconds} s", can(access, say("`pause`"))),
+        who=say("I ask again every {}. {}", f"{ASK_GATES_EVERY.seconds} s", can(access, say("`pause`"))),
         deadline=rollout.since + hold_lasts(rollout.held_by),
-        then=say("If the gate still says wait, it pauses"),
+        then=say("If it still has to wait, it pauses"),
         said=hold_reason(entry),
     )
 

@@ -35,7 +35,9 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
             return Found(answer=GateAnswer.PASS, evidence=OLD_POOL_GONE)
         window = numbers.window(asked.entry, asked.now, evidence_from(asked, last))
     except NothingToCompareError as nothing:
-        return alone(nothing.window, numbers.rules) if nothing.window.canary().arrived else _idle(numbers.rules)
+        if not nothing.window.canary().arrived:
+            return _idle(numbers.rules)
+        return after_warm_up(last, _of_all(nothing.window, alone(nothing.window, numbers.rules)))
     except LackError as lack:
         return Found(answer=GateAnswer.HOLD, reason=str(lack), evidence="no numbers yet")
     except (MetricsError, ClusterError) as error:
@@ -48,10 +50,10 @@ def on_numbers(asked: Asked, judge: Judge, *, alone: Judge = lambda window, rule
 
 def _of_all(window: Window, found: Found) -> Found:
     """Let nothing pass while model servers of the new pool are not scraped: those may be the bad ones."""
-    scraped, of = window.scraped
-    if scraped >= of or found.answer is not GateAnswer.PASS:
+    unscraped, ready = len(window.unscraped), len(window.members.ready)
+    if not unscraped or found.answer is not GateAnswer.PASS:
         return found
-    why = f"Prometheus scrapes {scraped} of the new pool's {of} model servers. Let it scrape all."
+    why = f"Prometheus scrapes {ready - unscraped} of the new pool's {ready} model servers. Let it scrape all."
     return replace(found, answer=GateAnswer.HOLD, reason=why)
 
 

@@ -125,8 +125,9 @@ class Numbers:
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
         steady = [self._steady_of(pool, now) for pool in (stable, canary)]
         about = applied.weighed_since, now, self.rules
-        begin = begin_of(*about, after=after)
-        span, series = self._series(stable, canary, partial(span_since, *about, after=after), begin)
+        span, whole, series = self._series(
+            stable, canary, partial(span_since, *about, after=after), begin_of(*about, after=after)
+        )
         both = applied.weight < 100
         longest = self.rules.window.total_seconds() - 2 * span.step
         window = window_of(
@@ -137,7 +138,7 @@ class Numbers:
             both=both,
             longest=longest,
             steady_since=max(each.since for each in steady),
-            begin=begin,
+            begin=whole.start,
             since=max(applied.weighed_since, after or applied.weighed_since).timestamp(),
         )
         window = replace(window, labels=self.rules.labels, watched_since=max(each.watched for each in steady))
@@ -150,15 +151,16 @@ class Numbers:
 
     def _series(
         self, stable: PoolMembers, canary: PoolMembers, span_of: Callable[[int], Span], begin: float
-    ) -> tuple[Span, Sequence[Series]]:
+    ) -> tuple[Span, Span, Sequence[Series]]:
         """Ask about both pools; if that is too much, in the largest slices: a pod may have many engines.
 
-        Returns the span to judge, and the series since ``begin``.
+        Returns the span to judge, the one with what was before it since ``begin``, and the series of that.
         """
         pods = self._counted(stable, canary)
         span, queries = span_of(pods), promql(stable, canary, labels=self.rules.labels)
+        whole = begun_before(span, begin, pods)
         try:
-            return span, series_over(self.metrics, queries, begun_before(span, begin))
+            return span, whole, series_over(self.metrics, queries, whole)
         except TooMuchError:
             if pods == MANY:
                 raise
@@ -185,8 +187,9 @@ class Numbers:
             kept = self._before.get((stable, weighed_at))
         if kept is None:
             kept = _Earlier(now, self._ask_earlier(stable, weighed_at))
-            with self._lock:
-                self._before[stable, weighed_at] = kept
+            if total(kept.tallies).arrived:
+                with self._lock:
+                    self._before[stable, weighed_at] = kept
         return kept.tallies
 
     def _ask_earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:

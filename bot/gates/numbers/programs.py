@@ -141,6 +141,10 @@ class Server:
         shown = [*self.levels.values(), *(by_meaning[time] for time in self.histograms)]
         self.shows = frozenset(found[0].labels[_NAME] for found in shown)
 
+    def was_scraped(self, start: float, end: float) -> bool:
+        """Say whether it was scraped between the ends of a stretch."""
+        return any(times[start] < times[end] for times in self.scraped if start in times and end in times)
+
     def times(self, start: float, end: float) -> Mapping[Time, Buckets]:
         """Return the histograms of a stretch."""
         return {

@@ -39,7 +39,12 @@ def tallied(programs: Programs, span: Span, steady_since: float = 0.0) -> PoolNu
     chosen = picker.of(PICKERS)
     of = sum(server.is_known or server.name in programs.ready for server in servers)  # others never got a request
     tallies = [
-        replace(_tally(servers, picker, chosen, start, end), is_steady=start >= steady_since, of=of)
+        replace(
+            _tally(servers, picker, chosen, start, end),
+            is_steady=start >= steady_since,
+            of=of,
+            unseen=programs.ready - {server.name for server in servers if server.saw(start, end)},
+        )
         for start, end in pairwise(times_of(span))
     ]
     scrapes = [time for each in servers for times in each.scraped for time in times.values()]
@@ -74,6 +79,8 @@ def _tally(
     servers: Sequence[Server], picker: Program, picked: Mapping[Meaning, list[Series]], start: float, end: float
 ) -> Tally:
     seen = [server for server in servers if server.saw(start, end)]
+    if not any(server.was_scraped(start, end) for server in seen):
+        seen = []  # Prometheus goes on to show for five minutes what it has scraped last
     counts: dict[Count, float] = defaultdict(float)
     times: dict[Time, list[Buckets]] = defaultdict(list)
     streams: dict[str, Streams] = {}

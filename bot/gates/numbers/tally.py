@@ -49,13 +49,15 @@ class Tally:
 
     A count that nobody shows is not there, which is not the same as zero. ``before`` and ``after`` are the levels at
     both ends, added up over the pods; ``servers`` has the streams of each pod that shows them. ``engines`` is how many
-    queues the pods have, and ``of`` how many pods the pool has, scraped or not. ``is_steady``: no pod has left since.
-    ``known_since``: a program was scraped last at that time before ``start``, so what came after that is in it too.
+    queues the pods have, and ``of`` how many pods the pool has, scraped or not; ``unseen`` are its ready pods that were
+    not. ``is_steady``: no pod has left since. ``known_since``: at ``start`` a program's last scrape was that old, so
+    what came after it is in the counts too.
     """
 
     start: float
     end: float
     known_since: float = math.inf
+    unseen: frozenset[str] = frozenset()
     pods: int = 0
     engines: int = 0
     of: int = 0

@@ -28,7 +28,10 @@ FEW_SCRAPES: Final = (
 WINDOW_TOO_SHORT: Final = (
     "Prometheus scrapes some model server or picker less than four times in `evidence.window`: make that longer."
 )
+AFTER_A_GAP: Final = "Prometheus has just begun to scrape again: I wait until it knows what happens now."
 STALE: Final = timedelta(minutes=2)
+LATELY: Final = 3
+"""A model server that no slice of so many has seen is not scraped: a single scrape may fail."""
 
 
 class LackError(Exception):
@@ -103,10 +106,9 @@ class Window:
         return each.canary.is_whole and (bool(self.earlier) or each.stable.is_whole)
 
     @property
-    def scraped(self) -> tuple[int, int]:
-        """Return how many of the new pool's model servers Prometheus has scraped lately, and of how many."""
-        last = max((each.canary for each in self.slices[-FEWEST:]), key=lambda new: new.pods - new.of)
-        return last.pods, last.of
+    def unscraped(self) -> frozenset[str]:
+        """Return the ready model servers of the new pool that Prometheus has not scraped lately."""
+        return frozenset.intersection(*(each.canary.unseen for each in self.slices[-LATELY:]))
 
     @property
     def seconds(self) -> float:
@@ -132,7 +134,8 @@ def span_since(
     settled = max(weighed_at + rules.settle, after or weighed_at)
     begin, end = ceil(max(settled, now - rules.window).timestamp()), floor(now.timestamp())
     seconds = end - floor(begin_of(weighed_at, now, rules, after=after))
-    span = aligned(begin, end, max(1, -(-seconds // _slices(pods))))
+    step = min(-(-seconds // _slices(pods)), (end - begin) // FEW_SLICES)
+    span = aligned(begin, end, max(1, step))
     if span.end - span.start < FEWEST * span.step:
         raise LackError(FEW_SCRAPES)
     return span
@@ -143,10 +146,11 @@ def begin_of(weighed_at: datetime, now: datetime, rules: EvidenceRules, *, after
     return max(weighed_at, after or weighed_at, now - rules.window).timestamp()
 
 
-def begun_before(span: Span, begin: float) -> Span:
-    """Return a span of the same slices, and of those before it since ``begin``."""
+def begun_before(span: Span, begin: float, pods: int = 1) -> Span:
+    """Return a span of the same slices, and of those before it since ``begin``, as far as there is room for them."""
+    room = max(0, _slices(pods) - int((span.end - span.start) / span.step))
     more = max(0, floor((span.start - begin) / span.step))
-    return replace(span, start=span.start - more * span.step)
+    return replace(span, start=span.start - min(more, room) * span.step)
 
 
 def _slices(pods: int) -> int:
@@ -199,7 +203,7 @@ def window_of(
     if span.end - span.start < FEWEST * max(span.step, every):
         raise LackError(FEW_SCRAPES if asked.end - asked.start < longest else WINDOW_TOO_SHORT)
     for pool, numbers in needed.items():
-        _require_numbers(pool, numbers, series, span.start)
+        _require_numbers(pool, numbers, series, span)
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
     known = [Slice(old, new) for old, new in pairs if new.is_seen and (old.is_seen or not both)]
     newest = min((each.newest for each in needed.values() if each.newest), default=span.end)
@@ -218,6 +222,8 @@ def window_of(
         raise LackError(
             "Prometheus has too few numbers of both pools over the same minutes: see whether it scrapes all their pods."
         )
+    if slices[-1].canary.end < min(newest, span.end) - 2 * max(span.step, every):
+        raise LackError(AFTER_A_GAP)
     names = {each.labels.get("__name__", "") for each in series if each.labels.get("pod") in canary.pods}
     return Window(
         slices=tuple(slices),
@@ -237,9 +243,12 @@ def _require_fresh(pool: PoolMembers, newest: float, span: Span) -> None:
         raise LackError(f"The newest numbers of `{pool.pool.name}` are {age} old: {look}.")
 
 
-def _require_numbers(pool: PoolMembers, numbers: PoolNumbers, series: Sequence[Series], start: float) -> None:
+def _require_numbers(pool: PoolMembers, numbers: PoolNumbers, series: Sequence[Series], span: Span) -> None:
     if not any(tally.is_seen for tally in numbers.tallies):
         look = "`rolloutbot check-config --prometheus` says what it has"
         raise LackError(f"Prometheus has no numbers of the model servers of `{pool.pool.name}`; {look}.")
-    if any(at >= start for each in series if each.labels.get("pod") in pool.pods for at in each.broken):
-        raise LackError(f"Prometheus has values of the model servers of `{pool.pool.name}` that are no numbers (NaN).")
+    its = [each for each in series if each.labels.get("pod") in pool.pods]
+    for name in (
+        each.labels.get("__name__") for each in its if any(span.start <= at <= span.end for at in each.broken)
+    ):
+        raise LackError(f"Values of `{name}` of the model servers of `{pool.pool.name}` are no numbers (NaN).")

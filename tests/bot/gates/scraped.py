@@ -37,11 +37,15 @@ class Program:
     phase: float
     up: float = BEGIN
     down: float = END
+    gap: tuple[float, float] = (END, END)
+    """From when to when it is not scraped; until five minutes later, or the next scrape, it shows what it showed."""
 
     def scraped(self, at: float, known: float) -> float | None:
         """Return when it was scraped last, of what is ``known`` up to a time; None if it was not."""
         last = self.phase + (min(at, known) - self.phase) // self.every * self.every
-        return last if self.up <= last and at < self.down else None
+        if self.gap[0] <= last < self.gap[1]:
+            last = self.phase + (self.gap[0] - self.phase) // self.every * self.every
+        return last if self.up <= last and at < self.down and at - last < 300 else None
 
     def series(self, times: Sequence[float], known: float = END) -> list[Series]:
         """Return what a range query gives of it."""

@@ -97,6 +97,33 @@ def test_the_prompts_of_a_warm_up_are_no_evidence(every: float) -> None:
         assert 0 < window.canary().answered <= users
 
 
+def test_a_model_server_that_is_not_ready_is_not_waited_for() -> None:
+    cluster = Cluster(old=4, new=4, rate=20, every=15, seed=1)
+    (one,) = [each for each in cluster.programs if each.labels.get("pod") == "new-3"]
+    cluster.programs = [each for each in cluster.programs if each is not one] + [replace(one, down=AT + 300)]
+    cluster.pending = ("new-3",)
+    assert cluster.ask(errors.GATE, 420).answer is GateAnswer.PASS
+
+
+def test_after_a_gap_nothing_is_judged_by_what_was_before_it() -> None:
+    def bad(*server: Any) -> Program:
+        return a_server(*server, fails=lambda at: at > AT + 310)
+
+    cluster = Cluster(old=4, new=2, rate=20, every=15, seed=1, server=bad)
+    cluster.programs = [replace(each, gap=(AT + 300, AT + 640)) for each in cluster.programs]
+    assert {cluster.ask(errors.GATE, seconds).answer for seconds in (660, 675, 690, 705)} == {GateAnswer.HOLD}
+    assert cluster.ask(errors.GATE, 750).answer is GateAnswer.FAIL
+
+
+def test_very_many_pods_are_judged_as_soon_as_few() -> None:
+    def bad(*server: Any) -> Program:
+        return a_server(*server, fails=lambda at: at > AT)
+
+    cluster = Cluster(old=180, new=60, rate=100, every=15, seed=1, server=bad)
+    cluster.numbers = Numbers(cluster, cluster, replace(RULES, settle=timedelta(minutes=5)))
+    assert cluster.ask(errors.GATE, 400).answer is GateAnswer.FAIL
+
+
 def test_a_gateway_that_needs_two_minutes_and_a_half_is_waited_for() -> None:
     for seed in SEEDS:
         assert Cluster(old=4, new=2, rate=10, every=15, seed=seed, late=150).fails(split.GATE) == []

@@ -35,8 +35,8 @@ def test_the_sentence_of_a_hold_names_its_gates(gates: tuple[str, ...], named: s
     rollout = a_rollout(phase=Phase.HOLDING, step=0, why="The new pool has had 31 requests.", held_by=gates)
     assert str(why(waits(an_entry(rollout), ANYBODY))) == (
         f"It holds at 10 %{named} (since 23 Nov 12:00 UTC): The new pool has had 31 requests. "
-        "I ask the gate again every 30 s. Any full member can `pause` or `rollback` it. "
-        "If the gate still says wait, it pauses 23 Nov 12:30 UTC."
+        "I ask again every 30 s. Any full member can `pause` or `rollback` it. "
+        "If it still has to wait, it pauses 23 Nov 12:30 UTC."
     )
 
 
@@ -104,7 +104,7 @@ def test_an_unwritten_roll_back_is_tried_for_ever() -> None:
 @pytest.mark.parametrize(
     ("phase", "end"),
     [
-        (Phase.HOLDING, "If the gate still says wait, it pauses 23 Nov 12:30 UTC."),
+        (Phase.HOLDING, "If it still has to wait, it pauses 23 Nov 12:30 UTC."),
         (Phase.AWAITING_APPROVAL, "It pauses 24 Nov 12:00 UTC."),
         (Phase.PAUSED, "The next reminder comes 23 Nov 16:00 UTC."),
     ],

@@ -149,7 +149,7 @@ def test_what_is_no_number_is_not_taken_for_no_requests(minutes: float) -> None:
         def over(self, promql: str, span: Span) -> Sequence[Series]:
             return [without_numbers(each) if "status" in each.labels else each for each in super().over(promql, span)]
 
-    why = f"Prometheus has values of the model servers of `{STABLE}` that are no numbers (NaN)."
+    why = f"Values of `http_requests_total` of the model servers of `{STABLE}` are no numbers (NaN)."
     assert lack(Nans(), weighed(10), NOON + timedelta(minutes=5)) == why
 
 
