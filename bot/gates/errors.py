@@ -78,16 +78,16 @@ def _judge(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found:
 def _judge_since_weighed(keys: ErrorKeys, window: Window, rules: EvidenceRules) -> Found | None:
     """Fail for answers with 5xx or 4xx that began while caches were cold and go on; None: that proves nothing."""
     whole, forgiven = window.with_unsettled(), window.lasting(rules.forgives)
-    bar, broken = Bar(points=keys.points, times=keys.times), partial(_broken, window)
-    failures = broken(whole.slices)
-    found = partial(_found(keys, whole, rules, failures), answer=GateAnswer.FAIL)
-    if _goes_on(window, broken, bar, forgiven):
+    if _goes_on(window, partial(_broken, window), Bar(points=keys.points, times=keys.times), forgiven):
+        failures = _broken(window, whole.slices)
         why = compared(failures, f"failed since the weight changed ({count(failures.canary.bad)} {Failure.BROKEN})")
-        return found(reason=why, evidence=f"errors {percents(failures)}")
+        found = _found(keys, whole, rules, failures)
+        return found(answer=GateAnswer.FAIL, reason=why, evidence=f"errors {percents(failures)}")
     if _goes_on(window, partial(_turned_away, window), TURNED_AWAY, forgiven):
         away = _turned_away(window, whole.slices)
         why = compared(away, "were turned away with 4xx since the weight changed")
-        return found(reason=why, evidence=f"4xx {percents(away)}")
+        found = _found(keys, whole, rules, _broken(window, whole.slices))
+        return found(answer=GateAnswer.FAIL, reason=why, evidence=f"4xx {percents(away)}")
     return None
 
 
