@@ -20,7 +20,7 @@ from bot.domain.urgency import Urgency
 from bot.engine.encoding import read_event
 from bot.engine.store_port import Shown
 from bot.store.connection import store_errors
-from bot.store.epoch import SeenWrites
+from bot.store.epoch import ANY_EPOCH, Expected, SeenWrites
 from bot.store.keys import Prefix
 from bot.store.rows import readable
 from bot.store.scripts import script
@@ -54,10 +54,17 @@ class RedisBoard:
             return _SHOWN.validate_json(text) if text else None
 
     def show(self, rollout_id: str, shown: Shown, *, was: Shown | None) -> bool:
-        """Save what Slack shows, unless somebody else has saved it since it ``was``; say whether it is saved."""
+        """Save what Slack shows; say whether it is saved.
+
+        It is not if somebody else has saved it since it ``was``, or if data is missing.
+        """
+        return self._save(rollout_id, shown, was, self._seen.expected)
+
+    def _save(self, rollout_id: str, shown: Shown, was: Shown | None, expected: Expected) -> bool:
         texts = [_SHOWN.dump_json(one).decode() if one else "" for one in (shown, was)]
         with store_errors():
-            is_saved, *counts = cast(list[str], self._show(keys=[self._prefix()], args=[rollout_id, *texts]))
+            args = [rollout_id, *texts, *expected()]
+            is_saved, *counts = cast(list[str], self._show(keys=[self._prefix()], args=args))
         self._seen.saw(counts)
         return bool(is_saved)
 
@@ -86,4 +93,4 @@ class RedisBoard:
         with suppress(UnreadableError):  # left as it is
             while (shown := self.shown(rollout_id)) is not None and shown.doubt is None:
                 count = self._redis.llen(f"{self._prefix()}events:{rollout_id}")
-                self.show(rollout_id, replace(shown, doubt=count), was=shown)
+                self._save(rollout_id, replace(shown, doubt=count), shown, lambda: ANY_EPOCH)

@@ -1,10 +1,12 @@
 -- needs: epoch
--- Saves what Slack shows of a rollout, if it still is what the writer saw. Returns 1 if it is saved, else 0, and the
--- epoch and the count of writes.
+-- Saves what Slack shows of a rollout, if it still is what the writer saw, and if no data is missing: whoever claims a
+-- message by old data would post what Slack has already. Returns 1 if it is saved, else 0, and the epoch and the count
+-- of writes.
 --
 -- KEYS[1] prefix
--- ARGV    rollout id, what is shown as JSON, what the writer saw ('' for nothing)
+-- ARGV    rollout id, what is shown as JSON, what the writer saw ('' for nothing), epoch and writes that it has seen
 local p, id, shown, was = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+if not is_whole(p, ARGV[4], ARGV[5]) then return {0, unpack(counted(p))} end
 local function is_still(stored)
   if not stored or was == '' then return not stored and was == '' end
   local has = cjson.decode(stored)

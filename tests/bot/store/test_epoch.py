@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import StoreError
-from bot.engine.store_port import Saved
+from bot.engine.store_port import Saved, Shown
 from bot.store.connection import connect
 from bot.store.epoch import SeenWrites
 from bot.store.store import open_memory
@@ -27,6 +27,20 @@ def test_a_memory_that_is_not_whole_takes_only_what_a_rebuild_saves(redis_url: s
         memory.store.save(third)
     assert not memory.store.is_whole()
     assert memory.for_rebuild.save(third) is Saved.YES
+
+
+def test_no_message_is_claimed_by_a_memory_that_has_gone_back(redis_url: str) -> None:
+    memory = a_memory(redis_url)
+    memory.store.declare_whole(NOON + timedelta(seconds=1))
+    memory.store.save(a_save(STARTED))
+    before = Shown(channel="C1", ts="1.1")
+    assert memory.store.show(STARTED.id, before, was=None)
+    a_memory(redis_url).store.declare_whole(NOON)  # as a backup from before that would
+    claim = replace(before, thread_claimed=NOON)
+    assert not memory.store.show(STARTED.id, claim, was=before)
+    assert memory.store.shown(STARTED.id) == before
+    memory.store.doubt()
+    assert memory.store.shown(STARTED.id) == replace(before, doubt=1)
 
 
 def test_both_stores_of_a_memory_hear_of_what_falls_behind(redis_url: str) -> None:
