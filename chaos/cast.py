@@ -35,7 +35,7 @@ POLICY = {
 }
 """Plans are short, and the way to 100 % needs an approval in each of them. No old pool is deleted meanwhile."""
 
-EVIDENCE = {"window": "4s", "settle": "1s", "forgives": "1s", "requests": 1}
+EVIDENCE = {"window": "24s", "settle": "1s", "forgives": "2s", "requests": 1}
 GATES = {"split": {"enabled": False}}
 """The stand-in for Prometheus says the same of every pool, whatever its weight."""
 
