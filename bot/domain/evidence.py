@@ -18,7 +18,7 @@ class EvidenceRules:
     """``prometheus`` is its base URL; empty: there is none, and no gate that needs numbers is on.
 
     The numbers of at most ``window`` are judged. Those of the first ``settle`` after a change of weights are left out,
-    because caches are cold; only answers with 5xx or 4xx count, which no cache makes. What happens within ``forgives``
+    because caches are cold; only answers with 5xx or 4xx count, which no cache causes. What happens within ``forgives``
     is no reason to roll back. ``requests``: so many of them the new pool must have had in the window before a gate
     passes. ``labels`` are what all series of this cluster have.
     """

@@ -18,7 +18,7 @@ SAYS = {
     Mood.HALF: "Prometheus has no numbers of the model servers of",
     Mood.BROKEN: "Prometheus answered with status 500.",
     Mood.BABBLES: "Prometheus answered with something other than numbers.",
-    Mood.NANS: "are no numbers (NaN).",
+    Mood.NANS: "are no numbers (NaN): look at what its model servers report.",
     Mood.ENDLESS: "Prometheus answered with too much.",
     Mood.ELSEWHERE: "Prometheus answered with status 302.",
 }

@@ -77,13 +77,13 @@ class Judged(StrEnum):
 def judge(slices: Sequence[Slice], shares_of: Callable[[Sequence[Slice]], Shares], bar: Bar, forgiven: int) -> Judged:
     """Judge a window of slices of equal length. ``forgiven``: so many slices in a row may be bad.
 
-    Worse is what chance does not explain, and what lasts: each half of the window agrees, and so does the window
+    Worse is what chance does not explain, and what lasts: each half of the window is doubtful too, and so is the window
     without its worst ``forgiven`` slices.
     """
     whole = shares_of(slices)
-    if not bar.is_over(whole) or (chance := chance_of(whole)) >= DOUBTFUL:
+    if not _is_doubtful(whole, bar):
         return Judged.AS_GOOD
-    if chance < SURE and (bar.is_gross(whole) or _lasts(slices, shares_of, bar, forgiven)):
+    if chance_of(whole) < SURE and (bar.is_gross(whole) or _lasts(slices, shares_of, bar, forgiven)):
         return Judged.WORSE
     return Judged.DOUBTFUL
 
@@ -110,10 +110,10 @@ def chance_of_share(some: int, of: int, share: float) -> float:
 def _lasts(slices: Sequence[Slice], shares_of: Callable[[Sequence[Slice]], Shares], bar: Bar, forgiven: int) -> bool:
     middle = len(slices) // 2
     parts = [slices[:middle], slices[middle:], _without_worst(slices, shares_of, forgiven)]
-    return all(part and _agrees(shares_of(part), bar) for part in parts)
+    return all(part and _is_doubtful(shares_of(part), bar) for part in parts)
 
 
-def _agrees(shares: Shares, bar: Bar) -> bool:
+def _is_doubtful(shares: Shares, bar: Bar) -> bool:
     return bar.is_over(shares) and chance_of(shares) < DOUBTFUL
 
 

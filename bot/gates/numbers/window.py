@@ -206,34 +206,38 @@ def window_of(
         _require_numbers(pool, numbers, series, span)
     pairs = zip(seen[stable].tallies, seen[canary].tallies, strict=True)
     known = [Slice(old, new) for old, new in pairs if new.is_seen and (old.is_seen or not both)]
-    newest = min((each.newest for each in needed.values() if each.newest), default=span.end)
     clean = [each for each in known if each.known_since >= since]
-    unsettled = [each for each in clean if each.canary.start < span.start]
-    known = [each for each in known if each.canary.start >= span.start]
+    newest = min((each.newest for each in needed.values() if each.newest), default=span.end)
     # What comes after the newest scrape is that scrape again. What comes after a gap has much of the cold time in it.
-    slices = [
-        each
-        for each in clean
-        if span.start <= each.canary.start < newest and each.known_since >= span.start - 2 * every
-    ]
-    if len(slices) < FEWEST <= len(known):
-        raise LackError(FEW_SCRAPES)
-    if len(slices) < FEWEST:
-        raise LackError(
-            "Prometheus has too few numbers of both pools over the same minutes: see whether it scrapes all their pods."
-        )
-    if slices[-1].canary.end < min(newest, span.end) - 2 * max(span.step, every):
-        raise LackError(AFTER_A_GAP)
+    settled = [each for each in clean if each.canary.start < newest and each.known_since >= span.start - 2 * every]
+    slices = _since(span.start, settled)
+    _require_enough(slices, _since(span.start, known), min(newest, span.end) - 2 * max(span.step, every))
     names = {each.labels.get("__name__", "") for each in series if each.labels.get("pod") in canary.pods}
     return Window(
         slices=tuple(slices),
-        unsettled=tuple(unsettled),
+        unsettled=tuple(each for each in clean if each.canary.start < span.start),
         step=span.step,
         scraped_every=every,
         members=canary,
         names=frozenset(names),
         is_same_engine=programs[stable].shown_names == programs[canary].shown_names,
     )
+
+
+def _since(start: float, slices: Sequence[Slice]) -> Sequence[Slice]:
+    return [each for each in slices if each.canary.start >= start]
+
+
+def _require_enough(slices: Sequence[Slice], known: Sequence[Slice], reach: float) -> None:
+    """Raise LackError if too few of the ``known`` slices can be judged, or if none of them ends after ``reach``."""
+    if len(slices) < FEWEST <= len(known):
+        raise LackError(FEW_SCRAPES)
+    if len(slices) < FEWEST:
+        raise LackError(
+            "Prometheus has too few numbers of both pools over the same minutes: see whether it scrapes all their pods."
+        )
+    if slices[-1].canary.end < reach:
+        raise LackError(AFTER_A_GAP)
 
 
 def _require_fresh(pool: PoolMembers, newest: float, span: Span) -> None:
@@ -247,8 +251,7 @@ def _require_numbers(pool: PoolMembers, numbers: PoolNumbers, series: Sequence[S
     if not any(tally.is_seen for tally in numbers.tallies):
         look = "`rolloutbot check-config --prometheus` says what it has"
         raise LackError(f"Prometheus has no numbers of the model servers of `{pool.pool.name}`; {look}.")
-    its = [each for each in series if each.labels.get("pod") in pool.pods]
-    for name in (
-        each.labels.get("__name__") for each in its if any(span.start <= at <= span.end for at in each.broken)
-    ):
-        raise LackError(f"Values of `{name}` of the model servers of `{pool.pool.name}` are no numbers (NaN).")
+    for each in series:
+        if each.labels.get("pod") in pool.pods and any(span.start <= at <= span.end for at in each.broken):
+            name, look = each.labels.get("__name__"), "look at what its model servers report"
+            raise LackError(f"Values of `{name}` of `{pool.pool.name}` are no numbers (NaN): {look}.")

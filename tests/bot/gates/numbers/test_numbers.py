@@ -149,7 +149,8 @@ def test_what_is_no_number_is_not_taken_for_no_requests(minutes: float) -> None:
         def over(self, promql: str, span: Span) -> Sequence[Series]:
             return [without_numbers(each) if "status" in each.labels else each for each in super().over(promql, span)]
 
-    why = f"Values of `http_requests_total` of the model servers of `{STABLE}` are no numbers (NaN)."
+    look = "look at what its model servers report"
+    why = f"Values of `http_requests_total` of `{STABLE}` are no numbers (NaN): {look}."
     assert lack(Nans(), weighed(10), NOON + timedelta(minutes=5)) == why
 
 
