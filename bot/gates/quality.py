@@ -16,6 +16,8 @@ from bot.domain.sentences.comparison import of_opinion
 from bot.gates.gate import OLD_POOL_GONE, Asked, Found, Gate, Keys
 
 NAME: Final = QUALITY
+BY_ITSELF: Final = "It begins by itself; type `compare` to begin it now."
+IN_A_CHANNEL: Final = "This rollout has no channel: type `compare {pool}` in one, so that people can vote."
 AGAIN: Final = "Type `compare` to ask again."
 MORE: Final = "more prompts or more voters (`compare.voters`) would help."
 SURE: Final = 0.05
@@ -46,7 +48,7 @@ def check(asked: Asked, keys: QualityKeys) -> Found:
         seen = "nobody has compared the answers" if last is None else "the last comparison had no result"
         return Found(answer=GateAnswer.PASS, evidence=seen)
     if last is None or comparison is None:
-        begins = "It begins by itself; type `compare` to begin it now."
+        begins = BY_ITSELF if asked.rollout.channel else IN_A_CHANNEL.format(pool=asked.rollout.canary.name)
         return _hold(f"Nobody has compared the pools' answers yet. {begins}", "no votes")
     if comparison.is_enough:
         resumed_at = asked.rollout.resumed_at
@@ -70,7 +72,7 @@ def _without_votes(last: Operation) -> str:
         case OperationPhase.DONE | OperationPhase.FAILED:
             return f"The comparison had no result. {last.why} {AGAIN}".replace("  ", " ")
         case _:
-            return "Both pools are answering the prompts. The questions come into the thread in some minutes."
+            return "Both pools are answering the prompts. The questions will appear in the thread within a few minutes."
 
 
 def _judge(opinion: Opinion, keys: QualityKeys, *, may_fail: bool) -> Found:

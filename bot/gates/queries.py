@@ -230,7 +230,7 @@ def _worst(found: Sequence[Found]) -> Found:
 
 GATE = Gate(
     name="queries",
-    about="what one's own PromQL says",
+    about="your own queries are within their bounds",
     check=check,
     keys=QueriesKeys,
     may_fail=True,

@@ -112,7 +112,7 @@ def _judge(weight: int, gateway: str, lack: Callable[[], str], window: Window, r
     share = _percent(old, new)
     evidence = f"split {share:.1f} % new at {weight} %"
     looked = f"{count(new)} new and {count(old)} old requests in {lasted(window.seconds)}"
-    lasting = f"for longer than {show_duration(rules.forgives)}, twice in a row"
+    lasting = f"in both halves of that time, each longer than {show_duration(rules.forgives)}"
     leak = f"if the old pool gets more than {LEAK} requests"
     limit = leak if weight == 100 else "at less than half or more than twice of that"
     details = f"{looked}, at a weight of {weight} %. Fails {limit}, {lasting}."

@@ -57,4 +57,4 @@ def _hold(reason: str, evidence: str) -> Found:
     return Found(answer=GateAnswer.HOLD, reason=reason, evidence=evidence)
 
 
-GATE = Gate(name=NAME, about="a warm-up has made the new pool's time to the first token flat", check=check)
+GATE = Gate(name=NAME, about="a warm-up has made the new pool warm", check=check)

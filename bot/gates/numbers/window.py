@@ -22,11 +22,10 @@ FEWEST: Final = 4
 FEW_SLICES: Final = 6
 NO_TRAFFIC: Final = "The new pool has no traffic yet."
 FEW_SCRAPES: Final = (
-    "It is too early to judge: I wait until caches are warm, and Prometheus has then scraped every model server and "
-    "picker four times."
+    "It is too early to judge: Prometheus has to scrape every model server and picker four times, once caches are warm."
 )
 WINDOW_TOO_SHORT: Final = (
-    "Prometheus scrapes some model server or picker less than four times in `evidence.window`: make that longer."
+    "Prometheus scrapes some model server or picker fewer than four times in `evidence.window`: make that longer."
 )
 AFTER_A_GAP: Final = "Prometheus has just begun to scrape again: I wait until it knows what happens now."
 STALE: Final = timedelta(minutes=2)

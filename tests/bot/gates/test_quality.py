@@ -89,13 +89,20 @@ def test_it_looks_for_the_comparison_of_this_very_rollout() -> None:
         (compared(phase=OperationPhase.CANCELLING), "The comparison is being cancelled."),
         (
             compared(state={"do": "ask", "comparison": Comparison(voters=3).dumps()}),
-            "Both pools are answering the prompts. The questions come into the thread in some minutes.",
+            "Both pools are answering the prompts. The questions will appear in the thread within a few minutes.",
         ),
     ],
 )
 def test_it_holds_until_enough_people_have_voted(operation: Operation | None, reason: str) -> None:
     said = found(Kept(operation))
     assert (said.answer, said.reason) == (GateAnswer.HOLD, reason)
+
+
+def test_a_rollout_from_a_terminal_without_a_channel_says_where_to_vote() -> None:
+    assert found(Kept(), channel="").reason == (
+        "Nobody has compared the pools' answers yet. This rollout has no channel: type `compare chat-v2` in one, so "
+        "that people can vote."
+    )
 
 
 def test_where_it_is_not_required_nobody_has_to_vote() -> None:

@@ -34,8 +34,8 @@ def test_a_healthy_pool_passes_in_the_end(every: float) -> None:
 def test_while_programs_were_scraped_too_seldom_it_says_so() -> None:
     reason = Cluster(old=4, new=2, rate=6, every=60, seed=1).ask(errors.GATE, 120).reason
     assert reason == (
-        "It is too early to judge: I wait until caches are warm, and Prometheus has then scraped every model server "
-        "and picker four times."
+        "It is too early to judge: Prometheus has to scrape every model server and picker four times, "
+        "once caches are warm."
     )
 
 
@@ -171,7 +171,7 @@ def test_a_window_that_is_too_short_for_the_scrapes_says_so() -> None:
     cluster.numbers = Numbers(cluster, cluster, replace(RULES, window=timedelta(minutes=2)))
     reason = cluster.ask(errors.GATE, 600).reason
     assert reason == (
-        "Prometheus scrapes some model server or picker less than four times in `evidence.window`: make that longer."
+        "Prometheus scrapes some model server or picker fewer than four times in `evidence.window`: make that longer."
     )
 
 
