@@ -271,9 +271,9 @@ class Cluster:
         return httproute.list_routes(self._api, namespace, self._notes)
 
     def copies(self, namespace: str) -> Sequence[RouteCopy]:
-        """Return the routes of a namespace: a watch's copies, which may be old, else from one call."""
+        """Return what ``list`` does: from a watch's copies, which may be old, else from one call."""
         kept = self._watches.objects(HTTPROUTES, namespace)
-        return self.list(namespace) if kept is None else [httproute.copy_of(document, self._notes) for document in kept]
+        return self.list(namespace) if kept is None else httproute.copies_of(kept, self._notes)
 
     def pools(self, namespace: str) -> Set[str]:
         """Return the names of the pools of a namespace that are there to stay: from a watch, else from one call."""

@@ -27,6 +27,7 @@ from k8s.model_servers import copied, takes, written
 from k8s.pool_health import is_ready
 from k8s.removal_check import names_pool
 from k8s.removal_parts import DEPLOYMENTS
+from k8s.trial_route import is_trial
 
 MARK: Final = "rolloutbot"
 """The label of a release's Secret that carries the id of the deployment."""
@@ -81,7 +82,7 @@ class ClusterDeployments:
         if not is_ours and not servers:
             return
         routes = [route for name in self.namespaces for route in client.list_all(self.api, HTTPROUTES, name)]
-        if users := [full_name(route) for route in routes if names_pool(route, pool)]:
+        if users := [full_name(route) for route in routes if names_pool(route, pool) and not is_trial(route)]:
             raise RouteError(f"HTTPRoute `{users[0]}` names `{pool.name}` now, so I leave it.")
         if is_ours:
             self._uninstall(pool)

@@ -1,6 +1,6 @@
 """HTTPRoutes: read and list them, and patch one under guards."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from kubernetes.client import ApiClient
@@ -37,8 +37,12 @@ def read(api: ApiClient, namespace: str, name: str, notes: Notes) -> RouteCopy:
 
 def list_routes(api: ApiClient, namespace: str, notes: Notes) -> Sequence[RouteCopy]:
     """List the routes of a namespace, in one call, without those of trials."""
-    found = client.list_all(api, HTTPROUTES, namespace)
-    return [copy_of(document, notes) for document in found if not is_trial(document)]
+    return copies_of(client.list_all(api, HTTPROUTES, namespace), notes)
+
+
+def copies_of(documents: Iterable[Document], notes: Notes) -> Sequence[RouteCopy]:
+    """Return routes, without those of trials."""
+    return [copy_of(document, notes) for document in documents if not is_trial(document)]
 
 
 def write(api: ApiClient, copy: RouteCopy, patch: Patch, *, rehearse: bool = False) -> tuple[Written, Document]:

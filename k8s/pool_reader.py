@@ -30,6 +30,7 @@ from k8s.inferencepool import (
     selector_of,
 )
 from k8s.pool_health import Health, PoolParts, health_of, is_leaving, is_ready, restarts
+from k8s.trial_route import is_trial
 from k8s.watches import Watches
 
 _beside: Final = ThreadPoolExecutor(16, "pools")
@@ -151,9 +152,9 @@ class PoolReader:
     def routes_to(self, pool: Pool) -> tuple[str, ...]:
         """Return the first of the watched HTTPRoutes that give a pool weight, or mirror requests to it.
 
-        A step waits for this, and every rollout keeps it.
+        Our own routes of trials are left out. A step waits for this, and every rollout keeps it.
         """
-        routes = self._watches.everywhere(HTTPROUTES)
+        routes = [route for route in self._watches.everywhere(HTTPROUTES) if not is_trial(route)]
         self._reach = reach = {route["metadata"]["uid"]: self._reach_of(route) for route in routes}
         return tuple(nsmallest(MOST_ROUTES, (each.name for each in reach.values() if pool in each.pools)))
 

@@ -12,9 +12,11 @@ from bot.domain.plan import Wishes
 from bot.domain.rollout import Phase, Pool
 from bot.engine.route_port import Routes
 from bot.recovery.pool_news import PoolNews
+from k8s.trial_route import OF_TRIAL
 from sandbox.kube import path_of
-from sandbox.objects import POOL_API, picker_name, pool_ref, rule
+from sandbox.objects import POOL_API, picker_name, pool_ref, route, rule
 from sandbox.process import wait_until
+from sandbox.world import World
 from tests.builders import CANARY, STABLE
 from tests.k8s.watching import ignore
 from tests.stage import Stage
@@ -219,6 +221,12 @@ def test_a_team_that_has_paused_hears_once_that_a_pool_is_being_deleted_and_once
     assert stage.load(rollout_id).rollout == paused
 
 
+def add_trial_route(world: World, trial: str) -> None:
+    rules = [rule([pool_ref(STABLE), pool_ref(CANARY)], "/try")]
+    made = route(f"try-{trial}", world.namespace, world.gateway, rules)
+    world.kube.create({**made, "metadata": {**made["metadata"], "labels": {OF_TRIAL: trial}}})
+
+
 def test_the_routes_that_send_to_the_old_pool_are_counted_with_it(stage: Stage) -> None:
     target = {"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": STABLE}
     mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": target}}
@@ -227,7 +235,8 @@ def test_the_routes_that_send_to_the_old_pool_are_counted_with_it(stage: Stage) 
     stage.world.add_route("shadow", [pool_ref(CANARY)], path="/shadow")
     stage.world.set_rules([{**rule([pool_ref(CANARY)], "/shadow"), "filters": [mirror]}], "shadow")
     watch(stage)
-    wait_until("every route", lambda: stage.cluster.kept(stage.world.namespace, "shadow") is not None, seconds=10)
+    add_trial_route(stage.world, "o-1")
+    wait_until("every route", lambda: stage.cluster.kept(stage.world.namespace, "try-o-1") is not None, seconds=10)
     pools = old_pool(stage), Pool(stage.world.namespace, CANARY)
     names = ("batch", stage.world.route, "shadow")
     wanted = tuple(f"{stage.world.namespace}/{name}" for name in names)
