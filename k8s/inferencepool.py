@@ -1,5 +1,6 @@
 """InferencePools and what belongs to one: the resources, and what a pool's document says. Pure, but for the lists."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ SERVICES: Final = client.Resource("/api/v1", "services", "Service")
 SLICES: Final = client.Resource("/apis/discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
 OF_SERVICE: Final = "kubernetes.io/service-name"
 """The label of an EndpointSlice that names its Service."""
+_A_SERVICE: Final = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+"""The API server takes any text as the name of a picker, and we put it into paths and queries."""
 
 
 def list_pools(api: ApiClient, namespace: str) -> Sequence[Document]:
@@ -62,5 +65,5 @@ def picker_of(pool: Document) -> Mapping[str, Any] | None:
 
 
 def is_service(picker: Mapping[str, Any]) -> bool:
-    """Say whether a picker is a Service, the only kind that can be looked at."""
-    return (picker.get("kind") or "Service") == "Service"
+    """Say whether a picker is a Service, the only kind that can be looked at; its name has to be one for a Service."""
+    return (picker.get("kind") or "Service") == "Service" and bool(_A_SERVICE.fullmatch(str(picker.get("name"))))
