@@ -28,7 +28,7 @@ STRAY_AFTER: Final = timedelta(minutes=20)
 """No operation needs its route for that long, nor does taking one back."""
 
 LONGEST: Final = timedelta(seconds=30)
-"""A request waits no longer for its answer, whatever the policy says."""
+"""A request of one token waits no longer for its answer, whatever the policy says."""
 
 STABLE, CANARY = "stable", "canary"
 

@@ -37,6 +37,8 @@ GOOD: Final = 0.9
 BAD_ROUNDS: Final = 5
 PAUSE: Final = timedelta(seconds=5)
 """After a bad round: a gateway or a picker may not know the route or the servers in a moment."""
+SLOW: Final = timedelta(seconds=15)
+"""A round sends no more after that."""
 ENOUGH: Final = timedelta(minutes=10)
 TOKENS: Final = 1
 
@@ -84,13 +86,7 @@ class Warm(OnOwnRoute):
         state, rules = operation.state, tools.policy.warm_up
         if state.get("rollout") and is_over(state["rollout"], operation.channel, tools):
             return Next(state={**state, "do": "remove", "is_over": True})
-        asks = self._round(operation, tools)
-        chunks = [asks[at : at + AT_ONCE] for at in range(0, len(asks), AT_ONCE)]
-        answers: list[Answer] = []
-        for chunk in chunks:
-            answers += _senders.map(self.send, chunk)
-            if not tools.goes_on() or all(each.failed for each in answers):
-                break  # a pool that hangs would keep this step for minutes
+        answers = self._answers(self._round(operation, tools), tools)
         good = [each for each in answers if not each.failed and each.mark == own_route.key_of(state, CANARY)]
         if len(good) < GOOD * len(answers):
             return self._bad_round(state, answers, good)
@@ -102,6 +98,16 @@ class Warm(OnOwnRoute):
         is_enough = (sent >= rules.most and len(rounds) >= ROUNDS) or is_late
         then = "remove" if is_done or is_enough else "ask"
         return Next(state={**state, "rounds": rounds, "sent": sent, "seen": seen, "bad": 0, "do": then, "left": ready})
+
+    def _answers(self, asks: Sequence[Ask], tools: Tools) -> Sequence[Answer]:
+        """Send a round; less of it where servers hang or are slow, or this step would take minutes."""
+        answers, begun = list[Answer](), tools.clock.now()
+        for chunk in (asks[at : at + AT_ONCE] for at in range(0, len(asks), AT_ONCE)):
+            answers += _senders.map(self.send, chunk)
+            is_lost = len(asks) - sum(each.failed for each in answers) < GOOD * len(asks)
+            if is_lost or not tools.goes_on() or tools.clock.now() - begun > SLOW:
+                break
+        return answers
 
     def _bad_round(self, state: State, answers: Sequence[Answer], good: Sequence[Answer]) -> Step:
         """Try again some times, then give up and say what was wrong."""

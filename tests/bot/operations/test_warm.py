@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -136,6 +137,33 @@ def test_a_tenth_of_the_prompts_may_fail_and_no_more(warming: Warming) -> None:
     warming.trying.executor = Warm(send)
     _, step = warming.trying.ended(warming.trying.begun())
     assert step == Failed("2 of 10 prompts to the new pool got no good answer (500).")
+
+
+def test_a_round_ends_as_soon_as_too_many_prompts_have_failed(warming: Warming) -> None:
+    server = Server(rounds(80))
+
+    def send(ask: Ask) -> Answer:
+        answer = server.send(ask)
+        return replace(answer, status=500) if len(server.asked) > 1 and len(server.asked) % 2 else answer
+
+    warming.trying.executor = Warm(send)
+    _, step = warming.trying.ended(warming.trying.begun())
+    assert step == Failed("2 of 4 prompts to the new pool got no good answer (500).")
+    assert len(server.asked) == 1 + BAD_ROUNDS * AT_ONCE
+
+
+def test_a_round_of_slow_answers_is_shorter(warming: Warming) -> None:
+    server, in_turn = Server(rounds(80)), Lock()
+
+    def send(ask: Ask) -> Answer:
+        with in_turn:
+            warming.trying.stage.clock.forward(seconds=5)
+            return server.send(ask)
+
+    warming.trying.executor = Warm(send)
+    said, step = warming.trying.ended(warming.trying.begun())
+    assert isinstance(step, Done)
+    assert (said[-1].partition(":")[0], len(server.asked)) == ("Warm after 12 prompts", 13)
 
 
 def test_a_route_of_another_namespace_is_not_taken_for_the_rollouts(warming: Warming) -> None:
