@@ -25,13 +25,15 @@ from bot.engine.past_port import Past, PastWindow
 from bot.engine.route_port import PoolMembers
 from bot.operations.executor import Asked, Begun, Done, Next, Step, Tools
 from bot.operations.pair import rollout_meant
-from bot.operations.reading import read_keys, read_words
+from bot.operations.reading import is_bare, read_keys, read_words
 
 KEYS: Final = ("past", "route", "namespace")
+A_TIME: Final = re.compile(r"(\d+[smhdw])+")
 USUAL, LONGEST = timedelta(hours=24), timedelta(days=7)
 A_STEP: Final = timedelta(hours=1)
 A_STEP_PODS: Final = 20
 """With more model servers a step asks for less than an hour, so that an answer stays as long."""
+AGAIN: Final = timedelta(seconds=5)
 NAME_ONE: Final = "Name the pool whose past you want to look at: `backtest POOL`."
 NO_PROMETHEUS: Final = "The policy names no Prometheus, so there is no past to look at."
 
@@ -49,9 +51,9 @@ class BacktestGates:
     def read(self, words: Sequence[Word]) -> Asked:
         """Read a time and a pool, in any order; both may be left out."""
         line = f"{self.name} {self.usage}"
-        given = read_words(words, 2, line)
-        times = [word for word in given if re.fullmatch(r"(\d+[a-z])+", word)]
-        pools = [word for word in given if word not in times]
+        read_words(words, 2, line)
+        times = [word.value for word in words if not word.key and A_TIME.fullmatch(word.value)]
+        pools = [word.value for word in words if is_bare(word) and (word.key or not A_TIME.fullmatch(word.value))]
         parameters = dict(read_keys(words, KEYS, line))
         if len(times) + ("past" in parameters) > 1 or len(pools) > 1:
             raise UsageError(
@@ -121,7 +123,8 @@ class BacktestGates:
         except MetricsError:
             if until - begin <= past.window:
                 raise
-            return Next(state={**state, "cut": 2 * state.get("cut", 1)})  # perhaps it was too much at once
+            # Perhaps it was too much at once, or Prometheus was away for a moment.
+            return Next(state={**state, "cut": 2 * state.get("cut", 1)}, wait=AGAIN)
         for window in windows:
             scores = _plus(scores, window)
         return Next(state={**state, "at": until.timestamp(), "scores": scores.dumps()})

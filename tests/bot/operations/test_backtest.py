@@ -88,6 +88,8 @@ def ended(stage: Stage, past: Past, line: str = STABLE) -> list[str]:
         ("24h", Asked(subject="", parameters={"past": "24h"})),
         ("7d chat", Asked(subject="chat", parameters={"past": "7d"})),
         ("chat 90m reason=why", Asked(subject="chat", parameters={"past": "90m", "reason": "why"})),
+        ("70b", Asked(subject="70b")),
+        ("24h pool=24h", Asked(subject="24h", parameters={"past": "24h"})),
         ("pool=chat past=90m", Asked(subject="chat", parameters={"past": "90m"})),
     ],
 )
