@@ -27,6 +27,7 @@ LOOK_EVERY: Final = timedelta(seconds=5)
 AGAIN: Final = timedelta(minutes=1)
 """When what could not begin is tried again; the gate holds meanwhile."""
 NEW: Final = 2 * LOOK_EVERY
+TAKEN: Final = (Acceptance.ACCEPTED, Acceptance.UNKNOWN)
 
 AskAgain = Callable[[Entry], None]
 """Has the gates of a rollout asked at once."""
@@ -102,11 +103,14 @@ class WarmUps(_Waited):
 
 
 class Comparisons(_Waited):
-    """Looks which rollouts have got their first weight, or their mirror, and no comparison yet."""
+    """Looks which rollouts have got their first weight, or their mirror, and no comparison yet.
+
+    Some gateways never say that they take a route: then the comparison begins too, and says what came of it.
+    """
 
     def _look_at(self, entry: Entry) -> None:
         rollout = entry.rollout
-        if rollout.step < 0 or rollout.phase in SLOTLESS or entry.acceptance is not Acceptance.ACCEPTED:
+        if rollout.step < 0 or rollout.phase in SLOTLESS or entry.acceptance not in TAKEN:
             return
         last = self._operations.last(comparison_of(rollout))
         if last is None:

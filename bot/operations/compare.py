@@ -48,7 +48,7 @@ SLOW: Final = timedelta(seconds=10)
 """What took so long is not sent again."""
 A_TOKEN: Final = timedelta(seconds=0.1)
 """An answer may take so long for each of its tokens."""
-LOOKS_EVERY: Final = timedelta(minutes=5)
+LOOKS_EVERY: Final = timedelta(minutes=1)
 """While people vote: whether the rollout is over."""
 
 ASKS_FOR: Final = timedelta(minutes=8)

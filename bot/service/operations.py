@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from bot.domain.events import Event, EventKind
 from bot.domain.rollout import Rollout
@@ -14,6 +15,9 @@ from bot.operations.requests import OperationRequests
 from bot.operations.runner import Runner
 from bot.store.operations import RedisOperations
 from bot.store.store import Memory, RedisStore
+
+TRIES: Final = 5
+"""A rollout may move on while something is told of it; so often in a row it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,14 @@ class OperationParts:
 
 
 def tell_trouble(store: RedisStore, clock: Clock, rollout: Rollout, why: str) -> None:
-    """Tell people of a rollout that something about it needs a person."""
-    told = Event(kind=EventKind.TROUBLE, at=clock.now(), weight=rollout.weight, reason=why)
-    store.learn(rollout.id, rollout.decision, Progress(events=(told,)))
+    """Tell people of a rollout that something about it needs a person, also if it has moved on since."""
+    for _ in range(TRIES):
+        entry = store.load(rollout.id)
+        if entry is None:
+            return
+        told = Event(kind=EventKind.TROUBLE, at=clock.now(), weight=entry.rollout.weight, reason=why)
+        if store.learn(rollout.id, entry.rollout.decision, Progress(events=(told,))):
+            return
 
 
 def operation_parts(memory: Memory, tools: Tools, registry: Registry) -> OperationParts:

@@ -8,8 +8,9 @@ from bot.domain.comparison import slot_of as comparison_of
 from bot.domain.decisions.moves import Moment
 from bot.domain.decisions.of_operations import fail, finish
 from bot.domain.errors import UserError
+from bot.domain.events import EventKind
 from bot.domain.operation import Operation
-from bot.domain.rollout import Entry, Rollout
+from bot.domain.rollout import Acceptance, Entry, Rollout
 from bot.domain.warm_up import slot_of as warm_up_of
 from bot.engine.operation_ports import SaveOperation
 from bot.operations.asked_by_gates import Comparisons, WarmUps
@@ -17,6 +18,9 @@ from bot.operations.by_itself import ByItself
 from bot.operations.executor import Begun, Tools
 from bot.operations.registry import Registry
 from bot.operations.requests import OperationRequests
+from bot.service.operations import tell_trouble
+from sandbox.gateway import Answer
+from sandbox.robot import Robot
 from tests.bot.operations.scripted import Scripted, Works
 from tests.builders import CANARY
 from tests.operations import OperationStore
@@ -224,3 +228,23 @@ def test_answers_are_compared_once_the_gateway_has_the_first_weight(watching: Wa
     watching.end(well=False)
     watching.comparisons().look()
     assert watching.stage.kept.operations.under_way() == []
+
+
+def test_answers_are_compared_too_where_the_gateway_never_says_that_it_takes_a_route(
+    watching: Watching, robot: Robot
+) -> None:
+    robot.answer = Answer(silent=True)
+    rollout_id = watching.stage.start(10).rollout.id
+    for seconds in (1, 60):
+        watching.stage.pass_time(seconds=seconds)
+    assert watching.stage.load(rollout_id).acceptance is Acceptance.UNKNOWN
+    watching.comparisons().look()
+    assert watching.only().kind == "compare"
+
+
+def test_people_hear_what_could_not_begin_also_if_the_rollout_moves_on_meanwhile(watching: Watching) -> None:
+    stale = watching.stage.started(10).rollout
+    watching.stage.say("pause")
+    tell_trouble(watching.stage.store, watching.stage.clock, stale, "A gate waits for `warm`.")
+    *_, told = watching.stage.store.events(stale.id, 0)
+    assert (told.kind, told.reason) == (EventKind.TROUBLE, "A gate waits for `warm`.")
