@@ -8,16 +8,19 @@ from urllib.parse import urlsplit
 
 import requests
 
+from bot.deadline import session
 from bot.domain.prose import Prose
 from bot.engine.lane import Lane
 from handlers.cards import Card
-from handlers.deadline import DEADLINE, session
 from handlers.mrkdwn import mrkdwn
 
 log = logging.getLogger(__name__)
 
 SLACKS = ("https://hooks.slack.com/", "https://hooks.slack-gov.com/")
 """How every response_url begins."""
+
+DEADLINE = 3.0
+"""Seconds for the head of Slack's answer."""
 
 TRIES = 2
 """How often an answer is sent again."""

@@ -1,6 +1,7 @@
 """A client for the HTTP API of Prometheus. It follows no redirect, reads so much and no more, and waits for so long."""
 
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import requests
 import urllib3
 from pydantic import BaseModel, ValidationError
 
+from bot.deadline import session
 from bot.domain.errors import MetricsError, TooMuchError
 from bot.domain.evidence import EvidenceRules
 from bot.engine.metrics_port import Series, Span
@@ -20,16 +22,19 @@ LONGEST: Final = 16 * 1024 * 1024
 """Bytes of an answer that are read: twice what some hundred model servers show over a window."""
 CONNECTS_WITHIN: Final = 2.0
 RESTS: Final = 5.0
-"""Seconds in which a Prometheus that did not answer is not asked again: many rollouts would wait for it in turn."""
+"""Seconds in which a Prometheus that does not answer is not asked again: many rollouts would wait for it in turn."""
+LATE: Final = 2
+"""So many late answers in a row show that it does not answer. One alone may be a query that is too much for it."""
+IS_IT_THERE: Final = "is `evidence.prometheus` its address up to `/api/v1`?"
+UNAVAILABLE: Final = 503
 _PIECE: Final = 64 * 1024
 
 
 class PrometheusClient:
     """Asks one Prometheus; may be used by many threads. ``token_file`` is read for each query: tokens change.
 
-    One that did not answer is not asked again while it ``rests`` (seconds).
-
-    ``tenant`` is whose numbers are asked for, where one Mimir keeps those of several (`X-Scope-OrgID`).
+    One that does not answer is not asked again while it ``rests`` (seconds). ``tenant`` is whose numbers are asked for,
+    where one Mimir keeps those of several (`X-Scope-OrgID`).
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class PrometheusClient:
         self._url, self._token_file, self._ca_file, self._tenant = url.rstrip("/"), token_file, ca_file, tenant
         self._within, self._rests = answers_within, rests
         self._away_until, self._why_away = 0.0, ""
+        self._late, self._late_at = 0, 0.0
 
     def over(self, promql: str, span: Span) -> Sequence[Series]:
         """Return what a query gives at each time of a span. Raises MetricsError."""
@@ -52,7 +58,7 @@ class PrometheusClient:
         return [_series(each.metric, each.values) for each in self._ask("query_range", promql, times)]
 
     def now(self, promql: str, at: float) -> Sequence[Series]:
-        """Return what a query gives at one time. Raises MetricsError."""
+        """Return what a query gives at one time, ``at`` in seconds since 1970. Raises MetricsError."""
         found = self._ask("query", promql, {"time": at})
         return [_series(each.metric, [each.value]) for each in found if each.value is not None]
 
@@ -63,29 +69,35 @@ class PrometheusClient:
         try:
             answer = _Answer.model_validate_json(body)
         except ValidationError as error:
-            raise MetricsError("Prometheus answered with something other than numbers.") from error
+            raise MetricsError(f"Prometheus answered with something other than numbers: {IS_IT_THERE}") from error
         if answer.status != "success":
             raise MetricsError(f"Prometheus refused the query: {_short(answer.error)}")
         return answer.data.result
 
     def _post(self, url: str, fields: Mapping[str, object]) -> bytes:
-        until = time.monotonic() + self._within
-        if time.monotonic() < self._away_until:
+        begun = time.monotonic()
+        if begun < self._away_until:
             raise MetricsError(self._why_away)
+        headers = self._headers()
         try:
-            with requests.post(
-                url,
-                data=fields,
-                headers=self._headers(),
-                timeout=(CONNECTS_WITHIN, self._within),
-                verify=self._ca_file or True,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                body = _read(answer, until)
+            with (
+                session() as once,
+                once.post(
+                    url,
+                    data=fields,
+                    headers=headers,
+                    timeout=(CONNECTS_WITHIN, self._within),
+                    verify=self._ca_file or True,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
+                body = _read(answer, begun + self._within)
                 status = answer.status_code
+        except requests.ConnectTimeout as error:
+            raise self._away(f"Prometheus gave no connection within {CONNECTS_WITHIN:g} seconds.") from error
         except (requests.Timeout, TimeoutError, urllib3.exceptions.TimeoutError) as error:
-            raise self._away(f"Prometheus did not answer within {self._within:g} seconds.") from error
+            raise self._is_late(begun) from error
         except requests.exceptions.SSLError as error:
             raise self._away("The certificate of Prometheus is not trusted: set `evidence.ca_file`.") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -96,9 +108,20 @@ class PrometheusClient:
             raise MetricsError(
                 f"Prometheus refused us ({status}); see `token_file` and `tenant` of `evidence` in the policy."
             )
-        if status not in (200, 400, 422):  # the last two have a sentence in them
-            raise MetricsError(f"Prometheus answered with status {status}.")
+        self._late = 0
+        if status not in (200, 400, 422, 503):  # the others have a sentence in them, the last one not always
+            raise MetricsError(f"Prometheus answered with status {status}: {IS_IT_THERE}")
+        if status == UNAVAILABLE and not body.startswith(b"{"):
+            raise MetricsError("Prometheus is not ready (status 503): its log says why.")
         return body
+
+    def _is_late(self, begun: float) -> MetricsError:
+        """Note that an answer is late; those that were asked for side by side count once."""
+        why = f"Prometheus did not answer within {self._within:g} seconds."
+        if begun < self._late_at:
+            return MetricsError(why)
+        self._late, self._late_at = self._late + 1, time.monotonic()
+        return self._away(why) if self._late >= LATE else MetricsError(why)
 
     def _away(self, why: str) -> MetricsError:
         self._away_until, self._why_away = time.monotonic() + self._rests, why
@@ -112,6 +135,8 @@ class PrometheusClient:
             token = Path(self._token_file).read_text().strip()
         except (OSError, ValueError) as error:
             raise MetricsError("The file `evidence.token_file` of the policy cannot be read.") from error
+        if not re.fullmatch(r"[!-~]+", token):
+            raise MetricsError("The file `evidence.token_file` of the policy has no token in it, or more than that.")
         return {"Authorization": f"Bearer {token}", **tenant}
 
 

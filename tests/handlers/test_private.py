@@ -9,8 +9,7 @@ from threading import Event
 import pytest
 
 from bot.domain.prose import say
-from handlers.deadline import DEADLINE
-from handlers.private import ANSWERS, Private
+from handlers.private import ANSWERS, DEADLINE, Private
 from sandbox.process import wait_until
 from sandbox.slack import GENERAL
 from sandbox.strict_slack import StrictSlack

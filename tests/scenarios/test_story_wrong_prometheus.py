@@ -16,11 +16,11 @@ SAYS = {
     Mood.AWAY: "Prometheus cannot be reached at `evidence.prometheus`.",
     Mood.EMPTY: "Prometheus has no numbers of the model servers of",
     Mood.HALF: "Prometheus has no numbers of the model servers of",
-    Mood.BROKEN: "Prometheus answered with status 500.",
-    Mood.BABBLES: "Prometheus answered with something other than numbers.",
+    Mood.BROKEN: "Prometheus answered with status 500: is `evidence.prometheus` its address up to `/api/v1`?",
+    Mood.BABBLES: "Prometheus answered with something other than numbers: is `evidence.prometheus` its address",
     Mood.NANS: "are no numbers (NaN): look at what its model servers report.",
     Mood.ENDLESS: "Prometheus answered with too much.",
-    Mood.ELSEWHERE: "Prometheus answered with status 302.",
+    Mood.ELSEWHERE: "Prometheus answered with status 302: is `evidence.prometheus` its address up to `/api/v1`?",
 }
 
 

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,9 @@ from bot.engine.metrics_port import Series, Span
 from bot.prometheus.client import PrometheusClient, client_of
 
 SPAN = Span(start=0, end=30, step=15)
+NO_NUMBERS = (
+    "Prometheus answered with something other than numbers: is `evidence.prometheus` its address up to `/api/v1`?"
+)
 Act = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -42,6 +46,14 @@ def drips(request: BaseHTTPRequestHandler) -> None:
     request.end_headers()
     while True:
         request.wfile.write(b" ")
+        time.sleep(0.02)
+
+
+def drips_its_head(request: BaseHTTPRequestHandler) -> None:
+    """Send a header byte by byte, for ever."""
+    request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while True:
+        request.wfile.write(b"x")
         time.sleep(0.02)
 
 
@@ -122,31 +134,74 @@ def test_a_mimir_is_told_whose_numbers_are_meant(tenant: str, headers: list[str]
     [
         (says(400, {"status": "error", "error": "parse error: x"}), "Prometheus refused the query: parse error: x"),
         (says(401, b"no"), "Prometheus refused us (401); see `token_file` and `tenant` of `evidence` in the policy."),
-        (says(503, b"starting"), "Prometheus answered with status 503."),
-        (says(302, b"", Location="http://127.0.0.1:1/"), "Prometheus answered with status 302."),
-        (says(200, b"<html>"), "Prometheus answered with something other than numbers."),
+        (says(503, b"starting"), "Prometheus is not ready (status 503): its log says why."),
         (
-            says(200, {"status": "success", "data": {"result": 3}}),
-            "Prometheus answered with something other than numbers.",
+            says(503, {"status": "error", "errorType": "timeout", "error": "query timed out in query execution"}),
+            "Prometheus refused the query: query timed out in query execution",
         ),
-        (drips, "Prometheus did not answer within 0.3 seconds."),
-        (lambda request: time.sleep(1), "Prometheus did not answer within 0.3 seconds."),
+        (
+            says(302, b"", Location="http://127.0.0.1:1/"),
+            "Prometheus answered with status 302: is `evidence.prometheus` its address up to `/api/v1`?",
+        ),
+        (says(200, b"<html>"), NO_NUMBERS),
+        (says(200, {"status": "success", "data": {"result": 3}}), NO_NUMBERS),
     ],
-    ids=["bad query", "no right", "not ready", "elsewhere", "no JSON", "no series", "slow byte by byte", "silent"],
+    ids=["bad query", "no right", "not ready", "overloaded", "elsewhere", "no JSON", "no series"],
 )
 def test_what_goes_wrong_is_one_sentence(act: Act, sentence: str) -> None:
     with server(act) as (url, _), pytest.raises(MetricsError) as refused:
-        PrometheusClient(url, answers_within=0.3).over("up", SPAN)
+        PrometheusClient(url).over("up", SPAN)
     assert str(refused.value) == sentence
 
 
-def test_one_that_did_not_answer_is_not_asked_again_at_once() -> None:
+@pytest.mark.parametrize(
+    "act",
+    [drips, drips_its_head, lambda request: time.sleep(1)],
+    ids=["byte by byte", "byte by byte in its head", "silent"],
+)
+def test_an_answer_that_is_late_is_given_up(act: Act) -> None:
+    with (
+        server(act) as (url, _),
+        pytest.raises(MetricsError, match=r"^Prometheus did not answer within 0\.3 seconds\.$"),
+    ):
+        PrometheusClient(url, answers_within=0.3).over("up", SPAN)
+
+
+def test_one_that_does_not_answer_is_not_asked_again_at_once() -> None:
     with server(lambda request: time.sleep(1)) as (url, asked):
         client = PrometheusClient(url, answers_within=0.3)
-        for _ in range(3):
+        for _ in range(4):
             with pytest.raises(MetricsError, match=r"^Prometheus did not answer within 0\.3 seconds\.$"):
                 client.over("up", SPAN)
-    assert len(asked) == 1
+    assert len(asked) == 2
+
+
+def test_one_query_that_is_too_much_does_not_keep_the_others() -> None:
+    def is_slow_for_one(request: BaseHTTPRequestHandler) -> None:
+        if len(asked) % 2:
+            time.sleep(4)
+        says(200, answer("matrix"))(request)
+
+    with server(is_slow_for_one) as (url, asked):
+        client = PrometheusClient(url, answers_within=2)
+        for _ in range(2):
+            with pytest.raises(MetricsError, match=r"^Prometheus did not answer within 2 seconds\.$"):
+                client.over("slow", SPAN)
+            assert client.over("up", SPAN) == []
+
+
+def test_queries_that_are_late_side_by_side_count_once() -> None:
+    with server(lambda request: time.sleep(5)) as (url, asked), ThreadPoolExecutor(4) as threads:
+        client = PrometheusClient(url, answers_within=2)
+
+        def is_late() -> bool:
+            with pytest.raises(MetricsError):
+                client.over("up", SPAN)
+            return True
+
+        assert [each.result() for each in [threads.submit(is_late) for _ in range(4)]] == [True] * 4
+        assert is_late()
+    assert len(asked) == 5
 
 
 def test_nobody_there_is_one_sentence() -> None:
@@ -164,6 +219,15 @@ def test_a_token_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> Non
     client = PrometheusClient("http://127.0.0.1:1", token_file=str(tmp_path / "none"))
     with pytest.raises(MetricsError, match=r"^The file `evidence.token_file` of the policy cannot be read\.$"):
         client.over("up", SPAN)
+
+
+@pytest.mark.parametrize("token", ["", "two words", "a\nb", "schlüssel"])
+def test_a_token_file_with_no_token_in_it_is_one_sentence(tmp_path: Path, token: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(token)
+    sentence = r"^The file `evidence.token_file` of the policy has no token in it, or more than that\.$"
+    with pytest.raises(MetricsError, match=sentence):
+        PrometheusClient("http://127.0.0.1:1", token_file=str(file)).over("up", SPAN)
 
 
 def test_an_answer_without_end_is_given_up() -> None:

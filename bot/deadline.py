@@ -14,14 +14,15 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-DEADLINE = 3.0
-"""Seconds from the end of the request to the end of the answer's head."""
+NEVER = 3600.0
+"""Seconds, for a request without a timeout."""
+TOO_LATE = "The answer did not come in time."
 
 
 def session() -> requests.Session:
-    """Return a session that keeps the deadline; it raises Timeout if an answer is late.
+    """Return a session whose timeout for reading bounds the time from the end of a request to the answer's head.
 
-    The time for a connection, and for TLS, counts from byte to byte.
+    It raises Timeout if that is late. The time for a connection, and for TLS, counts from byte to byte.
     """
     made = requests.Session()
     for scheme in ("http://", "https://"):
@@ -31,16 +32,20 @@ def session() -> requests.Session:
 
 @contextmanager
 def _deadline(connection: HTTPConnection) -> Iterator[None]:
-    late = Event()
-    timer = Timer(DEADLINE, _cut, [connection, late])
+    late, within = Event(), connection.timeout
+    timer = Timer(within if isinstance(within, int | float) else NEVER, _cut, [connection, late])
     timer.daemon = True
     timer.start()
     try:
         yield
+    except Exception as error:
+        if late.is_set():
+            raise TimeoutError(TOO_LATE) from error
+        raise
     finally:
         timer.cancel()
     if late.is_set():
-        raise TimeoutError("The answer did not come in time.")
+        raise TimeoutError(TOO_LATE)
 
 
 def _cut(connection: HTTPConnection, late: Event) -> None:
