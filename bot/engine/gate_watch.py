@@ -33,7 +33,7 @@ class GateWatch:
 
     def sweep(self, *, goes_on: Callable[[], bool] = lambda: True) -> None:
         """Ask for every rollout whose canary has traffic; ask nothing if no gate that can fail is switched on."""
-        if not self._gates.may_fail:
+        if not self._gates.asks_between_steps:
             return
 
         def look(entry: Entry) -> None:
@@ -80,9 +80,10 @@ class GateWatch:
 
 
 def _merged(before: Sequence[Finding], now: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Keep what the gates said that are not asked between steps."""
-    asked = {finding.gate for finding in now}
-    return (*(finding for finding in before if finding.gate not in asked), *now)
+    """Keep what the gates said that are not asked between steps, and the order: the first is told of two alike."""
+    asked = {finding.gate: finding for finding in now}
+    kept = [asked.pop(finding.gate, finding) for finding in before]
+    return (*kept, *asked.values())
 
 
 def _is_news(before: Sequence[Finding], now: Sequence[Finding]) -> bool:

@@ -27,8 +27,8 @@ class Gates(Protocol):
         """Return what each gate checks, by its name."""
 
     @property
-    def may_fail(self) -> bool:
-        """Say whether any gate that can fail a rollout between steps is switched on."""
+    def asks_between_steps(self) -> bool:
+        """Say whether any gate that is asked between steps is switched on."""
 
     def check(self, entry: Entry) -> Verdict:
         """Ask every gate whether the canary may get more."""

@@ -109,7 +109,7 @@ GATE = Gate(
     about="the new pool has room for the next weight, and the old one for the way back",
     check=check,
     keys=CapacityKeys,
-    may_fail=True,
+    asked_between_steps=True,
     judges_traffic=True,
     by_default=True,
 )

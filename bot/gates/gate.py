@@ -139,8 +139,8 @@ class Gate:
     """One gate.
 
     ``check`` gets what is asked and the gate's keys. It may take some seconds and raise anything: no answer in time,
-    and an error, are a hold. ``may_fail``: it is also asked between steps. ``judges_traffic``: it is not asked about
-    the first weight, before which the canary has no requests. ``required``: no policy switches it off.
+    and an error, are a hold. ``asked_between_steps``: not only before a step. ``judges_traffic``: it is not asked
+    about the first weight, before which the canary has no requests. ``required``: no policy switches it off.
     ``by_default``: it is on wherever the policy names a Prometheus, unless it is switched off. ``judge``: what it says
     to a window with its keys, if that is all it looks at.
     """
@@ -149,7 +149,7 @@ class Gate:
     about: str  # what it checks, in a few words, for `help`
     check: Callable[[Asked, Any], Found]
     keys: type[Keys] = Keys
-    may_fail: bool = False
+    asked_between_steps: bool = False
     judges_traffic: bool = False
     required: bool = False
     by_default: bool = False

@@ -55,9 +55,9 @@ class GatePanel:
         return {gate.name: gate.about for gate, _ in self._gates}
 
     @property
-    def may_fail(self) -> bool:
+    def asks_between_steps(self) -> bool:
         """Say whether a gate is on that is to be asked between steps too."""
-        return any(gate.may_fail for gate, _ in self._gates)
+        return any(gate.asked_between_steps for gate, _ in self._gates)
 
     def check(self, entry: Entry) -> Verdict:
         """Ask every gate whether the canary may get more."""
@@ -66,7 +66,7 @@ class GatePanel:
 
     def check_between_steps(self, entry: Entry) -> Verdict:
         """Ask the gates that can fail a rollout."""
-        return self._verdict(entry, [(gate, keys) for gate, keys in self._gates if gate.may_fail])
+        return self._verdict(entry, [(gate, keys) for gate, keys in self._gates if gate.asked_between_steps])
 
     def look(self, entry: Entry) -> Sequence[Look]:
         """Ask every gate, for somebody who wants to see more than a verdict."""
@@ -113,12 +113,16 @@ class GatePanel:
 
     def _found(self, gate: Gate, answer: "Future[Found]") -> Found:
         if not answer.done():
-            return _hold(f"The gate `{gate.name}` gave no answer within {self._answer_within:g} seconds.")
+            return _hold(
+                f"The gate `{gate.name}` gave no answer within {self._answer_within:g} seconds; I ask it again."
+            )
         try:
             found = answer.result()
             if not isinstance(found, Found):
                 raise TypeError(f"it returned {found!r}, and no Found")
             return found
+        except RolloutBotError as error:
+            return _hold(str(error))
         except Exception:
             log.exception("gate %s broke", gate.name)
             return _hold(f"The gate `{gate.name}` broke; the bot's log says how.")

@@ -118,6 +118,6 @@ GATE = Gate(
     about="people who vote without knowing whose answer is whose find the new pool's as good",
     check=check,
     keys=QualityKeys,
-    may_fail=True,
+    asked_between_steps=True,
     judges_traffic=True,
 )

@@ -230,7 +230,7 @@ GATE = Gate(
     about="the gateway takes the weights, and asks each pool's own endpoint picker",
     check=check,
     keys=SplitKeys,
-    may_fail=True,
+    asked_between_steps=True,
     judges_traffic=True,
     by_default=True,
 )

@@ -52,7 +52,7 @@ def error_rate() -> Iterator[ErrorRate]:
         about=about,
         check=error_rate.check,
         keys=ErrorRateKeys,
-        may_fail=True,
+        asked_between_steps=True,
         judges_traffic=True,
     )
     with added(gate):
@@ -198,7 +198,7 @@ def test_a_gate_that_fails_the_first_weight_refuses_the_start(stage: Stage) -> N
     def closed(asked: Asked, keys: Keys) -> Found:
         return Found(answer=GateAnswer.FAIL, reason="Nothing is rolled out this year.")
 
-    with added(Gate(name="calendar", about="the year", check=closed, required=True, may_fail=True)):
+    with added(Gate(name="calendar", about="the year", check=closed, required=True, asked_between_steps=True)):
         stage.parts = stage.replica()
         with pytest.raises(RouteError) as refused:
             stage.start(10)

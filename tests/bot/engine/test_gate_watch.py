@@ -32,7 +32,7 @@ class Errors:
 
     @property
     def gate(self) -> Gate:
-        return Gate(name="error_rate", about="error_rate", check=self.check, may_fail=True)
+        return Gate(name="error_rate", about="error_rate", check=self.check, asked_between_steps=True)
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def errors(stage: Stage) -> Iterator[Errors]:
         yield errors
 
 
-def switch_on(stage: Stage, on_fail: OnFail) -> Parts:
-    stage.policy = replace(stage.policy, gates={"error_rate": Keys(on_fail=on_fail)})
+def switch_on(stage: Stage, on_fail: OnFail, *names: str) -> Parts:
+    stage.policy = replace(stage.policy, gates={name: Keys(on_fail=on_fail) for name in names or ("error_rate",)})
     stage.parts = stage.replica()
     return stage.parts
 
@@ -103,6 +103,20 @@ def test_what_other_gates_said_stays(stage: Stage, errors: Errors) -> None:
     stage.ticker.tick(rollout_id)
     stage.parts.gate_watch.sweep()
     assert [finding.gate for finding in stage.load(rollout_id).findings] == ["pools_ready", "gateway", "error_rate"]
+
+
+def test_what_gates_said_stays_in_its_order(stage: Stage, errors: Errors) -> None:
+    later = Errors(Found(answer=GateAnswer.PASS, evidence="0 waiting"))
+    waiting = replace(later.gate, name="waiting", asked_between_steps=False)
+    with added(waiting), added(replace(errors.gate, name="later")):
+        switch_on(stage, OnFail.ROLL_BACK, "error_rate", "waiting", "later")
+        rollout_id = stage.started(10).rollout.id
+        stage.clock.forward(minutes=10)
+        stage.ticker.tick(rollout_id)
+        before = [finding.gate for finding in stage.load(rollout_id).findings]
+        stage.parts.gate_watch.sweep()
+    assert before == ["pools_ready", "gateway", "error_rate", "waiting", "later"]
+    assert [finding.gate for finding in stage.load(rollout_id).findings] == before
 
 
 def test_a_paused_rollout_is_left_to_people(stage: Stage, errors: Errors) -> None:

@@ -95,12 +95,26 @@ def test_a_gate_that_the_policy_does_not_name_is_off_unless_it_is_required() -> 
     assert ([finding.gate for finding in verdict.findings], off.asked) == (["required"], [])
 
 
-def test_between_steps_only_gates_that_may_fail_are_asked() -> None:
+def test_between_steps_only_the_gates_for_that_are_asked() -> None:
     holds, fails = Probe("holds"), Probe("fails")
-    asking = panel(holds.gate(), fails.gate(may_fail=True))
+    asking = panel(holds.gate(), fails.gate(asked_between_steps=True))
     verdict = asking.check_between_steps(an_entry())
-    assert (asking.may_fail, [finding.gate for finding in verdict.findings], holds.asked) == (True, ["fails"], [])
-    assert not panel(holds.gate()).may_fail
+    assert (asking.asks_between_steps, [finding.gate for finding in verdict.findings], holds.asked) == (
+        True,
+        ["fails"],
+        [],
+    )
+    assert not panel(holds.gate()).asks_between_steps
+
+
+def test_a_gate_that_cannot_ask_the_cluster_says_so() -> None:
+    def away(asked: Asked, keys: Keys) -> Found:
+        raise ClusterError("The API server does not answer.")
+
+    verdict = panel(Probe("split", away).gate()).check(an_entry())
+    assert verdict.findings == (
+        Finding(gate="split", answer=GateAnswer.HOLD, reason="The API server does not answer."),
+    )
 
 
 def test_gates_are_asked_side_by_side() -> None:
@@ -121,7 +135,11 @@ def test_a_gate_that_gives_no_answer_in_time_holds_and_the_others_count(latch: t
 
     verdict = panel(Probe("slow", hang).gate(), Probe("quick").gate(), within=0.05).check(an_entry())
     assert verdict.findings == (
-        Finding(gate="slow", answer=GateAnswer.HOLD, reason="The gate `slow` gave no answer within 0.05 seconds."),
+        Finding(
+            gate="slow",
+            answer=GateAnswer.HOLD,
+            reason="The gate `slow` gave no answer within 0.05 seconds; I ask it again.",
+        ),
         Finding(gate="quick", answer=GateAnswer.PASS),
     )
 

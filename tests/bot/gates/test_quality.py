@@ -14,7 +14,7 @@ from bot.domain.rollout import Pool
 from bot.engine.route_port import PoolHealth
 from bot.gates.gate import Asked, Found, GateSources
 from bot.gates.quality import QualityKeys, check
-from tests.builders import NOON, a_rollout, an_entry
+from tests.builders import CANARY, NOON, a_rollout, an_entry
 from tests.operations import an_operation
 
 VOTERS = ("U0ALICE001", "U0BOB00001", "U0CAROL001")
@@ -100,8 +100,8 @@ def test_it_holds_until_enough_people_have_voted(operation: Operation | None, re
 
 def test_a_rollout_from_a_terminal_without_a_channel_says_where_to_vote() -> None:
     assert found(Kept(), channel="").reason == (
-        "Nobody has compared the pools' answers yet. This rollout has no channel: type `compare chat-v2` in one, so "
-        "that people can vote."
+        "Nobody has compared the pools' answers yet. "
+        f"This rollout has no channel: type `compare {CANARY}` in one, so that people can vote."
     )
 
 
