@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import model_validator
 
-from bot.config.policy_values import Section, a_list, number, one_or_more, text
+from bot.config.policy_values import Section, a_list, at_most, number, one_or_more, text
 from bot.domain.errors import ClusterError, MetricsError
 from bot.domain.gate import Figure, GateAnswer
 from bot.domain.rollout import Pool
@@ -34,7 +34,7 @@ _PLACES: Final = (
     "namespace",
 )
 AT_ONCE: Final = 16
-"""So many queries are asked side by side."""
+"""So many queries are asked side by side, and so many a policy may have."""
 WITHIN: Final = 8.0
 """Seconds in which all have to answer: the panel gives a gate ten."""
 _NO_QUERY: Final = "is not a query of at most 4,000 characters"
@@ -74,7 +74,16 @@ class QuerySection(Section):
 class QueriesKeys(NumberKeys):
     """The queries in the order of the policy."""
 
-    queries: Annotated[tuple[QuerySection, ...], a_list("[{name: …, query: …, most: 5}]"), one_or_more]
+    queries: Annotated[
+        tuple[QuerySection, ...], a_list("[{name: …, query: …, most: 5}]"), one_or_more, at_most(AT_ONCE)
+    ]
+
+    @model_validator(mode="after")
+    def _have_names_of_their_own(self) -> "QueriesKeys":
+        names = [query.name for query in self.queries]
+        if twice := next((name for at, name in enumerate(names) if name in names[:at]), ""):
+            raise ValueError(f"has the name `{twice}` twice")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +94,12 @@ class _Asked:
     promql: str
     new: Future[Values]
     old: Future[Values] | None
+
+    def drop(self) -> None:
+        """Ask nothing any more that still waits for its turn: nobody waits for the answer."""
+        for asked in (self.new, self.old):
+            if asked is not None:
+                asked.cancel()
 
 
 def check(asked: Asked, keys: QueriesKeys) -> Found:
@@ -105,7 +120,12 @@ def check(asked: Asked, keys: QueriesKeys) -> Found:
     lasts = span.end - span.start > 2 * numbers.rules.forgives.total_seconds()
     begun = [_begun(query, pools, partial(_values, numbers, query.name), (span, old)) for query in keys.queries]
     until = time.monotonic() + WITHIN
-    found = [each if isinstance(each, Found) else _judged(each, span, until, lasts) for each in begun]
+    try:
+        found = [each if isinstance(each, Found) else _judged(each, span, until, lasts) for each in begun]
+    finally:
+        for each in begun:
+            if isinstance(each, _Asked):
+                each.drop()
     return never_fail_while_warming(asked, after_warm_up(last, _worst(found)))
 
 
@@ -147,7 +167,7 @@ def _judged(asked: _Asked, span: Span, until: float, lasts: bool) -> Found:
         values = asked.new.result(max(0.0, until - time.monotonic()))
         known = asked.old.result(max(0.0, until - time.monotonic())) if asked.old else None
     except TimeoutError:
-        return hold(reason=f"The query `{asked.query.name}` takes too long.")
+        return hold(reason=f"The query `{asked.query.name}` takes too long: ask for less, or record it in Prometheus.")
     except LackError as lack:
         return hold(reason=str(lack))
     except MetricsError as error:
@@ -233,6 +253,6 @@ GATE = Gate(
     about="your own queries are within their bounds",
     check=check,
     keys=QueriesKeys,
-    may_fail=True,
+    asked_between_steps=True,
     judges_traffic=True,
 )

@@ -45,9 +45,6 @@ class Answers:
         values = {time: value for time, value in known.items() if value is not None}
         return [Series({}, values) for _ in range(self.series if values else 0)]
 
-    def now(self, promql: str, at: float) -> Sequence[Series]:
-        raise NotImplementedError
-
 
 class Members:
     def members(self, pool: Pool) -> PoolMembers:
@@ -253,6 +250,11 @@ def test_prompts_of_a_warm_up_are_no_evidence(phase: OperationPhase, answer: Gat
     [
         ("[{name: a, query: up}]", "gates.queries.queries: needs `most`, `least` or `times_stable`."),
         ("[{query: up, most: 1}]", "gates.queries.queries: `name` is missing; add it."),
+        ("[{name: a, query: up, most: 1}, {name: a, query: up, most: 2}]", "gates.queries: has the name `a` twice."),
+        (
+            f"[{', '.join(f'{{name: q{number}, query: up, most: 1}}' for number in range(17))}]",
+            "gates.queries.queries: has 17 values; 16 is the most.",
+        ),
         (
             '[{name: a, query: "x{pod=~\\"{{canary.pod}}\\"}", most: 1}]',
             "gates.queries.queries: has `{{canary.pod}}`, which I cannot fill in; I know `{{canary.pods}}`, "
