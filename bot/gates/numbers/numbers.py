@@ -35,6 +35,10 @@ MANY: Final = 1_000_000
 FRESH: Final = timedelta(seconds=10)
 """Gates that are asked again so soon get the same numbers."""
 ASK_EARLIER_EVERY: Final = timedelta(minutes=1)
+LARGE_FOR: Final = timedelta(minutes=30)
+"""So long a pool of which everything was too much is asked about in the largest slices."""
+FORGET_AFTER: Final = timedelta(hours=1)
+"""When the pods of a pool are forgotten that nobody asks about."""
 
 
 class MemberSource(Protocol):
@@ -46,15 +50,19 @@ class MemberSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Steady:
-    """The pods of a pool, since when we look at it (seconds since 1970), and since when none has left (0: none has)."""
+    """The pods of a pool at the last look, since when we look, and since when none has left (0: none has).
+
+    Times are in seconds since 1970.
+    """
 
     pods: frozenset[str]
     watched: float
+    looked: float
     since: float = 0.0
 
     def then(self, pods: frozenset[str], now: float) -> "_Steady":
         """Return what is so with the pods of a later look."""
-        return _Steady(pods, self.watched, now if self.pods - pods else self.since)
+        return _Steady(pods, self.watched, now, now if self.pods - pods else self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class Numbers:
         self.metrics, self.pools, self.rules, self._fresh = metrics, pools, rules, fresh
         self.past, self.own = past or metrics, own or metrics
         self._kept: dict[tuple[str, str, datetime | None], _Kept] = {}
-        self._large: set[Pool] = set()
+        self._large: dict[Pool, datetime] = {}
         self._steady: dict[Pool, _Steady] = {}
         self._before: dict[tuple[PoolMembers, datetime], _Earlier] = {}
         self._lock = Lock()
@@ -126,7 +134,7 @@ class Numbers:
         steady = [self._steady_of(pool, now) for pool in (stable, canary)]
         about = applied.weighed_since, now, self.rules
         span, whole, series = self._series(
-            stable, canary, partial(span_since, *about, after=after), begin_of(*about, after=after)
+            stable, canary, partial(span_since, *about, after=after), begin_of(*about, after=after), now
         )
         both = applied.weight < 100
         longest = self.rules.window.total_seconds() - 2 * span.step
@@ -150,13 +158,13 @@ class Numbers:
         return replace(window, earlier=earlier)
 
     def _series(
-        self, stable: PoolMembers, canary: PoolMembers, span_of: Callable[[int], Span], begin: float
+        self, stable: PoolMembers, canary: PoolMembers, span_of: Callable[[int], Span], begin: float, now: datetime
     ) -> tuple[Span, Span, Sequence[Series]]:
         """Ask about both pools; if that is too much, in the largest slices: a pod may have many engines.
 
         Returns the span to judge, the one with what was before it since ``begin``, and the series of that.
         """
-        pods = self._counted(stable, canary)
+        pods = self._counted(now, stable, canary)
         span, queries = span_of(pods), promql(stable, canary, labels=self.rules.labels)
         whole = begun_before(span, begin, pods)
         try:
@@ -164,17 +172,20 @@ class Numbers:
         except TooMuchError:
             if pods == MANY:
                 raise
-            self._large |= {stable.pool, canary.pool}
-            return self._series(stable, canary, span_of, begin)
+            self._large |= dict.fromkeys((stable.pool, canary.pool), now)
+            return self._series(stable, canary, span_of, begin, now)
 
-    def _counted(self, *pools: PoolMembers) -> int:
+    def _counted(self, now: datetime, *pools: PoolMembers) -> int:
+        self._large = {pool: since for pool, since in self._large.items() if now - since < LARGE_FOR}
         return MANY if any(each.pool in self._large for each in pools) else sum(len(each.pods) for each in pools)
 
     def _steady_of(self, pool: PoolMembers, now: datetime) -> _Steady:
         """Remember the pods of a pool: of one that has left we know nothing."""
         pods, at = frozenset(pool.pods), now.timestamp()
+        oldest = at - FORGET_AFTER.total_seconds()
         with self._lock:
-            known = self._steady[pool.pool] = self._steady.get(pool.pool, _Steady(pods, at)).then(pods, at)
+            self._steady = {each: of for each, of in self._steady.items() if of.looked > oldest}
+            known = self._steady[pool.pool] = self._steady.get(pool.pool, _Steady(pods, at, at)).then(pods, at)
         return known
 
     def _earlier(self, stable: PoolMembers, weighed_at: datetime, now: datetime) -> tuple[Tally, ...]:
@@ -186,14 +197,14 @@ class Numbers:
             self._before = {each: of for each, of in self._before.items() if now - of.at < ASK_EARLIER_EVERY}
             kept = self._before.get((stable, weighed_at))
         if kept is None:
-            kept = _Earlier(now, self._ask_earlier(stable, weighed_at))
+            kept = _Earlier(now, self._ask_earlier(stable, weighed_at, now))
             if total(kept.tallies).arrived:
                 with self._lock:
                     self._before[stable, weighed_at] = kept
         return kept.tallies
 
-    def _ask_earlier(self, stable: PoolMembers, weighed_at: datetime) -> tuple[Tally, ...]:
-        span = earlier_span(weighed_at, self.rules, self._counted(stable))
+    def _ask_earlier(self, stable: PoolMembers, weighed_at: datetime, now: datetime) -> tuple[Tally, ...]:
+        span = earlier_span(weighed_at, self.rules, self._counted(now, stable))
         queries = promql(stable, labels=self.rules.labels)
         tallies = read(series_over(self.metrics, queries, span), stable, span).tallies
         return tuple(tally for tally in tallies if tally.pods)

@@ -216,9 +216,6 @@ class Cluster:
         times = times_of(span)
         return [each for program in self.programs for each in program.series(times, span.end - self.lag)]
 
-    def now(self, promql: str, at: float) -> Sequence[Series]:
-        raise NotImplementedError
-
     def members(self, pool: Pool) -> PoolMembers:
         name = "old" if pool.name == STABLE else "new"
         ready = tuple(f"{pod}/uid/0" for pod in self.pods[name] if pod not in self.pending)

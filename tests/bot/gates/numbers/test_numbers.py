@@ -45,9 +45,6 @@ class Memory:
             for series in self._pod(pod, times)
         ]
 
-    def now(self, promql: str, at: float) -> Sequence[Series]:
-        raise NotImplementedError
-
     def _pod(self, pod: str, times: Sequence[float]) -> Sequence[Series]:
         labels = {"pod": pod, "job": "servers"}
         asks = {"handler": "/v1/completions", "method": "POST", "status": "2xx"}
@@ -282,6 +279,8 @@ def test_pods_with_many_engines_are_asked_about_in_the_largest_slices() -> None:
     windows = [asking.window(weighed(10), NOON + timedelta(minutes=minutes)) for minutes in (20, 21)]
     assert [(window.step, len(window.slices)) for window in windows] == [(100, 6), (100, 5)]
     assert [span.step for _, span in memory.asked] == [30, 100, 100]
+    asking.window(weighed(10), NOON + timedelta(minutes=51))
+    assert [span.step for _, span in memory.asked[3:]] == [30, 100]
 
 
 def test_prompts_of_a_warm_up_that_has_ended_just_now_are_no_evidence() -> None:
