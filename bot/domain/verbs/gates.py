@@ -56,7 +56,7 @@ def _line(group: Sequence[Look]) -> Prose:
 def _query(promql: str) -> Prose:
     if not promql:
         return Prose()
-    instead = say("it does not fit here; `rolloutbot gates` in a terminal shows it.")
+    instead = say("it does not fit here; `rolloutbot gates` in the bot's pod shows it.")
     return say("Query: {}", Verbatim(promql, _LONGEST_QUERY, instead))
 
 
