@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import Final, Protocol
 
 from bot.domain.chart import Chart
 from bot.domain.errors import TooMuchError
 from bot.domain.evidence import EvidenceRules
-from bot.domain.rollout import Entry, Pool, Rollout
+from bot.domain.rollout import Applied, Entry, Pool, Rollout
 from bot.engine.metrics_port import Metrics, Series, Span
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers.history import charts_of, history_span
@@ -37,6 +38,8 @@ FRESH: Final = timedelta(seconds=10)
 ASK_EARLIER_EVERY: Final = timedelta(minutes=1)
 LARGE_FOR: Final = timedelta(minutes=30)
 """So long a pool of which everything was too much is asked about in the largest slices."""
+FEW_PODS, LARGE_AT_ONCE = 10, 2
+"""With more pods than that an answer takes much memory, so only so many are read at once."""
 FORGET_AFTER: Final = timedelta(hours=1)
 """When the pods of a pool are forgotten that nobody asks about."""
 
@@ -100,7 +103,8 @@ class Numbers:
         self._large: dict[Pool, datetime] = {}
         self._steady: dict[Pool, _Steady] = {}
         self._before: dict[tuple[PoolMembers, datetime], _Earlier] = {}
-        self._lock = Lock()
+        self._lock, self._charting = Lock(), Lock()
+        self._large_at_once = Semaphore(LARGE_AT_ONCE)
 
     def window(self, entry: Entry, now: datetime, after: datetime | None = None) -> Window:
         """Return what both pools did since the weights changed, and not before ``after``.
@@ -124,13 +128,21 @@ class Numbers:
             return ()
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
         queries = promql(stable, canary, labels=self.rules.labels)
-        return charts_of(series_over(self.past, queries, span), stable, canary, span) if queries else ()
+        with self._charting:  # one answer at a time: they are long
+            return charts_of(series_over(self.past, queries, span), stable, canary, span) if queries else ()
 
     def _ask(self, entry: Entry, now: datetime, after: datetime | None) -> Window:
         rollout, applied = entry.rollout, entry.applied
         if applied is None or not (applied.weight or rollout.mirror):
             raise LackError(NO_TRAFFIC)
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
+        is_large = len(stable.pods) + len(canary.pods) > FEW_PODS
+        with self._large_at_once if is_large else nullcontext():
+            return self._ask_about(stable, canary, applied, now, after)
+
+    def _ask_about(
+        self, stable: PoolMembers, canary: PoolMembers, applied: Applied, now: datetime, after: datetime | None
+    ) -> Window:
         steady = [self._steady_of(pool, now) for pool in (stable, canary)]
         about = applied.weighed_since, now, self.rules
         span, whole, series = self._series(

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 
@@ -281,6 +282,26 @@ def test_pods_with_many_engines_are_asked_about_in_the_largest_slices() -> None:
     assert [span.step for _, span in memory.asked] == [30, 100, 100]
     asking.window(weighed(10), NOON + timedelta(minutes=51))
     assert [span.step for _, span in memory.asked[3:]] == [30, 100]
+
+
+def test_of_large_pools_only_two_are_read_about_at_once() -> None:
+    together = Barrier(3, timeout=0.5)
+
+    class Large(Members):
+        def members(self, pool: Pool) -> PoolMembers:
+            return replace(super().members(pool), pods=tuple(f"{pool.name}-{number}" for number in range(6)))
+
+    class Meeting(Memory):
+        def over(self, promql: str, span: Span) -> Sequence[Series]:
+            together.wait()
+            return super().over(promql, span)
+
+    asking = Numbers(Meeting(), Large(), RULES)
+    entries = [replace(weighed(10), rollout=a_rollout(id=f"r-{number}")) for number in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        for each in [threads.submit(asking.window, entry, NOON + timedelta(minutes=5)) for entry in entries]:
+            with pytest.raises(BrokenBarrierError):
+                each.result()
 
 
 def test_prompts_of_a_warm_up_that_has_ended_just_now_are_no_evidence() -> None:
