@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.access import Access
+from bot.domain.chart import MOST_POINTS, Chart, Line
 from bot.domain.events import Event, EventKind
+from bot.domain.gate import Figure, Finding, GateAnswer
 from bot.domain.plan import Plan
 from bot.domain.rollout import Acceptance, Applied, Ask, Entry, Phase, Pool, Rollout, Trouble
 from bot.domain.sentences.what_it_waits_for import waits
 from handlers import replies
 from handlers.cards import draw
+from handlers.charts import without_charts
 from handlers.mrkdwn import mrkdwn
 from handlers.thread import MOST, message
 from sandbox.strict_slack.block_kit import faults, texts, units
@@ -71,6 +74,28 @@ def rollouts(draw_: st.DrawFn) -> Rollout:
     )
 
 
+figures = st.lists(st.builds(Figure, name=words, new=words, old=words), max_size=60).map(tuple)
+
+
+@st.composite
+def charts(draw_: st.DrawFn) -> Chart:
+    """Charts as the gates draw them, whose names are always the same."""
+    times = tuple(f"{number:02}:00" for number in range(draw_(st.integers(1, MOST_POINTS))))
+    values = tuple(100.0 / each for each in range(1, len(times) + 1))
+    lines = tuple(Line(f"{name}, p{q}", values) for name in ("new", "old") for q in (50, 95))
+    return Chart(title="Errors", unit="percent", times=times, lines=lines)
+
+
+findings = st.builds(
+    Finding,
+    gate=st.sampled_from(["errors", "latency", "gpu_temperature"]),
+    answer=st.sampled_from(list(GateAnswer)),
+    reason=words,
+    evidence=words,
+    standing=words,
+)
+
+
 @st.composite
 def entries(draw_: st.DrawFn) -> Entry:
     rollout = draw_(rollouts())
@@ -85,6 +110,7 @@ def entries(draw_: st.DrawFn) -> Entry:
         due=draw_(st.sampled_from([None, NOON, NOON + timedelta(days=3)])),
         trouble=draw_(st.sampled_from([None, trouble])),
         readiness=draw_(st.sampled_from([None, ready(), ready(0, 0)])),
+        findings=tuple(draw_(st.lists(findings, max_size=11))),
     )
 
 
@@ -93,8 +119,11 @@ events = st.builds(
     kind=st.sampled_from(list(EventKind)),
     at=st.just(NOON),
     by=users,
+    unix_user=st.sampled_from(["", "alice", "<x>" * 100]),
     weight=st.one_of(st.none(), st.integers(0, 100)),
     reason=words,
+    figures=figures,
+    charts=st.lists(charts(), max_size=3).map(tuple),
 )
 EVENT = Event(kind=EventKind.REMINDER, at=NOON, weight=25)
 MARKS = re.compile(r"`|(?<![^\W_])[*_~]|[*_~](?![^\W_])|^&gt;", re.MULTILINE)
@@ -140,6 +169,8 @@ def test_slack_takes_the_card_of_every_state_that_the_engine_can_reach() -> None
 def test_slack_takes_every_thread_message(happened: list[Event], entry: Entry, group: frozenset[str]) -> None:
     note = message(happened, entry, Access(approve=group), first=1)
     assert faults(note.text, note.blocks) == []
+    if plain := without_charts(note):
+        assert faults(plain.text, plain.blocks) == []
     assert note.blocks[0]["block_id"] == f"event:{entry.rollout.id}:1-{len(happened)}"
     assert not [text for text in [note.text, *texts(note.blocks)] if MARKUP.search(text)]
 
