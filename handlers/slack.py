@@ -15,6 +15,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.domain.chart import Chart
 from bot.domain.errors import DependencyError
 from bot.domain.sentences.charts import aloud
+from bot.engine.lane import Lane
 from handlers.cards import Card
 from handlers.chart_image import png
 from handlers.charts import charts_in, without_charts
@@ -122,6 +123,7 @@ class Slack:
         self._client = client
         self._identity: Identity | None = None
         self._draws_charts = True
+        self._pictures = Lane("picture", 1)  # several slow calls, for which no card should wait
 
     def identity(self, *, again: bool = False) -> Identity:
         """Return who we are: asked once, and ``again`` on demand."""
@@ -148,7 +150,7 @@ class Slack:
                     raise
         ts = self._post(channel, plain, thread_ts=thread_ts, broadcast=broadcast)
         self._draws_charts = False  # until the next start: then Slack may have learnt it
-        self._upload(channel, thread_ts or ts, charts_in(card))
+        self._pictures.take(lambda: self._upload(channel, thread_ts or ts, charts_in(card)))
         return ts
 
     def _upload(self, channel: str, thread_ts: str, charts: Sequence[Chart]) -> None:

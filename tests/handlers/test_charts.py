@@ -14,6 +14,7 @@ from handlers.chart_image import COLOURS, HEIGHT, WIDTH, png, top_of
 from handlers.charts import without_charts
 from handlers.slack import Slack
 from handlers.thread import message
+from sandbox.process import wait_until
 from sandbox.slack import BOT_TOKEN, INFERENCE
 from sandbox.strict_slack import StrictSlack
 from sandbox.strict_slack.block_kit import faults
@@ -66,9 +67,15 @@ def ours(slack: StrictSlack) -> Slack:
     return Slack(web_client(BOT_TOKEN, base_url=slack.api_url))
 
 
+def shared(slack: StrictSlack) -> int:
+    """Return how many pictures are in a thread."""
+    return sum("thread_ts" in file for file in [*slack.files.values()])
+
+
 def test_a_workspace_that_knows_no_charts_gets_words_and_pictures(slack: StrictSlack, ours: Slack) -> None:
     card = message([PICTURE], an_entry(), Access(), first=4)
     ts = ours.post(INFERENCE, card)
+    wait_until("the pictures", lambda: shared(slack) == 2, seconds=10)
     (posted,) = slack.cards(INFERENCE)
     words, told = posted["blocks"]
     assert (posted["ts"], words, told["text"]["text"]) == (
@@ -88,12 +95,14 @@ def test_it_is_not_asked_again_whether_it_knows_them(slack: StrictSlack, ours: S
     ours.post(INFERENCE, card)
     before = slack.count("chat.postMessage")
     ours.post(INFERENCE, message([PICTURE], an_entry(), Access(), first=5))
-    assert (slack.count("chat.postMessage") - before, len(slack.files)) == (1, 4)
+    wait_until("the pictures", lambda: shared(slack) == 4, seconds=10)
+    assert slack.count("chat.postMessage") - before == 1
 
 
 def test_pictures_that_slack_refuses_leave_the_words(slack: StrictSlack, ours: Slack) -> None:
     slack.faults.begin("missing_scope", method="files.getUploadURLExternal")
     ts = ours.post(INFERENCE, message([PICTURE], an_entry(), Access(), first=4))
+    wait_until("the refusal", lambda: slack.count("files.getUploadURLExternal") == 1, seconds=10)
     assert ([each["ts"] for each in slack.cards(INFERENCE)], slack.files) == ([ts], {})
 
 
