@@ -126,3 +126,12 @@ def test_the_picker_is_the_one_that_the_pool_names(
     )
 
     assert health(cluster, rollout).lack.endswith(f"the endpoint picker of InferencePool `{CANARY}`, {reason}")
+
+
+def test_a_picker_with_a_name_that_no_service_can_have_is_not_asked_about(world: World, cluster: Cluster) -> None:
+    rollout, name = start(cluster), 'x"} or up{job="'
+    pool = path_of(POOL_API, "InferencePool", world.namespace, CANARY)
+    world.kube.merge(pool, {"spec": {"endpointPickerRef": {"name": name}}})
+    assert cluster.members(rollout.canary).picker == ""
+    where = f"Service `{world.namespace}/{name}`, the endpoint picker of InferencePool `{CANARY}`,"
+    assert health(cluster, rollout) == lack(f"{where} cannot be checked: only a Service can.", seen())
