@@ -4,6 +4,7 @@ from bot.domain.rollout import Pool
 from bot.engine.route_port import PoolMembers
 from bot.gates.numbers import shown
 from bot.gates.numbers.names import Time
+from sandbox.folders import CHECKOUT
 from tests.bot.gates.windows import a_window, always
 
 WINDOW = a_window(always(good=1), always(good=1))
@@ -34,6 +35,14 @@ def test_a_query_names_the_pools_pods_and_the_series_that_are_there() -> None:
         'endpoint=~"/v1/.*",method=~"POST|"}[5m]))'
     )
     assert shown.picked(VLLM).endswith(',namespace="default",service="new-epp"}[5m]))')
+
+
+def test_the_documentation_shows_them_as_they_are() -> None:
+    shows = "".join((CHECKOUT / "docs" / "gates.md").read_text().split())
+    pool = replace(VLLM, names=VLLM.names | {"vllm:kv_cache_usage_perc"})
+    first_token = shown.latency(pool, Time.FIRST_TOKEN, 0.95)
+    queries = [shown.errors(pool), first_token, shown.waiting(pool), shown.cache(pool), shown.picked(pool)]
+    assert [query for query in queries if not query or "".join(query.split()) not in shows] == []
 
 
 def test_there_is_no_query_for_what_a_pool_does_not_show() -> None:
