@@ -1,18 +1,19 @@
 """`warm [POOL]`: sends prompts to the new pool alone, round by round, until its time to the first token is flat.
 
 An answer of one token takes as long as the first token, so nothing has to be streamed. Each prompt begins in its own
-way, so that no prefix cache has it. State: ``rounds``, the p90 of each in milliseconds; ``sent``; ``seen``, the pods
-that have answered; ``bad``, rounds in a row that did not count; ``ready``, the pods that are warm once it is done, as
-``PoolMembers`` names them; ``rollout``, whose servers they are, if one is under way.
+way, so that no prefix cache has it. State: ``round``, what the round has answered so far; ``rounds``, the p90 of each
+in milliseconds; ``sent``; ``seen``, the pods that have answered; ``bad``, rounds in a row that did not count;
+``ready``, the pods that are warm once it is done, as ``PoolMembers`` names them; ``rollout``, whose servers they are,
+if one is under way.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from bot.domain.commands.tokens import Word
 from bot.domain.commands.values import read_name
@@ -37,8 +38,8 @@ GOOD: Final = 0.9
 BAD_ROUNDS: Final = 5
 PAUSE: Final = timedelta(seconds=5)
 """After a bad round: a gateway or a picker may not know the route or the servers in a moment."""
-SLOW: Final = timedelta(seconds=15)
-"""A round sends no more after that."""
+A_STEP: Final = timedelta(seconds=10)
+"""What is left of a round after that is sent in the next step."""
 ENOUGH: Final = timedelta(minutes=10)
 TOKENS: Final = 1
 
@@ -70,7 +71,7 @@ class Warm(OnOwnRoute):
         ready = tools.routes.members(pair.canary).ready
         if not ready:
             raise RouteError(f"InferencePool `{pair.canary.name}` has no ready model server.", hint="`check` says why.")
-        state = {**own_route.begun(pair, CANARY), "rounds": [], "sent": 0, "seen": [], "bad": 0}
+        state = {**own_route.begun(pair, CANARY), "round": [[], 0, ""], "rounds": [], "sent": 0, "seen": [], "bad": 0}
         state |= {"ready": list(ready), "rollout": rollout.id if rollout else ""}
         return Begun(subject=pair.canary.name, state=state, slot=slot_of(pair.canary))
 
@@ -82,47 +83,58 @@ class Warm(OnOwnRoute):
     # --- the steps
 
     def _ask(self, operation: Operation, tools: Tools) -> Step:
-        """Send one more round."""
-        state, rules = operation.state, tools.policy.warm_up
+        """Send one more round, or a part of it: a step takes some seconds, and servers may be slow."""
+        state = operation.state
         if state.get("rollout") and is_over(state["rollout"], operation.channel, tools):
             return Next(state={**state, "do": "remove", "is_over": True})
-        answers = self._answers(self._round(operation, tools), tools)
-        good = [each for each in answers if not each.failed and each.mark == own_route.key_of(state, CANARY)]
-        if len(good) < GOOD * len(answers):
-            return self._bad_round(state, answers, good)
-        rounds = [*state["rounds"], percentile([each.milliseconds for each in good], 90)]
+        part, size = _Part(*state.get("round", ([], 0, ""))), _size(state)
+        answers = self._answers(operation, size, part, tools)
+        key = own_route.key_of(state, CANARY)
+        good = [each for each in answers if not each.failed and each.mark == key]
+        part = part.plus(good, [each for each in answers if each not in good])
         sent, seen = state["sent"] + len(answers), sorted({*state["seen"], *(each.pod for each in good if each.pod)})
+        state = {**state, "round": list(part), "sent": sent, "seen": seen}
+        if part.is_lost(size):
+            return self._bad_round({**state, "round": [[], 0, ""]}, part)
+        if part.sent < size and _is_late(operation, tools):
+            said = f"The new pool is too slow to be warmed up: it answered {sent} prompts in ten minutes."
+            return Next(state={**state, "do": "remove", "failed": said})
+        if part.sent < size:
+            return Next(state=state)
+        return self._ended({**state, "round": [[], 0, ""]}, part, operation, tools)
+
+    def _ended(self, state: State, part: "_Part", operation: Operation, tools: Tools) -> Step:
+        """Keep how long a whole round took, and stop if that is enough."""
+        rules, rounds, sent, seen = tools.policy.warm_up, [*state["rounds"]], state["sent"], state["seen"]
+        rounds.append(percentile(part.times, 90))
         ready = [each for each in tools.routes.members(pair_in(operation).canary).ready if each in state["ready"]]
         is_done = is_flat(rounds, rules) and not _unseen(ready, seen)
-        is_late = tools.clock.now() - operation.started_at > ENOUGH
-        is_enough = (sent >= rules.most and len(rounds) >= ROUNDS) or is_late
+        is_enough = (sent >= rules.most and len(rounds) >= ROUNDS) or _is_late(operation, tools)
         then = "remove" if is_done or is_enough else "ask"
-        return Next(state={**state, "rounds": rounds, "sent": sent, "seen": seen, "bad": 0, "do": then, "left": ready})
+        return Next(state={**state, "rounds": rounds, "bad": 0, "do": then, "left": ready})
 
-    def _answers(self, asks: Sequence[Ask], tools: Tools) -> Sequence[Answer]:
-        """Send a round; less of it where servers hang or are slow, or this step would take minutes."""
+    def _answers(self, operation: Operation, size: int, part: "_Part", tools: Tools) -> Sequence[Answer]:
+        """Send what is left of a round, until it is lost, or the step has taken long enough."""
         answers, begun = list[Answer](), tools.clock.now()
-        for chunk in (asks[at : at + AT_ONCE] for at in range(0, len(asks), AT_ONCE)):
-            answers += _senders.map(self.send, chunk)
-            is_lost = len(asks) - sum(each.failed for each in answers) < GOOD * len(asks)
-            if is_lost or not tools.goes_on() or tools.clock.now() - begun > SLOW:
+        while left := size - part.sent - len(answers):
+            answers += _senders.map(self.send, self._asks(operation, min(left, AT_ONCE), tools))
+            is_lost = part.plus((), [each for each in answers if each.failed]).is_lost(size)
+            if is_lost or not tools.goes_on() or tools.clock.now() - begun > A_STEP:
                 break
         return answers
 
-    def _bad_round(self, state: State, answers: Sequence[Answer], good: Sequence[Answer]) -> Step:
+    def _bad_round(self, state: State, part: "_Part") -> Step:
         """Try again some times, then give up and say what was wrong."""
         count = state["bad"] + 1
         if count < BAD_ROUNDS:
             return Next(state={**state, "bad": count}, wait=PAUSE)
-        why = next((each.failure for each in answers if each.failed), "not through its own route")
-        said = f"{len(answers) - len(good)} of {len(answers)} prompts to the new pool got no good answer ({why})."
+        said = f"{part.bad} of {part.sent} prompts to the new pool got no good answer ({part.why})."
         return Next(state={**state, "do": "remove", "failed": said})
 
-    def _round(self, operation: Operation, tools: Tools) -> Sequence[Ask]:
-        state, rules = operation.state, tools.policy.trial
+    def _asks(self, operation: Operation, count: int, tools: Tools) -> Sequence[Ask]:
+        rules = tools.policy.trial
         aim = tools.trials.aim(pair_in(operation), rules.path, rules.headers)
-        key, prompt = own_route.key_of(state, CANARY), tools.policy.warm_up.prompt
-        count = min(max(FEWEST, EACH * len(state["ready"])), MOST)
+        key, prompt = own_route.key_of(operation.state, CANARY), tools.policy.warm_up.prompt
         prompts = [f"{secrets.token_hex(8)} {prompt}" for _ in range(count)]
         return [own_route.ask_of(aim, rules, operation, key=key, prompt=each, tokens=TOKENS) for each in prompts]
 
@@ -139,6 +151,35 @@ class Warm(OnOwnRoute):
         warm = [each for each in state["ready"] if each in state["left"] or _pod(each) in state["seen"]]
         said = f"Warm after {state['sent']} prompts: {fell}. No user's request was touched."
         return Done(state={**state, "ready": warm}, said=said)
+
+
+class _Part(NamedTuple):
+    """What a round has answered so far: the milliseconds of good answers, how many were bad, and why the first was."""
+
+    times: list[int]
+    bad: int
+    why: str
+
+    def plus(self, good: Iterable[Answer], bad: Sequence[Answer]) -> "_Part":
+        why = self.why or next((each.failure if each.failed else "not through its own route" for each in bad), "")
+        return _Part([*self.times, *(each.milliseconds for each in good)], self.bad + len(bad), why)
+
+    def is_lost(self, size: int) -> bool:
+        """Say whether too many answers were bad for the round to count."""
+        return size - self.bad < GOOD * size
+
+    @property
+    def sent(self) -> int:
+        return len(self.times) + self.bad
+
+
+def _is_late(operation: Operation, tools: Tools) -> bool:
+    return tools.clock.now() - operation.started_at > ENOUGH
+
+
+def _size(state: State) -> int:
+    """Return how many prompts a round has."""
+    return min(max(FEWEST, EACH * len(state["ready"])), MOST)
 
 
 def _pod(ready: str) -> str:

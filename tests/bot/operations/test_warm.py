@@ -140,11 +140,12 @@ def test_a_tenth_of_the_prompts_may_fail_and_no_more(warming: Warming) -> None:
 
 
 def test_a_round_ends_as_soon_as_too_many_prompts_have_failed(warming: Warming) -> None:
-    server = Server(rounds(80))
+    server, in_turn = Server(rounds(80)), Lock()
 
     def send(ask: Ask) -> Answer:
-        answer = server.send(ask)
-        return replace(answer, status=500) if len(server.asked) > 1 and len(server.asked) % 2 else answer
+        with in_turn:
+            answer = server.send(ask)
+            return replace(answer, status=500) if len(server.asked) > 1 and len(server.asked) % 2 else answer
 
     warming.trying.executor = Warm(send)
     _, step = warming.trying.ended(warming.trying.begun())
@@ -152,7 +153,7 @@ def test_a_round_ends_as_soon_as_too_many_prompts_have_failed(warming: Warming) 
     assert len(server.asked) == 1 + BAD_ROUNDS * AT_ONCE
 
 
-def test_a_round_of_slow_answers_is_shorter(warming: Warming) -> None:
+def test_a_round_of_slow_answers_takes_several_steps(warming: Warming) -> None:
     server, in_turn = Server(rounds(80)), Lock()
 
     def send(ask: Ask) -> Answer:
@@ -161,9 +162,25 @@ def test_a_round_of_slow_answers_is_shorter(warming: Warming) -> None:
             return server.send(ask)
 
     warming.trying.executor = Warm(send)
-    said, step = warming.trying.ended(warming.trying.begun())
-    assert isinstance(step, Done)
-    assert (said[-1].partition(":")[0], len(server.asked)) == ("Warm after 12 prompts", 13)
+    operation, sent = warming.trying.begun(), list[int]()
+    while not sent or sent[-1] < FEWEST:
+        operation, _ = warming.trying.step(operation)
+        warming.trying.stage.world.wait_observed("try-o-0a1b2c3d")
+        sent += [operation.state["sent"]] if operation.state["sent"] else []
+    assert (sent, operation.state["rounds"]) == ([4, 8, 10], [80])
+
+
+def test_a_pool_that_is_too_slow_is_given_up(warming: Warming) -> None:
+    server, in_turn = Server(rounds(80)), Lock()
+
+    def send(ask: Ask) -> Answer:
+        with in_turn:
+            warming.trying.stage.clock.forward(minutes=2)
+            return server.send(ask)
+
+    warming.trying.executor = Warm(send)
+    _, step = warming.trying.ended(warming.trying.begun())
+    assert step == Failed("The new pool is too slow to be warmed up: it answered 8 prompts in ten minutes.")
 
 
 def test_a_route_of_another_namespace_is_not_taken_for_the_rollouts(warming: Warming) -> None:
