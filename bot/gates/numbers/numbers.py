@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,7 +9,7 @@ from threading import Lock, Semaphore
 from typing import Final, Protocol
 
 from bot.domain.chart import Chart
-from bot.domain.errors import TooMuchError
+from bot.domain.errors import MetricsError, TooMuchError
 from bot.domain.evidence import EvidenceRules
 from bot.domain.rollout import Applied, Entry, Pool, Rollout
 from bot.engine.metrics_port import Metrics, Series, Span
@@ -38,8 +37,11 @@ FRESH: Final = timedelta(seconds=10)
 ASK_EARLIER_EVERY: Final = timedelta(minutes=1)
 LARGE_FOR: Final = timedelta(minutes=30)
 """So long a pool of which everything was too much is asked about in the largest slices."""
-FEW_PODS, LARGE_AT_ONCE = 10, 2
+FEW_PODS, LARGE_AT_ONCE = 30, 2
 """With more pods than that an answer takes much memory, so only so many are read at once."""
+IN_TURN_WITHIN: Final = 4.0
+"""Seconds that such a look waits for its turn: a gate has ten for all."""
+WAITS: Final = "Prometheus is slow: I still read the numbers of other large pools, and then look at these again."
 FORGET_AFTER: Final = timedelta(hours=1)
 """When the pods of a pool are forgotten that nobody asks about."""
 
@@ -136,9 +138,14 @@ class Numbers:
         if applied is None or not (applied.weight or rollout.mirror):
             raise LackError(NO_TRAFFIC)
         stable, canary = self.pools.members(rollout.stable), self.pools.members(rollout.canary)
-        is_large = len(stable.pods) + len(canary.pods) > FEW_PODS
-        with self._large_at_once if is_large else nullcontext():
+        if len(stable.pods) + len(canary.pods) <= FEW_PODS:
             return self._ask_about(stable, canary, applied, now, after)
+        if not self._large_at_once.acquire(timeout=IN_TURN_WITHIN):
+            raise MetricsError(WAITS)
+        try:
+            return self._ask_about(stable, canary, applied, now, after)
+        finally:
+            self._large_at_once.release()
 
     def _ask_about(
         self, stable: PoolMembers, canary: PoolMembers, applied: Applied, now: datetime, after: datetime | None
@@ -184,12 +191,15 @@ class Numbers:
         except TooMuchError:
             if pods == MANY:
                 raise
-            self._large |= dict.fromkeys((stable.pool, canary.pool), now)
+            with self._lock:
+                self._large |= dict.fromkeys((stable.pool, canary.pool), now)
             return self._series(stable, canary, span_of, begin, now)
 
     def _counted(self, now: datetime, *pools: PoolMembers) -> int:
-        self._large = {pool: since for pool, since in self._large.items() if now - since < LARGE_FOR}
-        return MANY if any(each.pool in self._large for each in pools) else sum(len(each.pods) for each in pools)
+        with self._lock:
+            self._large = {pool: since for pool, since in self._large.items() if now - since < LARGE_FOR}
+            is_large = any(each.pool in self._large for each in pools)
+        return MANY if is_large else sum(len(each.pods) for each in pools)
 
     def _steady_of(self, pool: PoolMembers, now: datetime) -> _Steady:
         """Remember the pods of a pool: of one that has left we know nothing."""

@@ -289,7 +289,7 @@ def test_of_large_pools_only_two_are_read_about_at_once() -> None:
 
     class Large(Members):
         def members(self, pool: Pool) -> PoolMembers:
-            return replace(super().members(pool), pods=tuple(f"{pool.name}-{number}" for number in range(6)))
+            return replace(super().members(pool), pods=tuple(f"{pool.name}-{number}" for number in range(16)))
 
     class Meeting(Memory):
         def over(self, promql: str, span: Span) -> Sequence[Series]:
