@@ -14,12 +14,12 @@ from bot.domain.comparison import COMPARE
 from bot.domain.comparison import slot_of as comparison_of
 from bot.domain.errors import ClusterError, UnreadableError
 from bot.domain.operation import Operation, OperationPhase
-from bot.domain.rollout import SLOTLESS, Acceptance, Entry, Phase, Rollout
+from bot.domain.rollout import SLOTLESS, Entry, Phase, Rollout
 from bot.domain.warm_up import WARM
 from bot.domain.warm_up import slot_of as warm_up_of
 from bot.engine.operation_ports import Operations
 from bot.engine.route_port import Routes
-from bot.operations.by_itself import ByItself
+from bot.operations.by_itself import TAKEN, ByItself
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,6 @@ LOOK_EVERY: Final = timedelta(seconds=5)
 AGAIN: Final = timedelta(minutes=1)
 """When what could not begin is tried again; the gate holds meanwhile."""
 NEW: Final = 2 * LOOK_EVERY
-TAKEN: Final = (Acceptance.ACCEPTED, Acceptance.UNKNOWN)
 
 AskAgain = Callable[[Entry], None]
 """Has the gates of a rollout asked at once."""
@@ -110,7 +109,7 @@ class Comparisons(_Waited):
 
     def _look_at(self, entry: Entry) -> None:
         rollout = entry.rollout
-        if rollout.step < 0 or rollout.phase in SLOTLESS or entry.acceptance not in TAKEN:
+        if not rollout.channel or rollout.step < 0 or rollout.phase in SLOTLESS or entry.acceptance not in TAKEN:
             return
         last = self._operations.last(comparison_of(rollout))
         if last is None:

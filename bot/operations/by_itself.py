@@ -9,7 +9,7 @@ from typing import Final
 from bot.domain.commands.origin import Origin, Surface
 from bot.domain.commands.request import START, Command, OperationWords, Request
 from bot.domain.errors import RolloutBotError, UserError
-from bot.domain.rollout import Entry, Rollout
+from bot.domain.rollout import Acceptance, Entry, Rollout
 from bot.engine.ports import Clock
 from bot.engine.store_port import Became
 
@@ -21,6 +21,9 @@ AGAIN: Final = timedelta(hours=1)
 
 MOST: Final = 2000
 """So often something is tried again in a day."""
+
+TAKEN: Final = (Acceptance.ACCEPTED, Acceptance.UNKNOWN)
+"""The gateway has a step: it has said so, or it says nothing, as some gateways never do."""
 
 SOON: Final = timedelta(seconds=10)
 """When it is tried again after a failure of Redis or the cluster."""

@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
-from bot.domain.rollout import SLOTLESS, Acceptance, Entry
-from bot.operations.by_itself import ByItself
+from bot.domain.rollout import SLOTLESS, Entry
+from bot.operations.by_itself import TAKEN, ByItself
 from bot.operations.try_out import TRY
 
 LOOK_EVERY: Final = timedelta(seconds=5)
@@ -19,7 +19,7 @@ class TrialsAfterSteps:
         self._by_itself = by_itself
 
     def look(self) -> None:
-        """Begin the trials of steps that the gateway has accepted since the last look."""
+        """Begin the trials of steps that the gateway has taken since the last look, as far as anybody knows."""
         for entry in self._by_itself.entries():
             rollout = entry.rollout
             if self._has_stepped(entry):
@@ -29,6 +29,6 @@ class TrialsAfterSteps:
 
     def _has_stepped(self, entry: Entry) -> bool:
         rollout, applied = entry.rollout, entry.applied
-        if applied is None or rollout.phase in SLOTLESS or entry.acceptance is not Acceptance.ACCEPTED:
+        if applied is None or rollout.phase in SLOTLESS or entry.acceptance not in TAKEN:
             return False
         return rollout.step >= 0 and rollout.weight > 0 and self._by_itself.clock.now() - applied.at < FORGET_AFTER

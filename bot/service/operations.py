@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.domain.events import Event, EventKind
-from bot.domain.rollout import Rollout
+from bot.domain.rollout import SLOTLESS, Rollout
 from bot.engine.ports import Clock
 from bot.engine.store_port import Progress
 from bot.operations.by_itself import ByItself
@@ -40,10 +40,10 @@ class OperationParts:
 
 
 def tell_trouble(store: RedisStore, clock: Clock, rollout: Rollout, why: str) -> None:
-    """Tell people of a rollout that something about it needs a person, also if it has moved on since."""
+    """Tell people of a rollout that something about it needs a person; not if it has come to an end since."""
     for _ in range(TRIES):
         entry = store.load(rollout.id)
-        if entry is None:
+        if entry is None or (entry.rollout.phase is not rollout.phase and entry.rollout.phase in SLOTLESS):
             return
         told = Event(kind=EventKind.TROUBLE, at=clock.now(), weight=entry.rollout.weight, reason=why)
         if store.learn(rollout.id, entry.rollout.decision, Progress(events=(told,))):

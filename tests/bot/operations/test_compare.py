@@ -187,7 +187,7 @@ def test_where_nobody_answers_it_fails_and_leaves_nothing(comparing: Comparing) 
 def test_it_waits_for_votes_and_ends_when_there_are_enough(comparing: Comparing) -> None:
     operation = comparing.asking()
     _, step = comparing.trying.step(operation)
-    assert step == Next(state=operation.state, wait=timedelta(minutes=5))
+    assert step == Next(state=operation.state, wait=timedelta(minutes=1))
     for by in (ALICE, BOB):
         for question, choice in ((1, "a"), (2, "same")):
             operation = replace(operation, state=voted(operation, f"{question}:{choice}", by, NOON))
