@@ -121,7 +121,7 @@ class PoolNews:
         The API server may refuse for ever, so only what it does not answer is asked again.
         """
         try:
-            self._look(entry, counted)
+            return self._look(entry, counted)
         except RefusedError as error:
             log.info("rollout %s: its pools may not be counted: %s", entry.rollout.id, error)
         except ClusterError as error:
@@ -133,13 +133,18 @@ class PoolNews:
             log.exception("rollout %s: its pools could not be counted", entry.rollout.id)
         return True
 
-    def _look(self, entry: Entry, counted: _Counted) -> None:
-        rollout, before = entry.rollout, entry.readiness
+    def _look(self, entry: Entry, counted: _Counted) -> bool:
+        """Say whether people have heard what they must; not if the rollout has moved on meanwhile."""
+        rollout, before, doubts = entry.rollout, entry.readiness, dict(self._doubts.get(entry.rollout.id, {}))
         seen = counted.readiness(rollout.stable, rollout.canary)
         told = self._tell(entry, seen)
         if told or before is None or replace(seen, at=before.at) != before:
             due = self._clock.now() if _can_go_on(entry, seen) else None
-            self._store.learn(rollout.id, rollout.decision, Progress(readiness=seen, events=told, due=due))
+            is_saved = self._store.learn(rollout.id, rollout.decision, Progress(readiness=seen, events=told, due=due))
+            if told and not is_saved:
+                self._doubts[rollout.id] = doubts
+                return False
+        return True
 
     def _tell(self, entry: Entry, seen: Readiness) -> tuple[Event, ...]:
         """Return what people must hear: once that a pool cannot serve, and once that it can again.

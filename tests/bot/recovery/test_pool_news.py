@@ -82,6 +82,20 @@ def test_an_old_pool_that_cannot_take_traffic_back_is_on_the_card_at_once_and_to
     assert told(stage, rollout_id) == [lacks, ("way_back", "")]
 
 
+def test_people_hear_that_there_is_no_way_back_also_if_they_pause_meanwhile(stage: Stage) -> None:
+    rollout_id = stage.started(10).rollout.id
+    news = PoolNews(cast(Routes, stage.routes), stage.store, stage.clock, stage.store.events)
+    stage.world.set_picker_ready(STABLE, False)
+    news.health_changed(old_pool(stage))
+    news.sweep()
+    stage.clock.forward(seconds=20)
+    stage.routes.before("readiness", lambda: stage.say("pause"))
+    news.sweep()
+    assert told(stage, rollout_id) == []
+    news.sweep()
+    assert told(stage, rollout_id) == [("no_way_back", no_endpoint(stage))]
+
+
 def test_a_new_pool_with_traffic_that_cannot_serve_is_told_if_it_lasts_also_by_another_leader(stage: Stage) -> None:
     rollout_id, new = stage.started(10).rollout.id, Pool(stage.world.namespace, CANARY)
     stage.world.set_servers_ready(CANARY, 0)
