@@ -5,7 +5,7 @@ A timeout of ``requests`` counts from byte to byte: a server that sends one now 
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from threading import Event, Timer
 from typing import Any, ClassVar
 
@@ -31,9 +31,17 @@ def session() -> requests.Session:
 
 
 @contextmanager
-def _deadline(connection: HTTPConnection) -> Iterator[None]:
-    late, within = Event(), connection.timeout
-    timer = Timer(within if isinstance(within, int | float) else NEVER, _cut, [connection, late])
+def whole_within(answer: requests.Response, seconds: float) -> Iterator[None]:
+    """Bound the time for reading what follows the head of an answer that is streamed. Raises TimeoutError."""
+    connection = answer.raw.connection
+    with _deadline(connection, seconds) if isinstance(connection, HTTPConnection) else nullcontext():
+        yield
+
+
+@contextmanager
+def _deadline(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+    late = Event()
+    timer = Timer(max(0.0, seconds), _cut, [connection, late])
     timer.daemon = True
     timer.start()
     try:
@@ -56,15 +64,19 @@ def _cut(connection: HTTPConnection, late: Event) -> None:
             socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
+def _allowed(connection: HTTPConnection) -> float:
+    return connection.timeout if isinstance(connection.timeout, int | float) else NEVER
+
+
 class _Plain(HTTPConnection):
     def getresponse(self) -> Any:
-        with _deadline(self):
+        with _deadline(self, _allowed(self)):
             return super().getresponse()
 
 
 class _Encrypted(HTTPSConnection):
     def getresponse(self) -> Any:
-        with _deadline(self):
+        with _deadline(self, _allowed(self)):
             return super().getresponse()
 
 

@@ -5,13 +5,14 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import requests
 import urllib3
 from pydantic import BaseModel, ValidationError
 
-from bot.deadline import session
+from bot.deadline import session, whole_within
 from bot.domain.errors import MetricsError, TooMuchError
 from bot.domain.evidence import EvidenceRules
 from bot.engine.metrics_port import Series, Span
@@ -26,7 +27,8 @@ RESTS: Final = 5.0
 LATE: Final = 2
 """So many late answers in a row show that it does not answer. One alone may be a query that is too much for it."""
 IS_IT_THERE: Final = "is `evidence.prometheus` its address up to `/api/v1`?"
-UNAVAILABLE: Final = 503
+OK: Final = 200
+NOT_THERE: Final = (301, 302, 303, 307, 308, 404, 405)
 _PIECE: Final = 64 * 1024
 
 
@@ -50,7 +52,7 @@ class PrometheusClient:
         self._url, self._token_file, self._ca_file, self._tenant = url.rstrip("/"), token_file, ca_file, tenant
         self._within, self._rests = answers_within, rests
         self._away_until, self._why_away = 0.0, ""
-        self._late, self._late_at = 0, 0.0
+        self._late, self._late_at, self._lock = 0, 0.0, Lock()
 
     def over(self, promql: str, span: Span) -> Sequence[Series]:
         """Return what a query gives at each time of a span. Raises MetricsError."""
@@ -92,10 +94,16 @@ class PrometheusClient:
                     stream=True,
                 ) as answer,
             ):
-                body = _read(answer, begun + self._within)
                 status = answer.status_code
+                with whole_within(answer, begun + self._within - time.monotonic()):
+                    body = _read(answer, begun + self._within)
+                self._late = 0
         except requests.ConnectTimeout as error:
-            raise self._away(f"Prometheus gave no connection within {CONNECTS_WITHIN:g} seconds.") from error
+            why = f"Prometheus gave no connection within {CONNECTS_WITHIN:g} seconds: is a NetworkPolicy in the way?"
+            raise self._away(why) from error
+        except TooMuchError:
+            self._late = 0
+            raise
         except (requests.Timeout, TimeoutError, urllib3.exceptions.TimeoutError) as error:
             raise self._is_late(begun) from error
         except requests.exceptions.SSLError as error:
@@ -108,20 +116,20 @@ class PrometheusClient:
             raise MetricsError(
                 f"Prometheus refused us ({status}); see `token_file` and `tenant` of `evidence` in the policy."
             )
-        self._late = 0
-        if status not in (200, 400, 422, 503):  # the others have a sentence in them, the last one not always
+        if status == OK or _has_sentence(body):
+            return body
+        if status in NOT_THERE:
             raise MetricsError(f"Prometheus answered with status {status}: {IS_IT_THERE}")
-        if status == UNAVAILABLE and not body.startswith(b"{"):
-            raise MetricsError("Prometheus is not ready (status 503): its log says why.")
-        return body
+        raise MetricsError(f"Prometheus, or a proxy before it, answered with status {status}: its log says why.")
 
     def _is_late(self, begun: float) -> MetricsError:
         """Note that an answer is late; those that were asked for side by side count once."""
         why = f"Prometheus did not answer within {self._within:g} seconds."
-        if begun < self._late_at:
-            return MetricsError(why)
-        self._late, self._late_at = self._late + 1, time.monotonic()
-        return self._away(why) if self._late >= LATE else MetricsError(why)
+        with self._lock:
+            if begun >= self._late_at:
+                self._late, self._late_at = self._late + 1, time.monotonic()
+            is_away = self._late >= LATE
+        return self._away(why) if is_away else MetricsError(why)
 
     def _away(self, why: str) -> MetricsError:
         self._away_until, self._why_away = time.monotonic() + self._rests, why
@@ -136,7 +144,9 @@ class PrometheusClient:
         except (OSError, ValueError) as error:
             raise MetricsError("The file `evidence.token_file` of the policy cannot be read.") from error
         if not re.fullmatch(r"[!-~]+", token):
-            raise MetricsError("The file `evidence.token_file` of the policy has no token in it, or more than that.")
+            raise MetricsError(
+                "The file `evidence.token_file` of the policy has to hold a bare token, and nothing else."
+            )
         return {"Authorization": f"Bearer {token}", **tenant}
 
 
@@ -160,6 +170,14 @@ def _read(answer: requests.Response, until: float) -> bytes:
         if time.monotonic() > until:
             raise requests.Timeout
     return bytes(body)
+
+
+def _has_sentence(body: bytes) -> bool:
+    """Say whether an answer tells in Prometheus' own way what is wrong."""
+    try:
+        return bool(_Answer.model_validate_json(body).error)
+    except ValidationError:
+        return False
 
 
 class _Found(BaseModel):

@@ -16,7 +16,7 @@ SAYS = {
     Mood.AWAY: "Prometheus cannot be reached at `evidence.prometheus`.",
     Mood.EMPTY: "Prometheus has no numbers of the model servers of",
     Mood.HALF: "Prometheus has no numbers of the model servers of",
-    Mood.BROKEN: "Prometheus answered with status 500: is `evidence.prometheus` its address up to `/api/v1`?",
+    Mood.BROKEN: "Prometheus, or a proxy before it, answered with status 500: its log says why.",
     Mood.BABBLES: "Prometheus answered with something other than numbers: is `evidence.prometheus` its address",
     Mood.NANS: "are no numbers (NaN): look at what its model servers report.",
     Mood.ENDLESS: "Prometheus answered with too much.",
