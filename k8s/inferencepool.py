@@ -20,7 +20,7 @@ SERVICES: Final = client.Resource("/api/v1", "services", "Service")
 SLICES: Final = client.Resource("/apis/discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
 OF_SERVICE: Final = "kubernetes.io/service-name"
 """The label of an EndpointSlice that names its Service."""
-_A_SERVICE: Final = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_A_SERVICE: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """The API server takes any text as the name of a picker, and we put it into paths and queries."""
 
 
@@ -65,5 +65,10 @@ def picker_of(pool: Document) -> Mapping[str, Any] | None:
 
 
 def is_service(picker: Mapping[str, Any]) -> bool:
-    """Say whether a picker is a Service, the only kind that can be looked at; its name has to be one for a Service."""
-    return (picker.get("kind") or "Service") == "Service" and bool(_A_SERVICE.fullmatch(str(picker.get("name"))))
+    """Say whether a picker is a Service, the only kind that can be looked at, and has a name that one can have."""
+    return is_of_kind_service(picker) and bool(_A_SERVICE.fullmatch(str(picker.get("name"))))
+
+
+def is_of_kind_service(picker: Mapping[str, Any]) -> bool:
+    """Say whether a picker is said to be a Service."""
+    return (picker.get("kind") or "Service") == "Service"

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Final
 
 from k8s.document import Document, full_name, namespace_of
-from k8s.inferencepool import is_ending, is_service, picker_of, selector_of
+from k8s.inferencepool import is_ending, is_of_kind_service, is_service, picker_of, selector_of
 
 ROLE: Final = "llm-d.ai/role"
 _STAGES: Final[Mapping[str, frozenset[str]]] = {
@@ -153,6 +153,9 @@ def _ports(pod: Document) -> set[int]:
 def _picker_lacks(picker: Mapping[str, Any], parts: PoolParts) -> Iterator[str]:
     pool, kind, name = parts.pool, picker.get("kind") or "Service", picker["name"]
     where = f"{kind} `{namespace_of(pool)}/{name}`, the endpoint picker of InferencePool `{pool['metadata']['name']}`,"
+    if is_of_kind_service(picker) and not is_service(picker):
+        yield f"{where} does not exist: no Service can have that name. Correct the pool's `endpointPickerRef`."
+        return
     if not is_service(picker):
         yield f"{where} cannot be checked: only a Service can."
         return

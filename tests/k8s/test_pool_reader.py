@@ -133,5 +133,8 @@ def test_a_picker_with_a_name_that_no_service_can_have_is_not_asked_about(world:
     pool = path_of(POOL_API, "InferencePool", world.namespace, CANARY)
     world.kube.merge(pool, {"spec": {"endpointPickerRef": {"name": name}}})
     assert cluster.members(rollout.canary).picker == ""
-    where = f"Service `{world.namespace}/{name}`, the endpoint picker of InferencePool `{CANARY}`,"
-    assert health(cluster, rollout) == lack(f"{where} cannot be checked: only a Service can.", seen())
+    assert health(cluster, rollout) == lack(
+        f"Service `{world.namespace}/{name}`, the endpoint picker of InferencePool `{CANARY}`, does not exist: no "
+        "Service can have that name. Correct the pool's `endpointPickerRef`.",
+        seen(),
+    )
