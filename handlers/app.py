@@ -47,6 +47,7 @@ class Handlers:
         self.work.close()
         self.inquiries.close()
         self.private.close()
+        self.slack.close()
 
 
 def web_client(token: str | None, *, base_url: str = WebClient.BASE_URL, timeout: int = TIMEOUT) -> WebClient:

@@ -150,8 +150,13 @@ class Slack:
                     raise
         ts = self._post(channel, plain, thread_ts=thread_ts, broadcast=broadcast)
         self._draws_charts = False  # until the next start: then Slack may have learnt it
-        self._pictures.take(lambda: self._upload(channel, thread_ts or ts, charts_in(card)))
+        self._pictures.take(lambda: self._upload(channel, thread_ts or ts, charts_in(card)), key=thread_ts or ts)
         return ts
+
+    def close(self) -> None:
+        """Wait a moment for pictures that are on their way: nobody sends them again."""
+        self._pictures.settle(TIMEOUT)
+        self._pictures.stop_line()
 
     def _upload(self, channel: str, thread_ts: str, charts: Sequence[Chart]) -> None:
         """Put pictures into a thread. They are posted once at most: the message before has said the same in words."""
