@@ -178,9 +178,9 @@ def _lack(window: Window, rules: EvidenceRules) -> str:
 def _slower(worst: _Compared) -> str:
     explained = ""
     if worst.is_unclear:
-        explained = f" But its requests were {worst.longer:.0f} times as much work."
+        explained = f" But its requests were {worst.longer:.0f} times as much work as the old pool's."
     elif worst.longer > 1.1:
-        explained = f" Its requests were only {worst.longer:.1f} times as much work."
+        explained = f" Its requests were only {worst.longer:.1f} times as much work as the old pool's."
     return (
         f"The new pool's {_NAMES[worst.time]} is {worst.ratio * worst.longer:.1f} times the old pool's: "
         f"p{100 * worst.q:g} {seconds(worst.new)} and {seconds(worst.old)}.{explained}"

@@ -19,6 +19,7 @@ NAME: Final = QUALITY
 BY_ITSELF: Final = "It begins by itself; type `compare` to begin it now."
 IN_A_CHANNEL: Final = "This rollout has no channel: type `compare {pool}` in one, so that people can vote."
 AGAIN: Final = "Type `compare` to ask again."
+AGAIN_IN_A_CHANNEL: Final = "Type `compare {pool}` in a channel to ask again."
 MORE: Final = "more prompts or more voters (`compare.voters`) would help."
 SURE: Final = 0.05
 """One comparison is judged once, not again and again as the numbers of a window are."""
@@ -43,39 +44,40 @@ def check(asked: Asked, keys: QualityKeys) -> Found:
         last = asked.sources.operations.last(slot_of(asked.rollout))
     except (ClusterError, StoreError, UnreadableError) as error:
         return Found(answer=GateAnswer.HOLD, reason=str(error))
-    comparison = comparison_in(last) if last else None
+    comparison, rollout = comparison_in(last) if last else None, asked.rollout
+    again = AGAIN if rollout.channel else AGAIN_IN_A_CHANNEL.format(pool=rollout.canary.name)
     if not keys.required and (last is None or (last.is_over and comparison and not comparison.is_enough)):
         seen = "nobody has compared the answers" if last is None else "the last comparison had no result"
         return Found(answer=GateAnswer.PASS, evidence=seen)
     if last is None or comparison is None:
-        begins = BY_ITSELF if asked.rollout.channel else IN_A_CHANNEL.format(pool=asked.rollout.canary.name)
+        begins = BY_ITSELF if rollout.channel else IN_A_CHANNEL.format(pool=rollout.canary.name)
         return _hold(f"Nobody has compared the pools' answers yet. {begins}", "no votes")
     if comparison.is_enough:
-        resumed_at = asked.rollout.resumed_at
+        resumed_at = rollout.resumed_at
         pauses = keys.on_fail is OnFail.PAUSE
         is_settled = pauses and resumed_at is not None and last.decided_at < resumed_at
-        return _judge(comparison.opinion, keys, may_fail=not is_settled)
+        return _judge(comparison.opinion, keys, again, may_fail=not is_settled)
     if is_open(last):
         voted = f"{len(comparison.done)} of {comparison.voters} people have answered every question."
         return _hold(f"Vote in the thread of `{last.name}`. {voted}", _evidence(comparison))
-    return _hold(_without_votes(last), "no votes")
+    return _hold(_without_votes(last, again), "no votes")
 
 
-def _without_votes(last: Operation) -> str:
+def _without_votes(last: Operation, again: str) -> str:
     """Say why nobody can vote: not yet, or not any more."""
     match last.phase:
         case OperationPhase.CANCELLED:
             why = f": “{last.why}”." if last.why else "."
-            return f"The comparison was cancelled{why} {AGAIN}"
+            return f"The comparison was cancelled{why} {again}"
         case OperationPhase.CANCELLING:
             return "The comparison is being cancelled."
         case OperationPhase.DONE | OperationPhase.FAILED:
-            return f"The comparison had no result. {last.why} {AGAIN}".replace("  ", " ")
+            return f"The comparison had no result. {last.why} {again}".replace("  ", " ")
         case _:
             return "Both pools are answering the prompts. The questions will appear in the thread within a few minutes."
 
 
-def _judge(opinion: Opinion, keys: QualityKeys, *, may_fail: bool) -> Found:
+def _judge(opinion: Opinion, keys: QualityKeys, again: str, *, may_fail: bool) -> Found:
     """Judge votes; those after which people typed `resume` do not pause the rollout again."""
     said, rule = of_opinion(opinion), f"It holds below {keys.least:g} %, and fails there if chance does not explain it."
     told = partial(
@@ -87,13 +89,13 @@ def _judge(opinion: Opinion, keys: QualityKeys, *, may_fail: bool) -> Found:
     if opinion.votes < FEWEST_VOTES and not keys.required:
         return told(answer=GateAnswer.PASS, details=f"Fewer than {FEWEST_VOTES} votes prove nothing.")
     if opinion.votes < FEWEST_VOTES:
-        return hold(reason=f"{said} Fewer than {FEWEST_VOTES} votes prove nothing; {MORE} {AGAIN}")
+        return hold(reason=f"{said} Fewer than {FEWEST_VOTES} votes prove nothing; {MORE} {again}")
     if opinion.score >= keys.least:
         return told(answer=GateAnswer.PASS, details=f"{said} {rule}")
     if chance(opinion) >= SURE:
-        return hold(reason=f"{said} That may be chance; {MORE} {AGAIN}")
+        return hold(reason=f"{said} That may be chance; {MORE} {again}")
     if not may_fail:
-        return hold(reason=f"{said} {AGAIN}")
+        return hold(reason=f"{said} {again}")
     return told(answer=GateAnswer.FAIL, reason=said, details=rule)
 
 

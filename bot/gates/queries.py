@@ -167,6 +167,8 @@ def _judged(asked: _Asked, span: Span, until: float, lasts: bool) -> Found:
         values = asked.new.result(max(0.0, until - time.monotonic()))
         known = asked.old.result(max(0.0, until - time.monotonic())) if asked.old else None
     except TimeoutError:
+        if asked.new.cancel() or (asked.old is not None and asked.old.cancel()):
+            return hold(reason="Too many of your own queries wait for Prometheus; I ask them again.")
         return hold(reason=f"The query `{asked.query.name}` takes too long: ask for less, or record it in Prometheus.")
     except LackError as lack:
         return hold(reason=str(lack))

@@ -130,7 +130,7 @@ def test_more_than_three_times_the_work_excuses_no_more_and_the_step_waits() -> 
     seen = found(lambda number: answers(times=30, prompt=6000))
     assert (seen.answer, seen.reason.partition(". ")[2]) == (
         GateAnswer.HOLD,
-        "But its requests were 30 times as much work. " + UNCLEAR,
+        "But its requests were 30 times as much work as the old pool's. " + UNCLEAR,
     )
     assert found(lambda number: answers(times=3, prompt=6000)).answer is GateAnswer.PASS
 
