@@ -1,4 +1,4 @@
-"""Between steps: asks the gates that can fail a rollout again and again while its canary has traffic."""
+"""Between steps: asks the gates for that again and again while the canary has traffic."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class GateWatch:
         self._applier = applier
 
     def sweep(self, *, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Ask for every rollout whose canary has traffic; ask nothing if no gate that can fail is switched on."""
+        """Ask for every rollout whose canary has traffic; ask nothing if no gate for that is switched on."""
         if not self._gates.asks_between_steps:
             return
 

@@ -37,7 +37,7 @@ class Gates(Protocol):
         """Ask every gate, for somebody who wants to see more than a verdict."""
 
     def check_between_steps(self, entry: Entry) -> Verdict:
-        """Ask the gates that can fail a rollout."""
+        """Ask the gates that are asked between steps."""
 
     def history(self, entry: Entry) -> tuple[Chart, ...]:
         """Draw what both pools did since the rollout began; nothing if nobody knows."""

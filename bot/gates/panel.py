@@ -65,7 +65,7 @@ class GatePanel:
         return self._verdict(entry, [each for each in self._gates if not (is_first and each[0].judges_traffic)])
 
     def check_between_steps(self, entry: Entry) -> Verdict:
-        """Ask the gates that can fail a rollout."""
+        """Ask the gates that are asked between steps."""
         return self._verdict(entry, [(gate, keys) for gate, keys in self._gates if gate.asked_between_steps])
 
     def look(self, entry: Entry) -> Sequence[Look]:
