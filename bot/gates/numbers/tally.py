@@ -1,9 +1,9 @@
 """What one pool did in a stretch of time, and what several stretches add up to: pure functions."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import floor, sqrt
 from typing import Final
 
@@ -79,22 +79,52 @@ class Tally:
         return self.is_steady and self.pods == self.of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Total:
     """What a pool did in some stretches. ``cut``: how many streams were surely cut.
 
     Nobody counts those. They are the answers that began and did not end, less those that have come to run meanwhile.
     Some of what ran at the start had not begun to answer, so a part of it is taken off besides.
+
+    Each sum is worked out when it is asked for: gates add up many parts of a window, and look at one or two sums.
     """
 
-    counts: Mapping[Count, float]
-    times: Mapping[Time, Buckets]
-    cut: int
-    counts_cuts: bool
-    tokenless: int
-    """How many answers with 2xx surely had no token: they hung, or failed, after their status was sent."""
-    open: int
-    """How many requests run or wait at the end."""
+    tallies: tuple[Tally, ...]
+    """In the order of time; some may be missing between them."""
+
+    @cached_property
+    def counts(self) -> Mapping[Count, float]:
+        """Return everything that was counted."""
+        counts: dict[Count, float] = {}
+        for tally in self.tallies:
+            for what, number in tally.counts.items():
+                counts[what] = counts.get(what, 0.0) + number
+        return counts
+
+    @cached_property
+    def times(self) -> Mapping[Time, Buckets]:
+        """Return how long things took."""
+        return {time: added(parts) for time in Time if (parts := self._parts(time))}
+
+    @cached_property
+    def cut(self) -> int:
+        """Return how many streams were surely cut."""
+        return _cut(self.tallies)
+
+    @cached_property
+    def tokenless(self) -> int:
+        """Return how many answers with 2xx surely had no token: they hung, or failed, after their status was sent."""
+        return _tokenless(self.tallies)
+
+    @property
+    def counts_cuts(self) -> bool:
+        """Say whether anybody shows what streams do."""
+        return any(tally.servers for tally in self.tallies)
+
+    @property
+    def open(self) -> int:
+        """Return how many requests run or wait at the end."""
+        return round(_open(self.tallies[-1].after)) if self.tallies else 0
 
     def count(self, what: Count) -> int:
         """Return how many there were; 0 if nobody shows it."""
@@ -102,11 +132,11 @@ class Total:
 
     def began(self) -> int:
         """Return how many answers have begun."""
-        return _all(self.times.get(Time.FIRST_TOKEN, {}))
+        return self._all(Time.FIRST_TOKEN)
 
     def ended(self) -> int:
         """Return how many answers have come to their end."""
-        return _all(self.times.get(Time.WHOLE, {}))
+        return self._all(Time.WHOLE)
 
     @property
     def arrived(self) -> int:
@@ -150,22 +180,17 @@ class Total:
         """Return how many requests the model servers have answered, well or badly."""
         return sum(self.count(each) for each in _HTTP) if self.counts_status else self.began()
 
+    def _parts(self, time: Time) -> Sequence[Buckets]:
+        return [tally.times[time] for tally in self.tallies if time in tally.times]
+
+    def _all(self, time: Time) -> int:
+        parts = self._parts(time)
+        return round(sum(part[EVER] for part in parts)) if all(EVER in part for part in parts) else 0
+
 
 def total(tallies: Sequence[Tally]) -> Total:
     """Add up stretches in the order of time; some may be missing between them."""
-    counts: Counter[Count] = Counter()
-    for tally in tallies:
-        counts.update(tally.counts)
-    shown = {time for tally in tallies for time in tally.times}
-    times = {time: added([tally.times[time] for tally in tallies if time in tally.times]) for time in shown}
-    return Total(
-        counts=dict(counts),
-        times=times,
-        cut=_cut(tallies),
-        counts_cuts=any(tally.servers for tally in tallies),
-        tokenless=_tokenless(tallies),
-        open=round(_open(tallies[-1].after)) if tallies else 0,
-    )
+    return Total(tuple(tallies))
 
 
 def added(parts: Sequence[Buckets]) -> Buckets:
@@ -226,7 +251,3 @@ def _runs(tallies: Sequence[Tally]) -> list[list[Tally]]:
         else:
             runs.append([tally])
     return runs
-
-
-def _all(buckets: Buckets) -> int:
-    return round(buckets.get(EVER, 0))
