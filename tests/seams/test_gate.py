@@ -149,6 +149,15 @@ def test_of_a_rollout_that_is_over_nobody_asks_the_gates(
     assert said == f"`{CANARY}` is over; nobody asks its gates any more. It was rolled back: too slow."
 
 
+def test_of_a_rollout_that_is_finished_nobody_asks_the_gates(
+    stage: Stage, on: ErrorRate, open_slack: Callable[[], Front]
+) -> None:
+    stage.started(100)
+    stage.say("finish")
+    (_, said) = open_slack().types(f"gates {CANARY}")
+    assert said == f"`{CANARY}` is finished; nobody asks its gates any more."
+
+
 def test_it_is_switched_off_by_name(stage: Stage, on: ErrorRate) -> None:
     stage.policy = replace(stage.policy, gates={"error_rate": ErrorRateKeys(enabled=False)})
     stage.parts = stage.replica()

@@ -8,7 +8,7 @@ from typing import Final
 
 from bot.domain.gate import GateAnswer, Look, OnFail
 from bot.domain.prose import Code, Prose, Verbatim, ended, joined, said, say, sentence
-from bot.domain.rollout import OVER, Phase, Rollout
+from bot.domain.rollout import SLOTLESS, Phase, Rollout
 from bot.domain.sentences.reasons import reason
 from bot.domain.verbs.asking import Asking, Reply
 from bot.domain.verbs.declaration import Kind, Verb
@@ -32,7 +32,8 @@ def _answer(asking: Asking) -> Reply:
 
 
 def _over(rollout: Rollout) -> Prose:
-    told = say("`{}` is over; nobody asks its gates any more.", rollout.canary.name)
+    what = "is finished" if rollout.phase is Phase.FINISHED else "is over"
+    told = say("`{}` {}; nobody asks its gates any more.", rollout.canary.name, what)
     if rollout.phase is not Phase.ROLLED_BACK or not rollout.why:
         return told
     return say("{} It was rolled back: {}", told, ended(reason(rollout.why, rollout.by)))
@@ -46,7 +47,8 @@ def _without_name(look: Look) -> Look:
 def _line(group: Sequence[Look]) -> Prose:
     """Tell of gates that say the same."""
     look, finding = group[0], group[0].finding
-    seen = say(": {}", said(finding.evidence, 200)) if finding.evidence else Prose()
+    evidence = finding.evidence.removeprefix(f"{finding.gate} ")
+    seen = say(": {}", said(evidence, 200)) if evidence else Prose()
     names = joined(", ", [Prose((Code(each.finding.gate),)) for each in group])
     head = say("{}  {}{}", _MARKS[finding.answer], names, seen)
     more = [sentence(text) for text in (finding.reason, look.details) if text]
@@ -65,7 +67,7 @@ GATES = Verb(
     kind=Kind.INQUIRY,
     help="each gate now: its figures, and what it would take to fail",
     usage="[POOL]",
-    phases=frozenset(Phase) - OVER,
+    phases=frozenset(Phase) - SLOTLESS,
     within=timedelta(seconds=15),
     answer=_answer,
 )
