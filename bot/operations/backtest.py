@@ -29,7 +29,7 @@ from bot.operations.reading import is_bare, read_keys, read_words
 
 KEYS: Final = ("past", "route", "namespace")
 A_TIME: Final = re.compile(r"(\d+[smhdw])+")
-USUAL, LONGEST = timedelta(hours=24), timedelta(days=7)
+USUAL, USUAL_WORDS, LONGEST = timedelta(hours=24), "24h", timedelta(days=7)
 A_STEP: Final = timedelta(hours=1)
 A_STEP_PODS: Final = 20
 """With more model servers a step asks for less than an hour, so that an answer stays as long."""
@@ -52,6 +52,8 @@ class BacktestGates:
         """Read a time and a pool, in any order; both may be left out."""
         line = f"{self.name} {self.usage}"
         read_words(words, 2, line)
+        if bare := next((word.value for word in words if not word.key and word.value.isdecimal()), ""):
+            raise UsageError(f"`{bare}` is no time and no pool.", hint=f"Write a time like `{bare}m` or `24h`.")
         times = [word.value for word in words if not word.key and A_TIME.fullmatch(word.value)]
         pools = [word.value for word in words if is_bare(word) and (word.key or not A_TIME.fullmatch(word.value))]
         parameters = dict(read_keys(words, KEYS, line))
@@ -80,7 +82,7 @@ class BacktestGates:
             "halves": [list(members.pods[::2]), list(members.pods[1::2])],
             "at": (end - length).timestamp(),
             "end": end.timestamp(),
-            "past": show_duration(length),
+            "past": asked.parameters.get("past", USUAL_WORDS),
             "cut": 1,
             "scores": Scores().dumps(),
             "told": 0,

@@ -18,10 +18,11 @@ def of_scores(scores: Scores, pool: str, past: str) -> str:
         return f"None of {_windows(scores.windows)} of `{pool}` could be judged: {why.rstrip('.')}."
     false = f"{_count(scores.failed, 'false stop')}, {_count(scores.held, 'false hold')}"
     parts = [(scores.thin, "had too few requests"), (scores.lacking, "had no requests or no numbers")]
-    left = ", ".join(f"{count} {what}" for count, what in parts if count)
+    left = ", ".join(f"{count:,} more {what}" for count, what in parts if count)
     more = f" {left[0].upper()}{left[1:]}." if left else ""
     then = " If that is too often, raise the keys of those gates in the policy." if scores.failed or scores.held else ""
-    seen = f"{past} of `{pool}`, one half of its servers against the other: {false} in {_windows(judged)}."
+    halves = f"of the last {past} of `{pool}`, one half of its servers against the other"
+    seen = f"{_windows(judged)} {halves}: {false}."
     return f"{seen}{more}{then}"
 
 

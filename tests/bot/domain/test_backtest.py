@@ -32,22 +32,21 @@ def test_it_is_read_as_it_was_written() -> None:
 
 
 GOOD, BAD = {"errors": Score(passed=6)}, {"errors": Score(passed=4, failed=2), "latency": Score(passed=6)}
-HALVES = "24h of `chat`, one half of its servers against the other:"
+HALVES = "6 windows of the last 24h of `chat`, one half of its servers against the other:"
 
 
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
-        (Scores(gates=GOOD, windows=6), f"{HALVES} 0 false stops, 0 false holds in 6 windows."),
+        (Scores(gates=GOOD, windows=6), f"{HALVES} 0 false stops, 0 false holds."),
         (
             Scores(gates=BAD, windows=6, failed=2, held=1),
-            f"{HALVES} 2 false stops, 1 false hold in 6 windows. If that is too often, "
-            "raise the keys of those gates in the policy.",
+            f"{HALVES} 2 false stops, 1 false hold. If that is too often, raise the keys of those gates in the policy.",
         ),
         (
             Scores(gates=GOOD, windows=9, thin=2, lacking=1),
-            f"{HALVES} 0 false stops, 0 false holds in 6 windows. 2 had too few requests, 1 had no requests or "
-            "no numbers.",
+            f"{HALVES} 0 false stops, 0 false holds. 2 more had too few requests, 1 more had no "
+            "requests or no numbers.",
         ),
         (
             Scores(windows=3, lacking=3, lack="Prometheus has no numbers."),
