@@ -7,6 +7,7 @@ from typing import Final
 from bot.domain.access import Access
 from bot.domain.commands.request import Command
 from bot.domain.commands.values import say_cut
+from bot.domain.comparison import Choice
 from bot.domain.errors import DependencyError, NotHereError, RolloutBotError, StoreError, UserError
 from bot.domain.prose import Channel, Code, Link, Person, Prose, joined, moment, said, say, short
 from bot.domain.rollout import Entry, Rollout
@@ -46,14 +47,24 @@ _BY_HAND = say(
     "type in a terminal that reaches the cluster: `rolloutbot rollback --from-route ROUTE --namespace NAMESPACE`."
 )
 
+OPINIONS: Final = {Choice.A: "A is better", Choice.B: "B is better", Choice.SAME: "The same"}
+
 _BRAKE_WORKS = say("`rollback` works all the same.")
 
 
 def accepted(command: Command) -> Prose:
     """Say only that a request was received: the result is on the card, or in another answer."""
+    if command.operation and command.operation.vote:
+        number, _, choice = command.operation.vote.partition(":")
+        return voted(int(number), Choice(choice))
     names = command.subject and not (command.operation is None and verb_of(command.verb).takes_any_word)
     got = say("Got it: `{}` `{}`.", command.name, command.subject) if names else say("Got it: `{}`.", command.name)
     return joined(" ", (got, say_cut(command.left_out))) if command.left_out else got
+
+
+def voted(number: int, choice: Choice) -> Prose:
+    """Say that a vote on a question was received. Only the voter sees it."""
+    return say("Your vote on question {}: *{}*. I'll tell you if it doesn't count.", number, OPINIONS[choice])
 
 
 def looking(within: timedelta) -> Prose:

@@ -18,12 +18,12 @@ from handlers.clicks import read_click
 from handlers.intake import Intake
 from handlers.mrkdwn import shorten, spoken
 from handlers.private import Private
+from handlers.replies import OPINIONS, voted
 
 VOTE_ACTION: Final = "operation_vote_"
 LONGEST_PROMPT: Final = 600
 LONGEST_FIELD: Final = 2000
 LONGEST_ALOUD: Final = 300
-_LABELS: Final = {Choice.A: "A is better", Choice.B: "B is better", Choice.SAME: "The same"}
 _VALUE: Final = re.compile(r"(?P<id>o-[0-9a-f]{8}):(?P<question>[1-9][0-9]?)")
 
 
@@ -66,10 +66,7 @@ def register(app: App, intake: Intake, private: Private) -> None:
             reply_to=click.reply_to,
         )
         ack()
-        private.say(
-            click.reply_to,
-            say("Your vote on question {}: *{}*. I'll tell you if it doesn't count.", number, _LABELS[choice]),
-        )
+        private.say(click.reply_to, voted(number, choice))
 
 
 def read_value(value: object) -> tuple[str, int]:
@@ -96,7 +93,7 @@ def _button(operation: Operation, number: int, choice: Choice) -> Block:
     return {
         "type": "button",
         "action_id": f"{VOTE_ACTION}{choice}",
-        "text": plain(_LABELS[choice]),
+        "text": plain(OPINIONS[choice]),
         "value": f"{operation.id}:{number}",
-        "accessibility_label": f"Question {number}: {_LABELS[choice]}",
+        "accessibility_label": f"Question {number}: {OPINIONS[choice]}",
     }

@@ -105,7 +105,9 @@ class Comparison:
     def with_vote(self, question: int, vote: Vote, by: str) -> "Comparison":
         """Count a vote; a later one of the same person takes its place, whichever arrives first. Raises UsageError."""
         if not 0 <= question < len(self.questions):
-            raise UsageError(f"There is no question {question + 1}.", hint="Use the buttons in the thread.")
+            most = len(self.questions)
+            hint = f"There {'is one' if most == 1 else f'are {most}'}; use the buttons in the thread."
+            raise UsageError(f"There is no question {question + 1}.", hint=hint)
         before = self.votes[question].get(by)
         if before is not None and before.at > vote.at:
             return self

@@ -22,7 +22,7 @@ CANCEL_USAGE = f"{CANCEL} [ID] [reason]"
 VOTE_USAGE = f"{VOTE} ID QUESTION a|b|same"
 """How people vote without a button."""
 
-VOTE_ABOUT = "answer a question of `compare` without its buttons"
+VOTE_ABOUT = "answer a question of a comparison without its buttons"
 
 CANCEL_ABOUT = "stop an operation and take back what it did, or clean up after one that failed"
 
@@ -79,7 +79,7 @@ def _vote(rest: Sequence[Word]) -> Command:
         case [id_, *_] if is_operation_id(id_):
             raise UsageError("That is no vote.", hint=f"Usage: `{VOTE_USAGE}`.")
         case _:
-            needs = "`vote` needs the id that is on the comparison's card."
+            needs = "`vote` needs the id that is on the comparison's card, like `o-7f3a2c01`."
             raise UsageError(needs, hint=f"Usage: `{VOTE_USAGE}`. The buttons in the thread do the same.")
 
 

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.commands.request import END, Command, vote_words
 from bot.domain.comparison import Comparison, Question
 from bot.domain.errors import UsageError
 from bot.domain.operation import OperationEvent, OperationEventKind
 from handlers.operation_card import draw_operation, next_events, operation_message, tells_the_channel
+from handlers.replies import accepted
 from handlers.votes import read_value
 from sandbox.strict_slack.block_kit import faults
 from tests.bot.domain.test_comparison import after, asking
@@ -75,3 +77,8 @@ def test_a_value_that_is_not_ours_is_refused(value: object) -> None:
 
 def test_a_value_is_read_as_it_was_written() -> None:
     assert read_value("o-7f3a2c01:10") == ("o-7f3a2c01", 10)
+
+
+def test_a_vote_in_words_is_acknowledged_as_one_by_a_button() -> None:
+    words = Command(verb=END, subject="o-7f3a2c01", operation=vote_words(2, "same"))
+    assert str(accepted(words)) == "Your vote on question 2: The same. I'll tell you if it doesn't count."

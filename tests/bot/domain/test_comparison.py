@@ -72,6 +72,12 @@ def test_what_is_no_vote_is_refused(vote: str) -> None:
         voted(asking(), vote, ALICE, NOON)
 
 
+def test_a_question_that_is_not_there_is_refused_with_how_many_there_are() -> None:
+    with pytest.raises(UsageError) as refused:
+        voted(asking(), "3:a", ALICE, NOON)
+    assert str(refused.value) == "There is no question 3. There are 2; use the buttons in the thread."
+
+
 def test_nobody_votes_on_what_asks_nobody() -> None:
     with pytest.raises(TransitionError, match=r"^`copy models` asks nobody to vote\.$"):
         voted(an_operation(), "1:a", ALICE, NOON)

@@ -59,7 +59,8 @@ def test_a_line_is_read(line: str, command: Command | None) -> None:
         "vote o-7f3a2c01 a 2": "That is no vote. Usage: `vote ID QUESTION a|b|same`.",
         "vote o-7f3a2c01 2 c": "That is no vote. Usage: `vote ID QUESTION a|b|same`.",
         f"vote o-7f3a2c01 {'9' * 5000} a": "That is no vote. Usage: `vote ID QUESTION a|b|same`.",
-        "vote models 2 a": "`vote` needs the id that is on the comparison's card. Usage: `vote ID QUESTION a|b|same`. "
+        "vote models 2 a": "`vote` needs the id that is on the comparison's card, like `o-7f3a2c01`. "
+        "Usage: `vote ID QUESTION a|b|same`. "
         "The buttons in the thread do the same.",
         "copy a b": "`b` is one word too many. Usage: `copy SUBJECT [count=… reason=…]`.",
         "copy a cuont=3": "`cuont` is not a key of `copy`. Did you mean `count`?",
