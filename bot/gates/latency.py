@@ -178,12 +178,12 @@ def _lack(window: Window, rules: EvidenceRules) -> str:
 def _slower(worst: _Compared) -> str:
     explained = ""
     if worst.is_unclear:
-        explained = f" But its requests were {worst.longer:.0f} times as much work as the old pool's."
+        explained = f" But its prompts and answers were {worst.longer:.0f} times as much work."
     elif worst.longer > 1.1:
-        explained = f" Its requests were only {worst.longer:.1f} times as much work as the old pool's."
+        explained = f" Its prompts and answers were only {worst.longer:.1f} times as much work."
     return (
-        f"The new pool's {_NAMES[worst.time]} is {worst.ratio * worst.longer:.1f} times the old pool's: "
-        f"p{100 * worst.q:g} {seconds(worst.new)} and {seconds(worst.old)}.{explained}"
+        f"The new pool's {_NAMES[worst.time]} (p{100 * worst.q:g}) is {seconds(worst.new)}, "
+        f"{worst.ratio * worst.longer:.1f} times the old pool's {seconds(worst.old)}.{explained}"
     )
 
 

@@ -38,7 +38,7 @@ def test_a_pool_that_is_as_fast_passes_and_shows_the_worst_ratio() -> None:
 
 def test_a_pool_that_stays_slow_fails() -> None:
     seen = found(lambda number: answers(times=3))
-    assert (seen.answer, seen.reason.startswith("The new pool's time to the first token is ")) == (
+    assert (seen.answer, seen.reason.startswith("The new pool's time to the first token (p")) == (
         GateAnswer.FAIL,
         True,
     )
@@ -130,7 +130,7 @@ def test_more_than_three_times_the_work_excuses_no_more_and_the_step_waits() -> 
     seen = found(lambda number: answers(times=30, prompt=6000))
     assert (seen.answer, seen.reason.partition(". ")[2]) == (
         GateAnswer.HOLD,
-        "But its requests were 30 times as much work as the old pool's. " + UNCLEAR,
+        "But its prompts and answers were 30 times as much work. " + UNCLEAR,
     )
     assert found(lambda number: answers(times=3, prompt=6000)).answer is GateAnswer.PASS
 
