@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from bot.domain.events import Event
+from bot.domain.events import Event, EventKind
 from bot.domain.gate import Figure
 from bot.domain.prose import one_line
 from handlers.mrkdwn import escaped
@@ -14,11 +14,12 @@ LONGEST: Final = 22
 
 
 def table(block_id: str, events: Sequence[Event]) -> list[dict[str, Any]]:
-    """Draw the figures of the last event that has some."""
-    figures = next((event.figures for event in reversed(events) if event.figures), ())
-    if not figures:
+    """Draw the figures of the last event that has some. At the finish, the old pool's are from before 100 %."""
+    last = next((event for event in reversed(events) if event.figures), None)
+    if last is None:
         return []
-    text = "\n".join(_lines([Figure("until then", "new", "old"), *figures[:MOST]]))
+    old = "old, before" if last.kind is EventKind.FINISHED else "old"
+    text = "\n".join(_lines([Figure("until then", "new", old), *last.figures[:MOST]]))
     return [
         {
             "type": "section",

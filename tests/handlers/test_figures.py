@@ -24,6 +24,11 @@ def test_the_figures_of_both_pools_line_up() -> None:
     assert block["block_id"] == "event:1:figures"
 
 
+def test_at_the_finish_the_old_pools_figures_are_said_to_be_from_before() -> None:
+    (block,) = table("event:1", [replace(SEEN, kind=EventKind.FINISHED)])
+    assert block["text"]["text"].split("\n")[1] == "until then    new  old, before"
+
+
 def test_a_message_of_the_thread_has_the_table_of_its_last_decision() -> None:
     card = message([SEEN, STEPPED], an_entry(), ANYBODY, first=1)
     assert [block["block_id"].rsplit(":", 1)[-1] for block in card.blocks] == ["1-2", "figures"]
