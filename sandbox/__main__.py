@@ -212,7 +212,9 @@ def _add_meddling(commands: Any, named: argparse.ArgumentParser) -> None:
     ways = "; ".join(f"{way}: {told}" for way, (_, told) in WAYS.items())
     broken.add_argument("way", choices=sorted(WAYS), help=ways)
     broken.set_defaults(run=break_it)
-    commands.add_parser("mend", parents=[named], help="mend what `break` broke").set_defaults(run=mend)
+    commands.add_parser(
+        "mend", parents=[named], help="take back what `break`, `canary` and `gateway` did"
+    ).set_defaults(run=mend)
     _add_misbehaving(commands, named)
     empty = commands.add_parser("flush", parents=[named], help="empty Valkey")
     empty.set_defaults(run=flush)

@@ -40,7 +40,7 @@ gates: {quality: {required: false}}
 
 EVIDENCE = """\
 # Its gates are as fast: they judge from 3 s after a change on, and roll back what lasts longer than 8 s.
-evidence: {prometheus: "METRICS", window: 45s, settle: 3s, forgives: 8s, requests: 10}
+evidence: {prometheus: "METRICS", window: 45s, settle: 3s, forgives: 8s, requests: 5}
 """
 
 NEXT = f"{STABLE}-next"
