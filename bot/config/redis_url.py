@@ -20,11 +20,12 @@ class Sentinels(NamedTuple):
 
 def read_sentinels(url: str) -> Sentinels:
     """Read ``redis+sentinel://user:password@host1:26379,host2:26379/primary/0``. Raises ValueError."""
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
+    scheme, _, rest = url.partition("://")  # not by the library, which takes no IPv6 address after another host
+    where, _, path = rest.partition("/")
+    credentials, _, hosts = where.rpartition("@")
     username, _, password = credentials.partition(":")
-    primary, _, database = parts.path.strip("/").partition("/")
-    if not primary or (database and not (database.isascii() and database.isdigit())) or parts.query or parts.fragment:
+    primary, _, database = path.strip("/").partition("/")
+    if not primary or (database and not (database.isascii() and database.isdigit())) or set(rest) & set("?#"):
         raise ValueError("no primary's name")
     return Sentinels(
         hosts=tuple(_host(host.strip()) for host in hosts.split(",")),
@@ -32,8 +33,18 @@ def read_sentinels(url: str) -> Sentinels:
         database=int(database or 0),
         username=unquote(username) or None,
         password=unquote(password) or None,
-        tls=parts.scheme == "rediss+sentinel",
+        tls=scheme == "rediss+sentinel",
     )
+
+
+def scheme_of(url: str) -> str:
+    """Return how an address begins, without asking the library what follows."""
+    return url.partition("://")[0]
+
+
+def password_of(url: str) -> str:
+    """Return the password in an address as it is written there; empty if it has none."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2]
 
 
 def _host(text: str) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Pydanti
 from bot.config.mistakes import ConfigError
 from bot.config.policy import INSTALL, NO_INSTALL
 from bot.config.policy_file import Gates, read_policy
-from bot.config.redis_url import SENTINEL, read_sentinels
+from bot.config.redis_url import SENTINEL, password_of, read_sentinels, scheme_of
 
 __all__ = [
     "Address",
@@ -78,7 +78,7 @@ def _redis_url(url: SecretStr) -> SecretStr:
 
 def _is_sentinels(url: str) -> bool:
     try:
-        return url.partition("://")[0] in SENTINEL and bool(read_sentinels(url))
+        return scheme_of(url) in SENTINEL and bool(read_sentinels(url))
     except ValueError:
         return False
 
@@ -162,7 +162,7 @@ class TerminalSettings(ClusterSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """Return the secrets that must never be in a log."""
-        password = urlsplit(self.redis_url.get_secret_value()).password or ""
+        password = password_of(self.redis_url.get_secret_value())
         values = (*super().secrets(), self.redis_url.get_secret_value(), password, unquote(password))
         return tuple(dict.fromkeys(value for value in values if value))
 

@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 
-from bot.config.redis_url import SENTINEL, Sentinels, read_sentinels
+from bot.config.redis_url import SENTINEL, Sentinels, read_sentinels, scheme_of
 from bot.domain.errors import StoreError
 from bot.domain.trust import tls_failure
 
@@ -59,9 +58,9 @@ def connect(url: str) -> "redis.Redis":
     One retry is safe because each script knows its own decision or token again.
     """
     options: dict[str, Any] = {**_BOUNDED, **_SPOKEN, "retry": _retry(), "decode_responses": True}
-    if urlsplit(url).scheme.startswith("rediss"):
+    if scheme_of(url).startswith("rediss"):
         options |= _TLS
-    if urlsplit(url).scheme in SENTINEL:
+    if scheme_of(url) in SENTINEL:
         return redis.Redis.from_pool(_sentinel_pool(read_sentinels(url), options))
     return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **_SHARED, **options))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.config.redis_url import Sentinels, read_sentinels
+from bot.config.redis_url import Sentinels, password_of, read_sentinels
 
 ONE = Sentinels(hosts=(("s1", 26379),), primary="primary", database=0, username=None, password=None, tls=False)
 
@@ -23,6 +23,19 @@ ONE = Sentinels(hosts=(("s1", 26379),), primary="primary", database=0, username=
 )
 def test_what_an_address_says(url: str, meant: Sentinels) -> None:
     assert read_sentinels(url) == meant
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("redis://redis:6379/0", ""),
+        ("redis://bot:p%40ss@redis/0", "p%40ss"),
+        ("unix://bot:secret@/run/redis.sock", "secret"),
+        ("redis+sentinel://:p@ss:word@s1,[::1]:3/primary", "p@ss:word"),
+    ],
+)
+def test_the_password_is_found_to_be_kept_out_of_the_log(url: str, password: str) -> None:
+    assert password_of(url) == password
 
 
 @pytest.mark.parametrize(
