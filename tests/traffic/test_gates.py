@@ -111,6 +111,6 @@ def test_gates_are_shown_with_their_figures_and_what_it_would_take_to_fail(
     play.say(f"gates {CANARY}")
     play.until("the gates", lambda: any("The gates of" in said for said in play.private()), seconds=20)
     said = next(said for said in play.private() if "The gates of" in said)
-    assert "`errors`: errors 0.0 % (old 0.0 %)" in said
+    assert "`errors`: 0.0 % (old 0.0 %)" in said
     assert "Fails if the share stays 0.5 percentage points above the old pool's, and 2 times as large" in said
     assert said.count("Query: ") == 5
