@@ -82,22 +82,8 @@ class PrometheusClient:
             raise MetricsError(self._why_away)
         headers = self._headers()
         try:
-            with (
-                session() as once,
-                once.post(
-                    url,
-                    data=fields,
-                    headers=headers,
-                    timeout=(CONNECTS_WITHIN, self._within),
-                    verify=self._ca_file or True,
-                    allow_redirects=False,
-                    stream=True,
-                ) as answer,
-            ):
-                status = answer.status_code
-                with whole_within(answer, begun + self._within - time.monotonic()):
-                    body = _read(answer, begun + self._within)
-                self._late = 0
+            status, body = self._send(url, fields, headers, begun + self._within)
+            self._late = 0
         except requests.ConnectTimeout as error:
             why = f"Prometheus gave no connection within {CONNECTS_WITHIN:g} seconds: is a NetworkPolicy in the way?"
             raise self._away(why) from error
@@ -112,15 +98,26 @@ class PrometheusClient:
             if self._ca_file and not Path(self._ca_file).is_file():
                 raise self._away("The file `evidence.ca_file` of the policy cannot be read.") from error
             raise self._away("Prometheus cannot be reached at `evidence.prometheus`.") from error
-        if status in (401, 403):
-            raise MetricsError(
-                f"Prometheus refused us ({status}); see `token_file` and `tenant` of `evidence` in the policy."
-            )
-        if status == OK or _has_sentence(body):
-            return body
-        if status in NOT_THERE:
-            raise MetricsError(f"Prometheus answered with status {status}: {IS_IT_THERE}")
-        raise MetricsError(f"Prometheus, or a proxy before it, answered with status {status}: its log says why.")
+        return _checked(status, body)
+
+    def _send(
+        self, url: str, fields: Mapping[str, object], headers: Mapping[str, str], until: float
+    ) -> tuple[int, bytes]:
+        """Return the status and the body of an answer, read ``until`` a time of the monotonic clock."""
+        with (
+            session() as once,
+            once.post(
+                url,
+                data=fields,
+                headers=headers,
+                timeout=(CONNECTS_WITHIN, self._within),
+                verify=self._ca_file or True,
+                allow_redirects=False,
+                stream=True,
+            ) as answer,
+            whole_within(answer, until - time.monotonic()),
+        ):
+            return answer.status_code, _read(answer, until)
 
     def _is_late(self, begun: float) -> MetricsError:
         """Note that an answer is late; those that were asked for side by side count once."""
@@ -170,6 +167,19 @@ def _read(answer: requests.Response, until: float) -> bytes:
         if time.monotonic() > until:
             raise requests.Timeout
     return bytes(body)
+
+
+def _checked(status: int, body: bytes) -> bytes:
+    """Return the body of an answer that says something; raise MetricsError for others."""
+    if status in (401, 403):
+        raise MetricsError(
+            f"Prometheus refused us ({status}); see `token_file` and `tenant` of `evidence` in the policy."
+        )
+    if status == OK or _has_sentence(body):
+        return body
+    if status in NOT_THERE:
+        raise MetricsError(f"Prometheus answered with status {status}: {IS_IT_THERE}")
+    raise MetricsError(f"Prometheus, or a proxy before it, answered with status {status}: its log says why.")
 
 
 def _has_sentence(body: bytes) -> bool:
