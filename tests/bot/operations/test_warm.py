@@ -1,6 +1,7 @@
 """`warm` step by step: rounds of prompts to the new pool alone, until its time to the first token is flat."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
@@ -28,15 +29,18 @@ class Server:
 
     times: Iterator[int]
     pods: Sequence[str] = ("",)
-    status: int = 200
+    status: Callable[[int], int] = lambda number: 200
+    """By the number of the prompt, from 1; it may do something else meanwhile."""
     asked: list[Ask] = field(default_factory=list)
     last: int = 0
+    lock: AbstractContextManager[bool] = field(default_factory=Lock)
 
     def send(self, ask: Ask) -> Answer:
-        self.asked.append(ask)
-        self.last = next(self.times, self.last)
-        pod = self.pods[len(self.asked) % len(self.pods)]
-        return Answer(pod=pod, mark=ask.headers[MARK], status=self.status, milliseconds=self.last)
+        with self.lock:
+            self.asked.append(ask)
+            self.last, number = next(self.times, self.last), len(self.asked)
+            pod, status = self.pods[number % len(self.pods)], self.status(number)
+            return Answer(pod=pod, mark=ask.headers[MARK], status=status, milliseconds=self.last)
 
 
 def rounds(*times: int) -> Iterator[int]:
@@ -50,6 +54,15 @@ class Warming:
 
     trying: Trying
     server: Server
+
+    def slow(self, **each: int) -> Server:
+        """Return a server that answers well, and takes so long for each prompt."""
+
+        def status(number: int) -> int:
+            self.trying.stage.clock.forward(**each)
+            return 200
+
+        return Server(rounds(80), status=status)
 
     def ended(self) -> tuple[list[str], Any]:
         self.trying.executor = Warm(self.server.send)
@@ -108,7 +121,7 @@ def test_a_server_that_no_prompt_reached_is_named(warming: Warming) -> None:
 
 
 def test_prompts_that_fail_end_it(warming: Warming) -> None:
-    warming.server = Server(rounds(80), status=503)
+    warming.server = Server(rounds(80), status=lambda number: 503)
     _, step = warming.ended()
     assert step == Failed("4 of 4 prompts to the new pool got no good answer (503).")
     assert len(warming.server.asked) == 1 + BAD_ROUNDS * AT_ONCE
@@ -128,40 +141,20 @@ def test_a_route_that_the_gateway_has_a_moment_later_is_no_failure(warming: Warm
 
 
 def test_a_tenth_of_the_prompts_may_fail_and_no_more(warming: Warming) -> None:
-    server, failing = Server(rounds(80)), 2
-
-    def send(ask: Ask) -> Answer:
-        answer = server.send(ask)
-        return replace(answer, status=500) if len(server.asked) % FEWEST < failing else answer
-
-    warming.trying.executor = Warm(send)
-    _, step = warming.trying.ended(warming.trying.begun())
+    warming.server = Server(rounds(80), status=lambda number: 500 if number % FEWEST < 2 else 200)
+    _, step = warming.ended()
     assert step == Failed("2 of 10 prompts to the new pool got no good answer (500).")
 
 
 def test_a_round_ends_as_soon_as_too_many_prompts_have_failed(warming: Warming) -> None:
-    server, in_turn = Server(rounds(80)), Lock()
-
-    def send(ask: Ask) -> Answer:
-        with in_turn:
-            answer = server.send(ask)
-            return replace(answer, status=500) if len(server.asked) > 1 and len(server.asked) % 2 else answer
-
-    warming.trying.executor = Warm(send)
-    _, step = warming.trying.ended(warming.trying.begun())
+    warming.server = Server(rounds(80), status=lambda number: 500 if number > 1 and number % 2 else 200)
+    _, step = warming.ended()
     assert step == Failed("2 of 4 prompts to the new pool got no good answer (500).")
-    assert len(server.asked) == 1 + BAD_ROUNDS * AT_ONCE
+    assert len(warming.server.asked) == 1 + BAD_ROUNDS * AT_ONCE
 
 
 def test_a_round_of_slow_answers_takes_several_steps(warming: Warming) -> None:
-    server, in_turn = Server(rounds(80)), Lock()
-
-    def send(ask: Ask) -> Answer:
-        with in_turn:
-            warming.trying.stage.clock.forward(seconds=5)
-            return server.send(ask)
-
-    warming.trying.executor = Warm(send)
+    warming.trying.executor = Warm(warming.slow(seconds=5).send)
     operation, sent = warming.trying.begun(), list[int]()
     while not sent or sent[-1] < FEWEST:
         operation, _ = warming.trying.step(operation)
@@ -171,15 +164,8 @@ def test_a_round_of_slow_answers_takes_several_steps(warming: Warming) -> None:
 
 
 def test_a_pool_that_is_too_slow_is_given_up(warming: Warming) -> None:
-    server, in_turn = Server(rounds(80)), Lock()
-
-    def send(ask: Ask) -> Answer:
-        with in_turn:
-            warming.trying.stage.clock.forward(minutes=2)
-            return server.send(ask)
-
-    warming.trying.executor = Warm(send)
-    _, step = warming.trying.ended(warming.trying.begun())
+    warming.server = warming.slow(minutes=2)
+    _, step = warming.ended()
     assert step == Failed("The new pool is too slow to be warmed up: it answered 8 prompts in ten minutes.")
 
 
